@@ -1,0 +1,11 @@
+"""The one exception that reaches a user as a single line."""
+
+from __future__ import annotations
+
+
+class D2MError(Exception):
+    """Something a user can put right.
+
+    The message says what is wrong and what to do, in one line; the command line prints it as
+    ``error: <message>`` and exits with status 1.
+    """

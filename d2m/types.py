@@ -1,0 +1,228 @@
+"""What flows between the parts of d2m: small frozen records, each with its units.
+
+They sit beside :mod:`d2m.errors` at the bottom of the package, so that neighbours (features, generator,
+symbolic) can speak to each other without importing one another. Nothing here imports anything heavy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+#: The ten dance genres of the AIST database, in the order of their indices: code -> name.
+GENRES: dict[str, str] = {
+    "gBR": "break",
+    "gPO": "pop",
+    "gLO": "lock",
+    "gMH": "middle-hip-hop",
+    "gLH": "la-hip-hop",
+    "gHO": "house",
+    "gWA": "waack",
+    "gKR": "krump",
+    "gJS": "street-jazz",
+    "gJB": "ballet-jazz",
+}
+
+#: The five tracks of a score, in the order that MuseGAN uses.
+TRACKS: tuple[str, ...] = ("drums", "piano", "guitar", "bass", "strings")
+
+
+def genre_code(name: str) -> str:
+    """The AIST code (``"gBR"``) of a genre given as a code or a name, in any case.
+
+    Raises:
+        ValueError: if no genre has that name; the message lists those that exist.
+    """
+    wanted = name.strip().lower().replace("_", "-").replace(" ", "-")
+    for code, title in GENRES.items():
+        if wanted in (code.lower(), title):
+            return code
+    raise ValueError(f"unknown genre '{name}'; choose one of {', '.join(GENRES.values())}")
+
+
+@dataclass(frozen=True)
+class Motion:
+    """A dancer's landmarks over time.
+
+    Attributes:
+        joints: float32 (T, J, 3). x and y in picture heights (x to the right, y downwards, the picture's
+            aspect kept, so that a length means the same in both), z in the same unit away from the camera;
+            for skeletons in space, metres with y upwards.
+        fps: frames a second, evenly spaced from time 0.
+        skeleton: ``"mediapipe33"``, ``"body25"``, ``"coco17"`` or ``"smpl24"``.
+        confidence: float32 (T, J), 0 to 1; 0 where a joint was filled in.
+    """
+
+    joints: np.ndarray
+    fps: float
+    skeleton: str
+    confidence: np.ndarray
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return len(self.joints) / self.fps
+
+
+@dataclass(frozen=True)
+class SmplMotion:
+    """Body pose in SMPL's parameters (Loper et al. 2015), as AIST++ stores it.
+
+    Attributes:
+        poses: float32 (T, 24, 3), axis-angle in radians.
+        translation: float32 (T, 3), in AIST++ units (centimetres times ``scale``).
+        scale: the AIST++ ``smpl_scaling`` of this performance.
+        fps: frames a second.
+    """
+
+    poses: np.ndarray
+    translation: np.ndarray
+    scale: float
+    fps: float
+
+
+@dataclass(frozen=True)
+class Visual:
+    """One feature vector of the picture per segment: float32 (S, D), and the model that made it."""
+
+    features: np.ndarray
+    model: str
+
+
+@dataclass(frozen=True)
+class BeatGrid:
+    """The one clock that every engine obeys.
+
+    A position on the grid is a float number of beats: position ``i`` is ``beats[i]`` seconds, in between it
+    is interpolated, and beyond both ends the first and last spacing go on.
+
+    Attributes:
+        beats: float64 (N,), N >= 2, strictly rising beat times in seconds. May start before 0 or end after
+            the video, so that every instant of the video lies between two beats.
+        downbeats: int64 (M,), indices into ``beats`` of the first beat of each bar.
+        tempo: beats a minute (the median).
+        confidence: 0 (a steady guess, the motion said nothing) to 1.
+        beats_per_bar: 4 for all ten genres.
+    """
+
+    beats: np.ndarray
+    downbeats: np.ndarray
+    tempo: float
+    confidence: float
+    beats_per_bar: int = 4
+
+    def time_of(self, position: np.ndarray | float) -> np.ndarray:
+        """Seconds of positions in beats, any shape."""
+        return _extrapolate(np.asarray(position, dtype=np.float64), np.arange(len(self.beats)), self.beats)
+
+    def position_of(self, time: np.ndarray | float) -> np.ndarray:
+        """Positions in beats of times in seconds, any shape."""
+        return _extrapolate(np.asarray(time, dtype=np.float64), self.beats, np.arange(len(self.beats)))
+
+    @classmethod
+    def steady(cls, tempo: float, duration: float, first_beat: float = 0.0, confidence: float = 0.0) -> BeatGrid:
+        """A grid of one tempo (beats a minute) that covers ``duration`` seconds, bar lines every four beats
+        counted from the beat at ``first_beat`` seconds."""
+        period = 60.0 / tempo
+        before = int(np.ceil(max(first_beat, 0.0) / period))
+        before += -before % 4
+        count = before + int(np.ceil((duration - first_beat) / period)) + 1
+        beats = first_beat + (np.arange(max(count, before + 2)) - before) * period
+        return cls(beats, np.arange(0, len(beats), 4), float(tempo), float(confidence))
+
+
+def _extrapolate(x: np.ndarray, knots: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Linear interpolation that goes on at the first and last slope."""
+    knots = np.asarray(knots, dtype=np.float64)
+    values = np.asarray(values, dtype=np.float64)
+    i = np.clip(np.searchsorted(knots, x, side="right") - 1, 0, len(knots) - 2)
+    slope = (values[i + 1] - values[i]) / (knots[i + 1] - knots[i])
+    return values[i] + slope * (x - knots[i])
+
+
+@dataclass(frozen=True)
+class Dance:
+    """Everything an engine sees of a video.
+
+    Attributes:
+        duration: seconds of video; the music is made exactly this long.
+        motion: the dancer, or None when nobody was found.
+        grid: beats of the motion.
+        energy: float32 (N,) in 0..1, how much the dancer moves, one value per beat interval of ``grid``.
+        accents: float32 (N,) in 0..1, the strength of the movement that lands on each beat of ``grid``.
+        genre: AIST code such as ``"gHO"``, or None to let the engine choose.
+        visual: picture features, or None.
+    """
+
+    duration: float
+    motion: Motion | None
+    grid: BeatGrid
+    energy: np.ndarray
+    accents: np.ndarray
+    genre: str | None = None
+    visual: Visual | None = None
+
+
+@dataclass(frozen=True)
+class Part:
+    """One instrument of a score.
+
+    Attributes:
+        track: one of :data:`TRACKS`.
+        program: General MIDI program 0..127; for drums the kit's program.
+        starts, ends: float64 (N,), positions in beats on the score's grid; sorted by start.
+        pitches: int64 (N,), MIDI note numbers; for drums General MIDI percussion keys.
+        velocities: int64 (N,), 1..127.
+    """
+
+    track: str
+    program: int
+    starts: np.ndarray
+    ends: np.ndarray
+    pitches: np.ndarray
+    velocities: np.ndarray
+
+    @property
+    def is_drum(self) -> bool:
+        return self.track == "drums"
+
+
+@dataclass(frozen=True)
+class Score:
+    """Notes on a beat grid.
+
+    Attributes:
+        parts: the instruments; a track may have several parts (a pad and a violin line are both "strings").
+        grid: turns positions in beats into seconds.
+        duration: seconds; notes beyond it are not played.
+        genre: AIST code, or None.
+        key: e.g. ``"A:min"``, or None.
+    """
+
+    parts: tuple[Part, ...]
+    grid: BeatGrid
+    duration: float
+    genre: str | None = None
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class Soundtrack:
+    """Music made for a video.
+
+    Attributes:
+        waveform: float32 (channels, samples), within -1..1.
+        sample_rate: hertz.
+        grid: the beats that the music was made on.
+        score: what was played, or None for an engine without one.
+        codes: int64 (codebooks, frames), or None.
+        provenance: engine, weights, seed, versions: plain JSON values.
+    """
+
+    waveform: np.ndarray
+    sample_rate: int
+    grid: BeatGrid
+    score: Score | None = None
+    codes: np.ndarray | None = None
+    provenance: dict[str, object] = field(default_factory=dict)
