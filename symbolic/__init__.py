@@ -1,0 +1,1 @@
+"""Music as notes: piano-rolls, MIDI, a synthesiser and the models that write scores."""

@@ -1,0 +1,225 @@
+"""A score made audible: soundfont tones mixed per instrument, a little room, an even level.
+
+Notes are placed by the score's own grid in seconds, so any tempo curve plays exactly. The level: the loudest
+0.4 s is brought to -15 dBFS, a look-ahead limiter keeps every sample under -2 dBFS and takes at most 6 dB off.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from d2m.errors import D2MError
+from d2m.symbolic.soundfont import SoundFont
+from d2m.types import Part, Score
+
+#: Where Debian's fluid-soundfont-gm and its alternatives put General MIDI soundfonts.
+_PLACES = (
+    Path("/usr/share/sounds/sf2/FluidR3_GM.sf2"),
+    Path("/usr/share/soundfonts/FluidR3_GM.sf2"),
+    Path("/usr/local/share/soundfonts/FluidR3_GM.sf2"),
+)
+# Samples are recorded at 44.1 kHz: played at that rate and brought down once, their highs do not fold back.
+_PLAYED_AT = 44100
+_LOUDNESS_DB, _CEILING_DB, _MOST_LIMITING_DB = -15.0, -2.0, 6.0
+_LONGEST_RING = 3.5
+_ROOM_SEND = {"drums": 0.10, "piano": 0.16, "guitar": 0.16, "bass": 0.02, "strings": 0.24}
+#: Stereo place of each track, -1 left to 1 right; a track's second and third parts move outwards and across.
+_PAN = {"drums": 0.0, "piano": -0.3, "guitar": 0.38, "bass": 0.0, "strings": -0.1}
+
+
+def find_soundfont(name: str | Path | None = None) -> Path:
+    """The soundfont file to play with.
+
+    Args:
+        name: a path, or a file name (``.sf2`` may be left out) to look for beside FluidR3 and TimGM6mb.
+            None takes FluidR3 where Debian installs it, else the TimGM6mb that comes with pretty_midi.
+
+    Raises:
+        D2MError: if there is none.
+    """
+    if name is not None:
+        wanted = Path(name).expanduser()
+        folders = [Path(), *(place.parent for place in (*_PLACES, *_packaged()))]
+        for candidate in (folder / wanted.parent / (wanted.name + end) for folder in folders for end in ("", ".sf2")):
+            if candidate.is_file():
+                return candidate
+        raise D2MError(f"no soundfont '{name}'; give the path of a .sf2 file")
+    for place in (*_PLACES, *_packaged()):
+        if place.is_file():
+            return place
+    raise D2MError("no General MIDI soundfont found; install fluid-soundfont-gm or pretty_midi, or give a .sf2 file")
+
+
+def _packaged() -> tuple[Path, ...]:
+    from importlib.util import find_spec
+
+    found = find_spec("pretty_midi")
+    return (Path(found.origin).parent / "TimGM6mb.sf2",) if found and found.origin else ()
+
+
+@lru_cache(maxsize=2)
+def _open(path: Path) -> SoundFont:
+    return SoundFont(path)
+
+
+def render(
+    score: Score,
+    sample_rate: int = 22050,
+    soundfont: str | Path | None = None,
+    stereo: bool = False,
+    *,
+    room: bool = True,
+) -> np.ndarray:
+    """Play a score.
+
+    Args:
+        score: what to play; notes that begin before 0 or after its duration are left out.
+        sample_rate: hertz, 8000 to 96000.
+        soundfont: see :func:`find_soundfont`.
+        stereo: two channels, the parts spread by pan; otherwise one.
+        room: a short reverberation around everything but kick and bass weight.
+
+    Returns:
+        float32 (channels, round(duration * sample_rate)), within -2 dBFS. Silence for a score without notes.
+
+    Raises:
+        D2MError: if the rate is out of range or the soundfont is unusable.
+    """
+    dry = render_parts(score, sample_rate, soundfont, stereo)
+    total = int(round(score.duration * sample_rate))
+    channels = 2 if stereo else 1
+    if not dry:
+        return np.zeros((channels, total), dtype=np.float32)
+    mix = np.sum(dry, axis=0)
+    if room:
+        send = np.sum([_ROOM_SEND[p.track] * d.mean(0) for p, d in zip(score.parts, dry, strict=True)], axis=0)
+        mix += _room(send, sample_rate, channels)
+    return _level(mix, sample_rate)
+
+
+def render_parts(
+    score: Score, sample_rate: int = 22050, soundfont: str | Path | None = None, stereo: bool = False
+) -> list[np.ndarray]:
+    """Each part alone at its place in the mix, before room and levelling: float32 (channels, samples) each.
+
+    The parts of a score share one scale, so their powers may be compared.
+    """
+    if not 8000 <= sample_rate <= 96000:
+        raise D2MError(f"cannot render at {sample_rate} Hz; choose 8000 to 96000")
+    font = _open(find_soundfont(soundfont))
+    pans = _pans(score.parts) if stereo else [None] * len(score.parts)
+    return [_render_part(part, score, font, sample_rate, pan) for part, pan in zip(score.parts, pans, strict=True)]
+
+
+def _pans(parts: tuple[Part, ...]) -> list[float]:
+    seen: dict[str, int] = {}
+    pans = []
+    for part in parts:
+        turn = seen.get(part.track, 0)
+        seen[part.track] = turn + 1
+        pan = _PAN.get(part.track, 0.0)
+        pans.append(float(np.clip((pan or 0.25) * (-1) ** turn * (1 + 0.5 * turn), -0.8, 0.8)) if turn else pan)
+    return pans
+
+
+def _render_part(part: Part, score: Score, font: SoundFont, sample_rate: int, pan: float | None) -> np.ndarray:
+    """float32 (channels, samples) at ``sample_rate``; ``pan`` None is one channel."""
+    from scipy.signal import resample_poly
+
+    played_at = max(sample_rate, _PLAYED_AT)
+    channels = 1 if pan is None else 2
+    total = int(round(score.duration * sample_rate))
+    length = int(np.ceil(score.duration * played_at)) + 1
+    mix = np.zeros((channels, length), dtype=np.float32)
+    starts = score.grid.time_of(part.starts)
+    ends = np.maximum(score.grid.time_of(part.ends), starts + 0.03)
+    heard = np.nonzero((starts > -1e-6) & (starts < score.duration))[0]
+    starts = np.maximum(starts, 0.0)
+    for i, key, held in _notes(part, starts, ends, heard, font):
+        velocity = int(part.velocities[i])
+        release = 0.06 if held < 0 else min(font.release(part.program, part.is_drum, key, velocity), 2.5)
+        held = abs(held)
+        tone = font.tone(part.program, part.is_drum, key, velocity, played_at, held + release, channels)
+        if tone is None:
+            continue
+        _add(mix, tone.wave, int(round(starts[i] * played_at)), held, release, played_at, (velocity / 127.0) ** 2)
+    if pan is not None:
+        # The centre keeps its level, the far side falls: a balance control, since tones are stereo already.
+        mix *= np.array([[min(1.0, 1.0 - pan)], [min(1.0, 1.0 + pan)]], dtype=np.float32)
+    if played_at != sample_rate:
+        common = int(np.gcd(played_at, sample_rate))
+        mix = resample_poly(mix, sample_rate // common, played_at // common, axis=1).astype(np.float32)
+    out = np.zeros((channels, total), dtype=np.float32)
+    count = min(total, mix.shape[1])
+    out[:, :count] = mix[:, :count]
+    return out
+
+
+def _notes(part: Part, starts: np.ndarray, ends: np.ndarray, heard: np.ndarray, font: SoundFont):
+    """Yields (index, key, seconds held); drums ring on, held < 0 where another drum of the class chokes them."""
+    if not part.is_drum:
+        for i in heard:
+            yield int(i), int(part.pitches[i]), float(ends[i] - starts[i])
+        return
+    choked_by: dict[int, float] = {}
+    for i in reversed(heard.tolist()):
+        key, start = int(part.pitches[i]), float(starts[i])
+        found = font.regions(part.program, True, key, int(part.velocities[i]))
+        group = max((r[57] for r in found), default=0) or 1000 + key
+        stop = choked_by.get(group, np.inf)
+        choked_by[group] = start
+        yield i, key, (-(max(stop - start, 1e-3)) if stop - start < _LONGEST_RING else _LONGEST_RING)
+
+
+def _add(
+    mix: np.ndarray, wave: np.ndarray, at: int, held: float, release: float, rate: int, gain: float
+) -> None:
+    """Mixes a tone in: full while held, then falling 100 dB in ``release`` seconds (heard down to -80)."""
+    sustain, tail = int(held * rate), max(int(release * 0.8 * rate), 64)
+    count = min(sustain + tail, wave.shape[1], mix.shape[1] - at)
+    if count <= 0:
+        return
+    body = min(sustain, count)
+    mix[:, at : at + body] += np.float32(gain) * wave[:, :body]
+    if count > body:
+        fall = np.exp(np.arange(count - body, dtype=np.float32) * np.float32(-np.log(1e4) / tail)) * np.float32(gain)
+        mix[:, at + body : at + count] += fall * wave[:, body:count]
+
+
+def _room(send: np.ndarray, rate: int, channels: int) -> np.ndarray:
+    """A small bright room: 12 ms before it answers, 0.7 s to fall by 60 dB. ``send`` (samples,)."""
+    from scipy.signal import butter, oaconvolve, sosfilt
+
+    shape = np.random.default_rng(7)
+    count = int(0.7 * rate)
+    answer = shape.standard_normal((channels, count)) * 10.0 ** (-3.0 * np.arange(count) / count)
+    answer = sosfilt(butter(2, [250.0, min(6500.0, 0.45 * rate)], "bandpass", fs=rate, output="sos"), answer)
+    answer *= 1.0 / np.sqrt((answer**2).sum(axis=1, keepdims=True))
+    delay = int(0.012 * rate)
+    wet = oaconvolve(send[None].astype(np.float64), answer, axes=1)
+    out = np.zeros((channels, len(send)), dtype=np.float32)
+    out[:, delay:] = wet[:, : max(len(send) - delay, 0)]
+    return out * 2.0
+
+
+def _level(mix: np.ndarray, rate: int) -> np.ndarray:
+    """Loudest 0.4 s to the target, peaks limited with 5 ms of look-ahead; the shape of the piece is kept."""
+    from scipy.ndimage import minimum_filter1d, uniform_filter1d
+
+    peak = float(np.abs(mix).max(initial=0.0))
+    if peak < 1e-5:
+        return mix.astype(np.float32)
+    window = min(int(0.4 * rate), mix.shape[1])
+    power = uniform_filter1d((mix.astype(np.float64) ** 2).mean(axis=0), window)
+    ceiling = 10.0 ** (_CEILING_DB / 20)
+    gain = 10.0 ** (_LOUDNESS_DB / 20) / np.sqrt(max(power.max(), 1e-12))
+    gain = min(gain, ceiling * 10.0 ** (_MOST_LIMITING_DB / 20) / peak)
+    mix = mix * np.float32(gain)
+    ahead = 2 * int(0.005 * rate) + 1
+    needed = np.minimum(1.0, ceiling / np.maximum(np.abs(mix).max(axis=0), 1e-9))
+    # The mean of minima over the same window never exceeds what the sample in its middle needs.
+    smooth = uniform_filter1d(minimum_filter1d(needed, ahead), ahead)
+    return np.clip(mix * smooth, -ceiling, ceiling).astype(np.float32)
