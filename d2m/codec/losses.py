@@ -1,0 +1,51 @@
+"""What the codec is trained to keep: mel spectra and STFTs at several resolutions, the low end weighed extra."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from d2m.codec.mel import LogMel, Stft
+
+
+class SpectralLoss(nn.Module):
+    """Distance of a waveform to its target, both (B, T).
+
+    log10-mel L1 at windows of 1024 (80 mels) and 2048 (128 mels, the lowest 32 of them counted once more, where bass and
+    chords live), and a multi-resolution STFT loss (spectral convergence and log magnitude; Yamamoto et al. 2020).
+
+    Args:
+        sample_rate, hop: hertz; samples.
+        mel_weight: of each mel term.
+        low_weight: of the lowest 32 mels.
+        sizes: window sizes of the STFT terms; their hop is a quarter of them.
+    """
+
+    def __init__(
+        self,
+        sample_rate: int = 22050,
+        hop: int = 256,
+        mel_weight: float = 2.0,
+        low_weight: float = 1.0,
+        sizes: tuple[int, ...] = (512, 1024, 2048, 4096),
+    ) -> None:
+        super().__init__()
+        self.mel_weight, self.low_weight = mel_weight, low_weight
+        self.short = LogMel(sample_rate, 1024, hop, 80)
+        self.long = LogMel(sample_rate, 2048, hop, 128)
+        self.stfts = nn.ModuleList([Stft(size, size // 4) for size in sizes])
+
+    def forward(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
+        """``total`` and its parts: ``mel`` and ``mel_long`` (plain L1 of log10-mels), ``low``, ``stft``."""
+        mel = (self.short(output) - self.short(target)).abs().mean()
+        difference = (self.long(output) - self.long(target)).abs()
+        mel_long, low = difference.mean(), difference[:, :32].mean()
+        stft = sum(self._stft_distance(s, output, target) for s in self.stfts) / len(self.stfts)
+        total = self.mel_weight * (mel + mel_long) + self.low_weight * low + stft
+        return {"total": total, "mel": mel, "mel_long": mel_long, "low": low, "stft": stft}
+
+    @staticmethod
+    def _stft_distance(stft: Stft, output: Tensor, target: Tensor) -> Tensor:
+        a, b = stft(output).abs().clamp(min=1e-3), stft(target).abs().clamp(min=1e-3)
+        convergence = torch.linalg.vector_norm(a - b) / torch.linalg.vector_norm(b).clamp(min=1e-3)
+        return convergence + (a.log() - b.log()).abs().mean()

@@ -1,0 +1,83 @@
+"""Spectrograms as torch modules: frames that tile a signal exactly, and mel filters (Slaney's scale, area-normalised).
+
+The usual centred STFT of T samples has T // hop + 1 frames; here frame i is centred on the middle of samples
+[i * hop, (i + 1) * hop), so that T samples have T // hop frames and codes line up with the samples they stand for.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+
+def mel_filters(sample_rate: int, n_fft: int, n_mels: int, f_min: float = 0.0, f_max: float | None = None) -> Tensor:
+    """Triangular filters (n_mels, n_fft // 2 + 1) of unit area on Slaney's mel scale, as librosa's default.
+
+    The scale is linear below 1 kHz (3 mels each 200 Hz) and logarithmic above (27 mels each factor 6.4); Slaney,
+    Auditory Toolbox, 1998.
+    """
+
+    def to_mel(hertz: np.ndarray) -> np.ndarray:
+        linear = hertz * 3 / 200
+        return np.where(hertz < 1000, linear, 15 + 27 * np.log(np.maximum(hertz, 1e-9) / 1000) / np.log(6.4))
+
+    def to_hertz(mel: np.ndarray) -> np.ndarray:
+        return np.where(mel < 15, mel * 200 / 3, 1000 * 6.4 ** ((mel - 15) / 27))
+
+    edges = to_hertz(np.linspace(to_mel(np.float64(f_min)), to_mel(np.float64(f_max or sample_rate / 2)), n_mels + 2))
+    bins = np.arange(n_fft // 2 + 1) * sample_rate / n_fft
+    rising = (bins[None] - edges[:-2, None]) / np.diff(edges)[:-1, None]
+    falling = (edges[2:, None] - bins[None]) / np.diff(edges)[1:, None]
+    triangles = np.maximum(0, np.minimum(rising, falling)) * (2 / (edges[2:] - edges[:-2]))[:, None]
+    return torch.tensor(triangles, dtype=torch.float32)
+
+
+class Stft(nn.Module):
+    """Complex spectrogram whose frames tile the signal: (B, T) -> complex (B, n_fft // 2 + 1, T // hop), Hann window."""
+
+    def __init__(self, n_fft: int, hop: int) -> None:
+        super().__init__()
+        self.n_fft, self.hop = n_fft, hop
+        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        pad = (self.n_fft - self.hop) // 2
+        mode = "reflect" if waveform.shape[-1] > pad else "constant"
+        padded = nn.functional.pad(waveform[:, None], (pad, pad), mode=mode)[:, 0]
+        return torch.stft(padded, self.n_fft, self.hop, window=self.window, center=False, return_complex=True)
+
+
+class InverseStft(nn.Module):
+    """Overlap-add of a spectrogram made by :class:`Stft`: complex (B, n_fft // 2 + 1, F) -> (B, F * hop)."""
+
+    def __init__(self, n_fft: int, hop: int) -> None:
+        super().__init__()
+        self.n_fft, self.hop = n_fft, hop
+        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
+
+    def forward(self, spectrogram: Tensor) -> Tensor:
+        frames = torch.fft.irfft(spectrogram, self.n_fft, dim=1) * self.window[:, None]
+        weight = self.window.square()[None, :, None].expand(1, -1, frames.shape[2])
+        pad = (self.n_fft - self.hop) // 2
+        length = frames.shape[2] * self.hop
+        signal, total = self._overlap(frames), self._overlap(weight)
+        return (signal / total.clamp(min=1e-3))[:, pad : pad + length]
+
+    def _overlap(self, frames: Tensor) -> Tensor:
+        size = (frames.shape[2] - 1) * self.hop + self.n_fft
+        folded = nn.functional.fold(frames, (1, size), (1, self.n_fft), stride=(1, self.hop))
+        return folded[:, 0, 0]
+
+
+class LogMel(nn.Module):
+    """log10 of the mel magnitude spectrogram with a floor: (B, T) -> (B, n_mels, T // hop)."""
+
+    def __init__(self, sample_rate: int, n_fft: int, hop: int, n_mels: int, floor: float = 1e-4) -> None:
+        super().__init__()
+        self.floor = floor
+        self.stft = Stft(n_fft, hop)
+        self.register_buffer("filters", mel_filters(sample_rate, n_fft, n_mels), persistent=False)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        return torch.log10((self.filters @ self.stft(waveform).abs()).clamp(min=self.floor))

@@ -1,0 +1,98 @@
+"""Residual vector quantisation with codebooks that follow a moving average (Zeghidour et al. 2021; van den Oord et al. 2017).
+
+Each codebook codes what the ones before it left over. Entries start as real encoder outputs, move to the mean of what
+they code, and are restarted when next to nothing falls on them, without which a codebook collapses to a few entries.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class ResidualQuantiser(nn.Module):
+    """K codebooks of N vectors of size D.
+
+    Args:
+        count: K.
+        size: N.
+        dimension: D.
+        decay: of the moving averages.
+        restart_below: entries whose moving count (vectors a batch) falls under this are restarted.
+    """
+
+    def __init__(self, count: int, size: int, dimension: int, decay: float = 0.98, restart_below: float = 0.3) -> None:
+        super().__init__()
+        self.decay = decay
+        self.restart_below = restart_below
+        self.register_buffer("codebooks", torch.zeros(count, size, dimension))
+        self.register_buffer("counts", torch.ones(count, size), persistent=False)
+        self.register_buffer("sums", torch.zeros(count, size, dimension), persistent=False)
+
+    def nearest(self, vectors: Tensor, codebook: Tensor) -> Tensor:
+        """Index (M,) of the nearest row of ``codebook`` (N, D) for each of ``vectors`` (M, D)."""
+        return (codebook.square().sum(1) - 2 * vectors @ codebook.T).argmin(1)
+
+    def quantise(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Codes (B, K, F) int64 and the vectors (B, D, F) they stand for, of features (B, D, F)."""
+        batch, dimension, frames = features.shape
+        flat = features.transpose(1, 2).reshape(-1, dimension)
+        residual, codes = flat, []
+        for codebook in self.codebooks:
+            index = self.nearest(residual, codebook)
+            residual = residual - codebook[index]
+            codes.append(index.view(batch, frames))
+        return torch.stack(codes, 1), (flat - residual).view(batch, frames, dimension).transpose(1, 2)
+
+    def lookup(self, codes: Tensor) -> Tensor:
+        """Vectors (B, D, F) of codes (B, K, F)."""
+        return sum(book[index] for book, index in zip(self.codebooks, codes.unbind(1), strict=True)).transpose(1, 2)
+
+    @torch.no_grad()
+    def start(self, vectors: Tensor, generator: torch.Generator | None = None) -> None:
+        """Fill the codebooks from encoder outputs (M, D), each from what the ones before it leave over.
+
+        A few rounds of k-means place the entries better than raw samples do.
+        """
+        residual = vectors
+        for k in range(len(self.codebooks)):
+            pick = torch.randint(len(residual), (self.codebooks.shape[1],), generator=generator)
+            book = residual[pick].clone()
+            for _ in range(4):
+                index = self.nearest(residual, book)
+                sums = torch.zeros_like(book).index_add_(0, index, residual)
+                counts = torch.bincount(index, minlength=len(book)).float()
+                used = counts > 0
+                book[used] = sums[used] / counts[used, None]
+            self.codebooks[k] = book
+            self.counts[k] = 1.0
+            self.sums[k] = book
+            residual = residual - book[self.nearest(residual, book)]
+
+    @torch.no_grad()
+    def follow(self, features: Tensor, codes: Tensor) -> float:
+        """Move every codebook towards what it coded; restart unused entries. Returns the share of entries in use.
+
+        Args:
+            features: (B, D, F), as given to :meth:`quantise`.
+            codes: (B, K, F), as it returned.
+        """
+        residual = features.detach().transpose(1, 2).reshape(-1, features.shape[1])
+        used = 0.0
+        for k, index in enumerate(codes.unbind(1)):
+            index = index.reshape(-1)
+            counts = torch.bincount(index, minlength=self.codebooks.shape[1]).to(residual.dtype)
+            sums = torch.zeros_like(self.codebooks[k]).index_add_(0, index, residual)
+            self.counts[k].mul_(self.decay).add_(counts, alpha=1 - self.decay)
+            self.sums[k].mul_(self.decay).add_(sums, alpha=1 - self.decay)
+            dead = self.counts[k] < self.restart_below
+            coded = self.codebooks[k][index]
+            self.codebooks[k] = self.sums[k] / self.counts[k].clamp(min=1e-3)[:, None]
+            if dead.any():
+                fresh = residual[torch.randint(len(residual), (int(dead.sum()),))]
+                self.codebooks[k][dead] = fresh
+                self.counts[k][dead] = 1.0
+                self.sums[k][dead] = fresh
+            used += 1.0 - float(dead.float().mean())
+            residual = residual - coded
+        return used / len(self.codebooks)

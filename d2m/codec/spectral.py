@@ -1,0 +1,160 @@
+"""The spectral VQ codec: what a listener hears of the spectrum goes into the codes, the phase is made anew.
+
+waveform -> spectra at three resolutions -> ConvNeXt encoder -> residual VQ -> ConvNeXt decoder -> magnitude and phase
+(as Vocos, Siuzdak 2023) plus the gains of a bank of sine tones for the bass and chords -> waveform. Its codes hold no
+phase, so that a feed-forward generator can aim at them: two equally good performances of a score have nearly the same codes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor, nn
+
+from d2m.codec.base import Codec
+from d2m.codec.layers import ConvNeXtBlock, initialise
+from d2m.codec.mel import InverseStft, LogMel, Stft
+from d2m.codec.quantiser import ResidualQuantiser
+from d2m.codec.tones import ToneBank
+
+
+@dataclass(frozen=True)
+class SpectralConfig:
+    """Sizes of a :class:`SpectralCodec`.
+
+    Attributes:
+        sample_rate, hop: hertz; samples a frame.
+        n_fft: window of the output's inverse STFT.
+        encoder_channels, encoder_blocks, decoder_channels, decoder_blocks: ConvNeXt stacks.
+        feature_size: values of a frame that are quantised.
+        codebook_count, codebook_size: residual VQ.
+        tones_low, tones_high: MIDI notes of the tone bank; none when ``tones_high`` is below ``tones_low``.
+        low_bins: bins of the 4096-point spectrum that the encoder sees, from 0 Hz.
+    """
+
+    sample_rate: int = 22050
+    hop: int = 256
+    n_fft: int = 1024
+    encoder_channels: int = 256
+    encoder_blocks: int = 4
+    decoder_channels: int = 384
+    decoder_blocks: int = 8
+    feature_size: int = 64
+    codebook_count: int = 8
+    codebook_size: int = 1024
+    tones_low: int = 23
+    tones_high: int = 83
+    low_bins: int = 200
+
+
+class SpectralEncoder(nn.Module):
+    """Waveform (B, T) -> features (B, D, T // hop), from spectra of 1024, 2048 and 4096 points.
+
+    The short window places onsets, the long ones tell neighbouring notes of the bass apart.
+    """
+
+    def __init__(self, config: SpectralConfig) -> None:
+        super().__init__()
+        rate, hop = config.sample_rate, config.hop
+        self.short = LogMel(rate, 1024, hop, 80)
+        self.middle = LogMel(rate, 2048, hop, 128)
+        self.long = Stft(4096, hop)
+        self.low_bins = config.low_bins
+        self.project = nn.Linear(80 + 128 + config.low_bins, config.encoder_channels)
+        self.blocks = nn.Sequential(*[ConvNeXtBlock(config.encoder_channels) for _ in range(config.encoder_blocks)])
+        self.norm = nn.LayerNorm(config.encoder_channels)
+        self.out = nn.Linear(config.encoder_channels, config.feature_size)
+
+    def spectra(self, waveform: Tensor) -> Tensor:
+        """The encoder's input (B, F, 80 + 128 + low_bins): log10 magnitudes, moved near zero."""
+        low = torch.log10(self.long(waveform)[:, : self.low_bins].abs().clamp(min=1e-2)) - 1.0
+        return torch.cat([self.short(waveform) + 1.0, self.middle(waveform) + 1.0, low], 1).transpose(1, 2)
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        return self.out(self.norm(self.blocks(self.project(self.spectra(waveform))))).transpose(1, 2)
+
+
+class SpectralDecoder(nn.Module):
+    """Quantised vectors (B, D, F) -> waveform (B, F * hop)."""
+
+    def __init__(self, config: SpectralConfig) -> None:
+        super().__init__()
+        self.embed = nn.Conv1d(config.feature_size, config.decoder_channels, 7, padding=3)
+        self.blocks = nn.Sequential(*[ConvNeXtBlock(config.decoder_channels) for _ in range(config.decoder_blocks)])
+        self.norm = nn.LayerNorm(config.decoder_channels)
+        bins = config.n_fft // 2 + 1
+        self.head = nn.Linear(config.decoder_channels, 2 * bins)
+        self.inverse = InverseStft(config.n_fft, config.hop)
+        self.tones = None
+        if config.tones_high >= config.tones_low:
+            self.tones = ToneBank(config.sample_rate, config.hop, config.tones_low, config.tones_high)
+            self.gains = nn.Linear(config.decoder_channels, self.tones.count)
+        #: Frames on either side that reach a frame of the output.
+        self.context = 3 + 3 * config.decoder_blocks + config.n_fft // (2 * config.hop) + 1
+
+    def forward(self, vectors: Tensor, start: Tensor) -> Tensor:
+        """Waveform of ``vectors``; ``start`` (B,) int64 is each item's first sample on the tone bank's clock."""
+        x = self.embed(vectors).transpose(1, 2)
+        x = self.norm(self.blocks(x))
+        magnitude, phase = self.head(x).transpose(1, 2).chunk(2, 1)
+        spectrum = torch.polar(magnitude.clamp(max=6.0).exp(), phase)
+        waveform = self.inverse(spectrum)
+        if self.tones is not None:
+            waveform = waveform + self.tones((self.gains(x).clamp(max=3.0) - 5.0).exp(), start)
+        return waveform
+
+
+class SpectralCodec(Codec):
+    """See the module's docstring.
+
+    Args:
+        config: sizes.
+    """
+
+    def __init__(self, config: SpectralConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or SpectralConfig()
+        self.sample_rate, self.hop = config.sample_rate, config.hop
+        self.feature_size = config.feature_size
+        self.codebook_count, self.codebook_size = config.codebook_count, config.codebook_size
+        self.encoder = SpectralEncoder(config)
+        self.quantiser = ResidualQuantiser(config.codebook_count, config.codebook_size, config.feature_size)
+        self.decoder = SpectralDecoder(config)
+        self.apply(initialise)
+
+    def settings(self) -> dict[str, object]:
+        """The configuration as plain values, for the file that holds the weights."""
+        return asdict(self.config)
+
+    def features(self, waveform: Tensor) -> Tensor:
+        return self.encoder(waveform)
+
+    def quantise(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        return self.quantiser.quantise(features)
+
+    def lookup(self, codes: Tensor) -> Tensor:
+        return self.quantiser.lookup(codes)
+
+    def decode_features(self, vectors: Tensor, start: Tensor | int = 0, chunk: int = 512) -> Tensor:
+        """The waveform (B, F * hop) of vectors (B, D, F).
+
+        Long inputs are decoded ``chunk`` frames at a time, each with as many neighbours as reach into it, which
+        gives the same samples as decoding all at once in bounded memory.
+
+        Args:
+            vectors: quantised vectors.
+            start: first sample on the tone bank's clock, one for all or (B,).
+            chunk: frames decoded at once.
+        """
+        batch, _, frames = vectors.shape
+        first = torch.as_tensor(start, device=vectors.device).expand(batch)
+        if frames <= chunk:
+            return self.decoder(vectors, first)
+        context, pieces = self.decoder.context, []
+        for begin in range(0, frames, chunk):
+            left, right = max(0, begin - context), min(frames, begin + chunk + context)
+            piece = self.decoder(vectors[:, :, left:right], first + left * self.hop)
+            skip = (begin - left) * self.hop
+            pieces.append(piece[:, skip : skip + min(chunk, frames - begin) * self.hop])
+        return torch.cat(pieces, 1)

@@ -1,0 +1,149 @@
+"""Training the spectral codec: first without quantisation, then with, then against discriminators."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from d2m.codec.discriminators import (
+    MultiResolutionDiscriminator,
+    adversarial_loss,
+    discriminator_loss,
+    feature_matching_loss,
+)
+from d2m.codec.losses import SpectralLoss
+from d2m.codec.spectral import SpectralCodec, SpectralConfig
+from d2m.training.audio import SongCrops
+from d2m.training.loop import Task
+
+
+@dataclass(frozen=True)
+class CodecTraining:
+    """Settings of a run.
+
+    Attributes:
+        train, held_out: npz files of songs (:class:`~d2m.training.audio.SongCrops`).
+        steps: of the whole run; the learning rate falls to a twentieth of ``learning_rate`` over them (cosine).
+        batch, length: crops a step and their samples.
+        quantise_after: steps without quantisation, after which the codebooks start from encoder outputs.
+        adversarial_after: step at which the discriminators join.
+        commitment: weight of the encoder's distance to its codes.
+        adversarial, matching: weights of the discriminators' terms.
+    """
+
+    train: tuple[Path, ...]
+    held_out: tuple[Path, ...]
+    steps: int
+    batch: int = 12
+    length: int = 16384
+    learning_rate: float = 6e-4
+    quantise_after: int = 400
+    adversarial_after: int = 10**9
+    commitment: float = 0.25
+    adversarial: float = 0.05
+    matching: float = 0.2
+
+
+class CodecTask(Task):
+    """The loop's view of a codec in training."""
+
+    def __init__(self, settings: CodecTraining, config: SpectralConfig | None = None) -> None:
+        self.settings = settings
+        self.codec = SpectralCodec(config)
+        self.loss = SpectralLoss(self.codec.sample_rate, self.codec.hop)
+        self.discriminator = MultiResolutionDiscriminator()
+        self.modules = {"codec": self.codec, "discriminator": self.discriminator}
+        self.optimizers = {
+            "codec": torch.optim.AdamW(self.codec.parameters(), settings.learning_rate, (0.8, 0.95), weight_decay=1e-3),
+            "discriminator": torch.optim.AdamW(self.discriminator.parameters(), 3e-4, (0.5, 0.9)),
+        }
+        self.songs = SongCrops(list(settings.train))
+        self.held_out = SongCrops(list(settings.held_out))
+        self.started = False
+
+    def setup(self, fabric) -> None:  # noqa: D102
+        super().setup(fabric)
+        self.loss.to(fabric.device)
+
+    def state(self) -> dict[str, object]:
+        quantiser = self.codec.quantiser
+        return {"started": self.started, "counts": quantiser.counts, "sums": quantiser.sums}
+
+    def restore(self, state: dict[str, object]) -> None:
+        self.started = state["started"]
+        self.codec.quantiser.counts.copy_(state["counts"])
+        self.codec.quantiser.sums.copy_(state["sums"])
+
+    def _rate(self, step: int) -> float:
+        settings = self.settings
+        warm = min(1.0, (step + 1) / 100)
+        share = min(1.0, step / settings.steps)
+        return settings.learning_rate * warm * (0.05 + 0.95 * 0.5 * (1 + np.cos(np.pi * share)))
+
+    def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
+        settings, codec = self.settings, self.codec
+        for group in self.optimizers["codec"].param_groups:
+            group["lr"] = self._rate(step)
+        waveform = torch.from_numpy(self.songs.batch(rng, settings.batch, settings.length, gain_db=9)).to(self.fabric.device)
+        clock = torch.from_numpy(rng.integers(0, 10**8, settings.batch)).to(waveform.device)
+        features = codec.features(waveform)
+        vectors, commitment, used = features, features.new_zeros(()), 0.0
+        if step >= settings.quantise_after:
+            if not self.started:
+                self._start_codebooks(rng)
+            with torch.no_grad():
+                codes, quantised = codec.quantise(features)
+                used = codec.quantiser.follow(features, codes)
+            commitment = (features - quantised).square().mean()
+            vectors = features + (quantised - features).detach()
+        output = codec.decoder(vectors, clock)
+        parts = self.loss(output, waveform)
+        total = parts["total"] + settings.commitment * commitment
+        figures = {name: part.item() for name, part in parts.items()} | {"commitment": commitment.item(), "used": used}
+        if step >= settings.adversarial_after:
+            figures["discriminator"] = self._train_discriminator(waveform, output.detach())
+            fake = self.modules["discriminator"](output)
+            with torch.no_grad():
+                real = self.modules["discriminator"](waveform)
+            adversarial, matching = adversarial_loss(fake), feature_matching_loss(real, fake)
+            total = total + settings.adversarial * adversarial + settings.matching * matching
+            figures |= {"adversarial": adversarial.item(), "matching": matching.item()}
+        self.optimizers["codec"].zero_grad()
+        self.fabric.backward(total)
+        torch.nn.utils.clip_grad_norm_(codec.parameters(), 5.0)
+        self.optimizers["codec"].step()
+        return figures
+
+    def _train_discriminator(self, real: torch.Tensor, fake: torch.Tensor) -> float:
+        discriminator = self.modules["discriminator"]
+        loss = discriminator_loss(discriminator(real), discriminator(fake))
+        self.optimizers["discriminator"].zero_grad()
+        self.fabric.backward(loss)
+        self.optimizers["discriminator"].step()
+        return loss.item()
+
+    @torch.no_grad()
+    def _start_codebooks(self, rng: np.random.Generator) -> None:
+        settings = self.settings
+        batches = [self.songs.batch(rng, settings.batch, settings.length, gain_db=9) for _ in range(12)]
+        features = torch.cat([self.codec.features(torch.from_numpy(b).to(self.fabric.device)) for b in batches])
+        self.codec.quantiser.start(features.transpose(1, 2).reshape(-1, features.shape[1]))
+        self.started = True
+
+    @torch.no_grad()
+    def evaluate(self, step: int) -> dict[str, float]:
+        """Losses over ten seconds from the middle of each held-out song."""
+        totals: dict[str, list[float]] = {}
+        for song in self.held_out.songs:
+            middle = max(0, len(song) // 2 - 110250)
+            crop = torch.from_numpy(song[middle : middle + 220416].astype(np.float32) / 32768)[None].to(self.fabric.device)
+            crop = crop[:, : crop.shape[1] // self.codec.hop * self.codec.hop]
+            features = self.codec.features(crop)
+            if self.started:
+                features = self.codec.quantise(features)[1]
+            for name, value in self.loss(self.codec.decode_features(features), crop).items():
+                totals.setdefault(name, []).append(value.item())
+        return {name: float(np.mean(values)) for name, values in totals.items()}
