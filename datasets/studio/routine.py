@@ -1,0 +1,170 @@
+"""A routine under construction: poses pinned to musical positions, then played back as smooth motion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .body import NEUTRAL
+
+ARMS = ("left", "right")
+#: Body parts of a side's sign: +1 moves to the dancer's left.
+SIDE = {1: "left", -1: "right"}
+
+
+@dataclass(frozen=True)
+class Key:
+    """A pose of one body part.
+
+    Attributes:
+        at: musical position of the arrival, beats.
+        values: the part's controls (see :data:`~d2m.datasets.studio.body.NEUTRAL`).
+        ease: beats that the movement before it takes; the part rests until then.
+        flow: 0 stops at the pose, 1 passes through it at full speed.
+        lift: metres a foot rises on the way.
+    """
+
+    at: float
+    values: np.ndarray
+    ease: float
+    flow: float = 0.0
+    lift: float = 0.0
+
+
+@dataclass
+class Routine:
+    """Where a dancer's parts are to be when, written move by move.
+
+    Attributes:
+        rng: the dancer's choices.
+        attack: beats that a typical hit of the genre takes to arrive.
+        flow: 0..1, how little the genre stops between poses.
+        size: function of a position in beats: how large movement is there, about 1.
+        stance: metres from the middle to each foot.
+        keys: part -> keys in the order they were written.
+    """
+
+    rng: np.random.Generator
+    attack: float
+    flow: float
+    size: Callable[[float], float]
+    stance: float = 0.14
+    keys: dict[str, list[Key]] = field(default_factory=dict)
+    still: list[tuple[float, float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.keys = {part: [Key(-64.0, np.array(value), 1.0)] for part, value in NEUTRAL.items()}
+        self.place = np.zeros(3)
+        for side in (1, -1):
+            self.step(side, -48.0)
+
+    def pose(
+        self, part: str, at: float, values: object, ease: float | None = None, flow: float = 0.0
+    ) -> None:
+        """Brings a part to ``values`` at position ``at``; by default with the genre's attack and flow."""
+        flow = max(flow, self.flow)
+        ease = self.attack * self.rng.uniform(0.8, 1.2) if ease is None else ease
+        self.keys[part].append(Key(at, np.asarray(values, dtype=np.float64), ease, flow))
+
+    def move_to(
+        self, at: float, dx: float = 0.0, dz: float = 0.0, turn: float = 0.0, ease: float = 1.0
+    ) -> None:
+        """Travels: ``dx`` to the dancer's left, ``dz`` forward (m), and turns left by ``turn`` (rad)."""
+        heading = self.place[2]
+        x = self.place[0] + np.cos(heading) * dx + np.sin(heading) * dz
+        z = self.place[1] - np.sin(heading) * dx + np.cos(heading) * dz
+        # nobody leaves the cameras' sight: three metres of stage
+        self.place = np.array([np.clip(x, -1.1, 1.1), np.clip(z, -0.9, 0.9), heading + turn])
+        self.pose("base", at, self.place, ease)
+
+    def step(
+        self,
+        side: int,
+        at: float,
+        out: float = 0.0,
+        forward: float = 0.0,
+        height: float = 0.0,
+        heel: float = 0.0,
+        toe_out: float = 0.3,
+        ease: float = 0.5,
+        lift: float = 0.05,
+    ) -> None:
+        """Puts a foot down beside where the dancer will stand: ``out`` metres wider than the stance."""
+        x0, z0, heading = self.place
+        x, z = side * (self.stance + out), forward
+        values = (
+            x0 + np.cos(heading) * x + np.sin(heading) * z,
+            height,
+            z0 - np.sin(heading) * x + np.cos(heading) * z,
+            heading + side * toe_out,
+            heel,
+        )
+        self.keys[f"{SIDE[side]}_foot"].append(Key(at, np.array(values), ease, 0.0, lift))
+
+    def home(self, at: float, ease: float = 0.5) -> None:
+        """Both feet back under the body."""
+        self.step(1, at, ease=ease)
+        self.step(-1, at, ease=ease)
+
+
+def play(
+    keys: list[Key], when: Callable[[np.ndarray], np.ndarray], times: np.ndarray, arm: bool
+) -> np.ndarray:
+    """The values (T, n) of one part over time.
+
+    Minimum-jerk transitions (Flash and Hogan 1985), blended towards constant speed by each key's flow.
+
+    Args:
+        keys: the part's poses.
+        when: seconds of positions in beats, as this dancer performs them.
+        times: (T,) seconds.
+        arm: whether the values are arm directions, which swing around the body rather than through it.
+    """
+    keys = sorted(keys, key=lambda key: key.at)
+    keys = [k for k, after in zip(keys, keys[1:], strict=False) if after.at - k.at > 0.12] + keys[-1:]
+    arrive = when(np.array([k.at for k in keys]))
+    arrive = np.maximum.accumulate(arrive + 1e-4 * np.arange(len(arrive)))
+    leave = when(np.array([k.at - k.ease for k in keys]))
+    flow = np.array([k.flow for k in keys])
+    lift = np.array([k.lift for k in keys])
+    values = np.stack([k.values for k in keys])
+    leave = _within_strength(values, arrive, leave, 5.0 if arm else 3.5)
+    i = np.clip(np.searchsorted(arrive, times), 1, len(keys) - 1)
+    start = np.maximum(np.minimum(leave[i], arrive[i] - 0.05), arrive[i - 1])
+    u = np.clip((times - start) / np.maximum(arrive[i] - start, 1e-3), 0.0, 1.0)
+    smooth = u**3 * (10 - 15 * u + 6 * u**2)
+    s = ((1 - flow[i]) * smooth + flow[i] * (0.4 * smooth + 0.6 * u))[:, None]
+    before, after = values[i - 1], values[i]
+    result = before + s * (after - before)
+    arch = np.sin(np.pi * smooth)
+    if arm:
+        _swing_round(result, before, after, arch)
+    if values.shape[1] == 5:
+        travelled = np.linalg.norm(after[:, :3] - before[:, :3], axis=-1)
+        result[:, 1] += lift[i] * arch**2 * np.clip(travelled / 0.15, 0.0, 1.0)
+    return result
+
+
+def _within_strength(values: np.ndarray, arrive: np.ndarray, leave: np.ndarray, rate: float) -> np.ndarray:
+    """Gives long ways more time and, where there is none, shortens the way, as people do at high tempo.
+
+    ``values`` is changed in place; ``rate`` is how much the largest control may change in a second, on average.
+    """
+    leave = leave.copy()
+    for i in range(1, len(values)):
+        needed = float(np.max(np.abs(values[i] - values[i - 1]))) / rate
+        leave[i] = max(min(leave[i], arrive[i] - needed), arrive[i - 1])
+        if needed > arrive[i] - leave[i] and values.shape[1] != 5:
+            part = (arrive[i] - leave[i]) / needed
+            values[i] = values[i - 1] + max(part, 0.25) * (values[i] - values[i - 1])
+    return leave
+
+
+def _swing_round(result: np.ndarray, before: np.ndarray, after: np.ndarray, arch: np.ndarray) -> None:
+    for part in (slice(0, 3), slice(3, 6)):
+        a = before[:, part] / np.maximum(np.linalg.norm(before[:, part], axis=-1, keepdims=True), 1e-9)
+        b = after[:, part] / np.maximum(np.linalg.norm(after[:, part], axis=-1, keepdims=True), 1e-9)
+        apart = 0.5 - 0.5 * np.sum(a * b, axis=-1, keepdims=True)
+        result[:, part] += np.array([0.45, 0.0, 0.75]) * apart * arch[:, None]
