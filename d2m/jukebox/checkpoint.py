@@ -1,0 +1,138 @@
+"""Read JukeBox VQ-VAE weights in the three forms they come in; the parameters tell the model's shape."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from d2m.errors import D2MError
+from d2m.weights import load_state, save_state
+from d2m.weights.checkpoint import load_checkpoint, state_of
+from d2m.weights.files import wrong_model
+from d2m.weights.recognise import recognise
+
+from .config import VQVAEConfig
+from .vqvae import VQVAE
+
+#: The kind written into our files.
+KIND = "jukebox-vqvae"
+
+
+def load(path: Path | str) -> VQVAE:
+    """Loads a VQ-VAE, in evaluation mode.
+
+    Args:
+        path: OpenAI's ``vqvae.pth.tar`` (a dictionary with the parameters under ``model``), D2M-GAN's
+            ``vqvae_high.pt`` or ``vqvae_low.pt`` (the parameters alone), or our ``.safetensors``. OpenAI's
+            weights carry a non-commercial licence.
+
+    Raises:
+        D2MError: if the file is missing or damaged, wants to run code, or is not a JukeBox VQ-VAE.
+    """
+    if _is_pytorch(path):
+        content = load_checkpoint(path)
+        state = state_of(content, path)
+        if recognise(state) != KIND:
+            raise D2MError(wrong_model(path, None, state, KIND))
+        config = infer_config(state, path, sample_rate=_sample_rate(content))
+        state = {name: tensor for name, tensor in state.items() if not name.endswith((".k_sum", ".k_elem"))}
+    else:
+        state, values = load_state(path, KIND)
+        config = VQVAEConfig.from_dict(values)
+    return _filled(config, state, path)
+
+
+def save(vqvae: VQVAE, path: Path | str, half: bool = True) -> None:
+    """Writes a VQ-VAE as safetensors, float16 unless ``half`` is False, with its shape in the header."""
+    save_state(path, vqvae.state_dict(), KIND, vqvae.config.to_dict(), half=half)
+
+
+def infer_config(state: Mapping[str, Tensor], path: Path | str, sample_rate: int = 22050) -> VQVAEConfig:
+    """The shape of the model that parameters of these names and shapes belong to.
+
+    Dilations leave no trace in them and are taken to be the published model's.
+
+    Raises:
+        D2MError: if parameters that tell the shape are missing.
+    """
+    levels = 1 + max(
+        (int(m[1]) for m in (re.match(r"encoders\.(\d{1,2})\.", name) for name in state) if m), default=-1
+    )
+    shape = "encoders.{}.level_blocks.{}.model.{}.0.weight"
+    inner = "encoders.{}.level_blocks.0.model.0.1.model.{}.model.1.weight"
+    try:
+        downs = tuple(_count(state, shape.format(levels - 1, rate, "{}")) for rate in range(levels))
+        strides = tuple(state[shape.format(levels - 1, rate, 0)].shape[2] // 2 for rate in range(levels))
+        widths = tuple(state[shape.format(level, 0, 0)].shape[0] for level in range(levels))
+        depths = tuple(_count(state, inner.format(level, "{}")) for level in range(levels))
+        size, embedding_width = state["bottleneck.level_blocks.0.k"].shape
+        factor = state[inner.format(0, 0)].shape[0] / widths[0]
+        return VQVAEConfig(
+            downs, strides, widths, depths, embedding_width, size, factor, sample_rate=sample_rate
+        )
+    except (KeyError, IndexError, ValueError, ZeroDivisionError) as error:
+        raise D2MError(
+            f"{path} is a JukeBox VQ-VAE with parameters missing ({error}); get the file anew"
+        ) from error
+
+
+def _count(state: Mapping[str, Any], pattern: str) -> int:
+    count = 0
+    while pattern.format(count) in state:
+        count += 1
+    return count
+
+
+def _filled(config: VQVAEConfig, state: Mapping[str, Tensor], path: Path | str) -> VQVAE:
+    with torch.device("meta"):
+        wanted = VQVAE(config).state_dict()
+    missing = wanted.keys() - state.keys()
+    surplus = state.keys() - wanted.keys()
+    if missing or surplus:
+        name = sorted(missing or surplus)[0]
+        raise D2MError(
+            f"{path} is not a whole JukeBox VQ-VAE: "
+            f"{'lacks' if missing else 'has an unexpected'} parameter '{name}'"
+        )
+    for name, tensor in wanted.items():
+        if state[name].shape != tensor.shape:
+            raise D2MError(
+                f"{path}: '{name}' has shape {tuple(state[name].shape)}, {tuple(tensor.shape)} is needed; "
+                "it is another model's"
+            )
+        if not (
+            state[name].is_floating_point()
+            and state[name].layout is torch.strided
+            and state[name].device.type == "cpu"
+        ):
+            raise D2MError(f"{path}: '{name}' is not a table of plain numbers; get the file anew")
+        # Summing is the cheapest look at every value: it is finite only if all of them are.
+        if not math.isfinite(float(state[name].double().sum())):
+            raise D2MError(f"{path}: '{name}' holds values that are not finite; get the file anew")
+    vqvae = VQVAE(config)
+    vqvae.load_state_dict(state, strict=True)
+    return vqvae.eval().requires_grad_(False)
+
+
+def _is_pytorch(path: Path | str) -> bool:
+    """A zip archive or a pickle, whatever the file is called; everything else is left to the safetensors
+    reader.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            start = file.read(9)
+    except OSError as error:
+        raise D2MError(f"cannot read the weights file {path}: {error.strerror}") from error
+    return start[:4] == b"PK\x03\x04" or (start[:1] == b"\x80" and start[8:9] != b"{")
+
+
+def _sample_rate(content: Mapping[str, Any]) -> int:
+    settings = content.get("hps")
+    rate = settings.get("sr") if isinstance(settings, Mapping) else None
+    return rate if isinstance(rate, int) and 8000 <= rate <= 192000 else 22050

@@ -1,0 +1,67 @@
+"""One level of a JukeBox VQ-VAE behind the interface that all codecs share."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from d2m.codec.base import Codec
+
+from .vqvae import VQVAE
+
+#: D2M-GAN's names for JukeBox's levels (Zhu et al. 2022, section 3.2): the hop is 128 samples at the high
+#: level and 32 at the low one, so 2 s at 22.05 kHz are 344 and 1378 codes.
+HOPS: dict[str, int] = {"high": 128, "low": 32}
+
+
+class JukeboxCodec(Codec):
+    """A codec with one codebook and raw-audio features.
+
+    Args:
+        vqvae: the model; shared, not copied.
+        level: ``"high"`` (hop 128), ``"low"`` (hop 32), or the number of a level of the model.
+        sample_rate: hertz, if other than the model's own: OpenAI's weights were trained at 44100, and D2M-GAN
+            feeds them 22050.
+
+    Raises:
+        ValueError: if the model has no level with that hop.
+    """
+
+    codebook_count = 1
+
+    def __init__(self, vqvae: VQVAE, level: str | int = "high", sample_rate: int | None = None) -> None:
+        super().__init__()
+        hops = vqvae.config.hops
+        if isinstance(level, str):
+            if HOPS.get(level) not in hops:
+                raise ValueError(
+                    f"no level '{level}' in a VQ-VAE with hops {', '.join(map(str, hops))}; "
+                    "high is 128, low is 32"
+                )
+            level = hops.index(HOPS[level])
+        elif not 0 <= level < len(hops):
+            raise ValueError(f"no level {level} in a VQ-VAE with {len(hops)} levels")
+        self.vqvae = vqvae
+        self.level = level
+        self.hop = hops[level]
+        self.sample_rate = sample_rate or vqvae.config.sample_rate
+        self.feature_size = vqvae.config.embedding_width
+        self.codebook_size = vqvae.config.codebook_size
+
+    def features(self, waveform: Tensor) -> Tensor:
+        return self.vqvae.features(waveform, self.level)
+
+    def quantise(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        codes = self.vqvae.bottleneck.level_blocks[self.level].quantise(features)
+        return codes[:, None], self.vqvae.bottleneck.level_blocks[self.level].lookup(codes)
+
+    def lookup(self, codes: Tensor) -> Tensor:
+        return self.vqvae.lookup(codes[:, 0], self.level)
+
+    def decode_features(self, vectors: Tensor) -> Tensor:
+        return self.vqvae.decode_features(vectors, self.level)
+
+    @torch.no_grad()
+    def encode(self, waveform: Tensor) -> Tensor:
+        """Codes (B, 1, F) of a waveform (B, T), without holding the features of all of it."""
+        return self.vqvae.encode_level(waveform, self.level)[:, None]

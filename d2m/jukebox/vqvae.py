@@ -1,0 +1,156 @@
+"""The three-level VQ-VAE: encode, decode, and the reconstructions that it is trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from .blocks import Decoder, Encoder, decoder_reach, encoder_reach
+from .bottleneck import Bottleneck
+from .chunks import downwards, upwards
+from .config import VQVAEConfig
+
+
+@dataclass
+class Reconstruction:
+    """One level's view of a batch in training.
+
+    Attributes:
+        waveform: (B, T), decoded from this level alone.
+        codes: (B, T // hop) int64.
+        commitment: a scalar, see :class:`~d2m.jukebox.bottleneck.Quantised`.
+        used: share of this level's codebook alive, 0..1.
+    """
+
+    waveform: Tensor
+    codes: Tensor
+    commitment: Tensor
+    used: float
+
+
+class VQVAE(nn.Module):
+    """The JukeBox VQ-VAE. Levels are separate auto-encoders, numbered from the finest (0) to the coarsest.
+
+    Args:
+        config: the shape; the default is the published model's.
+        seed: of the codebooks' random starts and restarts in training.
+
+    Attributes:
+        chunk: samples worked out at a time by :meth:`encode` and :meth:`decode`, the margins not counted;
+            memory grows with this and not with the length of the signal.
+    """
+
+    def __init__(self, config: VQVAEConfig | None = None, seed: int = 0) -> None:
+        super().__init__()
+        self.config = config or VQVAEConfig()
+        self.chunk = 1 << 18
+        levels = range(self.config.levels)
+        self.encoders = nn.ModuleList(Encoder(self.config, level) for level in levels)
+        self.decoders = nn.ModuleList(Decoder(self.config, level) for level in levels)
+        self.bottleneck = Bottleneck(
+            len(levels), self.config.codebook_size, self.config.embedding_width, seed
+        )
+
+    @torch.no_grad()
+    def encode(self, waveform: Tensor) -> list[Tensor]:
+        """Codes of every level, finest first.
+
+        Args:
+            waveform: (B, T), values in -1..1.
+
+        Returns:
+            int64 tensors (B, T // 8), (B, T // 32), (B, T // 128) for the published shape.
+        """
+        return [self.encode_level(waveform, level) for level in range(self.config.levels)]
+
+    @torch.no_grad()
+    def encode_level(self, waveform: Tensor, level: int) -> Tensor:
+        """Codes (B, T // hop) of one level."""
+        book = self.bottleneck.level_blocks[level]
+        return self._downwards(waveform, level, lambda x: book.quantise(self.encoders[level](x)))
+
+    def features(self, waveform: Tensor, level: int) -> Tensor:
+        """The encoder's vectors (B, D, T // hop) of one level before quantisation, of a waveform (B, T)."""
+        return self._downwards(waveform, level, self.encoders[level])
+
+    @torch.no_grad()
+    def decode(self, codes: Tensor | Sequence[Tensor], level: int | None = None) -> Tensor:
+        """A waveform (B, F * hop) from one level's codes; JukeBox decodes each level by itself.
+
+        Args:
+            codes: the codes (B, F) of ``level``; or those of all levels as :meth:`encode` returns them; or of
+                all levels from ``level`` on.
+            level: which to decode from. May be left out with the codes of all levels: the finest, 0.
+
+        Raises:
+            ValueError: if the level is not given or does not exist.
+        """
+        return self.decode_features(self.lookup(*self._one_level(codes, level)), self._level(codes, level))
+
+    def lookup(self, codes: Tensor, level: int) -> Tensor:
+        """The codebook entries (B, D, F) of one level's codes (B, F).
+
+        Raises:
+            ValueError: if a code is not in the codebook.
+        """
+        if codes.numel() and not (int(codes.min()) >= 0 and int(codes.max()) < self.config.codebook_size):
+            raise ValueError(f"codes must lie in 0..{self.config.codebook_size - 1}")
+        return self.bottleneck.level_blocks[level].lookup(codes.long())
+
+    def decode_features(self, vectors: Tensor, level: int) -> Tensor:
+        """The waveform (B, F * hop) of vectors (B, D, F) of one level."""
+        hop, reach = self.config.hops[level], decoder_reach(self.config, level)
+        return upwards(self.decoders[level], vectors, hop, reach, self.chunk)[:, 0]
+
+    def forward(
+        self, waveform: Tensor, levels: Sequence[int] | None = None, quantise: bool = True
+    ) -> list[Reconstruction]:
+        """Encodes, quantises and decodes a training batch (B, T), T a multiple of the coarsest hop.
+
+        Args:
+            waveform: (B, T).
+            levels: which levels; all by default.
+            quantise: False lets the encoder's vectors through, as in the first steps of training.
+
+        Returns:
+            One reconstruction a level.
+        """
+        outputs = []
+        for level in range(self.config.levels) if levels is None else levels:
+            features = self.encoders[level](waveform[:, None])
+            if quantise:
+                quantised = self.bottleneck.level_blocks[level](features)
+                decoded = self.decoders[level](quantised.vectors)[:, 0]
+                outputs.append(Reconstruction(decoded, quantised.codes, quantised.commitment, quantised.used))
+            else:
+                none = features.new_zeros(len(features), 0, dtype=torch.long)
+                outputs.append(
+                    Reconstruction(self.decoders[level](features)[:, 0], none, features.new_zeros(()), 0.0)
+                )
+        return outputs
+
+    def _downwards(self, waveform: Tensor, level: int, network) -> Tensor:
+        hop, reach = self.config.hops[level], encoder_reach(self.config, level)
+        if waveform.shape[-1] < hop:
+            raise ValueError(f"a waveform needs at least {hop} samples for level {level}")
+        return downwards(network, waveform[:, None], hop, reach, self.chunk)
+
+    def _level(self, codes: Tensor | Sequence[Tensor], level: int | None) -> int:
+        if level is None and not isinstance(codes, Tensor) and len(codes) == self.config.levels:
+            return 0
+        if level is None or not 0 <= level < self.config.levels:
+            raise ValueError(f"say which level to decode from, 0..{self.config.levels - 1}")
+        return level
+
+    def _one_level(self, codes: Tensor | Sequence[Tensor], level: int | None) -> tuple[Tensor, int]:
+        number = self._level(codes, level)
+        if isinstance(codes, Tensor):
+            return codes, number
+        if len(codes) == self.config.levels:
+            return codes[number], number
+        if len(codes) in (1, self.config.levels - number):
+            return codes[0], number
+        raise ValueError(f"{len(codes)} sets of codes do not fit a model of {self.config.levels} levels")

@@ -1,0 +1,81 @@
+"""Read PyTorch files from elsewhere (``.pt``, ``.pth``, ``.pth.tar``) as data, never as code."""
+
+from __future__ import annotations
+
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from d2m.errors import D2MError
+
+
+def load_checkpoint(path: Path | str) -> dict[str, Any]:
+    """Reads a PyTorch checkpoint with its restricted unpickler, which builds tensors and plain values only.
+
+    Args:
+        path: a file written by ``torch.save``, in the zip or the older format.
+
+    Returns:
+        Whatever dictionary was saved: a state dict, or one that holds a state dict among other things.
+
+    Raises:
+        D2MError: if the file is missing, damaged, not a PyTorch file, or wants code to be run.
+    """
+    import pickle
+
+    import torch
+
+    path = Path(path)
+    try:
+        _refuse_bombs(path)
+        with warnings.catch_warnings():
+            # It remarks on pickle protocols that it goes on to refuse or read anyway.
+            warnings.simplefilter("ignore")
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise D2MError(f"cannot read the weights file {path}: {error.strerror or error}") from error
+    except pickle.UnpicklingError as error:
+        if "weights_only" in str(error) or "Unsupported" in str(error):
+            raise D2MError(
+                f"{path} wants to run code when it is read, so it was refused; weights are data only"
+            ) from error
+        raise D2MError(f"{path} is damaged or not a PyTorch file; get the file anew") from error
+    except D2MError:
+        raise
+    except Exception as error:
+        # What the unpickler raises on a file cut short depends on where the cut falls.
+        raise D2MError(f"{path} is damaged or not a PyTorch file; get the file anew") from error
+    if not isinstance(content, dict):
+        raise D2MError(f"{path} holds {type(content).__name__}, not a table of named parameters")
+    return content
+
+
+def state_of(content: dict[str, Any], path: Path | str) -> dict[str, Any]:
+    """The state dict inside a checkpoint: itself, or its entry ``model`` or ``state_dict``; a ``module.`` in
+    front of the names, left by data-parallel training, is taken off.
+
+    Raises:
+        D2MError: if there is none.
+    """
+    import torch
+
+    for key in ("model", "state_dict"):
+        if isinstance(content.get(key), dict):
+            content = content[key]
+            break
+    state = {str(k).removeprefix("module."): v for k, v in content.items() if isinstance(v, torch.Tensor)}
+    if not state:
+        raise D2MError(f"{path} holds no parameters")
+    return state
+
+
+def _refuse_bombs(path: Path) -> None:
+    """PyTorch stores its archives uncompressed; a packed one may unfold to any size."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+            raise D2MError(f"{path} is a compressed archive, not a file that PyTorch wrote")
+        if sum(entry.file_size for entry in archive.infolist()) > 2 * path.stat().st_size:
+            raise D2MError(f"{path} claims to hold more than its size; get the file anew")

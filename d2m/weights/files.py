@@ -1,0 +1,187 @@
+"""Weights on disk: safetensors with the model's kind and configuration in the header.
+
+The format keeps a JSON header of named shapes and offsets in front of the raw values, so that reading one can
+neither run code nor take more memory than the file is long. (Format: github.com/huggingface/safetensors.)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from d2m.errors import D2MError
+
+from .recognise import recognise
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import torch
+
+#: Our largest model has under a thousand parameters by name, 100 bytes of header each.
+MAX_HEADER_BYTES = 4 << 20
+
+#: What each kind is called in messages.
+KINDS: dict[str, str] = {
+    "spectral-codec": "a spectral VQ codec",
+    "jukebox-vqvae": "a JukeBox VQ-VAE",
+    "generator": "a music generator",
+    "d2m-gan-motion-encoder": "a D2M-GAN motion encoder",
+    "d2m-gan-generator": "a D2M-GAN generator",
+    "discriminator": "a discriminator",
+}
+
+
+def describe_kind(kind: str) -> str:
+    """A kind in words, with its article: ``"a JukeBox VQ-VAE"``."""
+    return KINDS.get(kind, f"a '{kind}' model")
+
+
+def load_state(path: Path | str, expect: str | None) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Reads a weights file written by :func:`save_state`.
+
+    Args:
+        path: a ``.safetensors`` file.
+        expect: the kind that the caller can use; None takes any.
+
+    Returns:
+        The parameters by name (floating point ones in float32) and the model's configuration.
+
+    Raises:
+        D2MError: if the file is missing, damaged, of another format, or another model's.
+    """
+    import torch
+
+    tensors, metadata = read_safetensors(path)
+    kind = metadata.get("kind")
+    if expect is not None and kind != expect:
+        raise D2MError(wrong_model(path, kind, tensors, expect))
+    try:
+        config = json.loads(metadata.get("config", "{}"))
+    except (ValueError, RecursionError) as error:
+        raise D2MError(
+            f"{path}: the configuration in its header is not valid JSON; get the file anew"
+        ) from error
+    if not isinstance(config, dict):
+        raise D2MError(f"{path}: the configuration in its header is not a table; get the file anew")
+    return {k: v.to(torch.float32) if v.is_floating_point() else v for k, v in tensors.items()}, config
+
+
+def read_safetensors(path: Path | str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    """The tensors of any safetensors file, as stored, and its text metadata.
+
+    Raises:
+        D2MError: if it cannot be read or is damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    _check_header(Path(path))
+    try:
+        with safe_open(str(path), framework="pt", device="cpu") as file:
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 - not a dict
+            return tensors, file.metadata() or {}
+    except (SafetensorError, RuntimeError, ValueError, KeyError) as error:
+        raise D2MError(
+            f"{path} is damaged or incomplete ({_first_line(error)}); get the file anew"
+        ) from error
+
+
+def _check_header(path: Path) -> None:
+    """Refuses what is no safetensors file before a parser that trusts its header length sees it."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(9)
+        size = path.stat().st_size
+    except OSError as error:
+        raise D2MError(f"cannot read the weights file {path}: {error.strerror}") from error
+    if start[:4] == b"PK\x03\x04" or (start[:1] == b"\x80" and start[8:9] != b"{"):
+        raise D2MError(f"{path} is a PyTorch file; a .safetensors file is needed here")
+    header = int.from_bytes(start[:8], "little")
+    if len(start) < 9 or start[8:9] != b"{":
+        raise D2MError(f"{path} is not a weights file (safetensors)")
+    if header > MAX_HEADER_BYTES:
+        raise D2MError(
+            f"{path} has a header of {header} bytes, more than any model here needs; get the file anew"
+        )
+    if 8 + header > size:
+        raise D2MError(f"{path} is incomplete: it ends inside its header; get the file anew")
+
+
+def save_state(
+    path: Path | str,
+    tensors: Mapping[str, torch.Tensor],
+    kind: str,
+    config: Mapping[str, Any],
+    half: bool = True,
+) -> None:
+    """Writes parameters with their model's kind and configuration, whole or not at all.
+
+    Args:
+        path: where to; ``.safetensors``.
+        tensors: parameters by name.
+        kind: one of :data:`KINDS`, or a new one.
+        config: plain JSON values that rebuild the model.
+        half: store floating point values in float16. A value beyond its range (65504) keeps its tensor in
+            float32.
+
+    Raises:
+        D2MError: if the file cannot be written, or a value is not finite.
+    """
+    import torch
+    from safetensors.torch import save
+
+    stored = {}
+    for name, tensor in tensors.items():
+        tensor = tensor.detach().to("cpu").contiguous()
+        if tensor.is_floating_point():
+            if not torch.isfinite(tensor).all():
+                raise D2MError(
+                    f"will not save {path}: '{name}' holds values that are not finite; "
+                    "lower the learning rate"
+                )
+            fits = tensor.numel() == 0 or tensor.abs().max() <= torch.finfo(torch.float16).max
+            tensor = tensor.to(torch.float16 if half and fits else torch.float32)
+        stored[name] = tensor.clone()
+    write_atomically(Path(path), save(stored, {"kind": kind, "config": json.dumps(dict(config))}))
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Writes a file under a temporary name beside its own, then renames it.
+
+    Raises:
+        D2MError: if the folder cannot be written or the disk is full.
+    """
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+        temporary = None
+    except OSError as error:
+        raise D2MError(f"cannot write {path}: {error.strerror}") from error
+    finally:
+        if temporary is not None:
+            os.unlink(temporary)
+
+
+def wrong_model(path: Path | str, kind: str | None, names: Mapping[str, Any], expect: str) -> str:
+    """The message for a file that holds another model: which it is, and which was needed."""
+    found = kind or recognise(names)
+    if found is None:
+        first = next(iter(names), None)
+        what = (
+            "no parameters" if first is None else f"an unknown model (first parameter: '{str(first)[:60]}')"
+        )
+    else:
+        what = describe_kind(found)
+    return f"{path} holds {what}, but {describe_kind(expect)} is needed here"
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:120]

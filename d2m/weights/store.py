@@ -1,0 +1,106 @@
+"""Find weights by name or path, and check them against their cards."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from d2m.errors import D2MError
+
+from .card import Card
+from .files import describe_kind
+
+#: Where the shipped files lie.
+FOLDER = Path(__file__).parent
+
+
+def list_cards() -> list[Card]:
+    """The cards of all shipped weights, sorted by name."""
+    return sorted((Card.read(path) for path in FOLDER.glob("*.toml")), key=lambda card: card.name)
+
+
+def find(name_or_path: Path | str, kind: str | None = None) -> tuple[Path, Card | None]:
+    """Where a name or path given by a user leads.
+
+    Args:
+        name_or_path: a card's name (``"studio-codec"``), the name of a family whose member of the wanted kind
+            is meant (``"studio"``), or the path of a file.
+        kind: the kind that is needed; checked against the card. None takes any.
+
+    Returns:
+        The weights file, which exists, and its card, or None for a file without one.
+
+    Raises:
+        D2MError: if nothing has that name, or it is another kind of model.
+    """
+    path = Path(name_or_path)
+    if path.is_dir():
+        raise D2MError(f"{path} is a folder; give a weights file or one of: {_names()}")
+    if path.is_file():
+        beside = path.with_suffix(".toml")
+        card = Card.read(beside) if beside.is_file() and path.suffix == ".safetensors" else None
+        return path, _of_kind(card, kind)
+    card = _by_name(str(name_or_path), kind)
+    if card is None:
+        raise D2MError(f"no weights called '{name_or_path}'; give a file or one of: {_names()}")
+    file = FOLDER / card.file
+    if not file.is_file():
+        raise D2MError(
+            f"the weights '{card.name}' are missing from the installation ({card.file}); install d2m again"
+        )
+    return file, _of_kind(card, kind)
+
+
+def verify(name_or_path: Path | str) -> Card:
+    """Checks a weights file against the sha256 on its card, and returns the card.
+
+    Raises:
+        D2MError: if there is no card, or the file is not the one that it describes.
+    """
+    path, card = find(name_or_path)
+    if card is None:
+        raise D2MError(f"{path} has no card beside it to check it against")
+    actual = sha256_of(path)
+    if actual != card.sha256:
+        raise D2MError(
+            f"{path} is not the file that its card describes (sha256 {actual[:12]}…); install d2m again"
+        )
+    return card
+
+
+def sha256_of(path: Path | str) -> str:
+    """The sha256 of a file, lower-case hexadecimal."""
+    with Path(path).open("rb") as file:
+        return (
+            hashlib.file_digest(file, "sha256").hexdigest()
+            if hasattr(hashlib, "file_digest")
+            else _digest(file)
+        )
+
+
+def _digest(file) -> str:
+    digest = hashlib.sha256()
+    while block := file.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _by_name(name: str, kind: str | None) -> Card | None:
+    cards = list_cards()
+    for card in cards:
+        if card.name == name:
+            return card
+    family = [card for card in cards if card.name.startswith(f"{name}-") and kind in (None, card.kind)]
+    return family[0] if len(family) == 1 else None
+
+
+def _of_kind(card: Card | None, kind: str | None) -> Card | None:
+    if card is not None and kind is not None and card.kind != kind:
+        raise D2MError(
+            f"'{card.name}' is {describe_kind(card.kind)}, but {describe_kind(kind)} is needed here"
+        )
+    return card
+
+
+def _names() -> str:
+    return ", ".join(card.name for card in list_cards()) or "(none is installed)"
