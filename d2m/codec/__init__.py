@@ -1,0 +1,34 @@
+"""Neural audio codecs: waveform to codebook indices and back.
+
+:class:`~d2m.codec.base.Codec` is what the rest of d2m speaks to, :class:`~d2m.codec.spectral.SpectralCodec` the codec that
+ships, :class:`d2m.jukebox.codec.JukeboxCodec` the other one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from d2m.errors import D2MError
+
+if TYPE_CHECKING:
+    from d2m.codec.spectral import SpectralCodec
+
+
+def load(name_or_path: str | Path = "studio-codec") -> SpectralCodec:
+    """A spectral codec with the weights of that name or file, ready to use.
+
+    Raises:
+        D2MError: if there are no such weights, or they are another model's.
+    """
+    from d2m import weights
+    from d2m.codec.spectral import SpectralCodec, SpectralConfig
+
+    path, _ = weights.find(name_or_path, "spectral-codec")
+    tensors, config = weights.load_state(path, "spectral-codec")
+    try:
+        codec = SpectralCodec(SpectralConfig(**config))
+        codec.load_state_dict(tensors)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise D2MError(f"{path} does not fit the spectral codec of this version; get matching weights") from error
+    return codec.eval().requires_grad_(False)

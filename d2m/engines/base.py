@@ -1,0 +1,27 @@
+"""What an engine is: it sees a dance and makes a soundtrack of the same length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from d2m.types import Dance, Soundtrack
+
+#: Called with the share done, 0 to 1.
+Progress = Callable[[float], None]
+
+
+class Engine(Protocol):
+    """Makes music for a dance.
+
+    Attributes:
+        name: as on the command line.
+        weights: names of the weights in use.
+    """
+
+    name: str
+    weights: tuple[str, ...]
+
+    def compose(self, dance: Dance, *, seed: int = 0, progress: Progress | None = None) -> Soundtrack:
+        """Music for ``dance``: its length, its beats, its genre; the same for the same arguments and weights."""
+        ...

@@ -1,0 +1,161 @@
+"""The vq engine: a score for the dancer's beats, played by the generator through a neural codec."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from d2m import codec as codecs
+from d2m import generator as generators
+from d2m.codec.base import Codec
+from d2m.engines.base import Progress
+from d2m.engines.mastering import master
+from d2m.errors import D2MError
+from d2m.generator.conditions import motion_rows, rhythm_rows
+from d2m.generator.sketch import sketch
+from d2m.generator.temporal import Conditions, TemporalGenerator
+from d2m.types import GENRES, Dance, Score, Soundtrack
+
+#: Frames generated at once; memory grows with this, not with the video.
+_WINDOW = 1024
+
+
+@dataclass
+class VqEngine:
+    """See the module's docstring.
+
+    Attributes:
+        codec: makes the sound.
+        generator: trained on that codec.
+        weights: names of both.
+    """
+
+    codec: Codec
+    generator: TemporalGenerator
+    weights: tuple[str, ...]
+    name: str = "vq"
+
+    def write_score(self, dance: Dance, seed: int) -> Score:
+        """The sketch: what the studio composer writes for the dancer's beats, energy and genre."""
+        from d2m.symbolic.composer import compose
+
+        genre = dance.genre or "gMH"
+        rng = np.random.default_rng(seed)
+        return compose(dance.grid, dance.duration, genre, rng, energy=dance.energy, accents=dance.accents)
+
+    @torch.no_grad()
+    def compose(self, dance: Dance, *, seed: int = 0, progress: Progress | None = None) -> Soundtrack:
+        """Music for ``dance``.
+
+        Args:
+            dance: what the music follows.
+            seed: of the score and of the generator's noise.
+            progress: called with the share done.
+        """
+        score = self.write_score(dance, seed)
+        total = math.ceil(dance.duration * self.codec.frame_rate)
+        waveforms, codes = [], []
+        for begin in range(0, total, _WINDOW):
+            wave, code = self._window(dance, score, seed, begin, min(total, begin + _WINDOW), total)
+            waveforms.append(wave)
+            codes.append(code)
+            if progress:
+                progress(min(1.0, (begin + _WINDOW) / total))
+        waveform = torch.cat(waveforms)[None].double().numpy()
+        return Soundtrack(
+            master(waveform, self.codec.sample_rate, dance.duration),
+            self.codec.sample_rate,
+            dance.grid,
+            score,
+            torch.cat(codes, 1).numpy(),
+            {"engine": self.name, "weights": list(self.weights), "seed": seed, "genre": score.genre},
+        )
+
+    def _window(self, dance: Dance, score: Score, seed: int, begin: int, end: int, total: int) -> tuple[Tensor, Tensor]:
+        """Samples and codes of the frames ``begin`` to ``end``.
+
+        Both networks see all the neighbouring frames that reach into the window, so windows meet without a seam: the
+        samples are those that one pass over the whole piece would have made.
+        """
+        around = getattr(getattr(self.codec, "decoder", None), "context", 64)
+        first, last = max(0, begin - around), min(total, end + around)
+        left, right = max(0, first - self.generator.context), min(total, last + self.generator.context)
+        features = self.generator(self._conditions(dance, score, seed, left, right))[:, :, first - left : last - left]
+        codes, vectors = self.codec.quantise(features)
+        wave = self._decode(vectors, first)[0, (begin - first) * self.codec.hop : (end - first) * self.codec.hop]
+        return wave, codes[0, :, begin - first : end - first]
+
+    def _decode(self, vectors: Tensor, first: int) -> Tensor:
+        from d2m.codec.spectral import SpectralCodec
+
+        if isinstance(self.codec, SpectralCodec):
+            return self.codec.decode_features(vectors, first * self.codec.hop)
+        return self.codec.decode_features(vectors)
+
+    def _conditions(self, dance: Dance, score: Score, seed: int, left: int, right: int) -> Conditions:
+        rate, frames = self.codec.frame_rate, right - left
+        drawn = sketch(score, rate, left / rate, frames)
+        sounding = np.flatnonzero(drawn.rows.any((1, 2)))
+        motion = motion_rows(dance.motion, rate, left / rate, frames) if dance.motion is not None else None
+        genre = list(GENRES).index(score.genre) if score.genre in GENRES else None
+        visual = None
+        if dance.visual is not None:
+            segment = np.arange(left, right) / rate * len(dance.visual.features) / dance.duration
+            visual = dance.visual.features[np.clip(segment.astype(int), 0, len(dance.visual.features) - 1)]
+        return Conditions(
+            frames=frames,
+            rows=torch.from_numpy(drawn.rows[sounding])[None] if len(sounding) else None,
+            programs=torch.from_numpy(drawn.programs[sounding])[None] if len(sounding) else None,
+            motion=torch.from_numpy(motion)[None] if motion is not None else None,
+            rhythm=torch.from_numpy(rhythm_rows(dance, rate, left / rate, frames))[None],
+            visual=torch.from_numpy(visual)[None] if visual is not None else None,
+            genre=torch.tensor([genre]) if genre is not None else None,
+            noise=torch.from_numpy(_noise(seed, left, right, self.generator.config.noise_size))[None],
+        )
+
+
+def _noise(seed: int, left: int, right: int, size: int, block: int = 256) -> np.ndarray:
+    """Noise of frames ``left`` to ``right``, the same for a frame whichever window asks: drawn in blocks by number."""
+    blocks = range(left // block, -(-right // block))
+    drawn = [np.random.default_rng([seed, 7, number]).standard_normal((block, size)) for number in blocks]
+    offset = left - blocks[0] * block
+    return np.concatenate(drawn)[offset : offset + right - left].astype(np.float32)
+
+
+def load_engine(codec: str, level: str, weights: str | None) -> VqEngine:
+    """The engine on the shipped weights, or on the generator that ``weights`` names.
+
+    Raises:
+        D2MError: if codec or level are unknown, or the weights do not fit.
+    """
+    if codec == "spectral":
+        name = weights or "studio-generator"
+        generator, trained_on = generators.load(name)
+        sound: Codec = codecs.load("studio-codec")
+        sound_name = "studio-codec"
+    elif codec == "jukebox":
+        sound, sound_name = _jukebox(level)
+        name = weights or f"studio-generator-jukebox-{level}"
+        generator, trained_on = generators.load(name)
+    else:
+        raise D2MError(f"unknown codec '{codec}'; choose spectral or jukebox")
+    if trained_on and trained_on != sound_name or generator.config.feature_size != sound.feature_size:
+        raise D2MError(f"{name} was trained on the codec '{trained_on}', not on '{sound_name}'; choose the matching --codec")
+    return VqEngine(sound, generator, (sound_name, str(name)))
+
+
+def _jukebox(level: str) -> tuple[Codec, str]:
+    from d2m import jukebox, weights
+    from d2m.jukebox.codec import HOPS, JukeboxCodec
+
+    if level not in HOPS:
+        raise D2MError(f"unknown level '{level}'; choose high or low")
+    path, _ = weights.find("studio-vqvae", "jukebox-vqvae")
+    try:
+        return JukeboxCodec(jukebox.load(path).eval(), level), f"studio-vqvae-{level}"
+    except ValueError as error:
+        raise D2MError(str(error)) from error

@@ -1,0 +1,69 @@
+"""A score as numbers on a codec's frames: for each part what is struck and what is held.
+
+Onsets fall between frames; their velocity is shared by the two nearest ones, so that timing survives the frame rate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from d2m.types import Part, Score
+
+#: MIDI notes of the pitched rows (A0..C8).
+LOWEST_KEY, KEYS = 21, 88
+#: General MIDI percussion keys of the drum rows.
+LOWEST_DRUM, DRUM_ROWS = 35, 48
+#: Rows of a part: struck and held for the pitched keys; drums use the first DRUM_ROWS of them.
+ROWS = 2 * KEYS
+#: Program number that stands for the drum kits: kit p is DRUM_PROGRAM + p.
+DRUM_PROGRAM = 128
+PROGRAM_COUNT = 256
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """Parts on frames.
+
+    Attributes:
+        rows: float32 (P, F, ROWS): columns 0..87 onsets, 88..175 held, both as velocity / 127; of a drum part columns
+            0..47 are the onsets of keys 35..82.
+        programs: int64 (P,): General MIDI program, for drums 128 + kit.
+    """
+
+    rows: np.ndarray
+    programs: np.ndarray
+
+
+def sketch(score: Score, frame_rate: float, start: float, frames: int) -> Sketch:
+    """The frames ``start`` (seconds) to ``start + frames / frame_rate`` of a score.
+
+    Frame i stands for the samples from i to i + 1 hops, its middle being at (i + 0.5) / frame_rate.
+    """
+    rows = np.zeros((max(1, len(score.parts)), frames, ROWS), np.float32)
+    programs = np.zeros(max(1, len(score.parts)), np.int64)
+    for row, (index, part) in zip(rows, enumerate(score.parts), strict=False):
+        programs[index] = part.program + DRUM_PROGRAM if part.is_drum else part.program
+        begin = (score.grid.time_of(part.starts) - start) * frame_rate
+        end = (np.minimum(score.grid.time_of(part.ends), score.duration) - start) * frame_rate
+        _draw(row, part, begin, end, frames)
+    return Sketch(rows, programs)
+
+
+def _draw(row: np.ndarray, part: Part, begin: np.ndarray, end: np.ndarray, frames: int) -> None:
+    low, count = (LOWEST_DRUM, DRUM_ROWS) if part.is_drum else (LOWEST_KEY, KEYS)
+    key = part.pitches - low
+    loudness = part.velocities.astype(np.float32) / 127
+    keep = (key >= 0) & (key < count) & (end > -1) & (begin < frames)
+    begin, end, key, loudness = begin[keep], end[keep], key[keep], loudness[keep]
+    position = begin - 0.5
+    first = np.floor(position).astype(np.int64)
+    share = (position - first).astype(np.float32)
+    for frame, weight in ((first, 1 - share), (first + 1, share)):
+        inside = (frame >= 0) & (frame < frames)
+        np.maximum.at(row, (frame[inside], key[inside]), (weight * loudness)[inside])
+    if not part.is_drum:
+        for b, e, k, v in zip(begin, end, key, loudness, strict=True):
+            held = slice(max(0, int(round(b))), max(0, int(round(max(e, b + 1)))))
+            row[held, KEYS + k] = np.maximum(row[held, KEYS + k], v)

@@ -1,0 +1,162 @@
+"""The any-length generator: sketch, motion, rhythm, vision, genre and noise, each optional, to features of a codec.
+
+D2M-GAN (Zhu et al. 2022) maps two seconds of motion and vision to the VQ features of JukeBox. Here the same task is
+fully convolutional over the codec's frames, so that a video of any length is one forward pass (or several
+overlapping ones), and the music may be guided by a sketch: a score on the dancer's beat grid.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import torch
+from torch import Tensor, nn
+
+from d2m.codec.layers import ConvNeXtBlock, initialise
+from d2m.generator.conditions import MOTION_SIZE, RHYTHM_SIZE
+from d2m.generator.sketch import DRUM_PROGRAM, DRUM_ROWS, PROGRAM_COUNT, ROWS
+
+
+@dataclass(frozen=True)
+class TemporalConfig:
+    """Sizes of a :class:`TemporalGenerator`.
+
+    Attributes:
+        feature_size: D of the codec whose features are predicted.
+        channels, blocks: the trunk; block i looks 2 ** (i % dilation_cycle) frames apart.
+        part_channels, part_blocks: the network that each part of the sketch passes alone, before all are added.
+        noise_size: values of noise a frame.
+        visual_size: of the picture features (2048 for I3D R50).
+        sigma: the output is sigma * tanh(...), in standard deviations of the codec's features.
+        genres: number of genres.
+    """
+
+    feature_size: int = 64
+    channels: int = 384
+    blocks: int = 10
+    dilation_cycle: int = 5
+    part_channels: int = 160
+    part_blocks: int = 3
+    noise_size: int = 8
+    visual_size: int = 2048
+    sigma: float = 8.0
+    genres: int = 10
+
+
+@dataclass
+class Conditions:
+    """A batch of what the generator is given; every field but ``frames`` may be None.
+
+    Attributes:
+        frames: F.
+        rows, programs: sketches (B, P, F, ROWS) and int64 (B, P); a program of -1 marks an unused place.
+        motion: (B, F, MOTION_SIZE).
+        rhythm: (B, F, RHYTHM_SIZE).
+        visual: (B, F, visual_size), segment features repeated over their frames.
+        genre: int64 (B,).
+        noise: (B, F, noise_size).
+    """
+
+    frames: int
+    rows: Tensor | None = None
+    programs: Tensor | None = None
+    motion: Tensor | None = None
+    rhythm: Tensor | None = None
+    visual: Tensor | None = None
+    genre: Tensor | None = None
+    noise: Tensor | None = None
+
+    def batch_size(self) -> int:
+        """B, read from the first field that is given."""
+        for value in (self.rows, self.motion, self.rhythm, self.visual, self.genre, self.noise):
+            if value is not None:
+                return len(value)
+        return 1
+
+
+class PartEncoder(nn.Module):
+    """One part of a sketch, as its instrument would sound: rows (M, F, ROWS), programs (M,) -> (M, F, C)."""
+
+    def __init__(self, channels: int, blocks: int) -> None:
+        super().__init__()
+        self.pitched = nn.Linear(ROWS, channels)
+        self.drums = nn.Linear(DRUM_ROWS, channels)
+        self.instrument = nn.Embedding(PROGRAM_COUNT, 2 * channels * (blocks + 1))
+        self.blocks = nn.ModuleList(ConvNeXtBlock(channels, 2, dilation=2**i) for i in range(blocks))
+
+    def forward(self, rows: Tensor, programs: Tensor) -> Tensor:
+        drums = (programs >= DRUM_PROGRAM)[:, None, None]
+        x = torch.where(drums, self.drums(rows[..., :DRUM_ROWS]), self.pitched(rows))
+        colours = self.instrument(programs.clamp(min=0))[:, None].chunk(2 * (len(self.blocks) + 1), -1)
+        x = x * (1 + colours[0]) + colours[1]
+        for i, block in enumerate(self.blocks, 1):
+            x = block(x) * (1 + colours[2 * i]) + colours[2 * i + 1]
+        return x
+
+
+class TemporalGenerator(nn.Module):
+    """See the module's docstring.
+
+    Args:
+        config: sizes.
+    """
+
+    def __init__(self, config: TemporalConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or TemporalConfig()
+        c = config.channels
+        self.parts = PartEncoder(config.part_channels, config.part_blocks)
+        self.sketch = nn.Linear(config.part_channels, c)
+        self.motion = nn.Sequential(nn.Linear(MOTION_SIZE, c), nn.GELU(), nn.Linear(c, c))
+        self.rhythm = nn.Linear(RHYTHM_SIZE, c)
+        self.visual = nn.Linear(config.visual_size, c)
+        self.noise = nn.Linear(config.noise_size, c)
+        self.genre = nn.Embedding(config.genres, c)
+        #: Learned stand-ins for conditions that are not given: sketch, motion, rhythm, visual, genre, noise.
+        self.absent = nn.Parameter(torch.zeros(6, c))
+        self.blocks = nn.Sequential(
+            *[ConvNeXtBlock(c, dilation=2 ** (i % config.dilation_cycle)) for i in range(config.blocks)]
+        )
+        self.norm = nn.LayerNorm(c)
+        self.out = nn.Linear(c, config.feature_size)
+        self.register_buffer("mean", torch.zeros(config.feature_size))
+        self.register_buffer("deviation", torch.ones(config.feature_size))
+        self.apply(initialise)
+        nn.init.normal_(self.parts.instrument.weight, std=0.1)
+        nn.init.normal_(self.genre.weight, std=0.02)
+        trunk = sum(3 * 2 ** (i % config.dilation_cycle) for i in range(config.blocks))
+        #: Frames on either side that reach a frame of the output.
+        self.context = trunk + sum(3 * 2**i for i in range(config.part_blocks))
+
+    def settings(self) -> dict[str, object]:
+        """The configuration as plain values, for the file that holds the weights."""
+        return asdict(self.config)
+
+    def _sketch(self, rows: Tensor, programs: Tensor) -> Tensor:
+        batch, parts, frames, _ = rows.shape
+        used = (programs >= 0).flatten()
+        encoded = rows.new_zeros(batch * parts, frames, self.config.part_channels)
+        # Unused places are left out rather than masked: they would cost as much as a part that plays.
+        encoded = encoded.index_copy(0, used.nonzero()[:, 0], self.parts(rows.flatten(0, 1)[used], programs.flatten()[used]))
+        return self.sketch(encoded.view(batch, parts, frames, -1).sum(1))
+
+    def normalised(self, conditions: Conditions) -> Tensor:
+        """Features in standard deviations, within -sigma..sigma: (B, D, F)."""
+        given = conditions
+        hidden = [
+            self._sketch(given.rows, given.programs) if given.rows is not None else None,
+            self.motion(given.motion) if given.motion is not None else None,
+            self.rhythm(given.rhythm) if given.rhythm is not None else None,
+            self.visual(given.visual) if given.visual is not None else None,
+            self.genre(given.genre)[:, None] if given.genre is not None else None,
+            self.noise(given.noise) if given.noise is not None else None,
+        ]
+        x = self.absent.new_zeros(given.batch_size(), given.frames, self.config.channels)
+        for value, stand_in in zip(hidden, self.absent, strict=True):
+            x = x + (stand_in if value is None else value)
+        x = self.out(self.norm(self.blocks(x)))
+        return (self.config.sigma * torch.tanh(x / self.config.sigma)).transpose(1, 2)
+
+    def forward(self, conditions: Conditions) -> Tensor:
+        """Features of the codec (B, D, F), to be quantised and decoded by it."""
+        return self.normalised(conditions) * self.deviation[:, None] + self.mean[:, None]

@@ -1,0 +1,203 @@
+"""Training the any-length generator against a frozen codec: features first, then spectra, then discriminators."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from d2m.codec.base import Codec
+from d2m.codec.discriminators import adversarial_loss, discriminator_loss, feature_matching_loss
+from d2m.generator.discriminator import MultiScaleDiscriminator
+from d2m.generator.losses import LossWeights, PerceptualLoss
+from d2m.generator.temporal import Conditions, TemporalConfig, TemporalGenerator
+from d2m.training.loop import Task
+from d2m.training.pairs import Pair, crop, load_pairs
+
+
+@dataclass(frozen=True)
+class GeneratorTraining:
+    """Settings of a run.
+
+    Attributes:
+        train, held_out: folders of examples (:mod:`d2m.training.pairs`).
+        steps: of the whole run; the learning rate falls to a twentieth over them (cosine).
+        batch, frames: crops a step and their length.
+        perceptual_after: step from which the output is also decoded and heard (waveform and mel terms).
+        adversarial_after: step from which the discriminators join.
+        weights: of the terms.
+        drop_motion, drop_rhythm, drop_sketch, drop_genre: how often a condition is withheld, so that each is optional.
+        parts: most parts of a sketch.
+    """
+
+    train: Path
+    held_out: Path
+    steps: int
+    batch: int = 12
+    frames: int = 192
+    learning_rate: float = 6e-4
+    perceptual_after: int = 10**9
+    adversarial_after: int = 10**9
+    weights: LossWeights = field(default_factory=lambda: LossWeights(waveform=0.0))
+    drop_motion: float = 0.3
+    drop_rhythm: float = 0.3
+    drop_sketch: float = 0.05
+    drop_genre: float = 0.3
+    parts: int = 10
+
+
+class GeneratorTask(Task):
+    """The loop's view of a generator in training."""
+
+    def __init__(self, settings: GeneratorTraining, codec: Codec, config: TemporalConfig | None = None) -> None:
+        self.settings = settings
+        self.codec = codec.eval().requires_grad_(False)
+        self.generator = TemporalGenerator(config or TemporalConfig(feature_size=codec.feature_size))
+        self.discriminator = MultiScaleDiscriminator(codec.feature_size)
+        self.hear = PerceptualLoss(codec.sample_rate)
+        self.modules = {"generator": self.generator, "discriminator": self.discriminator}
+        rate = settings.learning_rate
+        self.optimizers = {
+            "generator": torch.optim.AdamW(self.generator.parameters(), rate, (0.8, 0.95), weight_decay=1e-3),
+            "discriminator": torch.optim.AdamW(self.discriminator.parameters(), 1e-4, (0.5, 0.9)),
+        }
+        self.pairs = load_pairs(sorted(settings.train.glob("*.npz")))
+        self.held_out = load_pairs(sorted(settings.held_out.glob("*.npz")))
+        self.targets: list[np.ndarray] = []
+
+    def setup(self, fabric) -> None:  # noqa: D102
+        super().setup(fabric)
+        self.codec.to(fabric.device)
+        self.hear.to(fabric.device)
+        # The looked-up codes of the real music are what the generator aims at; they never change, so they are made once.
+        self.targets = [self._codes(pair) for pair in self.pairs]
+        sample = torch.from_numpy(np.concatenate([t[:, ::7] for t in self.targets], 1).astype(np.float32))
+        self.generator.mean.copy_(sample.mean(1))
+        self.generator.deviation.copy_(sample.std(1))
+
+    @torch.no_grad()
+    def _codes(self, pair: Pair) -> np.ndarray:
+        waveform = torch.from_numpy(pair.waveform.astype(np.float32) / 32768)[None].to(self.fabric.device)
+        return self.codec.quantise(self.codec.features(waveform))[1][0].cpu().numpy().astype(np.float16)
+
+    def _batch(self, rng: np.random.Generator) -> tuple[Conditions, Tensor, Tensor]:
+        """Conditions, target features (B, D, F) in standard deviations, and waveforms (B, F * hop)."""
+        settings, hop = self.settings, self.codec.hop
+        crops, targets, waveforms, genres = [], [], [], []
+        with_motion = rng.random() > settings.drop_motion
+        for _ in range(settings.batch):
+            for _ in range(100):
+                index = int(rng.integers(len(self.pairs)))
+                if len(self.pairs[index].motion) or not with_motion:
+                    break
+            pair = self.pairs[index]
+            start = int(rng.integers(0, max(1, pair.frames - settings.frames)))
+            crops.append(crop(pair, start, settings.frames, settings.parts))
+            targets.append(self.targets[index][:, start : start + settings.frames])
+            waveforms.append(pair.waveform[start * hop : (start + settings.frames) * hop])
+            genres.append(pair.genre)
+        tensors = {k: torch.from_numpy(np.stack([c[k] for c in crops])).to(self.fabric.device) for k in crops[0]}
+        places = int((tensors["programs"] >= 0).sum(1).max())
+        noise = rng.standard_normal((settings.batch, settings.frames, self.generator.config.noise_size))
+        with_genre = min(genres) >= 0 and rng.random() > settings.drop_genre
+        with_sketch = rng.random() > settings.drop_sketch
+        conditions = Conditions(
+            frames=settings.frames,
+            rows=tensors["rows"][:, : max(1, places)] if with_sketch else None,
+            programs=tensors["programs"][:, : max(1, places)] if with_sketch else None,
+            motion=tensors["motion"] if with_motion else None,
+            rhythm=tensors["rhythm"] if rng.random() > settings.drop_rhythm else None,
+            genre=torch.tensor(genres, device=self.fabric.device) if with_genre else None,
+            noise=torch.from_numpy(noise.astype(np.float32)).to(self.fabric.device),
+        )
+        target = torch.from_numpy(np.stack(targets).astype(np.float32)).to(self.fabric.device)
+        target = (target - self.generator.mean[:, None]) / self.generator.deviation[:, None]
+        waveform = torch.from_numpy(np.stack(waveforms).astype(np.float32) / 32768).to(self.fabric.device)
+        return conditions, target, waveform
+
+    def _rate(self, step: int) -> float:
+        share = min(1.0, step / self.settings.steps)
+        return self.settings.learning_rate * min(1.0, (step + 1) / 100) * (0.05 + 0.475 * (1 + np.cos(np.pi * share)))
+
+    def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
+        settings, weights = self.settings, self.settings.weights
+        for group in self.optimizers["generator"].param_groups:
+            group["lr"] = self._rate(step)
+        conditions, target, waveform = self._batch(rng)
+        output = self.generator.normalised(conditions)
+        codebook = (output - target).abs().mean()
+        total, figures = weights.codebook * codebook, {"codebook": codebook.item()}
+        if step >= settings.perceptual_after and conditions.rows is not None:
+            difference, mel = self._heard(output, waveform)
+            total = total + weights.waveform * difference + weights.mel * mel
+            figures |= {"waveform": difference.item(), "mel": mel.item()}
+        if step >= settings.adversarial_after:
+            figures["discriminator"] = self._train_discriminator(target, output.detach())
+            fake = self.modules["discriminator"](output)
+            with torch.no_grad():
+                real = self.modules["discriminator"](target)
+            adversarial, matching = adversarial_loss(fake), feature_matching_loss(real, fake)
+            total = total + weights.adversarial * adversarial + weights.matching * matching
+            figures |= {"adversarial": adversarial.item(), "matching": matching.item()}
+        self.optimizers["generator"].zero_grad()
+        self.fabric.backward(total)
+        torch.nn.utils.clip_grad_norm_(self.generator.parameters(), 20.0)
+        self.optimizers["generator"].step()
+        return figures
+
+    def _heard(self, output: Tensor, waveform: Tensor) -> tuple[Tensor, Tensor]:
+        """Waveform and mel distance of the decoded output, over 48 frames, which hold most of a step's time."""
+        features = output * self.generator.deviation[:, None] + self.generator.mean[:, None]
+        with torch.no_grad():
+            quantised = self.codec.quantise(features)[1]
+        # The decoder hears codes; their gradient passes straight through the look-up.
+        vectors = features + (quantised - features).detach()
+        first = (output.shape[2] - 64) // 2
+        heard = self.codec.decode_features(vectors[:, :, first : first + 64])
+        edge, hop = 8, self.codec.hop
+        inner = slice((first + edge) * hop, (first + 64 - edge) * hop)
+        return self.hear(heard[:, edge * hop : -edge * hop], waveform[:, inner])
+
+    def _train_discriminator(self, real: Tensor, fake: Tensor) -> float:
+        discriminator = self.modules["discriminator"]
+        loss = discriminator_loss(discriminator(real), discriminator(fake))
+        self.optimizers["discriminator"].zero_grad()
+        self.fabric.backward(loss)
+        self.optimizers["discriminator"].step()
+        return loss.item()
+
+    @torch.no_grad()
+    def evaluate(self, step: int) -> dict[str, float]:
+        """Codebook L1, log-mel L1 to the real music and the spread of the output, with the true sketch of held-out music."""
+        codebook, mel, spread = [], [], []
+        hop = self.codec.hop
+        for pair in self.held_out:
+            frames = min(pair.frames, 860)
+            conditions = pair_conditions(pair, 0, frames, self.settings.parts, self.generator, self.fabric.device)
+            target = torch.from_numpy(self._codes(pair)[None, :, :frames].astype(np.float32)).to(self.fabric.device)
+            features = self.generator(conditions)
+            codebook.append(((features - target).abs() / self.generator.deviation[:, None]).mean().item())
+            heard = self.codec.decode_features(self.codec.quantise(features)[1])
+            real = torch.from_numpy(pair.waveform[: frames * hop].astype(np.float32) / 32768)[None].to(self.fabric.device)
+            mel.append(self.hear(heard, real)[1].item())
+            spread.append((features.std() / target.std()).item())
+        return {"codebook": float(np.mean(codebook)), "mel": float(np.mean(mel)), "spread": float(np.mean(spread))}
+
+
+def pair_conditions(
+    pair: Pair, start: int, frames: int, parts: int, generator: TemporalGenerator, device: torch.device
+) -> Conditions:
+    """Everything an example offers as conditions of a batch of one, noise of zeros."""
+    tensors = {k: torch.from_numpy(v)[None].to(device) for k, v in crop(pair, start, frames, parts).items()}
+    return Conditions(
+        frames=frames,
+        rows=tensors["rows"],
+        programs=tensors["programs"],
+        motion=tensors["motion"] if len(pair.motion) else None,
+        rhythm=tensors["rhythm"],
+        genre=torch.tensor([pair.genre], device=device) if pair.genre >= 0 else None,
+        noise=torch.zeros(1, frames, generator.config.noise_size, device=device),
+    )

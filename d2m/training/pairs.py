@@ -1,0 +1,93 @@
+"""Paired examples for the generator: music, its sketch, and the dance to it, cut to the same frames.
+
+An example on disk is one npz file: ``waveform`` int16 (T,), ``rows`` uint8 (P, F, ROWS), ``programs`` int64 (P,),
+``motion`` float16 (F, MOTION_SIZE), ``rhythm`` float16 (F, RHYTHM_SIZE), ``genre`` int64 (-1 when unknown). Music without
+a dancer has an empty ``motion``.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from d2m.generator.conditions import MOTION_SIZE, motion_rows, rhythm_rows
+from d2m.generator.sketch import ROWS, sketch
+from d2m.types import Dance, Score
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One example in memory; see the module's docstring for its arrays."""
+
+    waveform: np.ndarray
+    rows: np.ndarray
+    programs: np.ndarray
+    motion: np.ndarray
+    rhythm: np.ndarray
+    genre: int
+
+    @property
+    def frames(self) -> int:
+        return self.rows.shape[1]
+
+
+def make_pair(waveform: np.ndarray, score: Score, dance: Dance, genre: int, sample_rate: int, hop: int) -> Pair:
+    """The example of a rendered score and the dance to it.
+
+    Args:
+        waveform: float32 (T,), the score as it sounds.
+        score: what is played.
+        dance: its grid and, unless None, the dancer's landmarks.
+        genre: index, or -1.
+        sample_rate, hop: of the codec.
+    """
+    frames, rate = len(waveform) // hop, sample_rate / hop
+    drawn = sketch(score, rate, 0.0, frames)
+    motion = (
+        motion_rows(dance.motion, rate, 0.0, frames) if dance.motion is not None else np.zeros((0, MOTION_SIZE), np.float32)
+    )
+    return Pair(
+        np.round(np.clip(waveform[: frames * hop], -1, 1) * 32767).astype(np.int16),
+        np.round(drawn.rows * 127).astype(np.uint8),
+        drawn.programs,
+        motion.astype(np.float16),
+        rhythm_rows(dance, rate, 0.0, frames).astype(np.float16),
+        genre,
+    )
+
+
+def save_pair(pair: Pair, path: str | Path) -> None:
+    """Write an example, whole or not at all."""
+    path = Path(path)
+    temporary = path.with_name(path.name + ".partial.npz")
+    np.savez_compressed(temporary, **vars(pair))
+    os.replace(temporary, path)
+
+
+def load_pairs(paths: list[Path]) -> list[Pair]:
+    """Read examples."""
+    pairs = []
+    for path in paths:
+        with np.load(path, allow_pickle=False) as archive:
+            fields = {name: archive[name] for name in archive.files}
+        pairs.append(Pair(**(fields | {"genre": int(fields["genre"])})))
+    return pairs
+
+
+def crop(pair: Pair, start: int, frames: int, parts: int) -> dict[str, np.ndarray]:
+    """Frames ``start`` to ``start + frames`` of an example with its sketch in ``parts`` places (-1 where unused).
+
+    A part that is silent in the crop takes no place: it would only cost time.
+    """
+    window = slice(start, start + frames)
+    rows = pair.rows[:, window]
+    sounding = np.flatnonzero(rows.any((1, 2)))[:parts]
+    placed = np.zeros((parts, frames, ROWS), np.float32)
+    placed[: len(sounding)] = rows[sounding] / np.float32(127)
+    programs = np.full(parts, -1, np.int64)
+    programs[: len(sounding)] = pair.programs[sounding]
+    motion = pair.motion[window].astype(np.float32) if len(pair.motion) else np.zeros((frames, MOTION_SIZE), np.float32)
+    return {"rows": placed, "programs": programs, "motion": motion, "rhythm": pair.rhythm[window].astype(np.float32)}
