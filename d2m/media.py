@@ -183,7 +183,7 @@ def read_audio(path: str | os.PathLike[str], sample_rate: int, mono: bool = True
         if any(not _is_cover(s) for s in container.streams.video):
             picture = _picture_stream(container, path)
             origin = _extent(container, picture, path)[0]
-        layout = "mono" if mono or stream.codec_context.channels == 1 else "stereo"
+        layout = "mono" if stream.codec_context.channels == 1 else "stereo"
         blocks = list(_sound_blocks(container, stream, sample_rate, layout, origin))
         length = None
         if stream.duration is not None and stream.start_time is not None:
@@ -193,7 +193,8 @@ def read_audio(path: str | os.PathLike[str], sample_rate: int, mono: bool = True
             length = max(1, round((end - begin) * sample_rate))
     if not blocks:
         raise D2MError(f"{path}: no sound in this file can be decoded; it is damaged, use another copy")
-    return np.concatenate(blocks, axis=1)[:, :length]
+    sound = np.concatenate(blocks, axis=1)[:, :length]
+    return sound.mean(axis=0, keepdims=True) if mono else sound
 
 
 def _sound_blocks(container, stream, sample_rate: int, layout: str, origin: float | None):

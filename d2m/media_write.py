@@ -83,22 +83,18 @@ def write_wav(path: str | os.PathLike[str], waveform: np.ndarray, sample_rate: i
         D2MError: if the file cannot be written.
         ValueError: if the waveform is not finite or not (channels, samples).
     """
-    import soundfile
+    import wave
 
     sound = _checked(waveform)
-    with atomic_path(path) as temporary:
-        # Through Python's own file object, since libsndfile hides the reason when a write fails.
-        with (
-            open(temporary, "wb") as file,
-            soundfile.SoundFile(
-                file, "w", samplerate=int(sample_rate), channels=len(sound), subtype="PCM_16", format="WAV"
-            ) as wav,
-        ):
-            for start in range(0, sound.shape[1], 1 << 16):
-                wav.write(np.ascontiguousarray(sound[:, start : start + (1 << 16)].T))
-        expected = 2 * sound.size
-        if temporary.stat().st_size < expected:
-            raise D2MError(f"{path}: {_DISK_FULL}")
+    # The standard library's writer, since libsndfile hides the reason when a write fails.
+    with atomic_path(path) as temporary, wave.open(str(temporary), "wb") as wav:
+        wav.setnchannels(len(sound))
+        wav.setsampwidth(2)
+        wav.setframerate(int(sample_rate))
+        wav.setnframes(sound.shape[1])
+        for start in range(0, sound.shape[1], 1 << 16):
+            block = sound[:, start : start + (1 << 16)].T
+            wav.writeframesraw(np.round(block * 32767).astype("<i2").tobytes())
 
 
 def mux(
@@ -167,9 +163,10 @@ def _remux(video, sound: np.ndarray, rate: int, target: Path) -> None:
         source.flags |= av.container.Flags.gen_pts.value
         stream = _picture_stream(source, video.path)
         options = {"movflags": "+faststart"} if name == "mp4" else {}
-        if name == "mp4" and 1000 < stream.time_base.denominator <= 1_000_000:
-            # The start of a track is written in this unit; milliseconds would move a late start.
-            options["movie_timescale"] = str(stream.time_base.denominator)
+        if name == "mp4" and video.start_time != 0:
+            # The start of a track is written in this unit; the default, milliseconds, would move it.
+            unit = min(stream.time_base.denominator, 1_000_000)
+            options["movie_timescale"] = str(unit * (1_000_000 // unit))
         try:
             with av.open(f"file:{target}", "w", format=name, container_options=options) as out:
                 picture = out.add_stream_from_template(stream, opaque=True)

@@ -136,7 +136,11 @@ def arrange(folder: str | Path, rng: np.random.Generator, programs: dict[str, Se
     lead = int(rng.choice([*programs["strings"], *programs["guitar"], *programs["piano"]]))
     lead_track = next(n for n in ("strings", "guitar", "piano") if lead in programs[n])
     parts = []
-    for name, track, program in (("MELODY", lead_track, lead), ("BRIDGE", "guitar", draw["guitar"]), ("PIANO", "piano", draw["piano"])):
+    for name, track, program in (
+        ("MELODY", lead_track, lead),
+        ("BRIDGE", "guitar", draw["guitar"]),
+        ("PIANO", "piano", draw["piano"]),
+    ):
         if name in tracks and len(tracks[name]):
             notes = tracks[name]
             loudness = rng.uniform(0.8, 1.1)
@@ -182,7 +186,9 @@ def _bass(chords: list[Chord], rng: np.random.Generator, program: int) -> Part:
             for offset, length, interval in pattern if rng.random() < 0.9 else patterns[0]:
                 if rng.random() < 0.95:
                     velocity = rng.normal(95, 8)
-                    notes.append((beat + offset, beat + offset + length * rng.uniform(0.7, 1), root + interval, velocity))
+                    notes.append(
+                        (beat + offset, beat + offset + length * rng.uniform(0.7, 1), root + interval, velocity)
+                    )
     return _part("bass", program, *np.array(notes).reshape(-1, 4).T)
 
 
@@ -220,6 +226,9 @@ def _drums(grid: BeatGrid, rng: np.random.Generator, program: int) -> Part:
         if bar % 8 == 0:
             notes.append((float(first), 49, rng.normal(100, 8)))
         if bar % 4 == 3 and rng.random() < 0.6:
-            notes += [(first + 3 + k / 4, int(key), rng.normal(95, 8)) for k, key in enumerate(rng.choice([38, 45, 47, 50, 41], 4))]
+            notes += [
+                (first + 3 + k / 4, int(key), rng.normal(95, 8))
+                for k, key in enumerate(rng.choice([38, 45, 47, 50, 41], 4))
+            ]
     at, keys, velocities = np.array(notes).T
     return _part("drums", program, at, at + 0.2, keys, velocities)

@@ -23,7 +23,8 @@ class StftDiscriminator(nn.Module):
         strides = [(2, 1), (2, 1), (2, 2), (2, 1)]
         sizes = [2, *[channels] * len(strides)]
         self.layers = nn.ModuleList(
-            weight_norm(nn.Conv2d(i, o, (5, 3), stride, (2, 1))) for i, o, stride in zip(sizes, sizes[1:], strides, strict=False)
+            weight_norm(nn.Conv2d(i, o, (5, 3), stride, (2, 1)))
+            for i, o, stride in zip(sizes, sizes[1:], strides, strict=False)
         )
         self.out = weight_norm(nn.Conv2d(channels, 1, (3, 3), padding=(1, 1)))
 
@@ -54,7 +55,10 @@ Answers = list[tuple[Tensor, list[Tensor]]]
 
 def discriminator_loss(real: Answers, fake: Answers) -> Tensor:
     """Hinge loss, the mean over discriminators."""
-    parts = [nn.functional.relu(1 - r).mean() + nn.functional.relu(1 + f).mean() for (r, _), (f, _) in zip(real, fake, strict=True)]
+    parts = [
+        nn.functional.relu(1 - r).mean() + nn.functional.relu(1 + f).mean()
+        for (r, _), (f, _) in zip(real, fake, strict=True)
+    ]
     return torch.stack(parts).mean()
 
 

@@ -19,10 +19,14 @@ class ConvNeXtBlock(nn.Module):
         scale: initial size of the branch; small values make a deep stack start near the identity.
     """
 
-    def __init__(self, channels: int, expansion: int = 3, kernel_size: int = 7, dilation: int = 1, scale: float = 0.2) -> None:
+    def __init__(
+        self, channels: int, expansion: int = 3, kernel_size: int = 7, dilation: int = 1, scale: float = 0.2
+    ) -> None:
         super().__init__()
         padding = dilation * (kernel_size - 1) // 2
-        self.convolution = nn.Conv1d(channels, channels, kernel_size, padding=padding, dilation=dilation, groups=channels)
+        self.convolution = nn.Conv1d(
+            channels, channels, kernel_size, padding=padding, dilation=dilation, groups=channels
+        )
         self.norm = nn.LayerNorm(channels)
         self.expand = nn.Linear(channels, expansion * channels)
         self.reduce = nn.Linear(expansion * channels, channels)

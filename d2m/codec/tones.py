@@ -34,7 +34,9 @@ class ToneBank(nn.Module):
         # Golden-ratio start phases keep the tones from peaking together.
         self.start_phase = [(k * 0.6180339887498949) % 1.0 for k in range(self.count)]
         taps = torch.arange(-8 * _DECIMATION, 8 * _DECIMATION + 1, dtype=torch.float64)
-        filter_ = torch.sinc(0.92 * taps / _DECIMATION) * torch.hann_window(len(taps), periodic=False, dtype=torch.float64)
+        filter_ = torch.sinc(0.92 * taps / _DECIMATION) * torch.hann_window(
+            len(taps), periodic=False, dtype=torch.float64
+        )
         self.register_buffer("interpolator", (0.92 * filter_).float()[None, None], persistent=False)
 
     def forward(self, gains: Tensor, start: Tensor) -> Tensor:
@@ -58,5 +60,9 @@ class ToneBank(nn.Module):
         quadrature = torch.einsum("bkt,kt,bk->bt", amplitude, angle.cos().float(), turn.sin().float())
         pad = (self.interpolator.shape[-1] - 1) // 2
         return nn.functional.conv_transpose1d(
-            (in_phase + quadrature)[:, None], self.interpolator, stride=_DECIMATION, padding=pad, output_padding=_DECIMATION - 1
+            (in_phase + quadrature)[:, None],
+            self.interpolator,
+            stride=_DECIMATION,
+            padding=pad,
+            output_padding=_DECIMATION - 1,
         )[:, 0]

@@ -144,7 +144,9 @@ def load_engine(codec: str, level: str, weights: str | None) -> VqEngine:
     else:
         raise D2MError(f"unknown codec '{codec}'; choose spectral or jukebox")
     if trained_on and trained_on != sound_name or generator.config.feature_size != sound.feature_size:
-        raise D2MError(f"{name} was trained on the codec '{trained_on}', not on '{sound_name}'; choose the matching --codec")
+        raise D2MError(
+            f"{name} was trained on the codec '{trained_on}', not on '{sound_name}'; choose the matching --codec"
+        )
     return VqEngine(sound, generator, (sound_name, str(name)))
 
 

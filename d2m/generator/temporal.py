@@ -137,7 +137,9 @@ class TemporalGenerator(nn.Module):
         used = (programs >= 0).flatten()
         encoded = rows.new_zeros(batch * parts, frames, self.config.part_channels)
         # Unused places are left out rather than masked: they would cost as much as a part that plays.
-        encoded = encoded.index_copy(0, used.nonzero()[:, 0], self.parts(rows.flatten(0, 1)[used], programs.flatten()[used]))
+        encoded = encoded.index_copy(
+            0, used.nonzero()[:, 0], self.parts(rows.flatten(0, 1)[used], programs.flatten()[used])
+        )
         return self.sketch(encoded.view(batch, parts, frames, -1).sum(1))
 
     def normalised(self, conditions: Conditions) -> Tensor:

@@ -87,7 +87,9 @@ class CodecTask(Task):
         settings, codec = self.settings, self.codec
         for group in self.optimizers["codec"].param_groups:
             group["lr"] = self._rate(step)
-        waveform = torch.from_numpy(self.songs.batch(rng, settings.batch, settings.length, gain_db=9)).to(self.fabric.device)
+        waveform = torch.from_numpy(self.songs.batch(rng, settings.batch, settings.length, gain_db=9)).to(
+            self.fabric.device
+        )
         clock = torch.from_numpy(rng.integers(0, 10**8, settings.batch)).to(waveform.device)
         features = codec.features(waveform)
         vectors, commitment, used = features, features.new_zeros(()), 0.0
@@ -139,7 +141,9 @@ class CodecTask(Task):
         totals: dict[str, list[float]] = {}
         for song in self.held_out.songs:
             middle = max(0, len(song) // 2 - 110250)
-            crop = torch.from_numpy(song[middle : middle + 220416].astype(np.float32) / 32768)[None].to(self.fabric.device)
+            crop = torch.from_numpy(song[middle : middle + 220416].astype(np.float32) / 32768)[None].to(
+                self.fabric.device
+            )
             crop = crop[:, : crop.shape[1] // self.codec.hop * self.codec.hop]
             features = self.codec.features(crop)
             if self.started:

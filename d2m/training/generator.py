@@ -181,7 +181,9 @@ class GeneratorTask(Task):
             features = self.generator(conditions)
             codebook.append(((features - target).abs() / self.generator.deviation[:, None]).mean().item())
             heard = self.codec.decode_features(self.codec.quantise(features)[1])
-            real = torch.from_numpy(pair.waveform[: frames * hop].astype(np.float32) / 32768)[None].to(self.fabric.device)
+            real = torch.from_numpy(pair.waveform[: frames * hop].astype(np.float32) / 32768)[None].to(
+                self.fabric.device
+            )
             mel.append(self.hear(heard, real)[1].item())
             spread.append((features.std() / target.std()).item())
         return {"codebook": float(np.mean(codebook)), "mel": float(np.mean(mel)), "spread": float(np.mean(spread))}

@@ -97,7 +97,9 @@ def train(task: Task, config: LoopConfig) -> int:
     began, logged, figures = time.monotonic(), time.monotonic(), {}
     with _Progress(config.steps, enabled=fabric.is_global_zero) as progress:
         while step < config.steps and not stop.asked:
-            figures = _accumulate(figures, task.step(step, np.random.default_rng([config.seed, step, fabric.global_rank])))
+            figures = _accumulate(
+                figures, task.step(step, np.random.default_rng([config.seed, step, fabric.global_rank]))
+            )
             step += 1
             if step % config.log_every == 0:
                 seconds = (time.monotonic() - logged) / config.log_every

@@ -47,7 +47,9 @@ def make_pair(waveform: np.ndarray, score: Score, dance: Dance, genre: int, samp
     frames, rate = len(waveform) // hop, sample_rate / hop
     drawn = sketch(score, rate, 0.0, frames)
     motion = (
-        motion_rows(dance.motion, rate, 0.0, frames) if dance.motion is not None else np.zeros((0, MOTION_SIZE), np.float32)
+        motion_rows(dance.motion, rate, 0.0, frames)
+        if dance.motion is not None
+        else np.zeros((0, MOTION_SIZE), np.float32)
     )
     return Pair(
         np.round(np.clip(waveform[: frames * hop], -1, 1) * 32767).astype(np.int16),

@@ -138,7 +138,9 @@ def _arm(local: np.ndarray, arm: np.ndarray, side: str) -> None:
     fore = unit(fore + 1.6 * fold * (unit(np.array([0.3, 0.2, 1.0])) + upper))
     flexion = np.arccos(np.clip(np.sum(upper * fore, axis=-1), -1, 1))
     # an outstretched arm has no plane of its own: then it would bend to the front
-    hinge = np.cross(upper, fore) + 0.12 * np.cross(upper, np.array([0.0, 0.35, 1.0]))
+    hinge = np.cross(upper, fore)
+    straight = np.exp(-np.sum(hinge**2, axis=-1, keepdims=True) / 0.02)
+    hinge = hinge + 0.10 * straight * np.cross(upper, np.array([0.0, 0.35, 1.0]))
     hinge = unit(hinge - upper * np.sum(hinge * upper, axis=-1, keepdims=True))
     frame = np.stack([upper, -hinge, np.cross(upper, -hinge)], axis=-1)
     shrug = arm[:, 6] + 0.22 * np.maximum(upper[:, 1], 0.0)

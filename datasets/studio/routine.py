@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from .body import NEUTRAL
+from .skeleton import unit
 
 ARMS = ("left", "right")
 #: Body parts of a side's sign: +1 moves to the dancer's left.
@@ -130,6 +131,8 @@ def play(
     flow = np.array([k.flow for k in keys])
     lift = np.array([k.lift for k in keys])
     values = np.stack([k.values for k in keys])
+    if arm:
+        values[:, 0:3], values[:, 3:6] = unit(values[:, 0:3]), unit(values[:, 3:6])
     leave = _within_strength(values, arrive, leave, 5.0 if arm else 3.5)
     i = np.clip(np.searchsorted(arrive, times), 1, len(keys) - 1)
     start = np.maximum(np.minimum(leave[i], arrive[i] - 0.05), arrive[i - 1])
@@ -140,7 +143,8 @@ def play(
     result = before + s * (after - before)
     arch = np.sin(np.pi * smooth)
     if arm:
-        _swing_round(result, before, after, arch)
+        for part in (slice(0, 3), slice(3, 6)):
+            result[:, part] = _swing_round(before[:, part], after[:, part], s)
     if values.shape[1] == 5:
         travelled = np.linalg.norm(after[:, :3] - before[:, :3], axis=-1)
         result[:, 1] += lift[i] * arch**2 * np.clip(travelled / 0.15, 0.0, 1.0)
@@ -162,9 +166,15 @@ def _within_strength(values: np.ndarray, arrive: np.ndarray, leave: np.ndarray, 
     return leave
 
 
-def _swing_round(result: np.ndarray, before: np.ndarray, after: np.ndarray, arch: np.ndarray) -> None:
-    for part in (slice(0, 3), slice(3, 6)):
-        a = before[:, part] / np.maximum(np.linalg.norm(before[:, part], axis=-1, keepdims=True), 1e-9)
-        b = after[:, part] / np.maximum(np.linalg.norm(after[:, part], axis=-1, keepdims=True), 1e-9)
-        apart = 0.5 - 0.5 * np.sum(a * b, axis=-1, keepdims=True)
-        result[:, part] += np.array([0.45, 0.0, 0.75]) * apart * arch[:, None]
+def _swing_round(before: np.ndarray, after: np.ndarray, s: np.ndarray) -> np.ndarray:
+    """Unit directions (T, 3) a part ``s`` (T, 1) of the way along the arc, which keeps to the body's outside."""
+    cosine = np.clip(np.sum(before * after, axis=-1, keepdims=True), -1, 1)
+    outside = unit(before + after + np.array([0.30, 0.0, 0.50]) * (1 - cosine))
+    # through a middle direction, so that opposite ends have a way round as well
+    early, late = np.minimum(2 * s, 1.0), np.maximum(2 * s - 1, 0.0)
+    return np.where(s < 0.5, _arc(before, outside, early), _arc(outside, after, late))
+
+
+def _arc(a: np.ndarray, b: np.ndarray, s: np.ndarray) -> np.ndarray:
+    angle = np.arccos(np.clip(np.sum(a * b, axis=-1, keepdims=True), -0.9999, 0.9999))
+    return unit(np.sin((1 - s) * angle) * a + np.sin(s * angle) * b)
