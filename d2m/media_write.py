@@ -138,18 +138,28 @@ def mux(
         sound, rate = resample(sound, rate, 48000), 48000
     sound = np.clip(fit(sound, round(video.duration * rate)), -1.0, 1.0)
     out_path = Path(out_path)
-    if not _fits_mp4(video.codec):
+    if container_for(video.codec) == ".mkv":
         out_path = out_path.with_suffix(".mkv")
     with atomic_path(out_path) as temporary:
         _remux(video, sound, rate, temporary)
     return out_path
 
 
-def _fits_mp4(codec: str) -> bool:
-    """Whether FFmpeg's mp4 writer takes the codec."""
+def container_for(codec: str) -> str:
+    """The suffix of the file that a picture codec can be copied into, ``".mp4"`` or ``".mkv"``.
+
+    Raises:
+        D2MError: if neither takes it (GIF, raw pictures).
+    """
     import av
 
-    return av.Codec(codec, "r").canonical_name in av.open(os.devnull, "w", format="mp4").supported_codecs
+    name = av.Codec(codec, "r").canonical_name
+    for suffix, form in ((".mp4", "mp4"), (".mkv", "matroska")):
+        if name in av.open(os.devnull, "w", format=form).supported_codecs:
+            return suffix
+    raise D2MError(
+        f"a picture in {name} cannot be copied into a new video; convert it to H.264 first, or use --no-video"
+    )
 
 
 def _remux(video, sound: np.ndarray, rate: int, target: Path) -> None:
