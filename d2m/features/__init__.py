@@ -1,9 +1,9 @@
 """From pictures to dance: landmarks, rhythm, and what else an engine wants to know of a video.
 
-    from d2m.media import open_video
-    from d2m.features import analyse
-    analysis = analyse(open_video("dance.mp4"))
-    analysis.dance.grid.beats            # seconds
+from d2m.media import open_video
+from d2m.features import analyse
+analysis = analyse(open_video("dance.mp4"))
+analysis.dance.grid.beats            # seconds
 """
 
 from __future__ import annotations

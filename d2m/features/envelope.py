@@ -1,0 +1,181 @@
+"""Motion → onset envelope: when the body, or a part of it, comes to a stop or turns round.
+
+Dancers mark the beat by ending a movement on it, so the speed of the joints is lowest there: the kinematic
+beat of dance research (Li et al., "AI Choreographer: Music Conditioned 3D Dance Generation with AIST++", ICCV
+2021, section 5.2.3). One definition of "the speed" is not enough for a looseness of people and of pose
+estimators, so the low points of several are gathered: the whole body smoothed by little and by much, and each
+part of the body. Each low point counts by how deep it is and how much movement surrounds it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from d2m.types import Motion
+
+#: Joints of the parts of the body, indices of "mediapipe33".
+PARTS: dict[str, tuple[int, ...]] = {
+    "head": (0,),
+    "torso": (11, 12, 23, 24),
+    "left arm": (13, 15),
+    "right arm": (14, 16),
+    "left leg": (25, 27),
+    "right leg": (26, 28),
+}
+#: Speed, in body heights a second, of a dancer standing still: what the pose model's jitter looks like.
+STILL = 0.06
+#: Weight of the whole body's low points against those of the parts, and the smoothing (s) of each.
+WHOLE_SHARE = 0.7
+WHOLE_SMOOTHING = (0.05, 0.085, 0.12)
+PART_SMOOTHING = 0.07
+#: A human body's middle never moves this fast (body heights a second): the picture was cut.
+CUT = 6.0
+
+
+@dataclass(frozen=True)
+class Speeds:
+    """How fast the picture's dancer moves.
+
+    Attributes:
+        whole: float64 (T,), body heights a second.
+        parts: float64 (G, T), the same of each part; may have no rows.
+        rate: values a second.
+        still: the speed that noise alone reaches.
+    """
+
+    whole: np.ndarray
+    parts: np.ndarray
+    rate: float
+    still: float = STILL
+
+
+@dataclass(frozen=True)
+class MotionEvents:
+    """Instants at which something in the motion ends or turns.
+
+    Attributes:
+        times: float64 (K,), seconds, rising.
+        weights: float64 (K,), about 1 for one clear whole-body event, split over its detections.
+    """
+
+    times: np.ndarray
+    weights: np.ndarray
+
+
+def body_speeds(motion: Motion) -> Speeds:
+    """Speeds of a dancer in the picture's plane.
+
+    Args:
+        motion: skeleton ``"mediapipe33"``; other skeletons are treated as one part.
+    """
+    joints = motion.joints[..., :2].astype(np.float64)
+    size = body_height(motion)
+    step = np.gradient(joints, axis=0) if len(joints) > 1 else np.zeros_like(joints)
+    speed = np.linalg.norm(step, axis=-1) * motion.fps / size
+    sure = np.maximum(motion.confidence.astype(np.float64), 0.05)
+    cut = _cuts(step.mean(axis=1) * motion.fps / size)
+    speed[cut] = 0.0
+    sure[cut] = 0.0
+    groups = list(PARTS.values()) if motion.skeleton == "mediapipe33" else [tuple(range(joints.shape[1]))]
+    parts = np.stack([_mean(speed[:, g], sure[:, g]) for g in groups])
+    body = [joint for group in groups for joint in group]
+    return Speeds(_mean(speed[:, body], sure[:, body]), parts if len(parts) > 1 else parts[:0], motion.fps)
+
+
+def body_height(motion: Motion) -> float:
+    """Height of the dancer in the motion's unit, from the length of the torso; robust to bending."""
+    joints = motion.joints[..., :2].astype(np.float64)
+    if motion.skeleton == "mediapipe33":
+        torso = np.linalg.norm(joints[:, [11, 12]].mean(1) - joints[:, [23, 24]].mean(1), axis=-1)
+        # A torso is three tenths of a standing body; seen bent it is shorter, so the upper half counts.
+        height = float(np.percentile(torso, 75)) / 0.3
+    else:
+        height = float(np.percentile(np.ptp(joints[..., 1], axis=1), 75))
+    return max(height, 1e-3)
+
+
+def motion_events(speeds: Speeds) -> MotionEvents:
+    """The low points of all speeds, each weighted by its salience."""
+    times, weights = [], []
+    has_parts = len(speeds.parts) > 0
+    for smoothing in WHOLE_SMOOTHING:
+        when, salience = low_points(speeds.whole, speeds.rate, smoothing, speeds.still)
+        times.append(when)
+        weights.append(salience * (WHOLE_SHARE if has_parts else 1.0) / len(WHOLE_SMOOTHING))
+    for part in speeds.parts:
+        when, salience = low_points(part, speeds.rate, PART_SMOOTHING, 2.0 * speeds.still)
+        times.append(when)
+        weights.append(salience * (1.0 - WHOLE_SHARE) / len(speeds.parts))
+    order = np.argsort(np.concatenate(times), kind="stable")
+    return MotionEvents(np.concatenate(times)[order], np.concatenate(weights)[order])
+
+
+def low_points(
+    speed: np.ndarray, rate: float, smoothing: float, still: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Local minima of a smoothed speed curve.
+
+    Args:
+        speed: (T,), ``rate`` values a second.
+        smoothing: standard deviation of the Gaussian, seconds.
+        still: speed at which movement is told from noise.
+
+    Returns:
+        times (K,) in seconds, finer than a frame, and salience (K,) in 0..1: the depth of the dip next to the
+        lower of its two shoulders, times how clearly these stand above noise and typical movement.
+    """
+    from scipy.ndimage import gaussian_filter1d
+
+    if len(speed) < 5:
+        return np.zeros(0), np.zeros(0)
+    curve = gaussian_filter1d(np.asarray(speed, dtype=np.float64), smoothing * rate, mode="nearest")
+    inner = np.arange(1, len(curve) - 1)
+    lows = inner[(curve[inner] < curve[inner - 1]) & (curve[inner] <= curve[inner + 1])]
+    if not len(lows):
+        return np.zeros(0), np.zeros(0)
+    bounds = np.concatenate([[0], lows, [len(curve) - 1]])
+    peaks = np.array([curve[a : b + 1].max() for a, b in zip(bounds[:-1], bounds[1:], strict=True)])
+    shoulder = np.minimum(peaks[:-1], peaks[1:])
+    depth = 1.0 - curve[lows] / np.maximum(shoulder, 1e-9)
+    usual = max(float(np.percentile(curve, 75)), 1e-9)
+    big = np.minimum(np.sqrt(peaks[:-1] * peaks[1:]) / usual, 1.0)
+    real = shoulder**2 / (shoulder**2 + (2.0 * still) ** 2)
+    before, at, after = curve[lows - 1], curve[lows], curve[lows + 1]
+    offset = 0.5 * (before - after) / np.maximum(before - 2 * at + after, 1e-12)
+    return (lows + np.clip(offset, -0.5, 0.5)) / rate, np.sqrt(np.clip(depth, 0, 1)) * np.sqrt(big) * real
+
+
+def envelope(events: MotionEvents, frames: int, rate: float, width: float = 0.04) -> np.ndarray:
+    """Onset envelope float32 (``frames``,): the events, each a Gaussian bump of ``width`` seconds, at ``rate`` hertz."""
+    from scipy.ndimage import gaussian_filter1d
+
+    curve = np.zeros(frames)
+    position = np.clip(events.times * rate, 0, max(frames - 1.001, 0))
+    low = position.astype(np.int64)
+    np.add.at(curve, low, events.weights * (1 - (position - low)))
+    np.add.at(curve, np.minimum(low + 1, frames - 1), events.weights * (position - low))
+    bump = width * rate
+    return (gaussian_filter1d(curve, bump, mode="constant") * bump * np.sqrt(2 * np.pi)).astype(np.float32)
+
+
+def _mean(speed: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Weighted mean over joints (T, J) → (T,); frames in which no joint counts are interpolated."""
+    total = weight.sum(axis=1)
+    known = total > 1e-6
+    mean = (speed * weight).sum(axis=1) / np.maximum(total, 1e-6)
+    if not known.all() and known.any():
+        frames = np.arange(len(mean))
+        mean = np.interp(frames, frames[known], mean[known])
+    return mean
+
+
+def _cuts(step: np.ndarray) -> np.ndarray:
+    """bool (T,): frames next to a jump of the whole body, from the body's velocity (T, 2) in heights a second."""
+    jump = np.linalg.norm(step, axis=-1) > CUT
+    near = jump.copy()
+    for shift in (1, 2):
+        near[shift:] |= jump[:-shift]
+        near[:-shift] |= jump[shift:]
+    return near

@@ -1,0 +1,132 @@
+"""Motion → beat grid, energy and accents: the clock and the dynamics that the music will follow.
+
+:mod:`d2m.features.envelope` says when the motion ends or turns, :mod:`d2m.features.tempo` which beats explain
+that best; here they become a grid over the whole clip, with bar lines, and values per beat.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from d2m.features.envelope import MotionEvents, Speeds, body_speeds, envelope, low_points, motion_events
+from d2m.features.tempo import TempoPrior, find_pulse
+from d2m.types import GENRES, BeatGrid, Motion
+
+#: Tempos of the AIST recordings, beats a minute: 80 to 130, house 110 to 135 (Tsuchida et al., "AIST Dance
+#: Video Database", ISMIR 2019, section 3).
+DANCE_TEMPOS = TempoPrior(middle=104.0, spread=0.17, low=78.0, high=133.0)
+HOUSE_TEMPOS = TempoPrior(middle=122.0, spread=0.08, low=107.0, high=138.0)
+#: A dancer whose busiest moments are slower than this (body heights a second) is taken to be resting.
+RESTING = 0.25
+#: A movement counts for a beat when it ends within about this many seconds of it.
+NEAR = 0.07
+
+
+@dataclass(frozen=True)
+class Rhythm:
+    """What :func:`find_rhythm` finds.
+
+    Attributes:
+        grid: beats over the whole clip.
+        energy, accents: float32 (N,), as in :class:`d2m.types.Dance`.
+        envelope: float32 (T,), onset envelope of the motion.
+        envelope_rate: hertz.
+        motion_beats: float64 (K,), seconds of the salient low points of the whole body's speed.
+    """
+
+    grid: BeatGrid
+    energy: np.ndarray
+    accents: np.ndarray
+    envelope: np.ndarray
+    envelope_rate: float
+    motion_beats: np.ndarray
+
+
+def find_rhythm(moving: Motion | Speeds, duration: float, genre: str | None = None) -> Rhythm:
+    """The rhythm of a dance.
+
+    Args:
+        moving: a dancer, or speeds from elsewhere (:func:`d2m.features.flow.picture_speeds`).
+        duration: seconds that the grid must cover.
+        genre: AIST code, narrows the tempos to expect.
+
+    Raises:
+        ValueError: if ``genre`` is not one of :data:`d2m.types.GENRES`.
+    """
+    speeds = body_speeds(moving) if isinstance(moving, Motion) else moving
+    events = motion_events(speeds)
+    pulse = find_pulse(events, duration, tempo_prior(genre))
+    beats = pulse.times(0.0, duration)
+    energy = energy_per_beat(speeds, beats, duration)
+    accents = accents_per_beat(events, beats)
+    tempo = float(60.0 / np.median(np.diff(beats)))
+    grid = BeatGrid(beats, downbeats(accents, energy), tempo, pulse.confidence)
+    onset = envelope(events, len(speeds.whole), speeds.rate)
+    return Rhythm(grid, energy, accents, onset, speeds.rate, salient_beats(speeds))
+
+
+def tempo_prior(genre: str | None) -> TempoPrior:
+    """The tempos that a genre is danced to; wide when no genre is given."""
+    if genre is None:
+        return TempoPrior()
+    if genre not in GENRES:
+        raise ValueError(f"unknown genre '{genre}'; choose one of {', '.join(GENRES)}")
+    return HOUSE_TEMPOS if genre == "gHO" else DANCE_TEMPOS
+
+
+def salient_beats(speeds: Speeds, least: float = 0.35) -> np.ndarray:
+    """float64 (K,): seconds of the low points of the whole body's speed that stand out, at least 0.15 s apart."""
+    times, salience = low_points(speeds.whole, speeds.rate, 0.07, speeds.still)
+    kept: list[float] = []
+    for index in np.argsort(-salience, kind="stable"):
+        if salience[index] >= least and all(abs(times[index] - time) >= 0.15 for time in kept):
+            kept.append(float(times[index]))
+    return np.array(sorted(kept), dtype=np.float64)
+
+
+def energy_per_beat(speeds: Speeds, beats: np.ndarray, duration: float) -> np.ndarray:
+    """float32 (N,) in 0..1: mean speed between a beat and the next, next to the clip's busiest moments.
+
+    Intervals outside the clip take the value of the nearest one inside.
+    """
+    edges = np.append(beats, 2 * beats[-1] - beats[-2])
+    frame_times = (np.arange(len(speeds.whole)) + 0.5) / speeds.rate
+    place = np.clip(np.searchsorted(edges, frame_times, side="right") - 1, 0, len(beats) - 1)
+    count = np.bincount(place, minlength=len(beats))
+    mean = np.bincount(place, speeds.whole, minlength=len(beats)) / np.maximum(count, 1)
+    # A sliver of an interval at the edge of the clip says little about it.
+    known = np.flatnonzero(count >= 0.3 * speeds.rate * np.diff(edges))
+    if not len(known):
+        known = np.flatnonzero(count)
+    nearest = known[np.argmin(np.abs(np.arange(len(beats))[:, None] - known[None]), axis=1)]
+    busiest = max(float(np.percentile(mean[known], 95)), RESTING)
+    return np.clip(mean[nearest] / busiest, 0.0, 1.0).astype(np.float32)
+
+
+def accents_per_beat(events: MotionEvents, beats: np.ndarray) -> np.ndarray:
+    """float32 (N,) in 0..1: how strongly movement ends on each beat."""
+    if not len(events.times):
+        return np.zeros(len(beats), dtype=np.float32)
+    nearest = np.clip(np.searchsorted(0.5 * (beats[1:] + beats[:-1]), events.times), 0, len(beats) - 1)
+    close = np.exp(-0.5 * ((events.times - beats[nearest]) / NEAR) ** 2)
+    strength = np.bincount(nearest, events.weights * close, minlength=len(beats))
+    return np.clip(strength / max(float(np.percentile(strength, 95)), 0.3), 0.0, 1.0).astype(np.float32)
+
+
+def downbeats(accents: np.ndarray, energy: np.ndarray, beats_per_bar: int = 4) -> np.ndarray:
+    """int64 (M,): indices of the first beats of bars, where the accents and new bursts of movement fall.
+
+    Each of the four places is scored by its mean accent, and by the mean change of energy from the beat before
+    it: dancers change what they do on the bar line. A close call goes to the earliest beat.
+    """
+    change = np.abs(np.diff(energy, prepend=energy[:1]))
+    strength = accents + 0.5 * change
+    place = np.arange(len(accents)) % beats_per_bar
+    means = np.array(
+        [strength[place == p].mean() if (place == p).any() else 0.0 for p in range(beats_per_bar)]
+    )
+    margin = 0.25 * float(strength.std()) / np.sqrt(max(len(accents) / beats_per_bar, 1.0))
+    first = int(np.flatnonzero(means >= means.max() - margin)[0])
+    return np.arange(first, len(accents), beats_per_bar, dtype=np.int64)

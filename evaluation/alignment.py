@@ -1,0 +1,243 @@
+"""Is the music in time with the dancer?
+
+Measured is how close motion beats and music beats lie to each other, next to what the same music would
+reach if it had nothing to do with the dance.
+
+Conventions
+-----------
+All times are seconds from the start of the clip, rising. *Motion beats* (kinematic beats) are local minima of
+the mean speed of the joints; *music beats* are the beats of a grid or of a beat tracker. Scores are 0..1,
+higher is better. *Chance* is the score of the same music beats shifted circularly within the clip, the mean
+over many shifts; the *excess* is the score less chance, 0 for music that ignores the dancer.
+
+Metrics
+-------
+* :func:`beat_align`: beat alignment, sigma 0.05 s, in the direction of the AIST++ paper (each motion beat
+  to its nearest music beat) or in Bailando's (each music beat to its nearest motion beat).
+* :func:`excess`: the same, less chance.
+* :func:`hit_rate`: part of the motion beats with a music beat within 70 ms.
+* :func:`bootstrap`: mean over clips with its confidence interval.
+
+References
+----------
+R. Li, S. Yang, D. A. Ross and A. Kanazawa, "AI Choreographer: Music Conditioned 3D Dance Generation with
+AIST++", ICCV 2021, section 5.2.3.
+L. Siyao et al., "Bailando: 3D Dance Generation by Actor-Critic GPT with Choreographic Memory", CVPR 2022,
+section 4.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+#: Tolerance of the beat-align score, seconds: three frames at 60 a second.
+SIGMA = 0.05
+#: Nose, shoulders, elbows, wrists, hips, knees, ankles of "mediapipe33".
+MAIN_JOINTS = (0, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
+
+
+@dataclass(frozen=True)
+class Judge:
+    """One definition of motion beats.
+
+    Attributes:
+        space: judge on landmarks in space (metres, hips at the origin) instead of in the picture.
+        joints: indices of the joints whose mean speed counts; None for all.
+        smoothing: standard deviation of the Gaussian that smooths the speed, seconds.
+    """
+
+    space: bool
+    joints: tuple[int, ...] | None
+    smoothing: float
+
+
+#: Several, for none is the right one. AIST++ and Bailando smooth by five frames at 60 a second. The rhythm
+#: of :mod:`d2m.features` never looks at landmarks in space, so those judges are independent of it.
+JUDGES: dict[str, Judge] = {
+    "space": Judge(True, None, 5 / 60),
+    "space, main joints, fine": Judge(True, MAIN_JOINTS, 0.05),
+    "picture": Judge(False, None, 5 / 60),
+    "picture, main joints, fine": Judge(False, MAIN_JOINTS, 0.05),
+}
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """How well music fits a dance, by one judge.
+
+    Attributes:
+        motion_to_music: beat-align score, motion beat → nearest music beat (AIST++).
+        music_to_motion: beat-align score, music beat → nearest motion beat (Bailando).
+        chance_motion_to_music, chance_music_to_motion: the same for shifted music.
+        hits: part of the motion beats with a music beat within 70 ms.
+        motion_beats, music_beats: how many there were.
+    """
+
+    motion_to_music: float
+    music_to_motion: float
+    chance_motion_to_music: float
+    chance_music_to_motion: float
+    hits: float
+    motion_beats: int
+    music_beats: int
+
+    @property
+    def excess(self) -> float:
+        """AIST++ score less chance."""
+        return self.motion_to_music - self.chance_motion_to_music
+
+    @property
+    def excess_music_to_motion(self) -> float:
+        """Bailando score less chance."""
+        return self.music_to_motion - self.chance_music_to_motion
+
+
+def kinematic_beats(
+    joints: np.ndarray, fps: float, smoothing: float = 5 / 60, which: tuple[int, ...] | None = None
+) -> np.ndarray:
+    """Motion beats: local minima of the mean joint speed, smoothed by a Gaussian.
+
+    Args:
+        joints: float (T, J, D), evenly spaced, without NaN.
+        fps: frames a second.
+        smoothing: the Gaussian's standard deviation, seconds; AIST++ uses 5 frames at 60 a second.
+        which: joints to look at; None for all.
+
+    Returns:
+        float64 (K,) seconds. Frame k's speed is the step from frame k to k + 1, timed half-way.
+    """
+    from scipy.ndimage import gaussian_filter1d
+    from scipy.signal import argrelextrema
+
+    joints = np.asarray(joints, dtype=np.float64)
+    if joints.ndim != 3:
+        raise ValueError(f"joints must be (frames, joints, axes), not {joints.shape}")
+    if len(joints) < 4:
+        return np.zeros(0)
+    if which is not None:
+        joints = joints[:, list(which)]
+    speed = np.linalg.norm(np.diff(joints, axis=0), axis=-1).mean(axis=1) * fps
+    if smoothing > 0:
+        speed = gaussian_filter1d(speed, smoothing * fps)
+    return (argrelextrema(speed, np.less)[0] + 0.5) / fps
+
+
+def judged_beats(
+    picture: np.ndarray, space: np.ndarray | None, fps: float, judges: Mapping[str, Judge] = JUDGES
+) -> dict[str, np.ndarray]:
+    """Motion beats by every judge.
+
+    Args:
+        picture: (T, J, 2 or 3) landmarks in the picture, of which x and y are used.
+        space: (T, J, 3) landmarks in space, or None to leave their judges out.
+        fps: frames a second.
+        judges: what to judge by.
+    """
+    return {
+        name: kinematic_beats(space if judge.space else picture[..., :2], fps, judge.smoothing, judge.joints)
+        for name, judge in judges.items()
+        if space is not None or not judge.space
+    }
+
+
+def beat_align(motion_beats: np.ndarray, music_beats: np.ndarray, sigma: float = SIGMA) -> float:
+    """Mean over motion beats of ``exp(-d² / 2 sigma²)``, d the distance to the nearest music beat (AIST++).
+
+    Swap the arguments for Bailando's direction. NaN without motion beats, 0 without music beats.
+    """
+    if not len(motion_beats):
+        return float("nan")
+    if not len(music_beats):
+        return 0.0
+    return float(np.exp(-0.5 * (_nearest(motion_beats, music_beats) / sigma) ** 2).mean())
+
+
+def hit_rate(motion_beats: np.ndarray, music_beats: np.ndarray, window: float = 0.07) -> float:
+    """Part of the motion beats with a music beat within ``window`` seconds; NaN without motion beats."""
+    if not len(motion_beats):
+        return float("nan")
+    if not len(music_beats):
+        return 0.0
+    return float((_nearest(motion_beats, music_beats) <= window).mean())
+
+
+def chance(
+    motion_beats: np.ndarray,
+    music_beats: np.ndarray,
+    duration: float,
+    sigma: float = SIGMA,
+    shifts: int = 400,
+) -> tuple[float, float]:
+    """Both directions of :func:`beat_align` for music shifted circularly in the clip, mean over even shifts."""
+    scores = []
+    for shift in (np.arange(shifts) + 0.5) / shifts * duration:
+        shifted = np.sort((music_beats + shift) % duration)
+        scores.append((beat_align(motion_beats, shifted, sigma), beat_align(shifted, motion_beats, sigma)))
+    forward, backward = np.mean(scores, axis=0)
+    return float(forward), float(backward)
+
+
+def excess(
+    motion_beats: np.ndarray,
+    music_beats: np.ndarray,
+    duration: float,
+    sigma: float = SIGMA,
+    shifts: int = 400,
+) -> Alignment:
+    """Alignment of one clip, with its chance level.
+
+    Args:
+        motion_beats, music_beats: seconds; those outside the clip are left out.
+        duration: seconds of the clip.
+        sigma: tolerance, seconds.
+        shifts: how many shifts chance is the mean of.
+
+    Raises:
+        ValueError: if ``duration`` is not above 0.
+    """
+    if not duration > 0:
+        raise ValueError("duration must be above 0")
+    motion = _inside(motion_beats, duration)
+    music = _inside(music_beats, duration)
+    forward, backward = chance(motion, music, duration, sigma, shifts)
+    return Alignment(
+        beat_align(motion, music, sigma),
+        beat_align(music, motion, sigma),
+        forward,
+        backward,
+        hit_rate(motion, music),
+        len(motion),
+        len(music),
+    )
+
+
+def bootstrap(
+    values: np.ndarray, rng: np.random.Generator, draws: int = 10_000, level: float = 0.95
+) -> tuple[float, float, float]:
+    """Mean of per-clip values, and the ends of its percentile-bootstrap confidence interval.
+
+    NaN values (clips without motion beats) are left out; all three are NaN when nothing is left.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return (float("nan"),) * 3
+    means = values[rng.integers(0, len(values), (draws, len(values)))].mean(axis=1)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(values.mean()), float(low), float(high)
+
+
+def _inside(times: np.ndarray, duration: float) -> np.ndarray:
+    times = np.sort(np.asarray(times, dtype=np.float64))
+    return times[(times >= 0) & (times < duration)]
+
+
+def _nearest(times: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Distance of each time to the nearest of the others (sorted)."""
+    place = np.searchsorted(others, times)
+    after = others[np.minimum(place, len(others) - 1)]
+    before = others[np.maximum(place - 1, 0)]
+    return np.minimum(np.abs(times - before), np.abs(times - after))
