@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from d2m.errors import D2MError
+from d2m.media_container import decode_all, extent, first_picture, is_cover, open_container, picture_stream
 from d2m.media_write import atomic_path, mux, write_wav
 
 __all__ = ["Frame", "Video", "atomic_path", "mux", "open_video", "read_audio", "write_wav"]
@@ -29,8 +30,6 @@ LONGEST = 2 * 3600.0
 #: Pixels of a frame, about 8K; the decoder reserves memory for what a header claims.
 LARGEST_FRAME = 8192 * 4608
 
-# A playlist format makes FFmpeg open other files, which a clip has no business doing.
-_PLAYLISTS = {"hls", "concat", "concatf", "dash", "sdp", "rtsp", "imf"}
 _GAP = 0.02
 _UNDECODABLE = "no picture in this file can be decoded; it is damaged, use another copy"
 
@@ -95,7 +94,7 @@ class Video:
         scaler = _Scaler(self, height)
         count = max(1, int(np.ceil(self.duration * rate - 1e-6)))
         index, held, held_time = 0, None, 0.0
-        with _open_container(self.path) as container:
+        with open_container(self.path) as container:
             for time, picture in _decoded(container, self):
                 while index < count and index / rate <= time:
                     target = index / rate
@@ -124,14 +123,14 @@ def open_video(path: str | os.PathLike[str]) -> Video:
             shorter than half a second, longer than two hours, or larger than 8K.
     """
     path = Path(path)
-    with _open_container(path) as container:
-        stream = _picture_stream(container, path)
+    with open_container(path) as container:
+        stream = picture_stream(container, path)
         context = stream.codec_context
         if context.width * context.height > LARGEST_FRAME:
             size = f"{context.width}x{context.height}"
             raise D2MError(f"{path}: {size} pixels are more than 8K; scale the video down first")
-        start, duration, cut_off = _extent(container, stream, path)
-        first = _first_picture(container, stream)
+        start, duration, cut_off = extent(container, stream, path)
+        first = first_picture(container, stream)
         if first is None:
             raise D2MError(f"{path}: {_UNDECODABLE}")
         if not duration >= SHORTEST:
@@ -174,15 +173,15 @@ def read_audio(path: str | os.PathLike[str], sample_rate: int, mono: bool = True
         D2MError: if the file is missing, unreadable, or has no sound that can be decoded.
     """
     path = Path(path)
-    with _open_container(path) as container:
+    with open_container(path) as container:
         streams = [s for s in container.streams.audio if s.codec_context is not None]
         if not streams:
             raise D2MError(f"{path}: this file has no sound")
         stream = streams[0]
         origin = None
-        if any(not _is_cover(s) for s in container.streams.video):
-            picture = _picture_stream(container, path)
-            origin = _extent(container, picture, path)[0]
+        if any(not is_cover(s) for s in container.streams.video):
+            picture = picture_stream(container, path)
+            origin = extent(container, picture, path)[0]
         layout = "mono" if stream.codec_context.channels == 1 else "stereo"
         blocks = list(_sound_blocks(container, stream, sample_rate, layout, origin))
         length = None
@@ -204,7 +203,7 @@ def _sound_blocks(container, stream, sample_rate: int, layout: str, origin: floa
     resampler = av.AudioResampler(format="fltp", layout=layout, rate=sample_rate)
     channels = 1 if layout == "mono" else 2
     end, skip = None, 0  # end: time in the file up to which sound has been handed to the resampler
-    for sound in _decode_all(container, stream, lambda: None):
+    for sound in decode_all(container, stream, lambda: None):
         time = end if sound.pts is None else float(sound.pts * sound.time_base)
         if end is None:
             time = origin if time is None else time
@@ -231,138 +230,9 @@ def _after(block: np.ndarray, skip: int) -> tuple[np.ndarray, int]:
     return block[:, used:].astype(np.float32, copy=False), skip - used
 
 
-def _open_container(path: Path):
-    """An opened PyAV container, or a D2MError that says what is wrong with the file."""
-    import av
-
-    try:
-        if path.is_dir():
-            raise D2MError(f"{path}: this is a folder; name a video file in it")
-        if path.exists() and not path.is_file():
-            raise D2MError(f"{path}: not a regular file; save the video to disk first")
-        with open(path, "rb") as file:
-            if not file.read(1):
-                raise D2MError(f"{path}: the file is empty")
-    except FileNotFoundError:
-        raise D2MError(f"{path}: no such file") from None
-    except PermissionError:
-        raise D2MError(f"{path}: no permission to read this file") from None
-    except (OSError, ValueError) as error:
-        raise D2MError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
-    try:
-        # The prefix keeps a name such as "take:2.mp4" from being taken for an address.
-        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace")
-    except (av.FFmpegError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise D2MError(
-            f"{path}: not a video that can be read, or cut off before its index ({reason.lower()}); "
-            "check that it plays, or copy it again"
-        ) from None
-    names = set(container.format.name.split(","))
-    if names & _PLAYLISTS:
-        container.close()
-        raise D2MError(f"{path}: this is a playlist, not a video; name the video itself")
-    return container
-
-
-def _is_cover(stream) -> bool:
-    """Whether a picture stream is only the cover of an album."""
-    import av
-
-    return bool(stream.disposition & av.stream.Disposition.attached_pic)
-
-
-def _picture_stream(container, path: Path):
-    """The stream to look at, or a D2MError."""
-    name = container.format.name
-    if name.endswith("_pipe") or name == "image2":
-        raise D2MError(f"{path}: this is a single picture; d2m needs a video")
-    streams = [s for s in container.streams.video if not _is_cover(s)]
-    if not streams:
-        kind = "has sound but no picture" if container.streams.audio else "has no picture"
-        raise D2MError(f"{path}: this file {kind}; d2m needs a video of the dance")
-    usable = [s for s in streams if s.codec_context is not None]
-    if not usable:
-        raise D2MError(f"{path}: its picture codec cannot be decoded here; convert it to H.264 first")
-    return usable[0]
-
-
-def _extent(container, stream, path: Path) -> tuple[float, float, bool]:
-    """(start s, duration s, whether the file ends before its index says) of a picture stream.
-
-    The header is believed where it speaks of this very stream (mp4, mov); otherwise (mkv, webm) every packet
-    is looked at, without decoding.
-    """
-    base = stream.time_base
-    size = path.stat().st_size
-    complete = all(entry.pos + entry.size <= size for entry in stream.index_entries)
-    if complete and len(stream.index_entries) and stream.duration and stream.start_time is not None:
-        return float(stream.start_time * base), float(stream.duration * base), False
-    start, end = _scan(path, stream.index)
-    if start is None:
-        start, end = float((stream.start_time or 0) * base), float((stream.start_time or 0) * base)
-    return start, end - start, not complete
-
-
-def _scan(path: Path, index: int) -> tuple[float | None, float]:
-    """First and last instant (seconds on the file's clock) of the pictures to be shown."""
-    import av
-
-    start, end, step, last = None, 0.0, 0.0, None
-    with _open_container(path) as container:
-        stream = container.streams[index]
-        try:
-            for packet in container.demux(stream):
-                stamp = packet.pts if packet.pts is not None else packet.dts
-                if stamp is None or packet.is_discard:
-                    continue
-                time = float(stamp * packet.time_base)
-                if last is not None and time > last:
-                    step = time - last
-                last = time
-                length = float((packet.duration or 0) * packet.time_base)
-                start = time if start is None else min(start, time)
-                end = max(end, time + length)
-        except av.FFmpegError:
-            pass  # what comes after the damage cannot be reached
-        if start is not None and last is not None and end <= last:
-            end = last + (step or 1 / float(stream.average_rate or 25))
-    return start, end
-
-
-def _first_picture(container, stream):
-    """The first picture that decodes, or None; the container is left somewhere behind it."""
-    return next(iter(_decode_all(container, stream, lambda: None)), None)
-
-
-def _decode_all(container, stream, on_damage):
-    """Every frame that decodes; ``on_damage()`` is called for each one that does not."""
-    import av
-
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except StopIteration:
-            return
-        except av.FFmpegError:
-            on_damage()
-            return
-        try:
-            for frame in stream.decode(packet):
-                if getattr(frame, "is_corrupt", False):
-                    on_damage()
-                else:
-                    yield frame
-        except av.error.EOFError:
-            return
-        except av.FFmpegError:
-            on_damage()
-
-
 def _decoded(container, video: Video):
     """(seconds from the first picture, decoded picture) in rising order, damaged ones left out."""
-    stream = _picture_stream(container, video.path)
+    stream = picture_stream(container, video.path)
     stream.codec_context.thread_type = "AUTO"
     stream.codec_context.thread_count = min(os.cpu_count() or 1, 8)  # each thread holds a few pictures
     damaged, last = 0, -np.inf
@@ -372,7 +242,7 @@ def _decoded(container, video: Video):
         damaged += 1
 
     try:
-        for picture in _decode_all(container, stream, on_damage):
+        for picture in decode_all(container, stream, on_damage):
             if picture.pts is None:
                 time = last + 1 / video.fps if np.isfinite(last) else 0.0
             else:

@@ -166,12 +166,12 @@ def _remux(video, sound: np.ndarray, rate: int, target: Path) -> None:
     """Copy the picture's packets of ``video`` to ``target`` and encode ``sound`` beside them."""
     import av
 
-    from d2m.media import _open_container, _picture_stream
+    from d2m.media_container import open_container, picture_stream
 
     name = "mp4" if target.suffix == ".mp4" else "matroska"
-    with _open_container(video.path) as source:
+    with open_container(video.path) as source:
         source.flags |= av.container.Flags.gen_pts.value
-        stream = _picture_stream(source, video.path)
+        stream = picture_stream(source, video.path)
         options = {"movflags": "+faststart"} if name == "mp4" else {}
         if name == "mp4" and video.start_time != 0:
             # The start of a track is written in this unit; the default, milliseconds, would move it.
