@@ -33,9 +33,7 @@ ARM_POSES: dict[str, tuple[float, ...]] = {
 }
 
 
-def arm(
-    routine: Routine, side: int, at: float, name: str, ease: float | None = None, flow: float = 0.0
-) -> None:
+def arm(routine: Routine, side: int, at: float, name: str, ease: float | None = None, flow: float = 0.0) -> None:
     """One arm to a named pose, a little different each time and larger where the music is."""
     target = np.array(ARM_POSES[name])
     rest = np.array(ARM_POSES["ready"])
@@ -94,9 +92,7 @@ def wave(routine: Routine, at: float, beats: float, side: int, step: float, pose
         routine.pose("chest", start + duration, (0.05,), duration / 3)
 
 
-def circles(
-    routine: Routine, at: float, beats: float, side: int, step: float, poses: tuple[str, ...]
-) -> None:
+def circles(routine: Routine, at: float, beats: float, side: int, step: float, poses: tuple[str, ...]) -> None:
     """Waacking arms: whole circles over the head or down past the hip, stopped in a pose on the beat."""
     rng = routine.rng
     while beats > 1e-6:
@@ -153,9 +149,7 @@ def locks(routine: Routine, at: float, beats: float, side: int, step: float, pos
             arm(routine, -1, end, "low_front", 0.35 * step)
 
 
-def carriage(
-    routine: Routine, at: float, beats: float, side: int, step: float, poses: tuple[str, ...]
-) -> None:
+def carriage(routine: Routine, at: float, beats: float, side: int, step: float, poses: tuple[str, ...]) -> None:
     """Ballet's port de bras: long curves through first, second and fifth position."""
     order = ["cross_low", "box", "crown", "side", "vee", "low_point"]
     start = int(routine.rng.integers(0, len(order)))

@@ -49,9 +49,7 @@ def solve(controls: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     frames = len(controls["base"])
     local = np.broadcast_to(np.eye(3), (frames, 24, 3, 3)).copy()
     base, hips = controls["base"], controls["pelvis"]
-    root = _turn(base[:, 2] + hips[:, 5]) @ sk.matrices(
-        np.stack([hips[:, 3], np.zeros(frames), hips[:, 4]], axis=-1)
-    )
+    root = _turn(base[:, 2] + hips[:, 5]) @ sk.matrices(np.stack([hips[:, 3], np.zeros(frames), hips[:, 4]], axis=-1))
     shift = np.einsum("tij,tj->ti", _turn(base[:, 2]), hips[:, :3] * (1, 0, 1))
     pelvis = shift + np.stack([base[:, 0], sk.STANDING + hips[:, 1], base[:, 1]], axis=-1)
     pelvis = _within_reach(pelvis, root, controls)

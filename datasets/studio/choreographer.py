@@ -111,9 +111,7 @@ def choreograph(
     if genre not in STYLES:
         raise D2MError(f"no such dance genre '{genre}'; choose one of {', '.join(GENRES)}")
     if not duration * fps >= 2:
-        raise D2MError(
-            f"a dance of {duration} s at {fps} frames a second is too short; ask for 0.1 s or more"
-        )
+        raise D2MError(f"a dance of {duration} s at {fps} frames a second is too short; ask for 0.1 s or more")
     grid = music.grid if isinstance(music, Score) else music
     if energy is None:
         energy = loudness(music) if isinstance(music, Score) else np.full(len(grid.beats), 0.6)
@@ -226,9 +224,7 @@ class _Timing:
         beats = grid.time_of(self.positions)
         drift = gaussian_filter1d(rng.normal(0.0, 1.0, len(beats)), 4.0) * 3.7 * 0.5 * dancer.jitter
         noise = rng.normal(0.0, dancer.jitter, len(beats))
-        self.seconds = np.maximum.accumulate(
-            beats + dancer.bias + drift + noise + 1e-6 * np.arange(len(beats))
-        )
+        self.seconds = np.maximum.accumulate(beats + dancer.bias + drift + noise + 1e-6 * np.arange(len(beats)))
 
     def when(self, position: np.ndarray) -> np.ndarray:
         return _line(position, self.positions, self.seconds)
@@ -260,9 +256,7 @@ def _perform(
         ]
         values = play(keys, timing.when, times, part in ARMS)
         # muscles round off corners; feet least, or they would slide before they lift
-        values = gaussian_filter1d(
-            values, (0.012 if part.endswith("foot") else 0.022) * fps, axis=0, mode="nearest"
-        )
+        values = gaussian_filter1d(values, (0.012 if part.endswith("foot") else 0.022) * fps, axis=0, mode="nearest")
         if not part.endswith("foot") and part != "base":
             values = values + _settle(values, dancer.settle, fps) + _tremor(values.shape, rng, fps)
         controls[part] = values

@@ -61,23 +61,19 @@ class Routine:
         for side in (1, -1):
             self.step(side, -48.0)
 
-    def pose(
-        self, part: str, at: float, values: object, ease: float | None = None, flow: float = 0.0
-    ) -> None:
+    def pose(self, part: str, at: float, values: object, ease: float | None = None, flow: float = 0.0) -> None:
         """Brings a part to ``values`` at position ``at``; by default with the genre's attack and flow."""
         flow = max(flow, self.flow)
         ease = self.attack * self.rng.uniform(0.8, 1.2) if ease is None else ease
         self.keys[part].append(Key(at, np.asarray(values, dtype=np.float64), ease, flow))
 
-    def move_to(
-        self, at: float, dx: float = 0.0, dz: float = 0.0, turn: float = 0.0, ease: float = 1.0
-    ) -> None:
+    def move_to(self, at: float, dx: float = 0.0, dz: float = 0.0, turn: float = 0.0, ease: float = 1.0) -> None:
         """Travels: ``dx`` to the dancer's left, ``dz`` forward (m), and turns left by ``turn`` (rad)."""
         heading = self.place[2]
         x = self.place[0] + np.cos(heading) * dx + np.sin(heading) * dz
         z = self.place[1] - np.sin(heading) * dx + np.cos(heading) * dz
-        # nobody leaves the cameras' sight: three metres of stage
-        self.place = np.array([np.clip(x, -1.1, 1.1), np.clip(z, -0.9, 0.9), heading + turn])
+        # nobody leaves the cameras' sight: one and a half metres of stage
+        self.place = np.array([np.clip(x, -0.7, 0.7), np.clip(z, -0.6, 0.6), heading + turn])
         self.pose("base", at, self.place, ease)
 
     def step(
@@ -110,9 +106,7 @@ class Routine:
         self.step(-1, at, ease=ease)
 
 
-def play(
-    keys: list[Key], when: Callable[[np.ndarray], np.ndarray], times: np.ndarray, arm: bool
-) -> np.ndarray:
+def play(keys: list[Key], when: Callable[[np.ndarray], np.ndarray], times: np.ndarray, arm: bool) -> np.ndarray:
     """The values (T, n) of one part over time.
 
     Minimum-jerk transitions (Flash and Hogan 1985), blended towards constant speed by each key's flow.

@@ -204,9 +204,7 @@ def rise(routine: Routine, at: float, beats: float, side: int, step: float) -> N
         heel = 0.0 if i % 2 == 0 else 0.55
         for foot in (1, -1):
             routine.step(foot, position, 0.0, 0.0, 0.0, heel, 0.7, 0.8 * step, 0.0)
-        routine.pose(
-            "pelvis", position, (0, -0.16 * size if i % 2 == 0 else 0.05, 0, 0, 0, 0), 0.85 * step, 0.2
-        )
+        routine.pose("pelvis", position, (0, -0.16 * size if i % 2 == 0 else 0.05, 0, 0, 0, 0), 0.85 * step, 0.2)
         routine.pose("spine", position, (0.03, 0.10 * side * (-1) ** i, 0.1 * side), 0.85 * step, 0.2)
 
 
@@ -244,9 +242,7 @@ def floor(routine: Routine, at: float, beats: float, side: int, step: float) -> 
     down, lows = at, _landings(at, beats - step, step)
     for i, position in enumerate(lows):
         foot = side if i % 2 == 0 else -side
-        routine.pose(
-            "pelvis", position, (0.05 * foot, -0.48, -0.12, 0.55, 0.1 * foot, 0.2 * foot), 0.7 * step
-        )
+        routine.pose("pelvis", position, (0.05 * foot, -0.48, -0.12, 0.55, 0.1 * foot, 0.2 * foot), 0.7 * step)
         routine.pose("spine", position, (0.75, 0.12 * foot, 0.2 * foot), 0.7 * step)
         routine.pose("head", position, (-0.5, 0, 0), 0.7 * step)
         out, forward = [(0.35, 0.25), (0.02, -0.10), (0.10, 0.40), (0.25, -0.20)][i % 4]
