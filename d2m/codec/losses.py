@@ -11,8 +11,8 @@ from d2m.codec.mel import LogMel, Stft
 class SpectralLoss(nn.Module):
     """Distance of a waveform to its target, both (B, T).
 
-    log10-mel L1 at windows of 1024 (80 mels) and 2048 (128 mels, the lowest 32 of them counted once more, where bass and
-    chords live), and a multi-resolution STFT loss (spectral convergence and log magnitude; Yamamoto et al. 2020).
+    log10-mel L1 at windows of 1024 (80 mels) and 2048 (128 mels, the lowest 32 of them, where bass and chords live,
+    counted once more), and a multi-resolution STFT loss (spectral convergence and log magnitude; Yamamoto et al. 2020).
 
     Args:
         sample_rate, hop: hertz; samples.

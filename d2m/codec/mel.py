@@ -34,7 +34,7 @@ def mel_filters(sample_rate: int, n_fft: int, n_mels: int, f_min: float = 0.0, f
 
 
 class Stft(nn.Module):
-    """Complex spectrogram whose frames tile the signal: (B, T) -> complex (B, n_fft // 2 + 1, T // hop), Hann window."""
+    """Spectrogram whose frames tile the signal: (B, T) -> complex (B, n_fft // 2 + 1, T // hop), Hann window."""
 
     def __init__(self, n_fft: int, hop: int) -> None:
         super().__init__()
@@ -80,4 +80,6 @@ class LogMel(nn.Module):
         self.register_buffer("filters", mel_filters(sample_rate, n_fft, n_mels), persistent=False)
 
     def forward(self, waveform: Tensor) -> Tensor:
-        return torch.log10((self.filters @ self.stft(waveform).abs()).clamp(min=self.floor))
+        # Half precision would round quiet bands away.
+        with torch.autocast(waveform.device.type, enabled=False):
+            return torch.log10((self.filters @ self.stft(waveform).abs()).clamp(min=self.floor))

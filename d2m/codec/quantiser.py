@@ -1,4 +1,4 @@
-"""Residual vector quantisation with codebooks that follow a moving average (Zeghidour et al. 2021; van den Oord et al. 2017).
+"""Residual vector quantisation (Zeghidour et al. 2021) with moving-average codebooks (van den Oord et al. 2017).
 
 Each codebook codes what the ones before it left over. Entries start as real encoder outputs, move to the mean of what
 they code, and are restarted when next to nothing falls on them, without which a codebook collapses to a few entries.

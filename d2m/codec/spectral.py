@@ -2,7 +2,8 @@
 
 waveform -> spectra at three resolutions -> ConvNeXt encoder -> residual VQ -> ConvNeXt decoder -> magnitude and phase
 (as Vocos, Siuzdak 2023) plus the gains of a bank of sine tones for the bass and chords -> waveform. Its codes hold no
-phase, so that a feed-forward generator can aim at them: two equally good performances of a score have nearly the same codes.
+phase, so that a feed-forward generator can aim at them: two equally good performances of a score have nearly the
+same codes.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ class SpectralEncoder(nn.Module):
         return torch.cat([self.short(waveform) + 1.0, self.middle(waveform) + 1.0, low], 1).transpose(1, 2)
 
     def forward(self, waveform: Tensor) -> Tensor:
-        return self.out(self.norm(self.blocks(self.project(self.spectra(waveform))))).transpose(1, 2)
+        return self.out(self.norm(self.blocks(self.project(self.spectra(waveform))))).float().transpose(1, 2)
 
 
 class SpectralDecoder(nn.Module):
@@ -97,11 +98,11 @@ class SpectralDecoder(nn.Module):
         """Waveform of ``vectors``; ``start`` (B,) int64 is each item's first sample on the tone bank's clock."""
         x = self.embed(vectors).transpose(1, 2)
         x = self.norm(self.blocks(x))
-        magnitude, phase = self.head(x).transpose(1, 2).chunk(2, 1)
+        magnitude, phase = self.head(x).float().transpose(1, 2).chunk(2, 1)
         spectrum = torch.polar(magnitude.clamp(max=6.0).exp(), phase)
         waveform = self.inverse(spectrum)
         if self.tones is not None:
-            waveform = waveform + self.tones((self.gains(x).clamp(max=3.0) - 5.0).exp(), start)
+            waveform = waveform + self.tones((self.gains(x).float().clamp(max=3.0) - 5.0).exp(), start)
         return waveform
 
 

@@ -49,6 +49,11 @@ class ToneBank(nn.Module):
         Returns:
             (B, F * hop)
         """
+        # Phases of long pieces need all digits, also while training in mixed precision.
+        with torch.autocast(gains.device.type, enabled=False):
+            return self._sum(gains, start)
+
+    def _sum(self, gains: Tensor, start: Tensor) -> Tensor:
         length = gains.shape[1] * self.hop // _DECIMATION
         amplitude = nn.functional.interpolate(gains.transpose(1, 2), size=length, mode="linear", align_corners=False)
         double = {"dtype": torch.float64, "device": gains.device}

@@ -156,7 +156,7 @@ class TemporalGenerator(nn.Module):
         x = self.absent.new_zeros(given.batch_size(), given.frames, self.config.channels)
         for value, stand_in in zip(hidden, self.absent, strict=True):
             x = x + (stand_in if value is None else value)
-        x = self.out(self.norm(self.blocks(x)))
+        x = self.out(self.norm(self.blocks(x))).float()
         return (self.config.sigma * torch.tanh(x / self.config.sigma)).transpose(1, 2)
 
     def forward(self, conditions: Conditions) -> Tensor:

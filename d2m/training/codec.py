@@ -25,23 +25,25 @@ class CodecTraining:
     """Settings of a run.
 
     Attributes:
-        train, held_out: npz files of songs (:class:`~d2m.training.audio.SongCrops`).
+        train, held_out: folders of songs (:class:`~d2m.training.audio.SongCrops`).
         steps: of the whole run; the learning rate falls to a twentieth of ``learning_rate`` over them (cosine).
         batch, length: crops a step and their samples.
         quantise_after: steps without quantisation, after which the codebooks start from encoder outputs.
         adversarial_after: step at which the discriminators join.
+        freeze_codes: train the decoder alone, so that generators trained on the codes stay valid.
         commitment: weight of the encoder's distance to its codes.
         adversarial, matching: weights of the discriminators' terms.
     """
 
-    train: tuple[Path, ...]
-    held_out: tuple[Path, ...]
+    train: Path
+    held_out: Path
     steps: int
     batch: int = 12
     length: int = 16384
     learning_rate: float = 6e-4
     quantise_after: int = 400
     adversarial_after: int = 10**9
+    freeze_codes: bool = False
     commitment: float = 0.25
     adversarial: float = 0.05
     matching: float = 0.2
@@ -53,20 +55,28 @@ class CodecTask(Task):
     def __init__(self, settings: CodecTraining, config: SpectralConfig | None = None) -> None:
         self.settings = settings
         self.codec = SpectralCodec(config)
+        trained = self.codec.decoder if settings.freeze_codes else self.codec
         self.loss = SpectralLoss(self.codec.sample_rate, self.codec.hop)
         self.discriminator = MultiResolutionDiscriminator()
         self.modules = {"codec": self.codec, "discriminator": self.discriminator}
         self.optimizers = {
-            "codec": torch.optim.AdamW(self.codec.parameters(), settings.learning_rate, (0.8, 0.95), weight_decay=1e-3),
+            "codec": torch.optim.AdamW(trained.parameters(), settings.learning_rate, (0.8, 0.95), weight_decay=1e-3),
             "discriminator": torch.optim.AdamW(self.discriminator.parameters(), 3e-4, (0.5, 0.9)),
         }
-        self.songs = SongCrops(list(settings.train))
-        self.held_out = SongCrops(list(settings.held_out))
+        self.songs = SongCrops(settings.train)
+        self.held_out = SongCrops(settings.held_out)
         self.started = False
 
     def setup(self, fabric) -> None:  # noqa: D102
         super().setup(fabric)
         self.loss.to(fabric.device)
+
+    def start_from(self, codec: SpectralCodec) -> None:
+        """Take over the parameters and codebooks of a trained codec of the same configuration."""
+        self.codec.load_state_dict(codec.state_dict())
+        quantiser = self.codec.quantiser
+        quantiser.sums.copy_(quantiser.codebooks)
+        self.started = True
 
     def state(self) -> dict[str, object]:
         quantiser = self.codec.quantiser
@@ -91,17 +101,19 @@ class CodecTask(Task):
             self.fabric.device
         )
         clock = torch.from_numpy(rng.integers(0, 10**8, settings.batch)).to(waveform.device)
-        features = codec.features(waveform)
+        with torch.set_grad_enabled(not settings.freeze_codes), self.autocast():
+            features = codec.features(waveform)
         vectors, commitment, used = features, features.new_zeros(()), 0.0
         if step >= settings.quantise_after:
             if not self.started:
                 self._start_codebooks(rng)
             with torch.no_grad():
                 codes, quantised = codec.quantise(features)
-                used = codec.quantiser.follow(features, codes)
+                used = 1.0 if settings.freeze_codes else codec.quantiser.follow(features, codes)
             commitment = (features - quantised).square().mean()
             vectors = features + (quantised - features).detach()
-        output = codec.decoder(vectors, clock)
+        with self.autocast():
+            output = codec.decoder(vectors, clock)
         parts = self.loss(output, waveform)
         total = parts["total"] + settings.commitment * commitment
         figures = {name: part.item() for name, part in parts.items()} | {"commitment": commitment.item(), "used": used}

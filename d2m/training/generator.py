@@ -72,7 +72,7 @@ class GeneratorTask(Task):
         super().setup(fabric)
         self.codec.to(fabric.device)
         self.hear.to(fabric.device)
-        # The looked-up codes of the real music are what the generator aims at; they never change, so they are made once.
+        # The looked-up codes of the real music are what the generator aims at: made once, as they never change.
         self.targets = [self._codes(pair) for pair in self.pairs]
         sample = torch.from_numpy(np.concatenate([t[:, ::7] for t in self.targets], 1).astype(np.float32))
         self.generator.mean.copy_(sample.mean(1))
@@ -127,7 +127,8 @@ class GeneratorTask(Task):
         for group in self.optimizers["generator"].param_groups:
             group["lr"] = self._rate(step)
         conditions, target, waveform = self._batch(rng)
-        output = self.generator.normalised(conditions)
+        with self.autocast():
+            output = self.generator.normalised(conditions)
         codebook = (output - target).abs().mean()
         total, figures = weights.codebook * codebook, {"codebook": codebook.item()}
         if step >= settings.perceptual_after and conditions.rows is not None:
@@ -156,7 +157,8 @@ class GeneratorTask(Task):
         # The decoder hears codes; their gradient passes straight through the look-up.
         vectors = features + (quantised - features).detach()
         first = (output.shape[2] - 64) // 2
-        heard = self.codec.decode_features(vectors[:, :, first : first + 64])
+        with self.autocast():
+            heard = self.codec.decode_features(vectors[:, :, first : first + 64])
         edge, hop = 8, self.codec.hop
         inner = slice((first + edge) * hop, (first + 64 - edge) * hop)
         return self.hear(heard[:, edge * hop : -edge * hop], waveform[:, inner])
@@ -171,7 +173,7 @@ class GeneratorTask(Task):
 
     @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:
-        """Codebook L1, log-mel L1 to the real music and the spread of the output, with the true sketch of held-out music."""
+        """On held-out music with its true sketch: codebook L1, log-mel L1 to the music, spread of the output."""
         codebook, mel, spread = [], [], []
         hop = self.codec.hop
         for pair in self.held_out:

@@ -1,8 +1,8 @@
 """The one training loop: seeds, devices, checkpoints, exact resume, logs and a progress bar, through Lightning Fabric.
 
 A trainer module supplies a :class:`Task`: its networks and optimisers, a batch by step number, and what one step
-does. Batches are drawn from ``numpy.random.default_rng([seed, step])``, so an interrupted run goes on exactly where it stopped,
-whatever the number of restarts.
+does. Batches are drawn from a generator seeded with the seed and the step, so an interrupted run goes on exactly
+where it stopped, whatever the number of restarts.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class LoopConfig:
     seed: int = 0
     accelerator: str = "auto"
     devices: int = 1
-    precision: str = "32-true"
+    precision: str = "bf16-mixed"
 
 
 class Task:
@@ -56,6 +56,10 @@ class Task:
 
     modules: dict[str, nn.Module]
     optimizers: dict[str, torch.optim.Optimizer]
+
+    def autocast(self):
+        """Context in which networks run in the precision of the loop; losses stay outside it."""
+        return self.fabric.autocast()
 
     def setup(self, fabric: Fabric) -> None:
         """Move modules and optimisers to the device; called once before the first step."""

@@ -1,0 +1,104 @@
+"""``d2m train``: train the models of the toolkit. A run stops with its state saved, and goes on when called again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+app = typer.Typer(help="Train codecs and generators.", no_args_is_help=True)
+
+Data = Annotated[Path, typer.Option(help="Folder with train/ and held_out/ (scripts/make_training_data.py).")]
+Run = Annotated[Path, typer.Option(help="Folder of the run: checkpoint, log. An existing run goes on.")]
+Steps = Annotated[int, typer.Option(help="Steps of the whole run.")]
+Minutes = Annotated[float, typer.Option(help="Stop after so many minutes; 0 for no limit.")]
+Seed = Annotated[int, typer.Option(help="Seed of weights and batches.")]
+Batch = Annotated[int, typer.Option(help="Crops a step.")]
+Rate = Annotated[float, typer.Option(help="Learning rate at its highest.")]
+Start = Annotated[Optional[str], typer.Option("--from", help="Weights (name or file) to start from.")]  # noqa: UP045
+Never = 10**9
+
+
+def _loop(run: Path, steps: int, minutes: float, seed: int, evaluate_every: int = 500):
+    from d2m.training.loop import LoopConfig
+
+    return LoopConfig(run, steps, minutes, log_every=25, evaluate_every=evaluate_every, checkpoint_every=250, seed=seed)
+
+
+@app.command()
+def codec(
+    data: Data,
+    run: Run,
+    steps: Steps = 10000,
+    minutes: Minutes = 0.0,
+    seed: Seed = 0,
+    batch: Batch = 12,
+    rate: Rate = 6e-4,
+    start: Start = None,
+    quantise_after: Annotated[int, typer.Option(help="Steps without quantisation.")] = 400,
+    adversarial_after: Annotated[int, typer.Option(help="Step at which the discriminators join.")] = Never,
+    decoder_only: Annotated[bool, typer.Option(help="Keep the codes, train the decoder alone.")] = False,
+) -> None:
+    """Train the spectral VQ codec."""
+    import torch
+
+    from d2m import codec as codecs
+    from d2m.training.codec import CodecTask, CodecTraining
+    from d2m.training.loop import train
+
+    settings = CodecTraining(
+        data / "train",
+        data / "held_out",
+        steps,
+        batch=batch,
+        learning_rate=rate,
+        quantise_after=0 if start else quantise_after,
+        adversarial_after=adversarial_after,
+        freeze_codes=decoder_only,
+    )
+    torch.manual_seed(seed)
+    task = CodecTask(settings)
+    if start:
+        task.start_from(codecs.load(start))
+    train(task, _loop(run, steps, minutes, seed))
+
+
+@app.command()
+def generator(
+    data: Data,
+    run: Run,
+    steps: Steps = 10000,
+    minutes: Minutes = 0.0,
+    seed: Seed = 0,
+    batch: Batch = 12,
+    rate: Rate = 6e-4,
+    start: Start = None,
+    codec: Annotated[str, typer.Option(help="Codec (name or file) whose features are predicted.")] = "studio-codec",
+    perceptual_after: Annotated[
+        int, typer.Option(help="Step from which the output is also decoded and heard.")
+    ] = Never,
+    adversarial_after: Annotated[int, typer.Option(help="Step at which the discriminators join.")] = Never,
+) -> None:
+    """Train the any-length generator against a frozen codec."""
+    import torch
+
+    from d2m import codec as codecs
+    from d2m import generator as generators
+    from d2m.training.generator import GeneratorTask, GeneratorTraining
+    from d2m.training.loop import train
+
+    settings = GeneratorTraining(
+        data / "train",
+        data / "held_out",
+        steps,
+        batch=batch,
+        learning_rate=rate,
+        perceptual_after=perceptual_after,
+        adversarial_after=adversarial_after,
+    )
+    torch.manual_seed(seed)
+    task = GeneratorTask(settings, codecs.load(codec))
+    if start:
+        task.generator.load_state_dict(generators.load(start)[0].state_dict())
+    train(task, _loop(run, steps, minutes, seed))

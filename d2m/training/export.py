@@ -1,0 +1,61 @@
+"""Start a run from shipped weights, and turn a run's checkpoint into weights with a card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from d2m import weights
+from d2m.errors import D2MError
+from d2m.weights.store import sha256_of
+
+
+def read_checkpoint(path: str | Path) -> dict[str, object]:
+    """The state that :func:`d2m.training.loop.train` saved.
+
+    Raises:
+        D2MError: if there is none, or it is not such a file.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise D2MError(f"no checkpoint at {path}; train first") from error
+    except Exception as error:  # torch raises many kinds for a file that is not its own
+        raise D2MError(f"{path} is not a checkpoint of d2m") from error
+    if not isinstance(state, dict) or not {"step", "modules"} <= set(state):
+        raise D2MError(f"{path} is not a checkpoint of d2m")
+    return state
+
+
+def export(
+    state: dict[str, object],
+    module: str,
+    path: str | Path,
+    kind: str,
+    config: dict[str, object],
+    card: dict[str, object],
+) -> weights.Card:
+    """Write ``path`` (safetensors, float16) and the card beside it from one module of a checkpoint.
+
+    Args:
+        state: from :func:`read_checkpoint`.
+        module: name of the module in it.
+        path: where the weights go; the card gets the same name with ``.toml``.
+        kind: of the model, for the file's header.
+        config: rebuilds the model.
+        card: architecture, data, licence, command, seed and scores.
+    """
+    path = Path(path)
+    weights.save_state(path, state["modules"][module], kind, config)
+    result = weights.Card(
+        name=path.stem,
+        kind=kind,
+        steps=int(state["step"]),
+        sha256=sha256_of(path),
+        file=path.name,
+        config=config,
+        **card,
+    )
+    result.write(path.with_suffix(".toml"))
+    return result

@@ -1,0 +1,171 @@
+"""Training a JukeBox VQ-VAE (Dhariwal et al. 2020, section 3), small enough for two cores.
+
+The levels are separate auto-encoders, so they take turns: step i trains level ``levels[i % len(levels)]``.
+Each starts without quantisation, then its codebook is filled with encoder outputs; started from nothing it
+collapses to a few entries.
+
+On top of the paper's losses stands the distance of log-mel spectra (as in D2M-GAN's fine-tuning, Zhu et al.
+2022, section 3.3), which a small model needs to keep anything above the bass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from d2m.codec.mel import LogMel
+from d2m.errors import D2MError
+from d2m.jukebox import VQVAE, VQVAEConfig, save
+from d2m.jukebox.losses import ReconstructionLoss
+from d2m.training.audio import SongCrops
+from d2m.training.loop import Task
+from d2m.weights.checkpoint import load_checkpoint
+
+#: The shape that ships: hops of 32 and 128 samples, networks as wide and deep as the published coarser levels.
+STUDIO = VQVAEConfig(downs=(5, 2), strides=(2, 2), widths=(32, 32), depths=(4, 4))
+
+
+@dataclass(frozen=True)
+class VQVAETraining:
+    """Settings of a run.
+
+    Attributes:
+        train, held_out: npz files of songs (:class:`~d2m.training.audio.SongCrops`; :func:`pack_songs` makes
+            them).
+        steps: of the whole run; the learning rate falls to a twentieth over them (cosine).
+        batch, length: crops a step and their samples, a multiple of the coarsest hop.
+        levels: which level a step trains, by turns; a level named twice gets twice the steps.
+        quantise_after: steps of each level without quantisation.
+        threshold: moving count (vectors a batch) under which a codebook entry is restarted.
+        spectral, mel, commitment: weights of the terms; that of the squared error is 1.
+        gain_db: crops are turned down by 0 to this many decibels.
+    """
+
+    train: Path
+    held_out: Path
+    steps: int
+    batch: int = 8
+    length: int = 16384
+    learning_rate: float = 6e-4
+    levels: tuple[int, ...] = (0, 1, 1)
+    quantise_after: int = 300
+    threshold: float = 0.4
+    spectral: float = 1.0
+    mel: float = 2.0
+    commitment: float = 0.02
+    gain_db: float = 9.0
+
+
+class VQVAETask(Task):
+    """The loop's view of a VQ-VAE in training."""
+
+    def __init__(self, settings: VQVAETraining, config: VQVAEConfig = STUDIO, seed: int = 0) -> None:
+        if settings.length % config.hops[-1] or not set(settings.levels) <= set(range(config.levels)):
+            raise ValueError(f"crops must be a multiple of {config.hops[-1]} samples, levels below {config.levels}")
+        self.settings = settings
+        self.vqvae = VQVAE(config, seed)
+        for book in self.vqvae.bottleneck.level_blocks:
+            book.threshold = settings.threshold
+        self.loss = ReconstructionLoss()
+        self.mel = LogMel(config.sample_rate, 1024, 256, 80)
+        self.modules = {"vqvae": self.vqvae, "loss": self.loss}
+        self.optimizers = {"vqvae": torch.optim.Adam(self.vqvae.parameters(), settings.learning_rate, (0.8, 0.95))}
+        self.songs = SongCrops(settings.train, config.sample_rate)
+        self.held_out = SongCrops(settings.held_out, config.sample_rate)
+        self.loss.calibrate(torch.from_numpy(self._crops(np.random.default_rng(seed), 64)))
+
+    def setup(self, fabric) -> None:
+        """Moves the networks and the loss to the device."""
+        super().setup(fabric)
+        self.loss.to(fabric.device)
+        self.mel.to(fabric.device)
+
+    def state(self) -> dict[str, object]:
+        """The shape, and the codebooks' moving averages, which are no part of the weights."""
+        books = [book.moving_state for book in self.vqvae.bottleneck.level_blocks]
+        return {"config": self.vqvae.config.to_dict(), "codebooks": books}
+
+    def restore(self, state: dict[str, object]) -> None:
+        """Takes back what :meth:`state` returned."""
+        for book, moving in zip(self.vqvae.bottleneck.level_blocks, state["codebooks"], strict=True):
+            book.moving_state = moving
+
+    def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
+        """Trains one level on one batch."""
+        settings, optimizer = self.settings, self.optimizers["vqvae"]
+        level = settings.levels[step % len(settings.levels)]
+        quantise = step // len(settings.levels) >= settings.quantise_after
+        for group in optimizer.param_groups:
+            group["lr"] = self._rate(step)
+        self.vqvae.train()
+        if quantise and not self.vqvae.bottleneck.level_blocks[level].counts.any():
+            self._start_codebook(level, rng)
+        waveform = torch.from_numpy(self._crops(rng, settings.batch)).to(self.fabric.device)
+        (result,) = self.modules["vqvae"](waveform, levels=[level], quantise=quantise)
+        parts = self.loss(result.waveform, waveform)
+        parts["mel"] = (self.mel(result.waveform) - self.mel(waveform)).abs().mean()
+        parts["commitment"] = result.commitment
+        total = (
+            parts["samples"]
+            + settings.spectral * parts["spectral"]
+            + settings.mel * parts["mel"]
+            + settings.commitment * parts["commitment"]
+        )
+        optimizer.zero_grad(set_to_none=True)
+        self.fabric.backward(total)
+        torch.nn.utils.clip_grad_norm_(self.vqvae.parameters(), 5.0)
+        optimizer.step()
+        figures = {"total": total.item()} | {f"{k}_{level}": v.item() for k, v in parts.items()}
+        return figures | ({f"used_{level}": result.used} if quantise else {})
+
+    @torch.no_grad()
+    def evaluate(self, step: int) -> dict[str, float]:
+        """log10-mel L1 of each trained level over ten seconds from the middle of each held-out song."""
+        vqvae, hop = self.vqvae.eval(), self.vqvae.config.hops[-1]
+        length = 10 * vqvae.config.sample_rate // hop * hop
+        figures: dict[str, list[float]] = {}
+        for song in self.held_out.songs:
+            start = max(0, len(song) // 2 - length // 2)
+            crop = song[start : start + length].astype(np.float32) / 32768
+            crop = torch.from_numpy(crop[: len(crop) // hop * hop])[None].to(self.fabric.device)
+            for level in sorted(set(self.settings.levels)):
+                features = vqvae.features(crop, level)
+                book = vqvae.bottleneck.level_blocks[level]
+                vectors = book.lookup(book.quantise(features)) if book.counts.any() else features
+                error = (self.mel(vqvae.decode_features(vectors, level)) - self.mel(crop)).abs().mean()
+                figures.setdefault(f"mel_{level}", []).append(float(error))
+        vqvae.train()
+        return {name: float(np.mean(values)) for name, values in figures.items()}
+
+    def _rate(self, step: int) -> float:
+        warm = min(1.0, (step + 1) / 100)
+        share = min(1.0, step / self.settings.steps)
+        return self.settings.learning_rate * warm * (0.05 + 0.95 * 0.5 * (1 + np.cos(np.pi * share)))
+
+    def _crops(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        return self.songs.batch(rng, count, self.settings.length, self.settings.gain_db)
+
+    @torch.no_grad()
+    def _start_codebook(self, level: int, rng: np.random.Generator) -> None:
+        crops = torch.from_numpy(self._crops(rng, 64)).to(self.fabric.device)
+        features = torch.cat([self.vqvae.encoders[level](part[:, None]) for part in crops.split(8)])
+        self.vqvae.bottleneck.level_blocks[level].start(features.transpose(1, 2).reshape(-1, features.shape[1]))
+
+
+def export(checkpoint: Path | str, path: Path | str, half: bool = True) -> VQVAE:
+    """Writes the model of a run's ``last.ckpt`` as a weights file, and returns it.
+
+    Raises:
+        D2MError: if the checkpoint is not one of this module's.
+    """
+    content = load_checkpoint(checkpoint)
+    try:
+        vqvae = VQVAE(VQVAEConfig.from_dict(content["task"]["config"]))
+        vqvae.load_state_dict(content["modules"]["vqvae"])
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise D2MError(f"{checkpoint} is not the checkpoint of a VQ-VAE run") from error
+    save(vqvae.eval(), path, half=half)
+    return vqvae

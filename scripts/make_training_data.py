@@ -1,0 +1,96 @@
+"""Make the examples that the shipped audio models are trained on: rendered POP909 and studio songs with dancers.
+
+    python scripts/make_training_data.py OUT --pop909 POP909 --pop-songs 200 --studio-songs 300 --seconds 24 --seed 1
+
+writes OUT/train/*.npz and OUT/held_out/*.npz (:mod:`d2m.training.pairs`). Songs are split by seed (studio) and by
+number (POP909: every tenth song is held out); studio dancers of the two parts are different people. A file that
+exists is not made again, so an interrupted run goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from d2m.datasets.pop909 import arrange, song_folders
+from d2m.symbolic.excerpt import excerpt
+from d2m.symbolic.synth import render
+from d2m.training.pairs import make_pair, save_pair
+from d2m.types import Dance
+
+SAMPLE_RATE, HOP = 22050, 256
+PROGRAMS = {
+    "drums": (0, 8, 16, 25, 32, 40),
+    "piano": (0, 1, 2, 4, 5, 6, 7, 11, 16, 17, 18),
+    "guitar": (24, 25, 26, 27, 28, 29, 30),
+    "bass": (32, 33, 34, 35, 36, 37, 38, 39),
+    "strings": (40, 48, 49, 50, 51, 56, 61, 62, 63, 65, 73, 80, 81, 88, 89, 90),
+}
+
+
+def pop_example(folder: Path, seed: int, seconds: float, path: Path) -> None:
+    """An excerpt of a POP909 song, arranged and rendered; there is nobody dancing."""
+    rng = np.random.default_rng([seed, 909, int(folder.name)])
+    score = arrange(folder, rng, PROGRAMS)
+    start = rng.uniform(0, max(0.0, score.duration - seconds))
+    score = excerpt(score, start, min(seconds, score.duration))
+    wave = render(score, SAMPLE_RATE)[0]
+    beats = len(score.grid.beats)
+    dance = Dance(score.duration, None, score.grid, np.full(beats, 0.6, np.float32), np.full(beats, 0.5, np.float32))
+    save_pair(make_pair(wave, score, dance, -1, SAMPLE_RATE, HOP), path)
+
+
+def studio_example(index: int, seed: int, held_out: bool, seconds: float, path: Path) -> None:
+    """A studio song and somebody dancing to it, as the pose model would see them."""
+    from d2m.datasets.studio import sample
+    from d2m.types import GENRES
+
+    example = sample(seed=seed, index=index, held_out=held_out, seconds=seconds, sample_rate=SAMPLE_RATE)
+    genre = list(GENRES).index(example.genre)
+    save_pair(make_pair(example.waveform, example.score, example.dance, genre, SAMPLE_RATE, HOP), path)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--pop909", type=Path, help="folder with the songs 001 ... 909")
+    parser.add_argument("--pop-songs", type=int, default=0)
+    parser.add_argument("--studio-songs", type=int, default=0)
+    parser.add_argument("--held-out", type=int, default=20, help="held-out songs of each kind")
+    parser.add_argument("--seconds", type=float, default=24.0)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=1)
+    args = parser.parse_args()
+    jobs = []
+    for part in ("train", "held_out"):
+        (args.out / part).mkdir(parents=True, exist_ok=True)
+    if args.pop_songs:
+        folders = song_folders(args.pop909)
+        order = np.random.default_rng(args.seed).permutation(len(folders))
+        train = [folders[i] for i in order if int(folders[i].name) % 10][: args.pop_songs]
+        held = [folders[i] for i in order if int(folders[i].name) % 10 == 0][: args.held_out]
+        for part, chosen in (("train", train), ("held_out", held)):
+            for folder in chosen:
+                jobs.append(
+                    (pop_example, (folder, args.seed, args.seconds, args.out / part / f"pop-{folder.name}.npz"))
+                )
+    for part, count in (("train", args.studio_songs), ("held_out", args.held_out if args.studio_songs else 0)):
+        for index in range(count):
+            path = args.out / part / f"studio-{index:05d}.npz"
+            jobs.append((studio_example, (index, args.seed, part == "held_out", args.seconds, path)))
+    jobs = [(function, arguments) for function, arguments in jobs if not arguments[-1].exists()]
+    print(f"{len(jobs)} examples to make", flush=True)
+    with ProcessPoolExecutor(args.processes) as pool:
+        futures = [pool.submit(function, *arguments) for function, arguments in jobs]
+        for number, (future, (_, arguments)) in enumerate(zip(futures, jobs, strict=True), 1):
+            if error := future.exception():
+                print(f"{arguments[-1].name}: {error!r}", flush=True)
+            if number % 20 == 0:
+                print(f"{number} done", flush=True)
+
+
+if __name__ == "__main__":
+    main()
