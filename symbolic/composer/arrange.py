@@ -1,0 +1,140 @@
+"""From a beat grid and a genre to a score: the bandleader who calls the others in."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from d2m.errors import D2MError
+from d2m.symbolic.composer import bass, club, funk, hiphop
+from d2m.symbolic.composer.comping import Comper
+from d2m.symbolic.composer.form import Bar, Form, plan
+from d2m.symbolic.composer.grooves import Drummer
+from d2m.symbolic.composer.harmony import Chord, key_name, lay_out, pitch_classes
+from d2m.symbolic.composer.lines import Feel, Line, perform
+from d2m.symbolic.composer.melody import Lead
+from d2m.symbolic.composer.style import Layer, Song, Style
+from d2m.types import GENRES, BeatGrid, Score
+
+#: AIST code -> style.
+STYLES: dict[str, Style] = {
+    "gBR": funk.BREAK,
+    "gPO": funk.POPPING,
+    "gLO": funk.LOCKING,
+    "gMH": hiphop.MIDDLE,
+    "gLH": hiphop.LA,
+    "gHO": club.HOUSE,
+    "gWA": club.WAACK,
+    "gKR": hiphop.KRUMP,
+    "gJS": club.STREET_JAZZ,
+    "gJB": club.BALLET_JAZZ,
+}
+
+
+def compose(
+    grid: BeatGrid,
+    duration: float,
+    genre: str,
+    rng: np.random.Generator,
+    *,
+    energy: np.ndarray | None = None,
+    accents: np.ndarray | None = None,
+) -> Score:
+    """Write music for a beat grid.
+
+    The same arguments (and state of ``rng``) give the same score.
+
+    Args:
+        grid: the beats; bars begin at its downbeats and go on beyond both of its ends where the music does.
+        duration: seconds, more than 0; the piece fills it, with a last hit shortly before its end.
+        genre: AIST code such as ``"gHO"``.
+        rng: makes every choice.
+        energy: (N,) in 0..1 per beat of the grid, how full the arrangement is; None follows the form.
+        accents: (N,) in 0..1 per beat of the grid; the strongest are played by the whole band.
+
+    Returns:
+        A score in which each of the five tracks has one part or more, unless it rests throughout.
+
+    Raises:
+        D2MError: if the genre is unknown or the duration is not a positive number.
+    """
+    if genre not in STYLES:
+        raise D2MError(f"no style for genre '{genre}'; choose one of {', '.join(GENRES)}")
+    if not (np.isfinite(duration) and duration > 0):
+        raise D2MError(f"cannot compose {duration} seconds of music; the duration must be a positive number")
+    style = STYLES[genre]
+    form = plan(grid, duration, rng, energy, accents)
+    song = style.songs[int(rng.integers(0, len(style.songs)))]
+    tonic = int(rng.choice(style.tonics))
+    chords = lay_out(form.bars, song, tonic, form.final)
+    feel = Feel(
+        float(rng.uniform(*style.swing)),
+        float(rng.uniform(*style.shuffle)),
+        float(rng.uniform(*style.lag)) / 1000.0,
+        style.looseness / 1000.0,
+    )
+    lines = _write(style, song, form, chords, tonic, feel, rng)
+    parts = [perform(line, feel, grid, form.first, form.last, rng) for line in lines]
+    return Score(tuple(p for p in parts if p is not None), grid, float(duration), genre, key_name(tonic, song))
+
+
+def _write(
+    style: Style, song: Song, form: Form, chords: list[Chord], tonic: int, feel: Feel, rng: np.random.Generator
+) -> list[Line]:
+    scale = pitch_classes(song.scale, tonic)
+    drummer = Drummer(style, int(rng.choice(style.kits)), rng)
+    drums = drummer.play(form)
+    low = bass.play(form, chords, style, int(rng.choice(style.bass_programs)), drummer, scale, rng)
+    low.lag = 0.5 * feel.lag
+    lines = [drums, low]
+    players = []
+    for layer in style.layers:
+        kind = Lead if layer.manner in ("lead", "answer") else Comper
+        players.append(kind(layer, int(rng.choice(layer.programs)), chords, scale, rng))
+    for player, wanted in zip(players, _calls(style.layers, form, rng), strict=True):
+        player.line.lag = feel.lag
+        _play(player, wanted, form, players)
+        if player.line.notes:
+            player.close(form)
+            lines.append(player.line)
+    return lines
+
+
+def _play(player: Comper | Lead, wanted: list[bool], form: Form, players: list[Comper | Lead]) -> None:
+    """All bars that a player is called for, and the band's hits."""
+    for bar, playing in zip(form.bars, wanted, strict=True):
+        if not playing or bar.start >= form.final:
+            continue
+        if player.layer.manner == "answer":
+            busy = [b for other in players if isinstance(other, Lead) and other is not player for b in other.busy]
+            player.answer(bar, form, [b for b in busy if b[0] < bar.end and b[1] > bar.start])
+        else:
+            player.play(bar, form)
+    if isinstance(player, Comper) and player.layer.manner in ("chords", "strum"):
+        for position, strength in form.hits:
+            bar = next((i for i, b in enumerate(form.bars) if b.start <= position < b.end), None)
+            if bar is not None and (wanted[bar] or strength > 0.75):
+                player.hit(position)
+
+
+def _calls(layers: tuple[Layer, ...], form: Form, rng: np.random.Generator) -> list[list[bool]]:
+    """For each layer, whether it plays in each bar: by how full the music is, rested here and there for contrast."""
+    sections: dict[int, list[Bar]] = {}
+    for bar in form.bars:
+        sections.setdefault(bar.section, []).append(bar)
+    calls: list[list[bool]] = [[] for _ in layers]
+    for number, bars in sections.items():
+        mean = float(np.mean([b.level for b in bars]))
+        resting = {i for i, layer in enumerate(layers) if layer.enters > 0.3 and rng.random() < 0.2}
+        if mean > 0.85 or len(sections) == 1:
+            resting = {min(resting)} if len(resting) > 1 and len(sections) > 1 else set()
+        for i, layer in enumerate(layers):
+            for bar in bars:
+                enough = 0.5 * (mean + bar.level) >= layer.enters - 0.03
+                alone = number in form.drum_breaks and bar.place < bar.length - 1
+                calls[i].append(enough and not alone and i not in resting)
+    for i in range(len(form.bars)):
+        # Somebody always holds the harmony, except over a drum break.
+        bar = form.bars[i]
+        if bar.section not in form.drum_breaks and not any(c[i] for c in calls):
+            calls[min(range(len(layers)), key=lambda k: layers[k].enters)][i] = True
+    return calls

@@ -1,0 +1,188 @@
+"""The drummer: a groove varied bar by bar, fills before the joins, crashes after them, and the strong moves caught."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from d2m.symbolic.composer.form import Bar, Form
+from d2m.symbolic.composer.lines import Line, steps
+from d2m.symbolic.composer.style import Groove, Style
+
+KICK, SNARE, RIM, CLAP, CLOSED, PEDAL, OPEN, CRASH, CRASH_TWO = 36, 38, 37, 39, 42, 44, 46, 49, 57
+
+#: Velocity of each sign.
+_TOUCH = {"X": 118.0, "x": 104.0, "o": 84.0, "g": 46.0}
+#: Loudness of keys against the kick, in the standard kit of a General MIDI soundfont.
+_TRIM = {
+    KICK: 1.0, SNARE: 0.98, 40: 1.0, RIM: 0.8, CLAP: 0.86, CLOSED: 0.86, PEDAL: 0.7, OPEN: 0.84, 51: 0.84, 59: 0.8,
+    54: 0.66, 56: 0.52, 62: 0.66, 63: 0.66, 64: 0.66, 70: 0.6, 82: 0.6, CRASH: 0.9, CRASH_TWO: 0.86,
+}  # fmt: skip
+
+#: Fills over four beats; rows of the kit from high to low. The last beats of one are taken where there is less time.
+_FILLS: dict[str, tuple[dict[int, str], ...]] = {
+    "snare": (
+        {SNARE: "x.g. x.gx xoxx xxXX", KICK: "x... x... x... x..."},
+        {SNARE: "..x. .gx. xgxg xxxX", KICK: "x... ..x. x... x..."},
+    ),
+    "toms": (
+        {SNARE: "x.xx .... .... ....", 50: ".... xx.. .... ....", 47: ".... ..xx x... ....", 45: ".... .... .xxx ....",
+         43: ".... .... .... xxXx", KICK: "x... x... x... x..."},
+        {48: "x..x .... .... ....", 47: "...x ..x. .... ....", 43: ".... .... x.x. ....", SNARE: ".... .... ..xx X.XX",
+         KICK: "x... ..x. x..x ...."},
+    ),
+    "mixed": (
+        {SNARE: "..x. X..g .xx. X.xX", KICK: "x..x ..x. x..x ..x.", 43: ".... .... .... .x.."},
+        {SNARE: "X.gX .gX. gX.. ....", 48: ".... .... ..x. ....", 45: ".... .... ...x x...", 43: ".... .... .... .xXx",
+         KICK: "x... x... x... x..."},
+    ),
+    "syncopated": (
+        {SNARE: "...x ..X. ..x. X...", KICK: "x... x..x x... ..xx", OPEN: ".... ...x .... ..x."},
+        {SNARE: "X..X ..X. .X.. X.X.", KICK: "..x. x..x x.x. .x.."},
+    ),
+    "electro": (
+        {SNARE: "x... x... x.x. xxxx", CLAP: "x... x... x.x. x.x.", KICK: "x... x... x... ...."},
+        {SNARE: ".... X..x ..x. X.xx", CLOSED: "xxxx xxxx xxxx ....", KICK: "x..x .... x... x..."},
+        {50: ".... ..x. x... ....", 47: ".... .... ..x. x...", 43: ".... .... .... ..xx", SNARE: "x... X... .... X...",
+         KICK: "x... ..x. ...x ...x"},
+    ),
+    "brush": (
+        {SNARE: "o.o. o.oo x.o. x.x.", KICK: "x... .... x... ...."},
+        {SNARE: "..o. x... ..oo x...", PEDAL: "x... x... x... x...", KICK: "x... .... x... ..o."},
+    ),
+}  # fmt: skip
+
+
+class Drummer:
+    """Plays one piece.
+
+    Args:
+        style: the genre.
+        program: the kit.
+        rng: makes every choice.
+    """
+
+    def __init__(self, style: Style, program: int, rng: np.random.Generator):
+        self.style, self.rng = style, rng
+        self.line = Line("drums", program)
+        order = rng.permutation(len(style.grooves))
+        self.grooves = [style.grooves[i] for i in order]
+        self._taken: set[tuple[float, int]] = set()
+
+    def groove(self, bar: Bar) -> Groove:
+        """The groove of a section: one for the piece, another where it lifts or breaks."""
+        turn = {"lift": 1, "break": 1, "chorus": 0 if len(self.grooves) < 3 else 2 * (bar.section % 4 == 3)}
+        return self.grooves[turn.get(bar.role, 0) % len(self.grooves)]
+
+    def play(self, form: Form) -> Line:
+        for number, bar in enumerate(form.bars):
+            following = form.bars[number + 1] if number + 1 < len(form.bars) else None
+            fill_from = self._fill(bar, following, form)
+            self._bar(bar, form, fill_from)
+            if bar.place == 0 and number > 0 and bar.role != "break" or (number == 0 and bar.level > 0.6):
+                self._hit(max(bar.start, form.first), 100.0, CRASH, form)
+        for position, strength in form.hits:
+            self._hit(position, 92.0 + 26.0 * strength, CRASH if int(position) % 4 == 0 else CRASH_TWO, form)
+            if int(position) % 2:
+                self._strike(position, SNARE, 112.0)
+        self._hit(form.final, 118.0, CRASH, None)
+        if abs(form.final - round(form.final)) < 1e-6:
+            self._strike(form.final, SNARE, 108.0)
+        return self.line
+
+    def _strike(self, position: float, key: int, velocity: float) -> None:
+        name = (round(position, 3), key)
+        if name not in self._taken:
+            self._taken.add(name)
+            self.line.add(position, position + 0.2, key, min(velocity * _TRIM.get(key, 0.95), 127.0))
+
+    def _hit(self, position: float, velocity: float, crash: int, form: Form | None) -> None:
+        if form is None or position < form.final - 0.5:
+            self._strike(position, KICK, 118.0)
+            self._strike(position, crash, velocity)
+
+    def _bar(self, bar: Bar, form: Form, fill_from: float) -> None:
+        groove, rng, level = self.groove(bar), self.rng, bar.level
+        sparse = bar.role == "break" and bar.section not in form.drum_breaks
+        force = 0.86 + 0.16 * level
+        stop = min(fill_from, form.final)
+
+        def play(key: int, pattern: str, scale: float = 1.0) -> None:
+            for at, sign, _ in steps(pattern, bar):
+                if at < stop - 1e-6:
+                    self._strike(at, key, _TOUCH[sign] * scale * force)
+
+        if not sparse or bar.place >= bar.length // 2:
+            play(KICK, groove.kick)
+            self._pick_up(bar, groove, stop, force)
+        else:
+            play(KICK, "x... .... x... ....", 0.9)
+        soft = level < 0.34 or sparse
+        play(RIM if soft and groove.snare_key != CLAP else groove.snare_key, groove.snare, 0.9 if soft else 1.0)
+        self._ghosts(bar, groove, stop, force * (0.0 if soft else 1.0))
+        self._hats(bar, groove, stop, force)
+        for i, (key, pattern) in enumerate(groove.extras.items()):
+            if level >= 0.6 + 0.14 * i:
+                play(key, pattern, 0.92)
+        if level < 0.3 and rng.random() < 0.5:
+            play(54, ".... o... .... o...")
+
+    def _hats(self, bar: Bar, groove: Groove, stop: float, force: float) -> None:
+        busy = groove.timekeeper if groove.timekeeper and bar.level > 0.85 else CLOSED
+        rolls = self.style.fills[0] == "electro" and bar.level > 0.5
+        for at, sign, _ in steps(groove.hats, bar):
+            if at >= stop - 1e-6:
+                continue
+            # The hand comes down on the beat and up between: that alone makes eighths swing.
+            where = round(4 * at) % 4
+            shape = (1.0, 0.74, 0.88, 0.7)[where]
+            key = {"O": OPEN, "p": PEDAL}.get(sign, busy)
+            touch = 100.0 if sign == "O" else _TOUCH.get(sign, 96.0)
+            self._strike(at, key, touch * shape * force)
+            if rolls and where == 2 and key == CLOSED and self.rng.random() < 0.06:
+                for i in (1, 2, 3):
+                    self._strike(at + i / 8, CLOSED, (72 + 7 * i) * force)
+
+    def _pick_up(self, bar: Bar, groove: Groove, stop: float, force: float) -> None:
+        """Now and then one more kick that leads into the next beat."""
+        if bar.level > 0.5 and groove.snare_key != CLAP and self.rng.random() < 0.3:
+            at = bar.start + float(self.rng.choice([1.75, 2.25, 3.75, 3.5]))
+            if at < min(stop, bar.end):
+                self._strike(at, KICK, 88.0 * force)
+
+    def _ghosts(self, bar: Bar, groove: Groove, stop: float, force: float) -> None:
+        if "g" not in groove.snare or force <= 0:
+            return
+        for place in self.rng.permutation([1.75, 2.25, 2.75, 3.25, 3.75])[: int(self.rng.integers(0, 3))]:
+            at = bar.start + float(place)
+            if at < min(stop, bar.end):
+                self._strike(at, SNARE, float(self.rng.uniform(34, 50)) * force)
+
+    def _fill(self, bar: Bar, following: Bar | None, form: Form) -> float:
+        """Plays the fill at the end of a bar, if any; returns where it begins."""
+        before_end = bar.start < form.final - 1e-6 <= bar.end + 1e-6
+        joining = bar.place == bar.length - 1 or before_end
+        end = min(bar.end, form.final)
+        if joining and len(form.bars) > 2:
+            rise = following is not None and following.level > bar.level + 0.1
+            beats = float(self.rng.choice([2, 4])) if rise or before_end else float(self.rng.choice([1, 2]))
+        elif bar.place % 4 == 3 and bar.length > 4:
+            beats = float(self.rng.choice([0, 1, 1, 2]))
+        elif bar.place % 2 == 1 and self.rng.random() < 0.2:
+            beats = 1.0
+        else:
+            beats = 0.0
+        beats = min(beats, end - bar.start - (1.0 if bar.beats > 1 else 0.0))
+        if beats <= 0:
+            return bar.end
+        kind = self.style.fills[int(self.rng.integers(0, len(self.style.fills)))]
+        rows = _FILLS[kind][int(self.rng.integers(0, len(_FILLS[kind])))]
+        begin = end - beats
+        for key, row in rows.items():
+            signs = row.replace(" ", "")
+            for i in range(16):
+                at = end - 4.0 + i / 4
+                if at >= begin - 1e-6 and signs[i] != ".":
+                    growth = 0.8 + 0.2 * i / 15
+                    snare = self.groove(bar).snare_key if key == SNARE and kind != "electro" else key
+                    self._strike(at, SNARE if snare in (CLAP, RIM) else snare, _TOUCH[signs[i]] * growth)
+        return begin

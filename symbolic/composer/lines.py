@@ -1,0 +1,126 @@
+"""Notes while they are being written, and the feel that turns written sixteenths into played ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+
+from d2m.symbolic.composer.form import Bar
+from d2m.types import BeatGrid, Part
+
+
+@dataclass(frozen=True)
+class Feel:
+    """How the band plays time.
+
+    Attributes:
+        swing: where the second of two sixteenths falls in its eighth (0.5 straight).
+        shuffle: where the second of two eighths falls in its beat.
+        lag: seconds by which snare, bass and chords lean back.
+        looseness: standard deviation of human timing in seconds.
+    """
+
+    swing: float
+    shuffle: float
+    lag: float
+    looseness: float
+
+    def warp(self, position: float) -> float:
+        """The played position of a written one (beats)."""
+        beat = np.floor(position + 1e-9)
+        half, fine = divmod(2.0 * (position - beat), 1.0)
+        fine = fine * 2 * self.swing if fine < 0.5 else self.swing + (fine - 0.5) * 2 * (1 - self.swing)
+        inside = half + fine
+        inside = inside * self.shuffle if inside < 1 else self.shuffle + (inside - 1) * (1 - self.shuffle)
+        return float(beat + inside)
+
+
+@lru_cache(maxsize=1024)
+def rhythm(pattern: str) -> str:
+    """A pattern without blanks and bar lines: 16 characters a bar."""
+    plain = pattern.replace(" ", "").replace("|", "")
+    if len(plain) % 16:
+        raise ValueError(f"a pattern needs 16 steps a bar: '{pattern}'")
+    return plain
+
+
+def steps(pattern: str, bar: Bar) -> list[tuple[float, str, int]]:
+    """(position in beats, character, sixteenths until something else) of what begins in a bar.
+
+    Bars of another length than four beats repeat or shorten the pattern.
+    """
+    plain = rhythm(pattern)
+    shift = 16 * (bar.place % (len(plain) // 16))
+    here = [plain[shift + i % 16] for i in range(4 * bar.beats)]
+    found = []
+    for i, sign in enumerate(here):
+        if sign in ".-":
+            continue
+        length = 1
+        while i + length < len(here) and here[i + length] == "-":
+            length += 1
+        found.append((bar.start + i / 4, sign, length))
+    return found
+
+
+@dataclass
+class Line:
+    """One instrument's notes as they are written: (start, end, key, velocity), straight positions in beats."""
+
+    track: str
+    program: int
+    lag: float = 0.0
+    notes: list[tuple[float, float, int, float]] = field(default_factory=list)
+
+    def add(self, start: float, end: float, key: int, velocity: float) -> None:
+        self.notes.append((start, end, int(key), velocity))
+
+
+def perform(
+    line: Line, feel: Feel, grid: BeatGrid, first: float, last: float, rng: np.random.Generator
+) -> Part | None:
+    """The line as played between two positions, or None if nothing is left of it.
+
+    Swing, leaning and looseness move the notes; chords stay together; a held note that began before the music is
+    cut to its beginning; one key never sounds twice at once.
+    """
+    drums = line.track == "drums"
+    starts = np.array([feel.warp(n[0]) for n in line.notes], dtype=np.float64)
+    ends = np.array([feel.warp(n[1]) for n in line.notes], dtype=np.float64)
+    keys = np.array([n[2] for n in line.notes], dtype=np.int64)
+    velocities = np.array([n[3] for n in line.notes], dtype=np.float64)
+    held = (starts < first) & (ends > first + 0.3) & (not drums)
+    starts = np.where(held, first, starts)
+    keep = (starts >= first - 1e-9) & (starts < last)
+    starts, ends, keys, velocities = starts[keep], ends[keep], keys[keep], velocities[keep]
+    if len(starts) == 0:
+        return None
+    together, which = np.unique(np.round(starts, 6), return_inverse=True)
+    drift = np.clip(rng.standard_normal(len(together)), -2.0, 2.0) * feel.looseness
+    each = np.clip(rng.standard_normal(len(starts)), -2.0, 2.0) * feel.looseness * (0.5 if drums else 0.25)
+    moved = grid.time_of(starts) + drift[which.ravel()] * (0.5 if drums else 1.0) + each + line.lag
+    earliest = float(grid.time_of(first))
+    starts = grid.position_of(np.maximum(moved, earliest))
+    velocities = velocities + rng.normal(0.0, 3.0, len(velocities))
+    ends = np.minimum(np.maximum(ends, starts + 0.06), last + 0.5)
+    return _part(line, starts, ends, keys, np.clip(np.round(velocities), 1, 127).astype(np.int64))
+
+
+def _part(line: Line, starts: np.ndarray, ends: np.ndarray, keys: np.ndarray, velocities: np.ndarray) -> Part:
+    order = np.lexsort((keys, starts))
+    starts, ends, keys, velocities = starts[order], ends[order], keys[order], velocities[order]
+    sounding: dict[int, int] = {}
+    keep = np.ones(len(starts), dtype=bool)
+    for i, key in enumerate(keys.tolist()):
+        before = sounding.get(key)
+        if before is not None and starts[i] - starts[before] < 0.05:
+            velocities[before] = max(velocities[before], velocities[i])
+            ends[before] = max(ends[before], ends[i])
+            keep[i] = False
+            continue
+        if before is not None and ends[before] > starts[i]:
+            ends[before] = starts[i]
+        sounding[key] = i
+    return Part(line.track, line.program, starts[keep], ends[keep], keys[keep], velocities[keep])
