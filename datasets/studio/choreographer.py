@@ -57,13 +57,13 @@ class DancerStyle:
         """Somebody."""
         return cls(
             scale=float(np.clip(rng.normal(0.99, 0.045), 0.88, 1.12)),
-            bias=float(np.clip(rng.normal(-0.005, 0.022), -0.05, 0.05)),
-            jitter=float(rng.uniform(0.008, 0.026)),
-            limb_jitter=float(rng.uniform(0.006, 0.022)),
+            bias=float(np.clip(rng.normal(-0.010, 0.024), -0.06, 0.05)),
+            jitter=float(rng.uniform(0.010, 0.032)),
+            limb_jitter=float(rng.uniform(0.008, 0.030)),
             size=float(rng.uniform(0.78, 1.15)),
             sharpness=float(rng.uniform(0.75, 1.25)),
             bounce=float(rng.uniform(0.6, 1.35)),
-            offbeat=float(rng.uniform(0.0, 0.10)),
+            offbeat=float(rng.uniform(0.0, 0.12)),
             stance=float(rng.uniform(0.12, 0.17)),
             settle=float(rng.uniform(0.02, 0.10)),
         )
@@ -293,13 +293,16 @@ def _bounce(
     moving = np.ones(len(times))
     for start, end in routine.still:
         moving[(position > start) & (position < end)] = 0.0
-    sections = rng.uniform(0.35, 1.25, int(np.ptp(position) // 8) + 3)
-    level = sections[((position - position[0]) // 8).astype(int)]
+    section = ((position - position[0]) // 8).astype(int)
+    level = rng.uniform(0.35, 1.25, section[-1] + 1)[section]
+    # some phrases bounce at half or double time, some not at all
+    pulse = rng.choice([1.0, 0.5, 2.0, 0.0], section[-1] + 1, p=[0.70, 0.12, 0.08, 0.10])[section]
+    level = level * (pulse > 0) / np.maximum(pulse, 1.0)
     size = np.array([routine.size(p) for p in np.arange(np.floor(position[0]), np.ceil(position[-1]) + 2)])
     size = np.interp(position - np.floor(position[0]), np.arange(len(size)), size)
     width = 0.18 * len(times) / max(times[-1], 1e-3)
     depth = gaussian_filter1d(moving * level, width, mode="nearest") * size * dancer.bounce * style.bounce
-    phase = position + (0.5 if style.up else 0.0)
+    phase = position * np.maximum(pulse, 0.5) + (0.5 if style.up else 0.0)
     down = (0.5 + 0.5 * np.cos(2 * np.pi * (phase + 0.06 * np.sin(2 * np.pi * phase)))) ** 1.4
     lag = (0.5 + 0.5 * np.cos(2 * np.pi * (phase - rng.uniform(0.0, 0.12)))) ** 1.4
     controls["pelvis"][:, 1] -= depth * down
