@@ -59,7 +59,10 @@ STYLES: dict[str, GenreStyle] = {
         0.50, 0.10, 0.050, slow=0.20,
     ),
     "gLH": GenreStyle(
-        {"groove": 2, "step_touch": 2, "lunge": 2, "facings": 2, "stomp": 1, "body_roll": 1.5, "turn": 0.6, "jump": 0.5},
+        {
+            "groove": 2, "step_touch": 2, "lunge": 2, "facings": 2, "stomp": 1, "body_roll": 1.5, "turn": 0.6,
+            "jump": 0.5,
+        },
         {"hits": 5, "wave": 1, "swing": 1, "circles": 0.7},
         ("box", "guard", "up", "point", "across", "chop", "crown", "face"),
         0.38, 0.05, 0.040, slow=0.15, fast=0.15,

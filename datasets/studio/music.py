@@ -1,0 +1,140 @@
+"""A song for the studio: tempo, form, score; and scores and beats on disk."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+from d2m.datasets.aist import write_text
+from scipy.ndimage import gaussian_filter1d
+
+from d2m.errors import D2MError
+from d2m.types import BeatGrid, Part, Score
+
+
+def song_grid(genre: str, seconds: float, rng: np.random.Generator) -> BeatGrid:
+    """Beats in the genre's range of tempo: steady, or in every third song drifting by up to 4 % over many bars.
+
+    The grid covers ``seconds`` with a beat before and after; the music may start anywhere in a bar.
+    """
+    from d2m.symbolic.composer.style import TEMPOS
+
+    low, high = TEMPOS[genre]
+    tempo = rng.uniform(low, high)
+    count = int(np.ceil(seconds * tempo * 1.1 / 60)) + 12
+    period = np.full(count, 60.0 / tempo)
+    if rng.random() < 0.33:
+        cycle = rng.uniform(24, 64)
+        wander = np.sin(2 * np.pi * (np.arange(count) / cycle + rng.random()))
+        period *= 1.0 + rng.uniform(0.01, 0.04) * wander
+    start = -rng.uniform(1.0, 5.0) * 60.0 / tempo
+    beats = start + np.concatenate([[0.0], np.cumsum(period)])
+    beats = beats[: int(np.searchsorted(beats, seconds)) + 3]
+    first = int(rng.integers(0, 4))
+    return BeatGrid(beats, np.arange(first, len(beats), 4), float(60.0 / np.median(np.diff(beats))), 1.0)
+
+
+def song_shape(grid: BeatGrid, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Energy and accents float32 (N,) in 0..1 per beat: sections of four or eight bars, stressed strong beats."""
+    count = len(grid.beats)
+    energy = np.empty(count)
+    at, level = int(grid.downbeats[0]) - 4, rng.uniform(0.35, 0.8)
+    energy[: max(at, 0)] = level
+    while at < count:
+        length = int(rng.choice([16, 32]))
+        energy[max(at, 0) : at + length] = level
+        at += length
+        level = float(np.clip(level + rng.choice([-1, 1]) * rng.uniform(0.1, 0.45), 0.2, 1.0))
+    energy = np.clip(gaussian_filter1d(energy, 1.0) + rng.normal(0, 0.03, count), 0, 1)
+    place = (np.arange(count) - grid.downbeats[0]) % 4
+    accents = np.choose(place, [0.85, 0.45, 0.65, 0.45]) + rng.normal(0, 0.12, count)
+    accents[rng.random(count) < 0.04] = 1.0
+    return energy.astype(np.float32), np.clip(accents, 0, 1).astype(np.float32)
+
+
+def compose_song(genre: str, seconds: float, rng: np.random.Generator) -> tuple[Score, np.ndarray]:
+    """A score of ``seconds`` in a genre, and the energy float32 (N,) per beat that it was written for."""
+    from d2m.symbolic.composer import compose
+
+    grid = song_grid(genre, seconds, rng)
+    energy, accents = song_shape(grid, rng)
+    return compose(grid, seconds, genre, rng, energy=energy, accents=accents), energy
+
+
+def write_score(path: str | Path, score: Score, energy: np.ndarray | None = None) -> None:
+    """A score as ``.npz``: the grid, and ``partN_*`` arrays per instrument; complete or absent."""
+    path = Path(path)
+    grid = score.grid
+    arrays: dict[str, np.ndarray] = {
+        "beats": grid.beats, "downbeats": grid.downbeats, "tempo": np.array(grid.tempo),
+        "duration": np.array(score.duration), "genre": np.array(score.genre or ""), "key": np.array(score.key or ""),
+        "tracks": np.array([p.track for p in score.parts]), "programs": np.array([p.program for p in score.parts]),
+    }  # fmt: skip
+    if energy is not None:
+        arrays["energy"] = np.asarray(energy, np.float32)
+    for i, part in enumerate(score.parts):
+        for name in ("starts", "ends", "pitches", "velocities"):
+            arrays[f"part{i}_{name}"] = getattr(part, name)
+    part_path = path.with_name(f".{path.stem}.{os.getpid()}.part.npz")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(part_path, **arrays)
+        os.replace(part_path, path)
+    except OSError as error:
+        raise D2MError(f"cannot write {path}: {error.strerror or error}; choose a folder with space") from error
+    finally:
+        part_path.unlink(missing_ok=True)
+
+
+def read_score(path: str | Path) -> tuple[Score, np.ndarray]:
+    """A score written by :func:`write_score`, and its energy per beat (zeros where none was stored).
+
+    Raises:
+        D2MError: if the file is missing or of another kind.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            grid = BeatGrid(data["beats"], data["downbeats"], float(data["tempo"]), 1.0)
+            parts = tuple(
+                Part(
+                    str(track),
+                    int(program),
+                    *(data[f"part{i}_{name}"] for name in ("starts", "ends", "pitches", "velocities")),
+                )
+                for i, (track, program) in enumerate(zip(data["tracks"], data["programs"], strict=True))
+            )
+            score = Score(parts, grid, float(data["duration"]), str(data["genre"]) or None, str(data["key"]) or None)
+            energy = data["energy"] if "energy" in data.files else np.zeros(len(grid.beats), np.float32)
+            return score, energy
+    except (OSError, KeyError, ValueError) as error:
+        raise D2MError(f"cannot read the score {path}; make the studio again") from error
+
+
+def write_beats(path: str | Path, grid: BeatGrid, duration: float) -> None:
+    """The beats within the song as text: seconds, tab, place in the bar counted from 1."""
+    lines = []
+    for i, time in enumerate(grid.beats):
+        if 0.0 <= time < duration:
+            place = int((i - grid.downbeats[0]) % grid.beats_per_bar) + 1
+            lines.append(f"{time:.6f}\t{place}\n")
+    write_text(path, "".join(lines))
+
+
+def read_beats(path: str | Path) -> BeatGrid:
+    """The grid of a file written by :func:`write_beats`.
+
+    Raises:
+        D2MError: if the file is missing or holds fewer than two beats.
+    """
+    try:
+        table = np.loadtxt(path, ndmin=2)
+        beats, place = table[:, 0], table[:, 1].astype(int)
+    except (OSError, ValueError, IndexError) as error:
+        raise D2MError(f"cannot read the beats {path}; make the studio again") from error
+    if len(beats) < 2 or np.any(np.diff(beats) <= 0):
+        raise D2MError(f"{path} holds no rising beats; make the studio again")
+    downbeats = np.flatnonzero(place == 1)
+    if not len(downbeats):
+        downbeats = np.array([int((1 - place[0]) % 4)])
+    return BeatGrid(beats, downbeats, float(60.0 / np.median(np.diff(beats))), 1.0)
