@@ -1,1 +1,140 @@
-"""Placeholder replaced below."""
+"""The console script: finds the command, and turns whatever goes wrong into one line.
+
+A new command is a row in :data:`COMMANDS` and a module with a Typer ``app``. The help text above the commands
+comes from the rows, so that ``d2m --help`` imports none of the modules.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from d2m.cli.console import complain, quiet_libraries
+from d2m.errors import D2MError
+
+#: Command name -> (module with an ``app``, one line of help), in the order of the help text.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "generate": ("d2m.cli.generate", "Make music for dance videos."),
+    "data": ("d2m.cli.data", "Make and prepare data sets."),
+    "train": ("d2m.cli.train", "Train the models."),
+    "models": ("d2m.cli.models", "List, show and check the installed weights."),
+}
+
+
+class _LazyGroup(TyperGroup):
+    """Commands from :data:`COMMANDS`, imported when one is run."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = {
+            name: TyperCommand(name=name, help=help_line)
+            for name, (module, help_line) in COMMANDS.items()
+            if importlib.util.find_spec(module) is not None
+        }
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(self.commands)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] not in self.commands:
+            return super().resolve_command(ctx, args)
+        module, help_line = COMMANDS[args[0]]
+        command = typer.main.get_command(importlib.import_module(module).app)
+        command.name = args[0]
+        command.help = command.help or help_line
+        return args[0], command, args[1:]
+
+    def invoke(self, ctx: Any) -> Any:
+        # Caught here, since Typer swallows it further up without a word.
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            complain("interrupted")
+            raise typer.Exit(130) from None
+
+
+app = typer.Typer(cls=_LazyGroup, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and leave.", is_eager=True)] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and the libraries' own messages.")] = False,
+) -> None:
+    """Dance video in, music that fits the dancer out.
+
+    Start with: d2m generate VIDEO
+    """
+    if version:
+        from d2m.version import __version__
+
+        typer.echo(f"d2m {__version__}")
+        raise typer.Exit
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit status: 0, 1 (error), 2 (wrong usage) or 130 (Ctrl-C)."""
+    words = list(sys.argv[1:] if args is None else args)
+    # Taken out by hand so that it may stand anywhere, also behind the command's own arguments.
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    with _tidy_exit(), contextlib.nullcontext() if debug else quiet_libraries():
+        try:
+            return int(typer.main.get_command(app).main(words, prog_name="d2m", standalone_mode=False) or 0)
+        except KeyboardInterrupt:
+            complain("interrupted")
+            return 130
+        except Exception as error:
+            if debug:
+                raise
+            return _explain(error)
+
+
+def _explain(error: Exception) -> int:
+    """Say what went wrong in one line; the exit status."""
+    if isinstance(error, D2MError):
+        complain(f"error: {error}")
+        return 1
+    # Usage errors of Click, whose home depends on the version of Typer.
+    if hasattr(error, "format_message") and hasattr(error, "exit_code"):
+        context = getattr(error, "ctx", None)
+        hint = f" (see {context.command_path} --help)" if context is not None else ""
+        # A command that shows its help when called without arguments has nothing to add.
+        if message := error.format_message().rstrip("."):
+            complain(f"error: {message}{hint}")
+        return int(error.exit_code)
+    if isinstance(error, MemoryError):
+        complain("error: out of memory; close other programs or use a shorter or smaller video")
+        return 1
+    complain(f"error: {type(error).__name__}: {error}; this is a bug in d2m, run with --debug for the details")
+    return 1
+
+
+@contextlib.contextmanager
+def _tidy_exit():
+    """A polite kill unwinds like Ctrl-C, so that unfinished files are removed."""
+
+    def stop(*_: object) -> None:
+        raise SystemExit(143)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

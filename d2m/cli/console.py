@@ -1,0 +1,82 @@
+"""What a command says: complaints and progress on stderr, results on stdout, and nothing from libraries."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+
+#: Read by MediaPipe's and TensorFlow Lite's native code when it is loaded.
+_QUIET = {"GLOG_minloglevel": "3", "TF_CPP_MIN_LOG_LEVEL": "3", "SVT_LOG": "0"}
+
+
+def complain(message: str) -> None:
+    """One line on stderr."""
+    print(" ".join(message.split()), file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Sends what native code prints to nowhere while Python's own stdout and stderr go on.
+
+    MediaPipe, TensorFlow Lite and FFmpeg write to the file descriptors 1 and 2 directly and cannot all be told
+    not to; Python's streams are moved to copies of them for the time.
+    """
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    with warnings.catch_warnings(), contextlib.ExitStack() as stack:
+        warnings.simplefilter("ignore")
+        for descriptor, name in ((1, "stdout"), (2, "stderr")):
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                stack.enter_context(_moved(descriptor, name))
+        yield
+
+
+@contextlib.contextmanager
+def _moved(descriptor: int, name: str) -> Iterator[None]:
+    """File descriptor -> nowhere, and the stream of ``sys`` that wrote to it -> a copy of it."""
+    stream = getattr(sys, name)
+    stream.flush()
+    copy = os.dup(descriptor)
+    wraps = stream.fileno() == descriptor
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), descriptor)
+    with os.fdopen(copy, "w", buffering=1, encoding=stream.encoding, errors="backslashreplace") as moved:
+        if wraps:
+            setattr(sys, name, moved)
+        try:
+            yield
+        finally:
+            setattr(sys, name, stream)
+            moved.flush()
+            os.dup2(copy, descriptor)
+
+
+@contextlib.contextmanager
+def stage_bars(stages: dict[str, str], title: str) -> Iterator[Callable[[str, float], None]]:
+    """A progress bar per stage on stderr, if that is a terminal; yields what to call with (stage, share done).
+
+    Args:
+        stages: stage -> what it does, in order.
+        title: written above the bars.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    console = Console(file=sys.stderr)
+    if not console.is_terminal:
+        yield lambda stage, share: None
+        return
+    width = max(len(text) for text in stages.values())
+    columns = (TextColumn(f"{{task.description:<{width}}}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    console.print(title, style="bold", highlight=False, markup=False)
+    with Progress(*columns, console=console) as bars:
+        tasks = {name: bars.add_task(text, total=1.0, start=False) for name, text in stages.items()}
+
+        def tell(stage: str, share: float) -> None:
+            bars.start_task(tasks[stage])
+            bars.update(tasks[stage], completed=share)
+
+        yield tell

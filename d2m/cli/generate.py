@@ -1,0 +1,106 @@
+"""``d2m generate``: videos in, music out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from d2m.cli.console import complain, stage_bars
+from d2m.errors import D2MError
+from d2m.types import GENRES
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def generate(
+    videos: Annotated[list[Path], typer.Argument(metavar="VIDEO", help="Dance videos: mp4, mov, mkv, webm …")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to; made if missing.")
+    ] = Path("."),
+    engine: Annotated[str, typer.Option(metavar="NAME", help="vq")] = "vq",
+    genre: Annotated[
+        str, typer.Option(metavar="NAME", help=f"{', '.join(GENRES.values())}; or auto, to choose from the dance.")
+    ] = "auto",
+    seed: Annotated[int, typer.Option(min=0, help="Another seed makes other music for the same dance.")] = 0,
+    codec: Annotated[str, typer.Option(metavar="NAME", help="spectral or jukebox")] = "spectral",
+    level: Annotated[str, typer.Option(metavar="NAME", help="high or low, for the jukebox codec")] = "high",
+    weights: Annotated[
+        str | None, typer.Option(metavar="NAME|FILE", help="Generator weights other than the shipped ones.")
+    ] = None,
+    no_video: Annotated[bool, typer.Option("--no-video", help="Leave the video out, write the music only.")] = False,
+    keep_audio: Annotated[
+        bool, typer.Option("--keep-audio", help="Keep the clip's own sound, the music ducked under it.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON object on stdout.")] = False,
+) -> None:
+    """Make music for dance videos.
+
+    Each VIDEO gets four files: .d2m.wav (the music), .d2m.mp4 (the untouched picture with it), .d2m.json (tempo,
+    beats, genre …), .d2m.png (a picture of it all).
+    """
+    from d2m.pipeline import STAGES
+    from d2m.pipeline import generate as make
+
+    _refuse_same_names(videos)
+    reports: list[dict[str, object]] = []
+    for video in videos:
+        try:
+            with stage_bars(STAGES, video.name) as tell:
+                result = make(
+                    video,
+                    output,
+                    engine=engine,
+                    genre=genre,
+                    seed=seed,
+                    codec=codec,
+                    level=level,
+                    weights=weights,
+                    write_video=not no_video,
+                    keep_audio=keep_audio,
+                    progress=tell,
+                )
+        except D2MError as error:
+            if len(videos) == 1:
+                raise
+            complain(f"error: {error}")
+            reports.append({"video": {"name": video.name}, "error": str(error)})
+            continue
+        for warning in result.report["warnings"]:
+            complain(f"warning: {video}: {warning}")
+        reports.append({**result.report, "folder": str(output.resolve())})
+        if not as_json:
+            _tell(result)
+    if as_json:
+        _print_json(reports[0] if len(reports) == 1 else {"videos": reports})
+    if any("error" in report for report in reports):
+        raise typer.Exit(1)
+
+
+def _refuse_same_names(videos: list[Path]) -> None:
+    seen: dict[str, Path] = {}
+    for video in videos:
+        if video.stem in seen:
+            raise D2MError(
+                f"{seen[video.stem]} and {video} would both be written to {video.stem}.d2m.wav; run them one by one "
+                "with different -o"
+            )
+        seen[video.stem] = video
+
+
+def _tell(result) -> None:
+    report = result.report
+    typer.echo(
+        f"{report['video']['name']}: {report['genre']}, {report['tempo']:.0f} bpm, "
+        f"beat confidence {report['confidence']:.2f}, {sum(report['seconds'].values()):.1f} s"
+    )
+    for path in result.files.values():
+        typer.echo(f"  {path}")
+
+
+def _print_json(content: dict[str, object]) -> None:
+    import json
+
+    typer.echo(json.dumps(content, indent=2, ensure_ascii=False))

@@ -1,0 +1,302 @@
+"""From a dance video to its soundtrack, start to end.
+
+    from d2m import generate
+    result = generate("dance.mp4", output_dir="out", genre="house", seed=3)
+    result.soundtrack.waveform, result.report["tempo"], result.files["mp4"]
+
+The video is watched (pose, rhythm), the engine composes for what was seen, and four files are written: the
+music, the video with the music, a report in figures and one as a picture. They appear together when all of them are
+complete, or not at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from d2m.errors import D2MError
+from d2m.types import GENRES, Dance, Soundtrack, genre_code
+from d2m.version import __version__
+
+if TYPE_CHECKING:
+    from d2m.engines import Engine
+    from d2m.features import Analysis
+    from d2m.media import Video
+
+#: Called with a stage (see :data:`STAGES`) and the share of it that is done, 0 to 1.
+Progress = Callable[[str, float], None]
+
+#: The stages in their order, and what each does.
+STAGES = {"watch": "watching the dance", "compose": "composing", "write": "writing"}
+
+_PACKAGES = ("torch", "mediapipe", "av", "numpy", "scipy")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What :func:`generate` made.
+
+    Attributes:
+        soundtrack: the music.
+        dance: what the engine saw of the video.
+        files: paths of the written files by kind: ``"wav"``, ``"mp4"`` (unless left out), ``"json"``, ``"png"``.
+        report: what the json file holds, plain values.
+    """
+
+    soundtrack: Soundtrack
+    dance: Dance
+    files: dict[str, Path]
+    report: dict[str, object]
+
+
+@dataclass
+class _Clock:
+    """Seconds spent per stage, and the progress told."""
+
+    tell: Progress | None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[Callable[[float], None]]:
+        began = time.perf_counter()
+        self.progress(name, 0.0)
+        yield lambda share: self.progress(name, share)
+        self.progress(name, 1.0)
+        self.seconds[name] = round(time.perf_counter() - began, 3)
+
+    def progress(self, name: str, share: float) -> None:
+        if self.tell is not None:
+            self.tell(name, min(1.0, max(0.0, float(share))))
+
+
+def generate(
+    video: str | os.PathLike[str],
+    output_dir: str | os.PathLike[str] | None = None,
+    *,
+    engine: str | Engine = "vq",
+    genre: str | None = None,
+    seed: int = 0,
+    codec: str = "spectral",
+    level: str = "high",
+    weights: str | os.PathLike[str] | None = None,
+    write_video: bool = True,
+    keep_audio: bool = False,
+    progress: Progress | None = None,
+) -> Result:
+    """Make music for a dance video.
+
+    Writes ``<stem>.d2m.wav``, ``<stem>.d2m.mp4`` (``.mkv`` for a picture codec that mp4 cannot hold),
+    ``<stem>.d2m.json`` and ``<stem>.d2m.png``; files of these names are replaced.
+
+    Args:
+        video: a video file.
+        output_dir: folder to write to, made if missing; the current one by default.
+        engine: ``"vq"``, or an engine of your own (:class:`d2m.engines.Engine`), which makes ``codec``, ``level``
+            and ``weights`` meaningless.
+        genre: one of the ten AIST genres, as a name (``"house"``) or code (``"gHO"``); None or ``"auto"`` to choose
+            from the dance.
+        seed: the same video, seed and weights give the same music.
+        codec: ``"spectral"`` or ``"jukebox"``.
+        level: ``"high"`` or ``"low"``, for the JukeBox codec.
+        weights: name or file of generator weights other than the shipped ones.
+        write_video: write the video with its music.
+        keep_audio: keep the clip's own sound in that video, the music ducked under it.
+        progress: called with a stage and the share of it that is done.
+
+    Raises:
+        D2MError: if the video cannot be used, an argument names nothing that exists, or a file cannot be written.
+    """
+    from d2m.media import open_video
+    from d2m.media_write import container_for, writing
+
+    code = _genre(genre)
+    if not 0 <= int(seed) < 2**63:
+        raise D2MError(f"seed {seed} is not usable; give a whole number from 0 on")
+    opened = open_video(video)
+    suffix = container_for(opened.codec) if write_video else ""
+    clock = _Clock(progress)
+    with _staging(Path(output_dir or ".")) as staging, _loading(engine, codec, level, weights) as loading:
+        analysis = _watch(opened, code, loading, clock)
+        with clock.stage("compose") as tell:
+            soundtrack = loading.result().compose(analysis.dance, seed=int(seed), progress=tell)
+        files = {"wav": ".wav", "mp4": suffix, "json": ".json", "png": ".png"}
+        files = {kind: f"{opened.path.stem}.d2m{ending}" for kind, ending in files.items() if ending}
+        with clock.stage("write") as tell:
+            _write_media(staging, files, opened, analysis, soundtrack, keep_audio, tell)
+        asked = _asked(engine, codec, level) | {"seed": int(seed), "genre_asked": genre or "auto"}
+        report = _report(opened, analysis, soundtrack, asked, clock.seconds, files)
+        with writing(staging / files["json"]):
+            (staging / files["json"]).write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", "utf-8")
+            published = _publish(staging, files)
+    return Result(soundtrack, analysis.dance, published, report)
+
+
+def _asked(engine: str | Engine, codec: str, level: str) -> dict[str, object]:
+    """Engine, codec and level for the report; an engine of the caller's own has neither codec nor level."""
+    if not isinstance(engine, str):
+        return {"engine": engine.name, "codec": None, "level": None}
+    return {"engine": engine, "codec": codec, "level": level if codec == "jukebox" else None}
+
+
+def _genre(name: str | None) -> str | None:
+    if name is None or name.strip().lower() == "auto":
+        return None
+    try:
+        return genre_code(name)
+    except ValueError as error:
+        raise D2MError(f"{error}, or auto") from None
+
+
+@contextlib.contextmanager
+def _loading(
+    engine: str | Engine, codec: str, level: str, weights: str | os.PathLike[str] | None
+) -> Iterator[Future[Engine]]:
+    """The engine, being loaded beside the first stage, which leaves Python's lock free most of the time."""
+
+    def load() -> Engine:
+        if not isinstance(engine, str):
+            return engine
+        from d2m import engines
+
+        return engines.load(engine, codec=codec, level=level, weights=None if weights is None else str(weights))
+
+    executor = ThreadPoolExecutor(1, thread_name_prefix="engine")
+    try:
+        yield executor.submit(load)
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _watch(video: Video, genre: str | None, loading: Future[Engine], clock: _Clock) -> Analysis:
+    """The dance, unless the engine turns out not to load meanwhile."""
+    from d2m import features
+
+    with clock.stage("watch") as tell:
+
+        def watched(share: float) -> None:
+            if loading.done():
+                loading.result()
+            tell(share)
+
+        return features.analyse(video, genre=genre, progress=watched)
+
+
+def _write_media(
+    folder: Path,
+    files: dict[str, str],
+    video: Video,
+    analysis: Analysis,
+    soundtrack: Soundtrack,
+    keep_audio: bool,
+    tell: Callable[[float], None],
+) -> None:
+    """The wav, video and picture of a result."""
+    from d2m.media_write import fit, mux, write_wav
+    from d2m.report import draw_report
+
+    rate = soundtrack.sample_rate
+    waveform = fit(np.asarray(soundtrack.waveform, np.float32), round(video.duration * rate))
+    write_wav(folder / files["wav"], waveform, rate)
+    tell(0.2)
+    if "mp4" in files:
+        mux(video.path, waveform, rate, folder / files["mp4"], keep_audio=keep_audio)
+    tell(0.6)
+    draw_report(analysis, soundtrack, folder / files["png"], title=video.path.name)
+
+
+def _report(
+    video: Video,
+    analysis: Analysis,
+    soundtrack: Soundtrack,
+    asked: dict[str, object],
+    seconds: dict[str, float],
+    files: dict[str, str],
+) -> dict[str, object]:
+    """What the json file holds."""
+    grid, provenance = soundtrack.grid, soundtrack.provenance
+    genre = provenance.get("genre") or analysis.dance.genre
+    shown = (grid.beats >= 0) & (grid.beats < video.duration)
+    bars = grid.beats[grid.downbeats]
+    return {
+        "video": {
+            "name": video.path.name,
+            "duration": round(video.duration, 4),
+            "fps": round(video.fps, 3),
+            "width": video.width,
+            "height": video.height,
+            "rotation": video.rotation,
+            "codec": video.codec,
+            "sound": video.has_audio,
+        },
+        "duration": round(video.duration, 4),
+        "sample_rate": soundtrack.sample_rate,
+        "tempo": round(float(grid.tempo), 2),
+        "beats": [round(float(b), 4) for b in grid.beats[shown]],
+        "downbeats": [round(float(b), 4) for b in bars if 0 <= b < video.duration],
+        "confidence": round(float(grid.confidence), 3),
+        "motion_beats": [round(float(b), 4) for b in analysis.motion_beats],
+        "genre": GENRES.get(str(genre), genre),
+        **asked,
+        "weights": provenance.get("weights"),
+        "versions": _versions(),
+        "seconds": dict(seconds),
+        "warnings": [*video.warnings, *analysis.notes],
+        "files": dict(files),
+    }
+
+
+def _versions() -> dict[str, str]:
+    from importlib import metadata
+
+    found = {"d2m": __version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    return found
+
+
+@contextlib.contextmanager
+def _staging(output_dir: Path) -> Iterator[Path]:
+    """A folder inside ``output_dir`` to write to; it is removed at the end, and so are folders made for nothing."""
+    from d2m.media_write import writing
+
+    if output_dir.exists() and not output_dir.is_dir():
+        raise D2MError(f"{output_dir}: this is a file; -o takes a folder")
+    made = [folder for folder in (output_dir, *output_dir.parents) if not folder.exists()]
+    try:
+        with writing(output_dir):
+            output_dir.mkdir(parents=True, exist_ok=True)
+            staging = Path(tempfile.mkdtemp(prefix=".d2m-", dir=output_dir))
+        try:
+            yield staging
+        except D2MError as error:
+            raise D2MError(str(error).replace(str(staging), str(output_dir))) from None
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+    finally:
+        for folder in made:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+def _publish(staging: Path, files: dict[str, str]) -> dict[str, Path]:
+    """Give the finished files their names, all of them at once."""
+    targets = {kind: staging.parent / name for kind, name in files.items()}
+    for target in targets.values():
+        if target.is_dir():
+            raise D2MError(f"{target}: a folder has this name; move it or choose another folder with -o")
+    for kind, target in targets.items():
+        os.replace(staging / files[kind], target)
+    return targets

@@ -1,0 +1,186 @@
+"""One picture of a result: what the dancer did, what the music does, and the beats they share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from d2m.types import GENRES, BeatGrid, Soundtrack
+
+if TYPE_CHECKING:
+    from d2m.features import Analysis
+
+#: Seconds of video above which single beats and onsets would only blacken the picture.
+CROWDED = 45.0
+#: Columns of a panel.
+COLUMNS = 1600
+
+_INK, _SOFT, _BEAT, _BAR, _DANCE, _MUSIC = "#22252b", "#6b7280", "#e9a23b", "#d1344b", "#2f6f9f", "#3c8d6e"
+
+
+def draw_report(analysis: Analysis, soundtrack: Soundtrack, path: Path, title: str) -> None:
+    """Write a png with three panels on one time axis.
+
+    The motion's onset envelope with the moments that stand out in it; the waveform with its onsets; the mel
+    spectrogram. Beats and downbeats of the music run through all three.
+
+    Args:
+        analysis: what was seen.
+        soundtrack: what was made.
+        path: the ``.png``; complete or absent.
+        title: name of the video.
+
+    Raises:
+        D2MError: if the file cannot be written.
+    """
+    # The figure classes alone: pyplot keeps state and looks for a display.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from d2m.media_write import atomic_path
+
+    duration = soundtrack.waveform.shape[1] / soundtrack.sample_rate
+    figure = Figure(figsize=(13, 7.4), dpi=110, layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(3, 1, sharex=True, height_ratios=(1, 1, 1.4))
+    genre = soundtrack.provenance.get("genre") or analysis.dance.genre
+    grid = soundtrack.grid
+    figure.suptitle(
+        f"{title}   ·   {GENRES.get(str(genre), genre or 'no genre')}   ·   {grid.tempo:.0f} bpm   ·   "
+        f"beat confidence {grid.confidence:.2f}",
+        fontsize=13,
+        color=_INK,
+    )
+    _draw_motion(axes[0], analysis, duration)
+    mono = np.asarray(soundtrack.waveform, np.float32).mean(axis=0)
+    _draw_waveform(axes[1], mono, soundtrack.sample_rate, duration)
+    _draw_spectrogram(axes[2], mono, soundtrack.sample_rate, duration)
+    for axis in axes:
+        _draw_beats(axis, grid, duration, light=axis is axes[2])
+        axis.set_xlim(0, duration)
+        for side in ("top", "right"):
+            axis.spines[side].set_visible(False)
+    axes[2].set_xlabel("seconds", color=_INK)
+    _draw_legend(figure, duration)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format="png")
+
+
+def _draw_motion(axis, analysis: Analysis, duration: float) -> None:
+    envelope = np.asarray(analysis.envelope, np.float64)
+    times = np.arange(len(envelope)) / analysis.envelope_rate
+    top = max(float(envelope.max(initial=0.0)), 1e-9)
+    axis.fill_between(times, envelope / top, color=_DANCE, alpha=0.25, linewidth=0)
+    axis.plot(times, envelope / top, color=_DANCE, linewidth=1.2)
+    events = np.asarray(analysis.motion_beats)
+    if len(events) and duration <= CROWDED:
+        heights = np.interp(events, times, envelope / top) if len(times) else np.zeros(len(events))
+        axis.plot(events, heights, "v", color=_DANCE, markersize=7, markeredgecolor="white")
+    axis.set_ylim(0, 1.12)
+    axis.set_yticks([])
+    axis.set_ylabel("motion", color=_INK)
+
+
+def _draw_waveform(axis, mono: np.ndarray, rate: int, duration: float) -> None:
+    step = max(1, len(mono) // COLUMNS)
+    blocks = mono[: len(mono) // step * step].reshape(-1, step)
+    times = (np.arange(len(blocks)) + 0.5) * step / rate
+    axis.fill_between(times, blocks.min(axis=1), blocks.max(axis=1), color=_MUSIC, linewidth=0.3)
+    if duration <= CROWDED:
+        found = onsets(mono, rate)
+        axis.plot(found, np.full(len(found), 1.06), "|", color=_INK, markersize=9, markeredgewidth=1.3)
+    axis.set_ylim(-1.02, 1.16)
+    axis.set_yticks([-1, 0, 1])
+    axis.set_ylabel("waveform", color=_INK)
+
+
+def _draw_spectrogram(axis, mono: np.ndarray, rate: int, duration: float) -> None:
+    mel, hop = mel_spectrogram(mono, rate)
+    axis.imshow(
+        mel,
+        origin="lower",
+        aspect="auto",
+        cmap="magma",
+        vmin=-70,
+        vmax=0,
+        extent=(0, mel.shape[1] * hop / rate, 0, len(mel)),
+        interpolation="nearest",
+    )
+    marks = [hertz for hertz in (100, 300, 1000, 3000, 10000) if hertz < rate / 2]
+    axis.set_yticks([_mel(hertz) / _mel(rate / 2) * len(mel) for hertz in marks], [f"{h:g} Hz" for h in marks])
+    axis.set_ylabel("mel spectrogram", color=_INK)
+
+
+def _draw_beats(axis, grid: BeatGrid, duration: float, light: bool) -> None:
+    bars = {int(i) for i in grid.downbeats}
+    for index, beat in enumerate(grid.beats):
+        if not 0 <= beat <= duration:
+            continue
+        if index in bars:
+            axis.axvline(beat, color="white" if light else _BAR, linewidth=1.4, alpha=0.9 if light else 0.8)
+        elif duration <= CROWDED:
+            axis.axvline(beat, color="white" if light else _BEAT, linewidth=0.7, alpha=0.7, linestyle=(0, (4, 3)))
+
+
+def _draw_legend(figure, duration: float) -> None:
+    from matplotlib.lines import Line2D
+
+    entries = [Line2D([], [], color=_BAR, linewidth=1.6, label="downbeat")]
+    if duration <= CROWDED:
+        entries += [
+            Line2D([], [], color=_BEAT, linewidth=1, linestyle=(0, (4, 3)), label="beat"),
+            Line2D([], [], color=_DANCE, marker="v", linestyle="", label="accent of the dance"),
+            Line2D([], [], color=_INK, marker="|", linestyle="", markersize=9, label="onset of the music"),
+        ]
+    figure.legend(handles=entries, loc="outside lower right", ncols=len(entries), frameon=False, fontsize=9)
+
+
+def mel_spectrogram(mono: np.ndarray, rate: int, bands: int = 96, size: int = 2048) -> tuple[np.ndarray, int]:
+    """Mel spectrogram for looking at: (bands, frames) in decibels below its maximum, and its hop in samples.
+
+    Bands are evenly spaced on the mel scale of O'Shaughnessy (1987), 2595 log10(1 + f / 700).
+    """
+    hop = max(size // 8, -(-len(mono) // COLUMNS))
+    edges = 700 * (10 ** (np.linspace(0, _mel(rate / 2), bands + 2) / 2595) - 1)
+    bins = np.arange(size // 2 + 1) * rate / size
+    rising = (bins - edges[:-2, None]) / np.maximum(np.diff(edges)[:-1, None], rate / size)
+    falling = (edges[2:, None] - bins) / np.maximum(np.diff(edges)[1:, None], rate / size)
+    filters = np.maximum(0, np.minimum(rising, falling))
+    power = np.concatenate([filters @ block for block in _powers(mono, size, hop)], axis=1)
+    decibels = 10 * np.log10(np.maximum(power, 1e-10))
+    return decibels - decibels.max(), hop
+
+
+def onsets(mono: np.ndarray, rate: int) -> np.ndarray:
+    """Seconds at which notes begin: peaks of the spectral flux (Dixon, 2006), 5 ms steps, at least 60 ms apart."""
+    from scipy.ndimage import maximum_filter1d, uniform_filter1d
+
+    hop = max(1, rate // 200)
+    levels, last = [], None
+    for block in _powers(mono, 1024, hop):
+        compressed = np.log1p(100 * np.sqrt(block))
+        before = compressed[:, :1] if last is None else last
+        levels.append(np.maximum(0, np.diff(np.concatenate([before, compressed], axis=1), axis=1)).sum(axis=0))
+        last = compressed[:, -1:]
+    flux = uniform_filter1d(np.concatenate(levels), 3)
+    peak = flux >= maximum_filter1d(flux, 25)
+    strong = flux > uniform_filter1d(flux, 101) + 0.1 * flux.max(initial=0.0)
+    return np.flatnonzero(peak & strong & (flux > 0)) * hop / rate
+
+
+def _powers(mono: np.ndarray, size: int, hop: int, block: int = 512):
+    """Blocks (size // 2 + 1, frames) of the power spectrum, full scale 1, frame i centred on sample i * hop."""
+    window = np.hanning(size).astype(np.float32)
+    window /= window.sum() / 2
+    padded = np.pad(mono, (size // 2, size))
+    frames = max(1, -(-len(mono) // hop))
+    for first in range(0, frames, block):
+        starts = np.arange(first, min(frames, first + block)) * hop
+        cut = np.stack([padded[s : s + size] for s in starts])
+        yield (np.abs(np.fft.rfft(cut * window, axis=1)) ** 2).T
+
+
+def _mel(hertz: float) -> float:
+    return 2595 * np.log10(1 + hertz / 700)

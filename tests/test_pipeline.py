@@ -1,0 +1,200 @@
+"""From a video to its four files, with a small engine of real clicks on the dancer's beats."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+import d2m
+from d2m.errors import D2MError
+from d2m.media import open_video, read_audio
+from d2m.types import Dance, Soundtrack
+
+RATE = 22050
+
+
+@dataclass
+class Clicks:
+    """An engine that plays a click on each beat, a higher one on downbeats."""
+
+    name: str = "clicks"
+    weights: tuple[str, ...] = ()
+
+    def compose(self, dance: Dance, *, seed: int = 0, progress=None) -> Soundtrack:
+        sound = np.zeros(round(dance.duration * RATE), np.float32)
+        time = np.arange(RATE // 10) / RATE
+        for index, beat in enumerate(dance.grid.beats):
+            start = round(beat * RATE)
+            if 0 <= start < len(sound):
+                pitch = 1600 if index in dance.grid.downbeats else 800
+                click = 0.8 * np.exp(-60 * time) * np.sin(2 * np.pi * pitch * time)
+                sound[start : start + len(click)] += click[: len(sound) - start]
+        if progress:
+            progress(1.0)
+        return Soundtrack(sound[None], RATE, dance.grid, provenance={"seed": seed, "genre": dance.genre})
+
+
+@pytest.fixture(scope="module")
+def made(clip, tone, tmp_path_factory):
+    """A result of a clip that flashes at 120 bpm, and the stages that it told."""
+    folder = tmp_path_factory.mktemp("made")
+    video = clip(folder / "flash.mp4", duration=3.0, size=(320, 240), sound=tone(3.0, 300))
+    told: list[tuple[str, float]] = []
+    result = d2m.generate(
+        video,
+        folder / "new/out",
+        engine=Clicks(),
+        genre="house",
+        seed=7,
+        keep_audio=True,
+        progress=lambda *a: told.append(a),
+    )
+    return video, result, told
+
+
+def test_four_files_are_written_and_nothing_else(made):
+    _, result, _ = made
+    folder = result.files["wav"].parent
+    assert sorted(p.name for p in folder.iterdir()) == [f"flash.d2m.{kind}" for kind in ("json", "mp4", "png", "wav")]
+    assert {kind: path.name for kind, path in result.files.items()} == result.report["files"]
+
+
+def test_music_and_video_are_as_long_as_the_input(made):
+    source, result, _ = made
+    video = open_video(source)
+    heard = read_audio(result.files["wav"], RATE)
+    assert heard.shape[1] / RATE == pytest.approx(video.duration, abs=0.001)
+    assert open_video(result.files["mp4"]).duration == pytest.approx(video.duration, abs=0.001)
+    beats = np.array(result.report["beats"])
+    loud = np.abs(heard[0])
+    inside = beats[beats < video.duration - 0.1]
+    assert all(loud[round(b * RATE) : round((b + 0.02) * RATE)].max() > 0.3 for b in inside)
+
+
+def test_the_report_tells_what_was_done(made):
+    _, result, _ = made
+    report = json.loads(result.files["json"].read_text())
+    assert report == result.report
+    assert (report["genre"], report["genre_asked"], report["seed"], report["engine"]) == ("house", "house", 7, "clicks")
+    assert set(report["seconds"]) == {"watch", "compose", "write"}
+    assert report["versions"]["d2m"] == d2m.__version__
+    assert set(report["downbeats"]) <= set(report["beats"])
+    assert any("no dancer" in line for line in report["warnings"])
+    assert 60 <= report["tempo"] <= 200
+
+
+def test_the_picture_shows_something(made):
+    from PIL import Image
+
+    _, result, _ = made
+    with Image.open(result.files["png"]) as image:
+        assert image.width >= 1000
+        assert np.asarray(image.convert("L")).std() > 20
+
+
+def test_progress_goes_through_the_stages_in_order_and_never_back(made):
+    _, _, told = made
+    assert list(dict.fromkeys(stage for stage, _ in told)) == ["watch", "compose", "write"]
+    for stage in ("compose", "write"):
+        shares = [share for name, share in told if name == stage]
+        assert shares == sorted(shares)
+        assert shares[-1] == 1.0
+
+
+def test_without_a_video_only_three_files_are_written(clip, tmp_path):
+    video = clip(tmp_path / "a.mp4", duration=1.0)
+    result = d2m.generate(video, tmp_path / "out", engine=Clicks(), write_video=False)
+    assert set(result.files) == {"wav", "json", "png"}
+    assert len(list((tmp_path / "out").iterdir())) == 3
+
+
+def test_a_real_dancer_gets_music_at_a_dance_tempo(shared, tmp_path):
+    clip = shared / "clips" / "aist_gt_5s.mp4"
+    result = d2m.generate(clip, tmp_path, engine=Clicks())
+    assert 70 <= result.report["tempo"] <= 160
+    assert result.dance.motion is not None
+    assert read_audio(result.files["wav"], RATE).shape[1] / RATE == pytest.approx(open_video(clip).duration, abs=0.02)
+
+
+@dataclass
+class Failing(Clicks):
+    """An engine that breaks off."""
+
+    error: BaseException | None = None
+
+    def compose(self, dance: Dance, *, seed: int = 0, progress=None) -> Soundtrack:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), D2MError("no"), RuntimeError("bug")])
+def test_whatever_goes_wrong_leaves_no_file_and_no_new_folder(clip, tmp_path, error):
+    video = clip(tmp_path / "a.mp4", duration=1.0)
+    with pytest.raises(type(error)):
+        d2m.generate(video, tmp_path / "x/y", engine=Failing(error=error))
+    assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_a_failure_at_the_last_file_leaves_earlier_results_as_they_were(clip, tmp_path, made):
+    video = clip(tmp_path / "a.mp4", duration=1.0)
+    (tmp_path / "a.d2m.wav").write_bytes(b"old")
+    (tmp_path / "a.d2m.png").mkdir()
+    with pytest.raises(D2MError, match="a folder has this name"):
+        d2m.generate(video, tmp_path, engine=Clicks())
+    assert (tmp_path / "a.d2m.wav").read_bytes() == b"old"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.d2m.png", "a.d2m.wav", "a.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"genre": "polka"}, "unknown genre 'polka'"),
+        ({"seed": -1}, "seed"),
+        ({"engine": "tape"}, "unknown engine 'tape'"),
+        ({"codec": "mp3"}, "unknown codec 'mp3'"),
+    ],
+)
+def test_an_argument_that_names_nothing_is_refused(clip, tmp_path, options, message):
+    video = clip(tmp_path / "a.mp4", duration=1.0)
+    with pytest.raises(D2MError, match=message):
+        d2m.generate(video, tmp_path / "out", **options)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_an_output_folder_that_is_a_file_is_refused(clip, tmp_path):
+    video = clip(tmp_path / "a.mp4", duration=1.0)
+    with pytest.raises(D2MError, match="this is a file"):
+        d2m.generate(video, video, engine=Clicks())
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    code = "import sys, d2m; d2m.__version__; print(sorted({'numpy','torch','av','mediapipe'} & set(sys.modules)))"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_onsets_are_found_where_notes_begin():
+    from d2m.report import onsets
+
+    rng = np.random.default_rng(0)
+    starts = np.array([0.3, 0.8, 1.1, 1.7])
+    sound = rng.normal(0, 1e-4, 2 * RATE)
+    for start in starts:
+        time = np.arange(RATE // 4) / RATE
+        note = 0.5 * np.exp(-30 * time) * np.sin(2 * np.pi * 440 * time)
+        sound[round(start * RATE) : round(start * RATE) + len(note)] += note
+    assert onsets(sound.astype(np.float32), RATE) == pytest.approx(starts, abs=0.02)
+
+
+def test_a_spectrogram_shows_a_tone_in_its_band():
+    from d2m.report import mel_spectrogram
+
+    sound = np.sin(2 * np.pi * 1000 * np.arange(RATE) / RATE).astype(np.float32)
+    mel, hop = mel_spectrogram(sound, RATE)
+    scale = 2595 * np.log10(1 + np.array([1000, RATE / 2]) / 700)
+    assert mel.shape[1] == pytest.approx(RATE / hop, abs=1)
+    assert int(mel[:, 20].argmax()) == pytest.approx(scale[0] / scale[1] * len(mel), abs=1.5)
