@@ -16,10 +16,16 @@ from pathlib import Path
 import numpy as np
 
 from d2m.datasets.pop909 import arrange, song_folders
+from d2m.datasets.studio.camera import wild_camera
+from d2m.datasets.studio.choreographer import DancerStyle, choreograph
+from d2m.datasets.studio.landmarks import landmark_motion
+from d2m.datasets.studio.music import compose_song
+from d2m.features.envelope import body_speeds, motion_events
+from d2m.features.rhythm import accents_per_beat, energy_per_beat
 from d2m.symbolic.excerpt import excerpt
 from d2m.symbolic.synth import render
 from d2m.training.pairs import make_pair, save_pair
-from d2m.types import Dance
+from d2m.types import GENRES, Dance
 
 SAMPLE_RATE, HOP = 22050, 256
 PROGRAMS = {
@@ -45,12 +51,19 @@ def pop_example(folder: Path, seed: int, seconds: float, path: Path) -> None:
 
 def studio_example(index: int, seed: int, held_out: bool, seconds: float, path: Path) -> None:
     """A studio song and somebody dancing to it, as the pose model would see them."""
-    from d2m.datasets.studio import sample
-    from d2m.types import GENRES
-
-    example = sample(seed=seed, index=index, held_out=held_out, seconds=seconds, sample_rate=SAMPLE_RATE)
-    genre = list(GENRES).index(example.genre)
-    save_pair(make_pair(example.waveform, example.score, example.dance, genre, SAMPLE_RATE, HOP), path)
+    rng = np.random.default_rng([seed, int(held_out), index])
+    genre = list(GENRES)[index % len(GENRES)]
+    score, _ = compose_song(genre, seconds, rng)
+    # Dancers are known by number: the held-out ones are others than those of the training part.
+    dancer = DancerStyle.random(np.random.default_rng([seed, int(held_out), int(rng.integers(40))]))
+    performance = choreograph(score, genre, seconds, rng, dancer=dancer)
+    motion = landmark_motion(performance, wild_camera(rng), rng)
+    speeds = body_speeds(motion)
+    beats = score.grid.beats
+    energy, accents = energy_per_beat(speeds, beats, seconds), accents_per_beat(motion_events(speeds), beats)
+    dance = Dance(seconds, motion, score.grid, energy, accents, genre)
+    wave = render(score, SAMPLE_RATE)[0]
+    save_pair(make_pair(wave, score, dance, list(GENRES).index(genre), SAMPLE_RATE, HOP), path)
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ On top of the paper's losses stands the distance of log-mel spectra (as in D2M-G
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,8 @@ from d2m.training.audio import SongCrops
 from d2m.training.loop import Task
 from d2m.weights.checkpoint import load_checkpoint
 
-#: The shape that ships: hops of 32 and 128 samples, networks as wide and deep as the published coarser levels.
+#: The shape that ships: hops of 32 and 128 samples, networks as wide and deep as the published coarser
+#: levels.
 STUDIO = VQVAEConfig(downs=(5, 2), strides=(2, 2), widths=(32, 32), depths=(4, 4))
 
 
@@ -143,7 +145,7 @@ class VQVAETask(Task):
     def _rate(self, step: int) -> float:
         warm = min(1.0, (step + 1) / 100)
         share = min(1.0, step / self.settings.steps)
-        return self.settings.learning_rate * warm * (0.05 + 0.95 * 0.5 * (1 + np.cos(np.pi * share)))
+        return self.settings.learning_rate * warm * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * share)))
 
     def _crops(self, rng: np.random.Generator, count: int) -> np.ndarray:
         return self.songs.batch(rng, count, self.settings.length, self.settings.gain_db)
