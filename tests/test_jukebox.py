@@ -246,7 +246,7 @@ def test_another_models_weights_are_named(tmp_path):
 def test_missing_misshapen_and_broken_parameters_are_named(tmp_path):
     for change, message in (
         (lambda s: s.pop("decoders.1.out.bias"), r"lacks parameter 'decoders.1.out.bias'"),
-        (lambda s: s.pop("bottleneck.level_blocks.0.k"), "parameters missing"),
+        (lambda s: s.pop("bottleneck.level_blocks.0.k"), "lacks parameters"),
         (
             lambda s: s.update({"decoders.0.out.bias": torch.zeros(2)}),
             r"'decoders.0.out.bias' has shape \(2,\)",

@@ -7,6 +7,7 @@ import os
 import struct
 import zipfile
 
+import numpy as np
 import pytest
 import torch
 
@@ -67,9 +68,7 @@ def test_half_precision_is_half_the_size_and_keeps_large_values(tmp_path):
     big = {"w": torch.randn(10_000), "huge": torch.tensor([1e6])}
     weights.save_state(tmp_path / "half.safetensors", big, "generator", {})
     weights.save_state(tmp_path / "full.safetensors", big, "generator", {}, half=False)
-    assert (tmp_path / "half.safetensors").stat().st_size < 0.52 * (
-        tmp_path / "full.safetensors"
-    ).stat().st_size
+    assert (tmp_path / "half.safetensors").stat().st_size < 0.52 * (tmp_path / "full.safetensors").stat().st_size
     assert float(weights.load_state(tmp_path / "half.safetensors", "generator")[0]["huge"]) == 1e6
 
 
@@ -188,9 +187,7 @@ def test_weights_are_found_by_name_family_and_path(shipped):
 def test_unknown_and_wrong_names_say_what_there_is(shipped):
     with pytest.raises(D2MError, match="no weights called 'nothing'; .*demo-codec, demo-generator"):
         weights.find("nothing")
-    with pytest.raises(
-        D2MError, match="'demo-codec' is a spectral VQ codec, but a music generator is needed"
-    ):
+    with pytest.raises(D2MError, match="'demo-codec' is a spectral VQ codec, but a music generator is needed"):
         weights.find("demo-codec", "generator")
     with pytest.raises(D2MError, match="is a folder"):
         weights.find(shipped)
@@ -235,6 +232,17 @@ def test_a_checkpoint_without_parameters_is_refused(tmp_path):
         state_of(load_checkpoint(tmp_path / "model.pt"), "model.pt")
     torch.save([1, 2], tmp_path / "model.pt")
     with pytest.raises(D2MError, match="holds list"):
+        load_checkpoint(tmp_path / "model.pt")
+
+
+def test_numbers_of_numpy_are_data_and_its_objects_are_not(tmp_path):
+    held = {"rate": np.float64(0.25), "step": np.int64(7), "w": torch.zeros(2)}
+    for zipped in (True, False):
+        torch.save(held, tmp_path / "model.pt", _use_new_zipfile_serialization=zipped)
+        content = load_checkpoint(tmp_path / "model.pt")
+        assert (content["rate"], content["step"]) == (0.25, 7)
+    torch.save({"w": np.array([{}], dtype=object)}, tmp_path / "model.pt")
+    with pytest.raises(D2MError, match="refused"):
         load_checkpoint(tmp_path / "model.pt")
 
 

@@ -98,8 +98,7 @@ class Encoder(nn.Module):
     def __init__(self, config: VQVAEConfig, level: int) -> None:
         super().__init__()
         self.level_blocks = nn.ModuleList(
-            EncoderBlock(1 if rate == 0 else config.embedding_width, config, level, rate)
-            for rate in range(level + 1)
+            EncoderBlock(1 if rate == 0 else config.embedding_width, config, level, rate) for rate in range(level + 1)
         )
 
     def forward(self, x: Tensor) -> Tensor:

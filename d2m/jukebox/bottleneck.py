@@ -66,11 +66,7 @@ class Codebook(nn.Module):
         # |x - k|^2 without |x|^2, which is the same for every entry.
         lengths = self.k.square().sum(1)
         nearest = [(lengths - 2 * rows @ self.k.T).argmin(1) for rows in flat.split(_ROWS)]
-        return (
-            torch.cat(nearest).view(batch, frames)
-            if nearest
-            else flat.new_zeros(batch, frames, dtype=torch.long)
-        )
+        return torch.cat(nearest).view(batch, frames) if nearest else flat.new_zeros(batch, frames, dtype=torch.long)
 
     def lookup(self, codes: Tensor) -> Tensor:
         """The entries (B, D, F) of codes (B, F)."""
@@ -80,7 +76,7 @@ class Codebook(nn.Module):
         """Quantises (B, D, F), and in training mode moves the codebook."""
         flat = features.detach().transpose(1, 2).reshape(-1, features.shape[1])
         if self.training and not self.counts.any():
-            self._start(flat)
+            self.start(flat)
         codes = self.quantise(features.detach())
         vectors = self.lookup(codes)
         commitment = (features - vectors).square().mean()
@@ -103,9 +99,10 @@ class Codebook(nn.Module):
         self.rng.bit_generator.state = state["random"]
 
     @torch.no_grad()
-    def _start(self, vectors: Tensor) -> None:
+    def start(self, vectors: Tensor) -> None:
+        """Fills an empty codebook with some of the vectors (M, D), or sets one loaded from a file moving."""
         if self.k.any():
-            # Loaded from a file: every entry counts as evenly used until the data says otherwise.
+            # Every entry counts as evenly used until the data says otherwise.
             self.counts.fill_(max(len(vectors) / len(self.k), self.threshold))
         else:
             self.k.copy_(self._samples(vectors, len(self.k)))
@@ -145,6 +142,4 @@ class Bottleneck(nn.Module):
 
     def __init__(self, levels: int, size: int, width: int, seed: int = 0) -> None:
         super().__init__()
-        self.level_blocks = nn.ModuleList(
-            Codebook(size, width, seed=[seed, level]) for level in range(levels)
-        )
+        self.level_blocks = nn.ModuleList(Codebook(size, width, seed=[seed, level]) for level in range(levels))

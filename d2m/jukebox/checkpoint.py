@@ -61,9 +61,7 @@ def infer_config(state: Mapping[str, Tensor], path: Path | str, sample_rate: int
     Raises:
         D2MError: if parameters that tell the shape are missing.
     """
-    levels = 1 + max(
-        (int(m[1]) for m in (re.match(r"encoders\.(\d{1,2})\.", name) for name in state) if m), default=-1
-    )
+    levels = 1 + max((int(m[1]) for m in (re.match(r"encoders\.(\d{1,2})\.", name) for name in state) if m), default=-1)
     shape = "encoders.{}.level_blocks.{}.model.{}.0.weight"
     inner = "encoders.{}.level_blocks.0.model.0.1.model.{}.model.1.weight"
     try:
@@ -73,13 +71,9 @@ def infer_config(state: Mapping[str, Tensor], path: Path | str, sample_rate: int
         depths = tuple(_count(state, inner.format(level, "{}")) for level in range(levels))
         size, embedding_width = state["bottleneck.level_blocks.0.k"].shape
         factor = state[inner.format(0, 0)].shape[0] / widths[0]
-        return VQVAEConfig(
-            downs, strides, widths, depths, embedding_width, size, factor, sample_rate=sample_rate
-        )
+        return VQVAEConfig(downs, strides, widths, depths, embedding_width, size, factor, sample_rate=sample_rate)
     except (KeyError, IndexError, ValueError, ZeroDivisionError) as error:
-        raise D2MError(
-            f"{path} is a JukeBox VQ-VAE with parameters missing ({error}); get the file anew"
-        ) from error
+        raise D2MError(f"{path} is a JukeBox VQ-VAE that lacks parameters ({error}); get it anew") from error
 
 
 def _count(state: Mapping[str, Any], pattern: str) -> int:
@@ -97,8 +91,7 @@ def _filled(config: VQVAEConfig, state: Mapping[str, Tensor], path: Path | str) 
     if missing or surplus:
         name = sorted(missing or surplus)[0]
         raise D2MError(
-            f"{path} is not a whole JukeBox VQ-VAE: "
-            f"{'lacks' if missing else 'has an unexpected'} parameter '{name}'"
+            f"{path} is not a whole JukeBox VQ-VAE: {'lacks' if missing else 'has an unexpected'} parameter '{name}'"
         )
     for name, tensor in wanted.items():
         if state[name].shape != tensor.shape:
@@ -107,9 +100,7 @@ def _filled(config: VQVAEConfig, state: Mapping[str, Tensor], path: Path | str) 
                 "it is another model's"
             )
         if not (
-            state[name].is_floating_point()
-            and state[name].layout is torch.strided
-            and state[name].device.type == "cpu"
+            state[name].is_floating_point() and state[name].layout is torch.strided and state[name].device.type == "cpu"
         ):
             raise D2MError(f"{path}: '{name}' is not a table of plain numbers; get the file anew")
         # Summing is the cheapest look at every value: it is finite only if all of them are.

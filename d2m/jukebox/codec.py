@@ -35,8 +35,7 @@ class JukeboxCodec(Codec):
         if isinstance(level, str):
             if HOPS.get(level) not in hops:
                 raise ValueError(
-                    f"no level '{level}' in a VQ-VAE with hops {', '.join(map(str, hops))}; "
-                    "high is 128, low is 32"
+                    f"no level '{level}' in a VQ-VAE with hops {', '.join(map(str, hops))}; high is 128, low is 32"
                 )
             level = hops.index(HOPS[level])
         elif not 0 <= level < len(hops):

@@ -48,9 +48,7 @@ class VQVAEConfig:
         limits = ((self.downs, 8), (self.strides, 16), (self.widths, 2048), (self.depths, 32))
         if any(not 1 <= v <= most for values, most in limits for v in values) or self.levels > 8:
             raise ValueError("a level's downs, stride, width or depth is out of range")
-        if not (
-            1 <= self.embedding_width <= 4096 and 1 <= self.codebook_size <= 1 << 17 and self.sample_rate > 0
-        ):
+        if not (1 <= self.embedding_width <= 4096 and 1 <= self.codebook_size <= 1 << 17 and self.sample_rate > 0):
             raise ValueError("the codebook's size or the sample rate is out of range")
         if not (0 < self.state_factor <= 8 and 1 <= self.dilation_growth <= 8):
             raise ValueError("the residual blocks' size or dilation is out of range")
@@ -78,12 +76,8 @@ class VQVAEConfig:
         """
         unknown = set(values) - {entry.name for entry in fields(cls)}
         if unknown:
-            raise D2MError(
-                f"the VQ-VAE's configuration has an unknown entry '{sorted(unknown)[0]}'; update d2m"
-            )
+            raise D2MError(f"the VQ-VAE's configuration has an unknown entry '{sorted(unknown)[0]}'; update d2m")
         try:
-            return cls(
-                **{k: tuple(int(i) for i in v) if isinstance(v, list) else v for k, v in values.items()}
-            )
+            return cls(**{k: tuple(int(i) for i in v) if isinstance(v, list) else v for k, v in values.items()})
         except (TypeError, ValueError) as error:
             raise D2MError(f"the VQ-VAE's configuration is not usable: {error}") from error

@@ -50,9 +50,7 @@ class VQVAE(nn.Module):
         levels = range(self.config.levels)
         self.encoders = nn.ModuleList(Encoder(self.config, level) for level in levels)
         self.decoders = nn.ModuleList(Decoder(self.config, level) for level in levels)
-        self.bottleneck = Bottleneck(
-            len(levels), self.config.codebook_size, self.config.embedding_width, seed
-        )
+        self.bottleneck = Bottleneck(len(levels), self.config.codebook_size, self.config.embedding_width, seed)
 
     @torch.no_grad()
     def encode(self, waveform: Tensor) -> list[Tensor]:
@@ -127,9 +125,7 @@ class VQVAE(nn.Module):
                 outputs.append(Reconstruction(decoded, quantised.codes, quantised.commitment, quantised.used))
             else:
                 none = features.new_zeros(len(features), 0, dtype=torch.long)
-                outputs.append(
-                    Reconstruction(self.decoders[level](features)[:, 0], none, features.new_zeros(()), 0.0)
-                )
+                outputs.append(Reconstruction(self.decoders[level](features)[:, 0], none, features.new_zeros(()), 0.0))
         return outputs
 
     def _downwards(self, waveform: Tensor, level: int, network) -> Tensor:

@@ -82,9 +82,7 @@ class Card:
             expected = kinds.get(entry.name, str)
             value = entries.get(entry.name, {} if expected is dict else None)
             if not isinstance(value, expected):
-                raise D2MError(
-                    f"the weights card {path} needs an entry '{entry.name}' of type {expected.__name__}"
-                )
+                raise D2MError(f"the weights card {path} needs an entry '{entry.name}' of type {expected.__name__}")
             values[entry.name] = value
         card = cls(**values)
         if Path(card.file).name != card.file or not card.file:
@@ -103,9 +101,7 @@ class Card:
         ]
         for table in ("config", "scores"):
             lines += ["", f"[{table}]"]
-            lines += [
-                f"{json.dumps(k)} = {_toml(v)}" for k, v in getattr(self, table).items() if v is not None
-            ]
+            lines += [f"{json.dumps(k)} = {_toml(v)}" for k, v in getattr(self, table).items() if v is not None]
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -7,6 +7,8 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from d2m.errors import D2MError
 
 
@@ -29,7 +31,7 @@ def load_checkpoint(path: Path | str) -> dict[str, Any]:
     path = Path(path)
     try:
         _refuse_bombs(path)
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch.serialization.safe_globals(_plain_numbers()):
             # It remarks on pickle protocols that it goes on to refuse or read anyway.
             warnings.simplefilter("ignore")
             content = torch.load(path, map_location="cpu", weights_only=True)
@@ -68,6 +70,23 @@ def state_of(content: dict[str, Any], path: Path | str) -> dict[str, Any]:
     if not state:
         raise D2MError(f"{path} holds no parameters")
     return state
+
+
+def _plain_numbers() -> list:
+    """What the unpickler may build besides tensors: NumPy's numbers, which settings and optimisers often
+    hold.
+    """
+    numbers = [np.dtype(kind) for kind in ("f8", "f4", "f2", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "?")]
+    kinds = [type(number) for number in numbers]
+    names = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
+    return [(_number, name) for name in names] + [(np.dtype, "numpy.dtype"), *kinds]
+
+
+def _number(kind: np.dtype, raw: bytes) -> np.generic:
+    """Stands in for NumPy's own function, which would also build objects."""
+    if not isinstance(kind, np.dtype) or kind.kind not in "fiub" or not isinstance(raw, (bytes, str)):
+        raise ValueError("not a plain number")
+    return np.frombuffer(raw.encode("latin1") if isinstance(raw, str) else raw, kind, count=1)[0]
 
 
 def _refuse_bombs(path: Path) -> None:

@@ -62,9 +62,7 @@ def load_state(path: Path | str, expect: str | None) -> tuple[dict[str, torch.Te
     try:
         config = json.loads(metadata.get("config", "{}"))
     except (ValueError, RecursionError) as error:
-        raise D2MError(
-            f"{path}: the configuration in its header is not valid JSON; get the file anew"
-        ) from error
+        raise D2MError(f"{path}: the configuration in its header is not valid JSON; get the file anew") from error
     if not isinstance(config, dict):
         raise D2MError(f"{path}: the configuration in its header is not a table; get the file anew")
     return {k: v.to(torch.float32) if v.is_floating_point() else v for k, v in tensors.items()}, config
@@ -84,9 +82,7 @@ def read_safetensors(path: Path | str) -> tuple[dict[str, torch.Tensor], dict[st
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 - not a dict
             return tensors, file.metadata() or {}
     except (SafetensorError, RuntimeError, ValueError, KeyError) as error:
-        raise D2MError(
-            f"{path} is damaged or incomplete ({_first_line(error)}); get the file anew"
-        ) from error
+        raise D2MError(f"{path} is damaged or incomplete ({_first_line(error)}); get the file anew") from error
 
 
 def _check_header(path: Path) -> None:
@@ -103,9 +99,7 @@ def _check_header(path: Path) -> None:
     if len(start) < 9 or start[8:9] != b"{":
         raise D2MError(f"{path} is not a weights file (safetensors)")
     if header > MAX_HEADER_BYTES:
-        raise D2MError(
-            f"{path} has a header of {header} bytes, more than any model here needs; get the file anew"
-        )
+        raise D2MError(f"{path} has a header of {header} bytes, more than any model here needs; get the file anew")
     if 8 + header > size:
         raise D2MError(f"{path} is incomplete: it ends inside its header; get the file anew")
 
@@ -139,8 +133,7 @@ def save_state(
         if tensor.is_floating_point():
             if not torch.isfinite(tensor).all():
                 raise D2MError(
-                    f"will not save {path}: '{name}' holds values that are not finite; "
-                    "lower the learning rate"
+                    f"will not save {path}: '{name}' holds values that are not finite; lower the learning rate"
                 )
             fits = tensor.numel() == 0 or tensor.abs().max() <= torch.finfo(torch.float16).max
             tensor = tensor.to(torch.float16 if half and fits else torch.float32)
@@ -175,9 +168,7 @@ def wrong_model(path: Path | str, kind: str | None, names: Mapping[str, Any], ex
     found = kind or recognise(names)
     if found is None:
         first = next(iter(names), None)
-        what = (
-            "no parameters" if first is None else f"an unknown model (first parameter: '{str(first)[:60]}')"
-        )
+        what = "no parameters" if first is None else f"an unknown model (first parameter: '{str(first)[:60]}')"
     else:
         what = describe_kind(found)
     return f"{path} holds {what}, but {describe_kind(expect)} is needed here"

@@ -45,9 +45,7 @@ def find(name_or_path: Path | str, kind: str | None = None) -> tuple[Path, Card 
         raise D2MError(f"no weights called '{name_or_path}'; give a file or one of: {_names()}")
     file = FOLDER / card.file
     if not file.is_file():
-        raise D2MError(
-            f"the weights '{card.name}' are missing from the installation ({card.file}); install d2m again"
-        )
+        raise D2MError(f"the weights '{card.name}' are missing from the installation ({card.file}); install d2m again")
     return file, _of_kind(card, kind)
 
 
@@ -62,20 +60,14 @@ def verify(name_or_path: Path | str) -> Card:
         raise D2MError(f"{path} has no card beside it to check it against")
     actual = sha256_of(path)
     if actual != card.sha256:
-        raise D2MError(
-            f"{path} is not the file that its card describes (sha256 {actual[:12]}…); install d2m again"
-        )
+        raise D2MError(f"{path} is not the file that its card describes (sha256 {actual[:12]}…); install d2m again")
     return card
 
 
 def sha256_of(path: Path | str) -> str:
     """The sha256 of a file, lower-case hexadecimal."""
     with Path(path).open("rb") as file:
-        return (
-            hashlib.file_digest(file, "sha256").hexdigest()
-            if hasattr(hashlib, "file_digest")
-            else _digest(file)
-        )
+        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(file)
 
 
 def _digest(file) -> str:
@@ -96,9 +88,7 @@ def _by_name(name: str, kind: str | None) -> Card | None:
 
 def _of_kind(card: Card | None, kind: str | None) -> Card | None:
     if card is not None and kind is not None and card.kind != kind:
-        raise D2MError(
-            f"'{card.name}' is {describe_kind(card.kind)}, but {describe_kind(kind)} is needed here"
-        )
+        raise D2MError(f"'{card.name}' is {describe_kind(card.kind)}, but {describe_kind(kind)} is needed here")
     return card
 
 
