@@ -26,6 +26,14 @@ _PLAYED_AT = 44100
 _LOUDNESS_DB, _CEILING_DB, _MOST_LIMITING_DB = -15.0, -2.0, 6.0
 _LONGEST_RING = 3.5
 _ROOM_SEND = {"drums": 0.10, "piano": 0.16, "guitar": 0.16, "bass": 0.02, "strings": 0.24}
+# Faders in dB, measured on FluidR3: equally loud at equal velocity, with drums and bass in front.
+_KIT_FADER = {0: 6.0, 8: 4.5, 16: 2.5, 24: 1.0, 25: -3.5, 40: 5.0}
+_FADER = {
+    0: 3.0, 4: -5.0, 5: -1.0, 7: -3.0, 11: 6.0, 16: 0.0, 17: -6.0, 18: -4.0,
+    24: -1.0, 25: -0.5, 26: -4.0, 27: -1.0, 28: 3.0, 29: -5.0,
+    32: 2.0, 33: 0.0, 34: 1.0, 35: -3.0, 36: 1.5, 38: 4.0, 39: -4.5,
+    48: 2.0, 49: -2.0, 50: -5.5, 56: 0.0, 61: -3.0, 62: -1.5, 65: -2.0, 66: -1.0, 73: -1.0, 80: 0.0, 81: 0.0, 89: -3.0,
+}  # fmt: skip
 #: Stereo place of each track, -1 left to 1 right; a track's second and third parts move outwards and across.
 _PAN = {"drums": 0.0, "piano": -0.3, "guitar": 0.38, "bass": 0.0, "strings": -0.1}
 
@@ -146,6 +154,7 @@ def _render_part(part: Part, score: Score, font: SoundFont, sample_rate: int, pa
         if tone is None:
             continue
         _add(mix, tone.wave, int(round(starts[i] * played_at)), held, release, played_at, (velocity / 127.0) ** 2)
+    mix *= np.float32(10.0 ** ((_KIT_FADER if part.is_drum else _FADER).get(part.program, 0.0) / 20.0))
     if pan is not None:
         # The centre keeps its level, the far side falls: a balance control, since tones are stereo already.
         mix *= np.array([[min(1.0, 1.0 - pan)], [min(1.0, 1.0 + pan)]], dtype=np.float32)

@@ -247,12 +247,12 @@ BALLET_JAZZ = Style(
         Layer(
             "piano", (0,), "chords",
             ("x--- x--- x--- x---", "x--- --x- x--- --x-", "x--- x-x- x--- x-x-"),
-            48, 74, 0.0, 4, 0.97, 84,
+            48, 72, 0.0, 4, 0.97, 74,
         ),
         Layer(
             "piano", (0,), "lead",
             ("x--- --x- x-x- x--- | x--- --x- x--- ----", "..x- x-x- x--- x--- | ..x- x-x- x--- ---."),
-            67, 91, 0.1, gate=0.98, loudness=94,
+            67, 91, 0.1, gate=0.98, loudness=104,
         ),
         Layer("strings", (48, 49), "pad", (), 55, 81, 0.3, 3, 1.0, 72),
         Layer(

@@ -153,7 +153,7 @@ KRUMP = Style(
     looseness=3.5,
     fills=("toms", "snare", "electro"),
     bass_gate=0.9,
-    bass_loudness=104,
+    bass_loudness=98,
     grooves=(
         Groove(
             kick="X..x ..x. X..x .... | X..x ..x. X.x. ..xx",
@@ -189,7 +189,7 @@ KRUMP = Style(
         Layer(
             "strings", (61, 62), "chords",
             ("X-.. .... ..x. .... | X-.. ..x. X--- ....", "X..X ..X- .... .... | X..X ..X- ---- ....", "X--- --.. X--- --.."),
-            50, 74, 0.4, 4, 0.85, 96,
+            50, 74, 0.4, 4, 0.85, 88,
         ),
         Layer("guitar", (29,), "strum", ("X--- --x- X--- --x-", "x.xx x.x. x.xx x.x.", "X--- .... x--x --x-"),
               40, 60, 0.5, 2, 0.9, 82),
