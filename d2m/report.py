@@ -109,7 +109,10 @@ def _draw_spectrogram(axis, mono: np.ndarray, rate: int, duration: float) -> Non
         interpolation="nearest",
     )
     marks = [hertz for hertz in (100, 300, 1000, 3000, 10000) if hertz < rate / 2]
-    axis.set_yticks([_mel(hertz) / _mel(rate / 2) * len(mel) for hertz in marks], [f"{h:g} Hz" for h in marks])
+    axis.set_yticks(
+        [_mel(hertz) / _mel(rate / 2) * len(mel) for hertz in marks],
+        [f"{h} Hz" if h < 1000 else f"{h // 1000} kHz" for h in marks],
+    )
     axis.set_ylabel("mel spectrogram", color=_INK)
 
 
@@ -121,7 +124,7 @@ def _draw_beats(axis, grid: BeatGrid, duration: float, light: bool) -> None:
         if index in bars:
             axis.axvline(beat, color="white" if light else _BAR, linewidth=1.4, alpha=0.9 if light else 0.8)
         elif duration <= CROWDED:
-            axis.axvline(beat, color="white" if light else _BEAT, linewidth=0.7, alpha=0.7, linestyle=(0, (4, 3)))
+            axis.axvline(beat, color="white" if light else _BEAT, linewidth=0.9, alpha=0.8, linestyle=(0, (4, 3)))
 
 
 def _draw_legend(figure, duration: float) -> None:
@@ -159,7 +162,7 @@ def onsets(mono: np.ndarray, rate: int) -> np.ndarray:
 
     hop = max(1, rate // 200)
     levels, last = [], None
-    for block in _powers(mono, 1024, hop):
+    for block in _powers(mono, 1 << round(np.log2(rate * 0.023)), hop):
         compressed = np.log1p(100 * np.sqrt(block))
         before = compressed[:, :1] if last is None else last
         levels.append(np.maximum(0, np.diff(np.concatenate([before, compressed], axis=1), axis=1)).sum(axis=0))

@@ -16,10 +16,11 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def generate(
-    videos: Annotated[list[Path], typer.Argument(metavar="VIDEO", help="Dance videos: mp4, mov, mkv, webm …")],
+    # Plain text, since Typer's own checks of paths would answer before d2m's, in other words.
+    videos: Annotated[list[str], typer.Argument(metavar="VIDEO", help="Dance videos: mp4, mov, mkv, webm …")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to; made if missing.")
-    ] = Path("."),
+        str, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to; made if missing.")
+    ] = ".",
     engine: Annotated[str, typer.Option(metavar="NAME", help="vq")] = "vq",
     genre: Annotated[
         str, typer.Option(metavar="NAME", help=f"{', '.join(GENRES.values())}; or auto, to choose from the dance.")
@@ -44,9 +45,10 @@ def generate(
     from d2m.pipeline import STAGES
     from d2m.pipeline import generate as make
 
-    _refuse_same_names(videos)
+    paths = [Path(video) for video in videos]
+    _refuse_same_names(paths)
     reports: list[dict[str, object]] = []
-    for video in videos:
+    for video in paths:
         try:
             with stage_bars(STAGES, video.name) as tell:
                 result = make(
@@ -70,7 +72,7 @@ def generate(
             continue
         for warning in result.report["warnings"]:
             complain(f"warning: {video}: {warning}")
-        reports.append({**result.report, "folder": str(output.resolve())})
+        reports.append({**result.report, "folder": str(Path(output).resolve())})
         if not as_json:
             _tell(result)
     if as_json:

@@ -65,20 +65,25 @@ class _LazyGroup(TyperGroup):
 app = typer.Typer(cls=_LazyGroup, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        from d2m.version import __version__
+
+        typer.echo(f"d2m {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", help="Show the version and leave.", is_eager=True)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and leave.", is_eager=True, callback=_tell_version)
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and the libraries' own messages.")] = False,
 ) -> None:
     """Dance video in, music that fits the dancer out.
 
     Start with: d2m generate VIDEO
     """
-    if version:
-        from d2m.version import __version__
-
-        typer.echo(f"d2m {__version__}")
-        raise typer.Exit
 
 
 def main(args: Sequence[str] | None = None) -> int:

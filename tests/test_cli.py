@@ -1,0 +1,178 @@
+"""What the command line says, where it says it, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from d2m.cli.main import COMMANDS, main
+from d2m.version import __version__
+
+# The real command with a small real engine, so that these tests need no trained weights.
+COMMAND = """
+import sys
+sys.path.insert(0, {tests!r})
+from test_pipeline import Clicks
+from d2m import engines
+from d2m.cli.main import main
+engines.load = lambda name, **_: Clicks()
+sys.exit(main())
+"""
+
+
+def command(*args: object) -> list[str]:
+    return [sys.executable, "-c", COMMAND.format(tests=os.path.dirname(__file__)), *map(str, args)]
+
+
+@pytest.fixture(scope="module")
+def ran(clip, tone, tmp_path_factory):
+    """One run over a good and a bad video, reporting in json."""
+    folder = tmp_path_factory.mktemp("cli")
+    clip(folder / "a.mp4", duration=1.0, sound=tone(1.0, 300))
+    (folder / "b.mp4").write_text("not a video")
+    args = (
+        "generate",
+        folder / "a.mp4",
+        folder / "b.mp4",
+        "-o",
+        folder / "out",
+        "--json",
+        "--genre",
+        "Street Jazz",
+        "--seed",
+        5,
+    )
+    return folder, subprocess.run(command(*args), capture_output=True, text=True, check=False)
+
+
+def test_json_is_one_object_on_stdout_and_nothing_else(ran):
+    folder, run = ran
+    report = json.loads(run.stdout)
+    good, bad = report["videos"]
+    assert (good["genre"], good["seed"]) == ("street-jazz", 5)
+    assert all((folder / "out" / name).is_file() for name in good["files"].values())
+    assert good["folder"] == str(folder / "out")
+    assert "not a video" in bad["error"]
+
+
+def test_a_bad_video_among_good_ones_costs_one_line_and_the_exit_status(ran):
+    _, run = ran
+    assert run.returncode == 1
+    lines = run.stderr.splitlines()
+    assert [line.split(":")[0] for line in lines if "b.mp4" in line] == ["error"]
+    assert all(line.startswith(("error: ", "warning: ")) for line in lines), run.stderr
+
+
+def test_help_lists_the_commands_without_loading_what_they_need():
+    code = (
+        "import sys; from d2m.cli.main import main; main(['--help'])\n"
+        "print(sorted({'numpy', 'torch', 'av', 'mediapipe', 'matplotlib', 'scipy'} & set(sys.modules)))"
+    )
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert all(name in run.stdout for name in ("generate", "models"))
+    assert run.stdout.splitlines()[-1] == "[]"
+    # Processor time, which a busy machine does not stretch.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
+
+
+def test_every_command_that_is_there_has_an_app(capsys):
+    import importlib.util
+
+    for name, (module, _) in COMMANDS.items():
+        if importlib.util.find_spec(module) is not None:
+            assert main([name, "--help"]) == 0
+            assert "Usage" in capsys.readouterr().out
+
+
+def test_the_version_is_told(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.strip() == f"d2m {__version__}"
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["generte", "a.mp4"], "Did you mean 'generate'"),
+        (["generate"], "VIDEO"),
+        (["generate", "a.mp4", "--seed", "x"], "seed"),
+        (["generate", "a.mp4", "--seed", "-3"], "seed"),
+        (["generate", "a.mp4", "--loud"], "--loud"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_status_2(capsys, args, said):
+    assert main(args) == 2
+    heard = capsys.readouterr()
+    assert heard.out == ""
+    assert len(heard.err.splitlines()) == 1
+    assert heard.err.startswith("error: ")
+    assert said in heard.err
+
+
+def test_a_bug_is_one_line_unless_debugging(capsys, monkeypatch, tmp_path):
+    from d2m import pipeline
+
+    def broken(*_, **__):
+        raise ZeroDivisionError("oops\nand more")
+
+    monkeypatch.setattr(pipeline, "generate", broken)
+    assert main(["generate", str(tmp_path)]) == 1
+    heard = capsys.readouterr().err
+    assert len(heard.splitlines()) == 1
+    assert "ZeroDivisionError: oops and more" in heard
+    with pytest.raises(ZeroDivisionError):
+        main(["generate", str(tmp_path), "--debug"])
+
+
+def test_two_videos_of_one_name_are_refused(capsys, tmp_path):
+    assert main(["generate", str(tmp_path / "x/a.mp4"), str(tmp_path / "y/a.mov")]) == 1
+    assert "run them one by one" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "said"), [(signal.SIGINT, 130, "interrupted\n"), (signal.SIGTERM, 143, "")]
+)
+def test_an_interrupted_run_ends_in_one_line_and_leaves_nothing(clip, tmp_path, number, status, said):
+    clip(tmp_path / "a.mp4", duration=60.0, rate=10)
+    run = subprocess.Popen(
+        command("generate", tmp_path / "a.mp4", "-o", tmp_path / "out"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("out/.d2m-*")) and run.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.3)
+    run.send_signal(number)
+    out, err = run.communicate(timeout=120)
+    assert (run.returncode, out, err) == (status, "", said)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_installed_weights_are_listed_shown_and_checked(capsys):
+    from d2m.weights import list_cards
+
+    cards = list_cards()
+    if not cards:
+        pytest.skip("no weights are installed yet")
+    assert main(["models", "list", "--json"]) == 0
+    assert [c["name"] for c in json.loads(capsys.readouterr().out)["models"]] == [c.name for c in cards]
+    assert main(["models", "list"]) == 0
+    assert main(["models", "show", cards[0].name]) == 0
+    assert cards[0].sha256 in capsys.readouterr().out
+    assert main(["models", "verify", "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)["verified"]) == {c.name for c in cards}
+
+
+def test_unknown_weights_are_refused(capsys):
+    assert main(["models", "show", "nothing"]) == 1
+    assert "no weights called 'nothing'" in capsys.readouterr().err
