@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from .camera import Camera, aist_cameras, wild_camera
     from .choreographer import DancerStyle, Performance, choreograph
     from .example import StudioExample, sample
-    from .film import film
+    from .filming import film
     from .landmarks import landmark_motion
     from .make import Studio, make_studio
 
 _HOME = {
     "Camera": "camera", "aist_cameras": "camera", "wild_camera": "camera", "DancerStyle": "choreographer",
     "Performance": "choreographer", "choreograph": "choreographer", "StudioExample": "example", "sample": "example",
-    "film": "film", "landmark_motion": "landmarks", "Studio": "make", "make_studio": "make",
+    "film": "filming", "landmark_motion": "landmarks", "Studio": "make", "make_studio": "make",
 }  # fmt: skip
 __all__ = [
     "Camera", "DancerStyle", "Performance", "Studio", "StudioExample", "aist_cameras", "choreograph", "film",

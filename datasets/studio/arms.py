@@ -8,8 +8,8 @@ from .routine import SIDE, Routine
 
 #: Upper arm and forearm directions (out, up, forward), shrug and wrist bend.
 ARM_POSES: dict[str, tuple[float, ...]] = {
-    "hang": (0.28, -0.95, 0.0, 0.10, -0.80, 0.55, 0.0, 0.1),
-    "ready": (0.40, -0.88, -0.15, 0.05, 0.10, 1.0, 0.0, 0.0),
+    "hang": (0.20, -0.96, 0.0, 0.04, -0.80, 0.55, 0.0, 0.1),
+    "ready": (0.30, -0.92, -0.15, -0.05, 0.10, 1.0, 0.0, 0.0),
     "guard": (0.45, -0.80, 0.30, -0.35, 0.70, 0.60, 0.1, 0.2),
     "box": (0.75, -0.30, 0.50, -0.90, 0.05, 0.40, 0.0, 0.0),
     "side": (1.0, 0.05, 0.05, 1.0, 0.05, 0.10, 0.1, 0.0),
@@ -67,9 +67,11 @@ def hits(routine: Routine, at: float, beats: float, side: int, step: float, pose
 
 def swing(routine: Routine, at: float, beats: float, side: int, step: float, poses: tuple[str, ...]) -> None:
     """Loose arms that go with the feet: one forward while the other goes back."""
+    high = routine.rng.random() < 0.5
     for i, position in enumerate(np.arange(at, at + beats - 1e-6, step)):
         lead = side if i % 2 == 0 else -side
-        arm(routine, lead, position, "chop", 0.9 * step, 0.3)
+        forward = "guard" if high else "chop"
+        arm(routine, lead, position, forward, 0.9 * step, 0.3)
         arm(routine, -lead, position, "back" if step >= 1 else "ready", 0.9 * step, 0.3)
 
 

@@ -58,8 +58,8 @@ class DancerStyle:
         return cls(
             scale=float(np.clip(rng.normal(0.99, 0.045), 0.88, 1.12)),
             bias=float(np.clip(rng.normal(-0.010, 0.024), -0.06, 0.05)),
-            jitter=float(rng.uniform(0.010, 0.032)),
-            limb_jitter=float(rng.uniform(0.008, 0.030)),
+            jitter=float(rng.uniform(0.012, 0.038)),
+            limb_jitter=float(rng.uniform(0.010, 0.034)),
             size=float(rng.uniform(0.78, 1.15)),
             sharpness=float(rng.uniform(0.75, 1.25)),
             bounce=float(rng.uniform(0.6, 1.35)),
@@ -198,7 +198,10 @@ def _segment(
     # feet keep to the beat or slower: double time is for the arms, except where the step itself is quick
     pace = max(step, 1.0)
     if feet == "turn" and beats < 4 * pace:
+        feet = "groove" if beats < 4 else feet
         pace = 1.0
+    if feet != "facings":
+        routine.face_front(at)
     STEPS[feet](routine, at, beats, side, pace)
     if feet not in WHOLE:
         ARM_MOVES[arms](routine, at, beats, side, step, style.poses)

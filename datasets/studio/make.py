@@ -196,7 +196,7 @@ def _write_wav(path: Path, waveform: np.ndarray, sample_rate: int) -> None:
 
 
 def _film(danced: Performance, camera: Camera, path: Path, dancer: int, seed: int) -> None:
-    from .film import film
+    from .filming import film
     from .mannequin import Look
 
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -66,7 +66,7 @@ def song(index: int, dances: int, seed: int, split: str | None = None) -> Song:
     genre = list(GENRES)[index % 10]
     part = split or _split(index)
     rng = stream(seed, _DANCERS, index)
-    people = rng.choice(DANCERS[part], dances, replace=False)
+    people = rng.permutation(DANCERS[part])[:dances]
     return Song(index, genre, f"m{genre[1:]}{index // 10}", part, tuple(int(d) for d in people))
 
 

@@ -76,6 +76,14 @@ class Routine:
         self.place = np.array([np.clip(x, -0.7, 0.7), np.clip(z, -0.6, 0.6), heading + turn])
         self.pose("base", at, self.place, ease)
 
+    def face_front(self, at: float) -> None:
+        """Turns back to the front camera the shorter way, stepping round, if the dancer faces elsewhere."""
+        away = (self.place[2] + np.pi) % (2 * np.pi) - np.pi
+        if abs(away) > 0.15:
+            self.move_to(at, turn=-away)
+            self.step(1, at - 0.45, ease=0.5)
+            self.step(-1, at, ease=0.5)
+
     def step(
         self,
         side: int,
