@@ -49,7 +49,7 @@ def play(
             key = _key(sign, chord, chord_at(chords, np.floor(at) + 1.0), root_key, scale, rng)
             if at == chord.start and sign not in "R8":
                 key = root_key
-            velocity = style.bass_loudness + (8 if round(at, 3) in kicks else 0) - (6 if at % 0.5 else 0)
+            velocity = style.bass_loudness + (6 if round(at, 3) in kicks else 0) - (8 if at % 1.0 else 0)
             if sign == "g":
                 line.add(at, at + 0.1, root_key, velocity * 0.55)
                 continue

@@ -74,7 +74,7 @@ class Comper:
         return notes
 
     def _velocity(self, bar: Bar, sign: str, at: float) -> float:
-        beat = 4.0 if abs(at - round(at)) < 1e-6 else 0.0
+        beat = 5.0 if abs(at - round(at)) < 1e-6 else -3.0
         return self.layer.loudness + _TOUCH.get(sign, 0.0) + beat + 12.0 * (bar.level - 0.6)
 
     def _until(self, at: float, length: int, chord: Chord, form: Form) -> float:

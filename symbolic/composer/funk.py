@@ -41,7 +41,7 @@ BREAK = Style(
     fills=("mixed", "snare", "toms", "syncopated"),
     grooves=(
         Groove(
-            kick="x.x. .... ..xx .... | x.x. .... ..x. ..o.",
+            kick="X.o. .... X.ox .... | X.o. .... X..x ..o.",
             snare=".... X..g .g.. X..g | .... X..g .g.g X.g.",
             hats="x.x. x.x. x.x. x.x. | x.x. x.x. x.x. x.O.",
             bass=("R..R ..8. 7.5. R.7. | R..R ..7. 5.f. g.7a", "R-.R ..R. 7.8. ..5. | R-.R ..R. 3.4. 5.7a"),
@@ -49,14 +49,14 @@ BREAK = Style(
             timekeeper=51,
         ),
         Groove(
-            kick="x.x. ..x. ..x. .o..",
+            kick="X..o ..o. X..x .o..",
             snare=".g.. X..g .g.g X..g | .g.g X..g .g.. X.gg",
             hats="xoxo xoxo xoxo xoxo | xoxo xoxo xoxo xoO.",
             bass=("R.gR .g7. 8..g 7.5. | R.gR .g7. 5.7. R.ga", "R... ..R. 8.7. 5.3. | R... ..R. 7.5. 4.3a"),
             extras={56: "x... x... x... x...", 54: "..x. ..x. ..x. ..x."},
         ),
         Groove(
-            kick="x... ..x. x.x. ..x. | x... ..x. x.x. ....",
+            kick="X... ..o. X..x ..o. | X... ..o. X.ox ....",
             snare=".... X... .g.. X..g | .... X..g .g.. X.gX",
             hats="x.x. x.xO .xx. x.x.",
             bass=("R.R. ..R. 5.7. 8.7. | R.R. ..R. 3.4. 5.ga", "R..7 ..R. 5..7 ..8. | R..7 ..R. 5.4. 3..a"),
@@ -66,12 +66,12 @@ BREAK = Style(
     layers=(
         Layer(
             "guitar", (28, 27), "strum",
-            (".... x.g. .... x.gx", "..gx ..gx ..gx .xg.", "x.gx .gx. g.gx .gx. | x.gx .gx. g.x. ..x."),
+            (".... X.g. .... X.gx", "x.gx ..gx x.gx .xg.", "x.gx .gx. x.gx .gx. | x.gx .gx. x.ox .gx."),
             52, 74, 0.2, 3, 0.6, 84,
         ),
         Layer(
             "piano", (7, 7, 16), "chords",
-            ("x.gx .gx. .gx. x.g. | x.gx .gx. ..x. x.x.", "..x. x..g ..x. x.x.", "x..x ..x. .gx. ..xg"),
+            ("X.gx .gx. X.gx .xg. | X.gx .gx. X.o. x.o.", "x.o. x..g x.o. x.ox", "X..x ..o. X.gx ..og"),
             50, 74, 0.4, 3, 0.7, 84,
         ),
         Layer(
@@ -169,21 +169,21 @@ LOCKING = Style(
     fills=("mixed", "toms", "snare", "syncopated"),
     grooves=(
         Groove(
-            kick="x... ..x. x.x. .... | x... ..x. x.x. ..x.",
+            kick="X... ..o. X..x .... | X... ..o. X.ox ..o.",
             snare=".... X..g .g.g X..g",
             hats="xoxo xoxo xoxo xoxo | xoxo xoxo xoxo xoO.",
             bass=("R... ..R. 8.7. 5.R. | R... ..R. 5.6. 7.8a", "R.gR ..5. 6.8. .g7. | R.gR ..5. 6.5. 3.2a"),
             extras={54: "x.x. X.x. x.x. X.x.", 64: "..x. ..xx ..x. ..xx", 63: "x..x .x.. x..x .x.."},
         ),
         Groove(
-            kick="x..x ..x. ..x. ..x. | x..x ..x. ..xx ....",
+            kick="X..x ..o. X..x ..o. | X..x ..o. X.ox ....",
             snare=".... X... .g.. X..g",
             hats="x.xx x.xx x.xx x.xO",
             bass=("R..R ..6. 8..6 ..5. | R..R ..6. 5.3. 2..a", "R-.R .5.6 .8.6 .5.. | R-.R .5.6 .8.7 6.5a"),
             extras={54: ".... x... .... x...", 56: "x... x.x. x... x.x."},
         ),
         Groove(
-            kick="x.x. .... x.x. ..x. | x.x. .... x..x ..x.",
+            kick="X.o. .... X.o. ..o. | X.o. .... X..x ..o.",
             snare=".... X.g. .g.. X.gg",
             hats="x.x. x.x. x.x. x.x.",
             bass=("R.R. ..f. R.R. 6.7. | R.R. ..f. 3.4. 5..a", "R.8R ..7. R.8R 6.5. | R.8R ..7. 5.4. 3.2a"),
@@ -194,12 +194,12 @@ LOCKING = Style(
     layers=(
         Layer(
             "guitar", (27, 28), "strum",
-            ("xggx ggxg xggx ggxg | xggx ggxg gxgx .gx.", "g.gx .ggx g.gx .gx.", ".gx. .gx. .gx. xgx."),
+            ("xggx xgog xggx xgog | xggx xgog xgox .gx.", "x.gx .ggx x.gx xgo.", "xgo. xgo. xgo. xgx."),
             52, 76, 0.1, 3, 0.55, 84,
         ),
         Layer(
             "piano", (7, 17, 4), "chords",
-            ("..x. .xg. ..x. x.g.", "x.g. x..x .gx. ..x.", "x--. ..x. x-.x ..x."),
+            ("x.o. xxg. x.o. x.g.", "X.g. x..x X.gx ..o.", "X--. ..o. X-.x ..o."),
             50, 74, 0.35, 4, 0.7, 80,
         ),
         Layer(

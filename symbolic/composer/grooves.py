@@ -109,7 +109,9 @@ class Drummer:
         def play(key: int, pattern: str, scale: float = 1.0) -> None:
             for at, sign, _ in steps(pattern, bar):
                 if at < stop - 1e-6:
-                    self._strike(at, key, _TOUCH[sign] * scale * force)
+                    # Feet follow the beat, so the kicks between stay behind those on it.
+                    between = 0.88 if key == KICK and at % 1.0 else 1.0
+                    self._strike(at, key, _TOUCH[sign] * scale * force * between)
 
         if not sparse or bar.place >= bar.length // 2:
             play(KICK, groove.kick)
@@ -134,9 +136,9 @@ class Drummer:
                 continue
             # The hand comes down on the beat and up between: that alone makes eighths swing.
             where = round(4 * at) % 4
-            shape = (1.0, 0.74, 0.88, 0.7)[where]
+            shape = (1.0, 0.66, 0.78, 0.66)[where]
             key = {"O": OPEN, "p": PEDAL}.get(sign, busy)
-            touch = 100.0 if sign == "O" else _TOUCH.get(sign, 96.0)
+            touch = 118.0 if sign == "O" else _TOUCH.get(sign, 96.0)
             self._strike(at, key, touch * shape * force)
             if rolls and where == 2 and key == CLOSED and self.rng.random() < 0.06:
                 for i in (1, 2, 3):
