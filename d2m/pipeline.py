@@ -126,6 +126,8 @@ def generate(
         raise D2MError(f"seed {seed} is not usable; give a whole number from 0 on")
     opened = open_video(video)
     suffix = container_for(opened.codec) if write_video else ""
+    if keep_audio and not opened.has_audio:
+        opened.warn("the video has no sound to keep")
     clock = _Clock(progress)
     with _staging(Path(output_dir or ".")) as staging, _loading(engine, codec, level, weights) as loading:
         analysis = _watch(opened, code, loading, clock)
@@ -138,7 +140,7 @@ def generate(
         asked = _asked(engine, codec, level) | {"seed": int(seed), "genre_asked": genre or "auto"}
         report = _report(opened, analysis, soundtrack, asked, clock.seconds, files)
         with writing(staging / files["json"]):
-            (staging / files["json"]).write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", "utf-8")
+            (staging / files["json"]).write_text(_json(report), "utf-8", errors="backslashreplace")
             published = _publish(staging, files)
     return Result(soundtrack, analysis.dance, published, report)
 
@@ -255,6 +257,10 @@ def _report(
         "warnings": [*video.warnings, *analysis.notes],
         "files": dict(files),
     }
+
+
+def _json(report: dict[str, object]) -> str:
+    return json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _versions() -> dict[str, str]:

@@ -52,6 +52,7 @@ def draw_report(analysis: Analysis, soundtrack: Soundtrack, path: Path, title: s
         f"beat confidence {grid.confidence:.2f}",
         fontsize=13,
         color=_INK,
+        parse_math=False,  # a dollar sign in a file's name is just that
     )
     _draw_motion(axes[0], analysis, duration)
     mono = np.asarray(soundtrack.waveform, np.float32).mean(axis=0)

@@ -37,7 +37,7 @@ def shared() -> Path:
 def picture(time: float, duration: float, size: tuple[int, int]) -> np.ndarray:
     """uint8 (height, width, 3): grey that tells the time (:func:`time_shown`), red in the top left."""
     width, height = size
-    rgb = np.full((height, width, 3), round(20 + 200 * time / duration), np.uint8)
+    rgb = np.full((height, width, 3), min(255, round(20 + 200 * time / duration)), np.uint8)
     rgb[: height // 4, : width // 4] = (220, 20, 20)
     return rgb
 

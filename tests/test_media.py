@@ -214,6 +214,12 @@ def test_a_wav_is_read_with_its_own_channels(tmp_path):
     assert read_audio(tmp_path / "a.wav", RATE)[0] == pytest.approx(made.mean(axis=0), abs=1e-4)
 
 
+def test_a_header_that_claims_many_hours_is_refused(clip, tmp_path):
+    path = clip(tmp_path / "claims.mp4", times=[*np.arange(0, 2, 0.1), 40_000.0])
+    with pytest.raises(D2MError, match="11.1 hours"):
+        open_video(path)
+
+
 @pytest.mark.parametrize("content", ["hls", "concat"])
 def test_a_playlist_dressed_as_a_video_does_not_open_other_files(clip, tmp_path, content):
     clip(tmp_path / "other.mp4")

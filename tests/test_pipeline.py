@@ -121,6 +121,22 @@ def test_a_real_dancer_gets_music_at_a_dance_tempo(shared, tmp_path):
     assert read_audio(result.files["wav"], RATE).shape[1] / RATE == pytest.approx(open_video(clip).duration, abs=0.02)
 
 
+def test_damaged_pictures_and_odd_names_are_no_obstacle(clip, tmp_path):
+    import av
+
+    video = clip(tmp_path / "50$ dance \\foo$ ünï.mp4", duration=3.0, options={"g": "10"})
+    data = bytearray(video.read_bytes())
+    with av.open(str(video)) as container:
+        spots = [(p.pos, p.size) for p in container.demux(video=0) if p.size][22:26]
+    for pos, size in spots:
+        data[pos : pos + size] = np.random.default_rng(0).bytes(size)
+    video.write_bytes(data)
+    result = d2m.generate(video, tmp_path / "out", engine=Clicks(), keep_audio=True)
+    assert [line for line in result.report["warnings"] if "skipped" in line]
+    assert [line for line in result.report["warnings"] if "no sound to keep" in line]
+    assert read_audio(result.files["wav"], RATE).shape[1] / RATE == pytest.approx(3.0, abs=0.01)
+
+
 @dataclass
 class Failing(Clicks):
     """An engine that breaks off."""

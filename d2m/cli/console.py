@@ -38,9 +38,9 @@ def quiet_libraries() -> Iterator[None]:
 def _moved(descriptor: int, name: str) -> Iterator[None]:
     """File descriptor -> nowhere, and the stream of ``sys`` that wrote to it -> a copy of it."""
     stream = getattr(sys, name)
+    wraps = stream.fileno() == descriptor
     stream.flush()
     copy = os.dup(descriptor)
-    wraps = stream.fileno() == descriptor
     with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), descriptor)
     with os.fdopen(copy, "w", buffering=1, encoding=stream.encoding, errors="backslashreplace") as moved:
