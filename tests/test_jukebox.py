@@ -91,10 +91,7 @@ def test_codes_are_identical_to_the_original(vqvae, waveform, golden):
 def test_encoder_output_is_the_originals(vqvae, waveform, golden):
     assert relative(vqvae.features(waveform, 2)[0], golden["encoded_level2"]) < 1e-4
     for level in (0, 1):
-        assert (
-            relative(vqvae.features(waveform, level)[0, :, :64], golden[f"encoded_level{level}_first64"])
-            < 1e-4
-        )
+        assert relative(vqvae.features(waveform, level)[0, :, :64], golden[f"encoded_level{level}_first64"]) < 1e-4
 
 
 @pytest.mark.parametrize("level", [0, 1, 2])
