@@ -202,18 +202,21 @@ def _sound_blocks(container, stream, sample_rate: int, layout: str, origin: floa
 
     resampler = av.AudioResampler(format="fltp", layout=layout, rate=sample_rate)
     channels = 1 if layout == "mono" else 2
-    end, skip = None, 0  # end: time in the file up to which sound has been handed to the resampler
+    end: float | None = None  # time in the file up to which sound has been handed to the resampler
+    skip = 0
     for sound in decode_all(container, stream, lambda: None):
-        time = end if sound.pts is None else float(sound.pts * sound.time_base)
+        stamp = None if sound.pts is None else float(sound.pts * sound.time_base)
         if end is None:
-            time = origin if time is None else time
+            time = (origin or 0.0) if stamp is None else stamp
             lead = 0 if origin is None else round((time - origin) * sample_rate)
             skip = max(0, -lead)
             if lead > 0:
                 yield np.zeros((channels, min(lead, round(LONGEST * sample_rate))), np.float32)
-        elif _GAP < time - end < LONGEST:
-            yield np.zeros((channels, round((time - end) * sample_rate)), np.float32)
-        end = max(time or 0.0, end or -np.inf) + sound.samples / sound.sample_rate
+        else:
+            time = end if stamp is None else max(stamp, end)
+            if _GAP < time - end < LONGEST:
+                yield np.zeros((channels, round((time - end) * sample_rate)), np.float32)
+        end = time + sound.samples / sound.sample_rate
         sound.pts = None
         for piece in resampler.resample(sound):
             block, skip = _after(piece.to_ndarray(), skip)
@@ -265,7 +268,7 @@ class _Scaler:
         self._shown = (max(2, round(video.width * scale)), max(2, round(video.height * scale)))
         # Two steps: swscale is about twice as fast at scaling, then converting, as at both at once.
         self._resize, self._to_rgb = VideoReformatter(), VideoReformatter()
-        self._picture, self._rgb = None, None
+        self._picture, self._rgb = None, np.empty((0, 0, 3), np.uint8)
 
     def __call__(self, picture) -> np.ndarray:
         if picture is self._picture:

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -58,7 +58,7 @@ class Result:
     soundtrack: Soundtrack
     dance: Dance
     files: dict[str, Path]
-    report: dict[str, object]
+    report: dict[str, Any]
 
 
 @dataclass
@@ -145,7 +145,7 @@ def generate(
     return Result(soundtrack, analysis.dance, published, report)
 
 
-def _asked(engine: str | Engine, codec: str, level: str) -> dict[str, object]:
+def _asked(engine: str | Engine, codec: str, level: str) -> dict[str, Any]:
     """Engine, codec and level for the report; an engine of the caller's own has neither codec nor level."""
     if not isinstance(engine, str):
         return {"engine": engine.name, "codec": None, "level": None}
@@ -222,10 +222,10 @@ def _report(
     video: Video,
     analysis: Analysis,
     soundtrack: Soundtrack,
-    asked: dict[str, object],
+    asked: dict[str, Any],
     seconds: dict[str, float],
     files: dict[str, str],
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """What the json file holds."""
     grid, provenance = soundtrack.grid, soundtrack.provenance
     genre = provenance.get("genre") or analysis.dance.genre
@@ -259,7 +259,7 @@ def _report(
     }
 
 
-def _json(report: dict[str, object]) -> str:
+def _json(report: dict[str, Any]) -> str:
     return json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -47,7 +47,7 @@ def generate(
 
     paths = [Path(video) for video in videos]
     _refuse_same_names(paths)
-    reports: list[dict[str, object]] = []
+    reports: list[dict[str, Any]] = []
     for video in paths:
         try:
             with stage_bars(STAGES, video.name) as tell:
@@ -102,7 +102,7 @@ def _tell(result) -> None:
         typer.echo(f"  {path}")
 
 
-def _print_json(content: dict[str, object]) -> None:
+def _print_json(content: dict[str, Any]) -> None:
     import json
 
     typer.echo(json.dumps(content, indent=2, ensure_ascii=False))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -76,13 +76,13 @@ def verify(
         typer.echo(f"{name}: as its card says")
 
 
-def _plain(card) -> dict[str, object]:
+def _plain(card) -> dict[str, Any]:
     import dataclasses
 
     return dataclasses.asdict(card)
 
 
-def _print_json(content: dict[str, object]) -> None:
+def _print_json(content: dict[str, Any]) -> None:
     import json
 
     typer.echo(json.dumps(content, indent=2, ensure_ascii=False, default=str))
