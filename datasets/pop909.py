@@ -30,7 +30,7 @@ _MAX_EXTRACTED_BYTES = 200_000_000
 
 @dataclass(frozen=True)
 class Chord:
-    """A chord over a span: ``start`` and ``end`` in beats, ``root`` and ``bass`` pitch classes, ``tones`` pitch classes."""
+    """A chord over a span: ``start`` and ``end`` in beats; ``root``, ``bass`` and ``tones`` are pitch classes."""
 
     start: float
     end: float

@@ -71,7 +71,7 @@ def generator(
     steps: Steps = 10000,
     minutes: Minutes = 0.0,
     seed: Seed = 0,
-    batch: Batch = 12,
+    batch: Batch = 8,
     rate: Rate = 6e-4,
     start: Start = None,
     codec: Annotated[str, typer.Option(help="Codec (name or file) whose features are predicted.")] = "studio-codec",

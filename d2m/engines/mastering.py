@@ -12,10 +12,11 @@ TARGET_LUFS = -14.0
 
 
 def limit(waveform: np.ndarray, sample_rate: int, ceiling: float) -> np.ndarray:
-    """A look-ahead peak limiter: gain falls before a peak and recovers over 80 ms, so nothing passes ``ceiling``."""
+    """A look-ahead peak limiter: gain falls before a peak and recovers over 80 ms; nothing passes ``ceiling``."""
     from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
     need = np.minimum(1.0, ceiling / np.maximum(np.abs(waveform).max(0), 1e-9))
+    # The minimum spans twice the mean that follows, which keeps the smoothed gain below what each peak needs.
     window = 2 * int(0.0025 * sample_rate) + 1
     # The minimum over a window twice as long as the mean that follows keeps the smoothed gain below what each peak needs.
     gain = uniform_filter1d(minimum_filter1d(need, 2 * window - 1), window)

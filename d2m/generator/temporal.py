@@ -32,11 +32,11 @@ class TemporalConfig:
     """
 
     feature_size: int = 64
-    channels: int = 384
+    channels: int = 320
     blocks: int = 10
     dilation_cycle: int = 5
-    part_channels: int = 160
-    part_blocks: int = 3
+    part_channels: int = 128
+    part_blocks: int = 2
     noise_size: int = 8
     visual_size: int = 2048
     sigma: float = 8.0

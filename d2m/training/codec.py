@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,7 +92,7 @@ class CodecTask(Task):
         settings = self.settings
         warm = min(1.0, (step + 1) / 100)
         share = min(1.0, step / settings.steps)
-        return settings.learning_rate * warm * (0.05 + 0.95 * 0.5 * (1 + np.cos(np.pi * share)))
+        return settings.learning_rate * warm * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * share)))
 
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
         settings, codec = self.settings, self.codec

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,8 +37,8 @@ class GeneratorTraining:
     train: Path
     held_out: Path
     steps: int
-    batch: int = 12
-    frames: int = 192
+    batch: int = 8
+    frames: int = 160
     learning_rate: float = 6e-4
     perceptual_after: int = 10**9
     adversarial_after: int = 10**9
@@ -120,7 +121,7 @@ class GeneratorTask(Task):
 
     def _rate(self, step: int) -> float:
         share = min(1.0, step / self.settings.steps)
-        return self.settings.learning_rate * min(1.0, (step + 1) / 100) * (0.05 + 0.475 * (1 + np.cos(np.pi * share)))
+        return self.settings.learning_rate * min(1.0, (step + 1) / 100) * (0.05 + 0.475 * (1 + math.cos(math.pi * share)))
 
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
         settings, weights = self.settings, self.settings.weights

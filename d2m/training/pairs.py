@@ -64,8 +64,9 @@ def make_pair(waveform: np.ndarray, score: Score, dance: Dance, genre: int, samp
 def save_pair(pair: Pair, path: str | Path) -> None:
     """Write an example, whole or not at all."""
     path = Path(path)
-    temporary = path.with_name(path.name + ".partial.npz")
-    np.savez_compressed(temporary, **vars(pair))
+    temporary = path.with_name(path.name + ".partial")
+    with open(temporary, "wb") as file:
+        np.savez_compressed(file, **vars(pair))
     os.replace(temporary, path)
 
 

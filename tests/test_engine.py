@@ -1,0 +1,124 @@
+"""The vq engine on its shipped weights: length, level, windows, seeds, conditions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from d2m import engines
+from d2m.engines import vq
+from d2m.engines.mastering import limit, master
+from d2m.errors import D2MError
+from d2m.loudness import loudness
+from d2m.types import BeatGrid, Dance, Motion
+
+
+@pytest.fixture(scope="module")
+def engine() -> vq.VqEngine:
+    return engines.load("vq")
+
+
+@pytest.fixture(scope="module")
+def dance() -> Dance:
+    rng = np.random.default_rng(3)
+    duration, fps = 5.3, 30.0
+    time = np.arange(int(duration * fps)) / fps
+    joints = np.tile(rng.uniform(0.2, 0.8, (33, 3)), (len(time), 1, 1))
+    joints[..., 1] += 0.03 * np.abs(np.sin(np.pi * 2 * time))[:, None]
+    motion = Motion(joints.astype(np.float32), fps, "mediapipe33", np.ones((len(time), 33), np.float32))
+    grid = BeatGrid.steady(120, duration)
+    beats = len(grid.beats)
+    return Dance(duration, motion, grid, np.full(beats, 0.7, np.float32), np.full(beats, 0.5, np.float32), "gHO")
+
+
+@pytest.fixture(scope="module")
+def soundtrack(engine, dance):
+    return engine.compose(dance, seed=1)
+
+
+def test_music_is_as_long_as_the_dance(soundtrack, dance):
+    assert soundtrack.waveform.shape == (1, round(dance.duration * soundtrack.sample_rate))
+    assert soundtrack.waveform.dtype == np.float32
+    assert soundtrack.codes.shape[1] == int(np.ceil(dance.duration * 22050 / 256))
+
+
+def test_level_is_even_and_never_clips(soundtrack):
+    wave = soundtrack.waveform
+    peak = 20 * np.log10(np.abs(wave).max())
+    assert -12 < peak < -0.1
+    assert -24 < loudness(wave, 22050) < -10
+    seconds = wave[0, : 5 * 22050].reshape(5, -1)
+    assert np.sqrt((seconds**2).mean(1)).min() > 0.01
+
+
+def test_it_is_the_beat_that_is_heard(soundtrack, dance):
+    librosa = pytest.importorskip("librosa")
+    strength = librosa.onset.onset_strength(y=soundtrack.waveform[0], sr=22050, hop_length=256)
+    on = dance.grid.beats[(dance.grid.beats > 0.2) & (dance.grid.beats < 5)]
+    near = [strength[max(0, int(b * 22050 / 256) - 2) : int(b * 22050 / 256) + 4].max() for b in on]
+    assert np.mean(near) > 1.5 * strength.mean()
+
+
+def test_same_seed_same_music_other_seed_other_music(engine, dance, soundtrack):
+    again, other = engine.compose(dance, seed=1), engine.compose(dance, seed=2)
+    np.testing.assert_allclose(again.waveform, soundtrack.waveform, atol=1e-4)
+    assert np.abs(other.waveform - soundtrack.waveform).max() > 0.1
+
+
+def test_windows_meet_without_a_seam(engine, dance, soundtrack, monkeypatch):
+    monkeypatch.setattr(vq, "_WINDOW", 100)
+    pieces = engine.compose(dance, seed=1)
+    # A code on the border between two entries may fall to either side; the music stays the same.
+    assert (pieces.codes == soundtrack.codes).mean() > 0.999
+    difference = np.abs(pieces.waveform - soundtrack.waveform)
+    assert np.quantile(difference, 0.99) < 1e-3
+
+
+def test_a_dance_without_a_dancer_or_genre_gets_music_too(engine, dance):
+    music = engine.compose(replace(dance, motion=None, genre=None), seed=1)
+    assert music.waveform.std() > 0.02
+
+
+def test_half_a_second_is_enough(engine, dance):
+    grid = BeatGrid.steady(120, 0.5)
+    ones = np.ones(len(grid.beats), np.float32)
+    short = replace(dance, duration=0.5, grid=grid, energy=ones, accents=ones, motion=None)
+    assert engine.compose(short).waveform.shape == (1, 11025)
+
+
+@pytest.mark.parametrize(
+    "options", [{"name": "organ"}, {"codec": "mp3"}, {"codec": "jukebox", "level": "middle"}, {"weights": "nobody"}]
+)
+def test_what_does_not_exist_is_said(options):
+    with pytest.raises(D2MError):
+        engines.load(**options)
+
+
+def test_weights_of_another_model_are_refused():
+    with pytest.raises(D2MError, match="generator"):
+        engines.load("vq", weights="studio-codec")
+
+
+def test_limiter_keeps_the_ceiling_and_leaves_quiet_music_alone():
+    rng = np.random.default_rng(0)
+    wave = rng.normal(0, 0.1, (1, 22050))
+    wave[0, 5000] = 3.0
+    assert np.abs(limit(wave, 22050, 0.9)).max() <= 0.9 + 1e-9
+    np.testing.assert_allclose(limit(0.1 * wave[:, :4000], 22050, 0.9), 0.1 * wave[:, :4000])
+
+
+def test_master_brings_music_of_any_level_to_one():
+    rng = np.random.default_rng(0)
+    music = rng.normal(0, 1, (1, 3 * 22050)) * (0.2 + 0.1 * np.sin(np.arange(3 * 22050) / 500))
+    loud, quiet = (master(music * gain, 22050, 3.0) for gain in (1.0, 0.01))
+    assert loudness(loud, 22050) == pytest.approx(loudness(quiet, 22050), abs=0.2)
+    assert loudness(loud, 22050) == pytest.approx(-14, abs=1)
+    assert not master(np.zeros((1, 22050)), 22050, 1.0).any()
+
+
+def test_loudness_of_a_full_scale_tone_is_that_of_the_standard():
+    for rate in (22050, 44100, 48000):
+        tone = np.sin(2 * np.pi * 997 * np.arange(3 * rate) / rate)[None]
+        assert loudness(tone, rate) == pytest.approx(-3.01, abs=0.1)
