@@ -104,6 +104,50 @@ def test_an_option_that_names_nothing(clip, capfd, tmp_path, options, said):
     assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"]
 
 
+class _Evil:
+    """Unpickled carelessly, it makes a folder."""
+
+    def __reduce__(self):
+        return os.mkdir, ("owned",)
+
+
+def evil_weights(folder: Path) -> str:
+    import torch
+
+    torch.save({"model": _Evil()}, folder / "evil.pt")
+    return str(folder / "evil.pt")
+
+
+def weights_of_another_model(folder: Path) -> str:
+    from d2m.weights import list_cards
+
+    others = [card.name for card in list_cards() if card.kind != "generator"]
+    if not others:
+        pytest.skip("no weights are installed")
+    return others[0]
+
+
+def text_weights(folder: Path) -> str:
+    (folder / "text.safetensors").write_text("not weights " * 100)
+    return str(folder / "text.safetensors")
+
+
+@pytest.mark.parametrize("make", [evil_weights, weights_of_another_model, text_weights])
+def test_weights_that_do_not_fit_or_mean_harm(clip, capfd, tmp_path, monkeypatch, make):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").mkdir()
+    clip(tmp_path / "in/a.mp4", duration=1.0)
+    weights = make(tmp_path / "in")
+    assert main(["generate", "in/a.mp4", "-o", "out", "--weights", weights]) == 1
+    heard = capfd.readouterr()
+    assert heard.out == ""
+    assert len(heard.err.splitlines()) == 1
+    assert heard.err.startswith("error: ")
+    assert "bug in d2m" not in heard.err
+    assert Path(weights).name in heard.err
+    assert [p.name for p in tmp_path.iterdir()] == ["in"]
+
+
 def test_folders_and_files_without_permission(clip, tmp_path):
     """In a process without root's capabilities, to which every file is open."""
     clip(tmp_path / "a.mp4", duration=1.0)
