@@ -268,12 +268,16 @@ class _Scaler:
         self._shown = (max(2, round(video.width * scale)), max(2, round(video.height * scale)))
         # Two steps: swscale is about twice as fast at scaling, then converting, as at both at once.
         self._resize, self._to_rgb = VideoReformatter(), VideoReformatter()
+        self._turn: tuple[bool, bool, bool] | None = None
         self._picture, self._rgb = None, np.empty((0, 0, 3), np.uint8)
 
     def __call__(self, picture) -> np.ndarray:
         if picture is self._picture:
             return self._rgb
-        transposed, flip_x, flip_y = _display_matrix(picture)
+        if self._turn is None:
+            # Once only: a picture whose side data was looked at refers to itself and is freed late.
+            self._turn = _display_matrix(picture)
+        transposed, flip_x, flip_y = self._turn
         width, height = self._shown[::-1] if transposed else self._shown
         if (width, height) != (picture.width, picture.height):
             picture_yuv = self._resize.reformat(
