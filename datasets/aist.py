@@ -20,13 +20,13 @@ arrays, and calls nothing else.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from d2m.datasets.atomic import whole_file
 from d2m.datasets.safe_pickle import load_pickle, save_pickle
 
 from d2m.errors import D2MError
@@ -286,13 +286,5 @@ def write_text(path: str | Path, text: str) -> None:
     Raises:
         D2MError: if it cannot be written.
     """
-    path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as part:
         part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
-    except OSError as error:
-        raise D2MError(f"cannot write {path}: {error.strerror or error}; choose a folder with space") from error
-    finally:
-        part.unlink(missing_ok=True)

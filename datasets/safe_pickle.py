@@ -8,12 +8,12 @@ numpy's four array builders, of old or new numpy, and each of those checks what 
 from __future__ import annotations
 
 import io
-import os
 import pickle
 import pickletools
 from pathlib import Path
 
 import numpy as np
+from d2m.datasets.atomic import whole_file
 
 from d2m.errors import D2MError
 
@@ -68,17 +68,8 @@ def save_pickle(path: str | Path, data: dict[str, object]) -> None:
     Raises:
         D2MError: if the file cannot be written.
     """
-    path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            pickle.dump(data, file, protocol=4)
-        os.replace(part, path)
-    except OSError as error:
-        raise D2MError(f"cannot write {path}: {error.strerror or error}; choose a folder with space") from error
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path) as part, part.open("wb") as file:
+        pickle.dump(data, file, protocol=4)
 
 
 class _Unsafe(Exception):
@@ -155,6 +146,13 @@ def _encode(text: object, encoding: object = "latin1") -> bytes:
     return text.encode("latin1")
 
 
+def _no_bytes(*arguments: object) -> bytes:
+    # how protocols 0 to 2 write empty bytes
+    if arguments:
+        raise _Unsafe("builds bytes in an unusual way")
+    return b""
+
+
 _BUILDERS: dict[tuple[str, str], object] = {
     ("numpy.core.multiarray", "_reconstruct"): _array,
     ("numpy.core.multiarray", "scalar"): _scalar,
@@ -162,4 +160,6 @@ _BUILDERS: dict[tuple[str, str], object] = {
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): _Kind,
     ("_codecs", "encode"): _encode,
+    ("__builtin__", "bytes"): _no_bytes,
+    ("builtins", "bytes"): _no_bytes,
 }

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-
-from d2m.errors import D2MError
+from d2m.datasets.atomic import whole_file
 
 from . import skeleton as sk
 from .camera import Camera
@@ -64,26 +62,18 @@ def film(
     """
     import av
 
-    path = Path(path)
-    part = path.with_name(f".{path.stem}.{os.getpid()}.part.mp4")
-    try:
-        with av.open(str(part), "w") as container:
-            stream = _video_stream(container, camera.size, fps, crf)
-            sound = None if waveform is None else container.add_stream("aac", rate=sample_rate)
-            if sound is not None:
-                sound.layout = "mono" if waveform.shape[0] == 1 else "stereo"
-            for picture in pictures(performance, camera, look, fps):
-                for packet in stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")):
-                    container.mux(packet)
-            for packet in stream.encode():
+    with whole_file(path) as part, av.open(str(part), "w") as container:
+        stream = _video_stream(container, camera.size, fps, crf)
+        sound = None if waveform is None else container.add_stream("aac", rate=sample_rate)
+        if sound is not None:
+            sound.layout = "mono" if waveform.shape[0] == 1 else "stereo"
+        for picture in pictures(performance, camera, look, fps):
+            for packet in stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")):
                 container.mux(packet)
-            if sound is not None:
-                _sound(container, sound, waveform, sample_rate)
-        os.replace(part, path)
-    except OSError as error:
-        raise D2MError(f"cannot write {path}: {error.strerror or error}; choose a folder with space") from error
-    finally:
-        part.unlink(missing_ok=True)
+        for packet in stream.encode():
+            container.mux(packet)
+        if sound is not None:
+            _sound(container, sound, waveform, sample_rate)
 
 
 def _video_stream(container, size: tuple[int, int], fps: int, crf: int):

@@ -13,7 +13,8 @@ from .camera import Camera
 from .choreographer import Performance
 
 #: MediaPipe's landmarks: name -> (SMPL joint, offset in that joint's axes as a fraction of stature); the left
-#: side only, the right is its mirror image.
+#: side only, the right is its mirror image. Hips, knees and ankles lie where the pose model puts them on a filmed
+#: mannequin: 2 to 3 % of stature above the joints.
 _LEFT33: dict[str, tuple[str, tuple[float, float, float]]] = {
     "eye_inner": ("head", (0.010, 0.048, 0.052)),
     "eye": ("head", (0.018, 0.048, 0.050)),
@@ -26,11 +27,11 @@ _LEFT33: dict[str, tuple[str, tuple[float, float, float]]] = {
     "pinky": ("wrist", (0.052, -0.006, -0.020)),
     "index": ("wrist", (0.058, -0.002, 0.014)),
     "thumb": ("wrist", (0.030, -0.004, 0.026)),
-    "hip": ("hip", (0.0, 0.0, 0.0)),
-    "knee": ("knee", (0.0, 0.0, 0.0)),
-    "ankle": ("ankle", (0.0, 0.0, 0.0)),
-    "heel": ("ankle", (0.0, -0.032, -0.030)),
-    "foot_index": ("ankle", (0.008, -0.030, 0.095)),
+    "hip": ("pelvis", (0.057, -0.019, 0.0)),
+    "knee": ("knee", (0.0, 0.030, 0.0)),
+    "ankle": ("ankle", (0.0, 0.018, 0.0)),
+    "heel": ("ankle", (-0.006, -0.018, -0.030)),
+    "foot_index": ("ankle", (-0.008, -0.022, 0.095)),
 }
 _NOSE = ("head", (0.0, 0.030, 0.062))
 #: Order of MediaPipe's 33 landmarks.
@@ -67,7 +68,7 @@ def _anchor(name: str) -> tuple[int, tuple[float, float, float]]:
         return sk.INDEX[_NOSE[0]], _NOSE[1]
     side, _, part = name.partition("_")
     joint, (x, y, z) = _LEFT33[part]
-    full = joint if joint == "head" else f"{side}_{joint}"
+    full = joint if joint in ("head", "pelvis") else f"{side}_{joint}"
     return sk.INDEX[full], (x if side == "left" else -x, y, z)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from d2m.datasets import aist
+from d2m.datasets.atomic import whole_file
 from scipy.ndimage import gaussian_filter1d
 
 from d2m.errors import D2MError
@@ -184,22 +185,17 @@ def _make_song(song: plan.Song, studio: Studio, out: Path) -> tuple[str, float]:
 def _write_wav(path: Path, waveform: np.ndarray, sample_rate: int) -> None:
     import soundfile
 
-    part = path.with_name(f".{path.stem}.{os.getpid()}.part.wav")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        soundfile.write(part, waveform.T, sample_rate, subtype="PCM_16")
-        os.replace(part, path)
-    except (OSError, soundfile.LibsndfileError) as error:
-        raise D2MError(f"cannot write {path}: {error}; choose a folder with space") from error
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path) as part:
+        try:
+            soundfile.write(part, waveform.T, sample_rate, subtype="PCM_16")
+        except soundfile.LibsndfileError as error:
+            raise OSError(str(error)) from error
 
 
 def _film(danced: Performance, camera: Camera, path: Path, dancer: int, seed: int) -> None:
     from .filming import film
     from .mannequin import Look
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     small = Camera(np.diag([1 / 3, 1 / 3, 1.0]) @ camera.matrix, camera.rotation, camera.translation, (640, 360))
     film(danced, small, path, look=Look.random(plan.look_stream(seed, dancer)))
 

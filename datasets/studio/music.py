@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 from d2m.datasets.aist import write_text
+from d2m.datasets.atomic import whole_file
 from scipy.ndimage import gaussian_filter1d
 
 from d2m.errors import D2MError
@@ -64,7 +64,6 @@ def compose_song(genre: str, seconds: float, rng: np.random.Generator) -> tuple[
 
 def write_score(path: str | Path, score: Score, energy: np.ndarray | None = None) -> None:
     """A score as ``.npz``: the grid, and ``partN_*`` arrays per instrument; complete or absent."""
-    path = Path(path)
     grid = score.grid
     arrays: dict[str, np.ndarray] = {
         "beats": grid.beats, "downbeats": grid.downbeats, "tempo": np.array(grid.tempo),
@@ -76,15 +75,8 @@ def write_score(path: str | Path, score: Score, energy: np.ndarray | None = None
     for i, part in enumerate(score.parts):
         for name in ("starts", "ends", "pitches", "velocities"):
             arrays[f"part{i}_{name}"] = getattr(part, name)
-    part_path = path.with_name(f".{path.stem}.{os.getpid()}.part.npz")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as part_path:
         np.savez_compressed(part_path, **arrays)
-        os.replace(part_path, path)
-    except OSError as error:
-        raise D2MError(f"cannot write {path}: {error.strerror or error}; choose a folder with space") from error
-    finally:
-        part_path.unlink(missing_ok=True)
 
 
 def read_score(path: str | Path) -> tuple[Score, np.ndarray]:

@@ -170,15 +170,15 @@ def stomp(routine: Routine, at: float, beats: float, side: int, step: float) -> 
 def jump(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
     """A hop that lands on the beat with soft knees."""
     for position in _landings(at, beats, 2 * step):
-        up = 0.16 * routine.size(position)
+        up = 0.12 * routine.size(position)
         out = routine.rng.uniform(0.0, 0.16)
-        routine.pose("pelvis", position - 0.75 * step, (0, -0.14, 0, 0.1, 0, 0), 0.5 * step)
-        routine.pose("pelvis", position - 0.38 * step, (0, 0.03 + up, 0, 0, 0, 0), 0.35 * step)
-        routine.pose("pelvis", position, (0, -0.15, 0, 0.15, 0, 0), 0.35 * step)
+        routine.pose("pelvis", position - 0.95 * step, (0, -0.11, 0, 0.1, 0, 0), 0.5 * step)
+        routine.pose("pelvis", position - 0.45 * step, (0, 0.02 + up, 0, 0, 0, 0), 0.45 * step)
+        routine.pose("pelvis", position, (0, -0.12, 0, 0.15, 0, 0), 0.42 * step)
         routine.pose("pelvis", position + 0.8 * step, (0, -0.04, 0, 0.03, 0, 0), 0.7 * step)
         for foot in (1, -1):
-            routine.step(foot, position - 0.65 * step, ease=0.3 * step, lift=0.0)
-            routine.step(foot, position - 0.38 * step, out, 0.0, up, 0.5, 0.2, 0.25 * step, 0.0)
+            routine.step(foot, position - 0.75 * step, ease=0.3 * step, lift=0.0)
+            routine.step(foot, position - 0.45 * step, out, 0.0, up, 0.5, 0.2, 0.27 * step, 0.0)
             routine.step(foot, position, out, ease=0.3 * step, lift=0.0)
 
 
