@@ -102,3 +102,24 @@ def generator(
     if start:
         task.generator.load_state_dict(generators.load(start)[0].state_dict())
     train(task, _loop(run, steps, minutes, seed))
+
+
+@app.command()
+def vqvae(
+    data: Data,
+    run: Run,
+    steps: Steps = 8000,
+    minutes: Minutes = 0.0,
+    seed: Seed = 0,
+    batch: Batch = 8,
+    rate: Rate = 6e-4,
+) -> None:
+    """Train a small JukeBox VQ-VAE with levels of hop 32 and 128."""
+    import torch
+
+    from d2m.training.loop import train
+    from d2m.training.vqvae import VQVAETask, VQVAETraining
+
+    torch.manual_seed(seed)
+    settings = VQVAETraining(data / "train", data / "held_out", steps, batch=batch, learning_rate=rate)
+    train(VQVAETask(settings, seed=seed), _loop(run, steps, minutes, seed))

@@ -14,15 +14,13 @@ TARGET_LUFS = -14.0
 def limit(waveform: np.ndarray, sample_rate: int, ceiling: float) -> np.ndarray:
     """A look-ahead peak limiter: gain falls before a peak and recovers over 80 ms; nothing passes ``ceiling``."""
     from scipy.ndimage import minimum_filter1d, uniform_filter1d
+    from scipy.signal import lfilter
 
     need = np.minimum(1.0, ceiling / np.maximum(np.abs(waveform).max(0), 1e-9))
     # The minimum spans twice the mean that follows, which keeps the smoothed gain below what each peak needs.
     window = 2 * int(0.0025 * sample_rate) + 1
-    # The minimum over a window twice as long as the mean that follows keeps the smoothed gain below what each peak needs.
     gain = uniform_filter1d(minimum_filter1d(need, 2 * window - 1), window)
     release = np.exp(-1 / (0.08 * sample_rate))
-    from scipy.signal import lfilter
-
     slow = 1 - lfilter([1 - release], [1, -release], 1 - gain)
     return waveform * np.minimum(gain, slow)
 
@@ -30,8 +28,8 @@ def limit(waveform: np.ndarray, sample_rate: int, ceiling: float) -> np.ndarray:
 def master(waveform: np.ndarray, sample_rate: int, duration: float) -> np.ndarray:
     """Level, limit, and end a piece: (channels, samples) float, cut or padded to ``duration`` seconds.
 
-    The loudness is brought to -14 LUFS as far as a limiter that works on peaks alone allows, peaks to at most -1 dBFS, and
-    15 ms fades take the clicks off both ends.
+    The loudness is brought to -14 LUFS as far as a limiter that works on peaks alone allows, peaks to at most -1 dBFS,
+    and 15 ms fades take the clicks off both ends.
     """
     samples = int(round(duration * sample_rate))
     out = np.zeros((waveform.shape[0], samples), np.float64)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from d2m import codec as codecs
 from d2m import generator as generators
-from d2m.codec.base import Codec
+from d2m.codec.spectral import SpectralCodec
 from d2m.engines.base import Progress
 from d2m.engines.mastering import master
 from d2m.errors import D2MError
@@ -20,6 +21,11 @@ from d2m.generator.sketch import sketch
 from d2m.generator.temporal import Conditions, TemporalGenerator
 from d2m.types import GENRES, Dance, Score, Soundtrack
 
+if TYPE_CHECKING:
+    from d2m.jukebox.codec import JukeboxCodec
+
+#: The codec that the generators are trained on.
+CODEC = "studio-codec"
 #: Frames generated at once; memory grows with this, not with the video.
 _WINDOW = 1024
 
@@ -34,7 +40,7 @@ class VqEngine:
         weights: names of both.
     """
 
-    codec: Codec
+    codec: SpectralCodec
     generator: TemporalGenerator
     weights: tuple[str, ...]
     name: str = "vq"
@@ -81,20 +87,14 @@ class VqEngine:
         Both networks see all the neighbouring frames that reach into the window, so windows meet without a seam: the
         samples are those that one pass over the whole piece would have made.
         """
-        around = getattr(getattr(self.codec, "decoder", None), "context", 64)
+        around = self.codec.decoder.context
         first, last = max(0, begin - around), min(total, end + around)
         left, right = max(0, first - self.generator.context), min(total, last + self.generator.context)
         features = self.generator(self._conditions(dance, score, seed, left, right))[:, :, first - left : last - left]
         codes, vectors = self.codec.quantise(features)
-        wave = self._decode(vectors, first)[0, (begin - first) * self.codec.hop : (end - first) * self.codec.hop]
+        wave = self.codec.decode_features(vectors, first * self.codec.hop)
+        wave = wave[0, (begin - first) * self.codec.hop : (end - first) * self.codec.hop]
         return wave, codes[0, :, begin - first : end - first]
-
-    def _decode(self, vectors: Tensor, first: int) -> Tensor:
-        from d2m.codec.spectral import SpectralCodec
-
-        if isinstance(self.codec, SpectralCodec):
-            return self.codec.decode_features(vectors, first * self.codec.hop)
-        return self.codec.decode_features(vectors)
 
     def _conditions(self, dance: Dance, score: Score, seed: int, left: int, right: int) -> Conditions:
         rate, frames = self.codec.frame_rate, right - left
@@ -126,38 +126,69 @@ def _noise(seed: int, left: int, right: int, size: int, block: int = 256) -> np.
     return np.concatenate(drawn)[offset : offset + right - left].astype(np.float32)
 
 
-def load_engine(codec: str, level: str, weights: str | None) -> VqEngine:
+@dataclass
+class JukeboxEngine:
+    """The vq engine heard through a JukeBox VQ-VAE: its codes, its decoder.
+
+    JukeBox's codes hold the phase of the waveform, which no feed-forward generator that sees a score can know: aimed
+    at directly, their mean is near silence. So the spectral generator plays, the VQ-VAE encodes what it played, and the
+    codes are looked up and decoded as D2M-GAN does.
+
+    Attributes:
+        player: makes the performance.
+        codec: one level of a JukeBox VQ-VAE.
+        weights: names of all the weights in use.
+    """
+
+    player: VqEngine
+    codec: JukeboxCodec
+    weights: tuple[str, ...]
+    name: str = "vq"
+
+    @torch.no_grad()
+    def compose(self, dance: Dance, *, seed: int = 0, progress: Progress | None = None) -> Soundtrack:
+        """Music for ``dance``; see :meth:`VqEngine.compose`."""
+        played = self.player.compose(dance, seed=seed, progress=progress)
+        hop = self.codec.hop
+        samples = torch.from_numpy(played.waveform)
+        codes = self.codec.encode(nn.functional.pad(samples, (0, -samples.shape[1] % hop)))
+        waveform = self.codec.decode(codes).double().numpy()
+        return replace(
+            played,
+            waveform=master(waveform, played.sample_rate, dance.duration),
+            codes=codes[0].numpy(),
+            provenance=played.provenance | {"weights": list(self.weights)},
+        )
+
+
+def load_engine(codec: str, level: str, weights: str | None) -> VqEngine | JukeboxEngine:
     """The engine on the shipped weights, or on the generator that ``weights`` names.
 
     Raises:
         D2MError: if codec or level are unknown, or the weights do not fit.
     """
-    if codec == "spectral":
-        name = weights or "studio-generator"
-        generator, trained_on = generators.load(name)
-        sound: Codec = codecs.load("studio-codec")
-        sound_name = "studio-codec"
-    elif codec == "jukebox":
-        sound, sound_name = _jukebox(level)
-        name = weights or f"studio-generator-jukebox-{level}"
-        generator, trained_on = generators.load(name)
-    else:
+    if codec not in ("spectral", "jukebox"):
         raise D2MError(f"unknown codec '{codec}'; choose spectral or jukebox")
-    if trained_on and trained_on != sound_name or generator.config.feature_size != sound.feature_size:
-        raise D2MError(
-            f"{name} was trained on the codec '{trained_on}', not on '{sound_name}'; choose the matching --codec"
-        )
-    return VqEngine(sound, generator, (sound_name, str(name)))
+    name = weights or "studio-generator"
+    generator, trained_on = generators.load(name)
+    sound = codecs.load(CODEC)
+    if trained_on not in ("", CODEC) or generator.config.feature_size != sound.feature_size:
+        raise D2MError(f"{name} was trained on the codec '{trained_on}', not on '{CODEC}'; choose other weights")
+    player = VqEngine(sound, generator, (CODEC, str(name)))
+    if codec == "spectral":
+        return player
+    return JukeboxEngine(player, _jukebox(level), (*player.weights, "studio-vqvae"))
 
 
-def _jukebox(level: str) -> tuple[Codec, str]:
-    from d2m import jukebox, weights
+def _jukebox(level: str) -> JukeboxCodec:
+    from d2m import jukebox
+    from d2m import weights as shipped
     from d2m.jukebox.codec import HOPS, JukeboxCodec
 
     if level not in HOPS:
         raise D2MError(f"unknown level '{level}'; choose high or low")
-    path, _ = weights.find("studio-vqvae", "jukebox-vqvae")
+    path, _ = shipped.find("studio-vqvae", "jukebox-vqvae")
     try:
-        return JukeboxCodec(jukebox.load(path).eval(), level), f"studio-vqvae-{level}"
+        return JukeboxCodec(jukebox.load(path).eval().requires_grad_(False), level)
     except ValueError as error:
         raise D2MError(str(error)) from error
