@@ -27,7 +27,7 @@ _LOUDNESS_DB, _CEILING_DB, _MOST_LIMITING_DB = -15.0, -2.0, 6.0
 _LONGEST_RING = 3.5
 _ROOM_SEND = {"drums": 0.10, "piano": 0.16, "guitar": 0.16, "bass": 0.02, "strings": 0.24}
 # Faders in dB, measured on FluidR3: equally loud at equal velocity, with drums and bass in front.
-_KIT_FADER = {0: 6.0, 8: 4.5, 16: 2.5, 24: 1.0, 25: -3.5, 40: 5.0}
+_KIT_FADER = {0: 7.5, 8: 6.0, 16: 4.5, 24: 2.5, 25: -2.0, 40: 6.0}
 _FADER = {
     0: 3.0, 4: -5.0, 5: -1.0, 7: -3.0, 11: 6.0, 16: 0.0, 17: -6.0, 18: -4.0,
     24: -1.0, 25: -0.5, 26: -4.0, 27: -1.0, 28: 3.0, 29: -5.0,

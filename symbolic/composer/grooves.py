@@ -15,7 +15,7 @@ _TOUCH = {"X": 118.0, "x": 104.0, "o": 84.0, "g": 46.0}
 #: Loudness of keys against the kick, in the standard kit of a General MIDI soundfont.
 _TRIM = {
     KICK: 1.0, SNARE: 0.98, 40: 1.0, RIM: 0.8, CLAP: 0.86, CLOSED: 0.86, PEDAL: 0.7, OPEN: 0.84, 51: 0.84, 59: 0.8,
-    54: 0.66, 56: 0.52, 62: 0.66, 63: 0.66, 64: 0.66, 70: 0.6, 82: 0.6, CRASH: 0.9, CRASH_TWO: 0.86,
+    54: 0.66, 56: 0.52, 62: 0.66, 63: 0.66, 64: 0.66, 70: 0.6, 82: 0.6, CRASH: 0.7, CRASH_TWO: 0.68,
 }  # fmt: skip
 
 #: Fills over four beats; rows of the kit from high to low. The last beats of one are taken where there is less time.

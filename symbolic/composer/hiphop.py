@@ -158,7 +158,7 @@ KRUMP = Style(
         Groove(
             kick="X..x ..x. X..x .... | X..x ..x. X.x. ..xx",
             snare=".... X... .... X...",
-            hats="x.x. x.x. x.x. x.x.",
+            hats="x... x... x... x.x.",
             bass=("R--R --R- R--R ..8. | R--R --R- R-b- 5-a-",),
             extras={39: ".... X... .... X...", 43: "x... ..x. .... x.x.", 41: "x... .... x... ...."},
             snare_key=40,
@@ -166,7 +166,7 @@ KRUMP = Style(
         Groove(
             kick="X... x..x X... x.x. | X... x..x X.x. x...",
             snare=".... X... .... X..o",
-            hats="x.xx x.xx x.xx x.xx",
+            hats="xooo xooo xooo xooo",
             bass=("R-.. R--R R-.. R-8- | R-.. R--R b-.. 5-a-", "R-R. ..R- R-R. ..5- | R-R. ..R- b-5. ..a-"),
             extras={39: ".... X... .... X...", 45: "..x. ..x. ..x. ..x.", 41: "x..x ..x. x..x ..x."},
             snare_key=40,
@@ -183,7 +183,7 @@ KRUMP = Style(
     layers=(
         Layer(
             "strings", (48,), "chords",
-            ("x.x. x.x. x.x. x.x.", "x..x ..x. x..x ..x.", "xxx. x.x. xxx. x.x."),
+            ("Xoo. xoo. Xoo. xoo.", "X..x x... X..x x...", "Xooo xooo Xooo x..."),
             48, 72, 0.0, 3, 0.7, 88,
         ),
         Layer(
@@ -193,7 +193,7 @@ KRUMP = Style(
         ),
         Layer("guitar", (29,), "strum", ("X--- --x- X--- --x-", "x.xx x.x. x.xx x.x.", "X--- .... x--x --x-"),
               40, 60, 0.5, 2, 0.9, 82),
-        Layer("piano", (0,), "arpeggio", ("0.1. 2.1. 0.1. 2.3.", "2..1 ..0. 2..1 ..0.", "3.2. 1.2. 3.2. 1.0."),
+        Layer("piano", (0,), "arpeggio", ("0... 2.1. 0... 2.3.", "2..1 0... 2..1 0...", "3... 1.2. 3... 1.0."),
               55, 79, 0.25, 4, 0.8, 88),
         Layer("strings", (81, 80), "lead", ("x..x ..x. x--- .... | x..x ..x. x.x. x---", "x--- x.x. x--- --.. | x--- x.x. x..x ..x-"),
               55, 79, 0.75, gate=0.85, loudness=76),
