@@ -214,3 +214,22 @@ def test_a_spectrogram_shows_a_tone_in_its_band():
     scale = 2595 * np.log10(1 + np.array([1000, RATE / 2]) / 700)
     assert mel.shape[1] == pytest.approx(RATE / hop, abs=1)
     assert int(mel[:, 20].argmax()) == pytest.approx(scale[0] / scale[1] * len(mel), abs=1.5)
+
+
+def test_the_shipped_engine_makes_the_same_music_for_the_same_seed_only(clip, tmp_path):
+    from d2m import engines
+    from d2m.weights import list_cards
+
+    if not {"generator", "spectral-codec"} <= {card.kind for card in list_cards()}:
+        pytest.skip("the weights of the vq engine are not installed")
+    engine = engines.load("vq")
+    video = clip(tmp_path / "a.mp4", duration=2.0)
+    heard = []
+    for run, seed in enumerate((1, 1, 2)):
+        result = d2m.generate(video, tmp_path / str(run), engine=engine, seed=seed, write_video=False)
+        heard.append(read_audio(result.files["wav"], RATE)[0])
+        assert result.report["weights"] == list(engine.weights)
+    assert len(heard[0]) == pytest.approx(2 * RATE, abs=1)
+    assert 0.2 < np.abs(heard[0]).max() < 0.99
+    assert np.array_equal(heard[0], heard[1])
+    assert np.abs(heard[0] - heard[2]).mean() > 0.01
