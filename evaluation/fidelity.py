@@ -15,7 +15,8 @@ Metrics
   rendered pop songs: Opus at 12 kbit/s 0.29, MP3 at 32 kbit/s 0.23, white noise of the same power about 0.8.
 * :func:`stft_distance`: spectral convergence and log-magnitude distance, averaged over several resolutions.
 * :func:`onset_correlation`: Pearson correlation of onset envelopes, -1..1; do the notes start together?
-* :func:`frechet_distance` between :func:`embed` of two sets of recordings; 0 is the same distribution.
+* :func:`music_distance` between :func:`embed` of two sets of recordings: a Fréchet distance
+  (:func:`frechet_distance`); 0 is the same distribution.
 
 References
 ----------
@@ -42,7 +43,8 @@ FLOOR = 1e-4
 EMBEDDING_LUFS = -20.0
 #: Mel bands of the embedding; frames of one window (2.97 s at 22050 Hz); frames from one window to the next.
 EMBEDDING_MELS, EMBEDDING_FRAMES, EMBEDDING_STEP = 40, 256, 128
-#: Edges of the bands in which the onset envelope's fluctuation is measured, hertz.
+#: Groups of mel bands, from bass to treble, whose rhythm is described; edges of the bands of fluctuation, hertz.
+REGISTERS = 8
 RHYTHM_BANDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 
 
@@ -148,14 +150,15 @@ def onset_correlation(output: np.ndarray, reference: np.ndarray, sample_rate: in
 
 
 def embed(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
-    """What a recording sounds like, without its notes: (windows, 126) for :func:`frechet_distance`.
+    """What a recording sounds like, without its notes: (windows, 161) for :func:`frechet_distance`.
 
     The recording is brought to -20 LUFS and 22050 Hz. For each window of 256 frames of 256 samples (2.97 s;
     the next one starts half a window later):
 
     * mean, standard deviation and mean absolute change from frame to frame of 40 log10-mels (120 values): timbre, its
       variety, its restlessness;
-    * log10 of the onset envelope's power in five bands of fluctuation from 0.5 to 16 Hz (5 values): rhythm;
+    * log10 of the power with which eight groups of mels fluctuate at 0.5 to 1, 1 to 2, 2 to 4, 4 to 8 and 8 to 16 Hz
+      (40 values): rhythm;
     * the highest autocorrelation of the onset envelope at lags of 0.3 to 1 s (1 value): how clear the pulse is.
 
     Raises:
@@ -180,16 +183,18 @@ def embed(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
 
 
 def _describe(mels: np.ndarray, onsets: np.ndarray) -> np.ndarray:
-    onsets = onsets - onsets.mean()
-    power = np.abs(np.fft.rfft(onsets * np.hanning(len(onsets)))) ** 2 / len(onsets)
-    hertz = np.fft.rfftfreq(len(onsets), 256 / 22050)
+    registers = mels.reshape(REGISTERS, -1, mels.shape[1]).mean(1)
+    registers = registers - registers.mean(1, keepdims=True)
+    power = np.abs(np.fft.rfft(registers * np.hanning(mels.shape[1]), axis=1)) ** 2 / mels.shape[1]
+    hertz = np.fft.rfftfreq(mels.shape[1], 256 / 22050)
     edges = zip(RHYTHM_BANDS[:-1], RHYTHM_BANDS[1:], strict=True)
-    rhythm = [np.log10(power[(hertz >= low) & (hertz < high)].mean() + 1e-3) for low, high in edges]
+    rhythm = [np.log10(power[:, (hertz >= low) & (hertz < high)].mean(1) + 1e-3) for low, high in edges]
+    onsets = onsets - onsets.mean()
     correlation = np.correlate(onsets, onsets, "full")[len(onsets) - 1 :]
     lags = slice(int(0.3 * 22050 / 256), int(1.0 * 22050 / 256))
     pulse = correlation[lags].max() / max(correlation[0], 1e-6)
     change = np.abs(np.diff(mels, axis=1)).mean(1)
-    return np.concatenate([mels.mean(1), mels.std(1), change, rhythm, [pulse]])
+    return np.concatenate([mels.mean(1), mels.std(1), change, *rhythm, [pulse]])
 
 
 def frechet_distance(first: np.ndarray, second: np.ndarray, shrink: bool = True) -> float:
@@ -217,8 +222,22 @@ def frechet_distance(first: np.ndarray, second: np.ndarray, shrink: bool = True)
     return float(max(np.square(mean_a - mean_b).sum() + np.trace(cov_a) + np.trace(cov_b) - 2 * cross, 0.0))
 
 
+def music_distance(embedded: np.ndarray, real: np.ndarray) -> float:
+    """Fréchet distance of a set of embeddings to real music's, every value in units of its standard deviation over the
+    real music, divided by the number of values; unlike the plain distance, small values count as much as large ones.
+
+    Args:
+        embedded, real: (windows, 161) from :func:`embed`; equally many, for figures that can be compared.
+
+    Raises:
+        ValueError: as :func:`frechet_distance`.
+    """
+    scale = np.maximum(real.std(0), 1e-6)
+    return frechet_distance(embedded / scale, real / scale) / real.shape[1]
+
+
 def embed_all(recordings: Iterable[np.ndarray], sample_rate: int) -> np.ndarray:
-    """:func:`embed` of several recordings one after the other, (windows, 126)."""
+    """:func:`embed` of several recordings one after the other, (windows, 161)."""
     return np.concatenate([embed(waveform, sample_rate) for waveform in recordings])
 
 

@@ -127,7 +127,7 @@ def harmonic_salience(waveform: np.ndarray, sample_rate: int) -> float:
         return float("nan")
     level = 20 * np.log10(np.maximum(magnitude[:, frames], 1e-5))
     width = max(3, int(600 * 4096 / sample_rate) | 1)
-    prominence = np.maximum(level - median_filter(level, size=(width, 1), mode="nearest"), 0)
+    prominence = np.clip(level - median_filter(level, size=(width, 1), mode="nearest"), 0, 40)
     fundamentals = 60 * 2 ** (np.arange(int(48 * np.log2(1000 / 60))) / 48)
     bins = np.rint(fundamentals[:, None] * np.arange(1, 6) * 4096 / sample_rate).astype(int)
     bins = bins[bins.max(1) < len(level)]
