@@ -90,7 +90,9 @@ def test_every_command_that_is_there_has_an_app(capsys):
     for name, (module, _) in COMMANDS.items():
         if importlib.util.find_spec(module) is not None:
             assert main([name, "--help"]) == 0
-            assert "Usage" in capsys.readouterr().out
+            said = capsys.readouterr().out
+            assert "Usage" in said
+            assert "completion" not in said
 
 
 def test_the_version_is_told(capsys):

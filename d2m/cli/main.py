@@ -50,6 +50,8 @@ class _LazyGroup(TyperGroup):
         module, help_line = COMMANDS[args[0]]
         command = typer.main.get_command(importlib.import_module(module).app)
         command.name = args[0]
+        # Typer offers to install shell completion under every command that it builds.
+        command.params = [p for p in command.params if p.name not in ("install_completion", "show_completion")]
         command.help = command.help or help_line
         return args[0], command, args[1:]
 
