@@ -119,11 +119,12 @@ def _draw_spectrogram(axis, mono: np.ndarray, rate: int, duration: float) -> Non
 
 def _draw_beats(axis, grid: BeatGrid, duration: float, light: bool) -> None:
     bars = {int(i) for i in grid.downbeats}
+    width = 1.4 if duration <= CROWDED else 0.8
     for index, beat in enumerate(grid.beats):
         if not 0 <= beat <= duration:
             continue
         if index in bars:
-            axis.axvline(beat, color="white" if light else _BAR, linewidth=1.4, alpha=0.9 if light else 0.8)
+            axis.axvline(beat, color="white" if light else _BAR, linewidth=width, alpha=0.9 if light else 0.8)
         elif duration <= CROWDED:
             axis.axvline(beat, color="white" if light else _BEAT, linewidth=0.9, alpha=0.8, linestyle=(0, (4, 3)))
 
