@@ -23,9 +23,7 @@ _SAMPLE = np.dtype(
     ]
 )  # fmt: skip
 _TABLES = {
-    b"phdr": np.dtype(
-        [("name", "S20"), ("program", "<u2"), ("bank", "<u2"), ("bag", "<u2"), ("rest", "V12")]
-    ),
+    b"phdr": np.dtype([("name", "S20"), ("program", "<u2"), ("bank", "<u2"), ("bag", "<u2"), ("rest", "V12")]),
     b"pbag": np.dtype([("gen", "<u2"), ("mod", "<u2")]),
     b"pgen": np.dtype([("op", "<u2"), ("amount", "<i2")]),
     b"inst": np.dtype([("name", "S20"), ("bag", "<u2")]),
@@ -263,7 +261,8 @@ def _zones(tables: dict[bytes, np.ndarray], head: bytes, bag: bytes, gen: bytes,
     first, last = int(tables[head][index]["bag"]), int(tables[head][index + 1]["bag"])
     bags, generators = tables[bag]["gen"], tables[gen]
     return [
-        {int(g["op"]): int(g["amount"]) for g in generators[int(bags[b]) : int(bags[b + 1])]} for b in range(first, last)
+        {int(g["op"]): int(g["amount"]) for g in generators[int(bags[b]) : int(bags[b + 1])]}
+        for b in range(first, last)
     ]
 
 

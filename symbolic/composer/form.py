@@ -69,7 +69,7 @@ def plan(
     energy: np.ndarray | None,
     accents: np.ndarray | None,
 ) -> Form:
-    """Lay out a piece of ``duration`` seconds; ``energy`` and ``accents`` are (N,) in 0..1, one per beat of the grid."""
+    """Lay out ``duration`` seconds; ``energy`` and ``accents`` are (N,) in 0..1, one per beat of the grid."""
     first, last = float(grid.position_of(0.0)), float(grid.position_of(duration))
     spans = _bar_spans(grid, first, last)
     weights = _bar_energy(spans, energy)
@@ -163,7 +163,7 @@ def _follow(weights: np.ndarray) -> list[tuple[str, int]]:
 
 
 def _final_position(grid: BeatGrid, duration: float, bars: list[Bar]) -> float:
-    """The beat of the last hit: a bar line where one falls 0.4 to 1.6 s before the end, else a strong beat, else any."""
+    """The last hit: a bar line 0.4 to 1.6 s before the end if there is one, else a strong beat, else any."""
     inside = np.arange(np.ceil(float(grid.position_of(0.0)) - 1e-6), float(grid.position_of(duration)) + 1e-6)
     left = duration - grid.time_of(inside)
     room = max(min(0.4, 0.25 * duration), 0.05)

@@ -164,9 +164,7 @@ def _candidates(root: int, quality: str, low: int, high: int, size: int) -> tupl
     return tuple(sorted(found))
 
 
-def voice(
-    chord: Chord, before: tuple[int, ...] | None, low: int, high: int, size: int
-) -> tuple[int, ...]:
+def voice(chord: Chord, before: tuple[int, ...] | None, low: int, high: int, size: int) -> tuple[int, ...]:
     """Keys of a chord between ``low`` and ``high``, as near as possible to the voicing before it."""
     shapes: tuple[tuple[int, ...], ...] = ()
     for number in range(min(size, len(chord.tones)), 1, -1):

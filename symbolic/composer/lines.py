@@ -78,9 +78,7 @@ class Line:
         self.notes.append((start, end, int(key), velocity))
 
 
-def perform(
-    line: Line, feel: Feel, grid: BeatGrid, first: float, last: float, rng: np.random.Generator
-) -> Part | None:
+def perform(line: Line, feel: Feel, grid: BeatGrid, first: float, last: float, rng: np.random.Generator) -> Part | None:
     """The line as played between two positions, or None if nothing is left of it.
 
     Swing, leaning and looseness move the notes; chords stay together; a held note that began before the music is
