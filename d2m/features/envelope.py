@@ -24,12 +24,26 @@ PARTS: dict[str, tuple[int, ...]] = {
     "left leg": (25, 27),
     "right leg": (26, 28),
 }
+TRUNK = (0, 11, 12, 23, 24)
 #: Speed, in body heights a second, of a dancer standing still: what the pose model's jitter looks like.
 STILL = 0.06
 #: Weight of the whole body's low points against those of the parts, and the smoothing (s) of each.
-WHOLE_SHARE = 0.7
+WHOLE_SHARE = 0.6
 WHOLE_SMOOTHING = (0.05, 0.085, 0.12)
 PART_SMOOTHING = 0.07
+#: Weight of the low points of the bounce, the smoothing (s) they are found with, and the depth (body heights) at which
+#: half of it counts.
+BOUNCE_WEIGHT = 0.8
+BOUNCE_SMOOTHING = 0.05
+BOUNCE_DEPTH = 0.02
+#: A pose is held if the body is slow for this part of the time between two movements (from, surely); smoothing (s) of
+#: the speed in which its beginning is looked up, and seconds from there to the felt beat.
+HOLD = (0.25, 0.45)
+STOP_SMOOTHING = 0.035
+SETTLING = 0.04
+#: Weight of events (about one a second) at which these habits of a dancer, holding and bouncing, are half believed:
+#: two seconds of dance are too few to tell them from chance.
+DOUBT = 4.0
 #: A human body's middle never moves this fast (body heights a second): the picture was cut.
 CUT = 6.0
 
@@ -43,12 +57,14 @@ class Speeds:
         parts: float64 (G, T), the same of each part; may have no rows.
         rate: values a second.
         still: the speed that noise alone reaches.
+        lowering: float64 (T,), how low trunk and head are, in body heights from anywhere; or None.
     """
 
     whole: np.ndarray
     parts: np.ndarray
     rate: float
     still: float = STILL
+    lowering: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +97,12 @@ def body_speeds(motion: Motion) -> Speeds:
     groups = list(PARTS.values()) if motion.skeleton == "mediapipe33" else [tuple(range(joints.shape[1]))]
     parts = np.stack([_mean(speed[:, g], sure[:, g]) for g in groups])
     body = [joint for group in groups for joint in group]
-    return Speeds(_mean(speed[:, body], sure[:, body]), parts if len(parts) > 1 else parts[:0], motion.fps)
+    whole = _mean(speed[:, body], sure[:, body])
+    if motion.skeleton != "mediapipe33":
+        return Speeds(whole, parts[:0], motion.fps)
+    trunk = list(TRUNK)
+    lowering = np.cumsum(np.where(cut, 0.0, (step[:, trunk, 1] * sure[:, trunk]).sum(1) / sure[:, trunk].sum(1).clip(1e-6)))
+    return Speeds(whole, parts, motion.fps, lowering=lowering / size)
 
 
 def body_height(motion: Motion) -> float:
@@ -98,18 +119,21 @@ def body_height(motion: Motion) -> float:
 
 def motion_events(speeds: Speeds) -> MotionEvents:
     """The low points of all speeds, each weighted by its salience."""
-    times, weights = [], []
-    has_parts = len(speeds.parts) > 0
-    for smoothing in WHOLE_SMOOTHING:
-        when, salience = low_points(speeds.whole, speeds.rate, smoothing, speeds.still)
-        times.append(when)
-        weights.append(salience * (WHOLE_SHARE if has_parts else 1.0) / len(WHOLE_SMOOTHING))
-    for part in speeds.parts:
-        when, salience = low_points(part, speeds.rate, PART_SMOOTHING, 2.0 * speeds.still)
-        times.append(when)
-        weights.append(salience * (1.0 - WHOLE_SHARE) / len(speeds.parts))
-    order = np.argsort(np.concatenate(times), kind="stable")
-    return MotionEvents(np.concatenate(times)[order], np.concatenate(weights)[order])
+    curves = [(speeds.whole, smoothing, speeds.still, WHOLE_SHARE / len(WHOLE_SMOOTHING)) for smoothing in WHOLE_SMOOTHING]
+    part_share = (1.0 - WHOLE_SHARE) / max(len(speeds.parts), 1)
+    curves += [(part, PART_SMOOTHING, 2.0 * speeds.still, part_share) for part in speeds.parts]
+    found = [(*low_points(curve, speeds.rate, width, still), share) for curve, width, still, share in curves]
+    time = np.concatenate([times for times, _, _, _ in found])
+    weight = np.concatenate([salience * share for _, salience, _, share in found])
+    held = np.concatenate([lags for _, _, lags, _ in found])
+    known = float(weight.sum() / (weight.sum() + DOUBT))
+    time = time - known * held
+    if speeds.lowering is not None:
+        when, salience = bounce_lows(speeds.lowering, speeds.rate)
+        time = np.concatenate([time, when])
+        weight = np.concatenate([weight, known * BOUNCE_WEIGHT * salience])
+    order = np.argsort(time, kind="stable")
+    return MotionEvents(time[order], weight[order])
 
 
 def low_points(
@@ -124,17 +148,18 @@ def low_points(
 
     Returns:
         times (K,) in seconds, finer than a frame, and salience (K,) in 0..1: the depth of the dip next to the
-        lower of its two shoulders, times how clearly these stand above noise and typical movement.
+        lower of its two shoulders, times how clearly these stand above noise and typical movement; and lag (K,),
+        seconds from the arrival of the movement to the low point, where a pose is held.
     """
     from scipy.ndimage import gaussian_filter1d
 
     if len(speed) < 5:
-        return np.zeros(0), np.zeros(0)
+        return np.zeros(0), np.zeros(0), np.zeros(0)
     curve = gaussian_filter1d(np.asarray(speed, dtype=np.float64), smoothing * rate, mode="nearest")
     inner = np.arange(1, len(curve) - 1)
     lows = inner[(curve[inner] < curve[inner - 1]) & (curve[inner] <= curve[inner + 1])]
     if not len(lows):
-        return np.zeros(0), np.zeros(0)
+        return np.zeros(0), np.zeros(0), np.zeros(0)
     bounds = np.concatenate([[0], lows, [len(curve) - 1]])
     peaks = np.array([curve[a : b + 1].max() for a, b in zip(bounds[:-1], bounds[1:], strict=True)])
     shoulder = np.minimum(peaks[:-1], peaks[1:])
@@ -144,7 +169,64 @@ def low_points(
     real = shoulder**2 / (shoulder**2 + (2.0 * still) ** 2)
     before, at, after = curve[lows - 1], curve[lows], curve[lows + 1]
     offset = 0.5 * (before - after) / np.maximum(before - 2 * at + after, 1e-12)
-    return (lows + np.clip(offset, -0.5, 0.5)) / rate, np.sqrt(np.clip(depth, 0, 1)) * np.sqrt(big) * real
+    times = (lows + np.clip(offset, -0.5, 0.5)) / rate
+    lags = np.zeros(len(lows))
+    fine = gaussian_filter1d(np.asarray(speed, dtype=np.float64), min(STOP_SMOOTHING, smoothing) * rate, mode="nearest")
+    for k, (low, start, end) in enumerate(zip(lows, bounds[:-2], bounds[2:], strict=True)):
+        hold, stop = stop_time(fine, low, start, end, rate)
+        lags[k] = hold * (times[k] - stop)
+    return times, np.sqrt(np.clip(depth, 0, 1)) * np.sqrt(big) * real, lags
+
+
+def stop_time(curve: np.ndarray, low: int, start: int, end: int, rate: float) -> tuple[float, float]:
+    """Seconds at which the movement before a pose has arrived, if the pose is held.
+
+    Where the body turns round, the instant is the low point. Where it arrives, rests and leaves again, the low
+    point lies anywhere in the rest, while the beat was at its beginning.
+
+    Args:
+        curve: (T,) lightly smoothed speed.
+        low: frame of the low point of a smoother curve.
+        start, end: frames of the low points before and after.
+        rate: frames a second.
+
+    Returns:
+        How much of a hold it is (0..1), and the time.
+    """
+    left = start + int(np.argmax(curve[start : low + 1]))
+    right = low + int(np.argmax(curve[low : end + 1]))
+    bottom = float(curve[left : right + 1].min())
+    level = bottom + 0.25 * (min(curve[left], curve[right]) - bottom)
+    below = np.flatnonzero(curve[left : right + 1] <= level) + left
+    first, last = int(below[0]), int(below[-1])
+    held = (last - first + 1) / max(right - left, 1)
+    hold = float(np.clip((held - HOLD[0]) / (HOLD[1] - HOLD[0]), 0.0, 1.0))
+    fall = first - (level - curve[first]) / max(curve[first - 1] - curve[first], 1e-12) if first > left else first
+    return hold, min(fall / rate + SETTLING, last / rate)
+
+
+def bounce_lows(lowering: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
+    """When a bouncing body is lowest: dancers of most styles go down on the beat and up in between.
+
+    Speed has a low point at both ends of a bounce; this tells which of them is the beat.
+
+    Args:
+        lowering: (T,), body heights downwards, ``rate`` values a second.
+
+    Returns:
+        times (K,) in seconds and salience (K,) in 0..1.
+    """
+    from scipy.ndimage import gaussian_filter1d
+    from scipy.signal import find_peaks
+
+    curve = gaussian_filter1d(np.asarray(lowering, dtype=np.float64), BOUNCE_SMOOTHING * rate, mode="nearest")
+    peaks, shape = find_peaks(curve, prominence=1e-6, wlen=max(int(rate), 3))
+    if not len(peaks):
+        return np.zeros(0), np.zeros(0)
+    before, at, after = curve[peaks - 1], curve[peaks], curve[peaks + 1]
+    offset = 0.5 * (before - after) / np.minimum(before - 2 * at + after, -1e-12)
+    depth = shape["prominences"]
+    return (peaks + np.clip(offset, -0.5, 0.5)) / rate, depth / (depth + BOUNCE_DEPTH)
 
 
 def envelope(events: MotionEvents, frames: int, rate: float, width: float = 0.04) -> np.ndarray:

@@ -78,7 +78,7 @@ def tempo_prior(genre: str | None) -> TempoPrior:
 
 def salient_beats(speeds: Speeds, least: float = 0.35) -> np.ndarray:
     """float64 (K,): seconds of the low points of the whole body's speed that stand out, at least 0.15 s apart."""
-    times, salience = low_points(speeds.whole, speeds.rate, 0.07, speeds.still)
+    times, salience, _ = low_points(speeds.whole, speeds.rate, 0.07, speeds.still)
     kept: list[float] = []
     for index in np.argsort(-salience, kind="stable"):
         if salience[index] >= least and all(abs(times[index] - time) >= 0.15 for time in kept):
