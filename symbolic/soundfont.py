@@ -8,6 +8,7 @@ cuts FluidR3's cymbals, claps and congas off after 40 ms.
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +105,8 @@ class SoundFont:
         self._regions: dict[tuple[int, int], list[Region]] = {}
         self._tones: OrderedDict[tuple, Tone] = OrderedDict()
         self._held_bytes = 0
+        # The web page renders from several threads with one font.
+        self._lock = threading.Lock()
 
     def regions(self, program: int, drums: bool, key: int, velocity: int) -> list[Region]:
         """The samples that this note plays together. An unknown drum kit is played by the standard one."""
@@ -113,7 +116,10 @@ class SoundFont:
         if preset not in self._presets:
             raise D2MError(f"{self.path.name} has no program {program}; use a General MIDI soundfont")
         if preset not in self._regions:
-            self._regions[preset] = _preset_regions(self._tables, self._presets[preset])
+            try:
+                self._regions[preset] = _preset_regions(self._tables, self._presets[preset])
+            except IndexError:
+                raise D2MError(f"{self.path} is damaged in its program {program}; give another .sf2 file") from None
         return [
             r
             for r in self._regions[preset]
@@ -129,6 +135,12 @@ class SoundFont:
         self, program: int, drums: bool, key: int, velocity: int, rate: int, seconds: float, channels: int
     ) -> Tone | None:
         """The note held for at least ``seconds`` (less where the sample ends); None where the preset is silent."""
+        with self._lock:
+            return self._tone(program, drums, key, velocity, rate, seconds, channels)
+
+    def _tone(
+        self, program: int, drums: bool, key: int, velocity: int, rate: int, seconds: float, channels: int
+    ) -> Tone | None:
         regions = self.regions(program, drums, key, velocity)
         if not regions:
             return None
@@ -171,7 +183,7 @@ class SoundFont:
             return np.zeros(0, dtype=np.float32)
         root = region[_ROOT] if region[_ROOT] >= 0 else int(header["pitch"])
         cents = region[_SCALE] * (key - root) + 100 * region[_COARSE] + region[_FINE] + int(header["correction"])
-        step = 2.0 ** (cents / 1200.0) * float(header["rate"]) / rate
+        step = 2.0 ** (np.clip(cents, -12000, 12000) / 1200.0) * float(header["rate"]) / rate
         looped = region[_MODE] in (1, 3) and start <= loop_start < loop_end <= end and loop_end - loop_start > 1
         if not looped:
             length = min(length, int((end - start - 3) / step))
@@ -208,7 +220,9 @@ def _resample(
 
 def _envelope(region: Region, key: int, rate: int, length: int) -> np.ndarray:
     """Delay, attack, hold, decay and sustain (section 8.1.2), the release left to the player."""
-    by_key = 2.0 ** ((60 - key) / 1200.0 * np.array([region[_HOLD_BY_KEY], region[_DECAY_BY_KEY]]))
+    # The specification's own limits, which keep damaged files finite.
+    slopes = np.clip([region[_HOLD_BY_KEY], region[_DECAY_BY_KEY]], -1200, 1200)
+    by_key = 2.0 ** ((60 - key) / 1200.0 * slopes)
     delay, attack = region.seconds(_DELAY), region.seconds(_ATTACK)
     hold, decay = region.seconds(_HOLD) * by_key[0], region.seconds(_DECAY) * by_key[1]
     time = np.arange(length, dtype=np.float32) / np.float32(rate) - np.float32(delay)

@@ -27,7 +27,7 @@ def play(
     rng: np.random.Generator,
 ) -> Line:
     """The whole bass line; it rests where a break leaves the drums alone and where the music is barely there."""
-    line = Line("bass", program)
+    line = Line("bass", program, single=True)
     chosen: dict[tuple[str, int], str] = {}
     root_key = 36
     kicks = {round(n[0], 3) for n in drummer.line.notes if n[2] == 36}
@@ -55,6 +55,11 @@ def play(
                 continue
             end = min(at + length / 4 * style.bass_gate, form.final)
             line.add(at, end, int(np.clip(key, *RANGES["bass"])), velocity)
+    played = {round(n[0], 3) for n in line.notes}
+    for position, _ in form.hits:
+        if round(position, 3) not in played:
+            root_key = _near(chord_at(chords, position).root, root_key)
+            line.add(position, position + 0.5, root_key, style.bass_loudness + 8)
     home = chord_at(chords, form.final)
     line.add(form.final, form.last, _near(home.root, 33), style.bass_loudness + 10)
     return line

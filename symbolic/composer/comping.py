@@ -23,8 +23,8 @@ class Comper:
     ):
         self.layer, self.chords, self.scale, self.rng = layer, chords, scale, rng
         self.line = Line(layer.track, program)
-        self._voicing: tuple[int, ...] | None = None
-        self._chord: Chord | None = None
+        self._voicings: dict[Chord, tuple[int, ...]] = {}
+        self._before: tuple[int, ...] | None = None
         self._rhythms: dict[tuple[str, int], str] = {}
 
     def play(self, bar: Bar, form: Form) -> None:
@@ -47,11 +47,11 @@ class Comper:
             self.line.add(position, position + 0.45, key, self.layer.loudness + 22)
 
     def _voice(self, chord: Chord) -> tuple[int, ...]:
-        if self._voicing is None or chord is not self._chord:
+        if chord not in self._voicings:
             layer = self.layer
-            self._voicing = voice(chord, self._voicing, layer.low, layer.high, layer.size)
-            self._chord = chord
-        return self._voicing
+            self._before = voice(chord, self._before, layer.low, layer.high, layer.size)
+            self._voicings[chord] = self._before
+        return self._voicings[chord]
 
     def _rhythm(self, bar: Bar) -> str:
         """The same rhythm for the same part of the form; another one for its next eight bars."""

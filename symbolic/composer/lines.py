@@ -67,11 +67,15 @@ def steps(pattern: str, bar: Bar) -> list[tuple[float, str, int]]:
 
 @dataclass
 class Line:
-    """One instrument's notes as they are written: (start, end, key, velocity), straight positions in beats."""
+    """One instrument's notes as they are written: (start, end, key, velocity), straight positions in beats.
+
+    A ``single`` line is one voice: each note ends where the next begins.
+    """
 
     track: str
     program: int
     lag: float = 0.0
+    single: bool = False
     notes: list[tuple[float, float, int, float]] = field(default_factory=list)
 
     def add(self, start: float, end: float, key: int, velocity: float) -> None:
@@ -121,4 +125,7 @@ def _part(line: Line, starts: np.ndarray, ends: np.ndarray, keys: np.ndarray, ve
         if before is not None and ends[before] > starts[i]:
             ends[before] = starts[i]
         sounding[key] = i
+    if line.single:
+        following = np.append(starts[keep][1:], np.inf)
+        ends[keep] = np.minimum(ends[keep], np.maximum(following, starts[keep] + 0.05))
     return Part(line.track, line.program, starts[keep], ends[keep], keys[keep], velocities[keep])

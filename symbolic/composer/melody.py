@@ -41,7 +41,7 @@ class Lead:
         self, layer: Layer, program: int, chords: list[Chord], scale: frozenset[int], rng: np.random.Generator
     ):
         self.layer, self.chords, self.scale, self.rng = layer, chords, scale, rng
-        self.line = Line(layer.track, program)
+        self.line = Line(layer.track, program, single=True)
         self.busy: list[tuple[float, float]] = []
         self._themes: dict[str, dict[str, Motif]] = {}
         self._plans: dict[tuple[str, int], tuple[str, ...]] = {}
