@@ -18,12 +18,10 @@ import numpy as np
 import torch
 
 from d2m.codec.mel import LogMel
-from d2m.errors import D2MError
-from d2m.jukebox import VQVAE, VQVAEConfig, save
+from d2m.jukebox import VQVAE, VQVAEConfig
 from d2m.jukebox.losses import ReconstructionLoss
 from d2m.training.audio import SongCrops
 from d2m.training.loop import Task
-from d2m.weights.checkpoint import load_checkpoint
 
 #: The shape that ships: hops of 32 and 128 samples, networks as wide and deep as the published coarser
 #: levels.
@@ -41,7 +39,7 @@ class VQVAETraining:
         batch, length: crops a step and their samples, a multiple of the coarsest hop.
         levels: which level a step trains, by turns; a level named twice gets twice the steps.
         quantise_after: steps of each level without quantisation.
-        threshold: moving count (vectors a batch) under which a codebook entry is restarted.
+        restart_below: a codebook entry is restarted when fewer vectors fall on it than this share of even use.
         spectral, mel, commitment: weights of the terms; that of the squared error is 1.
         gain_db: crops are turned down by 0 to this many decibels.
     """
@@ -54,7 +52,7 @@ class VQVAETraining:
     learning_rate: float = 6e-4
     levels: tuple[int, ...] = (0, 1, 1)
     quantise_after: int = 300
-    threshold: float = 0.4
+    restart_below: float = 0.3
     spectral: float = 1.0
     mel: float = 2.0
     commitment: float = 0.02
@@ -69,8 +67,8 @@ class VQVAETask(Task):
             raise ValueError(f"crops must be a multiple of {config.hops[-1]} samples, levels below {config.levels}")
         self.settings = settings
         self.vqvae = VQVAE(config, seed)
-        for book in self.vqvae.bottleneck.level_blocks:
-            book.threshold = settings.threshold
+        for book, hop in zip(self.vqvae.bottleneck.level_blocks, config.hops, strict=True):
+            book.threshold = settings.restart_below * settings.batch * settings.length / hop / config.codebook_size
         self.loss = ReconstructionLoss()
         self.mel = LogMel(config.sample_rate, 1024, 256, 80)
         self.modules = {"vqvae": self.vqvae, "loss": self.loss}
@@ -155,19 +153,3 @@ class VQVAETask(Task):
         crops = torch.from_numpy(self._crops(rng, 64)).to(self.fabric.device)
         features = torch.cat([self.vqvae.encoders[level](part[:, None]) for part in crops.split(8)])
         self.vqvae.bottleneck.level_blocks[level].start(features.transpose(1, 2).reshape(-1, features.shape[1]))
-
-
-def export(checkpoint: Path | str, path: Path | str, half: bool = True) -> VQVAE:
-    """Writes the model of a run's ``last.ckpt`` as a weights file, and returns it.
-
-    Raises:
-        D2MError: if the checkpoint is not one of this module's.
-    """
-    content = load_checkpoint(checkpoint)
-    try:
-        vqvae = VQVAE(VQVAEConfig.from_dict(content["task"]["config"]))
-        vqvae.load_state_dict(content["modules"]["vqvae"])
-    except (KeyError, TypeError, RuntimeError) as error:
-        raise D2MError(f"{checkpoint} is not the checkpoint of a VQ-VAE run") from error
-    save(vqvae.eval(), path, half=half)
-    return vqvae
