@@ -72,16 +72,23 @@ def compose(
         float(rng.uniform(*style.lag)) / 1000.0,
         style.looseness / 1000.0,
     )
-    lines = _write(style, song, form, chords, tonic, feel, rng)
+    lines = _write(style, song, form, chords, tonic, feel, grid.tempo, rng)
     parts = [perform(line, feel, grid, form.first, form.last, rng) for line in lines]
     return Score(tuple(p for p in parts if p is not None), grid, float(duration), genre, key_name(tonic, song))
 
 
 def _write(
-    style: Style, song: Song, form: Form, chords: list[Chord], tonic: int, feel: Feel, rng: np.random.Generator
+    style: Style,
+    song: Song,
+    form: Form,
+    chords: list[Chord],
+    tonic: int,
+    feel: Feel,
+    tempo: float,
+    rng: np.random.Generator,
 ) -> list[Line]:
     scale = pitch_classes(song.scale, tonic)
-    drummer = Drummer(style, int(rng.choice(style.kits)), rng)
+    drummer = Drummer(style, int(rng.choice(style.kits)), tempo, rng)
     drums = drummer.play(form)
     low = bass.play(form, chords, style, int(rng.choice(style.bass_programs)), drummer, scale, rng)
     low.lag = 0.5 * feel.lag

@@ -24,7 +24,7 @@ HOUSE = Style(
         Groove(
             kick="X... X... X... X...",
             snare=".... x... .... x...",
-            hats="..O. ..O. ..O. ..O.",
+            hats="x.Og x.Og x.Og x.Og",
             bass=("..R. ..R. ..R. .8R. | ..R. ..R. ..5. .7a.", "R.R. ..8. R.R. ..7. | R.R. ..8. 5.7. ..a."),
             extras={42: "xoxo xoxo xoxo xoxo", 54: "..x. ..x. ..x. ..x.", 63: "...x ..x. ...x .x.."},
             snare_key=39,
@@ -32,7 +32,7 @@ HOUSE = Style(
         Groove(
             kick="X... X... X... X..o",
             snare=".... x... .... x..o",
-            hats="x.O. x.O. x.O. x.O.",
+            hats="xoOg xoOg xoOg xoOg",
             bass=("R..R ..R. ..R. R.8. | R..R ..R. ..5. 7.a.", "..R8 ..R8 ..R8 ..R5 | ..R8 ..R8 ..57 ..8a"),
             extras={70: "xoxo xoxo xoxo xoxo", 62: "..x. .x.. ..x. .x.x", 56: "x..x ..x. ..x. x..."},
             snare_key=39,
@@ -40,7 +40,7 @@ HOUSE = Style(
         Groove(
             kick="X... X... X... X...",
             snare=".... x... .... x...",
-            hats="..O. ..O. ..O. ..Ox",
+            hats="x.Og x.Og x.Og x.Ox",
             bass=("R-.R -.R- .R-. 5-7- | R-.R -.R- .3-. 5-a-", "R... 8.7. ..5. 7.8. | R... 8.7. ..5. 3.a."),
             extras={82: "xoxo xoxo xoxo xoxo", 51: "x.x. x.x. x.x. x.x.", 64: "...x ..x. .... x.x."},
             snare_key=39,
@@ -90,14 +90,14 @@ WAACK = Style(
         Groove(
             kick="X... X... X... X...",
             snare=".... X... .... X...",
-            hats="x.O. x.O. x.O. x.O.",
+            hats="xgOg xgOg xgOg xgOg",
             bass=("R.8. R.8. R.8. R.8. | R.8. R.8. R.8. 5.a.", "R.8R .8R. R.8. 5.8. | R.8R .8R. 5.8. 7.a."),
             extras={54: "xoXo xoXo xoXo xoXo", 63: "..x. ..xx ..x. ..xx", 64: "x... .x.. x... .x.."},
         ),
         Groove(
             kick="X... X... X... X...",
             snare=".... X... .... X..g",
-            hats="xxOx xxOx xxOx xxOx",
+            hats="xoOo xoOo xoOo xoOo",
             bass=("R.88 R.88 R.88 R.88 | R.88 R.88 5.88 7.8a", "R..R 8.R. 5..5 8.7. | R..R 8.R. 5.6. 7.a."),
             extras={39: ".... X... .... X...", 54: "..x. ..x. ..x. ..x.", 56: "x... x... x... x..."},
         ),
@@ -174,7 +174,7 @@ STREET_JAZZ = Style(
             kick="x... x..x .... x... | x... x..x ..x. x...",
             snare=".... X... .... X...",
             hats="x.xx x.x. x.xx x.x.",
-            bass=("R-.. R--R --.. 5-8- | R-.. R--R --5- R-a-",),
+            bass=("R-.. R--R --.. 5-8- | R-.. R--R --5- R-a-", "R--- R--5 --7- 8-.. | R--- R--5 --3- 2-a-"),
             extras={37: "..o. .... ...o ....", 70: "..x. ..x. ..x. ..x.", 54: "xoxo xoxo xoxo xoxo"},
         ),
     ),

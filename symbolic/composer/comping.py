@@ -24,6 +24,7 @@ class Comper:
         self.layer, self.chords, self.scale, self.rng = layer, chords, scale, rng
         self.line = Line(layer.track, program)
         self._voicings: dict[Chord, tuple[int, ...]] = {}
+        self._habits: dict[tuple[int, str], tuple[int, ...]] = {}
         self._before: tuple[int, ...] | None = None
         self._rhythms: dict[tuple[str, int], str] = {}
 
@@ -48,9 +49,13 @@ class Comper:
 
     def _voice(self, chord: Chord) -> tuple[int, ...]:
         if chord not in self._voicings:
-            layer = self.layer
-            self._before = voice(chord, self._before, layer.low, layer.high, layer.size)
-            self._voicings[chord] = self._before
+            layer, name = self.layer, (chord.root, chord.quality)
+            habit = self._habits.get(name)
+            # A loop is known by its voicings: the same chord comes back in the same shape unless that means a leap.
+            if habit is None or (self._before and abs(habit[-1] - self._before[-1]) > 5):
+                habit = voice(chord, self._before, layer.low, layer.high, layer.size)
+                self._habits[name] = habit
+            self._before = self._voicings[chord] = habit
         return self._voicings[chord]
 
     def _rhythm(self, bar: Bar) -> str:

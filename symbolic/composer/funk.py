@@ -124,7 +124,7 @@ POPPING = Style(
             kick="x... x..x ..x. x... | x... x..x ..x. ..xx",
             snare=".... X... .... X...",
             hats="xooo xooo xooo xooO",
-            bass=("R.R8 ..7. R.R8 ..5. | R.R8 ..7. 3.4. 5.a.",),
+            bass=("R.R8 ..7. R.R8 ..5. | R.R8 ..7. 3.4. 5.a.", "R..8 R..8 7..8 5... | R..8 R..8 3..4 5.a."),
             extras={39: ".... X... .... X...", 54: "x.x. x.x. x.x. x.x.", 50: ".... .... .... ..x."},
         ),
     ),

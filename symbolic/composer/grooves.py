@@ -58,12 +58,15 @@ class Drummer:
     Args:
         style: the genre.
         program: the kit.
+        tempo: beats a minute.
         rng: makes every choice.
     """
 
-    def __init__(self, style: Style, program: int, rng: np.random.Generator):
+    def __init__(self, style: Style, program: int, tempo: float, rng: np.random.Generator):
         self.style, self.rng = style, rng
         self.line = Line("drums", program)
+        # At slow tempos a drummer's hand fills the sixteenths, lightly; eighths alone would sound twice as fast.
+        self.filling = tempo < 104 and style.fills[0] != "brush"
         order = rng.permutation(len(style.grooves))
         self.grooves = [style.grooves[i] for i in order]
         self._taken: set[tuple[float, int]] = set()
@@ -130,6 +133,12 @@ class Drummer:
 
     def _hats(self, bar: Bar, groove: Groove, stop: float, force: float) -> None:
         busy = groove.timekeeper if groove.timekeeper and bar.level > 0.85 else CLOSED
+        plain = [n[0] for n in steps(groove.hats, bar)]
+        if self.filling and bar.level > 0.35:
+            for i in range(4 * bar.beats):
+                at = bar.start + i / 4
+                if at < stop - 1e-6 and all(abs(at - p) > 1e-6 for p in plain):
+                    self._strike(at, CLOSED, 52.0 * force)
         rolls = self.style.fills[0] == "electro" and bar.level > 0.5
         for at, sign, _ in steps(groove.hats, bar):
             if at >= stop - 1e-6:
@@ -138,7 +147,7 @@ class Drummer:
             where = round(4 * at) % 4
             shape = (1.0, 0.66, 0.78, 0.66)[where]
             key = {"O": OPEN, "p": PEDAL}.get(sign, busy)
-            touch = 118.0 if sign == "O" else _TOUCH.get(sign, 96.0)
+            touch = 106.0 if sign == "O" else _TOUCH.get(sign, 96.0)
             self._strike(at, key, touch * shape * force)
             if rolls and where == 2 and key == CLOSED and self.rng.random() < 0.06:
                 for i in (1, 2, 3):
