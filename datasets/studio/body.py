@@ -7,6 +7,7 @@ that a standing foot stays where it is, arms follow from the directions of the u
 from __future__ import annotations
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
 from . import skeleton as sk
 from .skeleton import unit
@@ -37,11 +38,12 @@ LIMITS: dict[str, float] = {
 }  # fmt: skip
 
 
-def solve(controls: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def solve(controls: dict[str, np.ndarray], fps: float = 60.0) -> tuple[np.ndarray, np.ndarray]:
     """Joint rotations and pelvis positions of the neutral body.
 
     Args:
         controls: the parts named in :data:`NEUTRAL`, float64 (T, n) each.
+        fps: frames a second.
 
     Returns:
         Axis-angle (T, 24, 3) in radians within :data:`LIMITS`, and pelvis (T, 3) in metres.
@@ -52,7 +54,7 @@ def solve(controls: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     root = _turn(base[:, 2] + hips[:, 5]) @ sk.matrices(np.stack([hips[:, 3], np.zeros(frames), hips[:, 4]], axis=-1))
     shift = np.einsum("tij,tj->ti", _turn(base[:, 2]), hips[:, :3] * (1, 0, 1))
     pelvis = shift + np.stack([base[:, 0], sk.STANDING + hips[:, 1], base[:, 1]], axis=-1)
-    pelvis = _within_reach(pelvis, root, controls)
+    pelvis = _within_reach(_balanced(pelvis, controls, fps), root, controls)
     local[:, 0] = root
     _trunk(local, controls)
     for side in ("left", "right"):
@@ -84,6 +86,23 @@ def ankles(foot: np.ndarray) -> np.ndarray:
     reach = sk.FOOT * (1 - np.cos(heel))
     y = sk.ANKLE_HEIGHT + height + sk.FOOT * np.sin(np.maximum(heel, 0.0))
     return np.stack([x + np.sin(yaw) * reach, y, z + np.cos(yaw) * reach], axis=-1)
+
+
+def _balanced(pelvis: np.ndarray, controls: dict[str, np.ndarray], fps: float) -> np.ndarray:
+    """Keeps the hips over the feet that stand, nine tenths of the way: nobody leans like a tower for long."""
+    left, right = controls["left_foot"], controls["right_foot"]
+    stands = [np.clip(1.0 - foot[:, 1:2] / 0.14, 0.0, 1.0) for foot in (left, right)]
+    total = stands[0] + stands[1]
+    support = (stands[0] * left[:, [0, 2]] + stands[1] * right[:, [0, 2]]) / np.maximum(total, 1e-3)
+    apart = np.linalg.norm(left[:, [0, 2]] - right[:, [0, 2]], axis=-1, keepdims=True)
+    free = 0.11 + 0.35 * np.minimum(*stands) * apart
+    away = pelvis[:, [0, 2]] - support
+    distance = np.linalg.norm(away, axis=-1, keepdims=True)
+    excess = 0.02 * np.logaddexp(0.0, (distance - free) / 0.02)
+    pull = -0.9 * np.minimum(total, 1.0) * excess * away / np.maximum(distance, 1e-6)
+    # a body has mass: support changes in a moment, hips do not
+    pull = gaussian_filter1d(pull, 0.09 * fps, axis=0, mode="nearest")
+    return pelvis + np.stack([pull[:, 0], 0 * pull[:, 0], pull[:, 1]], axis=-1)
 
 
 def _within_reach(pelvis: np.ndarray, root: np.ndarray, controls: dict[str, np.ndarray]) -> np.ndarray:

@@ -30,7 +30,8 @@ class DancerStyle:
 
     Attributes:
         scale: size relative to the neutral body of 1.70 m.
-        bias: seconds by which poses arrive late (negative: early).
+        bias: seconds by which poses arrive late (negative: early); about -0.03 puts the stillest moment, which
+            comes after the overshoot, on the beat.
         jitter: standard deviation of a beat's arrival around that, seconds.
         limb_jitter: the same of each limb around the body's, seconds.
         size: amplitude of movement, about 1.
@@ -42,7 +43,7 @@ class DancerStyle:
     """
 
     scale: float = 1.0
-    bias: float = 0.0
+    bias: float = -0.03
     jitter: float = 0.015
     limb_jitter: float = 0.010
     size: float = 1.0
@@ -57,13 +58,13 @@ class DancerStyle:
         """Somebody."""
         return cls(
             scale=float(np.clip(rng.normal(0.99, 0.045), 0.88, 1.12)),
-            bias=float(np.clip(rng.normal(-0.010, 0.024), -0.06, 0.05)),
-            jitter=float(rng.uniform(0.012, 0.038)),
-            limb_jitter=float(rng.uniform(0.010, 0.034)),
+            bias=float(np.clip(rng.normal(-0.030, 0.016), -0.065, 0.005)),
+            jitter=float(rng.uniform(0.008, 0.024)),
+            limb_jitter=float(rng.uniform(0.006, 0.022)),
             size=float(rng.uniform(0.78, 1.15)),
             sharpness=float(rng.uniform(0.75, 1.25)),
             bounce=float(rng.uniform(0.6, 1.35)),
-            offbeat=float(rng.uniform(0.0, 0.12)),
+            offbeat=float(rng.uniform(0.0, 0.07)),
             stance=float(rng.uniform(0.12, 0.17)),
             settle=float(rng.uniform(0.02, 0.10)),
         )
@@ -120,7 +121,7 @@ def choreograph(
     times = np.arange(int(round(duration * fps))) / fps
     controls = _perform(routine, timing, times, rng, dancer, fps)
     _bounce(controls, STYLES[genre], timing, times, routine, rng, dancer)
-    poses, pelvis = solve(controls)
+    poses, pelvis = solve(controls, fps)
     return _finish(poses, pelvis, dancer, fps, [tuple(grid.time_of(np.array(s))) for s in routine.still])
 
 
@@ -299,7 +300,7 @@ def _bounce(
     section = ((position - position[0]) // 8).astype(int)
     level = rng.uniform(0.35, 1.25, section[-1] + 1)[section]
     # some phrases bounce at half or double time, some not at all
-    pulse = rng.choice([1.0, 0.5, 2.0, 0.0], section[-1] + 1, p=[0.70, 0.12, 0.08, 0.10])[section]
+    pulse = rng.choice([1.0, 0.5, 2.0, 0.0], section[-1] + 1, p=[0.78, 0.10, 0.04, 0.08])[section]
     level = level * (pulse > 0) / np.maximum(pulse, 1.0)
     size = np.array([routine.size(p) for p in np.arange(np.floor(position[0]), np.ceil(position[-1]) + 2)])
     size = np.interp(position - np.floor(position[0]), np.arange(len(size)), size)

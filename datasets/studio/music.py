@@ -14,7 +14,7 @@ from d2m.types import BeatGrid, Part, Score
 
 
 def song_grid(genre: str, seconds: float, rng: np.random.Generator) -> BeatGrid:
-    """Beats in the genre's range of tempo: steady, or in every third song drifting by up to 4 % over many bars.
+    """Beats in the genre's range of tempo: steady, or in every fourth song drifting by up to 3 % over many bars.
 
     The grid covers ``seconds`` with a beat before and after; the music may start anywhere in a bar.
     """
@@ -24,10 +24,10 @@ def song_grid(genre: str, seconds: float, rng: np.random.Generator) -> BeatGrid:
     tempo = rng.uniform(low, high)
     count = int(np.ceil(seconds * tempo * 1.1 / 60)) + 12
     period = np.full(count, 60.0 / tempo)
-    if rng.random() < 0.33:
+    if rng.random() < 0.25:
         cycle = rng.uniform(24, 64)
         wander = np.sin(2 * np.pi * (np.arange(count) / cycle + rng.random()))
-        period *= 1.0 + rng.uniform(0.01, 0.04) * wander
+        period *= 1.0 + rng.uniform(0.01, 0.03) * wander
     start = -rng.uniform(1.0, 5.0) * 60.0 / tempo
     beats = start + np.concatenate([[0.0], np.cumsum(period)])
     beats = beats[: int(np.searchsorted(beats, seconds)) + 3]

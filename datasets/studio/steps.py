@@ -77,8 +77,8 @@ def shuffle(routine: Routine, at: float, beats: float, side: int, step: float) -
     spots = rng.uniform((-0.12, -0.22), (0.14, 0.22), (4, 2)) * routine.size(at)
     for i, position in enumerate(_landings(at, beats, step / 2)):
         foot = side if i % 2 == 0 else -side
-        out, forward = spots[i % 4]
         on_beat = i % 2 == 0
+        out, forward = spots[i % 4] * (1.0 if on_beat else 0.55)
         routine.step(foot, position, out, forward, ease=0.42 * step, heel=0.0 if on_beat else 0.3, lift=0.07)
         if on_beat:
             _weight(routine, position, 0.6 * foot, 0.075, 0.5 * step)
