@@ -26,9 +26,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+
 from d2m.datasets.atomic import whole_file
 from d2m.datasets.safe_pickle import load_pickle, save_pickle
-
 from d2m.errors import D2MError
 from d2m.types import GENRES, Motion, SmplMotion
 

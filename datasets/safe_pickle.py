@@ -13,8 +13,8 @@ import pickletools
 from pathlib import Path
 
 import numpy as np
-from d2m.datasets.atomic import whole_file
 
+from d2m.datasets.atomic import whole_file
 from d2m.errors import D2MError
 
 #: Largest pickle that is read, bytes: ten times the longest AIST++ file.

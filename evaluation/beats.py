@@ -29,6 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,7 @@ from .fidelity import mono
 TOLERANCE = 0.07
 
 #: librosa's peak picking in the two published scripts, in frames of 512 samples at 22050 Hz.
-_PEAKS = {
+_PEAKS: dict[str, dict[str, Any]] = {
     "d2m-gan": {"pre_avg": 1, "post_avg": 1, "post_max": 1},
     "loris": {"pre_avg": 3, "post_avg": 3, "pre_max": 3, "post_max": 3},
 }

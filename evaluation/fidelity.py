@@ -126,7 +126,7 @@ def stft_distance(
     convergence, log_magnitude = [], []
     for size in sizes:
         a, b = (np.abs(librosa.stft(w, n_fft=size, hop_length=size // 4)) for w in (output, reference))
-        convergence.append(np.linalg.norm(a - b) / max(np.linalg.norm(b), 1e-6))
+        convergence.append(np.linalg.norm(a - b) / max(float(np.linalg.norm(b)), 1e-6))
         log_magnitude.append(np.abs(np.log(np.maximum(a, 1e-3)) - np.log(np.maximum(b, 1e-3))).mean())
     return StftDistance(float(np.mean(convergence)), float(np.mean(log_magnitude)))
 

@@ -21,10 +21,10 @@ DATA = (
     "rendered with FluidR3 GM (MIT licence), and synthetic dancers, by scripts/make_training_data.py"
 )
 ARCHITECTURES = {
-    "codec": "log-mel and 4096-point spectra -> ConvNeXt encoder -> residual VQ -> ConvNeXt decoder -> magnitude and phase "
-    "and a bank of sine tones; 22.05 kHz mono",
-    "generator": "dilated ConvNeXt over the codec's frames; each part of a sketch is encoded alone with its instrument; "
-    "motion, rhythm, vision, genre and noise are added, each optional",
+    "codec": "log-mel and 4096-point spectra -> ConvNeXt encoder -> residual VQ -> ConvNeXt decoder -> "
+    "magnitude and phase, and a bank of sine tones; 22.05 kHz mono",
+    "generator": "dilated ConvNeXt over the codec's frames; each part of a sketch is encoded alone with its "
+    "instrument; motion, rhythm, vision, genre and noise are added, each optional",
 }
 
 

@@ -11,9 +11,9 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+
 from d2m.datasets.studio import Camera, DancerStyle, choreograph, film
 from d2m.datasets.studio.mannequin import Look
-
 from d2m.types import BeatGrid, genre_code
 
 

@@ -16,10 +16,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from d2m.evaluation import fidelity
 from recordings import SAMPLE_RATE, open_codec, reconstruct, recordings, table, white_noise
 
 from d2m.errors import D2MError
+from d2m.evaluation import fidelity
 
 
 def measure(songs: list[np.ndarray], through: Callable[[np.ndarray], np.ndarray]) -> dict[str, float]:

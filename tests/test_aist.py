@@ -7,9 +7,9 @@ import pickle
 
 import numpy as np
 import pytest
+
 from d2m.datasets import aist
 from d2m.datasets.safe_pickle import load_pickle, save_pickle
-
 from d2m.errors import D2MError
 from d2m.types import SmplMotion
 

@@ -258,6 +258,15 @@ def test_missing_misshapen_and_broken_parameters_are_named(tmp_path):
             d2m.jukebox.load(tmp_path / "model.pt")
 
 
+@pytest.mark.parametrize("change", [{"widths": [8]}, {"widths": "wide"}, {"codebook_size": 1 << 40}, {"surprise": 1}])
+def test_a_header_with_an_impossible_shape_is_refused(tmp_path, change):
+    from d2m.weights import save_state
+
+    save_state(tmp_path / "w.safetensors", small().state_dict(), "jukebox-vqvae", small().config.to_dict() | change)
+    with pytest.raises(D2MError, match="configuration"):
+        d2m.jukebox.load(tmp_path / "w.safetensors")
+
+
 def test_a_missing_file_and_a_folder_are_one_line(tmp_path):
     for path in (tmp_path / "none.pt", tmp_path):
         with pytest.raises(D2MError, match="cannot read"):

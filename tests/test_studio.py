@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from d2m.datasets import aist
 from d2m.datasets.studio import (
     DancerStyle,
@@ -24,7 +25,6 @@ from d2m.datasets.studio import skeleton as sk
 from d2m.datasets.studio.camera import Camera
 from d2m.datasets.studio.landmarks import COCO17, MEDIAPIPE33, estimate, points
 from d2m.datasets.studio.music import read_beats, read_score
-
 from d2m.errors import D2MError
 from d2m.types import GENRES, BeatGrid
 

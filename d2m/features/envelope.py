@@ -33,14 +33,14 @@ WHOLE_SMOOTHING = (0.05, 0.085, 0.12)
 PART_SMOOTHING = 0.07
 #: Weight of the low points of the bounce, the smoothing (s) they are found with, and the depth (body heights) at which
 #: half of it counts.
-BOUNCE_WEIGHT = 0.8
+BOUNCE_WEIGHT = 0.6
 BOUNCE_SMOOTHING = 0.05
 BOUNCE_DEPTH = 0.02
 #: A pose is held if the body is slow for this part of the time between two movements (from, surely); smoothing (s) of
 #: the speed in which its beginning is looked up, and seconds from there to the felt beat.
-HOLD = (0.25, 0.45)
+HOLD = (0.3, 0.5)
 STOP_SMOOTHING = 0.035
-SETTLING = 0.04
+SETTLING = 0.085
 #: Weight of events (about one a second) at which these habits of a dancer, holding and bouncing, are half believed:
 #: two seconds of dance are too few to tell them from chance.
 DOUBT = 4.0

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,6 +48,10 @@ class Codebook(nn.Module):
         seed: of the choices of encoder outputs.
     """
 
+    k: Tensor
+    sums: Tensor
+    counts: Tensor
+
     def __init__(
         self, size: int, width: int, decay: float = 0.99, threshold: float = 1.0, seed: int | list[int] = 0
     ) -> None:
@@ -84,7 +89,7 @@ class Codebook(nn.Module):
         return Quantised(features + (vectors - features).detach(), codes, commitment, used)
 
     @property
-    def moving_state(self) -> dict[str, object]:
+    def moving_state(self) -> dict[str, Any]:
         """The moving averages and the random state, to resume training exactly."""
         return {
             "sums": self.sums.clone(),
@@ -93,7 +98,7 @@ class Codebook(nn.Module):
         }
 
     @moving_state.setter
-    def moving_state(self, state: dict[str, object]) -> None:
+    def moving_state(self, state: dict[str, Any]) -> None:
         self.sums.copy_(state["sums"])
         self.counts.copy_(state["counts"])
         self.rng.bit_generator.state = state["random"]

@@ -51,8 +51,9 @@ class JukeboxCodec(Codec):
         return self.vqvae.features(waveform, self.level)
 
     def quantise(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        codes = self.vqvae.bottleneck.level_blocks[self.level].quantise(features)
-        return codes[:, None], self.vqvae.bottleneck.level_blocks[self.level].lookup(codes)
+        book = self.vqvae.codebook(self.level)
+        codes = book.quantise(features)
+        return codes[:, None], book.lookup(codes)
 
     def lookup(self, codes: Tensor) -> Tensor:
         return self.vqvae.lookup(codes[:, 0], self.level)

@@ -78,6 +78,16 @@ class VQVAEConfig:
         if unknown:
             raise D2MError(f"the VQ-VAE's configuration has an unknown entry '{sorted(unknown)[0]}'; update d2m")
         try:
-            return cls(**{k: tuple(int(i) for i in v) if isinstance(v, list) else v for k, v in values.items()})
+            plain: dict[str, Any] = {
+                entry.name: _like(entry.default, values[entry.name]) for entry in fields(cls) if entry.name in values
+            }
+            return cls(**plain)
         except (TypeError, ValueError) as error:
             raise D2MError(f"the VQ-VAE's configuration is not usable: {error}") from error
+
+
+def _like(default: Any, value: Any) -> Any:
+    """A JSON value in the type of an entry's default."""
+    if isinstance(default, tuple):
+        return tuple(int(number) for number in value)
+    return type(default)(value)

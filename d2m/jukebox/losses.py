@@ -21,6 +21,9 @@ class ReconstructionLoss(nn.Module):
     measures these once.
     """
 
+    variance: Tensor
+    norms: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("variance", torch.ones(()))

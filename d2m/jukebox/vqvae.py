@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from .blocks import Decoder, Encoder, decoder_reach, encoder_reach
-from .bottleneck import Bottleneck
+from .bottleneck import Bottleneck, Codebook, Quantised
 from .chunks import downwards, upwards
 from .config import VQVAEConfig
 
@@ -46,11 +47,15 @@ class VQVAE(nn.Module):
     def __init__(self, config: VQVAEConfig | None = None, seed: int = 0) -> None:
         super().__init__()
         self.config = config or VQVAEConfig()
-        self.chunk = 1 << 18
+        self.chunk = 1 << 17
         levels = range(self.config.levels)
         self.encoders = nn.ModuleList(Encoder(self.config, level) for level in levels)
         self.decoders = nn.ModuleList(Decoder(self.config, level) for level in levels)
         self.bottleneck = Bottleneck(len(levels), self.config.codebook_size, self.config.embedding_width, seed)
+
+    def codebook(self, level: int) -> Codebook:
+        """The codebook of one level."""
+        return cast(Codebook, self.bottleneck.level_blocks[level])
 
     @torch.no_grad()
     def encode(self, waveform: Tensor) -> list[Tensor]:
@@ -67,7 +72,7 @@ class VQVAE(nn.Module):
     @torch.no_grad()
     def encode_level(self, waveform: Tensor, level: int) -> Tensor:
         """Codes (B, T // hop) of one level."""
-        book = self.bottleneck.level_blocks[level]
+        book = self.codebook(level)
         return self._downwards(waveform, level, lambda x: book.quantise(self.encoders[level](x)))
 
     def features(self, waveform: Tensor, level: int) -> Tensor:
@@ -96,7 +101,7 @@ class VQVAE(nn.Module):
         """
         if codes.numel() and not (int(codes.min()) >= 0 and int(codes.max()) < self.config.codebook_size):
             raise ValueError(f"codes must lie in 0..{self.config.codebook_size - 1}")
-        return self.bottleneck.level_blocks[level].lookup(codes.long())
+        return self.codebook(level).lookup(codes.long())
 
     def decode_features(self, vectors: Tensor, level: int) -> Tensor:
         """The waveform (B, F * hop) of vectors (B, D, F) of one level."""
@@ -120,7 +125,7 @@ class VQVAE(nn.Module):
         for level in range(self.config.levels) if levels is None else levels:
             features = self.encoders[level](waveform[:, None])
             if quantise:
-                quantised = self.bottleneck.level_blocks[level](features)
+                quantised: Quantised = self.codebook(level)(features)
                 decoded = self.decoders[level](quantised.vectors)[:, 0]
                 outputs.append(Reconstruction(decoded, quantised.codes, quantised.commitment, quantised.used))
             else:
@@ -128,7 +133,7 @@ class VQVAE(nn.Module):
                 outputs.append(Reconstruction(self.decoders[level](features)[:, 0], none, features.new_zeros(()), 0.0))
         return outputs
 
-    def _downwards(self, waveform: Tensor, level: int, network) -> Tensor:
+    def _downwards(self, waveform: Tensor, level: int, network: Callable[[Tensor], Tensor]) -> Tensor:
         hop, reach = self.config.hops[level], encoder_reach(self.config, level)
         if waveform.shape[-1] < hop:
             raise ValueError(f"a waveform needs at least {hop} samples for level {level}")

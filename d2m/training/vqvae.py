@@ -101,7 +101,7 @@ class VQVAETask(Task):
         for group in optimizer.param_groups:
             group["lr"] = self._rate(step)
         self.vqvae.train()
-        if quantise and not self.vqvae.bottleneck.level_blocks[level].counts.any():
+        if quantise and not self.vqvae.codebook(level).counts.any():
             self._start_codebook(level, rng)
         waveform = torch.from_numpy(self._crops(rng, settings.batch)).to(self.fabric.device)
         (result,) = self.modules["vqvae"](waveform, levels=[level], quantise=quantise)
@@ -133,7 +133,7 @@ class VQVAETask(Task):
             crop = torch.from_numpy(crop[: len(crop) // hop * hop])[None].to(self.fabric.device)
             for level in sorted(set(self.settings.levels)):
                 features = vqvae.features(crop, level)
-                book = vqvae.bottleneck.level_blocks[level]
+                book = vqvae.codebook(level)
                 vectors = book.lookup(book.quantise(features)) if book.counts.any() else features
                 error = (self.mel(vqvae.decode_features(vectors, level)) - self.mel(crop)).abs().mean()
                 figures.setdefault(f"mel_{level}", []).append(float(error))
@@ -152,4 +152,4 @@ class VQVAETask(Task):
     def _start_codebook(self, level: int, rng: np.random.Generator) -> None:
         crops = torch.from_numpy(self._crops(rng, 64)).to(self.fabric.device)
         features = torch.cat([self.vqvae.encoders[level](part[:, None]) for part in crops.split(8)])
-        self.vqvae.bottleneck.level_blocks[level].start(features.transpose(1, 2).reshape(-1, features.shape[1]))
+        self.vqvae.codebook(level).start(features.transpose(1, 2).reshape(-1, features.shape[1]))

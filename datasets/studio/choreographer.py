@@ -292,7 +292,7 @@ def _bounce(
     rng: np.random.Generator,
     dancer: DancerStyle,
 ) -> None:
-    """The groove under every move: knees, chest and head go down (or up) on the beat."""
+    """The groove under every move: knees, chest and head go down on the beat."""
     position = timing.where(times) - rng.uniform(-0.03, 0.05)
     moving = np.ones(len(times))
     for start, end in routine.still:
@@ -306,7 +306,7 @@ def _bounce(
     size = np.interp(position - np.floor(position[0]), np.arange(len(size)), size)
     width = 0.18 * len(times) / max(times[-1], 1e-3)
     depth = gaussian_filter1d(moving * level, width, mode="nearest") * size * dancer.bounce * style.bounce
-    phase = position * np.maximum(pulse, 0.5) + (0.5 if style.up else 0.0)
+    phase = position * np.maximum(pulse, 0.5)
     down = (0.5 + 0.5 * np.cos(2 * np.pi * (phase + 0.06 * np.sin(2 * np.pi * phase)))) ** 1.4
     lag = (0.5 + 0.5 * np.cos(2 * np.pi * (phase - rng.uniform(0.0, 0.12)))) ** 1.4
     controls["pelvis"][:, 1] -= depth * down

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+
 from d2m.datasets.atomic import whole_file
 
 from . import skeleton as sk
 from .camera import Camera
 from .choreographer import Performance
 
+if TYPE_CHECKING:
+    from .mannequin import Look
 
-def pictures(performance: Performance, camera: Camera, look: object | None = None, fps: float = 30.0, smooth: int = 2):
+
+def pictures(
+    performance: Performance, camera: Camera, look: Look | None = None, fps: float = 30.0, smooth: int = 2
+) -> Iterator[np.ndarray]:
     """Iterates over pictures RGB uint8 (height, width, 3), ``fps`` a second, of the size of the camera.
 
     Args:
@@ -39,7 +47,7 @@ def film(
     camera: Camera,
     path: str | Path,
     *,
-    look: object | None = None,
+    look: Look | None = None,
     fps: int = 30,
     waveform: np.ndarray | None = None,
     sample_rate: int = 44100,

@@ -16,7 +16,6 @@ class GenreStyle:
         attack: beats that a hit takes to arrive; small is sharp.
         flow: 0 stops at each pose, towards 1 passes through.
         bounce: depth of the knees' bounce, metres.
-        up: bounces up on the beat instead of down.
         slow, fast: probability that a phrase goes at half or at double time.
         rest: probability that a phrase ends in a freeze or a pause.
     """
@@ -27,7 +26,6 @@ class GenreStyle:
     attack: float
     flow: float
     bounce: float
-    up: bool = False
     slow: float = 0.15
     fast: float = 0.10
     rest: float = 0.12

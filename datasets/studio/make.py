@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from d2m.datasets import aist
-from d2m.datasets.atomic import whole_file
 from scipy.ndimage import gaussian_filter1d
 
+from d2m.datasets import aist
+from d2m.datasets.atomic import whole_file
 from d2m.errors import D2MError
 from d2m.types import SmplMotion
 from d2m.version import __version__

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from d2m.datasets.aist import write_text
-from d2m.datasets.atomic import whole_file
 from scipy.ndimage import gaussian_filter1d
 
+from d2m.datasets.aist import write_text
+from d2m.datasets.atomic import whole_file
 from d2m.errors import D2MError
 from d2m.types import BeatGrid, Part, Score
 

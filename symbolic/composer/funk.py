@@ -109,14 +109,14 @@ POPPING = Style(
         Groove(
             kick="x... ..x. x... .... | x... ..x. x... ..x.",
             snare=".... X... .... X...",
-            hats="x.x. x.x. x.x. x.xO",
+            hats="xgxg xgxg xgxg xgxO",
             bass=("R..R ..R. 8..7 ..5. | R..R ..R. 7.5. 3.4.", "R.8. .R.8 ..7. 8.5. | R.8. .R.8 ..5. 7.a."),
             extras={39: ".... X... .... X...", 56: "x..x ..x. ..x. x...", 54: "..x. ..x. ..x. ..x."},
         ),
         Groove(
             kick="x..x .... x..x ..x. | x..x .... x.x. ....",
             snare=".... X... .... X..o",
-            hats="xoxo xoxo xoxo xoxo",
+            hats="xooo xooo xooo xooo",
             bass=("R--. ..R. R-.7 .8.. | R--. ..R. 5-.7 .R.a", "R..8 ..R8 ..7. 5.7. | R..8 ..R8 ..4. 3.a."),
             extras={39: ".... X... .... X.x.", 63: "..x. .x.. ..x. .xx."},
         ),
@@ -176,7 +176,7 @@ LOCKING = Style(
             extras={54: "x... X..x x... X..x", 64: "x..x x... x..x x...", 63: "...x .x.. ...x .x.."},
         ),
         Groove(
-            kick="X..x ..o. X..x ..o. | X..x ..o. X.ox ....",
+            kick="X..o ..x. X... ..o. | X..o ..x. X..x ....",
             snare=".... X... .g.. X..g",
             hats="xooo xooo xooo xooO",
             bass=("R..R 6... 8..6 5... | R..R 6... 5..3 2..a", "R-.R 5g.. 8..6 5g.. | R-.R 5g.. 8..7 6.5a"),
