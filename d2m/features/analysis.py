@@ -80,6 +80,4 @@ def analyse(
         notes.append("the dance shows no clear beat: the tempo is a guess")
     chosen = code or choose_genre(rhythm.grid, rhythm.energy, tracking.motion)
     dance = Dance(video.duration, tracking.motion, rhythm.grid, rhythm.energy, rhythm.accents, chosen)
-    return Analysis(
-        dance, rhythm.envelope, rhythm.envelope_rate, rhythm.motion_beats, tuple(notes), tracking.world
-    )
+    return Analysis(dance, rhythm.envelope, rhythm.envelope_rate, rhythm.motion_beats, tuple(notes), tracking.world)

@@ -101,7 +101,9 @@ def body_speeds(motion: Motion) -> Speeds:
     if motion.skeleton != "mediapipe33":
         return Speeds(whole, parts[:0], motion.fps)
     trunk = list(TRUNK)
-    lowering = np.cumsum(np.where(cut, 0.0, (step[:, trunk, 1] * sure[:, trunk]).sum(1) / sure[:, trunk].sum(1).clip(1e-6)))
+    lowering = np.cumsum(
+        np.where(cut, 0.0, (step[:, trunk, 1] * sure[:, trunk]).sum(1) / sure[:, trunk].sum(1).clip(1e-6))
+    )
     return Speeds(whole, parts, motion.fps, lowering=lowering / size)
 
 
@@ -119,7 +121,9 @@ def body_height(motion: Motion) -> float:
 
 def motion_events(speeds: Speeds) -> MotionEvents:
     """The low points of all speeds, each weighted by its salience."""
-    curves = [(speeds.whole, smoothing, speeds.still, WHOLE_SHARE / len(WHOLE_SMOOTHING)) for smoothing in WHOLE_SMOOTHING]
+    curves = [
+        (speeds.whole, smoothing, speeds.still, WHOLE_SHARE / len(WHOLE_SMOOTHING)) for smoothing in WHOLE_SMOOTHING
+    ]
     part_share = (1.0 - WHOLE_SHARE) / max(len(speeds.parts), 1)
     curves += [(part, PART_SMOOTHING, 2.0 * speeds.still, part_share) for part in speeds.parts]
     found = [(*low_points(curve, speeds.rate, width, still), share) for curve, width, still, share in curves]
@@ -136,9 +140,7 @@ def motion_events(speeds: Speeds) -> MotionEvents:
     return MotionEvents(time[order], weight[order])
 
 
-def low_points(
-    speed: np.ndarray, rate: float, smoothing: float, still: float
-) -> tuple[np.ndarray, np.ndarray]:
+def low_points(speed: np.ndarray, rate: float, smoothing: float, still: float) -> tuple[np.ndarray, np.ndarray]:
     """Local minima of a smoothed speed curve.
 
     Args:

@@ -24,9 +24,7 @@ ROWS, COLUMNS = 2, 3
 STILL = 0.01
 
 
-def picture_speeds(
-    video: Video, *, rate: float = 30.0, progress: Callable[[float], None] | None = None
-) -> Speeds:
+def picture_speeds(video: Video, *, rate: float = 30.0, progress: Callable[[float], None] | None = None) -> Speeds:
     """How fast the picture moves: over all of it and in six parts, in picture heights a second.
 
     Args:
@@ -41,9 +39,7 @@ def picture_speeds(
     rows: list[np.ndarray] = []
     for frame in video.frames(rate, HEIGHT):
         grey = cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2GRAY)
-        rows.append(
-            np.zeros(ROWS * COLUMNS) if before is None else _part_speeds(flow.calc(before, grey, None))
-        )
+        rows.append(np.zeros(ROWS * COLUMNS) if before is None else _part_speeds(flow.calc(before, grey, None)))
         before = grey
         if progress is not None:
             progress(min(frame.time / max(video.duration, 1e-6), 1.0))
@@ -70,10 +66,7 @@ def _without_cuts(parts: np.ndarray) -> np.ndarray:
     parts = parts.copy()
     parts[:, 0] = parts[:, 1]
     around = np.array(
-        [
-            np.median(np.delete(whole[max(i - 3, 1) : i + 4], min(i - max(i - 3, 1), 3)))
-            for i in range(1, len(whole))
-        ]
+        [np.median(np.delete(whole[max(i - 3, 1) : i + 4], min(i - max(i - 3, 1), 3))) for i in range(1, len(whole))]
     )
     for index in np.flatnonzero(whole[1:] > 6.0 * around + STILL) + 1:
         parts[:, index] = parts[:, index - 1]

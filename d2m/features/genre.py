@@ -39,8 +39,7 @@ def choose_genre(grid: BeatGrid, energy: np.ndarray, motion: Motion | None) -> s
         seen += _manner(motion)
     distance = {
         code: sum(
-            ((value - typical) / spread) ** 2
-            for value, typical, spread in zip(seen, style, SPREADS, strict=False)
+            ((value - typical) / spread) ** 2 for value, typical, spread in zip(seen, style, SPREADS, strict=False)
         )
         for code, style in STYLES.items()
     }

@@ -57,9 +57,7 @@ def _fill(values: np.ndarray, seen: np.ndarray) -> np.ndarray:
     if not len(where):
         return np.zeros_like(values)
     frames = np.arange(len(values))
-    return np.stack(
-        [np.interp(frames, where, values[where, axis]) for axis in range(values.shape[1])], axis=1
-    )
+    return np.stack([np.interp(frames, where, values[where, axis]) for axis in range(values.shape[1])], axis=1)
 
 
 def _smooth(joints: np.ndarray, fps: float) -> np.ndarray:

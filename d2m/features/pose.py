@@ -194,11 +194,7 @@ def _clothes(rgb: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     points = np.concatenate(
         [
             [pixels[[11, 12]].mean(0) * a + pixels[[23, 24]].mean(0) * (1 - a) for a in (0.3, 0.5, 0.7)],
-            [
-                pixels[hip] * a + pixels[knee] * (1 - a)
-                for hip, knee in ((23, 25), (24, 26))
-                for a in (0.4, 0.7)
-            ],
+            [pixels[hip] * a + pixels[knee] * (1 - a) for hip, knee in ((23, 25), (24, 26)) for a in (0.4, 0.7)],
         ]
     )
     size = max(int(np.linalg.norm(pixels[11] - pixels[24]) * 0.1), 1)

@@ -124,9 +124,7 @@ def downbeats(accents: np.ndarray, energy: np.ndarray, beats_per_bar: int = 4) -
     change = np.abs(np.diff(energy, prepend=energy[:1]))
     strength = accents + 0.5 * change
     place = np.arange(len(accents)) % beats_per_bar
-    means = np.array(
-        [strength[place == p].mean() if (place == p).any() else 0.0 for p in range(beats_per_bar)]
-    )
+    means = np.array([strength[place == p].mean() if (place == p).any() else 0.0 for p in range(beats_per_bar)])
     margin = 0.25 * float(strength.std()) / np.sqrt(max(len(accents) / beats_per_bar, 1.0))
     first = int(np.flatnonzero(means >= means.max() - margin)[0])
     return np.arange(first, len(accents), beats_per_bar, dtype=np.int64)

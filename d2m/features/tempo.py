@@ -35,7 +35,7 @@ TEMPO_REACH, PHASE_REACH = 2, 2
 TEMPO_COST, PHASE_COST = 1.0, 0.3
 #: Nats per window by which wandering must explain more than one steady tempo; how far (part) from the wandering tempo
 #: the steady one is looked for, and up to which length (s): beyond, clips are compilations.
-WANDER_COST = 1.5
+WANDER_COST = 0.7
 STEADY_REACH = 0.03
 LONGEST_STEADY = 600.0
 #: Log odds of being right: constant, and the weights of the logit of the posterior mass and of the root of the nats.
@@ -133,7 +133,9 @@ def explained(events: MotionEvents, pulse: Pulse) -> float:
     share = (period - bounds[0]) / max(bounds[1] - bounds[0], 1e-9)
     for bound, part in zip(bounds, (1.0 - share, share), strict=True):
         density = np.append(_log_density(float(bound)), _log_density(float(bound))[0])
-        value += float(np.sum(events.weights * part * np.interp(position % 1.0 * PHASES, np.arange(PHASES + 1), density)))
+        value += float(
+            np.sum(events.weights * part * np.interp(position % 1.0 * PHASES, np.arange(PHASES + 1), density))
+        )
     return TRUST * value
 
 
@@ -244,8 +246,8 @@ def _confidence(
 
     Two things go into a logistic: the nats by which the path explains the events better than chance, and the
     posterior mass of grids within 4 % of its tempo and 70 ms of its beats, mean over windows. Its three
-    coefficients were fitted to made-up dances (2 to 30 s) and random events: the outcome is whether the beats' F-measure
-    was above 0.75.
+    coefficients were fitted to made-up dances (2 to 30 s) and random events, the outcome being an F-measure of the
+    beats above 0.75.
     """
     masses, gain = [], 0.0
     for window, tempo, phase in zip(seen, tempo_path, phase_path, strict=True):

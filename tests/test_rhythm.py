@@ -1,0 +1,247 @@
+"""Beats found in motion: on dances whose beats are known, on motion without any, and at every length."""
+
+from __future__ import annotations
+
+import mir_eval
+import numpy as np
+import pytest
+
+from d2m.features import choose_genre, find_rhythm
+from d2m.features.envelope import MotionEvents, body_speeds, low_points, motion_events
+from d2m.features.flow import picture_speeds
+from d2m.features.landmarks import fill_and_smooth
+from d2m.features.rhythm import downbeats
+from d2m.features.tempo import find_pulse
+from d2m.types import GENRES, BeatGrid, Motion
+
+FPS = 30.0
+
+
+def figure(frames: int) -> np.ndarray:
+    """Landmarks (frames, 33, 3) of somebody standing half a picture high."""
+    pose = np.zeros((33, 3))
+    pose[:11, :2] = (0.8, 0.25)
+    for left, x, y in (
+        (11, 0.07, 0.34),
+        (13, 0.1, 0.44),
+        (15, 0.11, 0.53),
+        (23, 0.04, 0.5),
+        (25, 0.05, 0.62),
+        (27, 0.05, 0.74),
+    ):
+        pose[left, :2], pose[left + 1, :2] = (0.8 + x, y), (0.8 - x, y)
+    pose[[17, 19, 21]], pose[[18, 20, 22]] = pose[15], pose[16]
+    pose[[29, 31]], pose[[30, 32]] = pose[27], pose[28]
+    return np.repeat(pose[None], frames, axis=0)
+
+
+def dance(beats: np.ndarray, duration: float, seed: int, loose: float = 0.02, noise: float = 0.0015) -> Motion:
+    """Arms and body that reach a new pose on every beat, a bounce, and the jitter of an estimator."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(round(duration * FPS)) / FPS
+    joints = figure(len(time))
+    for group in ((13, 15, 17, 19, 21), (14, 16, 18, 20, 22), (25, 27, 29, 31), (0, 11, 12)):
+        place, size = np.zeros(2), 0.05 if group[0] in (13, 14) else 0.02
+        offset = np.zeros((len(time), 2))
+        for arrive, before in zip(beats[1:], beats[:-1], strict=True):
+            arrive = arrive + rng.normal(0, loose)
+            done = np.clip((time - before) / max(arrive - before, 0.1), 0, 1)
+            target = rng.normal(0, size, 2)
+            offset += (target - place) * (done**3 * (10 - 15 * done + 6 * done**2))[:, None]
+            place = target
+        for k, joint in enumerate(group):
+            joints[:, joint, :2] += offset * (1 + 0.5 * min(k, 1))
+    bounce = 0.012 * np.cos(2 * np.pi * np.interp(time, beats, np.arange(len(beats))))
+    joints[:, :25, 1] += bounce[:, None]
+    joints += rng.normal(0, noise, joints.shape)
+    joints, confidence = fill_and_smooth(joints, np.full(joints.shape[:2], 0.95), FPS)
+    return Motion(joints, FPS, "mediapipe33", confidence)
+
+
+def steady_beats(tempo: float, duration: float, first: float) -> np.ndarray:
+    period = 60.0 / tempo
+    return np.arange(first - 3 * period, duration + 3 * period, period)
+
+
+def f_measure(true: np.ndarray, found: np.ndarray, duration: float) -> float:
+    return mir_eval.beat.f_measure(*(b[(b >= 0) & (b < duration)] for b in (true, found)), f_measure_threshold=0.07)
+
+
+@pytest.mark.parametrize("tempo", [84.0, 100.0, 118.0, 134.0])
+def test_the_beats_of_a_dance_are_found(tempo: float) -> None:
+    scores = []
+    for seed in range(4):
+        beats = steady_beats(tempo, 12.0, 0.1 * seed)
+        rhythm = find_rhythm(dance(beats, 12.0, seed), 12.0)
+        scores.append(f_measure(beats, rhythm.grid.beats, 12.0))
+        assert rhythm.grid.tempo == pytest.approx(60.0 / np.median(np.diff(rhythm.grid.beats)))
+    assert np.mean(scores) >= 0.85
+
+
+def test_beats_of_the_studio_are_found_through_an_estimators_mistakes() -> None:
+    from d2m.datasets.studio.example import sample
+
+    scores = []
+    for index in range(8):
+        example = sample(seed=5, index=index, held_out=True, seconds=16.0, audio=False, noise=1.0)
+        found = find_rhythm(example.motion, 16.0)
+        scores.append(f_measure(example.score.grid.beats, found.grid.beats, 16.0))
+    assert np.mean(scores) >= 0.75
+
+
+def test_a_slowly_changing_tempo_is_followed_over_a_minute() -> None:
+    periods = np.linspace(60 / 100, 60 / 112, 120)
+    beats = np.cumsum(periods) - 2.0
+    duration = float(beats[-1]) - 1.5
+    rhythm = find_rhythm(dance(beats, duration, 3), duration)
+    assert f_measure(beats, rhythm.grid.beats, duration) >= 0.85
+    early, late = np.diff(rhythm.grid.beats)[[8, -8]]
+    assert 60 / late - 60 / early > 6.0
+
+
+def test_a_steady_dance_gets_a_steady_grid() -> None:
+    rhythm = find_rhythm(dance(steady_beats(108.0, 40.0, 0.2), 40.0, 1, loose=0.03), 40.0)
+    assert np.ptp(np.diff(rhythm.grid.beats)) < 1e-6
+
+
+@pytest.mark.parametrize("duration", [0.5, 0.9, 2.0, 3.0, 7.3, 12.5, 31.0])
+def test_the_grid_covers_the_clip_and_everything_has_its_length(duration: float) -> None:
+    rhythm = find_rhythm(dance(steady_beats(110.0, duration, 0.2), duration, 2), duration)
+    beats = rhythm.grid.beats
+    assert beats[0] <= 0.0
+    assert beats[-1] >= duration
+    assert len(beats) >= 2
+    assert np.all(np.diff(beats) > 0.3)
+    assert np.all(np.diff(beats) < 0.9)
+    assert rhythm.energy.shape == rhythm.accents.shape == beats.shape
+    for values in (rhythm.energy, rhythm.accents):
+        assert values.dtype == np.float32
+        assert np.all((values >= 0) & (values <= 1))
+    assert len(rhythm.envelope) == round(duration * FPS)
+    assert np.all(np.diff(rhythm.grid.downbeats) == 4)
+    assert 0.0 <= rhythm.grid.confidence <= 1.0
+
+
+def test_someone_who_stands_still_gets_a_steady_grid_without_confidence() -> None:
+    rng = np.random.default_rng(0)
+    joints, confidence = fill_and_smooth(figure(300) + rng.normal(0, 0.0007, (300, 33, 3)), np.ones((300, 33)), FPS)
+    rhythm = find_rhythm(Motion(joints, FPS, "mediapipe33", confidence), 10.0)
+    assert rhythm.grid.confidence < 0.1
+    assert 85 < rhythm.grid.tempo < 140
+    assert np.ptp(np.diff(rhythm.grid.beats)) < 1e-6
+    assert rhythm.energy.max() < 0.4
+
+
+def test_one_frame_is_enough_not_to_fail() -> None:
+    motion = Motion(figure(1).astype(np.float32), FPS, "mediapipe33", np.ones((1, 33), np.float32))
+    assert find_rhythm(motion, 0.5).grid.beats[-1] >= 0.5
+
+
+def test_confidence_tells_a_dance_from_aimless_movement() -> None:
+    rng = np.random.default_rng(4)
+    clear = [find_rhythm(dance(steady_beats(112.0, 10.0, 0.1), 10.0, s), 10.0).grid.confidence for s in range(3)]
+    aimless = []
+    for seed in range(3):
+        times = np.cumsum(rng.uniform(0.15, 0.9, 60)) - 2.0
+        aimless.append(find_rhythm(dance(times, 10.0, seed), 10.0).grid.confidence)
+    assert min(clear) > 0.6
+    assert np.mean(aimless) < np.mean(clear) - 0.25
+
+
+def test_a_genre_narrows_the_tempo() -> None:
+    nothing = MotionEvents(np.zeros(0), np.zeros(0))
+    assert find_pulse(nothing, 4.0).periods[0] == pytest.approx(60 / 112, rel=0.02)
+    still = Motion(figure(60).astype(np.float32), FPS, "mediapipe33", np.ones((60, 33), np.float32))
+    assert 110 <= find_rhythm(still, 2.0, "gHO").grid.tempo <= 135
+    assert 80 <= find_rhythm(still, 2.0, "gKR").grid.tempo <= 130
+    with pytest.raises(ValueError, match="unknown genre 'gXX'"):
+        find_rhythm(still, 2.0, "gXX")
+
+
+def test_lost_frames_do_not_move_the_beats() -> None:
+    beats = steady_beats(104.0, 10.0, 0.25)
+    whole = dance(beats, 10.0, 7)
+    rng = np.random.default_rng(7)
+    joints = whole.joints.astype(np.float64).copy()
+    for start in rng.integers(5, 290, 12):
+        joints[start : start + 4] = np.nan
+    joints, confidence = fill_and_smooth(joints, whole.confidence, FPS)
+    assert np.isfinite(joints).all()
+    assert (confidence == 0).any()
+    found = find_rhythm(Motion(joints, FPS, "mediapipe33", confidence), 10.0)
+    assert f_measure(beats, found.grid.beats, 10.0) >= 0.85
+
+
+def test_a_cut_in_the_film_is_not_a_movement() -> None:
+    motion = dance(steady_beats(100.0, 8.0, 0.2), 8.0, 8)
+    cut = motion.joints.copy()
+    cut[120:, :, 0] += 0.6
+    speeds = body_speeds(Motion(cut, FPS, "mediapipe33", motion.confidence))
+    assert speeds.whole.max() < 1.3 * body_speeds(motion).whole.max()
+
+
+def test_energy_follows_the_movement() -> None:
+    motion = dance(steady_beats(110.0, 12.0, 0.2), 12.0, 9)
+    joints = motion.joints.copy()
+    joints[180:] = joints[180]
+    rhythm = find_rhythm(Motion(joints, FPS, "mediapipe33", motion.confidence), 12.0)
+    middle = rhythm.grid.beats
+    assert rhythm.energy[(middle > 7) & (middle < 11)].max() < 0.1
+    assert rhythm.energy[(middle > 0) & (middle < 5)].mean() > 0.5
+    assert rhythm.accents[(middle > 0) & (middle < 5)].mean() > rhythm.accents[(middle > 7) & (middle < 11)].mean()
+
+
+def test_motion_beats_are_where_the_movement_stops() -> None:
+    time = np.arange(240) / FPS
+    speed = np.abs(np.sin(np.pi * (time - 0.2) / 0.6)) + 0.05
+    times, salience, _ = low_points(speed, FPS, 0.05, 0.06)
+    assert np.abs(times - np.arange(0.2, 8.0, 0.6)[: len(times)]).max() < 0.02
+    assert salience.min() > 0.6
+
+
+def test_bars_begin_on_the_strongest_moves() -> None:
+    accents = np.tile([0.2, 0.3, 1.0, 0.3], 8)
+    assert downbeats(accents, np.full(32, 0.5)).tolist() == list(range(2, 32, 4))
+
+
+def test_results_do_not_depend_on_the_dancers_size_or_place() -> None:
+    motion = dance(steady_beats(96.0, 8.0, 0.1), 8.0, 11)
+    far = Motion(motion.joints * 0.5 + np.float32(0.3), FPS, "mediapipe33", motion.confidence)
+    assert np.allclose(find_rhythm(motion, 8.0).grid.beats, find_rhythm(far, 8.0).grid.beats, atol=1e-6)
+    events, far_events = motion_events(body_speeds(motion)), motion_events(body_speeds(far))
+    assert np.allclose(events.weights, far_events.weights, atol=1e-4)
+
+
+def test_a_genre_is_chosen_by_tempo_and_manner_and_always_the_same() -> None:
+    motion = dance(steady_beats(124.0, 8.0, 0.1), 8.0, 12)
+    rhythm = find_rhythm(motion, 8.0)
+    assert choose_genre(rhythm.grid, rhythm.energy, motion) in GENRES
+    assert choose_genre(rhythm.grid, rhythm.energy, motion) == choose_genre(rhythm.grid, rhythm.energy, motion)
+    energy = np.full(20, 0.6)
+    fast, slow = (choose_genre(BeatGrid.steady(tempo, 8.0), energy, None) for tempo in (124.0, 88.0))
+    assert fast == "gHO"
+    assert slow in ("gKR", "gLH", "gJB")
+
+
+def test_picture_motion_gives_the_beat_when_there_is_no_dancer(tmp_path) -> None:
+    import av
+
+    from d2m.media import open_video
+
+    rng = np.random.default_rng(0)
+    ball = (rng.uniform(60, 255, (40, 40, 3))).astype(np.uint8)
+    room = (rng.uniform(0, 60, (120, 160, 3))).astype(np.uint8)
+    beats = np.arange(0.25, 8.0, 0.6)
+    with av.open(str(tmp_path / "ball.mp4"), "w") as out:
+        stream = out.add_stream("libx264", rate=30, options={"preset": "ultrafast", "crf": "18"})
+        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        for index in range(240):
+            # It stands still for an instant at both ends of its way, once a beat.
+            x = 60 + round(50 * np.cos(np.pi * (index / 30 - 0.25) / 0.6))
+            frame = room.copy()
+            frame[40:80, x : x + 40] = ball
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        out.mux(stream.encode(None))
+    speeds = picture_speeds(open_video(tmp_path / "ball.mp4"))
+    rhythm = find_rhythm(speeds, 8.0)
+    assert f_measure(beats, rhythm.grid.beats, 8.0) >= 0.85
