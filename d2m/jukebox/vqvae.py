@@ -47,7 +47,7 @@ class VQVAE(nn.Module):
     def __init__(self, config: VQVAEConfig | None = None, seed: int = 0) -> None:
         super().__init__()
         self.config = config or VQVAEConfig()
-        self.chunk = 1 << 17
+        self.chunk = 1 << 16
         levels = range(self.config.levels)
         self.encoders = nn.ModuleList(Encoder(self.config, level) for level in levels)
         self.decoders = nn.ModuleList(Decoder(self.config, level) for level in levels)
@@ -137,7 +137,8 @@ class VQVAE(nn.Module):
         hop, reach = self.config.hops[level], encoder_reach(self.config, level)
         if waveform.shape[-1] < hop:
             raise ValueError(f"a waveform needs at least {hop} samples for level {level}")
-        return downwards(network, waveform[:, None], hop, reach, self.chunk)
+        # Smaller chunks would mostly work on their margins.
+        return downwards(network, waveform[:, None], hop, reach, max(self.chunk, reach))
 
     def _level(self, codes: Tensor | Sequence[Tensor], level: int | None) -> int:
         if level is None and not isinstance(codes, Tensor) and len(codes) == self.config.levels:
