@@ -110,7 +110,7 @@ def kinematic_beats(
         float64 (K,) seconds. Frame k's speed is the step from frame k to k + 1, timed half-way.
     """
     from scipy.ndimage import gaussian_filter1d
-    from scipy.signal import argrelextrema
+    from scipy.signal import find_peaks
 
     joints = np.asarray(joints, dtype=np.float64)
     if joints.ndim != 3:
@@ -122,7 +122,9 @@ def kinematic_beats(
     speed = np.linalg.norm(np.diff(joints, axis=0), axis=-1).mean(axis=1) * fps
     if smoothing > 0:
         speed = gaussian_filter1d(speed, smoothing * fps)
-    return (argrelextrema(speed, np.less)[0] + 0.5) / fps
+    # Unlike a strict comparison, this finds a minimum that two equal frames share.
+    _, flat = find_peaks(-speed, plateau_size=1)
+    return (0.5 * (flat["left_edges"] + flat["right_edges"]) + 0.5) / fps
 
 
 def judged_beats(

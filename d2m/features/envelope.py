@@ -232,7 +232,7 @@ def bounce_lows(lowering: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarr
 
 
 def envelope(events: MotionEvents, frames: int, rate: float, width: float = 0.04) -> np.ndarray:
-    """Onset envelope float32 (``frames``,): the events, each a Gaussian bump of ``width`` seconds, at ``rate`` hertz."""
+    """Onset envelope float32 (``frames``,), ``rate`` hertz: the events, each a Gaussian bump of ``width`` seconds."""
     from scipy.ndimage import gaussian_filter1d
 
     curve = np.zeros(frames)
