@@ -57,7 +57,7 @@ HOUSE = Style(
         Layer(
             "guitar", (28, 27), "arpeggio",
             ("..0. .2.. ..1. .3..", "0..2 ..1. 0..3 ..1.", "...0 ..2. ...0 ..1."),
-            52, 76, 0.55, 4, 0.5, 78,
+            52, 76, 0.55, 4, 0.5, 92,
         ),
         Layer(
             "strings", (81, 65, 73), "lead",
@@ -113,7 +113,7 @@ WAACK = Style(
         Layer(
             "guitar", (27, 28), "strum",
             ("xgxx gxgx xgxx gxgx", "..xg ..xg ..xg .gxg", "xggx ggxg xggx gxgx"),
-            54, 77, 0.15, 3, 0.5, 80,
+            54, 77, 0.15, 3, 0.5, 88,
         ),
         Layer(
             "piano", (0, 4), "chords",
