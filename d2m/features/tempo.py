@@ -103,7 +103,7 @@ def find_pulse(events: MotionEvents, duration: float, prior: TempoPrior | None =
     centres = _centres(duration)
     log_prior = prior.log(tempos)
     log_prior = log_prior - np.logaddexp.reduce(log_prior) - np.log(PHASES)
-    seen = np.stack([likelihood(events, tempos, centre, len(centres) > 1) for centre in centres])
+    seen = np.stack([likelihood(events, tempos, c, len(centres) > 1).astype(np.float32) for c in centres])
     tempo_path, phase_path = _best_path(seen, log_prior, tempos, np.diff(centres))
     periods = 60.0 / tempos[tempo_path]
     position = np.empty(len(centres))
@@ -144,8 +144,14 @@ def _steady(events: MotionEvents, duration: float, near: Pulse) -> Pulse:
     tempo = 60.0 * (near.position[-1] - near.position[0]) / (near.centres[-1] - near.centres[0])
     step = 0.04 * 60.0 / (tempo * duration)
     tempos = tempo * np.exp(np.arange(-STEADY_REACH, STEADY_REACH + step, step))
-    seen = likelihood(events, tempos, duration / 2, False)
-    best, phase = np.unravel_index(int(np.argmax(seen)), seen.shape)
+    # In pieces, for a long clip has many events and needs many tempos.
+    piece = max(int(1e6 // max(len(events.times), 1)), 1)
+    found = []
+    for start in range(0, len(tempos), piece):
+        seen = likelihood(events, tempos[start : start + piece], duration / 2, False)
+        tempo_index, phase = np.unravel_index(int(np.argmax(seen)), seen.shape)
+        found.append((float(seen[tempo_index, phase]), start + int(tempo_index), int(phase)))
+    _, best, phase = max(found)
     period = 60.0 / tempos[best]
     ends = np.array([0.0, duration])
     position = phase / PHASES + (ends - duration / 2) / period
