@@ -30,7 +30,8 @@ def loudness(waveform: np.ndarray, sample_rate: int) -> float:
 def _k_weighting(sample_rate: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """The shelf and high-pass of BS.1770 at any sample rate: their analogue prototypes by the bilinear transform.
 
-    BS.1770 tabulates coefficients for 48 kHz only; the prototypes' frequencies, Q and gain are those that give its table.
+    BS.1770 tabulates coefficients for 48 kHz only; the prototypes' frequencies, Q and gain are those behind its
+    table.
     """
     k = np.tan(np.pi * 1681.974450955533 / sample_rate)
     gain, q = 10 ** (3.999843853973347 / 20), 0.7071752369554196

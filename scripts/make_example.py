@@ -29,7 +29,7 @@ def main() -> None:
     rng = np.random.default_rng(args.seed)
     grid = BeatGrid.steady(args.tempo, args.seconds, first_beat=0.23)
     # an ordinary dancer: sixteen milliseconds around the beat
-    dancer = DancerStyle(bias=-0.03, jitter=0.016, limb_jitter=0.012, bounce=1.15, offbeat=0.0)
+    dancer = DancerStyle(bias=-0.04, jitter=0.016, limb_jitter=0.012, bounce=1.15, offbeat=0.0)
     energy = np.linspace(0.55, 0.95, len(grid.beats))
     dance = choreograph(grid, genre_code(args.genre), args.seconds, rng, dancer=dancer, energy=energy)
     camera = Camera.looking_at((0.5, 1.30, 4.4), (0.0, 0.95, 0.0), (640, 360), 29.0)

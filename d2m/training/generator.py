@@ -120,8 +120,8 @@ class GeneratorTask(Task):
         return conditions, target, waveform
 
     def _rate(self, step: int) -> float:
-        share = min(1.0, step / self.settings.steps)
-        return self.settings.learning_rate * min(1.0, (step + 1) / 100) * (0.05 + 0.475 * (1 + math.cos(math.pi * share)))
+        warm, share = min(1.0, (step + 1) / 100), min(1.0, step / self.settings.steps)
+        return self.settings.learning_rate * warm * (0.05 + 0.475 * (1 + math.cos(math.pi * share)))
 
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
         settings, weights = self.settings, self.settings.weights

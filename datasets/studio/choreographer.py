@@ -30,7 +30,7 @@ class DancerStyle:
 
     Attributes:
         scale: size relative to the neutral body of 1.70 m.
-        bias: seconds by which poses arrive late (negative: early); about -0.03 puts the stillest moment, which
+        bias: seconds by which poses arrive late (negative: early); about -0.04 puts the stillest moment, which
             comes after the overshoot, on the beat.
         jitter: standard deviation of a beat's arrival around that, seconds.
         limb_jitter: the same of each limb around the body's, seconds.
@@ -43,7 +43,7 @@ class DancerStyle:
     """
 
     scale: float = 1.0
-    bias: float = -0.03
+    bias: float = -0.04
     jitter: float = 0.015
     limb_jitter: float = 0.010
     size: float = 1.0
@@ -58,7 +58,7 @@ class DancerStyle:
         """Somebody."""
         return cls(
             scale=float(np.clip(rng.normal(0.99, 0.045), 0.88, 1.12)),
-            bias=float(np.clip(rng.normal(-0.030, 0.016), -0.065, 0.005)),
+            bias=float(np.clip(rng.normal(-0.042, 0.016), -0.075, -0.005)),
             jitter=float(rng.uniform(0.008, 0.024)),
             limb_jitter=float(rng.uniform(0.006, 0.022)),
             size=float(rng.uniform(0.78, 1.15)),

@@ -42,13 +42,13 @@ STYLES: dict[str, GenreStyle] = {
         {"groove": 3, "glide": 3, "step_touch": 1.5, "facings": 2, "freeze": 0.8, "turn": 0.5},
         {"hits": 5, "wave": 3, "hang": 0.5},
         ("goal", "scarecrow", "box", "front", "side", "chop", "guard", "face"),
-        0.28, 0.0, 0.020, slow=0.20, rest=0.15,
+        0.28, 0.0, 0.034, slow=0.12, rest=0.15,
     ),
     "gLO": GenreStyle(
         {"groove": 2, "kicks": 2, "step_touch": 2, "lunge": 1.5, "jump": 0.7, "march": 1.5, "freeze": 0.6},
         {"locks": 5, "hits": 2, "swing": 1},
         ("point", "scarecrow", "hip", "up", "low_front", "face"),
-        0.35, 0.05, 0.030, rest=0.18,
+        0.35, 0.05, 0.036, rest=0.18,
     ),
     "gMH": GenreStyle(
         {"groove": 3, "step_touch": 3, "march": 2, "facings": 1.5, "body_roll": 1, "lunge": 1, "kicks": 1},
@@ -75,7 +75,7 @@ STYLES: dict[str, GenreStyle] = {
         {"groove": 3, "step_touch": 2, "facings": 2, "lunge": 1, "turn": 1, "grapevine": 1},
         {"circles": 6, "hits": 2},
         ("up", "point", "behind", "crown", "low_point", "side", "hip"),
-        0.40, 0.12, 0.022, fast=0.15,
+        0.40, 0.12, 0.030, fast=0.12,
     ),
     "gKR": GenreStyle(
         {"stomp": 5, "groove": 2, "lunge": 1.5, "jump": 1, "facings": 1, "march": 1},
@@ -87,7 +87,7 @@ STYLES: dict[str, GenreStyle] = {
         {"grapevine": 2, "kicks": 1.5, "turn": 1.2, "lunge": 2, "extension": 1.2, "step_touch": 2, "body_roll": 1},
         {"hits": 4, "carriage": 1.5, "swing": 1, "circles": 0.7},
         ("vee", "side", "up", "hip", "box", "low_point", "crown", "across"),
-        0.50, 0.12, 0.025, slow=0.20,
+        0.50, 0.12, 0.030, slow=0.20,
     ),
     "gJB": GenreStyle(
         {"extension": 2.5, "rise": 3, "turn": 1.5, "lunge": 1.5, "grapevine": 1.5, "facings": 1},

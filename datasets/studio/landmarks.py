@@ -167,7 +167,8 @@ def landmark_motion(
 
     Returns:
         Units as in :class:`~d2m.types.Motion`: picture heights, x right, y down, z away from the camera relative
-        to the hips; late by a hundredth of a second as MediaPipe is; gaps filled and smoothed as by :func:`d2m.features.landmarks.fill_and_smooth`.
+        to the hips; a hundredth of a second late, as MediaPipe is; gaps filled and smoothed as by
+        :func:`d2m.features.landmarks.fill_and_smooth`.
     """
     world = _resample(points(performance, MEDIAPIPE33), performance.smpl.fps, fps)
     pixels, depth = camera.project(world)
