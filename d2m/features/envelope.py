@@ -38,7 +38,7 @@ BOUNCE_SMOOTHING = 0.05
 BOUNCE_DEPTH = 0.02
 #: A pose is held if the body is slow for this part of the time between two movements (from, surely); smoothing (s) of
 #: the speed in which its beginning is looked up, and seconds from there to the felt beat.
-HOLD = (0.3, 0.5)
+HOLD = (0.35, 0.55)
 STOP_SMOOTHING = 0.035
 SETTLING = 0.085
 #: Weight of events (about one a second) at which these habits of a dancer, holding and bouncing, are half believed:
@@ -101,9 +101,10 @@ def body_speeds(motion: Motion) -> Speeds:
     if motion.skeleton != "mediapipe33":
         return Speeds(whole, parts[:0], motion.fps)
     trunk = list(TRUNK)
-    lowering = np.cumsum(
-        np.where(cut, 0.0, (step[:, trunk, 1] * sure[:, trunk]).sum(1) / sure[:, trunk].sum(1).clip(1e-6))
-    )
+    fall = (step[:, trunk, 1] * sure[:, trunk]).sum(axis=1) / np.maximum(sure[:, trunk].sum(axis=1), 1e-6)
+    fall[cut] = 0.0
+    # A central difference summed up lies half a frame ahead.
+    lowering = np.cumsum(fall) - 0.5 * fall
     return Speeds(whole, parts, motion.fps, lowering=lowering / size)
 
 
