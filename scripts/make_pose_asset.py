@@ -36,12 +36,8 @@ TIMESTAMP = (2026, 11, 20, 6, 34, 2)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--wheel", type=Path, help=f"the mediapipe {VERSION} wheel; fetched with pip if not given"
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--wheel", type=Path, help=f"the mediapipe {VERSION} wheel; fetched with pip if not given")
     parser.add_argument("-o", "--output", type=Path, default=DEFAULT_OUTPUT)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

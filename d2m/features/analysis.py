@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from d2m.media import Video
 
 #: Confidence below which the user is told that the beats are a guess.
-UNSURE = 0.1
+UNSURE = 0.2
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def analyse(
     notes = []
     if tracking.motion is None:
         notes.append("no dancer found: following the motion of the picture")
-        moving = picture_speeds(video, rate=rate, progress=progress)
+        moving = picture_speeds(video, rate=rate)
     else:
         moving = tracking.motion
         if tracking.people > 1:

@@ -39,7 +39,7 @@ WANDER_COST = 0.7
 STEADY_REACH = 0.03
 LONGEST_STEADY = 600.0
 #: Log odds of being right: constant, and the weights of the logit of the posterior mass and of the root of the nats.
-CALIBRATION = (-2.6, 0.45, 0.57)
+CALIBRATION = (-1.6, 0.3, 0.51)
 
 
 @dataclass(frozen=True)
