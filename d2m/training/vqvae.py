@@ -1,8 +1,9 @@
 """Training a JukeBox VQ-VAE (Dhariwal et al. 2020, section 3), small enough for two cores.
 
-The levels are separate auto-encoders, so they take turns: step i trains level ``levels[i % len(levels)]``.
-Each starts without quantisation, then its codebook is filled with encoder outputs; started from nothing it
-collapses to a few entries.
+The levels are separate auto-encoders. First each learns by itself without quantisation, from the finest to the
+coarsest, which starts from what the level below has learnt: on its own a coarse level spends most of a short run
+finding out that waveforms have a phase (the squared error of 260 steps was halved by this). Then they take turns,
+quantised, each codebook filled with encoder outputs; started from nothing it collapses to a few entries.
 
 On top of the paper's losses stands the distance of log-mel spectra (as in D2M-GAN's fine-tuning, Zhu et al.
 2022, section 3.3), which a small model needs to keep anything above the bass.
@@ -38,7 +39,7 @@ class VQVAETraining:
         steps: of the whole run; the learning rate falls to a twentieth over them (cosine).
         batch, length: crops a step and their samples, a multiple of the coarsest hop.
         levels: which level a step trains, by turns; a level named twice gets twice the steps.
-        quantise_after: steps of each level without quantisation.
+        quantise_after: steps that each level learns by itself, without quantisation, before they take turns.
         restart_below: a codebook entry is restarted when fewer vectors fall on it than this share of even use.
         spectral, mel, commitment: weights of the terms; that of the squared error is 1.
         gain_db: crops are turned down by 0 to this many decibels.
@@ -96,8 +97,7 @@ class VQVAETask(Task):
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
         """Trains one level on one batch."""
         settings, optimizer = self.settings, self.optimizers["vqvae"]
-        level = settings.levels[step % len(settings.levels)]
-        quantise = step // len(settings.levels) >= settings.quantise_after
+        level, quantise = self._turn(step)
         for group in optimizer.param_groups:
             group["lr"] = self._rate(step)
         self.vqvae.train()
@@ -140,6 +140,17 @@ class VQVAETask(Task):
         vqvae.train()
         return {name: float(np.mean(values)) for name, values in figures.items()}
 
+    def _turn(self, step: int) -> tuple[int, bool]:
+        """Which level a step trains, and whether it is quantised."""
+        settings = self.settings
+        alone = sorted(set(settings.levels))
+        stage, begun = divmod(step, settings.quantise_after) if settings.quantise_after else (len(alone), 0)
+        if stage >= len(alone):
+            return settings.levels[step % len(settings.levels)], True
+        if not begun and stage and alone[stage] == alone[stage - 1] + 1:
+            _start_from_below(self.vqvae, alone[stage])
+        return alone[stage], False
+
     def _rate(self, step: int) -> float:
         warm = min(1.0, (step + 1) / 100)
         share = min(1.0, step / self.settings.steps)
@@ -153,3 +164,13 @@ class VQVAETask(Task):
         crops = torch.from_numpy(self._crops(rng, 64)).to(self.fabric.device)
         features = torch.cat([self.vqvae.encoders[level](part[:, None]) for part in crops.split(8)])
         self.vqvae.codebook(level).start(features.transpose(1, 2).reshape(-1, features.shape[1]))
+
+
+@torch.no_grad()
+def _start_from_below(vqvae: VQVAE, level: int) -> None:
+    """Copies to a level's networks what they have in common with those of the level below: everything at its rates."""
+    for networks in (vqvae.encoders, vqvae.decoders):
+        below = networks[level - 1].state_dict()
+        above = networks[level].state_dict()
+        shared = {name: tensor for name, tensor in below.items() if above[name].shape == tensor.shape}
+        networks[level].load_state_dict(above | shared)
