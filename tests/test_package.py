@@ -29,7 +29,7 @@ def test_importing_d2m_loads_no_heavy_library():
 
 
 def test_training_modules_need_only_torch_numpy_safetensors_and_lightning():
-    blocked = ("librosa", "mediapipe", "soundfile", "av", "symusic", "cv2", "typer", "matplotlib", "pretty_midi")
+    blocked = ("librosa", "mediapipe", "soundfile", "av", "symusic", "cv2", "typer", "pretty_midi")
     code = (
         f"import sys\nfor name in {blocked}: sys.modules[name] = None\n"
         "import d2m.training.codec, d2m.training.generator, d2m.training.vqvae, d2m.training.export"

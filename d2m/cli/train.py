@@ -33,7 +33,7 @@ def codec(
     steps: Steps = 10000,
     minutes: Minutes = 0.0,
     seed: Seed = 0,
-    batch: Batch = 12,
+    batch: Batch = 6,
     rate: Rate = 6e-4,
     start: Start = None,
     quantise_after: Annotated[int, typer.Option(help="Steps without quantisation.")] = 400,
@@ -123,3 +123,28 @@ def vqvae(
     torch.manual_seed(seed)
     settings = VQVAETraining(data / "train", data / "held_out", steps, batch=batch, learning_rate=rate)
     train(VQVAETask(settings, seed=seed), _loop(run, steps, minutes, seed))
+
+
+@app.command()
+def decoder(
+    data: Data,
+    run: Run,
+    steps: Steps = 2000,
+    minutes: Minutes = 0.0,
+    seed: Seed = 0,
+    batch: Batch = 4,
+    rate: Rate = 1e-5,
+    start: Start = "studio-vqvae",
+    level: Annotated[str, typer.Option(metavar="NAME", help="high (hop 128) or low (hop 32).")] = "high",
+) -> None:
+    """Fine-tune one decoder of a JukeBox VQ-VAE against discriminators; its codes stay as they are."""
+    import torch
+
+    from d2m import jukebox, weights
+    from d2m.training.decoder import DecoderTask, DecoderTraining
+    from d2m.training.loop import train
+
+    torch.manual_seed(seed)
+    settings = DecoderTraining(data / "train", data / "held_out", steps, level=level, batch=batch, learning_rate=rate)
+    vqvae = jukebox.load(weights.find(start, "jukebox-vqvae")[0])
+    train(DecoderTask(settings, vqvae), _loop(run, steps, minutes, seed))

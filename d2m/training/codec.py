@@ -33,19 +33,21 @@ class CodecTraining:
         adversarial_after: step at which the discriminators join.
         freeze_codes: train the decoder alone, so that generators trained on the codes stay valid.
         commitment: weight of the encoder's distance to its codes.
+        bass: weight of the fine resolution of the bass (:class:`~d2m.codec.losses.SpectralLoss`); wants crops of 32768.
         adversarial, matching: weights of the discriminators' terms.
     """
 
     train: Path
     held_out: Path
     steps: int
-    batch: int = 12
-    length: int = 16384
+    batch: int = 6
+    length: int = 32768
     learning_rate: float = 6e-4
     quantise_after: int = 400
     adversarial_after: int = 10**9
     freeze_codes: bool = False
     commitment: float = 0.25
+    bass: float = 2.0
     adversarial: float = 0.05
     matching: float = 0.2
 
@@ -57,7 +59,7 @@ class CodecTask(Task):
         self.settings = settings
         self.codec = SpectralCodec(config)
         trained = self.codec.decoder if settings.freeze_codes else self.codec
-        self.loss = SpectralLoss(self.codec.sample_rate, self.codec.hop)
+        self.loss = SpectralLoss(self.codec.sample_rate, self.codec.hop, bass_weight=settings.bass)
         self.discriminator = MultiResolutionDiscriminator()
         self.modules = {"codec": self.codec, "discriminator": self.discriminator}
         self.optimizers = {
