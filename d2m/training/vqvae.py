@@ -121,24 +121,15 @@ class VQVAETask(Task):
         figures = {"total": total.item()} | {f"{k}_{level}": v.item() for k, v in parts.items()}
         return figures | ({f"used_{level}": result.used} if quantise else {})
 
-    @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:
-        """log10-mel L1 of each trained level over ten seconds from the middle of each held-out song."""
-        vqvae, hop = self.vqvae.eval(), self.vqvae.config.hops[-1]
-        length = 10 * vqvae.config.sample_rate // hop * hop
-        figures: dict[str, list[float]] = {}
-        for song in self.held_out.songs:
-            start = max(0, len(song) // 2 - length // 2)
-            crop = song[start : start + length].astype(np.float32) / 32768
-            crop = torch.from_numpy(crop[: len(crop) // hop * hop])[None].to(self.fabric.device)
-            for level in sorted(set(self.settings.levels)):
-                features = vqvae.features(crop, level)
-                book = vqvae.codebook(level)
-                vectors = book.lookup(book.quantise(features)) if book.counts.any() else features
-                error = (self.mel(vqvae.decode_features(vectors, level)) - self.mel(crop)).abs().mean()
-                figures.setdefault(f"mel_{level}", []).append(float(error))
-        vqvae.train()
-        return {name: float(np.mean(values)) for name, values in figures.items()}
+        """:func:`reconstruction_error` of each trained level."""
+        self.vqvae.eval()
+        figures = {
+            f"mel_{level}": reconstruction_error(self.vqvae, level, self.held_out.songs, self.mel, self.fabric.device)
+            for level in sorted(set(self.settings.levels))
+        }
+        self.vqvae.train()
+        return figures
 
     def _turn(self, step: int) -> tuple[int, bool]:
         """Which level a step trains, and whether it is quantised."""
@@ -164,6 +155,32 @@ class VQVAETask(Task):
         crops = torch.from_numpy(self._crops(rng, 64)).to(self.fabric.device)
         features = torch.cat([self.vqvae.encoders[level](part[:, None]) for part in crops.split(8)])
         self.vqvae.codebook(level).start(features.transpose(1, 2).reshape(-1, features.shape[1]))
+
+
+@torch.no_grad()
+def reconstruction_error(
+    vqvae: VQVAE, level: int, songs: list[np.ndarray], mel: LogMel, device: torch.device | str = "cpu"
+) -> float:
+    """log10-mel L1 of one level's reconstruction, the mean over ten seconds from the middle of each song.
+
+    Args:
+        vqvae: the model, in evaluation mode; while the level's codebook is empty, its vectors are not quantised.
+        level: number of the level.
+        songs: int16 arrays (T,).
+        mel: the spectrogram.
+        device: of ``vqvae`` and ``mel``.
+    """
+    hop, book, errors = vqvae.config.hops[-1], vqvae.codebook(level), []
+    length = 10 * vqvae.config.sample_rate // hop * hop
+    for song in songs:
+        start = max(0, len(song) // 2 - length // 2)
+        crop = song[start : start + length].astype(np.float32) / 32768
+        crop = torch.from_numpy(crop[: len(crop) // hop * hop])[None].to(device)
+        vectors = vqvae.features(crop, level)
+        if book.k.any():
+            vectors = book.lookup(book.quantise(vectors))
+        errors.append(float((mel(vqvae.decode_features(vectors, level)) - mel(crop)).abs().mean()))
+    return float(np.mean(errors))
 
 
 @torch.no_grad()
