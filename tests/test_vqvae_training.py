@@ -42,9 +42,9 @@ def task(songs, steps: int, **changes) -> VQVAETask:
     return VQVAETask(VQVAETraining(songs, songs, steps, **settings), TINY)
 
 
-def loop(folder, steps: int) -> LoopConfig:
+def loop(folder, steps: int, precision: str = "32-true") -> LoopConfig:
     return LoopConfig(
-        folder, steps, log_every=4, evaluate_every=steps, checkpoint_every=steps, accelerator="cpu", precision="32-true"
+        folder, steps, log_every=4, evaluate_every=steps, checkpoint_every=steps, accelerator="cpu", precision=precision
     )
 
 
@@ -70,6 +70,19 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(songs, tmp_path):
     train(second, loop(tmp_path / "parts", 24))
     expected, actual = whole.vqvae.state_dict(), second.vqvae.state_dict()
     assert all(torch.equal(actual[name], expected[name]) for name in expected)
+
+
+def test_codes_are_those_of_full_precision_in_a_run_of_half(songs, tmp_path):
+    work = task(songs, 12)
+    train(work, loop(tmp_path, 12, "bf16-mixed"))
+    work.vqvae.train()
+    features = torch.randn(1, 8, 64, generator=torch.Generator().manual_seed(0)).bfloat16()
+    for book in work.vqvae.bottleneck.level_blocks:
+        codes = book.quantise(features.float())
+        with torch.autocast("cpu", torch.bfloat16):
+            quantised = book(features)
+        assert quantised.vectors.dtype == book.k.dtype == torch.float32
+        assert torch.equal(quantised.codes, codes)
 
 
 def test_only_the_level_whose_turn_it_is_changes(songs, tmp_path):

@@ -78,7 +78,12 @@ class Codebook(nn.Module):
         return nn.functional.embedding(codes, self.k).transpose(1, 2)
 
     def forward(self, features: Tensor) -> Quantised:
-        """Quantises (B, D, F), and in training mode moves the codebook."""
+        """Quantises (B, D, F), and in training mode moves the codebook; in full precision whatever surrounds it, as
+        distances to near entries and moving averages need it."""
+        with torch.autocast(features.device.type, enabled=False):
+            return self._quantised(features.float())
+
+    def _quantised(self, features: Tensor) -> Quantised:
         flat = features.detach().transpose(1, 2).reshape(-1, features.shape[1])
         if self.training and not self.counts.any():
             self.start(flat)
