@@ -1,18 +1,27 @@
 """Turn the checkpoint of a run into shipped weights with their card.
 
-    python scripts/export_weights.py codec runs/codec --command "..." --scores scores.json
-    python scripts/export_weights.py generator runs/generator --command "..." --scores scores.json
+    python scripts/export_weights.py codec runs/codec --command "..." --scores codec.json
+    python scripts/export_weights.py generator runs/generator --command "..." --scores generator.json
+    python scripts/export_weights.py vqvae runs/vqvae --command "..." --scores vqvae.json "parameters=1.2e6"
+    python scripts/export_weights.py decoder runs/decoder --command "first; second" --steps-before 8000
 
-writes d2m/weights/studio-codec.safetensors and .toml (studio-generator likewise). The scores are those that
-scripts/measure_codec.py and scripts/measure_generator.py print with --json.
+writes d2m/weights/studio-codec.safetensors and .toml (studio-generator and studio-vqvae likewise). The run of `codec`
+may be one of `d2m train codec --decoder-only`; `decoder` is one of `d2m train decoder`, and makes the whole VQ-VAE with
+its fine-tuned level. Weights made by several runs name all commands, with "; " between them, and give the steps of the
+earlier runs with --steps-before.
+
+The scores are name=value pairs, and JSON files: plain objects of figures, or what scripts/measure_codec.py and
+scripts/measure_generator.py print with --json.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
+from d2m.errors import D2MError
 from d2m.training.export import export, read_checkpoint
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "d2m" / "weights"
@@ -20,48 +29,115 @@ DATA = (
     "Music of the studio composer in ten dance genres and excerpts of POP909 (MIT licence) arranged for five tracks, "
     "rendered with FluidR3 GM (MIT licence), and synthetic dancers, by scripts/make_training_data.py"
 )
-ARCHITECTURES = {
-    "codec": "log-mel and 4096-point spectra -> ConvNeXt encoder -> residual VQ -> ConvNeXt decoder -> "
-    "magnitude and phase, and a bank of sine tones; 22.05 kHz mono",
-    "generator": "dilated ConvNeXt over the codec's frames; each part of a sketch is encoded alone with its "
-    "instrument; motion, rhythm, vision, genre and noise are added, each optional",
+VQVAE = (
+    "JukeBox VQ-VAE with two levels, hops of 32 and 128 samples: strided convolutions and dilated residual blocks on "
+    "the waveform, a codebook of 2048 entries each; 22.05 kHz mono"
+)
+#: Model -> (name of its weights, kind, name in the checkpoint, architecture).
+MODELS: dict[str, tuple[str, str, str, str]] = {
+    "codec": (
+        "studio-codec",
+        "spectral-codec",
+        "codec",
+        "log-mel and 4096-point spectra -> ConvNeXt encoder -> residual VQ -> ConvNeXt decoder -> "
+        "magnitude and phase, and a bank of sine tones; 22.05 kHz mono",
+    ),
+    "generator": (
+        "studio-generator",
+        "generator",
+        "generator",
+        "dilated ConvNeXt over the codec's frames; each part of a sketch is encoded alone with its instrument; motion, "
+        "rhythm, vision, genre and noise are added, each optional",
+    ),
+    "vqvae": ("studio-vqvae", "jukebox-vqvae", "vqvae", VQVAE),
+    "decoder": (
+        "studio-vqvae",
+        "jukebox-vqvae",
+        "vqvae",
+        f"{VQVAE}; a decoder fine-tuned against multi-scale discriminators",
+    ),
 }
 
 
 def config_of(model: str, state: dict[str, object]) -> dict[str, object]:
-    """The configuration that the run's defaults stand for."""
+    """The configuration that the checkpoint holds, or that the run's defaults stand for."""
     from d2m.codec.spectral import SpectralCodec
     from d2m.generator.temporal import TemporalConfig, TemporalGenerator
 
     if model == "codec":
         return SpectralCodec().settings()
-    size = state["modules"]["generator"]["mean"].shape[0]
-    return TemporalGenerator(TemporalConfig(feature_size=size)).settings() | {"codec": "studio-codec"}
+    if model == "generator":
+        size = state["modules"]["generator"]["mean"].shape[0]
+        return TemporalGenerator(TemporalConfig(feature_size=size)).settings() | {"codec": "studio-codec"}
+    return state["task"]["config"]
+
+
+def read_scores(words: list[str]) -> dict[str, float]:
+    """Figures by name from name=value pairs and JSON files, rounded to five digits.
+
+    Raises:
+        D2MError: if a word is neither, or a figure is no number.
+    """
+    scores: dict[str, float] = {}
+    for word in words:
+        name, equals, value = word.rpartition("=")
+        found = {name: value} if equals and not Path(word).is_file() else _read_file(Path(word))
+        try:
+            scores |= {name: float(f"{float(value):.5g}") for name, value in found.items()}
+        except (TypeError, ValueError) as error:
+            raise D2MError(f"the scores of '{word}' are not numbers; give name=value or a JSON file") from error
+    return scores
+
+
+def _read_file(path: Path) -> dict[str, object]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise D2MError(f"cannot read scores from '{path}'; give name=value or a JSON file") from error
+    if not isinstance(content, dict):
+        raise D2MError(f"'{path}' holds no JSON object of figures")
+    if "results" not in content:
+        return content
+    about = f"{content.get('songs', '')} held-out songs".strip()
+    if content.get("seconds"):
+        about += f" of {content['seconds']:g} s"
+    rows = content["results"].items()
+    return {f"{row}: {name}, {about}": value for row, figures in rows for name, value in figures.items()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", choices=sorted(ARCHITECTURES))
-    parser.add_argument("run", type=Path)
-    parser.add_argument("--command", required=True, help="what was run, for the card")
+    parser.add_argument("model", choices=sorted(MODELS))
+    parser.add_argument("run", type=Path, help="folder of the run, or its checkpoint")
+    parser.add_argument("--command", required=True, help="what was run, for the card; several with '; ' between")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--scores", type=Path, help="JSON object of measured figures")
+    parser.add_argument("--steps-before", type=int, default=0, help="steps of earlier runs that this one started from")
+    parser.add_argument("--scores", nargs="*", default=[], metavar="FILE|NAME=VALUE", help="measured figures")
     parser.add_argument("--out", type=Path, help="another file than the shipped one")
     args = parser.parse_args()
-    state = read_checkpoint(args.run / "last.ckpt")
+    name, kind, module, architecture = MODELS[args.model]
+    scores = read_scores(args.scores)
+    state = read_checkpoint(args.run / "last.ckpt" if args.run.is_dir() else args.run)
+    if module not in state["modules"] or (args.model == "decoder") != ("before" in state.get("task", {})):
+        raise D2MError(f"{args.run} is no run of 'd2m train {args.model}'")
+    if any(key.endswith(".k") and not book.any() for key, book in state["modules"][module].items()):
+        raise D2MError(f"{args.run} has not begun to quantise (step {state['step']}); train it further")
     card = {
-        "architecture": ARCHITECTURES[args.model],
+        "architecture": architecture,
         "data": DATA,
         "licence": "MIT",
-        "command": args.command,
+        "command": "; ".join(part.strip() for part in args.command.split(";") if part.strip()),
         "seed": args.seed,
-        "scores": json.loads(args.scores.read_text(encoding="utf-8")) if args.scores else {},
+        "scores": scores,
     }
-    kind = {"codec": "spectral-codec", "generator": "generator"}[args.model]
-    path = args.out or WEIGHTS / f"studio-{args.model}.safetensors"
-    written = export(state, args.model, path, kind, config_of(args.model, state), card)
+    state["step"] = int(state["step"]) + args.steps_before
+    path = args.out or WEIGHTS / f"{name}.safetensors"
+    written = export(state, module, path, kind, config_of(args.model, state), card)
     print(f"{path}: step {written.steps}, {path.stat().st_size / 1e6:.1f} MB, sha256 {written.sha256[:12]}")
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except D2MError as error:
+        sys.exit(f"error: {error}")

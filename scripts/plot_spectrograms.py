@@ -1,10 +1,14 @@
 """Draw mel spectrograms of real, reconstructed and generated music above each other.
 
-    python scripts/plot_spectrograms.py DATA/held_out/song.npz --codec spectral:studio-codec --generated
-        out/dance.d2m.wav \\ -o docs/spectrograms.png
+    python scripts/plot_spectrograms.py DATA/held_out/song.npz -o docs/spectrograms.png
 
-The recording and what each codec makes of it show the same seconds; generated music shows its own, from
---generated-start.
+An example (npz) by itself is drawn as it is, through the spectral codec, through the JukeBox codec where its weights
+are installed, and as the generator plays its true sketch. Any of --codec, --generator and --generated draws those
+instead:
+
+    python scripts/plot_spectrograms.py song.wav --codec spectral:studio-codec --generated out/dance.d2m.wav
+
+Everything shows the same seconds but --generated, which shows its own, from --generated-start.
 """
 
 from __future__ import annotations
@@ -14,10 +18,15 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from from_sketch import open_generator, play
 from recordings import SAMPLE_RATE, open_codec, read, reconstruct
 
 from d2m.errors import D2MError
 from d2m.evaluation.fidelity import log_mel
+from d2m.weights import list_cards
+
+#: Pixels across.
+WIDTH = 1400
 
 
 def draw(panels: list[tuple[str, np.ndarray]], path: Path) -> None:
@@ -28,9 +37,11 @@ def draw(panels: list[tuple[str, np.ndarray]], path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
+    # Bands narrow enough to part the notes of a chord need a long window; a short hop keeps drum hits sharp.
     mels = [20 * log_mel(waveform, SAMPLE_RATE, n_mels=128, n_fft=2048) for _, waveform in panels]
     top = max(float(mel.max()) for mel in mels)
-    figure, axes = pyplot.subplots(len(panels), 1, figsize=(9, 2.1 * len(panels)), sharex=True, layout="constrained")
+    size = (9, 0.4 + 1.75 * len(panels))
+    figure, axes = pyplot.subplots(len(panels), 1, figsize=size, sharex=True, layout="constrained")
     labels = [250, 500, 1000, 2000, 4000, 8000]
     bands = librosa.mel_frequencies(128, fmin=0, fmax=SAMPLE_RATE / 2)
     for axis, (title, waveform), mel in zip(np.atleast_1d(axes), panels, mels, strict=True):
@@ -39,31 +50,56 @@ def draw(panels: list[tuple[str, np.ndarray]], path: Path) -> None:
         axis.set_yticks(np.interp(labels, bands, np.arange(128) + 0.5), [f"{f:g}" for f in labels], fontsize=7)
         axis.set_ylabel("Hz", fontsize=8)
         axis.set_title(title, loc="left", fontsize=9)
-    np.atleast_1d(axes)[-1].set_xlabel("seconds")
+    np.atleast_1d(axes)[-1].set_xlabel("seconds", fontsize=8)
     figure.colorbar(image, ax=axes, label="dB", shrink=0.6, pad=0.01)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial.png")
-    figure.savefig(partial, dpi=110)
-    partial.replace(path)
+    _save(figure, path)
     pyplot.close(figure)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("real", type=Path, help="a recording: wav, flac, or an example (npz)")
-    parser.add_argument("--codec", action="append", default=[], help="spectral:WEIGHTS or jukebox:WEIGHTS:high|low")
-    parser.add_argument("--generated", type=Path, action="append", default=[], help="generated recordings")
-    parser.add_argument("--start", type=float, default=0.0, help="first second shown of the real recording")
-    parser.add_argument("--generated-start", type=float, default=0.0)
-    parser.add_argument("--seconds", type=float, default=6.0)
-    parser.add_argument("-o", "--output", type=Path, default=Path("docs/spectrograms.png"))
-    options = parser.parse_args()
-    real = _cut(options.real, options.start, options.seconds)
-    panels = [(f"real: {options.real.stem}", real)]
-    panels += [(f"reconstructed: {spec}", reconstruct(open_codec(spec), real)) for spec in options.codec]
-    panels += [(f"generated: {g.stem}", _cut(g, options.generated_start, options.seconds)) for g in options.generated]
-    draw(panels, options.output)
-    print(options.output)
+def _save(figure, path: Path) -> None:
+    """The figure as a PNG of 128 colours, a third of the size of one with all."""
+    from PIL import Image
+
+    figure.set_dpi(WIDTH / figure.get_size_inches()[0])
+    figure.canvas.draw()
+    picture = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial.png")
+    picture.quantize(128, dither=Image.Dither.NONE).save(partial, optimize=True)
+    partial.replace(path)
+
+
+def panels_of(options: argparse.Namespace) -> list[tuple[str, np.ndarray]]:
+    """Titles and recordings, real music first."""
+    start, seconds = options.start, options.seconds
+    real = _cut(options.real, start, seconds)
+    panels = [(f"Real: {options.real.stem}", real)]
+    codecs, generators = options.codec, options.generator
+    if not (codecs or generators or options.generated) and options.real.suffix == ".npz":
+        codecs = ["spectral:studio-codec"]
+        if any(card.name == "studio-vqvae" for card in list_cards()):
+            codecs.append("jukebox:studio-vqvae:high")
+        generators = ["studio-generator"]
+    for spec in codecs:
+        codec = open_codec(spec)
+        panels.append((f"Reconstructed: {spec}, {codec.bits_per_second / 1000:.1f} kbit/s", reconstruct(codec, real)))
+    panels += [
+        (f"Generated from its sketch: {name}", _played(options.real, name, start, seconds)) for name in generators
+    ]
+    for file in options.generated:
+        panels.append((f"Generated: {file.stem}", _cut(file, options.generated_start, seconds)))
+    return panels
+
+
+def _played(file: Path, name: str, start: float, seconds: float) -> np.ndarray:
+    from d2m.training.pairs import load_pairs
+
+    if file.suffix != ".npz":
+        raise D2MError(f"{file} has no sketch to play; give an example (npz)")
+    generator, codec = open_generator(name)
+    # All of the example: what is cut out of it then has its surroundings, as in use.
+    generated, _ = play(load_pairs([file])[0], generator, codec)
+    return generated[int(start * SAMPLE_RATE) : int((start + seconds) * SAMPLE_RATE)]
 
 
 def _cut(file: Path, start: float, seconds: float) -> np.ndarray:
@@ -71,6 +107,21 @@ def _cut(file: Path, start: float, seconds: float) -> np.ndarray:
     if not len(waveform):
         raise D2MError(f"{file} ends before second {start:g}")
     return waveform
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("real", type=Path, help="a recording: wav, flac, or an example (npz)")
+    parser.add_argument("--codec", action="append", default=[], help="spectral:WEIGHTS or jukebox:WEIGHTS:high|low")
+    parser.add_argument("--generator", action="append", default=[], help="weights that play the example's sketch")
+    parser.add_argument("--generated", type=Path, action="append", default=[], help="generated recordings")
+    parser.add_argument("--start", type=float, default=0.0, help="first second shown of the real recording")
+    parser.add_argument("--generated-start", type=float, default=0.0)
+    parser.add_argument("--seconds", type=float, default=6.0)
+    parser.add_argument("-o", "--output", type=Path, default=Path("docs/spectrograms.png"))
+    options = parser.parse_args()
+    draw(panels_of(options), options.output)
+    print(f"{options.output}: {options.output.stat().st_size / 1000:.0f} kB")
 
 
 if __name__ == "__main__":

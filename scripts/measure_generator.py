@@ -1,0 +1,106 @@
+"""Does the generator play what it is given?
+
+    python scripts/measure_generator.py DATA/held_out --wav OUT
+
+Each held-out song's own sketch (with its dance, rhythm and genre) is played by the generator and compared with the real
+rendering: log10-mel L1 (80 mels, n_fft 1024, hop 256, floor 1e-4) and the correlation of onset envelopes, over the
+seconds in the middle of the song, means over songs. Beside it: the codec's reconstruction of the real rendering, which
+the generator cannot surpass; the rendering of the next song, which is what playing something else scores; and white
+noise of the song's power. Songs of the studio composer by default, which is what the engine's sketches are like.
+
+--wav writes OUT/generated and OUT/real, for scripts/measure_generated.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from from_sketch import open_generator, play
+from recordings import SAMPLE_RATE, reconstruct, table, white_noise
+
+from d2m.errors import D2MError
+from d2m.evaluation import fidelity
+
+
+def compare(output: np.ndarray, real: np.ndarray) -> dict[str, float]:
+    """Distances of one recording to the real rendering."""
+    return {
+        "log_mel_l1": fidelity.log_mel_l1(output, real, SAMPLE_RATE),
+        "onset_correlation": fidelity.onset_correlation(output, real, SAMPLE_RATE),
+    }
+
+
+def write(folder: Path, name: str, waveform: np.ndarray) -> None:
+    """One recording as 16-bit wav."""
+    import soundfile
+
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f".{name}.partial.wav"
+    soundfile.write(partial, np.clip(waveform, -1, 1), SAMPLE_RATE, subtype="PCM_16")
+    partial.replace(folder / f"{name}.wav")
+
+
+def measure(files: list[Path], options: argparse.Namespace) -> dict[str, dict[str, list[float]]]:
+    """Figures of every song, by what is compared with it."""
+    from d2m.training.pairs import load_pairs
+
+    generator, codec = open_generator(options.generator, options.codec)
+    frames = int(options.seconds * codec.frame_rate)
+    rng, songs = np.random.default_rng(options.seed), []
+    for file in files:
+        pair = load_pairs([file])[0]
+        start = max(0, (pair.frames - frames) // 2) if frames else 0
+        generated, real = play(pair, generator, codec, start, frames or None)
+        songs.append((generated, real))
+        if options.wav:
+            write(options.wav / "generated", file.stem, generated)
+            write(options.wav / "real", file.stem, real)
+    found: dict[str, dict[str, list[float]]] = {}
+    for index, (generated, real) in enumerate(songs):
+        outputs = {"generated": generated, "codec": reconstruct(codec, real), "white noise": white_noise(real, rng)}
+        if len(songs) > 1:
+            outputs["next song"] = np.resize(songs[(index + 1) % len(songs)][1], len(real))
+        for name, output in outputs.items():
+            for figure, value in compare(output, real).items():
+                found.setdefault(name, {}).setdefault(figure, []).append(value)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("songs", type=Path, help="folder of examples (npz) that nothing was trained on")
+    parser.add_argument("--generator", default="studio-generator", help="weights, name or file")
+    parser.add_argument("--codec", help="codec weights, name or file; the generator's own by default")
+    parser.add_argument("--all", action="store_true", help="all examples, not only studio-*.npz")
+    parser.add_argument("--count", type=int, default=0, help="songs, spread evenly over the folder; 0 for all")
+    parser.add_argument("--seconds", type=float, default=0.0, help="from the middle of each song; 0 for all of it")
+    parser.add_argument("--seed", type=int, default=0, help="of the noise")
+    parser.add_argument("--wav", type=Path, metavar="FOLDER", help="write what is heard")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    pattern = "*.npz" if options.all else "studio-*.npz"
+    files = sorted(options.songs.glob(pattern))
+    if options.count and len(files) > options.count:
+        files = [files[i] for i in np.linspace(0, len(files) - 1, options.count).round().astype(int)]
+    if not files:
+        raise D2MError(f"no {pattern} in {options.songs}; make examples with scripts/make_training_data.py")
+    found = measure(files, options)
+    results = {name: {k: float(np.mean(v)) for k, v in figures.items()} for name, figures in found.items()}
+    if options.json:
+        print(json.dumps({"songs": len(files), "seconds": options.seconds, "results": results}, indent=2))
+        return
+    print(f"{len(files)} songs, true sketches")
+    rows = [["against the real rendering", "log-mel L1", "onset correlation"]]
+    rows += [[name, *(f"{value:.3f}" for value in figures.values())] for name, figures in results.items()]
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except D2MError as error:
+        sys.exit(f"error: {error}")
