@@ -101,8 +101,9 @@ def _read_file(path: Path) -> dict[str, object]:
     about = f"{content.get('songs', '')} held-out songs".strip()
     if content.get("seconds"):
         about += f" of {content['seconds']:g} s"
-    rows = content["results"].items()
-    return {f"{row}: {name}, {about}": value for row, figures in rows for name, value in figures.items()}
+    # Noise and other songs stand in the tables as marks on the scale; they say nothing of the weights.
+    rows = {row: figures for row, figures in content["results"].items() if row not in ("white noise", "next song")}
+    return {f"{row}: {name}, {about}": value for row, figures in rows.items() for name, value in figures.items()}
 
 
 def main() -> None:

@@ -51,22 +51,38 @@ def draw(panels: list[tuple[str, np.ndarray]], path: Path) -> None:
         axis.set_ylabel("Hz", fontsize=8)
         axis.set_title(title, loc="left", fontsize=9)
     np.atleast_1d(axes)[-1].set_xlabel("seconds", fontsize=8)
-    figure.colorbar(image, ax=axes, label="dB", shrink=0.6, pad=0.01)
+    np.atleast_1d(axes)[-1].tick_params(axis="x", labelsize=7)
+    bar = figure.colorbar(image, ax=axes, shrink=0.6, pad=0.01)
+    bar.set_label("dB", fontsize=8)
+    bar.ax.tick_params(labelsize=7)
     _save(figure, path)
     pyplot.close(figure)
 
 
 def _save(figure, path: Path) -> None:
-    """The figure as a PNG of 128 colours, a third of the size of one with all."""
+    """The figure as a PNG of the colour map and greys alone, a third of the size of one of all colours."""
+    from matplotlib import colormaps
     from PIL import Image
 
     figure.set_dpi(WIDTH / figure.get_size_inches()[0])
     figure.canvas.draw()
     picture = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3])
+    colours = colormaps["magma"](np.linspace(0, 1, 112))[:, :3]
+    greys = np.repeat(np.linspace(0, 1, 16)[:, None], 3, 1)
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(np.round(255 * np.concatenate([colours, greys])).astype(np.uint8).tobytes())
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial.png")
-    picture.quantize(128, dither=Image.Dither.NONE).save(partial, optimize=True)
+    picture.quantize(palette=palette, dither=Image.Dither.NONE).save(partial, optimize=True)
     partial.replace(path)
+
+
+def _title(spec: str, bits: float) -> str:
+    """A codec's word, such as ``jukebox:studio-vqvae:high``, as a heading."""
+    kind, name, *level = spec.split(":")
+    words = ", ".join([Path(name).stem, *(f"{word} level" for word in level)])
+    known = {"spectral": "spectral", "jukebox": "JukeBox"}[kind]
+    return f"Through the {known} codec ({words}), {bits / 1000:.1f} kbit/s"
 
 
 def panels_of(options: argparse.Namespace) -> list[tuple[str, np.ndarray]]:
@@ -82,9 +98,10 @@ def panels_of(options: argparse.Namespace) -> list[tuple[str, np.ndarray]]:
         generators = ["studio-generator"]
     for spec in codecs:
         codec = open_codec(spec)
-        panels.append((f"Reconstructed: {spec}, {codec.bits_per_second / 1000:.1f} kbit/s", reconstruct(codec, real)))
+        panels.append((_title(spec, codec.bits_per_second), reconstruct(codec, real)))
     panels += [
-        (f"Generated from its sketch: {name}", _played(options.real, name, start, seconds)) for name in generators
+        (f"Generated from its sketch ({Path(name).stem})", _played(options.real, name, start, seconds))
+        for name in generators
     ]
     for file in options.generated:
         panels.append((f"Generated: {file.stem}", _cut(file, options.generated_start, seconds)))
