@@ -44,23 +44,26 @@ class Judge:
     """One definition of motion beats.
 
     Attributes:
-        space: judge on landmarks in space (metres, hips at the origin) instead of in the picture.
+        sight: ``"space"``: landmarks in space (metres, hips at the origin); ``"picture"``: landmarks in the picture;
+            ``"flow"``: optical flow where the dancer is, no landmarks.
         joints: indices of the joints whose mean speed counts; None for all.
         smoothing: standard deviation of the Gaussian that smooths the speed, seconds.
     """
 
-    space: bool
+    sight: str
     joints: tuple[int, ...] | None
     smoothing: float
 
 
 #: Several, for none is the right one. AIST++ and Bailando smooth by five frames at 60 a second. The rhythm
-#: of :mod:`d2m.features` never looks at landmarks in space, so those judges are independent of it.
+#: of :mod:`d2m.features` is found from landmarks, so of these only the flow judges are independent of it.
 JUDGES: dict[str, Judge] = {
-    "space": Judge(True, None, 5 / 60),
-    "space, main joints, fine": Judge(True, MAIN_JOINTS, 0.05),
-    "picture": Judge(False, None, 5 / 60),
-    "picture, main joints, fine": Judge(False, MAIN_JOINTS, 0.05),
+    "space": Judge("space", None, 5 / 60),
+    "space, main joints, fine": Judge("space", MAIN_JOINTS, 0.05),
+    "picture": Judge("picture", None, 5 / 60),
+    "picture, main joints, fine": Judge("picture", MAIN_JOINTS, 0.05),
+    "flow": Judge("flow", None, 5 / 60),
+    "flow, fine": Judge("flow", None, 0.05),
 }
 
 
@@ -109,17 +112,31 @@ def kinematic_beats(
     Returns:
         float64 (K,) seconds. Frame k's speed is the step from frame k to k + 1, timed half-way.
     """
-    from scipy.ndimage import gaussian_filter1d
-    from scipy.signal import find_peaks
-
     joints = np.asarray(joints, dtype=np.float64)
     if joints.ndim != 3:
         raise ValueError(f"joints must be (frames, joints, axes), not {joints.shape}")
-    if len(joints) < 4:
-        return np.zeros(0)
     if which is not None:
         joints = joints[:, list(which)]
-    speed = np.linalg.norm(np.diff(joints, axis=0), axis=-1).mean(axis=1) * fps
+    return speed_beats(np.linalg.norm(np.diff(joints, axis=0), axis=-1).mean(axis=1), fps, smoothing)
+
+
+def speed_beats(speed: np.ndarray, fps: float, smoothing: float = 5 / 60) -> np.ndarray:
+    """Motion beats from any curve of speed: its local minima, smoothed by a Gaussian.
+
+    Args:
+        speed: float (T - 1,), of the steps from frame k to k + 1; the unit does not matter.
+        fps: frames a second.
+        smoothing: the Gaussian's standard deviation, seconds.
+
+    Returns:
+        float64 (K,) seconds, step k timed half-way between its frames.
+    """
+    from scipy.ndimage import gaussian_filter1d
+    from scipy.signal import find_peaks
+
+    speed = np.asarray(speed, dtype=np.float64)
+    if len(speed) < 3:
+        return np.zeros(0)
     if smoothing > 0:
         speed = gaussian_filter1d(speed, smoothing * fps)
     # Unlike a strict comparison, this finds a minimum that two equal frames share.
@@ -128,7 +145,11 @@ def kinematic_beats(
 
 
 def judged_beats(
-    picture: np.ndarray, space: np.ndarray | None, fps: float, judges: Mapping[str, Judge] = JUDGES
+    picture: np.ndarray,
+    space: np.ndarray | None,
+    fps: float,
+    flow: np.ndarray | None = None,
+    judges: Mapping[str, Judge] = JUDGES,
 ) -> dict[str, np.ndarray]:
     """Motion beats by every judge.
 
@@ -136,13 +157,18 @@ def judged_beats(
         picture: (T, J, 2 or 3) landmarks in the picture, of which x and y are used.
         space: (T, J, 3) landmarks in space, or None to leave their judges out.
         fps: frames a second.
+        flow: (T - 1,) speed of :func:`d2m.features.flow.dancer_speed`, or None to leave its judges out.
         judges: what to judge by.
     """
-    return {
-        name: kinematic_beats(space if judge.space else picture[..., :2], fps, judge.smoothing, judge.joints)
-        for name, judge in judges.items()
-        if space is not None or not judge.space
-    }
+    landmarks = {"space": space, "picture": picture[..., :2]}
+    found = {}
+    for name, judge in judges.items():
+        if judge.sight == "flow":
+            if flow is not None:
+                found[name] = speed_beats(flow, fps, judge.smoothing)
+        elif landmarks[judge.sight] is not None:
+            found[name] = kinematic_beats(landmarks[judge.sight], fps, judge.smoothing, judge.joints)
+    return found
 
 
 def beat_align(motion_beats: np.ndarray, music_beats: np.ndarray, sigma: float = SIGMA) -> float:

@@ -3,10 +3,11 @@
     python scripts/measure_in_time.py --clips FOLDER            # real videos: beat-align score less chance
     python scripts/measure_in_time.py --studio 40 --seconds 12  # synthetic dances, where the true beats are known
 
-Real videos: motion beats by every judge of d2m.evaluation.alignment (local minima of mean joint speed), music beats
-tracked in the generated sound by librosa; AIST++ beat-align score (sigma 0.05 s) less that of the same music shifted,
-both directions, mean over clips with a bootstrap interval. The same for the beat grid itself and, where the video has a
-sound of its own, for that.
+Real videos: motion beats by every judge of d2m.evaluation.alignment (local minima of mean joint speed, in space and in
+the picture, and of the optical flow where the dancer is), music beats tracked in the generated sound by librosa; AIST++
+beat-align score (sigma 0.05 s) less that of the same music shifted, both directions, mean over clips with a bootstrap
+interval. The same for the beat grid itself and, where the video has a sound of its own, for that. The beat grid is
+found from landmarks in the picture and in space: only the flow judges are independent of it.
 
 Studio dances: landmarks with the pose estimator's errors -> beat grid, F-measure at 70 ms against the true beats
 (mir_eval, the first 0.5 s left out as too short for any estimate); music made for them -> beats tracked in the
@@ -33,6 +34,7 @@ from d2m.types import GENRES, BeatGrid
 def clips(folder: Path, engine, seeds: int) -> dict[str, dict[str, list[float]]]:
     """Excess per clip (mean over seeds), by source of beats and judge."""
     from d2m.features import analyse
+    from d2m.features.flow import dancer_speed
     from d2m.media import open_video, read_audio
 
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
@@ -43,7 +45,8 @@ def clips(folder: Path, engine, seeds: int) -> dict[str, dict[str, list[float]]]
             print(f"{path.name}: no dancer found; left out")
             continue
         duration, motion = video.duration, seen.dance.motion
-        judges = judged_beats(motion.joints, seen.world, motion.fps)
+        flow = dancer_speed(video, motion.joints, motion.fps)
+        judges = judged_beats(motion.joints, seen.world, motion.fps, flow)
         tracked = [
             track_beats(music.waveform, music.sample_rate)[1]
             for music in (engine.compose(seen.dance, seed=seed) for seed in range(seeds))

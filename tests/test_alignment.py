@@ -16,6 +16,7 @@ from d2m.evaluation.alignment import (
     hit_rate,
     judged_beats,
     kinematic_beats,
+    speed_beats,
 )
 
 BEATS = np.arange(0.3, 20.0, 0.5)
@@ -92,12 +93,20 @@ def test_motion_beats_are_where_a_pendulum_turns_at_any_frame_rate(fps: float) -
 
 
 def test_judges_look_at_what_they_say() -> None:
-    picture, space = pendulum(1.2, 6.0, 30.0, 33), pendulum(0.9, 6.0, 30.0, 33)
-    found = judged_beats(picture, space, 30.0)
+    periods = {"picture": 1.2, "space": 0.9, "flow": 1.6}
+    picture, space = (pendulum(periods[sight], 6.0, 30.0, 33) for sight in ("picture", "space"))
+    flow = np.abs(np.sin(2 * np.pi * (np.arange(179) + 0.5) / 30.0 / periods["flow"]))
+    found = judged_beats(picture, space, 30.0, flow)
     assert set(found) == set(JUDGES)
     for name, judge in JUDGES.items():
-        assert np.median(np.diff(found[name])) == pytest.approx(0.45 if judge.space else 0.6, abs=0.02)
-    assert all(not JUDGES[name].space for name in judged_beats(picture, None, 30.0))
+        assert np.median(np.diff(found[name])) == pytest.approx(periods[judge.sight] / 2, abs=0.02)
+    assert {JUDGES[name].sight for name in judged_beats(picture, None, 30.0)} == {"picture"}
+
+
+def test_beats_of_a_speed_curve_are_timed_between_frames() -> None:
+    speed = np.array([3.0, 2.0, 1.0, 2.0, 3.0, 2.0, 1.0, 1.0, 2.0, 3.0])
+    assert speed_beats(speed, 10.0, smoothing=0.0) == pytest.approx([0.25, 0.7])
+    assert len(speed_beats(np.ones(2), 10.0)) == 0
 
 
 def test_the_interval_holds_the_mean_and_narrows_with_more_clips() -> None:

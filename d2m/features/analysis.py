@@ -75,7 +75,7 @@ def analyse(
             notes.append(f"{tracking.people} people seen: following the one who stands out most")
         if tracking.found < 0.8:
             notes.append(f"the dancer was seen in {tracking.found:.0%} of the frames only")
-    rhythm = find_rhythm(moving, video.duration, code)
+    rhythm = find_rhythm(moving, video.duration, code, tracking.world)
     if rhythm.grid.confidence < UNSURE:
         notes.append("the dance shows no clear beat: the tempo is a guess")
     chosen = code or choose_genre(rhythm.grid, rhythm.energy, tracking.motion)

@@ -4,7 +4,8 @@ Dancers mark the beat by ending a movement on it, so the speed of the joints is 
 beat of dance research (Li et al., "AI Choreographer: Music Conditioned 3D Dance Generation with AIST++", ICCV
 2021, section 5.2.3). One definition of "the speed" is not enough for a looseness of people and of pose
 estimators, so the low points of several are gathered: the whole body smoothed by little and by much, and each
-part of the body. Each low point counts by how deep it is and how much movement surrounds it.
+part of the body, in the picture and, where known, in space. Each low point counts by how deep it is and how much
+movement surrounds it.
 """
 
 from __future__ import annotations
@@ -25,12 +26,18 @@ PARTS: dict[str, tuple[int, ...]] = {
     "right leg": (26, 28),
 }
 TRUNK = (0, 11, 12, 23, 24)
+#: Length of the torso, in body heights.
+TORSO = 0.3
 #: Speed, in body heights a second, of a dancer standing still: what the pose model's jitter looks like.
 STILL = 0.06
 #: Weight of the whole body's low points against those of the parts, and the smoothing (s) of each.
 WHOLE_SHARE = 0.6
 WHOLE_SMOOTHING = (0.05, 0.085, 0.12)
 PART_SMOOTHING = 0.07
+#: Share of the landmarks in space in all low points of speed: that of the shortest clips, and the length (s) at which
+#: half is left. They see movement towards the camera but are the less sure; a long picture tells enough by itself.
+SPACE_SHARE = 0.5
+SPACE_LENGTH = 6.0
 #: Weight of the low points of the bounce, the smoothing (s) they are found with, and the depth (body heights) at which
 #: half of it counts.
 BOUNCE_WEIGHT = 0.6
@@ -58,6 +65,7 @@ class Speeds:
         rate: values a second.
         still: the speed that noise alone reaches.
         lowering: float64 (T,), how low trunk and head are, in body heights from anywhere; or None.
+        space: speeds of the landmarks in space, seen from the hips, as well; or None.
     """
 
     whole: np.ndarray
@@ -65,6 +73,7 @@ class Speeds:
     rate: float
     still: float = STILL
     lowering: np.ndarray | None = None
+    space: Speeds | None = None
 
 
 @dataclass(frozen=True)
@@ -80,11 +89,12 @@ class MotionEvents:
     weights: np.ndarray
 
 
-def body_speeds(motion: Motion) -> Speeds:
-    """Speeds of a dancer in the picture's plane.
+def body_speeds(motion: Motion, world: np.ndarray | None = None) -> Speeds:
+    """Speeds of a dancer in the picture's plane, and in space where landmarks in space are given.
 
     Args:
         motion: skeleton ``"mediapipe33"``; other skeletons are treated as one part.
+        world: float (T, 33, 3), metres, hips at the origin, of the same frames; or None.
     """
     joints = motion.joints[..., :2].astype(np.float64)
     size = body_height(motion)
@@ -105,7 +115,21 @@ def body_speeds(motion: Motion) -> Speeds:
     fall[cut] = 0.0
     # A central difference summed up lies half a frame ahead.
     lowering = np.cumsum(fall) - 0.5 * fall
-    return Speeds(whole, parts, motion.fps, lowering=lowering / size)
+    space = None if world is None else _space_speeds(world, sure, motion.fps)
+    return Speeds(whole, parts, motion.fps, lowering=lowering / size, space=space)
+
+
+def _space_speeds(world: np.ndarray, sure: np.ndarray, fps: float) -> Speeds:
+    """Speeds seen from the hips, in body heights a second; ``sure`` (T, 33) is the weight of each landmark."""
+    world = np.asarray(world, dtype=np.float64)
+    torso = np.linalg.norm(world[:, [11, 12]].mean(1) - world[:, [23, 24]].mean(1), axis=-1)
+    size = max(float(np.median(torso)) / TORSO, 1e-3)
+    step = np.gradient(world, axis=0) if len(world) > 1 else np.zeros_like(world)
+    speed = np.linalg.norm(step, axis=-1) * fps / size
+    groups = [list(group) for group in PARTS.values()]
+    parts = np.stack([_mean(speed[:, group], sure[:, group]) for group in groups])
+    body = [joint for group in groups for joint in group]
+    return Speeds(_mean(speed[:, body], sure[:, body]), parts, fps)
 
 
 def body_height(motion: Motion) -> float:
@@ -113,8 +137,8 @@ def body_height(motion: Motion) -> float:
     joints = motion.joints[..., :2].astype(np.float64)
     if motion.skeleton == "mediapipe33":
         torso = np.linalg.norm(joints[:, [11, 12]].mean(1) - joints[:, [23, 24]].mean(1), axis=-1)
-        # A torso is three tenths of a standing body; seen bent it is shorter, so the upper half counts.
-        height = float(np.percentile(torso, 75)) / 0.3
+        # Seen bent a torso is shorter, so the upper half counts.
+        height = float(np.percentile(torso, 75)) / TORSO
     else:
         height = float(np.percentile(np.ptp(joints[..., 1], axis=1), 75))
     return max(height, 1e-3)
@@ -122,11 +146,11 @@ def body_height(motion: Motion) -> float:
 
 def motion_events(speeds: Speeds) -> MotionEvents:
     """The low points of all speeds, each weighted by its salience."""
-    curves = [
-        (speeds.whole, smoothing, speeds.still, WHOLE_SHARE / len(WHOLE_SMOOTHING)) for smoothing in WHOLE_SMOOTHING
-    ]
-    part_share = (1.0 - WHOLE_SHARE) / max(len(speeds.parts), 1)
-    curves += [(part, PART_SMOOTHING, 2.0 * speeds.still, part_share) for part in speeds.parts]
+    if speeds.space is None:
+        curves = _curves(speeds, 1.0)
+    else:
+        share = SPACE_SHARE * SPACE_LENGTH / (SPACE_LENGTH + len(speeds.whole) / speeds.rate)
+        curves = _curves(speeds, 1.0 - share) + _curves(speeds.space, share)
     found = [(*low_points(curve, speeds.rate, width, still), share) for curve, width, still, share in curves]
     time = np.concatenate([times for times, _, _, _ in found])
     weight = np.concatenate([salience * share for _, salience, _, share in found])
@@ -139,6 +163,15 @@ def motion_events(speeds: Speeds) -> MotionEvents:
         weight = np.concatenate([weight, known * BOUNCE_WEIGHT * salience])
     order = np.argsort(time, kind="stable")
     return MotionEvents(time[order], weight[order])
+
+
+def _curves(speeds: Speeds, share: float) -> list[tuple[np.ndarray, float, float, float]]:
+    """Speed, smoothing, speed of stillness and weight of each curve in which low points are looked for."""
+    whole = share * WHOLE_SHARE / len(WHOLE_SMOOTHING)
+    part = share * (1.0 - WHOLE_SHARE) / max(len(speeds.parts), 1)
+    return [(speeds.whole, smoothing, speeds.still, whole) for smoothing in WHOLE_SMOOTHING] + [
+        (curve, PART_SMOOTHING, 2.0 * speeds.still, part) for curve in speeds.parts
+    ]
 
 
 def low_points(speed: np.ndarray, rate: float, smoothing: float, still: float) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Motion of the picture, for clips in which no dancer is found.
+"""Motion of the picture: for clips in which no dancer is found, and to judge by without landmarks.
 
 Dense inverse search optical flow (Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016) on
 small grey frames; the camera's own movement (the median) is taken off.
@@ -6,7 +6,7 @@ small grey frames; the camera's own movement (the median) is taken off.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 HEIGHT = 120
 #: Rows and columns of the parts that the picture is divided into.
 ROWS, COLUMNS = 2, 3
+#: Height of the frames compared around a dancer, pixels, and the margin of the dancer's box (its own heights).
+DANCER_HEIGHT = 240
+MARGIN = 0.1
 #: Mean speed (picture heights a second) that sensor noise and compression reach.
 STILL = 0.01
 
@@ -32,21 +35,60 @@ def picture_speeds(video: Video, *, rate: float = 30.0, progress: Callable[[floa
         rate: frames a second to look at.
         progress: called with the part done, 0..1.
     """
+    rows, height = [np.zeros(ROWS * COLUMNS)], 1
+    for time, flow in _flows(video, rate, HEIGHT):
+        height = flow.shape[0]
+        rows.append(_part_speeds(flow))
+        if progress is not None:
+            progress(min(time / max(video.duration, 1e-6), 1.0))
+    parts = _without_cuts(np.array(rows).T * rate / height)
+    # Flow k is of the movement between frames k - 1 and k; speeds belong to frames.
+    parts = 0.5 * (parts + np.concatenate([parts[:, 1:], parts[:, -1:]], axis=1))
+    return Speeds(parts.mean(axis=0), parts, rate, STILL)
+
+
+def dancer_speed(video: Video, joints: np.ndarray, rate: float) -> np.ndarray:
+    """How much the picture moves where a dancer is, from one frame to the next.
+
+    The landmarks only say where to look. The median movement outside the dancer's box, the camera's, is taken off.
+
+    Args:
+        video: an open video.
+        joints: float (T, J, 2 or more), x and y in picture heights, ``rate`` frames a second, without NaN.
+        rate: frames a second.
+
+    Returns:
+        float64 (T - 1,), picture heights a second, summed over the box and divided by the clip's usual box, so
+        that a box that grows does not dilute the movement. Step k is the movement between frames k and k + 1.
+    """
+    low, high = joints[..., :2].min(axis=1), joints[..., :2].max(axis=1)
+    margin = MARGIN * (high - low).max(axis=1, keepdims=True)
+    low, high = low - margin, high + margin
+    # One box for both frames of a step.
+    low, high = np.minimum(low[:-1], low[1:]), np.maximum(high[:-1], high[1:])
+    area = max(float(np.median(np.prod(high - low, axis=1))), 1e-6)
+    moved = []
+    for (left, top), (right, bottom), (_, flow) in zip(low, high, _flows(video, rate, DANCER_HEIGHT), strict=False):
+        height, width = flow.shape[:2]
+        x, y = (np.arange(width) + 0.5) / height, (np.arange(height) + 0.5) / height
+        inside = ((y >= top) & (y <= bottom))[:, None] & ((x >= left) & (x <= right))[None]
+        behind = flow[~inside] if (~inside).mean() > 0.05 else flow.reshape(-1, 2)
+        own = flow[inside] - np.median(behind, axis=0)
+        moved.append(float(np.hypot(own[:, 0], own[:, 1]).sum()) * rate / height**3 / area)
+    return np.array(moved, dtype=np.float64)
+
+
+def _flows(video: Video, rate: float, height: int) -> Iterator[tuple[float, np.ndarray]]:
+    """Seconds of each frame but the first, and the flow (H, W, 2) to it, in pixels."""
     import cv2
 
     flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     before: np.ndarray | None = None
-    rows: list[np.ndarray] = []
-    for frame in video.frames(rate, HEIGHT):
+    for frame in video.frames(rate, min(height, video.height or height)):
         grey = cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2GRAY)
-        rows.append(np.zeros(ROWS * COLUMNS) if before is None else _part_speeds(flow.calc(before, grey, None)))
+        if before is not None:
+            yield frame.time, flow.calc(before, grey, None)
         before = grey
-        if progress is not None:
-            progress(min(frame.time / max(video.duration, 1e-6), 1.0))
-    parts = _without_cuts(np.array(rows).T * rate / before.shape[0])
-    # Flow k is of the movement between frames k - 1 and k; speeds belong to frames.
-    parts = 0.5 * (parts + np.concatenate([parts[:, 1:], parts[:, -1:]], axis=1))
-    return Speeds(parts.mean(axis=0), parts, rate, STILL)
 
 
 def _part_speeds(flow: np.ndarray) -> np.ndarray:

@@ -44,18 +44,22 @@ class Rhythm:
     motion_beats: np.ndarray
 
 
-def find_rhythm(moving: Motion | Speeds, duration: float, genre: str | None = None) -> Rhythm:
+def find_rhythm(
+    moving: Motion | Speeds, duration: float, genre: str | None = None, world: np.ndarray | None = None
+) -> Rhythm:
     """The rhythm of a dance.
 
     Args:
         moving: a dancer, or speeds from elsewhere (:func:`d2m.features.flow.picture_speeds`).
         duration: seconds that the grid must cover.
         genre: AIST code, narrows the tempos to expect.
+        world: float (T, 33, 3), the dancer's landmarks in space (metres, hips at the origin), if known: they tell
+            of movement towards the camera, which the picture hides.
 
     Raises:
         ValueError: if ``genre`` is not one of :data:`d2m.types.GENRES`.
     """
-    speeds = body_speeds(moving) if isinstance(moving, Motion) else moving
+    speeds = body_speeds(moving, world) if isinstance(moving, Motion) else moving
     events = motion_events(speeds)
     pulse = find_pulse(events, duration, tempo_prior(genre))
     beats = pulse.times(0.0, duration)
