@@ -38,6 +38,7 @@ def codec(
     start: Start = None,
     quantise_after: Annotated[int, typer.Option(help="Steps without quantisation.")] = 400,
     adversarial_after: Annotated[int, typer.Option(help="Step at which the discriminators join.")] = Never,
+    fresh_tones: Annotated[bool, typer.Option(help="With --from: let the tone bank's gains start anew.")] = False,
     decoder_only: Annotated[bool, typer.Option(help="Keep the codes, train the decoder alone.")] = False,
 ) -> None:
     """Train the spectral VQ codec."""
@@ -60,7 +61,7 @@ def codec(
     torch.manual_seed(seed)
     task = CodecTask(settings)
     if start:
-        task.start_from(codecs.load(start))
+        task.start_from(codecs.load(start), fresh_tones)
     train(task, _loop(run, steps, minutes, seed))
 
 

@@ -123,14 +123,16 @@ class VQVAE(nn.Module):
         """
         outputs = []
         for level in range(self.config.levels) if levels is None else levels:
-            features = self.encoders[level](waveform[:, None])
+            features = self.encoders[level](waveform[:, None]).float()
             if quantise:
-                quantised: Quantised = self.codebook(level)(features)
-                decoded = self.decoders[level](quantised.vectors)[:, 0]
+                # Nearest entries and moving averages need all digits, also while training in mixed precision.
+                with torch.autocast(waveform.device.type, enabled=False):
+                    quantised: Quantised = self.codebook(level)(features)
+                decoded = self.decoders[level](quantised.vectors)[:, 0].float()
                 outputs.append(Reconstruction(decoded, quantised.codes, quantised.commitment, quantised.used))
             else:
                 none = features.new_zeros(len(features), 0, dtype=torch.long)
-                outputs.append(Reconstruction(self.decoders[level](features)[:, 0], none, features.new_zeros(()), 0.0))
+                outputs.append(Reconstruction(self.decoders[level](features)[:, 0].float(), none, features.new_zeros(()), 0.0))
         return outputs
 
     def _downwards(self, waveform: Tensor, level: int, network: Callable[[Tensor], Tensor]) -> Tensor:

@@ -15,6 +15,7 @@ from d2m.codec.discriminators import (
     discriminator_loss,
     feature_matching_loss,
 )
+from d2m.codec.layers import initialise
 from d2m.codec.losses import SpectralLoss
 from d2m.codec.spectral import SpectralCodec, SpectralConfig
 from d2m.training.audio import SongCrops
@@ -47,7 +48,7 @@ class CodecTraining:
     adversarial_after: int = 10**9
     freeze_codes: bool = False
     commitment: float = 0.25
-    bass: float = 2.0
+    bass: float = 4.0
     adversarial: float = 0.05
     matching: float = 0.2
 
@@ -74,9 +75,17 @@ class CodecTask(Task):
         super().setup(fabric)
         self.loss.to(fabric.device)
 
-    def start_from(self, codec: SpectralCodec) -> None:
-        """Take over the parameters and codebooks of a trained codec of the same configuration."""
+    def start_from(self, codec: SpectralCodec, fresh_tones: bool = False) -> None:
+        """Take over the parameters and codebooks of a trained codec of the same configuration.
+
+        Args:
+            codec: trained.
+            fresh_tones: let the tone bank's gains start anew. A tone that fell silent early, when a neighbour did as well
+                for the losses, hardly gets a gradient any more.
+        """
         self.codec.load_state_dict(codec.state_dict())
+        if fresh_tones:
+            initialise(self.codec.decoder.gains)
         quantiser = self.codec.quantiser
         quantiser.sums.copy_(quantiser.codebooks)
         self.started = True
