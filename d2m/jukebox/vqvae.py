@@ -132,7 +132,9 @@ class VQVAE(nn.Module):
                 outputs.append(Reconstruction(decoded, quantised.codes, quantised.commitment, quantised.used))
             else:
                 none = features.new_zeros(len(features), 0, dtype=torch.long)
-                outputs.append(Reconstruction(self.decoders[level](features)[:, 0].float(), none, features.new_zeros(()), 0.0))
+                outputs.append(
+                    Reconstruction(self.decoders[level](features)[:, 0].float(), none, features.new_zeros(()), 0.0)
+                )
         return outputs
 
     def _downwards(self, waveform: Tensor, level: int, network: Callable[[Tensor], Tensor]) -> Tensor:

@@ -80,8 +80,8 @@ class CodecTask(Task):
 
         Args:
             codec: trained.
-            fresh_tones: let the tone bank's gains start anew. A tone that fell silent early, when a neighbour did as well
-                for the losses, hardly gets a gradient any more.
+            fresh_tones: let the tone bank's gains start anew. A tone that fell silent early, when a neighbour did as
+                well for the losses, hardly gets a gradient any more.
         """
         self.codec.load_state_dict(codec.state_dict())
         if fresh_tones:
