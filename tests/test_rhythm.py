@@ -230,6 +230,12 @@ def test_bars_begin_on_the_strongest_moves() -> None:
     assert downbeats(accents, np.full(32, 0.5)).tolist() == list(range(2, 32, 4))
 
 
+def test_bars_begin_where_the_body_goes_deepest() -> None:
+    low = np.tile([0.0, 0.002, 0.0, 0.006], 8)
+    assert downbeats(np.full(32, 0.5), np.full(32, 0.5), low).tolist() == list(range(3, 32, 4))
+    assert downbeats(np.full(3, 0.5), np.full(3, 0.5)).tolist() == [0]
+
+
 def test_results_do_not_depend_on_the_dancers_size_or_place() -> None:
     motion = dance(steady_beats(96.0, 8.0, 0.1), 8.0, 11)
     far = Motion(motion.joints * 0.5 + np.float32(0.3), FPS, "mediapipe33", motion.confidence)

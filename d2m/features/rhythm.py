@@ -22,6 +22,8 @@ HOUSE_TEMPOS = TempoPrior(middle=122.0, spread=0.08, low=107.0, high=138.0)
 RESTING = 0.25
 #: A movement counts for a beat when it ends within about this many seconds of it.
 NEAR = 0.07
+#: Seconds around a beat that its depth is compared with.
+AROUND = 2.0
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def find_rhythm(
     energy = energy_per_beat(speeds, beats, duration)
     accents = accents_per_beat(events, beats)
     tempo = float(60.0 / np.median(np.diff(beats)))
-    grid = BeatGrid(beats, downbeats(accents, energy), tempo, pulse.confidence)
+    grid = BeatGrid(beats, downbeats(accents, energy, low_per_beat(speeds, beats)), tempo, pulse.confidence)
     onset = envelope(events, len(speeds.whole), speeds.rate)
     return Rhythm(grid, energy, accents, onset, speeds.rate, salient_beats(speeds))
 
@@ -119,16 +121,38 @@ def accents_per_beat(events: MotionEvents, beats: np.ndarray) -> np.ndarray:
     return np.clip(strength / max(float(np.percentile(strength, 95)), 0.3), 0.0, 1.0).astype(np.float32)
 
 
-def downbeats(accents: np.ndarray, energy: np.ndarray, beats_per_bar: int = 4) -> np.ndarray:
-    """int64 (M,): indices of the first beats of bars, where the accents and new bursts of movement fall.
+def low_per_beat(speeds: Speeds, beats: np.ndarray) -> np.ndarray:
+    """float64 (N,): how much lower (body heights) than in the seconds around it the body is on each beat; 0 where
+    nobody sees it."""
+    from scipy.ndimage import uniform_filter1d
 
-    Each of the four places is scored by its mean accent, and by the mean change of energy from the beat before
-    it: dancers change what they do on the bar line. A close call goes to the earliest beat.
+    if speeds.lowering is None:
+        return np.zeros(len(beats))
+    dip = speeds.lowering - uniform_filter1d(speeds.lowering, max(int(AROUND * speeds.rate), 1), mode="nearest")
+    return np.interp(beats, np.arange(len(dip)) / speeds.rate, dip, left=0.0, right=0.0)
+
+
+def downbeats(
+    accents: np.ndarray, energy: np.ndarray, low: np.ndarray | None = None, beats_per_bar: int = 4
+) -> np.ndarray:
+    """int64 (M,): indices of the first beats of bars.
+
+    Dancers change what they do on the bar line, and end it there on a strong move; the body goes deeper on it than on
+    other beats. Both signs count alike, each in its own deviations. If all places are alike it is the earliest.
+
+    Args:
+        accents, energy: (N,), as in :class:`d2m.types.Dance`.
+        low: (N,), from :func:`low_per_beat`.
+        beats_per_bar: 4 for all ten genres.
     """
     change = np.abs(np.diff(energy, prepend=energy[:1]))
-    strength = accents + 0.5 * change
+    strength = _standard(accents + 0.5 * change) + (0.0 if low is None else _standard(low))
     place = np.arange(len(accents)) % beats_per_bar
-    means = np.array([strength[place == p].mean() if (place == p).any() else 0.0 for p in range(beats_per_bar)])
-    margin = 0.25 * float(strength.std()) / np.sqrt(max(len(accents) / beats_per_bar, 1.0))
-    first = int(np.flatnonzero(means >= means.max() - margin)[0])
-    return np.arange(first, len(accents), beats_per_bar, dtype=np.int64)
+    means = [strength[place == p].mean() for p in range(min(beats_per_bar, len(accents)))]
+    return np.arange(int(np.argmax(np.round(means, 6))), len(accents), beats_per_bar, dtype=np.int64)
+
+
+def _standard(values: np.ndarray) -> np.ndarray:
+    """Values less their mean, over their deviation; zeros if they are all the same."""
+    values = np.asarray(values, dtype=np.float64)
+    return (values - values.mean()) / max(float(values.std()), 1e-6)
