@@ -88,6 +88,18 @@ def test_half_a_second_is_enough(engine, dance):
     assert engine.compose(short).waveform.shape == (1, 11025)
 
 
+@pytest.mark.parametrize("level", ["high", "low"])
+def test_the_same_music_comes_through_the_jukebox_codec(dance, soundtrack, level):
+    short = replace(dance, duration=3.0, motion=None)
+    heard = engines.load("vq", codec="jukebox", level=level).compose(short, seed=1)
+    assert heard.waveform.shape == (1, 3 * 22050)
+    assert heard.codes.shape == (1, -(-3 * 22050 // {"high": 128, "low": 32}[level]))
+    assert heard.provenance["weights"][-1] == "studio-vqvae"
+    through_spectral = engines.load("vq").compose(short, seed=1).waveform[0]
+    level_of = [np.abs(w.reshape(-1, 2205)).mean(1) for w in (heard.waveform[0], through_spectral)]
+    assert np.corrcoef(*level_of)[0, 1] > 0.6
+
+
 @pytest.mark.parametrize(
     "options", [{"name": "organ"}, {"codec": "mp3"}, {"codec": "jukebox", "level": "middle"}, {"weights": "nobody"}]
 )
