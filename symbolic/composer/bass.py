@@ -27,7 +27,7 @@ def play(
     rng: np.random.Generator,
 ) -> Line:
     """The whole bass line; it rests where a break leaves the drums alone and where the music is barely there."""
-    line = Line("bass", program, single=True)
+    line = Line("bass", program, single=True, steady=True)
     chosen: dict[tuple[str, int], str] = {}
     root_key = 36
     kicks = {round(n[0], 3) for n in drummer.line.notes if n[2] == 36}
@@ -49,7 +49,10 @@ def play(
             key = _key(sign, chord, chord_at(chords, np.floor(at) + 1.0), root_key, scale, rng)
             if at == chord.start and sign not in "R8":
                 key = root_key
-            velocity = style.bass_loudness + (6 if round(at, 3) in kicks else 0) - (8 if at % 1.0 else 0)
+            if form.slow > 0.5 and at % 1.0 == 0.75 and round(at, 3) not in kicks:
+                continue
+            velocity = style.bass_loudness + 6 * (round(at, 3) in kicks)
+            velocity -= 12 + 14 * form.slow if at % 1.0 else 0
             if sign == "g":
                 line.add(at, at + 0.1, root_key, velocity * 0.55)
                 continue

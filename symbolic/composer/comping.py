@@ -22,7 +22,7 @@ class Comper:
         self, layer: Layer, program: int, chords: list[Chord], scale: frozenset[int], rng: np.random.Generator
     ):
         self.layer, self.chords, self.scale, self.rng = layer, chords, scale, rng
-        self.line = Line(layer.track, program)
+        self.line = Line(layer.track, program, steady=layer.manner in ("chords", "strum"))
         self._voicings: dict[Chord, tuple[int, ...]] = {}
         self._habits: dict[tuple[int, str], tuple[int, ...]] = {}
         self._before: tuple[int, ...] | None = None
@@ -78,8 +78,8 @@ class Comper:
                 notes.append((notes[-1][0] + 0.5, notes[-1][1], 1))
         return notes
 
-    def _velocity(self, bar: Bar, sign: str, at: float) -> float:
-        beat = 5.0 if abs(at - round(at)) < 1e-6 else -3.0
+    def _velocity(self, bar: Bar, form: Form, sign: str, at: float) -> float:
+        beat = 7.0 if abs(at - round(at)) < 1e-6 else -6.0 - 12.0 * form.slow
         return self.layer.loudness + _TOUCH.get(sign, 0.0) + beat + 12.0 * (bar.level - 0.6)
 
     def _until(self, at: float, length: int, chord: Chord, form: Form) -> float:
@@ -91,7 +91,7 @@ class Comper:
             keys = self._voice(chord)
             # A ghosted chord is a finger brushing one key.
             for key in keys[:1] if sign == "g" else keys:
-                self.line.add(at, self._until(at, length, chord, form), key, self._velocity(bar, sign, at))
+                self.line.add(at, self._until(at, length, chord, form), key, self._velocity(bar, form, sign, at))
 
     def _anticipate(self, at: float) -> Chord:
         """A chord struck a sixteenth or an eighth before a change already belongs to the next one."""
@@ -104,8 +104,9 @@ class Comper:
             keys = self._voice(chord)
             down = round(at * 4) % 2 == 0
             for i, key in enumerate(keys if down else keys[::-1]):
-                late = at + 0.018 * i
-                velocity = self._velocity(bar, sign, at) - (0 if down else 6) - 2 * i
+                # On a beat the strum's middle is on it, between beats its beginning.
+                late = max(at + 0.018 * (i - (0.5 * (len(keys) - 1) if at % 1.0 == 0 else 0)), min(at, form.first))
+                velocity = self._velocity(bar, form, sign, at) - (0 if down else 6) - 2 * i
                 end = at + 0.1 if sign == "g" else self._until(at, length, chord, form)
                 self.line.add(late, max(end, late + 0.08), key, velocity)
 
@@ -117,7 +118,7 @@ class Comper:
             key = keys[place % len(keys)] + 12 * (place // len(keys))
             while key > self.layer.high + 5:
                 key -= 12
-            self.line.add(at, self._until(at, length, chord, form), key, self._velocity(bar, "x", at))
+            self.line.add(at, self._until(at, length, chord, form), key, self._velocity(bar, form, "x", at))
 
     def _pad(self, bar: Bar, form: Form) -> None:
         for chord in self.chords:
@@ -147,7 +148,7 @@ class Comper:
             top = self._voice(chord)[-1]
             end = min(self._until(at, length, chord, form), turn)
             for key in (top, top - 12):
-                self.line.add(at, end, key, self._velocity(bar, sign, at))
+                self.line.add(at, end, key, self._velocity(bar, form, sign, at))
         if beats <= 0 or turn < bar.start:
             return
         goal = self._voice(chord_at(self.chords, turn + beats))[-1]
@@ -160,4 +161,4 @@ class Comper:
             while key % 12 not in tones:
                 key += -1 if climbing else 1
             if self.layer.low - 12 <= key <= self.layer.high + 4:
-                self.line.add(at, at + 0.24, key, self._velocity(bar, "x", at) - 1.5 * i)
+                self.line.add(at, at + 0.24, key, self._velocity(bar, form, "x", at) - 1.5 * i)

@@ -52,6 +52,8 @@ class Form:
         final: position of the last hit, where everything arrives.
         hits: (position, strength 0..1) of strong moves that the band plays together.
         drum_breaks: sections whose break leaves the drums alone; in other breaks it is they who leave.
+        slow: 0 at 112 beats a minute and above, 1 at 90 and below. What falls between slow beats is easily taken
+            for beats itself, so everybody plays it more lightly there.
     """
 
     bars: list[Bar]
@@ -60,6 +62,7 @@ class Form:
     final: float
     hits: list[tuple[float, float]]
     drum_breaks: frozenset[int]
+    slow: float
 
 
 def plan(
@@ -88,7 +91,8 @@ def plan(
             bars.append(Bar(start, beats, number, role, place, length, float(np.clip(level, 0.08, 1.0))))
     alone = frozenset(i for i, (role, _) in enumerate(sections) if role == "break" and rng.random() < 0.5)
     final = _final_position(grid, duration, bars)
-    return Form(bars, first, last, final, _hits(accents, first, final), alone)
+    slow = float(np.clip((112.0 - grid.tempo) / 22.0, 0.0, 1.0))
+    return Form(bars, first, last, final, _hits(accents, first, final), alone, slow)
 
 
 def _bar_spans(grid: BeatGrid, first: float, last: float) -> list[tuple[float, int]]:

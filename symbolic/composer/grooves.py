@@ -64,9 +64,11 @@ class Drummer:
 
     def __init__(self, style: Style, program: int, tempo: float, rng: np.random.Generator):
         self.style, self.rng = style, rng
-        self.line = Line("drums", program)
+        self.line = Line("drums", program, steady=True)
         # At slow tempos a drummer's hand fills the sixteenths, lightly; eighths alone would sound twice as fast.
         self.filling = tempo < 104 and style.fills[0] != "brush"
+        # Electric kits have thin hats and sticks, and need more of them; brushes keep time with the foot.
+        self.stick = {24: 66.0, 25: 72.0, 16: 56.0}.get(program, 46.0) if style.fills[0] != "brush" else 0.0
         order = rng.permutation(len(style.grooves))
         self.grooves = [style.grooves[i] for i in order]
         self._taken: set[tuple[float, int]] = set()
@@ -82,9 +84,10 @@ class Drummer:
             fill_from = self._fill(bar, following, form)
             self._bar(bar, form, fill_from)
             if bar.place == 0 and number > 0 and bar.role != "break" or (number == 0 and bar.level > 0.6):
-                self._hit(max(bar.start, form.first), 100.0, CRASH, form)
+                # A crash covers the beats after it, so it is no louder than a greeting needs; never off the beat.
+                self._hit(max(bar.start, float(np.ceil(form.first - 1e-6))), 84.0, CRASH, form)
         for position, strength in form.hits:
-            self._hit(position, 92.0 + 26.0 * strength, CRASH if int(position) % 4 == 0 else CRASH_TWO, form)
+            self._hit(position, 76.0 + 26.0 * strength, CRASH if int(position) % 4 == 0 else CRASH_TWO, form)
             if int(position) % 2:
                 self._strike(position, SNARE, 112.0)
         self._hit(form.final, 118.0, CRASH, None)
@@ -111,47 +114,54 @@ class Drummer:
 
         def play(key: int, pattern: str, scale: float = 1.0) -> None:
             for at, sign, _ in steps(pattern, bar):
-                if at < stop - 1e-6:
-                    # Feet follow the beat, so the kicks between stay behind those on it.
-                    between = 0.88 if key == KICK and at % 1.0 else 1.0
-                    self._strike(at, key, _TOUCH[sign] * scale * force * between)
+                if at >= stop - 1e-6 or (key == KICK and form.slow > 0.5 and at % 1.0 == 0.75 and at % 2.0 != 1.75):
+                    continue
+                self._strike(at, key, _TOUCH[sign] * scale * force * _between(at, form.slow))
 
         if not sparse or bar.place >= bar.length // 2:
             play(KICK, groove.kick)
-            self._pick_up(bar, groove, stop, force)
+            self._pick_up(bar, groove, stop, force * (1.0 - 0.25 * form.slow))
         else:
             play(KICK, "x... .... x... ....", 0.9)
         soft = level < 0.34 or sparse
         play(RIM if soft and groove.snare_key != CLAP else groove.snare_key, groove.snare, 0.9 if soft else 1.0)
         self._ghosts(bar, groove, stop, force * (0.0 if soft else 1.0))
-        self._hats(bar, groove, stop, force)
+        self._hats(bar, groove, stop, force, form.slow)
+        self._pulse(bar, form, force)
         for i, (key, pattern) in enumerate(groove.extras.items()):
             if level >= 0.6 + 0.14 * i:
                 play(key, pattern, 0.92)
         if level < 0.3 and rng.random() < 0.5:
             play(54, ".... o... .... o...")
 
-    def _hats(self, bar: Bar, groove: Groove, stop: float, force: float) -> None:
+    def _hats(self, bar: Bar, groove: Groove, stop: float, force: float, slow: float) -> None:
         busy = groove.timekeeper if groove.timekeeper and bar.level > 0.85 else CLOSED
         plain = [n[0] for n in steps(groove.hats, bar)]
         if self.filling and bar.level > 0.35:
             for i in range(4 * bar.beats):
                 at = bar.start + i / 4
                 if at < stop - 1e-6 and all(abs(at - p) > 1e-6 for p in plain):
-                    self._strike(at, CLOSED, 52.0 * force)
+                    self._strike(at, CLOSED, (50.0 - 8.0 * slow) * force)
         rolls = self.style.fills[0] == "electro" and bar.level > 0.5
         for at, sign, _ in steps(groove.hats, bar):
             if at >= stop - 1e-6:
                 continue
             # The hand comes down on the beat and up between: that alone makes eighths swing.
             where = round(4 * at) % 4
-            shape = (1.0, 0.66, 0.78, 0.66)[where]
+            shape = (1.08, 0.62, 0.74 - 0.2 * slow, 0.62 - 0.12 * slow)[where]
             key = {"O": OPEN, "p": PEDAL}.get(sign, busy)
-            touch = 106.0 if sign == "O" else _TOUCH.get(sign, 96.0)
+            touch = 98.0 if sign == "O" else _TOUCH.get(sign, 96.0)
             self._strike(at, key, touch * shape * force)
             if rolls and where == 2 and key == CLOSED and self.rng.random() < 0.06:
                 for i in (1, 2, 3):
                     self._strike(at + i / 8, CLOSED, (72 + 7 * i) * force)
+
+    def _pulse(self, bar: Bar, form: Form, force: float) -> None:
+        """A side stick, just heard, on the beats that neither snare nor clap marks."""
+        for at in bar.start + np.arange(bar.beats):
+            marked = any((round(at, 3), key) in self._taken for key in (SNARE, 40, CLAP, RIM))
+            if at < form.final - 1e-6 and not marked and self.stick:
+                self._strike(at, RIM, self.stick * force)
 
     def _pick_up(self, bar: Bar, groove: Groove, stop: float, force: float) -> None:
         """Now and then one more kick that leads into the next beat."""
@@ -173,7 +183,9 @@ class Drummer:
         before_end = bar.start < form.final - 1e-6 <= bar.end + 1e-6
         joining = bar.place == bar.length - 1 or before_end
         end = min(bar.end, form.final)
-        if joining and len(form.bars) > 2:
+        if joining and len(form.bars) > 2 and (len(form.bars) <= 4 or form.slow == 1.0):
+            beats = 1.0
+        elif joining and len(form.bars) > 2:
             rise = following is not None and following.level > bar.level + 0.1
             beats = float(self.rng.choice([2, 4])) if rise or before_end else float(self.rng.choice([1, 2]))
         elif bar.place % 4 == 3 and bar.length > 4:
@@ -195,5 +207,15 @@ class Drummer:
                 if at >= begin - 1e-6 and signs[i] != ".":
                     growth = 0.8 + 0.2 * i / 15
                     snare = self.groove(bar).snare_key if key == SNARE and kind != "electro" else key
-                    self._strike(at, SNARE if snare in (CLAP, RIM) else snare, _TOUCH[signs[i]] * growth)
+                    touch = _TOUCH[signs[i]] * growth * _between(at, form.slow)
+                    self._strike(at, SNARE if snare in (CLAP, RIM) else snare, touch)
+        for at in np.arange(np.ceil(begin - 1e-6), end - 1e-6):
+            # Whatever the hands do, the feet keep time.
+            self._strike(float(at), KICK, 96.0)
+            self._strike(float(at), PEDAL, 100.0)
         return begin
+
+
+def _between(at: float, slow: float) -> float:
+    """How hard a stroke is played against one on the beat."""
+    return 1.0 if at % 1.0 == 0 else 0.84 - 0.26 * slow - (0.04 if at % 1.0 == 0.75 else 0.0)

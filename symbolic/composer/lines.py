@@ -69,13 +69,15 @@ def steps(pattern: str, bar: Bar) -> list[tuple[float, str, int]]:
 class Line:
     """One instrument's notes as they are written: (start, end, key, velocity), straight positions in beats.
 
-    A ``single`` line is one voice: each note ends where the next begins.
+    A ``single`` line is one voice: each note ends where the next begins. A ``steady`` line carries the beat: it leans
+    back only between the beats, and what it plays on them is on time, bar by bar, however loosely each note falls.
     """
 
     track: str
     program: int
     lag: float = 0.0
     single: bool = False
+    steady: bool = False
     notes: list[tuple[float, float, int, float]] = field(default_factory=list)
 
     def add(self, start: float, end: float, key: int, velocity: float) -> None:
@@ -94,7 +96,10 @@ def perform(line: Line, feel: Feel, grid: BeatGrid, first: float, last: float, r
     keys = np.array([n[2] for n in line.notes], dtype=np.int64)
     velocities = np.array([n[3] for n in line.notes], dtype=np.float64)
     held = (starts < first) & (ends > first + 0.3) & (not drums)
-    starts = np.where(held, first, starts)
+    # Pads are simply there; who carries the beat comes in on the first one.
+    entry = float(np.ceil(first - 1e-6)) if line.steady else first
+    held &= ends > entry + 0.2
+    starts = np.where(held, entry, starts)
     keep = (starts >= first - 1e-9) & (starts < last)
     starts, ends, keys, velocities = starts[keep], ends[keep], keys[keep], velocities[keep]
     if len(starts) == 0:
@@ -102,12 +107,26 @@ def perform(line: Line, feel: Feel, grid: BeatGrid, first: float, last: float, r
     together, which = np.unique(np.round(starts, 6), return_inverse=True)
     drift = np.clip(rng.standard_normal(len(together)), -2.0, 2.0) * feel.looseness
     each = np.clip(rng.standard_normal(len(starts)), -2.0, 2.0) * feel.looseness * (0.5 if drums else 0.25)
-    moved = grid.time_of(starts) + drift[which.ravel()] * (0.5 if drums else 1.0) + each + line.lag
+    human = drift[which.ravel()] * (0.5 if drums else 1.0) + each + line.lag
+    if line.steady:
+        human = _centred(human, starts)
+    moved = grid.time_of(starts) + human
     earliest = float(grid.time_of(first))
     starts = grid.position_of(np.maximum(moved, earliest))
     velocities = velocities + rng.normal(0.0, 3.0, len(velocities))
     ends = np.minimum(np.maximum(ends, starts + 0.06), last + 0.5)
     return _part(line, starts, ends, keys, np.clip(np.round(velocities), 1, 127).astype(np.int64))
+
+
+def _centred(offsets: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Offsets in seconds with those of the notes on the beats (strummed ones too) shifted to a mean of 0 per bar."""
+    carrying = np.nonzero(np.abs(starts - np.round(starts)) < 0.04)[0]
+    bars = np.floor(np.round(starts[carrying]) / 4.0)
+    offsets = offsets.copy()
+    for bar in np.unique(bars):
+        here = carrying[bars == bar]
+        offsets[here] -= offsets[here].mean()
+    return offsets
 
 
 def _part(line: Line, starts: np.ndarray, ends: np.ndarray, keys: np.ndarray, velocities: np.ndarray) -> Part:
