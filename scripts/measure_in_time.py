@@ -69,8 +69,9 @@ def clips(folder: Path, engine, seeds: int) -> dict[str, dict[str, list[float]]]
     return found
 
 
-def studio(count: int, seconds: float, seed: int, engine) -> dict[str, list[float]]:
+def studio(count: int, seconds: float, seed: int, engine, keep: Path | None) -> dict[str, list[float]]:
     """F-measures per studio dance of the test split (songs and dancers that nothing was trained on)."""
+    from d2m.media_write import write_wav
     from d2m.datasets.studio.camera import wild_camera
     from d2m.datasets.studio.choreographer import DancerStyle, choreograph
     from d2m.datasets.studio.landmarks import landmark_motion
@@ -93,6 +94,9 @@ def studio(count: int, seconds: float, seed: int, engine) -> dict[str, list[floa
         found["beat grid, genre given"].append(beat_f_measure(true, _heard(known.grid, seconds)))
         chosen = choose_genre(rhythm.grid, rhythm.energy, motion)
         music = engine.compose(Dance(seconds, motion, rhythm.grid, rhythm.energy, rhythm.accents, chosen), seed=index)
+        if keep:
+            keep.mkdir(parents=True, exist_ok=True)
+            write_wav(keep / f"{index:03d}-{genre}.wav", music.waveform, music.sample_rate)
         heard = track_beats(music.waveform, music.sample_rate)[1]
         found["generated music"].append(beat_f_measure(true, heard[heard >= 0.5]))
         found["generated music against its grid"].append(
@@ -120,6 +124,7 @@ def main() -> None:
     parser.add_argument("--studio", type=int, default=0, help="number of studio dances")
     parser.add_argument("--seconds", type=float, default=12.0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", type=Path, help="keep the music made for studio dances in this folder")
     parser.add_argument("--weights", help="generator weights")
     parser.add_argument("--json", type=Path, help="write all figures here")
     options = parser.parse_args()
@@ -135,7 +140,7 @@ def main() -> None:
                 results[f"{source}; {judge}"] = values
         print(table(rows))
     if options.studio:
-        found = studio(options.studio, options.seconds, options.seed, engine)
+        found = studio(options.studio, options.seconds, options.seed, engine, options.keep)
         rows = [["studio dances", "F-measure at 70 ms", "median"]]
         for name, values in found.items():
             rows.append([name, f"{np.mean(values):.3f}", f"{np.median(values):.3f}"])
