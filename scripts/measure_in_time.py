@@ -71,13 +71,13 @@ def clips(folder: Path, engine, seeds: int) -> dict[str, dict[str, list[float]]]
 
 def studio(count: int, seconds: float, seed: int, engine, keep: Path | None) -> dict[str, list[float]]:
     """F-measures per studio dance of the test split (songs and dancers that nothing was trained on)."""
-    from d2m.media_write import write_wav
     from d2m.datasets.studio.camera import wild_camera
     from d2m.datasets.studio.choreographer import DancerStyle, choreograph
     from d2m.datasets.studio.landmarks import landmark_motion
     from d2m.datasets.studio.music import compose_song
     from d2m.features.genre import choose_genre
     from d2m.features.rhythm import find_rhythm
+    from d2m.media_write import write_wav
     from d2m.types import Dance
 
     found: dict[str, list[float]] = defaultdict(list)

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from d2m.errors import D2MError
+from d2m.evaluation.beats import beat_f_measure, track_beats
 from d2m.symbolic.composer import DRUM_KEYS, PROGRAMS, STYLES, TEMPOS, compose, typical_tempo
 from d2m.symbolic.composer.form import plan
 from d2m.symbolic.composer.harmony import SCALES, Chord, read, voice
 from d2m.symbolic.composer.lines import rhythm
 from d2m.symbolic.composer.style import RANGES
+from d2m.symbolic.synth import find_soundfont, render
 from d2m.types import GENRES, TRACKS, BeatGrid, Score
 
 NAMES = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
@@ -94,6 +96,53 @@ def test_drums_mark_nearly_every_beat(genre: str) -> None:
     beats = np.arange(2, int(score.grid.position_of(score.duration)) - 4)
     near = np.abs(drums.starts[None] - beats[:, None]).min(axis=1)
     assert np.mean(near < 0.06) > 0.95
+
+
+@pytest.mark.parametrize("genre", GENRES)
+@pytest.mark.parametrize("tempo", [82.0, 100.0, 126.0])
+def test_short_clips_are_marked_from_their_first_beat_on(genre: str, tempo: float) -> None:
+    for seed in range(4):
+        grid = BeatGrid.steady(tempo, 3.0, 0.1 + 0.12 * seed)
+        score = compose(grid, 3.0, genre, np.random.default_rng(seed))
+        last = max(p.starts[-1] for p in score.parts if p.track == "bass")
+        beats = np.arange(np.ceil(grid.position_of(0.0)), round(last) + 1)
+        drums = next(p for p in score.parts if p.is_drum)
+        others = [p.starts[0] for p in score.parts if p.track != "strings"]
+        assert min(others) > beats[0] - 0.05
+        for beat in beats:
+            at = np.abs(drums.starts - beat) * 60 / tempo < 0.02
+            assert at.any(), (seed, beat)
+            between = np.abs(drums.starts - beat - 0.5) < 0.2
+            assert drums.velocities[at].max() > drums.velocities[between].max(initial=0) - 8, (seed, beat)
+
+
+@pytest.mark.parametrize("genre", GENRES)
+def test_kick_snare_bass_and_chords_are_on_time_over_a_bar(genre: str) -> None:
+    for seed in range(3):
+        score = song(genre, 24.0, seed=seed, tempo=96.0)
+        for part in score.parts:
+            if part.track in ("drums", "bass"):
+                beats = np.round(part.starts)
+                late = (score.grid.time_of(part.starts) - score.grid.time_of(beats)) * 1000.0
+                near = np.abs(late) < 30
+                bars = beats // 4
+                means = [late[near & (bars == b)].mean() for b in np.unique(bars[near])[1:-1]]
+                assert np.abs(means).max() < 3.0, (seed, part.track)
+
+
+@pytest.mark.parametrize(
+    ("genre", "tempo"), [("gPO", 84.0), ("gMH", 92.0), ("gLH", 86.0), ("gBR", 82.0), ("gHO", 122.0)]
+)
+def test_a_beat_tracker_hears_the_beats(genre: str, tempo: float) -> None:
+    if find_soundfont().stem != "FluidR3_GM":
+        pytest.skip("measured on FluidR3 (Debian: fluid-soundfont-gm)")
+    scores = []
+    for seed in range(2):
+        grid = BeatGrid.steady(tempo, 8.0, 0.3)
+        wave = render(compose(grid, 8.0, genre, np.random.default_rng(seed)), 22050)
+        true = grid.beats[(grid.beats >= 0) & (grid.beats < 8.0)]
+        scores.append(beat_f_measure(true, track_beats(wave, 22050)[1]))
+    assert np.mean(scores) > 0.8
 
 
 @pytest.mark.parametrize("genre", GENRES)

@@ -73,7 +73,7 @@ def compose(
         style.looseness / 1000.0,
     )
     lines = _write(style, song, form, chords, tonic, feel, grid.tempo, rng)
-    parts = [perform(line, feel, grid, form.first, form.last, rng) for line in lines]
+    parts = [perform(line, feel, grid, form.first if line.swelling else form.entry, form.last, rng) for line in lines]
     return Score(tuple(p for p in parts if p is not None), grid, float(duration), genre, key_name(tonic, song))
 
 

@@ -23,6 +23,7 @@ class Comper:
     ):
         self.layer, self.chords, self.scale, self.rng = layer, chords, scale, rng
         self.line = Line(layer.track, program, steady=layer.manner in ("chords", "strum"))
+        self.line.swelling = layer.manner == "pad" and layer.track == "strings"
         self._voicings: dict[Chord, tuple[int, ...]] = {}
         self._habits: dict[tuple[int, str], tuple[int, ...]] = {}
         self._before: tuple[int, ...] | None = None
@@ -105,7 +106,7 @@ class Comper:
             down = round(at * 4) % 2 == 0
             for i, key in enumerate(keys if down else keys[::-1]):
                 # On a beat the strum's middle is on it, between beats its beginning.
-                late = max(at + 0.018 * (i - (0.5 * (len(keys) - 1) if at % 1.0 == 0 else 0)), min(at, form.first))
+                late = max(at + 0.018 * (i - (0.5 * (len(keys) - 1) if at % 1.0 == 0 else 0)), min(at, form.entry))
                 velocity = self._velocity(bar, form, sign, at) - (0 if down else 6) - 2 * i
                 end = at + 0.1 if sign == "g" else self._until(at, length, chord, form)
                 self.line.add(late, max(end, late + 0.08), key, velocity)

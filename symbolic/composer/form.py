@@ -49,6 +49,8 @@ class Form:
     Attributes:
         bars: they cover everything from time 0 to the duration; the first may begin before.
         first, last: positions of time 0 and of the duration.
+        entry: where the band comes in: the first beat, unless that is late. Out of silence, whatever comes first is
+            heard as a beat; only pads may swell up before.
         final: position of the last hit, where everything arrives.
         hits: (position, strength 0..1) of strong moves that the band plays together.
         drum_breaks: sections whose break leaves the drums alone; in other breaks it is they who leave.
@@ -59,6 +61,7 @@ class Form:
     bars: list[Bar]
     first: float
     last: float
+    entry: float
     final: float
     hits: list[tuple[float, float]]
     drum_breaks: frozenset[int]
@@ -92,7 +95,10 @@ def plan(
     alone = frozenset(i for i, (role, _) in enumerate(sections) if role == "break" and rng.random() < 0.5)
     final = _final_position(grid, duration, bars)
     slow = float(np.clip((112.0 - grid.tempo) / 22.0, 0.0, 1.0))
-    return Form(bars, first, last, final, _hits(accents, first, final), alone, slow)
+    entry = float(np.ceil(first - 1e-6))
+    if float(grid.time_of(entry)) > min(0.9, 0.3 * duration):
+        entry = first
+    return Form(bars, first, last, entry, final, _hits(accents, first, final), alone, slow)
 
 
 def _bar_spans(grid: BeatGrid, first: float, last: float) -> list[tuple[float, int]]:

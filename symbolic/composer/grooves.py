@@ -85,7 +85,7 @@ class Drummer:
             self._bar(bar, form, fill_from)
             if bar.place == 0 and number > 0 and bar.role != "break" or (number == 0 and bar.level > 0.6):
                 # A crash covers the beats after it, so it is no louder than a greeting needs; never off the beat.
-                self._hit(max(bar.start, float(np.ceil(form.first - 1e-6))), 84.0, CRASH, form)
+                self._hit(max(bar.start, form.entry), 84.0, CRASH, form)
         for position, strength in form.hits:
             self._hit(position, 76.0 + 26.0 * strength, CRASH if int(position) % 4 == 0 else CRASH_TWO, form)
             if int(position) % 2:

@@ -18,7 +18,7 @@ class Feel:
     Attributes:
         swing: where the second of two sixteenths falls in its eighth (0.5 straight).
         shuffle: where the second of two eighths falls in its beat.
-        lag: seconds by which snare, bass and chords lean back.
+        lag: seconds by which tunes lean back, and bass and chords between the beats.
         looseness: standard deviation of human timing in seconds.
     """
 
@@ -70,7 +70,8 @@ class Line:
     """One instrument's notes as they are written: (start, end, key, velocity), straight positions in beats.
 
     A ``single`` line is one voice: each note ends where the next begins. A ``steady`` line carries the beat: it leans
-    back only between the beats, and what it plays on them is on time, bar by bar, however loosely each note falls.
+    back only between the beats, and what it plays on them is on time, bar by bar, however loosely each note falls. A
+    ``swelling`` line may begin before the first beat.
     """
 
     track: str
@@ -78,6 +79,7 @@ class Line:
     lag: float = 0.0
     single: bool = False
     steady: bool = False
+    swelling: bool = False
     notes: list[tuple[float, float, int, float]] = field(default_factory=list)
 
     def add(self, start: float, end: float, key: int, velocity: float) -> None:
@@ -96,10 +98,7 @@ def perform(line: Line, feel: Feel, grid: BeatGrid, first: float, last: float, r
     keys = np.array([n[2] for n in line.notes], dtype=np.int64)
     velocities = np.array([n[3] for n in line.notes], dtype=np.float64)
     held = (starts < first) & (ends > first + 0.3) & (not drums)
-    # Pads are simply there; who carries the beat comes in on the first one.
-    entry = float(np.ceil(first - 1e-6)) if line.steady else first
-    held &= ends > entry + 0.2
-    starts = np.where(held, entry, starts)
+    starts = np.where(held, first, starts)
     keep = (starts >= first - 1e-9) & (starts < last)
     starts, ends, keys, velocities = starts[keep], ends[keep], keys[keep], velocities[keep]
     if len(starts) == 0:

@@ -145,7 +145,8 @@ class Lead:
             else:
                 key = self._nearest(key, set(chord.tones) if strong else set(tones))
             end = min(at + length / 4 * layer.gate, max(chord.end, at + 0.25), form.final)
-            velocity = layer.loudness + 8 + (5 if strong else -4 - 8 * form.slow) + 12.0 * (bar.level - 0.7) + (4 if lift else 0)
+            velocity = layer.loudness + lift + 8 + 12.0 * (bar.level - 0.7)
+            velocity += 5 if strong else -4 - 8 * form.slow
             self.line.add(at, end, key, velocity)
             self.busy.append((at, end))
             self._anchor = key

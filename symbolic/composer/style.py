@@ -123,7 +123,7 @@ class Style:
         songs, grooves, layers: the material.
         swing: where the second of two sixteenths falls in its eighth: 0.5 straight, 0.67 triplet.
         shuffle: where the second of two eighths falls in its beat, for jazz swing.
-        lag: milliseconds by which snare, bass and chords lean behind the beat.
+        lag: milliseconds by which tunes lean behind the beat, and bass and chords between the beats.
         looseness: standard deviation of human timing in milliseconds.
         fills: kinds of fill (see ``grooves``).
         bass_gate: share of its written length that a bass note sounds.
