@@ -73,7 +73,7 @@ def compose(
         style.looseness / 1000.0,
     )
     lines = _write(style, song, form, chords, tonic, feel, grid.tempo, rng)
-    parts = [perform(line, feel, grid, form.first if line.swelling else form.entry, form.last, rng) for line in lines]
+    parts = [perform(line, feel, grid, form, rng) for line in lines]
     return Score(tuple(p for p in parts if p is not None), grid, float(duration), genre, key_name(tonic, song))
 
 
@@ -100,6 +100,8 @@ def _write(
     for player, wanted in zip(players, _calls(style.layers, form, rng), strict=True):
         player.line.lag = feel.lag
         _play(player, wanted, form, players)
+        if player.layer.manner == "pad" and form.entry > form.first:
+            player.swell(form)
         if player.line.notes:
             player.close(form)
             lines.append(player.line)

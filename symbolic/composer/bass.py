@@ -49,7 +49,7 @@ def play(
             key = _key(sign, chord, chord_at(chords, np.floor(at) + 1.0), root_key, scale, rng)
             if at == chord.start and sign not in "R8":
                 key = root_key
-            if form.slow > 0.5 and at % 1.0 == 0.75 and round(at, 3) not in kicks:
+            if form.slow > 0.5 and at % 1.0 == 0.75:
                 continue
             velocity = style.bass_loudness + 6 * (round(at, 3) in kicks)
             velocity -= 12 + 14 * form.slow if at % 1.0 else 0
@@ -63,6 +63,8 @@ def play(
         if round(position, 3) not in played:
             root_key = _near(chord_at(chords, position).root, root_key)
             line.add(position, position + 0.5, root_key, style.bass_loudness + 8)
+    if form.entry > form.first:
+        line.add(form.first - 0.1, form.entry, _near(chord_at(chords, form.entry).root, 33), style.bass_loudness - 20)
     home = chord_at(chords, form.final)
     line.add(form.final, form.last, _near(home.root, 33), style.bass_loudness + 10)
     return line

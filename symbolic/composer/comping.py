@@ -23,7 +23,6 @@ class Comper:
     ):
         self.layer, self.chords, self.scale, self.rng = layer, chords, scale, rng
         self.line = Line(layer.track, program, steady=layer.manner in ("chords", "strum"))
-        self.line.swelling = layer.manner == "pad" and layer.track == "strings"
         self._voicings: dict[Chord, tuple[int, ...]] = {}
         self._habits: dict[tuple[int, str], tuple[int, ...]] = {}
         self._before: tuple[int, ...] | None = None
@@ -42,6 +41,11 @@ class Comper:
         home = self.chords[-1]
         for key in self._voice(home):
             self.line.add(form.final, form.last, key, self.layer.loudness + 12)
+
+    def swell(self, form: Form) -> None:
+        """The first chord, held from the start of the piece to where the band comes in."""
+        for key in self._voice(chord_at(self.chords, form.entry)):
+            self.line.add(form.first - 0.1, form.entry, key, self.layer.loudness - 4)
 
     def hit(self, position: float) -> None:
         """A short chord together with the rest of the band."""
@@ -71,6 +75,8 @@ class Comper:
     def _notes(self, bar: Bar, form: Form) -> list[tuple[float, str, int]]:
         """The bar's rhythm, in every fourth bar sometimes a hit fewer or one more at its end."""
         notes = [n for n in steps(self._rhythm(bar), bar) if n[0] < form.final - 1e-6]
+        if form.slow > 0.5:
+            notes = [n for n in notes if n[0] % 1.0 != 0.75 or n[2] > 2]
         if bar.place % 4 == 3 and len(notes) > 3:
             turn = self.rng.random()
             if turn < 0.3:

@@ -50,7 +50,7 @@ class Form:
         bars: they cover everything from time 0 to the duration; the first may begin before.
         first, last: positions of time 0 and of the duration.
         entry: where the band comes in: the first beat, unless that is late. Out of silence, whatever comes first is
-            heard as a beat; only pads may swell up before.
+            heard as a beat, so before there is only what was already sounding.
         final: position of the last hit, where everything arrives.
         hits: (position, strength 0..1) of strong moves that the band plays together.
         drum_breaks: sections whose break leaves the drums alone; in other breaks it is they who leave.
@@ -173,17 +173,17 @@ def _follow(weights: np.ndarray) -> list[tuple[str, int]]:
 
 
 def _final_position(grid: BeatGrid, duration: float, bars: list[Bar]) -> float:
-    """The last hit: a bar line 0.4 to 1.6 s before the end if there is one, else a strong beat, else any.
+    """The last hit: a bar line 0.3 to 1.6 s before the end if there is one, else a strong beat, else any.
 
     What follows it is one held sound, so in a short clip, where it would take a large part of the dance, the last beat
     is taken.
     """
     inside = np.arange(np.ceil(float(grid.position_of(0.0)) - 1e-6), float(grid.position_of(duration)) + 1e-6)
     left = duration - grid.time_of(inside)
-    room = max(min(0.4, 0.25 * duration), 0.05)
+    room = max(min(0.3, 0.25 * duration), 0.05)
     strong = {round(b.start) for b in bars}
     middle = {round(b.start + b.beats / 2) for b in bars}
-    most = max(0.12 * duration, 1.5 * room)
+    most = max(0.12 * duration, 2.0 * room)
     for wanted, longest in ((strong, min(1.6, most)), (middle, min(1.2, most))):
         for at, rest in zip(inside[::-1], left[::-1], strict=True):
             if round(at) in wanted and room <= rest <= longest:

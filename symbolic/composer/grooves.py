@@ -114,18 +114,19 @@ class Drummer:
 
         def play(key: int, pattern: str, scale: float = 1.0) -> None:
             for at, sign, _ in steps(pattern, bar):
-                if at >= stop - 1e-6 or (key == KICK and form.slow > 0.5 and at % 1.0 == 0.75 and at % 2.0 != 1.75):
+                # A stroke just before a slow beat takes its place in the ear.
+                if at >= stop - 1e-6 or (form.slow > 0.5 and at % 1.0 == 0.75):
                     continue
                 self._strike(at, key, _TOUCH[sign] * scale * force * _between(at, form.slow))
 
         if not sparse or bar.place >= bar.length // 2:
             play(KICK, groove.kick)
-            self._pick_up(bar, groove, stop, force * (1.0 - 0.25 * form.slow))
+            self._pick_up(bar, groove, stop, force, form.slow)
         else:
             play(KICK, "x... .... x... ....", 0.9)
         soft = level < 0.34 or sparse
         play(RIM if soft and groove.snare_key != CLAP else groove.snare_key, groove.snare, 0.9 if soft else 1.0)
-        self._ghosts(bar, groove, stop, force * (0.0 if soft else 1.0))
+        self._ghosts(bar, groove, stop, force * (0.0 if soft or form.slow > 0.5 else 1.0))
         self._hats(bar, groove, stop, force, form.slow)
         self._pulse(bar, form, force)
         for i, (key, pattern) in enumerate(groove.extras.items()):
@@ -163,12 +164,13 @@ class Drummer:
             if at < form.final - 1e-6 and not marked and self.stick:
                 self._strike(at, RIM, self.stick * force)
 
-    def _pick_up(self, bar: Bar, groove: Groove, stop: float, force: float) -> None:
+    def _pick_up(self, bar: Bar, groove: Groove, stop: float, force: float, slow: float) -> None:
         """Now and then one more kick that leads into the next beat."""
         if bar.level > 0.5 and groove.snare_key != CLAP and self.rng.random() < 0.3:
-            at = bar.start + float(self.rng.choice([1.75, 2.25, 3.75, 3.5]))
+            places = [2.25, 2.5, 3.5] if slow > 0.5 else [1.75, 2.25, 3.75, 3.5]
+            at = bar.start + float(self.rng.choice(places))
             if at < min(stop, bar.end):
-                self._strike(at, KICK, 88.0 * force)
+                self._strike(at, KICK, (88.0 - 20.0 * slow) * force)
 
     def _ghosts(self, bar: Bar, groove: Groove, stop: float, force: float) -> None:
         if "g" not in groove.snare or force <= 0:

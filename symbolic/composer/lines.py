@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from d2m.symbolic.composer.form import Bar
+from d2m.symbolic.composer.form import Bar, Form
 from d2m.types import BeatGrid, Part
 
 
@@ -70,8 +70,7 @@ class Line:
     """One instrument's notes as they are written: (start, end, key, velocity), straight positions in beats.
 
     A ``single`` line is one voice: each note ends where the next begins. A ``steady`` line carries the beat: it leans
-    back only between the beats, and what it plays on them is on time, bar by bar, however loosely each note falls. A
-    ``swelling`` line may begin before the first beat.
+    back only between the beats, and what it plays on them is on time, bar by bar, however loosely each note falls.
     """
 
     track: str
@@ -79,19 +78,19 @@ class Line:
     lag: float = 0.0
     single: bool = False
     steady: bool = False
-    swelling: bool = False
     notes: list[tuple[float, float, int, float]] = field(default_factory=list)
 
     def add(self, start: float, end: float, key: int, velocity: float) -> None:
         self.notes.append((start, end, int(key), velocity))
 
 
-def perform(line: Line, feel: Feel, grid: BeatGrid, first: float, last: float, rng: np.random.Generator) -> Part | None:
-    """The line as played between two positions, or None if nothing is left of it.
+def perform(line: Line, feel: Feel, grid: BeatGrid, form: Form, rng: np.random.Generator) -> Part | None:
+    """The line as played within the piece, or None if nothing is left of it.
 
     Swing, leaning and looseness move the notes; chords stay together; a held note that began before the music is
     cut to its beginning; one key never sounds twice at once.
     """
+    first, last = form.first, form.last
     drums = line.track == "drums"
     starts = np.array([feel.warp(n[0]) for n in line.notes], dtype=np.float64)
     ends = np.array([feel.warp(n[1]) for n in line.notes], dtype=np.float64)
@@ -99,7 +98,7 @@ def perform(line: Line, feel: Feel, grid: BeatGrid, first: float, last: float, r
     velocities = np.array([n[3] for n in line.notes], dtype=np.float64)
     held = (starts < first) & (ends > first + 0.3) & (not drums)
     starts = np.where(held, first, starts)
-    keep = (starts >= first - 1e-9) & (starts < last)
+    keep = (held | (starts >= form.entry - 1e-9)) & (starts < last)
     starts, ends, keys, velocities = starts[keep], ends[keep], keys[keep], velocities[keep]
     if len(starts) == 0:
         return None
