@@ -29,7 +29,7 @@ CODEC = "studio-codec"
 #: Seconds between a note's start and the middle of its attack, the mean over the instruments of the composer (drums a
 #: few milliseconds, bass and strings 40): a player strikes so much ahead of the beat for the sound to be on it (Vos
 #: and Rasch, "The perceptual onset of musical tones", 1981).
-ATTACK = 0.012
+ATTACK = 0.02
 #: Frames generated at once; memory grows with this, not with the video.
 _WINDOW = 1024
 
