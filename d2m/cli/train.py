@@ -38,6 +38,8 @@ def codec(
     start: Start = None,
     quantise_after: Annotated[int, typer.Option(help="Steps without quantisation.")] = 400,
     adversarial_after: Annotated[int, typer.Option(help="Step at which the discriminators join.")] = Never,
+    length: Annotated[int, typer.Option(help="Samples of a crop.")] = 32768,
+    bass: Annotated[float, typer.Option(help="Weight of the bass at the resolution of notes.")] = 4.0,
     fresh_tones: Annotated[bool, typer.Option(help="With --from: let the tone bank's gains start anew.")] = False,
     decoder_only: Annotated[bool, typer.Option(help="Keep the codes, train the decoder alone.")] = False,
 ) -> None:
@@ -53,6 +55,8 @@ def codec(
         data / "held_out",
         steps,
         batch=batch,
+        length=length,
+        bass=bass,
         learning_rate=rate,
         quantise_after=0 if start else quantise_after,
         adversarial_after=adversarial_after,
