@@ -150,6 +150,8 @@ def _render_part(part: Part, score: Score, font: SoundFont, sample_rate: int, pa
     for i, key, held in _notes(part, starts, ends, heard, font):
         velocity = int(part.velocities[i])
         release = 0.06 if held < 0 else min(font.release(part.program, part.is_drum, key, velocity), 2.5)
+        # Under 2 ms the fade below would be longer than the tone asked for, and its end left to what the font keeps.
+        release = max(release, 0.002)
         held = abs(held)
         tone = font.tone(part.program, part.is_drum, key, velocity, played_at, held + release, channels)
         if tone is None:
