@@ -102,6 +102,8 @@ def read_song(folder: str | Path) -> tuple[BeatGrid, dict[str, np.ndarray], list
         midi = symusic.Score(str(folder / f"{folder.name}.mid")).to("second")
     except (OSError, ValueError, RuntimeError) as error:
         raise D2MError(f"{folder} is not a POP909 song: {error}") from error
+    if beats.shape[0] < 2 or beats.shape[1] < 3 or np.any(np.diff(beats[:, 0]) <= 0):
+        raise D2MError(f"{folder / 'beat_midi.txt'} holds no rising beats; get POP909 anew")
     times = beats[:, 0]
     grid = BeatGrid(times, np.flatnonzero(beats[:, 2] > 0), float(60 / np.median(np.diff(times))), 1.0)
     tracks = {}
@@ -112,11 +114,14 @@ def read_song(folder: str | Path) -> tuple[BeatGrid, dict[str, np.ndarray], list
         end = grid.position_of((notes["time"] + notes["duration"])[order])
         tracks[track.name] = np.stack([start, end, notes["pitch"][order], notes["velocity"][order]], axis=1)
     chords = []
-    for start, end, label in lines:
-        parsed = parse_chord(label)
-        if parsed:
-            span = grid.position_of([float(start), float(end)])
-            chords.append(Chord(float(span[0]), float(span[1]), *parsed))
+    try:
+        for start, end, label in lines:
+            parsed = parse_chord(label)
+            if parsed:
+                span = grid.position_of([float(start), float(end)])
+                chords.append(Chord(float(span[0]), float(span[1]), *parsed))
+    except (ValueError, KeyError, IndexError) as error:
+        raise D2MError(f"{folder / 'chord_midi.txt'} is not a chord file of POP909: {error}") from error
     return grid, tracks, chords, float(midi.end())
 
 

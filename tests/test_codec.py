@@ -7,11 +7,13 @@ import pytest
 import torch
 
 from d2m import codec as codecs
+from d2m import weights
 from d2m.codec.losses import SpectralLoss
 from d2m.codec.mel import InverseStft, LogMel, Stft, mel_filters
 from d2m.codec.quantiser import ResidualQuantiser
 from d2m.codec.spectral import SpectralCodec, SpectralConfig
 from d2m.codec.tones import ToneBank
+from d2m.errors import D2MError
 
 SMALL = SpectralConfig(
     encoder_channels=32, encoder_blocks=2, decoder_channels=32, decoder_blocks=2, feature_size=16, codebook_count=3,
@@ -141,3 +143,13 @@ def strongest_note(sound: torch.Tensor, pitch: int) -> bool:
         fundamental = 440 * 2 ** ((pitch + step - 69) / 12)
         held[step] = sum(float(spectrum[round(fundamental * h * 65536 / 22050)]) for h in (1, 2, 3, 4))
     return max(held, key=held.get) == 0
+
+
+@pytest.mark.parametrize(
+    "forged", [{"decoder_channels": 10**9}, {"decoder_blocks": 10**9}, {"hop": "256"}, {"hop": -1}]
+)
+def test_a_forged_configuration_takes_no_memory(tmp_path, small, forged):
+    path = tmp_path / "forged.safetensors"
+    weights.save_state(path, small.state_dict(), "spectral-codec", small.settings() | forged)
+    with pytest.raises(D2MError, match="does not fit"):
+        codecs.load(path)

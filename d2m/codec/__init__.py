@@ -9,8 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from d2m.errors import D2MError
-
 if TYPE_CHECKING:
     from d2m.codec.spectral import SpectralCodec
 
@@ -23,12 +21,8 @@ def load(name_or_path: str | Path = "studio-codec") -> SpectralCodec:
     """
     from d2m import weights
     from d2m.codec.spectral import SpectralCodec, SpectralConfig
+    from d2m.weights.rebuild import rebuild
 
     path, _ = weights.find(name_or_path, "spectral-codec")
     tensors, config = weights.load_state(path, "spectral-codec")
-    try:
-        codec = SpectralCodec(SpectralConfig(**config))
-        codec.load_state_dict(tensors)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise D2MError(f"{path} does not fit the spectral codec of this version; get matching weights") from error
-    return codec.eval().requires_grad_(False)
+    return rebuild(lambda sizes: SpectralCodec(SpectralConfig(**sizes)), config, tensors, path)

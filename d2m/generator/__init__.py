@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from d2m.errors import D2MError
-
 if TYPE_CHECKING:
     from d2m.generator.temporal import TemporalGenerator
 
@@ -19,13 +17,9 @@ def load(name_or_path: str | Path = "studio-generator") -> tuple[TemporalGenerat
     """
     from d2m import weights
     from d2m.generator.temporal import TemporalConfig, TemporalGenerator
+    from d2m.weights.rebuild import rebuild
 
     path, _ = weights.find(name_or_path, "generator")
     tensors, config = weights.load_state(path, "generator")
     codec = str(config.pop("codec", ""))
-    try:
-        generator = TemporalGenerator(TemporalConfig(**config))
-        generator.load_state_dict(tensors)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise D2MError(f"{path} does not fit the generator of this version; get matching weights") from error
-    return generator.eval().requires_grad_(False), codec
+    return rebuild(lambda sizes: TemporalGenerator(TemporalConfig(**sizes)), config, tensors, path), codec
