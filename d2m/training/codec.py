@@ -12,12 +12,12 @@ import torch
 from d2m.codec.discriminators import (
     MultiResolutionDiscriminator,
     adversarial_loss,
-    discriminator_loss,
     feature_matching_loss,
 )
 from d2m.codec.layers import initialise
 from d2m.codec.losses import SpectralLoss
 from d2m.codec.spectral import SpectralCodec, SpectralConfig
+from d2m.training.adversarial import train_discriminator
 from d2m.training.audio import SongCrops
 from d2m.training.loop import Task
 
@@ -130,7 +130,7 @@ class CodecTask(Task):
         total = parts["total"] + settings.commitment * commitment
         figures = {name: part.item() for name, part in parts.items()} | {"commitment": commitment.item(), "used": used}
         if step >= settings.adversarial_after:
-            figures["discriminator"] = self._train_discriminator(waveform, output.detach())
+            figures["discriminator"] = train_discriminator(self, waveform, output.detach())
             fake = self.modules["discriminator"](output)
             with torch.no_grad():
                 real = self.modules["discriminator"](waveform)
@@ -142,14 +142,6 @@ class CodecTask(Task):
         torch.nn.utils.clip_grad_norm_(codec.parameters(), 5.0)
         self.optimizers["codec"].step()
         return figures
-
-    def _train_discriminator(self, real: torch.Tensor, fake: torch.Tensor) -> float:
-        discriminator = self.modules["discriminator"]
-        loss = discriminator_loss(discriminator(real), discriminator(fake))
-        self.optimizers["discriminator"].zero_grad()
-        self.fabric.backward(loss)
-        self.optimizers["discriminator"].step()
-        return loss.item()
 
     @torch.no_grad()
     def _start_codebooks(self, rng: np.random.Generator) -> None:

@@ -14,12 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from d2m.codec.discriminators import adversarial_loss, discriminator_loss, feature_matching_loss
+from d2m.codec.discriminators import adversarial_loss, feature_matching_loss
 from d2m.errors import D2MError
 from d2m.generator.discriminator import MultiScaleDiscriminator, ScaleDiscriminator
 from d2m.generator.losses import LossWeights, PerceptualLoss
 from d2m.jukebox import VQVAE
 from d2m.jukebox.codec import HOPS
+from d2m.training.adversarial import train_discriminator
 from d2m.training.audio import SongCrops
 from d2m.training.loop import Task
 from d2m.training.vqvae import reconstruction_error
@@ -132,7 +133,7 @@ class DecoderTask(Task):
         waveform = torch.from_numpy(crops).to(self.fabric.device)
         output = self._synthesise(waveform)
         real, fake = waveform[:, None], output[:, None]
-        figures = {"discriminator": self._train_discriminator(real, fake.detach())}
+        figures = {"discriminator": train_discriminator(self, real, fake.detach())}
         judged = self.modules["discriminator"](fake)
         with torch.no_grad():
             known = self.modules["discriminator"](real)
@@ -163,15 +164,6 @@ class DecoderTask(Task):
         with self.autocast():
             output = self.decoder(vectors)
         return output[:, 0].float()
-
-    def _train_discriminator(self, real: Tensor, fake: Tensor) -> float:
-        discriminator = self.modules["discriminator"]
-        loss = discriminator_loss(discriminator(real), discriminator(fake))
-        # Clears what the decoder's last step left there, too.
-        self.optimizers["discriminator"].zero_grad(set_to_none=True)
-        self.fabric.backward(loss)
-        self.optimizers["discriminator"].step()
-        return loss.item()
 
     def _error(self) -> float:
         return reconstruction_error(self.vqvae, self.level, self.held_out.songs, self.hear.mel, self.fabric.device)

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from d2m.codec.base import Codec
-from d2m.codec.discriminators import adversarial_loss, discriminator_loss, feature_matching_loss
+from d2m.codec.discriminators import adversarial_loss, feature_matching_loss
 from d2m.generator.discriminator import MultiScaleDiscriminator
 from d2m.generator.losses import LossWeights, PerceptualLoss
 from d2m.generator.temporal import Conditions, TemporalConfig, TemporalGenerator
+from d2m.training.adversarial import train_discriminator
 from d2m.training.loop import Task
 from d2m.training.pairs import Pair, crop, load_pairs
 
@@ -137,7 +138,7 @@ class GeneratorTask(Task):
             total = total + weights.waveform * difference + weights.mel * mel
             figures |= {"waveform": difference.item(), "mel": mel.item()}
         if step >= settings.adversarial_after:
-            figures["discriminator"] = self._train_discriminator(target, output.detach())
+            figures["discriminator"] = train_discriminator(self, target, output.detach())
             fake = self.modules["discriminator"](output)
             with torch.no_grad():
                 real = self.modules["discriminator"](target)
@@ -163,14 +164,6 @@ class GeneratorTask(Task):
         edge, hop = 8, self.codec.hop
         inner = slice((first + edge) * hop, (first + 64 - edge) * hop)
         return self.hear(heard[:, edge * hop : -edge * hop], waveform[:, inner])
-
-    def _train_discriminator(self, real: Tensor, fake: Tensor) -> float:
-        discriminator = self.modules["discriminator"]
-        loss = discriminator_loss(discriminator(real), discriminator(fake))
-        self.optimizers["discriminator"].zero_grad()
-        self.fabric.backward(loss)
-        self.optimizers["discriminator"].step()
-        return loss.item()
 
     @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:

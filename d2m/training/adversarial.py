@@ -1,0 +1,24 @@
+"""The step that every adversarial training shares: the discriminators learn first."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from d2m.codec.discriminators import discriminator_loss
+from d2m.training.loop import Task
+
+
+def train_discriminator(task: Task, real: Tensor, fake: Tensor) -> float:
+    """One step of ``task``'s module and optimiser called "discriminator" on the hinge loss, which is returned.
+
+    Args:
+        task: a training with discriminators.
+        real, fake: what they are to tell apart; ``fake`` detached from what made it.
+    """
+    discriminator, optimizer = task.modules["discriminator"], task.optimizers["discriminator"]
+    loss = discriminator_loss(discriminator(real), discriminator(fake))
+    # Clears what the last step of the other network left there, too.
+    optimizer.zero_grad()
+    task.fabric.backward(loss)
+    optimizer.step()
+    return loss.item()
