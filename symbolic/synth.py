@@ -7,6 +7,7 @@ still rings at the end fades out over the last 40 ms.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -97,14 +98,14 @@ def render(
     Raises:
         D2MError: if the rate is out of range or the soundfont is unusable.
     """
-    dry = render_parts(score, sample_rate, soundfont, stereo)
-    total = int(round(score.duration * sample_rate))
-    channels = 2 if stereo else 1
-    if not dry:
-        return np.zeros((channels, total), dtype=np.float32)
-    mix = np.sum(dry, axis=0)
-    if room:
-        send = np.sum([_ROOM_SEND[p.track] * d.mean(0) for p, d in zip(score.parts, dry, strict=True)], axis=0)
+    channels, total = 2 if stereo else 1, int(round(score.duration * sample_rate))
+    mix = np.zeros((channels, total), dtype=np.float32)
+    send = np.zeros(total, dtype=np.float32)
+    # Part by part: a long piece for many players would not fit into memory all at once.
+    for part, dry in zip(score.parts, _rendered(score, sample_rate, soundfont, stereo), strict=True):
+        mix += dry
+        send += np.float32(_ROOM_SEND[part.track]) * dry.mean(0)
+    if room and score.parts:
         mix += _room(send, sample_rate, channels)
     return _level(mix, sample_rate)
 
@@ -116,11 +117,16 @@ def render_parts(
 
     The parts of a score share one scale, so their powers may be compared.
     """
+    return list(_rendered(score, sample_rate, soundfont, stereo))
+
+
+def _rendered(score: Score, sample_rate: int, soundfont: str | Path | None, stereo: bool) -> Iterator[np.ndarray]:
     if not 8000 <= sample_rate <= 96000:
         raise D2MError(f"cannot render at {sample_rate} Hz; choose 8000 to 96000")
     font = _open(find_soundfont(soundfont))
     pans = _pans(score.parts) if stereo else [None] * len(score.parts)
-    return [_render_part(part, score, font, sample_rate, pan) for part, pan in zip(score.parts, pans, strict=True)]
+    for part, pan in zip(score.parts, pans, strict=True):
+        yield _render_part(part, score, font, sample_rate, pan)
 
 
 def _pans(parts: tuple[Part, ...]) -> list[float]:

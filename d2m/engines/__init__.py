@@ -6,20 +6,32 @@ from d2m.engines.base import Engine
 from d2m.errors import D2MError
 
 
-def load(name: str = "vq", *, codec: str = "spectral", level: str = "high", weights: str | None = None) -> Engine:
+def load(
+    name: str = "vq",
+    *,
+    codec: str = "spectral",
+    level: str = "high",
+    weights: str | None = None,
+    soundfont: str | None = None,
+) -> Engine:
     """An engine with its weights in memory.
 
     Args:
-        name: ``"vq"``.
-        codec: ``"spectral"`` or ``"jukebox"``, which codec makes the sound.
+        name: ``"vq"`` or ``"symbolic"``.
+        codec: ``"spectral"`` or ``"jukebox"``, which codec makes the sound of the vq engine.
         level: ``"high"`` or ``"low"``, for the JukeBox codec: hop 128 or 32.
-        weights: name or file of other generator weights than the shipped ones.
+        weights: name or file of other generator weights than the shipped ones, for the vq engine.
+        soundfont: name or path of a .sf2 file, for the symbolic engine; None for the default.
 
     Raises:
-        D2MError: if there is no such engine, codec or level, or the weights cannot be used.
+        D2MError: if there is no such engine, codec, level or soundfont, or the weights cannot be used.
     """
-    if name != "vq":
-        raise D2MError(f"unknown engine '{name}'; choose vq")
+    if name not in ("vq", "symbolic"):
+        raise D2MError(f"unknown engine '{name}'; choose vq or symbolic")
+    if name == "symbolic":
+        from d2m.engines import symbolic
+
+        return symbolic.load_engine(soundfont)
     from d2m.engines.vq import load_engine
 
     return load_engine(codec, level, weights)

@@ -1,0 +1,104 @@
+"""The symbolic engine: a score for the dancer's beats, played on a soundfont in stereo.
+
+What D2M-GAN's authors name as the way out of the limits of neural audio codecs (Zhu et al. 2022, section 5): notes
+instead of waveforms, so that the sound is as good as the instruments, and the music can be carried on with in a DAW.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from d2m.engines.base import Progress
+from d2m.engines.mastering import master
+from d2m.types import Dance, Score, Soundtrack
+
+#: Seconds that notes are struck ahead of the beat, so that the middle of their attack is on it (Vos and Rasch, "The
+#: perceptual onset of musical tones", 1981): the mean over the composer's instruments.
+ATTACK = 0.02
+_LEAD_IN = 0.1
+
+
+@dataclass
+class SymbolicEngine:
+    """See the module's docstring.
+
+    Attributes:
+        soundfont: path or name of a .sf2 file (:func:`d2m.symbolic.synth.find_soundfont`); None for the default.
+        sample_rate: hertz.
+    """
+
+    soundfont: str | None = None
+    sample_rate: int = 44100
+    weights: tuple[str, ...] = ()
+    name: str = "symbolic"
+
+    def write_score(self, dance: Dance, seed: int) -> Score:
+        """What the studio composer writes for the dancer's beats, energy and genre."""
+        from d2m.symbolic.composer import compose
+
+        genre = dance.genre or "gMH"
+        rng = np.random.default_rng(seed)
+        return compose(dance.grid, dance.duration, genre, rng, energy=dance.energy, accents=dance.accents)
+
+    def compose(self, dance: Dance, *, seed: int = 0, progress: Progress | None = None) -> Soundtrack:
+        """Music for ``dance``, in stereo.
+
+        Args:
+            dance: what the music follows.
+            seed: of the score.
+            progress: called with the share done.
+
+        Raises:
+            D2MError: if the soundfont cannot be used.
+        """
+        from d2m.symbolic.synth import find_soundfont
+
+        font = find_soundfont(self.soundfont)
+        score = self.write_score(dance, seed)
+        if progress:
+            progress(0.2)
+        waveform = _play_ahead(score, self.sample_rate, font)
+        if progress:
+            progress(0.9)
+        mastered = master(waveform.astype(np.float64), self.sample_rate, dance.duration)
+        if progress:
+            progress(1.0)
+        return Soundtrack(
+            mastered,
+            self.sample_rate,
+            dance.grid,
+            score,
+            None,
+            {
+                "engine": self.name,
+                "weights": list(self.weights),
+                "soundfont": font.name,
+                "seed": seed,
+                "genre": score.genre,
+            },
+        )
+
+
+def _play_ahead(score: Score, sample_rate: int, font: Path) -> np.ndarray:
+    """The score rendered, every note :data:`ATTACK` early: float32 (2, samples)."""
+    from d2m.symbolic.synth import render
+
+    # A note on the first frame starts before the video does: the piece is played with a lead-in, which is cut off.
+    lead = round(_LEAD_IN * sample_rate)
+    later = replace(score.grid, beats=score.grid.beats + lead / sample_rate - ATTACK)
+    played = replace(score, grid=later, duration=score.duration + lead / sample_rate)
+    return render(played, sample_rate, font, stereo=True)[:, lead:]
+
+
+def load_engine(soundfont: str | None) -> SymbolicEngine:
+    """The engine, its soundfont found.
+
+    Raises:
+        D2MError: if there is no such soundfont.
+    """
+    from d2m.symbolic.synth import find_soundfont
+
+    return SymbolicEngine(str(find_soundfont(soundfont)))
