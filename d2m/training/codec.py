@@ -49,8 +49,8 @@ class CodecTraining:
     freeze_codes: bool = False
     commitment: float = 0.25
     bass: float = 4.0
-    adversarial: float = 0.05
-    matching: float = 0.2
+    adversarial: float = 0.25
+    matching: float = 1.0
 
 
 class CodecTask(Task):
