@@ -1,65 +1,14 @@
-"""Pickles from strangers: numbers, text, containers and numpy arrays, nothing that runs, no more than fits.
-
-Two gates. The opcodes are read without executing them: only those that build plain data pass, lengths must fit
-the file, memo numbers stay small (a huge one makes the unpickler allocate as much). Then each global must be one of
-numpy's four array builders, of old or new numpy, and each of those checks what it is asked to build.
-"""
+"""Pickles of data sets: read as data only (:mod:`d2m.plain_pickle`), written whole."""
 
 from __future__ import annotations
 
-import io
 import pickle
-import pickletools
 from pathlib import Path
 
-import numpy as np
-
 from d2m.datasets.atomic import whole_file
-from d2m.errors import D2MError
+from d2m.plain_pickle import load_pickle
 
-#: Largest pickle that is read, bytes: ten times the longest AIST++ file.
-MOST_BYTES = 100_000_000
-_MOST_MEMO = 100_000
-_OPCODES = """
-PROTO FRAME STOP MARK POP POP_MARK NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 FLOAT BINFLOAT
-STRING BINSTRING SHORT_BINSTRING UNICODE SHORT_BINUNICODE BINUNICODE BINUNICODE8 SHORT_BINBYTES BINBYTES BINBYTES8
-BYTEARRAY8 EMPTY_LIST APPEND APPENDS LIST EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 EMPTY_DICT DICT SETITEM SETITEMS
-GET BINGET LONG_BINGET PUT BINPUT LONG_BINPUT MEMOIZE GLOBAL STACK_GLOBAL REDUCE BUILD
-"""
-_ALLOWED = frozenset(_OPCODES.split())
-
-
-def load_pickle(path: str | Path, most_bytes: int = MOST_BYTES) -> dict[str, object]:
-    """The dictionary in a pickle file.
-
-    Args:
-        path: the file.
-        most_bytes: larger files are refused.
-
-    Raises:
-        D2MError: if it is missing, too large, damaged, holds anything but data, or is not a dictionary.
-    """
-    path = Path(path)
-    try:
-        with path.open("rb") as file:
-            data = file.read(most_bytes + 1)
-    except OSError as error:
-        raise D2MError(f"cannot read {path}: {error.strerror or error}") from error
-    if len(data) > most_bytes:
-        raise D2MError(f"{path} is larger than {most_bytes // 1_000_000} MB; that is no annotation file")
-    try:
-        _inspect(data)
-        result = _Plain(io.BytesIO(data), encoding="latin1").load()
-    except _Unsafe as error:
-        raise D2MError(f"{path} {error}; do not use it") from error
-    except (
-        pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, KeyError, IndexError, MemoryError,
-        OverflowError, RecursionError, SystemError,
-    ) as error:  # fmt: skip
-        raise D2MError(f"{path} is damaged or no pickle; download it again") from error
-    if not isinstance(result, dict):
-        raise D2MError(f"{path} holds no dictionary of arrays; it is not an annotation file")
-    return {key: np.asarray(v) if isinstance(v, np.ndarray) else v for key, v in result.items()}
+__all__ = ["load_pickle", "save_pickle"]
 
 
 def save_pickle(path: str | Path, data: dict[str, object]) -> None:
@@ -70,96 +19,3 @@ def save_pickle(path: str | Path, data: dict[str, object]) -> None:
     """
     with whole_file(path) as part, part.open("wb") as file:
         pickle.dump(data, file, protocol=4)
-
-
-class _Unsafe(Exception):
-    """What makes the file unsafe, as the middle of a sentence."""
-
-
-def _inspect(data: bytes) -> None:
-    for opcode, argument, _ in pickletools.genops(data):
-        if opcode.name not in _ALLOWED:
-            raise _Unsafe(f"is no plain data (opcode {opcode.name})")
-        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument) > _MOST_MEMO:
-            raise _Unsafe("asks for an absurd amount of memory")
-
-
-class _Plain(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> object:
-        found = _BUILDERS.get((module.replace("numpy._core", "numpy.core"), name))
-        if found is None:
-            raise _Unsafe(f"wants to run {module}.{name}"[:120])
-        return found
-
-    def persistent_load(self, pid: object) -> object:
-        raise _Unsafe("refers to data outside the file")
-
-
-class _Kind:
-    """The type of a number, with its byte order; never a structure, never an object."""
-
-    def __init__(self, spec: object, *_: object):
-        text = spec.decode("ascii") if isinstance(spec, bytes) else spec
-        if not isinstance(text, str) or len(text) > 4 or np.dtype(text).kind not in "fiub":
-            raise _Unsafe("holds an array of something else than numbers")
-        self.dtype = np.dtype(text)
-
-    def __setstate__(self, state: tuple) -> None:
-        if state[1] in ("<", ">"):
-            self.dtype = self.dtype.newbyteorder(state[1])
-
-
-class _Filled(np.ndarray):
-    """An array whose contents come from the bytes of numbers."""
-
-    def __setstate__(self, state: tuple) -> None:
-        version, shape, kind, fortran, content = state
-        if not isinstance(kind, _Kind) or not isinstance(content, bytes | str):
-            raise _Unsafe("holds an array of something else than numbers")
-        super().__setstate__((version, shape, kind.dtype, fortran, content))
-
-
-def _array(kind: object, shape: object, letter: object) -> np.ndarray:
-    # numpy starts from an empty array and fills in shape, type and bytes afterwards, checking that they agree
-    if kind is not np.ndarray or shape != (0,):
-        raise _Unsafe("builds an array in an unusual way")
-    return _Filled.__new__(_Filled, (0,), np.int8)
-
-
-def _scalar(kind: object, content: object) -> np.generic:
-    if not isinstance(kind, _Kind) or not isinstance(content, bytes | str):
-        raise _Unsafe("holds a number of an unusual kind")
-    raw = content.encode("latin1") if isinstance(content, str) else content
-    return np.frombuffer(raw, kind.dtype)[0]
-
-
-def _from_buffer(content: object, kind: object, shape: object, order: object, *_: object) -> np.ndarray:
-    if not isinstance(kind, _Kind) or not isinstance(content, bytes | bytearray):
-        raise _Unsafe("holds an array of something else than numbers")
-    return np.frombuffer(content, kind.dtype).reshape(shape, order="F" if order == "F" else "C")
-
-
-def _encode(text: object, encoding: object = "latin1") -> bytes:
-    # protocols 0 to 2 write bytes as text
-    if not isinstance(text, str) or encoding != "latin1":
-        raise _Unsafe("encodes text in an unusual way")
-    return text.encode("latin1")
-
-
-def _no_bytes(*arguments: object) -> bytes:
-    # how protocols 0 to 2 write empty bytes
-    if arguments:
-        raise _Unsafe("builds bytes in an unusual way")
-    return b""
-
-
-_BUILDERS: dict[tuple[str, str], object] = {
-    ("numpy.core.multiarray", "_reconstruct"): _array,
-    ("numpy.core.multiarray", "scalar"): _scalar,
-    ("numpy.core.numeric", "_frombuffer"): _from_buffer,
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): _Kind,
-    ("_codecs", "encode"): _encode,
-    ("__builtin__", "bytes"): _no_bytes,
-    ("builtins", "bytes"): _no_bytes,
-}
