@@ -3,8 +3,8 @@
 At the bottom of the package, so that data sets (:mod:`d2m.datasets.download`) and weights share it.
 While a file comes in it is called ``NAME.part``, with ``NAME.part.json`` beside it: where it came from and the
 server's mark of that version (RFC 9110: ``ETag``, ``Last-Modified``). The next run asks for the rest on condition that
-the mark is still the same (``Range``, ``If-Range``), so that two versions are never mixed. The file gets its name when its
-length and checksum are right.
+the mark is still the same (``Range``, ``If-Range``), so that two versions are never mixed. The file gets its name
+when its length and checksum are right.
 """
 
 from __future__ import annotations
