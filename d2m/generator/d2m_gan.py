@@ -188,10 +188,10 @@ class MotionEncoder(nn.Module):
 class VQGenerator(nn.Module):
     """The fused vector (B, 1, N) and genres (B,) int64 -> VQ features (B, 64, F), F being ``config.frames``.
 
-    The published low-level class for TikTok has no projection ``lin`` before its convolutions and a last layer ``fc``
-    that takes 1045 positions, those of a vector of 2048 (vision alone); its own fused vector of 3072 yields 1301, and it
-    stops there. Here the middle 1045 positions go on: of the 266 that mirror padding adds at either end 128
-    are dropped, so all of the dance still reaches the output, and names and shapes stay the published ones.
+    The published low-level class for TikTok has no projection ``lin`` before its convolutions, and a last layer ``fc``
+    for 1045 positions, which are those of a vector of 2048 (vision alone). Its own fused vector of 3072 makes 1301 of
+    them, and there it stops. Here the middle 1045 go on: of the 266 positions that mirror padding adds at either end
+    128 are dropped, so all of the dance still reaches the output, and names and shapes stay the published ones.
     """
 
     def __init__(self, config: D2MGANConfig | None = None) -> None:
@@ -255,6 +255,9 @@ class D2MGAN(nn.Module):
     Attributes:
         motion_encoder: None for vision alone.
         generator: the VQ generator.
+        codec: name of the VQ-VAE whose features it was trained on, if the file says; "" for the authors' models,
+            which aim at JukeBox's.
+        codebook: digest of that VQ-VAE's codebook (:func:`d2m.jukebox.codec.codebook_digest`), or "".
     """
 
     def __init__(self, config: D2MGANConfig | None = None) -> None:
@@ -262,6 +265,8 @@ class D2MGAN(nn.Module):
         self.config = config = config or D2MGANConfig()
         self.motion_encoder = MotionEncoder(config) if config.modality != "vision" else None
         self.generator = VQGenerator(config)
+        self.codec = ""
+        self.codebook = ""
 
     def forward(
         self, motion: Tensor | None = None, visual: Tensor | None = None, genre: Tensor | None = None
@@ -269,8 +274,8 @@ class D2MGAN(nn.Module):
         """VQ features (B, 64, F) of ``config.seconds`` of dance.
 
         Args:
-            motion: (B, T, D), T = ``config.motion_frames``, D = 219 (AIST++) or 75 (TikTok); unused by a model of vision
-                alone.
+            motion: (B, T, D), T = ``config.motion_frames``, D = 219 (AIST++) or 75 (TikTok); unused by a model of
+                vision alone.
             visual: (B, 2048); unused by a model of motion alone.
             genre: int64 (B,), the place in :data:`d2m.types.GENRES`, which is the order of the published one-hot
                 labels; unused by a TikTok model.

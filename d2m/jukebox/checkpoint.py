@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,9 +12,10 @@ from torch import Tensor
 
 from d2m.errors import D2MError
 from d2m.weights import load_state, save_state
-from d2m.weights.checkpoint import load_checkpoint, state_of
+from d2m.weights.checkpoint import is_pytorch, load_checkpoint, state_of
 from d2m.weights.files import wrong_model
 from d2m.weights.recognise import recognise
+from d2m.weights.strict import refuse_others
 
 from .config import VQVAEConfig
 from .vqvae import VQVAE
@@ -35,7 +35,7 @@ def load(path: Path | str) -> VQVAE:
     Raises:
         D2MError: if the file is missing or damaged, wants to run code, or is not a JukeBox VQ-VAE.
     """
-    if _is_pytorch(path):
+    if is_pytorch(path):
         content = load_checkpoint(path)
         state = state_of(content, path)
         if recognise(state) != KIND:
@@ -86,41 +86,10 @@ def _count(state: Mapping[str, Any], pattern: str) -> int:
 def _filled(config: VQVAEConfig, state: Mapping[str, Tensor], path: Path | str) -> VQVAE:
     with torch.device("meta"):
         wanted = VQVAE(config).state_dict()
-    missing = wanted.keys() - state.keys()
-    surplus = state.keys() - wanted.keys()
-    if missing or surplus:
-        name = sorted(missing or surplus)[0]
-        raise D2MError(
-            f"{path} is not a whole JukeBox VQ-VAE: {'lacks' if missing else 'has an unexpected'} parameter '{name}'"
-        )
-    for name, tensor in wanted.items():
-        if state[name].shape != tensor.shape:
-            raise D2MError(
-                f"{path}: '{name}' has shape {tuple(state[name].shape)}, {tuple(tensor.shape)} is needed; "
-                "it is another model's"
-            )
-        if not (
-            state[name].is_floating_point() and state[name].layout is torch.strided and state[name].device.type == "cpu"
-        ):
-            raise D2MError(f"{path}: '{name}' is not a table of plain numbers; get the file anew")
-        # Summing is the cheapest look at every value: it is finite only if all of them are.
-        if not math.isfinite(float(state[name].double().sum())):
-            raise D2MError(f"{path}: '{name}' holds values that are not finite; get the file anew")
+    refuse_others(state, wanted, path, "JukeBox VQ-VAE")
     vqvae = VQVAE(config)
     vqvae.load_state_dict(state, strict=True)
     return vqvae.eval().requires_grad_(False)
-
-
-def _is_pytorch(path: Path | str) -> bool:
-    """A zip archive or a pickle, whatever the file is called; everything else is left to the safetensors
-    reader.
-    """
-    try:
-        with Path(path).open("rb") as file:
-            start = file.read(9)
-    except OSError as error:
-        raise D2MError(f"cannot read the weights file {path}: {error.strerror}") from error
-    return start[:4] == b"PK\x03\x04" or (start[:1] == b"\x80" and start[8:9] != b"{")
 
 
 def _sample_rate(content: Mapping[str, Any]) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import torch
 from torch import Tensor
 
@@ -65,3 +67,14 @@ class JukeboxCodec(Codec):
     def encode(self, waveform: Tensor) -> Tensor:
         """Codes (B, 1, F) of a waveform (B, T), without holding the features of all of it."""
         return self.vqvae.encode_level(waveform, self.level)[:, None]
+
+
+def codebook_digest(vqvae: VQVAE, level: str) -> str:
+    """A name for the codebook of ``"high"`` or ``"low"``: equal for equal codebooks, also after storing in float16.
+
+    Fine-tuning the decoder keeps the codebook (D2M-GAN section 3.4), so a generator fits every VQ-VAE with the digest
+    of the one that it was trained on.
+    """
+    book = JukeboxCodec(vqvae, level)
+    vectors = book.lookup(torch.arange(book.codebook_size)[None, None])
+    return hashlib.sha256(vectors.half().cpu().contiguous().numpy().tobytes()).hexdigest()[:32]

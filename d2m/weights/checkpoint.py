@@ -53,6 +53,21 @@ def load_checkpoint(path: Path | str) -> dict[str, Any]:
     return content
 
 
+def is_pytorch(path: Path | str) -> bool:
+    """Whether a file is a zip archive or a pickle, whatever it is called; everything else is left to the safetensors
+    reader.
+
+    Raises:
+        D2MError: if it cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            start = file.read(9)
+    except OSError as error:
+        raise D2MError(f"cannot read the weights file {path}: {error.strerror}") from error
+    return start[:4] == b"PK\x03\x04" or (start[:1] == b"\x80" and start[8:9] != b"{")
+
+
 def state_of(content: dict[str, Any], path: Path | str) -> dict[str, Any]:
     """The state dict inside a checkpoint: itself, or its entry ``model`` or ``state_dict``; a ``module.`` in
     front of the names, left by data-parallel training, is taken off.

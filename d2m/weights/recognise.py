@@ -5,19 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-#: A name that only this model has.
-_SIGNS: tuple[tuple[str, str], ...] = (
-    ("jukebox-vqvae", r"(encoders|decoders)\.\d+\.level_blocks\.\d+\.|bottleneck\.level_blocks\.\d+\.k$"),
-    ("discriminator", r"model\.disc_\d+\."),
-    ("d2m-gan-motion-encoder", r"lin2\."),
-    ("d2m-gan-generator", r"genre_embed\.|(lin|fc)\.weight$"),
+#: For each kind of model what its names start with: a file is of the first kind all of whose patterns are met.
+_SIGNS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("jukebox-vqvae", (r"(encoders|decoders)\.\d+\.level_blocks\.\d+\.|bottleneck\.level_blocks\.\d+\.k$",)),
+    ("discriminator", (r"model\.disc_\d+\.",)),
+    ("d2m-gan-motion-encoder", (r"lin1\.", r"lin2\.", r"model\.\d+\.")),
+    ("d2m-gan-generator", (r"genre_embed\.",)),
+    ("d2m-gan-generator", (r"(lin|fc)\.weight$", r"model\.\d+\.")),
+    ("i3d", (r"blocks\.0\.conv\.", r"blocks\.\d+\.res_blocks\.")),
+    ("image-network", (r"conv1\.weight$", r"layer1\.0\.", r"fc\.")),
 )
 
 
 def recognise(names: Iterable[str]) -> str | None:
     """The kind of model that has parameters of these names, or None."""
     names = [re.sub(r"^module\.", "", str(name)) for name in names]
-    for kind, sign in _SIGNS:
-        if any(re.match(sign, name) for name in names):
+    for kind, signs in _SIGNS:
+        if all(any(re.match(sign, name) for name in names) for sign in signs):
             return kind
     return None
