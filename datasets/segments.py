@@ -50,6 +50,7 @@ class Segments:
 
     Attributes:
         names: the sequences that have a segment.
+        genres: of each of them, as in :class:`Segment`.
         skipped: the sequences of the split that are shorter than one.
         kind, motion_fps, motion_size, visual_size, sample_rate: see :class:`~d2m.datasets.prepared.Manifest`.
         seconds, stride: as given.
@@ -81,6 +82,7 @@ class Segments:
             else:
                 skipped.append(name)
         self.names = tuple(entry.name for entry in self._entries)
+        self.genres = tuple(entry.genre for entry in self._entries)
         self.skipped = tuple(skipped)
         self._ends = np.cumsum(counts, dtype=np.int64)
         if not counts:
