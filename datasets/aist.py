@@ -4,7 +4,7 @@ AIST++ (Li et al., "AI Choreographer", ICCV 2021) annotates the AIST Dance Video
 ISMIR 2019): 1,408 sequences of 30 dancers in ten genres, nine cameras, 60 frames a second. The layout is that of
 google/aistplusplus_api::
 
-    motions/NAME.pkl        smpl_poses (T, 72) radians, smpl_scaling (1,), smpl_trans (T, 3) cm, smpl_loss
+    motions/NAME.pkl        smpl_poses (T, 24, 3) or (T, 72) radians, smpl_scaling (1,), smpl_trans (T, 3) cm, smpl_loss
     keypoints2d/NAME.pkl    keypoints2d (9, T, 17, 3) pixels and confidence, det_scores (9, T), timestamps (T,)
     keypoints3d/NAME.pkl    keypoints3d, keypoints3d_optim (T, 17, 3) cm, y upwards
     cameras/mapping.txt     "NAME setting" a line; cameras/SETTING.json: nine cameras
@@ -12,6 +12,9 @@ google/aistplusplus_api::
     ignore_list.txt         names whose annotation is faulty
     wav/ (or all_musics/)   mBR0.wav ...
     videos/                 NAME with a camera's number in the place of "All", .mp4; optional
+
+Splits (their site's table 2): 980 sequences to train, 20 to validate, 20 to test; validation and test share ten songs,
+training shares none with them. Annotations count 60 frames a second exactly, also where a video runs at 59.94.
 
 Pickles may come from anywhere: they are read by an unpickler that knows numbers, text, containers and numpy
 arrays, and calls nothing else.
@@ -97,7 +100,12 @@ class Aist:
     """A folder in the layout of AIST++.
 
     Args:
-        root: the folder that holds ``motions/`` or ``keypoints3d/``.
+        root: the folder that holds ``motions/`` or ``keypoints3d/``, or holds the unpacked ``aist_plusplus_final/`` or
+            ``annotations/`` that does. Music and videos may lie in either.
+
+    Attributes:
+        root: as given.
+        annotations: where ``motions/`` is.
 
     Raises:
         D2MError: if it holds neither.
@@ -105,12 +113,16 @@ class Aist:
 
     def __init__(self, root: str | Path):
         self.root = Path(root)
-        if not (self.root / "motions").is_dir() and not (self.root / "keypoints3d").is_dir():
+        for folder in (self.root, self.root / "aist_plusplus_final", self.root / "annotations"):
+            if (folder / "motions").is_dir() or (folder / "keypoints3d").is_dir():
+                self.annotations = folder
+                break
+        else:
             raise D2MError(f"{root} is no AIST++ folder: it has neither motions/ nor keypoints3d/")
 
     def ignored(self) -> frozenset[str]:
         """Names whose annotation its makers found faulty."""
-        return frozenset(_lines(self.root / "ignore_list.txt", missing_ok=True))
+        return frozenset(_lines(self.annotations / "ignore_list.txt", missing_ok=True))
 
     def names(self, split: str | None = None, protocol: str = "crossmodal") -> tuple[str, ...]:
         """Sequences of ``"train"``, ``"val"`` or ``"test"``, or all that are there; without the ignored ones.
@@ -122,25 +134,27 @@ class Aist:
         Raises:
             D2MError: if there is no such split.
         """
-        if split is None:
-            folder = "motions" if (self.root / "motions").is_dir() else "keypoints3d"
-            found = sorted(p.stem for p in (self.root / folder).glob("*.pkl"))
-        else:
-            found = _lines(self.root / "splits" / f"{protocol}_{split}.txt")
         ignored = self.ignored()
-        return tuple(name for name in found if name not in ignored)
+        return tuple(name for name in self.listed(split, protocol) if name not in ignored)
+
+    def listed(self, split: str | None = None, protocol: str = "crossmodal") -> tuple[str, ...]:
+        """As :meth:`names`, with the ignored ones."""
+        if split is not None:
+            return tuple(_lines(self.annotations / "splits" / f"{protocol}_{split}.txt"))
+        folder = "motions" if (self.annotations / "motions").is_dir() else "keypoints3d"
+        return tuple(sorted(p.stem for p in (self.annotations / folder).glob("*.pkl")))
 
     def motion(self, name: str) -> SmplMotion:
         """SMPL parameters of a sequence."""
-        return read_motion(self.root / "motions" / f"{_checked(name)}.pkl")
+        return read_motion(self.annotations / "motions" / f"{_checked(name)}.pkl")
 
     def keypoints2d(self, name: str) -> Keypoints2d:
         """2-D keypoints of a sequence in all views."""
-        return read_keypoints2d(self.root / "keypoints2d" / f"{_checked(name)}.pkl")
+        return read_keypoints2d(self.annotations / "keypoints2d" / f"{_checked(name)}.pkl")
 
     def keypoints3d(self, name: str, optimised: bool = True) -> np.ndarray:
         """float32 (T, 17, 3), COCO keypoints in centimetres; ``optimised`` takes the temporally smoothed ones."""
-        return read_keypoints3d(self.root / "keypoints3d" / f"{_checked(name)}.pkl", optimised)
+        return read_keypoints3d(self.annotations / "keypoints3d" / f"{_checked(name)}.pkl", optimised)
 
     def landmarks(self, name: str) -> Motion:
         """The dance in space: ``"coco17"``, metres, y upwards; joints that were not found have confidence 0."""
@@ -154,16 +168,21 @@ class Aist:
         Raises:
             D2MError: if the file is not there.
         """
-        music = f"m{AistName.parse(name).music}.wav"
-        for folder in ("wav", "all_musics", "music"):
-            if (self.root / folder / music).is_file():
-                return self.root / folder / music
-        raise D2MError(f"no music {music} in {self.root}/wav; put the AIST music files there")
+        return self.wav_file(f"m{AistName.parse(name).music}")
+
+    def wav_file(self, music: str) -> Path:
+        """The file of music ``"mBR0"``; D2MError if it is not there."""
+        for root in dict.fromkeys((self.root, self.annotations)):
+            for folder in ("wav", "all_musics", "music"):
+                if (root / folder / f"{music}.wav").is_file():
+                    return root / folder / f"{music}.wav"
+        raise D2MError(f"no music {music}.wav in {self.root}/wav; put the AIST music files there")
 
     def video(self, name: str, camera: int = 1) -> Path | None:
         """The video of one view, if it is there."""
-        path = self.root / "videos" / f"{AistName.parse(name).view(camera)}.mp4"
-        return path if path.is_file() else None
+        file = f"{AistName.parse(name).view(camera)}.mp4"
+        places = (root / "videos" / file for root in (self.root, self.annotations))
+        return next((path for path in places if path.is_file()), None)
 
     def cameras(self, name: str) -> list[dict[str, object]]:
         """The nine cameras that filmed a sequence: name, size, matrix, rotation, translation (cm), distortions.
@@ -171,10 +190,10 @@ class Aist:
         Raises:
             D2MError: if there are none.
         """
-        for line in _lines(self.root / "cameras" / "mapping.txt"):
+        for line in _lines(self.annotations / "cameras" / "mapping.txt"):
             sequence, _, setting = line.partition(" ")
             if sequence == name and re.fullmatch(r"\w+", setting.strip()):
-                path = self.root / "cameras" / f"{setting.strip()}.json"
+                path = self.annotations / "cameras" / f"{setting.strip()}.json"
                 try:
                     return json.loads(path.read_text())
                 except (OSError, ValueError) as error:
@@ -227,6 +246,11 @@ def read_motion(path: str | Path) -> SmplMotion:
     scale = float(np.ravel(_array(data, "smpl_scaling", path, (1,)))[0])
     if not (np.isfinite(poses).all() and np.isfinite(translation).all() and np.isfinite(scale) and scale > 0):
         raise D2MError(f"{path} holds numbers that are not finite; download it again")
+    for key in ("fps", "mocap_framerate", "mocap_frame_rate"):
+        # not in AIST++, but in what converters from other collections write
+        told = np.ravel(np.asarray(data.get(key, FPS)))
+        if told.dtype.kind in "fiu" and told.size and abs(float(told[0]) - FPS) > 0.1:
+            raise D2MError(f"{path} runs at {float(told[0]):g} fps, not at 60; resample it first")
     return SmplMotion(poses.astype(np.float32), translation.astype(np.float32), scale, FPS)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -39,3 +41,57 @@ def studio(
             processes=processes,
         )  # fmt: skip
     typer.echo(f"{songs} songs, {songs * dances} dances in {out}", err=True)
+
+
+@app.command()
+def prepare(
+    kind: Annotated[str, typer.Argument(help="What the folder holds: aist, tiktok or studio.")],
+    root: Annotated[Path, typer.Option(help="Folder of the raw data set.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the prepared one; an unfinished one goes on.")],
+    seconds: Annotated[float, typer.Option(help="Leave out what is shorter.")] = 2.0,
+    visual: Annotated[Path | None, typer.Option(help="Picture features of the videos (d2m features).")] = None,
+    protocol: Annotated[str, typer.Option(help="Splits of AIST++: crossmodal or pose.")] = "crossmodal",
+    processes: Annotated[int, typer.Option(help="Processes at a time; the result is the same.")] = 1,
+) -> None:
+    """Make what training reads from a raw data set; what cannot be used is named in skipped.json."""
+    from d2m.datasets import prepare as preparing
+
+    source = _source(kind, root, visual, protocol)
+    with _bars({"music": "music", "sequences": "sequences"}) as tell:
+        outcome = preparing.prepare(source, root, out, seconds=seconds, processes=processes, progress=tell)
+    typer.echo(f"{outcome.line()} in {out}", err=True)
+    for item in outcome.skipped[:10]:
+        typer.echo(f"left out {item.name}: {item.why}", err=True)
+    if len(outcome.skipped) > 10:
+        typer.echo(f"and {len(outcome.skipped) - 10} more: see {out / 'skipped.json'}", err=True)
+
+
+def _source(kind: str, root: Path, visual: Path | None, protocol: str):
+    from d2m.datasets.prepare_aist import AistSource
+    from d2m.errors import D2MError
+
+    if protocol not in ("crossmodal", "pose"):
+        raise D2MError(f"there is no protocol '{protocol}'; choose crossmodal or pose")
+    if kind == "aist":
+        return AistSource(root, visual, protocol)
+    if kind == "studio":
+        return AistSource(root, visual, protocol, any_fps=True)
+    raise D2MError(f"there is no data set '{kind}'; choose aist, tiktok or studio")
+
+
+@contextlib.contextmanager
+def _bars(stages: dict[str, str]) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar per stage that appears when it begins; yields what to call with (stage, done, total)."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks = {}
+
+        def tell(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stages[stage], total=total)
+            bars.update(tasks[stage], completed=done)
+
+        yield tell

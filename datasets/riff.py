@@ -1,0 +1,42 @@
+"""Whether a wav file is as long as it says: of one that was cut short, decoders play what there is without a word."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+from d2m.errors import D2MError
+
+#: What programs write that do not know the length yet.
+_UNKNOWN = (0, 0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000, 0xFFFFF000)
+_MOST_CHUNKS = 1000
+
+
+def check_whole(path: str | Path) -> None:
+    """Nothing for a file that is whole, or of another format than RIFF/WAVE.
+
+    Raises:
+        D2MError: if the file is missing, or its samples are cut short by more than a hundredth of a second of CD sound.
+    """
+    path = Path(path)
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            head = file.read(12)
+            if head[:4] != b"RIFF" or head[8:] != b"WAVE":
+                return
+            for _ in range(_MOST_CHUNKS):
+                chunk = file.read(8)
+                if len(chunk) < 8:
+                    break
+                name, length = struct.unpack("<4sI", chunk)
+                if name == b"data":
+                    if length not in _UNKNOWN and file.tell() + length > size + 2000:
+                        raise D2MError(
+                            f"{path} is cut short: {size - file.tell()} of {length} bytes of sound are there"
+                        )
+                    return
+                file.seek(length + length % 2, 1)
+    except OSError as error:
+        raise D2MError(f"cannot read {path}: {error.strerror or error}") from error
+    raise D2MError(f"{path} is damaged: it holds no sound; download it again")
