@@ -153,6 +153,7 @@ class Dance:
         accents: float32 (N,) in 0..1, the strength of the movement that lands on each beat of ``grid``.
         genre: AIST code such as ``"gHO"``, or None to let the engine choose.
         visual: picture features, or None.
+        smpl: the same dance in SMPL's parameters, or None.
     """
 
     duration: float
@@ -162,6 +163,7 @@ class Dance:
     accents: np.ndarray
     genre: str | None = None
     visual: Visual | None = None
+    smpl: SmplMotion | None = None
 
 
 @dataclass(frozen=True)
