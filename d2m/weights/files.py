@@ -32,6 +32,7 @@ KINDS: dict[str, str] = {
     "d2m-gan-motion-encoder": "a D2M-GAN motion encoder",
     "d2m-gan-generator": "a D2M-GAN generator",
     "discriminator": "a discriminator",
+    "genre": "a genre network",
     "i3d": "an I3D network for video",
     "image-network": "a ResNet for pictures",
 }

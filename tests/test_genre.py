@@ -1,0 +1,85 @@
+"""The genre network learns what tells genres apart, retrieves, and refuses what has no genre."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from d2m import weights
+from d2m.errors import D2MError
+from d2m.evaluation import genre
+from d2m.evaluation.genre_net import GenreConfig
+from d2m.training.genre import GenreTask, GenreTraining
+from d2m.training.loop import LoopConfig, train
+
+SMALL = GenreConfig(channels=4, stages=3, embedding=16)
+
+
+def music(kind: int, seed: int, seconds: float = 6.0) -> np.ndarray:
+    """Two made-up genres: bursts of noise twice a second, or held tones."""
+    rng = np.random.default_rng([kind, seed])
+    t = np.arange(int(seconds * 22050)) / 22050
+    if kind:
+        return (0.3 * np.sin(2 * np.pi * rng.uniform(150, 600) * t)).astype(np.float32)
+    return (0.3 * rng.standard_normal(len(t)) * np.exp(-20 * (t % 0.5))).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("genre")
+    for split, first in (("train", 0), ("held_out", 50)):
+        (folder / split).mkdir()
+        for i in range(8):
+            wave = np.round(music(i % 2, first + i) * 32767).astype(np.int16)
+            np.savez(folder / split / f"{i}.npz", waveform=wave, genre=[2, 7][i % 2])
+        np.savez(folder / split / "unknown.npz", waveform=wave, genre=-1)
+    torch.manual_seed(0)
+    task = GenreTask(GenreTraining(folder / "train", folder / "held_out", 60, batch=8, learning_rate=1e-2), SMALL)
+    config = LoopConfig(folder / "run", 60, log_every=10, evaluate_every=60, accelerator="cpu", precision="32-true")
+    train(task, config)
+    path = folder / "net.safetensors"
+    weights.save_state(path, task.net.state_dict(), "genre", task.net.settings())
+    return path, task
+
+
+def test_songs_without_a_genre_are_left_out(trained):
+    assert len(trained[1].songs) == 8
+
+
+def test_it_learns_two_genres_and_finds_their_songs(trained):
+    judge = genre.load(trained[0])
+    heard = [judge.hear(music(i % 2, 100 + i), 22050) for i in range(6)]
+    truth = [[2, 7][i % 2] for i in range(6)]
+    assert genre.classification(truth, heard) == 1.0
+    assert genre.retrieval(judge, truth, heard) == 1.0
+    assert all(abs(h.probabilities.sum() - 1) < 1e-5 for h in heard)
+
+
+def test_rate_channels_and_length_do_not_matter(trained):
+    judge = genre.load(trained[0])
+    from scipy.signal import resample_poly
+
+    wave = music(0, 7)
+    stereo = np.stack([resample_poly(wave, 2, 1)] * 2)
+    assert judge.hear(stereo, 44100).genre == judge.hear(wave, 22050).genre == judge.hear(wave[:22050], 22050).genre
+
+
+@pytest.mark.parametrize("wave", [np.zeros(0), np.zeros(22050), np.full(22050, np.nan)])
+def test_silence_and_damage_have_no_genre(trained, wave):
+    with pytest.raises(D2MError, match="silent|empty"):
+        genre.load(trained[0]).hear(wave, 22050)
+
+
+def test_confusion_counts_truth_by_row():
+    table = genre.confusion([0, 0, 3], [0, 3, 3])
+    assert table.accuracy == pytest.approx(2 / 3)
+    assert table.counts[0, 3] == 1
+    assert len(str(table).splitlines()) == 11
+
+
+def test_a_folder_without_genres_and_other_weights_are_refused(tmp_path):
+    with pytest.raises(D2MError, match="no music with a genre"):
+        GenreTask(GenreTraining(tmp_path, tmp_path, 1))
+    with pytest.raises(D2MError, match="genre"):
+        genre.load("studio-codec")
