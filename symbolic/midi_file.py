@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-_MOST_CHANGES = 20_000
+_MOST_CHANGES, _LONGEST_NAME = 20_000, 80
 
 
 class Instrument(NamedTuple):
@@ -30,6 +30,7 @@ class MidiFile:
         signatures: tick -> (numerator, denominator).
         notes: instrument -> (start tick, end tick, key, velocity) of its notes.
         count: of all notes.
+        names: MIDI track -> what it is called, for those that say.
     """
 
     resolution: int
@@ -37,6 +38,7 @@ class MidiFile:
     signatures: dict[int, tuple[int, int]] = field(default_factory=dict)
     notes: dict[Instrument, list[tuple[int, int, int, int]]] = field(default_factory=dict)
     count: int = 0
+    names: dict[int, str] = field(default_factory=dict)
 
 
 def parse(data: bytes, most_notes: int) -> MidiFile:
@@ -118,6 +120,8 @@ class _Track:
         self.place += length
         if kind == 0x51 and length == 3:
             self.file.tempos[self.tick] = int.from_bytes(body, "big")
+        elif kind == 0x03 and body:
+            self.file.names.setdefault(self.number, body[:_LONGEST_NAME].decode("utf-8", "replace"))
         elif kind == 0x58 and length >= 2 and len(body) >= 2 and body[0] and body[1] <= 7:
             self.file.signatures[self.tick] = (body[0], 2 ** body[1])
         if len(self.file.tempos) + len(self.file.signatures) > _MOST_CHANGES:
