@@ -16,6 +16,7 @@ Metrics
   to its nearest music beat) or in Bailando's (each music beat to its nearest motion beat).
 * :func:`excess`: the same, less chance.
 * :func:`hit_rate`: part of the motion beats with a music beat within 70 ms.
+* :func:`aist_beats`, :func:`aist_frames`: the conventions of the AIST++ script.
 * :func:`bootstrap`: mean over clips with its confidence interval.
 
 References
@@ -33,8 +34,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: Tolerance of the beat-align score, seconds: three frames at 60 a second.
+#: Tolerance of the beat-align score, seconds. AIST++'s own is three frames at 60 a second, which is the same length;
+#: its script counts whole frames (:func:`aist_frames`) and finds motion beats its own way (:func:`aist_beats`).
 SIGMA = 0.05
+#: Distance within which a motion beat is hit, seconds.
+WINDOW = 0.07
+#: Frames a second of AIST++'s scores, and the frames on either side that a motion beat is slower than.
+AIST_FPS, AIST_ORDER = 60, 10
 #: Nose, shoulders, elbows, wrists, hips, knees, ankles of "mediapipe33".
 MAIN_JOINTS = (0, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
 
@@ -55,7 +61,7 @@ class Judge:
     smoothing: float
 
 
-#: Several, for none is the right one. AIST++ and Bailando smooth by five frames at 60 a second. The rhythm
+#: Several, for none is the right one. Bailando smooths by five frames at 60 a second. The rhythm
 #: of :mod:`d2m.features` is found from landmarks, so of these only the flow judges are independent of it.
 JUDGES: dict[str, Judge] = {
     "space": Judge("space", None, 5 / 60),
@@ -106,7 +112,7 @@ def kinematic_beats(
     Args:
         joints: float (T, J, D), evenly spaced, without NaN.
         fps: frames a second.
-        smoothing: the Gaussian's standard deviation, seconds; AIST++ uses 5 frames at 60 a second.
+        smoothing: the Gaussian's standard deviation, seconds; Bailando uses 5 frames at 60 a second.
         which: joints to look at; None for all.
 
     Returns:
@@ -142,6 +148,31 @@ def speed_beats(speed: np.ndarray, fps: float, smoothing: float = 5 / 60) -> np.
     # Unlike a strict comparison, this finds a minimum that two equal frames share.
     _, flat = find_peaks(-speed, plateau_size=1)
     return (0.5 * (flat["left_edges"] + flat["right_edges"]) + 0.5) / fps
+
+
+def aist_beats(joints: np.ndarray, fps: float) -> np.ndarray:
+    """Motion beats as the AIST++ script finds them (``calculate_beat_scores.py`` of google-research/mint): frames whose
+    summed joint speed, not smoothed, is below that of all frames within 1/6 s (ten frames at 60 a second).
+
+    Args:
+        joints: float (T, J, 3), evenly spaced, without NaN.
+        fps: frames a second.
+
+    Returns:
+        float64 (K,) seconds. Frame k's speed is the step from frame k - 1 to k, timed at its end; the first frame
+        counts as still, so that none of the first sixth of a second can be a beat.
+    """
+    from scipy.signal import argrelextrema
+
+    joints = np.asarray(joints, dtype=np.float64)
+    speed = np.linalg.norm(np.diff(joints, axis=0, prepend=joints[:1]), axis=-1).sum(axis=1)
+    order = max(1, round(fps * AIST_ORDER / AIST_FPS))
+    return argrelextrema(speed, np.less, order=order)[0] / fps
+
+
+def aist_frames(times: np.ndarray) -> np.ndarray:
+    """Times in seconds brought to whole frames at 60 a second, each frame once."""
+    return np.unique(np.rint(np.asarray(times, dtype=np.float64) * AIST_FPS)) / AIST_FPS
 
 
 def judged_beats(
@@ -183,7 +214,7 @@ def beat_align(motion_beats: np.ndarray, music_beats: np.ndarray, sigma: float =
     return float(np.exp(-0.5 * (_nearest(motion_beats, music_beats) / sigma) ** 2).mean())
 
 
-def hit_rate(motion_beats: np.ndarray, music_beats: np.ndarray, window: float = 0.07) -> float:
+def hit_rate(motion_beats: np.ndarray, music_beats: np.ndarray, window: float = WINDOW) -> float:
     """Part of the motion beats with a music beat within ``window`` seconds; NaN without motion beats."""
     if not len(motion_beats):
         return float("nan")
@@ -228,8 +259,8 @@ def excess(
     """
     if not duration > 0:
         raise ValueError("duration must be above 0")
-    motion = _inside(motion_beats, duration)
-    music = _inside(music_beats, duration)
+    motion = inside(motion_beats, duration)
+    music = inside(music_beats, duration)
     forward, backward = chance(motion, music, duration, sigma, shifts)
     return Alignment(
         beat_align(motion, music, sigma),
@@ -258,7 +289,8 @@ def bootstrap(
     return float(values.mean()), float(low), float(high)
 
 
-def _inside(times: np.ndarray, duration: float) -> np.ndarray:
+def inside(times: np.ndarray, duration: float) -> np.ndarray:
+    """The times from 0 to below ``duration``, rising."""
     times = np.sort(np.asarray(times, dtype=np.float64))
     return times[(times >= 0) & (times < duration)]
 

@@ -11,7 +11,8 @@ longer than that.
 
 Metrics
 -------
-* :func:`beat_f_measure`: harmonic mean of precision and recall of beats within 70 ms.
+* :func:`beat_f_measure`: harmonic mean of precision and recall of beats, or onsets, within 70 ms.
+* :func:`continuity`: how long beats stay right, at the true tempo or also at a multiple of it.
 * :func:`tempo_ratio`, :func:`tempo_agrees`: estimated over true tempo; equal within 4 %, or a simple multiple.
 * :func:`coverage_and_hit`: shares of whole seconds with an onset. One-second bins are coarse: nearly any music with a
   steady beat scores 1.
@@ -22,7 +23,8 @@ References
 S. Dixon, "Onset detection revisited", DAFx 2006; M. Davies et al., "Evaluation methods for musical audio beat
 tracking algorithms", QMUL C4DM-TR-09-06, 2009. F. Gouyon et al., IEEE TASLP 14(5), 2006 (tempo). Y. Zhu et
 al., "Quantized GAN for Complex Music Generation from Dance Videos", ECCV 2022, section 4.2. J. Yu et al.,
-"Long-Term Rhythmic Video Soundtracker", ICML 2023, section 5.1.
+"Long-Term Rhythmic Video Soundtracker", ICML 2023, section 5.1. The scripts: ``beats_scores.py`` of
+github.com/L-YeZhu/Beats_Scores (D2M-GAN) and of github.com/OpenGVLab/LORIS.
 """
 
 from __future__ import annotations
@@ -39,16 +41,16 @@ from .fidelity import mono
 TOLERANCE = 0.07
 
 #: librosa's peak picking in the two published scripts, in frames of 512 samples at 22050 Hz.
-_PEAKS: dict[str, dict[str, Any]] = {
-    "d2m-gan": {"pre_avg": 1, "post_avg": 1, "post_max": 1},
-    "loris": {"pre_avg": 3, "post_avg": 3, "pre_max": 3, "post_max": 3},
+SCRIPTS: dict[str, dict[str, Any]] = {
+    "d2m-gan": {"wait": 1, "delta": 0.2, "pre_avg": 1, "post_avg": 1, "post_max": 1},
+    "loris": {"wait": 1, "delta": 0.2, "pre_avg": 3, "post_avg": 3, "pre_max": 3, "post_max": 3},
 }
 
 
 @dataclass(frozen=True)
 class BeatSummary:
-    """LORIS's table. Means and standard deviations (n - 1) over clips; ``f1`` is the harmonic mean of the
-    means.
+    """LORIS's table. Means and standard deviations (n - 1; NaN for one clip) over clips; ``f1`` is the harmonic mean
+    of the means.
     """
 
     coverage: float
@@ -67,6 +69,28 @@ def beat_f_measure(reference: np.ndarray, estimated: np.ndarray, tolerance: floa
         return 0.0
     hits = len(util.match_events(reference, estimated, tolerance))
     return float(util.f_measure(hits / len(estimated), hits / len(reference)))
+
+
+@dataclass(frozen=True)
+class Continuity:
+    """Longest run (``c``) and total share (``t``) of right beats, 0..1: at the reference's tempo and phase (``cml``,
+    correct metrical level), or also off the beat and at twice or half the tempo (``aml``, any level)."""
+
+    cmlc: float
+    cmlt: float
+    amlc: float
+    amlt: float
+
+
+def continuity(reference: np.ndarray, estimated: np.ndarray) -> Continuity:
+    """Continuity of beats (Davies et al. 2009; mir_eval): a beat is right if it and its distance to the one before are
+    within 17.5 % of a period; 0 for fewer than two beats."""
+    from mir_eval import beat
+
+    reference, estimated = np.asarray(reference, float), np.asarray(estimated, float)
+    if len(reference) < 2 or len(estimated) < 2:
+        return Continuity(0.0, 0.0, 0.0, 0.0)
+    return Continuity(*(float(value) for value in beat.continuity(reference, estimated)))
 
 
 def tempo_ratio(estimated: float, reference: float) -> float:
@@ -110,34 +134,46 @@ def seconds_with_onsets(waveform: np.ndarray, sample_rate: int, script: str = "d
     waveform = mono(waveform)
     if sample_rate != 22050:
         waveform = librosa.resample(waveform, orig_sr=sample_rate, target_sr=22050)
-    times = librosa.onset.onset_detect(y=waveform, sr=22050, wait=1, delta=0.2, units="time", **_PEAKS[script])
+    return whole_seconds(librosa.onset.onset_detect(y=waveform, sr=22050, units="time", **SCRIPTS[script]))
+
+
+def whole_seconds(times: np.ndarray) -> np.ndarray:
+    """The whole seconds that times lie in, rising, each once."""
     return np.unique(np.floor(times).astype(int))
+
+
+def marks_score(generated: np.ndarray, reference: np.ndarray, script: str = "d2m-gan") -> tuple[float, float]:
+    """Beat coverage and beat hit of whole seconds with onsets, as D2M-GAN's or LORIS's published script works them out.
+
+    B seconds are marked in the reference, G in the generated music, H in both. Hit is H / B. Coverage is G / B for
+    D2M-GAN (it may exceed 1) and H / G for LORIS.
+
+    Args:
+        generated, reference: whole seconds, of the time that both recordings last. (D2M-GAN's script stops at
+            recordings of different length, LORIS's leaves out what the reference has more and stops in the other
+            case.)
+        script: ``"d2m-gan"`` or ``"loris"``.
+
+    Returns:
+        Coverage and hit. Where nothing can be divided by, D2M-GAN's script stops: both are NaN; LORIS's puts 0.
+    """
+    marked, true = set(generated), set(reference)
+    both = len(marked & true)
+    if script == "loris":
+        return both / len(marked) if marked else 0.0, both / len(true) if true else 0.0
+    return (len(marked) / len(true), both / len(true)) if true else (float("nan"), float("nan"))
 
 
 def coverage_and_hit(
     generated: np.ndarray, reference: np.ndarray, sample_rate: int, script: str = "d2m-gan"
 ) -> tuple[float, float]:
-    """Beat coverage and beat hit of generated music, as D2M-GAN's or LORIS's published script gives them.
-
-    Seconds with an onset are counted: B in the reference, G in the generated music, H in both. Hit is H / B.
-    Coverage is G / B for D2M-GAN (it may exceed 1) and H / G for LORIS (0 for music without onsets).
-
-    Returns:
-        Coverage and hit; both NaN where the reference has no onset.
-    """
-    marked = [set(seconds_with_onsets(w, sample_rate, script)) for w in (generated, reference)]
-    both = len(marked[0] & marked[1])
-    if not marked[1]:
-        return float("nan"), float("nan")
-    hit = both / len(marked[1])
-    if script == "loris":
-        return both / len(marked[0]) if marked[0] else 0.0, hit
-    return len(marked[0]) / len(marked[1]), hit
+    """:func:`marks_score` of two recordings."""
+    marks = [seconds_with_onsets(waveform, sample_rate, script) for waveform in (generated, reference)]
+    return marks_score(*marks, script)
 
 
 def summarise(scores: Sequence[tuple[float, float]]) -> BeatSummary:
-    """LORIS's summary of the coverage and hit of several clips; clips whose reference has no onset do not
-    count.
+    """LORIS's summary of the coverage and hit of several clips; clips with NaN do not count.
 
     Raises:
         ValueError: if none counts.
@@ -146,6 +182,6 @@ def summarise(scores: Sequence[tuple[float, float]]) -> BeatSummary:
     if not len(table):
         raise ValueError("no clip with onsets in its reference")
     means = table.mean(0)
-    deviations = table.std(0, ddof=1) if len(table) > 1 else np.zeros(2)
+    deviations = table.std(0, ddof=1) if len(table) > 1 else np.full(2, np.nan)
     f1 = 2 * means[0] * means[1] / means.sum() if means.sum() > 0 else 0.0
     return BeatSummary(float(means[0]), float(deviations[0]), float(means[1]), float(deviations[1]), float(f1))

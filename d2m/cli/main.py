@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "generate": ("d2m.cli.generate", "Make music for dance videos."),
     "data": ("d2m.cli.data", "Make and prepare data sets."),
     "train": ("d2m.cli.train", "Train the models."),
+    "evaluate": ("d2m.cli.evaluate", "Measure music: its beats, its fit to the dancer, its sound."),
     "models": ("d2m.cli.models", "List, show and check the installed weights."),
 }
 

@@ -1,0 +1,179 @@
+"""``d2m evaluate``: how good is the music?"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any
+
+import typer
+
+from d2m.cli.console import complain
+from d2m.errors import D2MError
+
+app = typer.Typer(help="Measure music: its beats, its fit to the dancer, its sound.", no_args_is_help=True)
+
+_Json = Annotated[bool, typer.Option("--json", help="Print the report as one JSON object on stdout.")]
+_Processes = Annotated[int, typer.Option(min=1, help="Processes at a time; the figures are the same.")]
+_Output = Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="Also write the report here.")]
+
+
+@app.callback()
+def _group() -> None:
+    """Measure music: its beats, its fit to the dancer, its sound."""
+
+
+@app.command()
+def beats(
+    reference: Annotated[str, typer.Option(metavar="FILE|DIR", help="The original music: sound or video files.")],
+    generated: Annotated[str, typer.Option(metavar="FILE|DIR", help="The music to score; files pair by name.")],
+    processes: _Processes = 1,
+    output: _Output = None,
+    as_json: _Json = False,
+) -> None:
+    """Compare beats with the original music of the same dances.
+
+    D2M-GAN's coverage and hit, LORIS's BCS, CSD, BHS, HSD and F1, as their scripts compute them; and stricter:
+    F-measure of onsets and of beats at 70 ms, continuity, tempo ratio.
+    """
+    from d2m.evaluation.beat_report import evaluate_beats
+
+    with _bar("pairs") as tell:
+        report = evaluate_beats(reference, generated, processes, tell)
+    _finish(report, as_json, output)
+    if not as_json:
+        mean, counted = report["mean"], report["counted"]
+        typer.echo(f"{len(report['pairs'])} pairs; means:")
+        for key, value in mean.items():
+            if key == "continuity":
+                for name, share in (value or {}).items():
+                    typer.echo(f"  {name:<13} {share:.4f}")
+                continue
+            of = counted.get(key, len(report["pairs"]))
+            note = "" if of == len(report["pairs"]) else f"  (of {of} pairs; undefined for the others)"
+            typer.echo(f"  {key:<13} {_number(value)}{note}")
+    _end(report)
+
+
+@app.command()
+def alignment(
+    videos: Annotated[list[str], typer.Argument(metavar="VIDEO...", help="Dance videos.")],
+    audio: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The music, if not the video's own; starts with the picture.")
+    ] = None,
+    sigma: Annotated[
+        float, typer.Option(help="Tolerance of the beat-align score, seconds; AIST++: 3 frames at 60 a second = 0.05.")
+    ] = 0.05,
+    window: Annotated[float, typer.Option(help="Tolerance of the hit rate, seconds.")] = 0.07,
+    shifts: Annotated[int, typer.Option(min=20, help="Circular shifts that chance is the mean of.")] = 400,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap over several videos.")] = 0,
+    output: _Output = None,
+    as_json: _Json = False,
+) -> None:
+    """Is the music in time with the dancer?
+
+    Beat-align scores and hit rate of onsets and of beats, each with what the same music reaches when it is shifted at
+    random (chance), the excess over that, and its 95 % interval.
+    """
+    from d2m.evaluation.alignment_report import evaluate_alignment, summary
+
+    if audio is not None and len(videos) > 1:
+        raise D2MError("--audio goes with one video; for several, put the music into the videos")
+    reports, failed = [], []
+    for video in videos:
+        try:
+            with _bar(video) as tell:
+                reports.append(
+                    evaluate_alignment(
+                        video, audio, sigma, window, shifts, lambda share, tell=tell: tell(round(100 * share), 100)
+                    )
+                )
+        except D2MError as error:
+            if len(videos) == 1:
+                raise
+            failed.append({"name": video, "error": str(error)})
+    if len(videos) == 1:
+        report = reports[0]
+    else:
+        import numpy as np
+
+        mean = summary(reports, np.random.default_rng(seed)) if reports else None
+        report = {"videos": reports, "mean": mean, "failed": failed}
+    _finish(report, as_json, output)
+    if not as_json:
+        for each in reports:
+            _tell_alignment(each)
+        if len(reports) > 1:
+            typer.echo(f"mean of {len(reports)} videos (interval: bootstrap over videos)")
+            _tell_scores(report["mean"])
+    _end(report)
+
+
+def _tell_alignment(report: dict[str, Any]) -> None:
+    typer.echo(
+        f"{report['video']}: {len(report['motion_beats'])} motion beats ({report['judge']}), "
+        f"{len(report['music_onsets'])} onsets, {len(report['music_beats'])} beats, {report['duration']:.2f} s"
+    )
+    for note in report["notes"]:
+        typer.echo(f"  note: {note}")
+    _tell_scores(report)
+
+
+def _tell_scores(table: dict[str, Any]) -> None:
+    for events in ("onsets", "beats"):
+        for name, row in table[events].items():
+            if isinstance(row, dict):
+                low, high = row["interval"]
+                typer.echo(
+                    f"  {events:<7} {name:<27} {_number(row['value'])}  chance {_number(row['chance'])}  "
+                    f"excess {_number(row['excess'])} ({_number(low)} to {_number(high)})"
+                )
+
+
+def _number(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4f}"
+
+
+def _finish(report: dict[str, Any], as_json: bool, output: str | None) -> None:
+    """The report as JSON, on stdout and in a file, where wanted."""
+    import json
+
+    text = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False)
+    if output is not None:
+        from d2m.media import atomic_path
+
+        with atomic_path(output) as temporary:
+            temporary.write_text(text + "\n", encoding="utf-8")
+    if as_json:
+        typer.echo(text)
+
+
+def _end(report: dict[str, Any]) -> None:
+    """Name what was left out; the exit status is 1 where a file could not be measured."""
+    for side, names in report.get("unpaired", {}).items():
+        for name in names:
+            complain(f"warning: {name}: {side} file without a partner; left out")
+    for row in report.get("pairs", []):
+        for note in row["notes"]:
+            complain(f"warning: {row['name']}: {note}")
+    for failure in report.get("failed", []):
+        complain(f"error: {failure['name']}: {failure['error']}")
+    if report.get("failed"):
+        raise typer.Exit(1)
+
+
+@contextlib.contextmanager
+def _bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on stderr, if that is a terminal; yields what to call with (done, of how many)."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda done, total: None
+        return
+    columns = (TextColumn(escape(title)), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

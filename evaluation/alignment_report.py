@@ -1,0 +1,198 @@
+"""Is the music under a video in time with the dancer? The scores of one clip, with chance beside each.
+
+For the onsets and for the tracked beats of the music:
+
+* ``beat_align``: beat-align score of AIST++, motion beat → nearest music event, sigma 0.05 s.
+* ``beat_align_music_to_motion``: Bailando's direction.
+* ``hit_rate``: part of the motion beats with a music event within 70 ms.
+
+each with its chance level, excess, interval and p (:mod:`d2m.evaluation.chance`). Dense onsets are near every motion
+beat by chance alone: only the excess says something.
+
+The headline is by one judge of motion beats, the low points of the joints' mean speed in space; the others are under
+``judges``. ``aist`` follows the AIST++ script to the letter: its motion beats, whole frames at 60 a second, sigma of 3
+frames. (Its joints are those of SMPL, ours MediaPipe's 33 landmarks, hips at the origin.)
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from d2m.errors import D2MError
+
+from .alignment import (
+    AIST_FPS,
+    SIGMA,
+    WINDOW,
+    aist_beats,
+    aist_frames,
+    beat_align,
+    bootstrap,
+    hit_rate,
+    inside,
+    judged_beats,
+    speed_beats,
+)
+from .chance import SHIFTS, against_shifts
+from .heard import Heard, hear
+from .recordings import read
+
+if TYPE_CHECKING:
+    from d2m.features import Analysis
+    from d2m.media import Video
+
+#: The judge of the headline, and the one where nobody is seen.
+HEADLINE, NOBODY = "space", "picture motion"
+
+
+def evaluate_alignment(
+    video: str | os.PathLike[str],
+    audio: str | os.PathLike[str] | None = None,
+    sigma: float = SIGMA,
+    window: float = WINDOW,
+    shifts: int = SHIFTS,
+    progress: Callable[[float], None] | None = None,
+) -> dict[str, Any]:
+    """Judge the sound of a video, or other music under it.
+
+    Args:
+        video: a dance video.
+        audio: music whose first sample sounds with the first picture; None for the video's own sound.
+        sigma: tolerance of the beat-align scores, seconds.
+        window: tolerance of the hit rate, seconds.
+        shifts: how many shifted versions chance is the mean of.
+        progress: called with the part done, 0..1.
+
+    Returns:
+        Plain JSON values, see the module's head; times are seconds from the first picture. None where a score cannot be
+        worked out (no motion beats).
+
+    Raises:
+        D2MError: if a file cannot be read, the video has no sound and none is given, or a tolerance is not above 0.
+    """
+    from d2m.media import open_video
+
+    if not (sigma > 0 and window > 0):
+        raise D2MError("sigma and the window of the hit rate must be above 0 seconds")
+    seen = open_video(video)
+    if audio is None and not seen.has_audio:
+        raise D2MError(f"{video}: this video has no sound; name the music with --audio FILE")
+    recording = read(video if audio is None else audio)
+    music = hear(recording.mono())
+    judges, aist, notes = motion_beats(seen, progress)
+    if recording.silent:
+        notes.append("the music is silence")
+    duration = min(seen.duration, music.duration)
+    if duration < seen.duration - 0.1:
+        notes.append(f"{music.duration:.2f} s of sound under {seen.duration:.2f} s of picture: the sound's time counts")
+    judged = {name: _judge(beats, music, duration, sigma, window, shifts) for name, beats in judges.items()}
+    headline = HEADLINE if HEADLINE in judged else next(iter(judged))
+    return {
+        "video": str(video),
+        "audio": str(video if audio is None else audio),
+        "duration": duration,
+        "sigma": sigma,
+        "window": window,
+        "shifts": shifts,
+        "judge": headline,
+        "motion_beats": inside(judges[headline], duration).tolist(),
+        "tempo": music.tempo,
+        "music_onsets": inside(music.onsets, duration).tolist(),
+        "music_beats": inside(music.beats, duration).tolist(),
+        "onsets": judged[headline]["onsets"],
+        "beats": judged[headline]["beats"],
+        "judges": judged,
+        "aist": None if aist is None else _aist(aist, music, duration, shifts),
+        "notes": notes,
+    }
+
+
+def motion_beats(
+    video: Video, progress: Callable[[float], None] | None = None
+) -> tuple[dict[str, np.ndarray], np.ndarray | None, list[str]]:
+    """Motion beats by every judge, those of the AIST++ script (None where nobody is seen), and what to know."""
+    from d2m.features import analyse
+    from d2m.features.flow import dancer_speed, picture_speeds
+
+    analysis: Analysis = analyse(video, progress=progress)
+    motion, world = analysis.dance.motion, analysis.world
+    notes = list(analysis.notes)
+    if motion is None:
+        rate = float(min(30.0, max(video.fps, 5.0)))
+        # Speeds of the picture belong to frames, not to the steps between them.
+        return {NOBODY: speed_beats(picture_speeds(video, rate=rate).whole, rate) - 0.5 / rate}, None, notes
+    flow = dancer_speed(video, motion.joints, motion.fps)
+    judges = judged_beats(motion.joints, world, motion.fps, flow)
+    return judges, None if world is None else aist_beats(world, motion.fps), notes
+
+
+def summary(reports: list[dict[str, Any]], rng: np.random.Generator) -> dict[str, Any]:
+    """Means over clips of the headline's excesses, with 95 % bootstrap intervals over clips."""
+    table: dict[str, Any] = {}
+    for events in ("onsets", "beats"):
+        table[events] = {}
+        for score in reports[0][events]:
+            if not isinstance(reports[0][events][score], dict):
+                continue
+            rows = [r[events][score] for r in reports if r[events][score]["value"] is not None]
+            mean, low, high = bootstrap(np.array([row["excess"] for row in rows]), rng)
+            table[events][score] = {
+                "value": _plain(float(np.mean([row["value"] for row in rows])) if rows else math.nan),
+                "chance": _plain(float(np.mean([row["chance"] for row in rows])) if rows else math.nan),
+                "excess": _plain(mean),
+                "interval": [_plain(low), _plain(high)],
+                "clips": len(rows),
+            }
+    return table
+
+
+def _judge(
+    motion: np.ndarray, music: Heard, duration: float, sigma: float, window: float, shifts: int
+) -> dict[str, Any]:
+    forward = partial(beat_align, sigma=sigma)
+    scores = {
+        "beat_align": forward,
+        "beat_align_music_to_motion": lambda dance, sound: forward(sound, dance),
+        "hit_rate": partial(hit_rate, window=window),
+    }
+    motion = inside(motion, duration)
+    found: dict[str, Any] = {"motion_beats": len(motion)}
+    for events, times in (("onsets", music.onsets), ("beats", music.beats)):
+        times = inside(times, duration)
+        found[events] = {"count": len(times)}
+        for name, score in scores.items():
+            found[events][name] = _scored(score, motion, times, duration, shifts)
+    return found
+
+
+def _aist(motion: np.ndarray, music: Heard, duration: float, shifts: int) -> dict[str, Any]:
+    def score(dance: np.ndarray, sound: np.ndarray) -> float:
+        return beat_align(aist_frames(dance), aist_frames(sound), 3 / AIST_FPS)
+
+    motion = inside(motion, duration)
+    return {
+        "sigma_frames": 3,
+        "frames_per_second": AIST_FPS,
+        "motion_beats": len(motion),
+        "onsets": _scored(score, motion, inside(music.onsets, duration), duration, shifts),
+        "beats": _scored(score, motion, inside(music.beats, duration), duration, shifts),
+    }
+
+
+def _scored(score, motion: np.ndarray, music: np.ndarray, duration: float, shifts: int) -> dict[str, Any]:
+    if not len(motion):
+        return {"value": None, "chance": None, "excess": None, "interval": [None, None], "p": None}
+    found = asdict(against_shifts(score, motion, music, duration, shifts))
+    found["interval"] = list(found["interval"])
+    return {key: _plain(value) for key, value in found.items()}
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,175 @@
+"""Beats of generated music against the original music of the same dances: the published scores and stricter ones.
+
+For each pair of recordings, keyed as in the report:
+
+* ``d2m_coverage``, ``d2m_hit``: beat coverage and hit of D2M-GAN's script; its table has their means.
+* ``bcs``, ``bhs``: coverage and hit of LORIS's script; its table has their means, their standard deviations over the
+  pairs (``csd``, ``hsd``, n - 1: none for a single pair) and the harmonic mean of the two means (``f1``).
+* ``onset_f``, ``beat_f``: F-measure of onsets and of tracked beats at 70 ms (mir_eval, nothing left out at the
+  beginning).
+* ``continuity``: CMLc, CMLt, AMLc and AMLt of the tracked beats.
+* ``tempo_ratio``: tempo of the generated music over that of the reference.
+
+A score that cannot be worked out (a reference without onsets, say) is None, is told in the pair's ``notes`` and left
+out of that score's mean; ``counted`` says how many pairs each mean is of. A generated recording without beats is no
+such case: it has failed, and scores 0. A missing tempo ratio, of music without beats, is None.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .beats import TOLERANCE, beat_f_measure, continuity, marks_score, summarise, tempo_ratio
+from .heard import Heard, hear
+from .recordings import Pairs, Recording, measure, pair, read
+
+#: Recordings of a pair may differ in length by this many seconds before the report says so.
+SAME_LENGTH = 0.1
+#: The scores whose mean over pairs is a plain mean.
+_PLAIN = ("d2m_coverage", "d2m_hit", "onset_f", "beat_f", "tempo_ratio")
+
+
+def evaluate_beats(
+    reference: str | os.PathLike[str],
+    generated: str | os.PathLike[str],
+    processes: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Score generated recordings against their references.
+
+    Args:
+        reference, generated: two files, or two folders whose files pair by name.
+        processes: how many work at a time.
+        progress: called with the pairs done and their number.
+
+    Returns:
+        Plain JSON values: ``pairs``, ``mean``, ``counted``, ``failed`` (name and error of pairs that could not be
+        measured), ``unpaired`` (files of either side without a partner), ``tolerance`` in seconds.
+
+    Raises:
+        D2MError: if a place does not exist or nothing pairs.
+    """
+    found: Pairs = pair(reference, generated)
+    jobs = [(name, (str(first), str(second))) for name, first, second in found.pairs]
+    tell = None if progress is None else lambda done: progress(done, len(jobs))
+    good, bad = measure(score_files, jobs, processes, tell)
+    pairs = [{"name": name, **scores} for name, scores in good]
+    return {
+        "tolerance": TOLERANCE,
+        "pairs": pairs,
+        "mean": mean_scores(pairs),
+        "counted": _counted(pairs),
+        "failed": [asdict(failure) for failure in bad],
+        "unpaired": {
+            "reference": [path.name for path in found.unpaired_reference],
+            "generated": [path.name for path in found.unpaired_generated],
+        },
+    }
+
+
+def score_files(reference: str, generated: str) -> dict[str, Any]:
+    """:func:`score_pair` of two files, with what is unusual about them in ``notes``.
+
+    Raises:
+        D2MError: if either cannot be read.
+    """
+    recordings = read(reference), read(generated)
+    true, made = (hear(recording.mono()) for recording in recordings)
+    files = {"reference": Path(reference).name, "generated": Path(generated).name}
+    scores = score_pair(true, made)
+    return {**files, **scores, "notes": _notes(*recordings) + scores["notes"]}
+
+
+def score_pair(reference: Heard, generated: Heard) -> dict[str, Any]:
+    """All scores of a pair, over the time that both recordings last; see the module's head."""
+    common = min(reference.duration, generated.duration)
+    scores: dict[str, Any] = {}
+    for script, (coverage, hit) in {"d2m-gan": ("d2m_coverage", "d2m_hit"), "loris": ("bcs", "bhs")}.items():
+        marks = [heard.marks[script] for heard in (generated, reference)]
+        scores[coverage], scores[hit] = marks_score(*(m[m < math.ceil(common)] for m in marks), script)
+    onsets = [heard.onsets[heard.onsets < common] for heard in (reference, generated)]
+    beats = [heard.beats[heard.beats < common] for heard in (reference, generated)]
+    notes = []
+    if not len(reference.marks["d2m-gan"]):
+        notes.append("reference: no onset in it for the published scripts: D2M-GAN's is undefined, LORIS's gives 0")
+    if not len(onsets[0]):
+        notes.append("reference: no onset in it: onset_f is undefined")
+    if not len(beats[0]):
+        notes.append("reference: no beat in it: beat_f, continuity and tempo_ratio are undefined")
+    if not len(beats[1]):
+        notes.append("generated: no beat in it: tempo_ratio is undefined")
+    steady = reference.tempo > 0 and generated.tempo > 0
+    scores |= {
+        "csd": None,
+        "hsd": None,
+        "f1": _harmonic(scores["bcs"], scores["bhs"]),
+        "onset_f": beat_f_measure(*onsets) if len(onsets[0]) else None,
+        "beat_f": beat_f_measure(*beats) if len(beats[0]) else None,
+        "tempo_ratio": tempo_ratio(generated.tempo, reference.tempo) if steady else None,
+        "continuity": asdict(continuity(*beats)) if len(beats[0]) else None,
+        "tempo": {"reference": reference.tempo, "generated": generated.tempo},
+        "notes": notes,
+    }
+    return {key: None if _missing(value) else value for key, value in scores.items()}
+
+
+def mean_scores(pairs: list[dict[str, Any]]) -> dict[str, Any]:
+    """The tables' rows: means over the pairs where a score is defined, LORIS's summary, None where none is."""
+    mean: dict[str, Any] = dict.fromkeys(
+        ("d2m_coverage", "d2m_hit", "bcs", "csd", "bhs", "hsd", "f1", "onset_f", "beat_f", "tempo_ratio", "continuity")
+    )
+    if not pairs:
+        return mean
+    for key in _PLAIN:
+        mean[key] = _mean([p[key] for p in pairs])
+    loris = summarise([(p["bcs"], p["bhs"]) for p in pairs])
+    mean |= {"bcs": loris.coverage, "csd": loris.coverage_deviation, "bhs": loris.hit, "hsd": loris.hit_deviation}
+    mean["f1"] = loris.f1
+    runs = [p["continuity"] for p in pairs if p["continuity"] is not None]
+    if runs:
+        mean["continuity"] = {key: _mean([run[key] for run in runs]) for key in runs[0]}
+    return {key: None if _missing(value) else value for key, value in mean.items()}
+
+
+def _counted(pairs: list[dict[str, Any]]) -> dict[str, int]:
+    keys = (*_PLAIN, "bcs", "bhs", "continuity")
+    return {key: sum(p[key] is not None for p in pairs) for key in keys}
+
+
+def _notes(reference: Recording, generated: Recording) -> list[str]:
+    notes = [
+        f"{side}: silence"
+        for side, recording in (("reference", reference), ("generated", generated))
+        if recording.silent
+    ]
+    if abs(reference.duration - generated.duration) > SAME_LENGTH:
+        common = min(reference.duration, generated.duration)
+        notes.append(
+            f"reference {reference.duration:.2f} s, generated {generated.duration:.2f} s: "
+            f"the first {common:.2f} s compared"
+        )
+    if reference.sample_rate != generated.sample_rate:
+        notes.append(
+            f"reference {reference.sample_rate} Hz, generated {generated.sample_rate} Hz: both brought to 22050 Hz"
+        )
+    return notes
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _harmonic(a: float, b: float) -> float:
+    return 2 * a * b / (a + b) if a + b > 0 else 0.0
+
+
+def _missing(value: Any) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)

@@ -1,0 +1,106 @@
+"""The rhythm heard in a recording: onsets, beats and tempo, from one spectrogram.
+
+What librosa computes for one recording (onsets for D2M-GAN's and LORIS's scripts, onsets at its own settings, tracked
+beats) starts each time from the same log-mel spectrogram. Here it is made once, in blocks, so that a long recording
+takes little more memory than its waveform; the values are librosa's own.
+
+References
+----------
+S. Böck, F. Krebs and M. Schedl, "Evaluating the online capabilities of onset detection methods", ISMIR 2012 (peak
+picking). D. Ellis, "Beat tracking by dynamic programming", JNMR 36(1), 2007. librosa 0.11.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .beats import SCRIPTS, whole_seconds
+from .recordings import SAMPLE_RATE, SILENCE
+
+#: Samples of a window and from one to the next: librosa's.
+WINDOW, HOP = 2048, 512
+#: Frames of a block.
+_BLOCK = 4096
+#: Beat intervals further than this share from their median do not count for the tempo: beats left out or added.
+_ODD_INTERVAL = 0.25
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The rhythm of a recording. All times are seconds, rising.
+
+    Attributes:
+        duration: seconds of the recording.
+        onsets: at librosa's own settings (a peak 0.07 above its 0.2 s of surroundings).
+        beats: tracked.
+        tempo: beats a minute; 0 without two beats.
+        marks: for each published script the whole seconds with an onset.
+    """
+
+    duration: float
+    onsets: np.ndarray
+    beats: np.ndarray
+    tempo: float
+    marks: dict[str, np.ndarray]
+
+
+def hear(waveform: np.ndarray) -> Heard:
+    """Onsets, beats and tempo of a recording.
+
+    A recording that never reaches -60 dBFS has none but for the published scripts, which know no silence.
+
+    Args:
+        waveform: float32 (samples,), 22050 Hz, finite.
+    """
+    import librosa
+
+    spectrum = log_mels(waveform)
+    settings = {"sr": SAMPLE_RATE, "hop_length": HOP}
+    rises = _rises(spectrum, np.mean)
+    marks = {
+        script: whole_seconds(librosa.onset.onset_detect(onset_envelope=rises, units="time", **settings, **peaks))
+        for script, peaks in SCRIPTS.items()
+    }
+    onsets = beats = np.zeros(0)
+    if np.abs(waveform).max() >= SILENCE:
+        onsets = librosa.onset.onset_detect(onset_envelope=rises, units="time", **settings)
+        _, beats = librosa.beat.beat_track(onset_envelope=_rises(spectrum, np.median), units="time", **settings)
+    return Heard(len(waveform) / SAMPLE_RATE, onsets, beats, tempo_of(beats), marks)
+
+
+def log_mels(waveform: np.ndarray) -> np.ndarray:
+    """librosa's log-power mel spectrogram float32 (128, frames), decibels, at most 80 under its peak; frames are
+    centred on multiples of 512 samples and the ends filled up with zeros."""
+    import librosa
+
+    count = 1 + len(waveform) // HOP
+    padded = np.pad(np.asarray(waveform, np.float32), WINDOW // 2)
+    power = np.empty((128, count), np.float32)
+    for start in range(0, count, _BLOCK):
+        stop = min(start + _BLOCK, count)
+        block = padded[start * HOP : (stop - 1) * HOP + WINDOW]
+        power[:, start:stop] = librosa.feature.melspectrogram(
+            y=block, sr=SAMPLE_RATE, n_fft=WINDOW, hop_length=HOP, center=False, fmax=0.5 * SAMPLE_RATE
+        )
+    return librosa.power_to_db(power)
+
+
+def _rises(spectrum: np.ndarray, aggregate) -> np.ndarray:
+    """Onset strength, (frames,): rises from frame to frame, their mean or median over the bands."""
+    import librosa
+
+    return librosa.onset.onset_strength(S=spectrum, sr=SAMPLE_RATE, hop_length=HOP, aggregate=aggregate)
+
+
+def tempo_of(beats: np.ndarray) -> float:
+    """Beats a minute of tracked beats: finer than a tracker's own estimate, which is a whole number of frames a beat.
+
+    Intervals that are more than a quarter off the median (a beat left out or added) do not count. 0 without two beats.
+    """
+    intervals = np.diff(beats)
+    if not len(intervals):
+        return 0.0
+    usual = np.median(intervals)
+    return float(60.0 / intervals[np.abs(intervals / usual - 1) <= _ODD_INTERVAL].mean())

@@ -1,0 +1,249 @@
+"""Recordings to be measured: read whatever holds sound, pair files by name, measure many of them.
+
+A file that cannot be measured never stops the others and never counts silently: it comes back as a
+:class:`Failure` with one line that says why.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from d2m.errors import D2MError
+
+#: Sample rate of every measurement, hertz; that of the published scripts.
+SAMPLE_RATE = 22050
+#: Names that end like this are looked at in a folder: sound, and video with sound in it.
+SOUND = (".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".aif", ".aiff")
+VIDEO = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
+#: Shortest and longest sound that is measured, seconds. One window of the onset detector has 0.093 s; an hour
+#: takes about 2 GB of memory.
+SHORTEST, LONGEST = 0.1, 3600.0
+#: Sound that never reaches this amplitude, -60 dBFS, is silence.
+SILENCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Recording:
+    """The sound of a file.
+
+    Attributes:
+        path: the file.
+        waveform: float32 (channels, samples), finite.
+        sample_rate: hertz, the file's own.
+    """
+
+    path: Path
+    waveform: np.ndarray
+    sample_rate: int
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return self.waveform.shape[1] / self.sample_rate
+
+    @property
+    def silent(self) -> bool:
+        """Whether no sample reaches -60 dBFS."""
+        return float(np.abs(self.waveform).max()) < SILENCE
+
+    def mono(self, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
+        """float32 (samples,): the channels' mean, resampled the way librosa's loader does (soxr, high quality)."""
+        mixed = self.waveform.mean(axis=0)
+        if self.sample_rate == sample_rate:
+            return mixed
+        import soxr
+
+        return soxr.resample(mixed, self.sample_rate, sample_rate, quality="HQ").astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Something that could not be measured: its name, and one line that says why."""
+
+    name: str
+    error: str
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Files that belong together.
+
+    Attributes:
+        pairs: (name, reference, generated), by name.
+        unpaired_reference, unpaired_generated: files without a partner.
+    """
+
+    pairs: tuple[tuple[str, Path, Path], ...]
+    unpaired_reference: tuple[Path, ...] = field(default=())
+    unpaired_generated: tuple[Path, ...] = field(default=())
+
+
+def read(path: str | os.PathLike[str]) -> Recording:
+    """The sound of an audio or video file at its own rate, one or two channels.
+
+    Raises:
+        D2MError: if there is none, it cannot be decoded, holds values that are not numbers, or lasts less than 0.1 s or
+            more than an hour.
+    """
+    from d2m.media import read_audio
+
+    path = Path(path)
+    rate, seconds = _header(path)
+    if seconds > LONGEST:
+        raise D2MError(f"{path}: {seconds / 3600:.1f} hours of sound are more than the hour that fits; cut it first")
+    waveform = read_audio(path, rate, mono=False)
+    # A header may be silent about the length.
+    if waveform.shape[1] > LONGEST * rate:
+        raise D2MError(f"{path}: more than an hour of sound; cut it first")
+    if waveform.shape[1] < SHORTEST * rate:
+        count = waveform.shape[1]
+        raise D2MError(
+            f"{path}: {count} sample{'s' if count > 1 else ''} ({count / rate:.3f} s) of sound are too short to be "
+            f"measured; at least {SHORTEST} s are needed"
+        )
+    if not np.isfinite(waveform).all():
+        raise D2MError(f"{path}: the sound holds values that are not numbers (NaN or infinite); write the file again")
+    return Recording(path, waveform, rate)
+
+
+def _header(path: Path) -> tuple[int, float]:
+    """Sample rate in hertz and length in seconds (0 where unknown) that a file's header gives."""
+    from d2m.media_container import open_container
+
+    with open_container(path) as container:
+        streams = [s for s in container.streams.audio if s.codec_context is not None]
+        if not streams:
+            raise D2MError(f"{path}: this file has no sound")
+        stream = streams[0]
+        rate = int(stream.codec_context.sample_rate or 0)
+        if not 1000 <= rate <= 768000:
+            raise D2MError(f"{path}: a sample rate of {rate} Hz cannot be right; convert the file to wav first")
+        length = float(stream.duration * stream.time_base) if stream.duration is not None else 0.0
+    return rate, length
+
+
+def stem(path: Path) -> str:
+    """The name that a file is paired by: without its suffix, and without the ``.d2m`` that ``d2m generate`` adds."""
+    name = path.stem
+    return name[:-4] if name.lower().endswith(".d2m") and len(name) > 4 else name
+
+
+def find(place: str | os.PathLike[str]) -> dict[str, Path]:
+    """Files with sound: name -> file, in the order of the names; one file is itself.
+
+    Where a folder holds a sound file and a video of the same name, the sound file counts.
+
+    Raises:
+        D2MError: if there is no such place, it holds nothing, or two files of one kind share a name.
+    """
+    place = Path(place)
+    if not place.exists():
+        raise D2MError(f"{place}: no such file or folder")
+    if not place.is_dir():
+        return {stem(place): place}
+    found: dict[str, Path] = {}
+    for suffixes in (SOUND, VIDEO):
+        kind: dict[str, Path] = {}
+        for path in sorted(place.iterdir()):
+            if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file():
+                if stem(path) in kind:
+                    raise D2MError(f"{place}: {kind[stem(path)].name} and {path.name} share a name; keep one of them")
+                kind[stem(path)] = path
+        found = {**kind, **found}
+    if not found:
+        raise D2MError(f"{place}: no sound files in this folder; expected {', '.join(SOUND + VIDEO)}")
+    return dict(sorted(found.items()))
+
+
+def pair(reference: str | os.PathLike[str], generated: str | os.PathLike[str]) -> Pairs:
+    """Files of two folders that have the same name but for the suffix; two single files are a pair whatever their
+    names.
+
+    Raises:
+        D2MError: as :func:`find`, or if nothing pairs.
+    """
+    first, second = find(reference), find(generated)
+    if not Path(reference).is_dir() and not Path(generated).is_dir():
+        (name, path), other = *first.items(), *second.values()
+        return Pairs(((name, path, other),))
+    pairs = tuple((name, first[name], second[name]) for name in first if name in second)
+    if not pairs:
+        raise D2MError(
+            f"nothing to compare: no file in {reference} has the name of one in {generated} "
+            f"(such as {next(iter(first.values())).name} and {next(iter(second.values())).name})"
+        )
+    return Pairs(
+        pairs,
+        tuple(path for name, path in first.items() if name not in second),
+        tuple(path for name, path in second.items() if name not in first),
+    )
+
+
+def measure(
+    function: Callable[..., Any],
+    jobs: Sequence[tuple[str, tuple[Any, ...]]],
+    processes: int = 1,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[list[tuple[str, Any]], list[Failure]]:
+    """Call a function for many recordings; one that cannot be measured does not stop the rest.
+
+    Args:
+        function: of a module, so that other processes find it.
+        jobs: name and arguments of each call.
+        processes: how many work at a time; the results are the same.
+        progress: called with the number of jobs done.
+
+    Returns:
+        (name, result) of those that worked and those that did not, both in the order of ``jobs``.
+    """
+    outcomes: dict[int, Any] = {}
+    for done, (index, outcome) in enumerate(_outcomes(function, jobs, processes), start=1):
+        outcomes[index] = outcome
+        if progress is not None:
+            progress(done)
+    good, bad = [], []
+    for index, (name, _) in enumerate(jobs):
+        if isinstance(outcomes[index], Failure):
+            bad.append(Failure(name, outcomes[index].error))
+        else:
+            good.append((name, outcomes[index]))
+    return good, bad
+
+
+def _outcomes(function, jobs, processes: int) -> Iterator[tuple[int, Any]]:
+    if processes <= 1 or len(jobs) < 2:
+        for index, (_, arguments) in enumerate(jobs):
+            yield index, _attempt(function, arguments)
+        return
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+    from multiprocessing import get_context
+
+    # spawn: a fork would copy the threads of whatever library is loaded, and may hang.
+    with ProcessPoolExecutor(min(processes, len(jobs)), mp_context=get_context("spawn")) as pool:
+        waiting = {pool.submit(_attempt, function, arguments): i for i, (_, arguments) in enumerate(jobs)}
+        try:
+            for future in as_completed(waiting):
+                yield waiting[future], future.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _attempt(function, arguments: tuple[Any, ...]) -> Any:
+    """The function's result, or a Failure (its name is filled in by the caller)."""
+    import warnings
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return function(*arguments)
+    except D2MError as error:
+        return Failure("", str(error))
+    except (ValueError, MemoryError, OSError) as error:
+        return Failure("", f"{type(error).__name__}: {error}")
