@@ -1,0 +1,191 @@
+"""Melodies to train a MusicVAE on: windows of 16 bars from POP909 or from a folder of MIDI files.
+
+A data set is a folder with ``train.npz``, ``valid.npz`` and ``held_out.npz`` and a ``melodies.json`` that says how it
+was made. Each npz holds ``melodies`` uint8 (N, 256) (:mod:`d2m.symbolic.emotion.melody`), ``songs`` int32 (N,), an index
+into ``names`` (S,), and ``bars`` int32 (N,), the first bar of the window in its section. A song is in one part only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from d2m.errors import D2MError
+from d2m.symbolic.emotion.extract import WindowRules, notes_on_grid, one_voice, read_melody, sections, windows
+from d2m.symbolic.emotion.melody import CLASSES, STEPS, room, transpose
+
+PARTS: tuple[str, ...] = ("train", "valid", "held_out")
+#: A file that unpacks to more is refused: two million melodies.
+_MOST_BYTES = 600_000_000
+
+
+@dataclass(frozen=True)
+class Melodies:
+    """One part of a data set in memory; see the module's docstring for its arrays."""
+
+    melodies: np.ndarray
+    songs: np.ndarray
+    bars: np.ndarray
+    names: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.melodies)
+
+    def batch(self, rng: np.random.Generator, count: int, shift: int = 0) -> np.ndarray:
+        """Windows drawn evenly and transposed by up to ``shift`` semitones, as far as their range allows.
+
+        Returns:
+            uint8 (count, 256).
+        """
+        chosen = self.melodies[rng.integers(len(self.melodies), size=count)]
+        down, up = room(chosen)
+        return transpose(chosen, np.clip(rng.integers(-shift, shift + 1, size=count), down, up))
+
+    def spread(self, count: int) -> np.ndarray:
+        """At most ``count`` windows, evenly over the whole part: uint8 (n, 256)."""
+        return self.melodies[
+            np.unique(np.linspace(0, len(self.melodies) - 1, min(count, len(self.melodies))).astype(int))
+        ]
+
+
+def load_melodies(folder: str | Path, part: str) -> Melodies:
+    """Read one part of a data set.
+
+    Raises:
+        D2MError: if it is missing, empty, or no such file.
+    """
+    path = Path(folder) / f"{part}.npz"
+    if not path.is_file():
+        raise D2MError(f"no melodies at {path}; make them with 'd2m data melodies'")
+    refused = D2MError(f"{path} holds no melodies; make them anew with 'd2m data melodies'")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(item.file_size for item in archive.infolist()) > _MOST_BYTES:
+                raise D2MError(f"{path} unpacks to more than {_MOST_BYTES // 1_000_000} MB; make it anew")
+        with np.load(path, allow_pickle=False) as arrays:
+            found = Melodies(arrays["melodies"], arrays["songs"], arrays["bars"], arrays["names"])
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise refused from error
+    melodies = found.melodies
+    if melodies.dtype != np.uint8 or melodies.ndim != 2 or melodies.shape[1] != STEPS or not len(melodies):
+        raise refused
+    if melodies.max() >= CLASSES or len(found.songs) != len(melodies) or len(found.bars) != len(melodies):
+        raise refused
+    return found
+
+
+def pop909_melodies(root: str | Path) -> Iterator[tuple[str, list[np.ndarray]]]:
+    """(name, melody of each section of 4/4) of the songs of POP909: their MELODY track on their annotated beats.
+
+    Raises:
+        D2MError: if there are no songs.
+    """
+    from d2m.datasets.pop909 import read_song, song_folders
+    from d2m.types import Score
+
+    for folder in song_folders(root):
+        grid, tracks, _, duration = read_song(folder)
+        if not len(tracks.get("MELODY", ())):
+            continue
+        notes = one_voice(tracks["MELODY"][:, :3])
+        spans = sections(Score((), grid, duration))
+        yield folder.name, [notes_on_grid(notes, first, bars) for first, bars in spans]
+
+
+def midi_melodies(root: str | Path) -> Iterator[tuple[str, list[np.ndarray]]]:
+    """(name, melody of each section of 4/4) of all MIDI files under a folder; those without a melody are left out.
+
+    Raises:
+        D2MError: if there are no MIDI files.
+    """
+    root = Path(root)
+    files = sorted(path for path in root.rglob("*") if path.suffix.lower() in (".mid", ".midi") and path.is_file())
+    if not files:
+        raise D2MError(f"no MIDI files under {root}")
+    for path in files:
+        try:
+            yield path.relative_to(root).as_posix(), read_melody(path)
+        except D2MError:
+            continue
+
+
+def part_of(name: str) -> str:
+    """Which part a song belongs to, by its name alone: one in ten is held out, one in ten for choosing.
+
+    The songs of POP909 go by their number, as those of the audio models do: every tenth is held out.
+    """
+    number = int(name) % 10 if name.isdigit() else int(sha256(name.encode()).hexdigest(), 16) % 10
+    return {0: "held_out", 5: "valid"}.get(number, "train")
+
+
+def make_melodies(
+    out: str | Path,
+    songs: Iterable[tuple[str, list[np.ndarray]]],
+    source: str,
+    rules: WindowRules | None = None,
+    tell: Callable[[int], None] = lambda done: None,
+) -> dict[str, object]:
+    """Write a data set.
+
+    Windows that stand twice in a song (a repeated chorus) are kept once.
+
+    Args:
+        out: folder; its files are replaced.
+        songs: (name, melodies of its sections), from :func:`pop909_melodies` or :func:`midi_melodies`.
+        source: what they are and their licence, for the record.
+        rules: which windows to take.
+        tell: called with the number of songs done.
+
+    Returns:
+        What stands in ``melodies.json``: source, rules, and songs and windows of each part.
+
+    Raises:
+        D2MError: if a part would be empty, or the folder cannot be written.
+    """
+    out, rules = Path(out), rules or WindowRules()
+    found: dict[str, list[tuple[str, int, np.ndarray]]] = {part: [] for part in PARTS}
+    for done, (name, melodies) in enumerate(songs, 1):
+        once = {window.tobytes(): (bar, window) for melody in melodies for bar, window in windows(melody, rules)}
+        found[part_of(name)] += [(name, bar, window) for bar, window in once.values()]
+        tell(done)
+    if not found["train"] or not found["held_out"] or not found["valid"]:
+        counts = ", ".join(f"{len(rows)} {part}" for part, rows in found.items())
+        raise D2MError(f"too few melodies of {rules.bars} bars in 4/4 ({counts} windows); give more songs")
+    record: dict[str, object] = {"source": source, "rules": asdict(rules)}
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for part, rows in found.items():
+            record[part] = _write(out / f"{part}.npz", rows)
+        _replace(out / "melodies.json", json.dumps(record, indent=2, ensure_ascii=False).encode() + b"\n")
+    except OSError as error:
+        raise D2MError(f"cannot write {out} ({error.strerror}); choose a folder you may write to") from None
+    return record
+
+
+def _write(path: Path, rows: list[tuple[str, int, np.ndarray]]) -> dict[str, int]:
+    names = sorted({name for name, _, _ in rows})
+    index = {name: i for i, name in enumerate(names)}
+    temporary = path.with_name(path.name + ".partial")
+    with open(temporary, "wb") as file:
+        np.savez_compressed(
+            file,
+            melodies=np.stack([window for _, _, window in rows]),
+            songs=np.array([index[name] for name, _, _ in rows], np.int32),
+            bars=np.array([bar for _, bar, _ in rows], np.int32),
+            names=np.array(names),
+        )
+    os.replace(temporary, path)
+    return {"songs": len(names), "windows": len(rows)}
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.with_name(path.name + ".partial")
+    temporary.write_bytes(content)
+    os.replace(temporary, path)
