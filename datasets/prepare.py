@@ -7,19 +7,16 @@ processes, a run that was cut off goes on, and nothing is left out without a lin
 from __future__ import annotations
 
 import json
-import logging
-import os
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
 from d2m.datasets.atomic import whole_file
+from d2m.datasets.jobs import each, file_log
 from d2m.datasets.prepared import (
     SPLITS,
     Manifest,
@@ -78,6 +75,10 @@ class Source(ABC):
     @abstractmethod
     def music_file(self, music: str) -> Path:
         """The file that holds the music of that id; raises Skip if there is none."""
+
+    def finish_music(self, waveform: np.ndarray) -> np.ndarray:
+        """Called with int16 (T,) as read, for what a data set has to put right."""
+        return waveform
 
     @abstractmethod
     def files(self, name: str) -> tuple[Path, ...]:
@@ -157,8 +158,7 @@ def prepare(
     skipped: list[Skipped] = []
     music = _wanted_music(source, splits, skipped)
     _claim(out, source, root, seconds)
-    log = _log(out)
-    try:
+    with file_log(out / "prepare.log") as log:
         log.info("%s from %s: %s", source.kind, root, {split: len(names) for split, names in splits.items()})
         songs, trouble = _all_music(source, out, sorted(set(music.values())), processes, progress, log)
         jobs = []
@@ -182,10 +182,6 @@ def prepare(
         )
         _write_index(out, source, root, seconds, outcome)
         log.info("%s", outcome.line())
-    finally:
-        for handler in list(log.handlers):
-            handler.close()
-            log.removeHandler(handler)
     return outcome
 
 
@@ -233,7 +229,7 @@ def _all_music(source, out, ids, processes, progress, log) -> tuple[dict[str, in
     """Samples of each piece, and what is wrong with those that cannot be had."""
     songs, trouble = {}, {}
     jobs = [(source, music, out) for music in ids]
-    for done, (music, samples, reason) in enumerate(_each(_make_music, jobs, processes), start=1):
+    for done, (music, samples, reason) in enumerate(each(_make_music, jobs, processes), start=1):
         if reason is None:
             songs[music] = samples
         else:
@@ -246,7 +242,7 @@ def _all_music(source, out, ids, processes, progress, log) -> tuple[dict[str, in
 def _all_sequences(jobs, processes, progress, log) -> tuple[dict[str, int], dict[str, tuple[str, str]]]:
     """Frames of each sequence, and what is wrong with those that cannot be used."""
     frames, failed = {}, {}
-    for done, (name, count, reason) in enumerate(_each(_make_sequence, jobs, processes), start=1):
+    for done, (name, count, reason) in enumerate(each(_make_sequence, jobs, processes), start=1):
         if reason is None:
             frames[name] = count
             log.info("%s: %d frames", name, count)
@@ -260,7 +256,7 @@ def _make_music(source: Source, music: str, out: Path) -> tuple[str, int, tuple[
     try:
         file, made = source.music_file(music), out / "music" / f"{music}.npy"
         if not _newer(made, (file,)):
-            write_music(out, music, read_music(file))
+            write_music(out, music, source.finish_music(read_music(file)))
         return music, find_music(out, music).shape[0], None
     except D2MError as error:
         return music, 0, (getattr(error, "what", "with damaged music"), str(error))
@@ -316,27 +312,6 @@ def _newer(made: Path, files: Iterable[Path]) -> bool:
         return False
 
 
-def _each(function, jobs: list[tuple], processes: int) -> Iterator:
-    if processes == 1 or len(jobs) < 2:
-        yield from (function(*job) for job in jobs)
-        return
-    from multiprocessing import get_context
-
-    # spawn: a fork would copy the threads of whatever library is loaded, and may hang
-    with ProcessPoolExecutor(min(processes, len(jobs)), mp_context=get_context("spawn")) as pool:
-        waiting = [pool.submit(function, *job) for job in jobs]
-        try:
-            for future in as_completed(waiting):
-                yield future.result()
-        except BrokenProcessPool as error:
-            raise D2MError(
-                "a process was killed, perhaps for want of memory; run again with fewer processes"
-            ) from error
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
 def _manifest(source: Source, root: str | Path, seconds: float) -> Manifest:
     return Manifest(
         source.kind, SAMPLE_RATE, source.motion_fps, source.motion_size, source.visual_size, seconds, str(root),
@@ -353,13 +328,3 @@ def _write_index(out: Path, source: Source, root: str | Path, seconds: float, ou
     for split in SPLITS:
         write_split(out, split, outcome.sequences[split])
     _manifest(source, Path(root).name, seconds).write(out)
-
-
-def _log(out: Path) -> logging.Logger:
-    log = logging.getLogger(f"{__name__}.{os.getpid()}")
-    log.setLevel(logging.INFO)
-    log.propagate = False
-    handler = logging.FileHandler(out / "prepare.log", encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    log.addHandler(handler)
-    return log

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from d2m.datasets.npy import read_npy
 from d2m.datasets.prepared import checked_id
 from d2m.errors import D2MError
 
@@ -56,11 +57,7 @@ class Visuals:
         return rows, seconds
 
     def _load(self, path: Path) -> tuple[np.ndarray, float]:
-        try:
-            rows = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise D2MError(f"{path} is damaged; make it again") from error
-        rows = np.atleast_2d(rows)
-        if rows.ndim != 2 or rows.dtype.kind != "f" or not len(rows) or not np.isfinite(rows).all():
+        rows = np.atleast_2d(read_npy(path))
+        if rows.ndim != 2 or rows.dtype.kind != "f" or not rows.size:
             raise D2MError(f"{path} holds no picture features (S, V); make it again")
         return rows.astype(np.float32), 2.0

@@ -26,17 +26,22 @@ def studio(
     seed: Annotated[int, typer.Option(help="Every random choice follows from it.")] = 0,
     video: Annotated[bool, typer.Option("--video", help="Also film a mannequin, one view of each dance.")] = False,
     processes: Annotated[int, typer.Option(help="Processes at a time; the result is the same.")] = 1,
+    layout: Annotated[str, typer.Option("--format", help="Layout on disk: aist or tiktok.")] = "aist",
 ) -> None:
-    """Make paired dance and music from one score, in the layout of AIST++, with the true beats."""
+    """Make paired dance and music from one score, in the layout of AIST++ or TikTok, with the true beats."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from d2m.datasets.studio import make_studio
+    from d2m.datasets.studio import make_studio, make_tiktok_studio
+    from d2m.errors import D2MError
 
+    makers = {"aist": make_studio, "tiktok": make_tiktok_studio}
+    if layout not in makers:
+        raise D2MError(f"there is no layout '{layout}'; choose aist or tiktok")
     columns = (TextColumn("songs"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("songs", total=songs)
-        make_studio(
+        makers[layout](
             out, songs, dances, seconds, seed, video, lambda done, _: bar.update(task, completed=done),
             processes=processes,
         )  # fmt: skip
@@ -68,10 +73,16 @@ def prepare(
 
 def _source(kind: str, root: Path, visual: Path | None, protocol: str):
     from d2m.datasets.prepare_aist import AistSource
+    from d2m.datasets.prepare_pieces import PiecesSource, is_pieces
+    from d2m.datasets.prepare_tiktok import TikTokSource
     from d2m.errors import D2MError
 
     if protocol not in ("crossmodal", "pose"):
         raise D2MError(f"there is no protocol '{protocol}'; choose crossmodal or pose")
+    if kind in ("aist", "tiktok") and is_pieces(root):
+        return PiecesSource(root, kind)
+    if kind == "tiktok" or (kind == "studio" and (root / "keypoints").is_dir()):
+        return TikTokSource(root, visual)
     if kind == "aist":
         return AistSource(root, visual, protocol)
     if kind == "studio":

@@ -1,7 +1,8 @@
 """The studio: synthetic dance and music made from one score, so that the true beats are known.
 
 :func:`sample` gives one pair in memory, :func:`make_studio` writes a whole data set in the layout of AIST++,
-:func:`choreograph` dances to any beat grid and :func:`film` films it.
+:func:`make_tiktok_studio` in that of TikTok Dance-Music, :func:`choreograph` dances to any beat grid and :func:`film`
+films it.
 """
 
 from __future__ import annotations
@@ -15,15 +16,17 @@ if TYPE_CHECKING:
     from .filming import film
     from .landmarks import landmark_motion
     from .make import Studio, make_studio
+    from .tiktok import make_tiktok_studio
 
 _HOME = {
     "Camera": "camera", "aist_cameras": "camera", "wild_camera": "camera", "DancerStyle": "choreographer",
     "Performance": "choreographer", "choreograph": "choreographer", "StudioExample": "example", "sample": "example",
     "film": "filming", "landmark_motion": "landmarks", "Studio": "make", "make_studio": "make",
+    "make_tiktok_studio": "tiktok",
 }  # fmt: skip
 __all__ = [
     "Camera", "DancerStyle", "Performance", "Studio", "StudioExample", "aist_cameras", "choreograph", "film",
-    "landmark_motion", "make_studio", "sample", "wild_camera",
+    "landmark_motion", "make_studio", "make_tiktok_studio", "sample", "wild_camera",
 ]  # fmt: skip
 
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import logging
-import os
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,6 +13,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from d2m.datasets import aist
 from d2m.datasets.atomic import whole_file
+from d2m.datasets.jobs import each, file_log
 from d2m.errors import D2MError
 from d2m.types import SmplMotion
 from d2m.version import __version__
@@ -88,31 +86,32 @@ def make_studio(
     studio = Studio(songs, dances_per_song, float(seconds), seed, video=video)
     todo = [plan.song(i, dances_per_song, seed) for i in range(songs)]
     out = Path(out_dir)
-    _claim(out, studio)
-    log = _log(out)
-    try:
+    claim(out, studio)
+    with file_log(out / "make.log") as log:
         log.info("%s", json.dumps(asdict(studio)))
-        jobs = ((song, studio, out) for song in todo)
-        for done, (name, took) in enumerate(_each(jobs, processes), start=1):
+        jobs = [(song, studio, out) for song in todo]
+        for done, (name, took) in enumerate(each(_make_song, jobs, processes), start=1):
             log.info("%s %.1f s", name, took)
             if progress is not None:
                 progress(done, songs)
         _write_index(out, todo, studio)
-    finally:
-        for handler in list(log.handlers):
-            handler.close()
-            log.removeHandler(handler)
     return studio
 
 
-def _claim(out: Path, studio: Studio) -> None:
-    """Writes the manifest first, so that a folder never holds two studios."""
+def claim(out: Path, studio: Studio, layout: str = "aist") -> None:
+    """Writes the manifest first, so that a folder never holds two studios.
+
+    Raises:
+        D2MError: if it holds another one.
+    """
     manifest = out / "manifest.json"
     wanted = {"format": FORMAT, "seed": studio.seed, "seconds": studio.seconds, "sample_rate": studio.sample_rate}
+    if layout != "aist":
+        wanted["layout"] = layout
     if manifest.exists():
         try:
             found = json.loads(manifest.read_text())
-            same = {key: found.get(key) for key in wanted} == wanted
+            same = {key: found.get(key) for key in {**wanted, "layout": None}} == {"layout": None, **wanted}
         except (OSError, ValueError, AttributeError):
             same = False
         if not same:
@@ -121,33 +120,6 @@ def _claim(out: Path, studio: Studio) -> None:
     if out.exists() and not out.is_dir():
         raise D2MError(f"{out} is not a folder; choose another place")
     aist.write_text(manifest, json.dumps(wanted, indent=1) + "\n")
-
-
-def _log(out: Path) -> logging.Logger:
-    log = logging.getLogger(f"{__name__}.{os.getpid()}")
-    log.setLevel(logging.INFO)
-    log.propagate = False
-    handler = logging.FileHandler(out / "make.log", encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    log.addHandler(handler)
-    return log
-
-
-def _each(jobs, processes: int):
-    if processes == 1:
-        yield from (_make_song(*job) for job in jobs)
-        return
-    from multiprocessing import get_context
-
-    # spawn: a fork would copy the threads of whatever library is loaded, and may hang
-    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        waiting = [pool.submit(_make_song, *job) for job in jobs]
-        try:
-            for future in as_completed(waiting):
-                yield future.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
 
 
 def _make_song(song: plan.Song, studio: Studio, out: Path) -> tuple[str, float]:
@@ -164,7 +136,7 @@ def _make_song(song: plan.Song, studio: Studio, out: Path) -> tuple[str, float]:
     if not wav.exists():
         from d2m.symbolic.synth import render
 
-        _write_wav(wav, render(score, studio.sample_rate), studio.sample_rate)
+        write_wav(wav, render(score, studio.sample_rate), studio.sample_rate)
     cameras = aist_cameras(plan.camera_stream(studio.seed))
     for dance in range(len(song.dancers)):
         name = song.sequence(dance)
@@ -182,7 +154,8 @@ def _make_song(song: plan.Song, studio: Studio, out: Path) -> tuple[str, float]:
     return song.music, time.monotonic() - began
 
 
-def _write_wav(path: Path, waveform: np.ndarray, sample_rate: int) -> None:
+def write_wav(path: Path, waveform: np.ndarray, sample_rate: int) -> None:
+    """16-bit PCM from float (channels, samples); complete or absent."""
     import soundfile
 
     with whole_file(path) as part:
