@@ -18,7 +18,7 @@ import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,7 +90,10 @@ def generate(
     seed: int = 0,
     codec: str = "spectral",
     level: str = "high",
-    weights: str | os.PathLike[str] | None = None,
+    weights: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
+    motion: str | os.PathLike[str] | None = None,
+    visual: str | os.PathLike[str] | None = None,
+    denoise: bool = False,
     write_video: bool = True,
     keep_audio: bool = False,
     progress: Progress | None = None,
@@ -110,7 +113,11 @@ def generate(
         seed: the same video, seed and weights give the same music.
         codec: ``"spectral"`` or ``"jukebox"``.
         level: ``"high"`` or ``"low"``, for the JukeBox codec.
-        weights: name or file of generator weights other than the shipped ones.
+        weights: name or file of generator weights other than the shipped ones; or those of a D2M-GAN in any order
+            (motion encoder, generator, VQ-VAE, I3D), which tell ``codec`` and ``level`` themselves.
+        motion: for a D2M-GAN: the dance's motion, an AIST++ ``.pkl`` or an ``.npz`` of key points.
+        visual: for a D2M-GAN: features of the picture, ``.npy`` or ``.npz`` with an array (segments, 2048).
+        denoise: for a D2M-GAN: take steady noise out of the music.
         write_video: write the video with its music.
         keep_audio: keep the clip's own sound in that video, the music ducked under it.
         progress: called with a stage and the share of it that is done.
@@ -129,15 +136,18 @@ def generate(
     if keep_audio and not opened.has_audio:
         opened.warn("the video has no sound to keep")
     clock = _Clock(progress)
-    with _staging(Path(output_dir or ".")) as staging, _loading(engine, codec, level, weights) as loading:
+    settings = {"codec": codec, "level": level, "weights": _names(weights), "denoise": bool(denoise)}
+    settings |= {"motion": _name(motion), "visual": _name(visual)}
+    with _staging(Path(output_dir or ".")) as staging, _loading(engine, settings) as loading:
         analysis = _watch(opened, code, loading, clock)
         with clock.stage("compose") as tell:
-            soundtrack = loading.result().compose(analysis.dance, seed=int(seed), progress=tell)
+            soundtrack = _compose(loading.result(), opened, analysis.dance, int(seed), tell)
         files = {"wav": ".wav", "mp4": suffix, "json": ".json", "png": ".png"}
         files = {kind: f"{opened.path.stem}.d2m{ending}" for kind, ending in files.items() if ending}
         with clock.stage("write") as tell:
             _write_media(staging, files, opened, analysis, soundtrack, keep_audio, tell)
         asked = _asked(engine, codec, level) | {"seed": int(seed), "genre_asked": genre or "auto"}
+        asked |= soundtrack.provenance.get("details", {})
         report = _report(opened, analysis, soundtrack, asked, clock.seconds, files)
         with writing(staging / files["json"]):
             (staging / files["json"]).write_text(_json(report), "utf-8", errors="backslashreplace")
@@ -161,10 +171,22 @@ def _genre(name: str | None) -> str | None:
         raise D2MError(f"{error}, or auto") from None
 
 
+def _name(path: str | os.PathLike[str] | None) -> str | None:
+    return None if path is None else os.fspath(path)
+
+
+def _names(
+    weights: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None,
+) -> str | list[str] | None:
+    """One name as it is; several as a list."""
+    if weights is None or isinstance(weights, (str, os.PathLike)):
+        return _name(weights)
+    names = [os.fspath(name) for name in weights]
+    return names[0] if len(names) == 1 else names or None
+
+
 @contextlib.contextmanager
-def _loading(
-    engine: str | Engine, codec: str, level: str, weights: str | os.PathLike[str] | None
-) -> Iterator[Future[Engine]]:
+def _loading(engine: str | Engine, settings: dict[str, Any]) -> Iterator[Future[Engine]]:
     """The engine, being loaded beside the first stage, which leaves Python's lock free most of the time."""
 
     def load() -> Engine:
@@ -172,7 +194,7 @@ def _loading(
             return engine
         from d2m import engines
 
-        return engines.load(engine, codec=codec, level=level, weights=None if weights is None else str(weights))
+        return engines.load(engine, **settings)
 
     executor = ThreadPoolExecutor(1, thread_name_prefix="engine")
     try:
@@ -193,6 +215,16 @@ def _watch(video: Video, genre: str | None, loading: Future[Engine], clock: _Clo
             tell(share)
 
         return features.analyse(video, genre=genre, progress=watched)
+
+
+def _compose(engine: Engine, video: Video, dance: Dance, seed: int, tell: Callable[[float], None]) -> Soundtrack:
+    """Music for a dance, by an engine that may want to look at the video itself first."""
+    from d2m.engines.base import LooksItself
+
+    if not isinstance(engine, LooksItself):
+        return engine.compose(dance, seed=seed, progress=tell)
+    dance = engine.look(video, dance, progress=lambda share: tell(share / 2))
+    return engine.compose(dance, seed=seed, progress=lambda share: tell(0.5 + share / 2))
 
 
 def _write_media(

@@ -29,8 +29,22 @@ def generate(
     codec: Annotated[str, typer.Option(metavar="NAME", help="spectral or jukebox")] = "spectral",
     level: Annotated[str, typer.Option(metavar="NAME", help="high or low, for the jukebox codec")] = "high",
     weights: Annotated[
-        str | None, typer.Option(metavar="NAME|FILE", help="Generator weights other than the shipped ones.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Generator weights other than the shipped ones. Repeat it for a D2M-GAN, in any order: mencoder.pt, "
+            "netG.pt, vqvae_high.pt and I3D's.",
+        ),
     ] = None,
+    motion: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Motion for a D2M-GAN: AIST++ .pkl, or key points .npz.")
+    ] = None,
+    visual: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Picture features for a D2M-GAN: .npy or .npz, (segments, 2048).")
+    ] = None,
+    denoise: Annotated[
+        bool, typer.Option("--denoise", help="Take steady noise out of a D2M-GAN's music, as its authors do.")
+    ] = False,
     no_video: Annotated[bool, typer.Option("--no-video", help="Leave the video out, write the music only.")] = False,
     keep_audio: Annotated[
         bool, typer.Option("--keep-audio", help="Keep the clip's own sound, the music ducked under it.")
@@ -47,6 +61,8 @@ def generate(
 
     paths = [Path(video) for video in videos]
     _refuse_same_names(paths)
+    if len(paths) > 1 and (motion or visual):
+        raise D2MError("--motion and --visual are one video's; run the videos one by one")
     reports: list[dict[str, Any]] = []
     for video in paths:
         try:
@@ -60,6 +76,9 @@ def generate(
                     codec=codec,
                     level=level,
                     weights=weights,
+                    motion=motion,
+                    visual=visual,
+                    denoise=denoise,
                     write_video=not no_video,
                     keep_audio=keep_audio,
                     progress=tell,

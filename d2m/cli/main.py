@@ -24,10 +24,12 @@ from d2m.errors import D2MError
 #: Command name -> (module with an ``app``, one line of help), in the order of the help text.
 COMMANDS: dict[str, tuple[str, str]] = {
     "generate": ("d2m.cli.generate", "Make music for dance videos."),
+    "features": ("d2m.cli.features", "Extract keypoints and visual features of videos."),
     "data": ("d2m.cli.data", "Make and prepare data sets."),
     "train": ("d2m.cli.train", "Train the models."),
     "evaluate": ("d2m.cli.evaluate", "Measure music: its beats, its fit to the dancer, its sound."),
-    "models": ("d2m.cli.models", "List, show and check the installed weights."),
+    "symbolic": ("d2m.cli.symbolic", "Symbolic music: render, measure, prepare."),
+    "models": ("d2m.cli.models", "List, show, fetch and check weights."),
 }
 
 

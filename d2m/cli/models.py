@@ -1,26 +1,36 @@
-"""``d2m models``: the weights that are installed, and whether they are whole."""
+"""``d2m models``: the weights that came with d2m and those of others, and whether they are whole."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from d2m.errors import D2MError
 
-app = typer.Typer(help="List, show and check the installed weights.", no_args_is_help=True, add_completion=False)
+if TYPE_CHECKING:
+    from d2m.weights.catalogue import Entry
+
+app = typer.Typer(
+    help="List, show, fetch and check weights: d2m's own and those of others.",
+    no_args_is_help=True,
+    add_completion=False,
+)
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
 @app.command("list")
 def list_models(as_json: _Json = False) -> None:
-    """List the weights that came with the package."""
+    """List the weights that came with d2m, and those of others that it can use."""
     from d2m.weights import list_cards
+    from d2m.weights.catalogue import ENTRIES
 
     cards = list_cards()
     if as_json:
-        _print_json({"models": [_plain(card) for card in cards]})
+        _print_json({"models": [_plain(card) for card in cards], "external": [_entry(entry) for entry in ENTRIES]})
         return
     if not cards:
         raise D2MError("no weights are installed; install d2m again")
@@ -30,56 +40,142 @@ def list_models(as_json: _Json = False) -> None:
     table = Table("name", "kind", "steps", "licence", "what it is", box=None, header_style="bold")
     for card in cards:
         table.add_row(card.name, card.kind, f"{card.steps:,}", card.licence, card.architecture)
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    others = Table("made by others", "here", "what it is", "licence", box=None, header_style="bold")
+    for entry in ENTRIES:
+        here = "yes" if entry.present else "no, fetch" if entry.url else "no, by hand"
+        others.add_row(entry.name, here, entry.what, entry.licence)
+    console.print()
+    console.print(others)
 
 
 @app.command()
 def show(
     name: Annotated[str, typer.Argument(help="A name from the list, or a weights file.")], as_json: _Json = False
 ) -> None:
-    """Show the card of a set of weights: what it is, how it was made, how well it does."""
+    """Show what is known of a set of weights: what it is, how it was made or where from, its licence."""
     from d2m.weights import find
+    from d2m.weights.catalogue import find_entry
 
-    path, card = find(name)
-    if card is None:
-        raise D2MError(f"{path} has no card beside it, so nothing is known about it")
-    content = {**_plain(card), "path": str(path)}
+    entry = find_entry(name)
+    if entry is not None:
+        content = _entry(entry)
+    else:
+        path, card = find(name)
+        if card is None:
+            raise D2MError(f"{path} has no card beside it, so nothing is known about it")
+        content = {**_plain(card), "path": str(path)}
     if as_json:
         _print_json(content)
         return
     width = max(len(key) for key in content)
     for key, value in content.items():
-        if not isinstance(value, dict):
+        if not isinstance(value, dict) and value not in ("", None):
             typer.echo(f"{key:<{width}}  {value}")
     for key in ("config", "scores"):
-        typer.echo(f"{key}:")
-        for entry, value in content[key].items():
-            typer.echo(f"  {entry}: {value}")
+        if key in content:
+            typer.echo(f"{key}:")
+            for item, value in content[key].items():
+                typer.echo(f"  {item}: {value}")
+
+
+@app.command()
+def fetch(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names from 'd2m models list'.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Accept the licences.")] = False,
+    as_json: _Json = False,
+) -> None:
+    """Download weights of others, check them, and keep them.
+
+    Without --yes the licence is shown and nothing is downloaded. An interrupted download goes on where it was.
+    """
+    from d2m.weights.catalogue_fetch import fetch as bring
+
+    entries = [_named(name) for name in names]
+    for entry in entries:
+        if entry.present or yes:
+            continue
+        if not entry.url:
+            raise D2MError(f"'{entry.name}' cannot be fetched by a program; {entry.how_to_get()}")
+        terms = f" ({entry.terms})" if entry.terms else ""
+        raise D2MError(f"'{entry.name}': {entry.licence}{terms}; if you accept that, run again with --yes")
+    kept = {}
+    for entry in entries:
+        with _bar(entry.name) as tell:
+            kept[entry.name] = str(bring(entry, tell))
+        if not as_json:
+            typer.echo(f"{entry.name}: {kept[entry.name]}")
+    if as_json:
+        _print_json({"fetched": kept})
 
 
 @app.command()
 def verify(
-    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="All, if none is given.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="All that are here, if none is given.")
+    ] = None,
     as_json: _Json = False,
 ) -> None:
-    """Check weights files against the checksums on their cards."""
+    """Check weights: checksums as far as they are known, and that those of others load."""
     from d2m import weights
+    from d2m.weights.catalogue import ENTRIES, find_entry
+    from d2m.weights.catalogue_fetch import verify as check
 
-    wanted = names or [card.name for card in weights.list_cards()]
-    if not wanted:
+    cards = [card.name for card in weights.list_cards()]
+    if not cards:
         raise D2MError("no weights are installed; install d2m again")
-    checked = {name: weights.verify(name).sha256 for name in wanted}
+    checked, said = {}, {}
+    for name in names or [*cards, *(entry.name for entry in ENTRIES if entry.present)]:
+        entry = find_entry(name)
+        if entry is None:
+            checked[name] = weights.verify(name).sha256
+            said[name] = "as its card says"
+        else:
+            said[name] = check(entry)
+            checked[name] = weights.store.sha256_of(entry.path)
     if as_json:
         _print_json({"verified": checked})
         return
-    for name in checked:
-        typer.echo(f"{name}: as its card says")
+    for name, words in said.items():
+        typer.echo(f"{name}: {words}")
 
 
-def _plain(card) -> dict[str, Any]:
+def _named(name: str) -> Entry:
+    from d2m.weights.catalogue import ENTRIES, find_entry
+
+    entry = find_entry(name)
+    if entry is None:
+        raise D2MError(f"nothing called '{name}' to fetch; there are: {', '.join(entry.name for entry in ENTRIES)}")
+    return entry
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    return {**_plain(entry), "path": str(entry.path), "present": entry.present}
+
+
+def _plain(record: Any) -> dict[str, Any]:
     import dataclasses
 
-    return dataclasses.asdict(card)
+    return dataclasses.asdict(record)
+
+
+@contextlib.contextmanager
+def _bar(title: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A progress bar of bytes on stderr, if that is a terminal."""
+    import sys
+
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    console = Console(file=sys.stderr)
+    if not console.is_terminal:
+        yield lambda done, total: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=console) as bars:
+        task = bars.add_task(title, total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
 
 
 def _print_json(content: dict[str, Any]) -> None:

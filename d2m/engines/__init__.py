@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from d2m.engines.base import Engine
 from d2m.errors import D2MError
+
+if TYPE_CHECKING:
+    from d2m.engines.d2m_gan_files import Sorted
 
 
 def load(
@@ -11,8 +18,11 @@ def load(
     *,
     codec: str = "spectral",
     level: str = "high",
-    weights: str | None = None,
+    weights: str | Sequence[str] | None = None,
     soundfont: str | None = None,
+    motion: str | None = None,
+    visual: str | None = None,
+    denoise: bool = False,
 ) -> Engine:
     """An engine with its weights in memory.
 
@@ -20,21 +30,47 @@ def load(
         name: ``"vq"`` or ``"symbolic"``.
         codec: ``"spectral"`` or ``"jukebox"``, which codec makes the sound of the vq engine.
         level: ``"high"`` or ``"low"``, for the JukeBox codec: hop 128 or 32.
-        weights: name or file of other generator weights than the shipped ones, for the vq engine.
+        weights: name or file of other generator weights than the shipped ones, for the vq engine; or the files of a
+            D2M-GAN, in any order, which tell codec and level themselves.
         soundfont: name or path of a .sf2 file, for the symbolic engine; None for the default.
+        motion: file of the dance's motion, for a D2M-GAN.
+        visual: file of picture features, for a D2M-GAN.
+        denoise: take steady noise out of the music of a D2M-GAN.
 
     Raises:
         D2MError: if there is no such engine, codec, level or soundfont, or the weights cannot be used.
     """
     if name not in ("vq", "symbolic"):
         raise D2MError(f"unknown engine '{name}'; choose vq or symbolic")
+    names = [weights] if isinstance(weights, str) else list(weights or [])
+    gan = _d2m_gan(names) if name == "vq" else None
+    if gan is not None:
+        from d2m.engines.d2m_gan_files import load_engine as load_gan
+
+        return load_gan(gan, level, motion, visual, denoise)
+    for option, given in (("--motion", motion), ("--visual", visual), ("--denoise", denoise)):
+        if given:
+            raise D2MError(f"{option} is for D2M-GAN's models; name them with --weights, or leave it out")
     if name == "symbolic":
         from d2m.engines import symbolic
 
         return symbolic.load_engine(soundfont)
     from d2m.engines.vq import load_engine
 
-    return load_engine(codec, level, weights)
+    if len(names) > 1:
+        raise D2MError("several --weights make a D2M-GAN, but its generator is not among them; add netG.pt")
+    return load_engine(codec, level, names[0] if names else None)
+
+
+def _d2m_gan(names: Sequence[str]) -> Sorted | None:
+    """The parts of a D2M-GAN among these weights. What is neither a file nor in the catalogue is no part of one."""
+    from d2m.weights.catalogue import find_entry
+
+    if not any(Path(name).is_file() or find_entry(name) is not None for name in names):
+        return None
+    from d2m.engines.d2m_gan_files import sort_files
+
+    return sort_files(names)
 
 
 __all__ = ["Engine", "load"]

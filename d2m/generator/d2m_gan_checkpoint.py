@@ -78,6 +78,18 @@ def part_of(
     return Part(Path(path), kind, state, dict(header or {}))
 
 
+def check_part(path: Path | str) -> None:
+    """Raises D2MError unless a file holds a whole motion encoder or generator."""
+    part = read_part(path)
+    with torch.device("meta"):
+        if part.kind == ENCODER:
+            dataset, seconds = _encoder_shape(part)
+            wanted = MotionEncoder(_known(part, dataset=dataset, seconds=seconds)).state_dict()
+        else:
+            wanted = VQGenerator(_generator_config(part, None)).state_dict()
+    refuse_others(part.state, wanted, path, "D2M-GAN motion encoder" if part.kind == ENCODER else "D2M-GAN generator")
+
+
 def load_d2m_gan(motion_encoder_path: Path | str | None, generator_path: Path | str) -> D2MGAN:
     """A D2M-GAN from two files, in evaluation mode; see :func:`assemble`.
 
@@ -173,6 +185,13 @@ def _generator_config(part: Part, seconds: float | None) -> D2MGANConfig:
         return replace(config, seconds=seconds if fits else ours)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise D2MError(f"{part.path} is no D2M-GAN generator that this version knows ({error})") from error
+
+
+def _known(part: Part, **sizes: Any) -> D2MGANConfig:
+    try:
+        return D2MGANConfig(**sizes)
+    except ValueError as error:
+        raise D2MError(f"{part.path}: {error}") from error
 
 
 def _modality(part: Part, dataset: str) -> str:

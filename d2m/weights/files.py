@@ -34,6 +34,8 @@ KINDS: dict[str, str] = {
     "discriminator": "a discriminator",
     "genre": "a genre network",
     "i3d": "an I3D network for video",
+    "smpl": "a SMPL body model",
+    "musicvae": "a MusicVAE",
     "image-network": "a ResNet for pictures",
 }
 

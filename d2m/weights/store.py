@@ -8,6 +8,7 @@ from pathlib import Path
 from d2m.errors import D2MError
 
 from .card import Card
+from .catalogue import find_entry, path_of
 from .files import describe_kind
 
 #: Where the shipped files lie.
@@ -24,7 +25,7 @@ def find(name_or_path: Path | str, kind: str | None = None) -> tuple[Path, Card 
 
     Args:
         name_or_path: a card's name (``"studio-codec"``), the name of a family whose member of the wanted kind
-            is meant (``"studio"``), or the path of a file.
+            is meant (``"studio"``), a name of the catalogue (:mod:`d2m.weights.catalogue`), or the path of a file.
         kind: the kind that is needed; checked against the card. None takes any.
 
     Returns:
@@ -41,6 +42,11 @@ def find(name_or_path: Path | str, kind: str | None = None) -> tuple[Path, Card 
         card = Card.read(beside) if beside.is_file() and path.suffix == ".safetensors" else None
         return path, _of_kind(card, kind)
     card = _by_name(str(name_or_path), kind)
+    entry = find_entry(name_or_path)
+    if card is None and entry is not None:
+        if kind not in (None, entry.kind):
+            raise D2MError(f"'{entry.name}' is {describe_kind(entry.kind)}, but {describe_kind(kind)} is needed here")
+        return path_of(entry), None
     if card is None:
         raise D2MError(f"no weights called '{name_or_path}'; give a file or one of: {_names()}")
     file = FOLDER / card.file

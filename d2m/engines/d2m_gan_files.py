@@ -1,0 +1,159 @@
+"""Which of the files that a user gives is what, and the D2M-GAN engine that they make together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from d2m import weights
+from d2m.engines.d2m_gan import D2MGanEngine
+from d2m.engines.d2m_gan_inputs import read_motion_file, read_visual_file
+from d2m.errors import D2MError
+from d2m.generator.d2m_gan import D2MGAN, FEATURE_SIZE
+from d2m.generator.d2m_gan_checkpoint import ENCODER, GENERATOR, Part, assemble, part_of
+from d2m.jukebox.codec import JukeboxCodec, codebook_digest
+from d2m.weights.checkpoint import is_pytorch, load_checkpoint, state_of
+from d2m.weights.files import describe_kind, load_state
+from d2m.weights.recognise import recognise
+from d2m.weights.store import sha256_of
+
+_VQVAE, _I3D = "jukebox-vqvae", "i3d"
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """The files of a D2M-GAN by what they hold; None for what was not given."""
+
+    encoder: Part | None = None
+    generator: Part | None = None
+    vqvae: Path | None = None
+    i3d: Path | None = None
+
+
+def sort_files(names: Sequence[str | Path]) -> Sorted | None:
+    """Tells the files apart, in whatever order they come.
+
+    Args:
+        names: files, or names of weights that are installed or in the catalogue.
+
+    Returns:
+        None if no part of a D2M-GAN is among them.
+
+    Raises:
+        D2MError: if one is missing, damaged or wants to run code; and, beside a part of a D2M-GAN, if one is of no use,
+            or there are two of a kind.
+    """
+    found = [(path, *_look(path)) for path in (weights.find(name)[0] for name in names)]
+    if not any(part for _, _, part in found):
+        return None
+    places: dict[str, tuple[Path, Part | None]] = {}
+    for path, kind, part in found:
+        if kind not in (ENCODER, GENERATOR, _VQVAE, _I3D):
+            held = "an unknown model" if kind is None else describe_kind(kind)
+            raise D2MError(
+                f"{path} holds {held}; a D2M-GAN is made of a motion encoder (mencoder.pt), a generator (netG.pt), a "
+                "JukeBox VQ-VAE (vqvae_high.pt or vqvae_low.pt) and I3D for the picture"
+            )
+        if kind in places:
+            raise D2MError(f"{places[kind][0]} and {path} both hold {describe_kind(kind)}; give one of them")
+        places[kind] = path, part
+    (encoder, generator), (vqvae, i3d) = (
+        [places.get(kind, (None, None))[index] for kind in kinds]
+        for index, kinds in ((1, (ENCODER, GENERATOR)), (0, (_VQVAE, _I3D)))
+    )
+    return Sorted(encoder, generator, vqvae, i3d)
+
+
+def load_engine(
+    files: Sorted,
+    level: str = "high",
+    motion: str | Path | None = None,
+    visual: str | Path | None = None,
+    denoise: bool = False,
+) -> D2MGanEngine:
+    """The D2M-GAN engine on these files.
+
+    Args:
+        files: from :func:`sort_files`.
+        level: what the user asked for. The generator tells its own; only ``"low"`` is held against it, since
+            ``"high"`` is what is asked for by saying nothing.
+        motion, visual: files, see :mod:`d2m.engines.d2m_gan_inputs`.
+        denoise: see :class:`~d2m.engines.d2m_gan.D2MGanEngine`.
+
+    Raises:
+        D2MError: if a file is missing, or cannot be used, or does not go with the others.
+    """
+    if files.generator is None:
+        raise D2MError("a motion encoder alone makes no music; add the generator with --weights netG.pt")
+    model = assemble(files.encoder, files.generator)
+    if level == "low" != model.config.level:
+        raise D2MError(f"{files.generator.path} is a generator of the {model.config.level} level; leave --level out")
+    codec, vqvae = _codec(model, files)
+    i3d = files.i3d
+    if model.config.modality != "motion" and visual is None and i3d is None:
+        i3d = _installed_i3d()
+    used = [part.path for part in (files.encoder, files.generator) if part is not None] + [vqvae]
+    used += [i3d] if i3d is not None and visual is None and model.config.modality != "motion" else []
+    seen = [Path(path) for path in (motion, visual) if path is not None]
+    return D2MGanEngine(
+        model,
+        codec,
+        tuple(path.name for path in used),
+        # Read before they are hashed, so that what is no file is said in the reader's words.
+        motion=None if motion is None else read_motion_file(motion),
+        visual=None if visual is None else read_visual_file(visual),
+        files=tuple({"name": path.name, "sha256": sha256_of(path)} for path in [*used, *seen]),
+        visual_weights=i3d,
+        denoise=denoise,
+    )
+
+
+def _look(path: Path) -> tuple[str | None, Part | None]:
+    """The kind of model in a file, and its parameters where they are a part of D2M-GAN."""
+    if is_pytorch(path):
+        content = load_checkpoint(path)
+        state, header = state_of(content, path), None
+    else:
+        state, header = load_state(path, None)
+    kind = recognise(state)
+    return kind, part_of(state, path, kind, header) if kind in (ENCODER, GENERATOR) else None
+
+
+def _codec(model: D2MGAN, files: Sorted) -> tuple[JukeboxCodec, Path]:
+    """The VQ-VAE that the generator aims at: the one given, or the shipped one if it was trained on that."""
+    from d2m import jukebox
+
+    level = model.config.level
+    path = files.vqvae
+    if path is None and model.codec in {card.name for card in weights.list_cards()}:
+        path, _ = weights.find(model.codec, _VQVAE)
+    generator = files.generator.path if files.generator is not None else "the generator"
+    if path is None:
+        aims = f"'{model.codec}'" if model.codec else "the codebook of OpenAI's JukeBox"
+        raise D2MError(
+            f"{generator} aims at {aims}, so it needs that VQ-VAE to be heard: add --weights vqvae_{level}.pt "
+            "(D2M-GAN's) or vqvae.pth.tar (OpenAI's, 'd2m models show jukebox-5b')"
+        )
+    vqvae = jukebox.load(path)
+    try:
+        codec = JukeboxCodec(vqvae, level, model.config.sample_rate)
+    except ValueError as error:
+        raise D2MError(f"{path}: {error}") from error
+    if codec.feature_size != FEATURE_SIZE:
+        raise D2MError(f"{path} has codebook entries of {codec.feature_size} values; {generator} makes {FEATURE_SIZE}")
+    if model.codebook and codebook_digest(vqvae, level) != model.codebook:
+        raise D2MError(
+            f"{path} has another codebook than the one that {generator} was trained on ('{model.codec}'); give that "
+            "VQ-VAE, or one with its decoder fine-tuned"
+        )
+    return codec.eval().requires_grad_(False), path
+
+
+def _installed_i3d() -> Path | None:
+    from d2m.features.i3d import NAME
+
+    try:
+        return weights.find(NAME)[0]
+    except D2MError:
+        return None
