@@ -1,0 +1,339 @@
+"""One video's features: keypoints and visual features, from the cache where they are there already.
+
+    from d2m.features.extract import Settings, extract
+    features = extract("dance.mp4", Settings())
+    features.motion.joints               # (T, 33, 3), picture heights
+    write_features("dance.npz", features, Settings())
+
+What a written file holds (all plain arrays, ``numpy.load`` reads them):
+
+=================  =====================================================================================
+``body25``         float32 (T, 25, 3): x, y in pixels of the video as shown, confidence; OpenPose's order
+``coco17``         float32 (T, 17, 3), likewise; COCO's order
+``landmarks``      float32 (T, 33, 3): MediaPipe's, picture heights, as in :class:`d2m.types.Motion`
+``confidence``     float32 (T, 33)
+``fps``            frames a second, from 0 s on
+``visual``         float32 (S, 2048), if asked for
+``segments``       float64 (S, 2): start and end in seconds of each row of ``visual``
+``width, height``  pixels of the video as shown; ``duration`` in seconds
+``found``          part of the frames in which the dancer was seen; ``people`` the most in one frame
+``pose_model``     name and start of the sha256 of the model; ``visual_model`` likewise
+``notes``          what went wrong and could be worked around
+``key``            hash of the video's content, the settings and the models; ``d2m`` the version
+=================  =====================================================================================
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from d2m.errors import D2MError
+from d2m.features import skeletons
+from d2m.features.store import Store, content_of, key_of, read_arrays, write_arrays
+from d2m.types import Motion, Visual
+from d2m.version import __version__
+
+if TYPE_CHECKING:
+    import torch
+
+KEYPOINTS: tuple[str, ...] = ("body25", "coco17", "both")
+#: Raised when the same video and settings give other values than before.
+FORMAT = 1
+#: A video with fewer pictures than this part of the frames asked for is tracked at its own rate, and interpolated.
+ENOUGH_PICTURES = 0.9
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to extract.
+
+    Attributes:
+        fps: keypoint frames a second, 1 to 240.
+        keypoints: ``"body25"``, ``"coco17"`` or ``"both"``; the 33 landmarks are always kept.
+        visual: extract visual features.
+        seconds: length of a segment of visual features.
+        weights: of the visual model; None for the fetched ones.
+        keep_empty: a video in which nobody is found gives zeros with confidence 0, instead of an error.
+        cache: its folder; None for the platform's.
+        force: extract anew whatever the cache has.
+    """
+
+    fps: float = 30.0
+    keypoints: str = "both"
+    visual: bool = False
+    seconds: float = 2.0
+    weights: str | Path | None = None
+    keep_empty: bool = False
+    cache: str | Path | None = None
+    force: bool = False
+
+    def check(self) -> None:
+        """Raises D2MError for settings that cannot be met: a number out of range, weights that are not there."""
+        from d2m.features.i3d import LONGEST, find_weights
+
+        if self.keypoints not in KEYPOINTS:
+            raise D2MError(f"unknown keypoints '{self.keypoints}'; choose one of {', '.join(KEYPOINTS)}")
+        if not 1 <= self.fps <= 240:
+            raise D2MError(f"{self.fps:g} frames a second are not possible; choose 1 to 240")
+        if not 0.1 <= self.seconds <= LONGEST:
+            raise D2MError(f"segments of {self.seconds:g} s are not possible; choose 0.1 to {LONGEST:.0f}")
+        if self.weights is not None and not self.visual:
+            raise D2MError("weights are given, but no visual features asked for; add --visual i3d")
+        if self.visual:
+            find_weights(self.weights)
+
+
+@dataclass(frozen=True)
+class Features:
+    """What was found in a video.
+
+    Attributes:
+        motion: 33 landmarks of the dancer, evenly ``fps`` a second; None if nobody was found.
+        frames: number of frames.
+        fps: of ``motion``.
+        width, height: pixels of the video as shown.
+        duration: seconds.
+        found: part of the frames in which the dancer was seen.
+        people: most people in one frame.
+        visual: visual features, or None if not asked for.
+        segments: float64 (S, 2), their starts and ends in seconds, or None.
+        notes: what went wrong and could be worked around, one line each.
+        key: says what the features were made from.
+        made: whether anything had to be computed.
+    """
+
+    motion: Motion | None
+    frames: int
+    fps: float
+    width: int
+    height: int
+    duration: float
+    found: float
+    people: int
+    visual: Visual | None
+    segments: np.ndarray | None
+    notes: tuple[str, ...]
+    key: str
+    made: bool
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Names of a video's features in the cache.
+
+    Attributes:
+        pose, visual: of the two parts; ``visual`` is None if it is not asked for.
+        all: of the file that is written.
+    """
+
+    pose: str
+    visual: str | None
+    all: str
+
+
+def keys_of(path: str | Path, settings: Settings) -> Keys:
+    """The keys of a video under these settings; reads the file once.
+
+    Raises:
+        D2MError: if the video or the weights cannot be read.
+    """
+    if not Path(path).is_file():
+        from d2m.media import open_video
+
+        open_video(path)  # says what is wrong with it
+    content = content_of(path)
+    pose = key_of(part="pose", format=FORMAT, content=content, fps=float(settings.fps), model=pose_model())
+    visual = None
+    if settings.visual:
+        model = visual_model(settings.weights)
+        visual = key_of(part="visual", format=FORMAT, content=content, seconds=float(settings.seconds), model=model)
+    both = key_of(pose=pose, visual=visual, keypoints=settings.keypoints, keep_empty=settings.keep_empty)
+    return Keys(pose, visual, both)
+
+
+def pose_model() -> str:
+    """Name of the pose model and the start of its sha256."""
+    from d2m.features.pose import BUNDLE
+
+    return f"mediapipe-{BUNDLE.stem}:{_content(BUNDLE)[:12]}"
+
+
+def visual_model(weights: str | Path | None) -> str:
+    """Name of the visual model and the start of the sha256 of its weights; D2MError if there are none."""
+    from d2m.features.i3d import NAME, find_weights
+
+    return f"{NAME}:{_content(find_weights(weights))[:12]}"
+
+
+def extract(
+    path: str | Path,
+    settings: Settings | None = None,
+    keys: Keys | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Features:
+    """The features of a video.
+
+    Args:
+        path: the video.
+        settings: what to extract; the defaults if None.
+        keys: of this video, if they are known already.
+        progress: called with the part done, 0..1.
+
+    Raises:
+        D2MError: if the video cannot be used, nobody is found in it (unless ``keep_empty``), the weights cannot be
+            used or the cache not be written.
+    """
+    settings = settings or Settings()
+    keys = keys or keys_of(path, settings)
+    store, tell = Store(settings.cache), progress or (lambda share: None)
+    share = 0.5 if keys.visual else 1.0
+    pose, posed = store.get_or_make(
+        keys.pose, lambda: _track(path, settings.fps, lambda done: tell(share * done)), settings.force
+    )
+    if not len(pose["joints"]) and not settings.keep_empty:
+        raise D2MError(f"{path}: no dancer found (somebody was seen in {float(pose['found']):.0%} of the frames)")
+    visual, looked = None, False
+    if keys.visual:
+        visual, looked = store.get_or_make(
+            keys.visual, lambda: _look(path, settings, lambda done: tell(share + share * done)), settings.force
+        )
+    return _features(pose, visual, keys.all, posed or looked)
+
+
+def write_features(path: str | Path, features: Features, settings: Settings) -> None:
+    """Writes the ``.npz`` described above, complete or not at all.
+
+    Raises:
+        D2MError: if it cannot be written.
+    """
+    motion = features.motion or _nobody(features)
+    arrays: dict[str, Any] = {"landmarks": motion.joints, "confidence": motion.confidence}
+    if settings.keypoints in ("body25", "both"):
+        arrays["body25"] = skeletons.in_pixels(skeletons.to_body25(motion), features.height)
+    if settings.keypoints in ("coco17", "both"):
+        arrays["coco17"] = skeletons.in_pixels(skeletons.to_coco17(motion), features.height)
+    if features.visual is not None:
+        arrays |= {"visual": features.visual.features, "segments": features.segments}
+        arrays["visual_model"] = visual_model(settings.weights)
+    for name in ("fps", "width", "height", "duration", "found", "people", "key"):
+        arrays[name] = getattr(features, name)
+    arrays |= {"pose_model": pose_model(), "notes": np.array(features.notes, dtype=np.str_), "d2m": __version__}
+    write_arrays(Path(path), {name: np.asarray(value) for name, value in arrays.items()})
+
+
+def read_features(path: str | Path) -> Features:
+    """What :func:`write_features` wrote.
+
+    Raises:
+        D2MError: if the file is missing, damaged or of another kind.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise D2MError(f"{path}: no such file")
+    data = read_arrays(path)
+    if data is None or not {"landmarks", "confidence", "fps", "height", "key"} <= data.keys():
+        raise D2MError(f"{path} holds no features of d2m, or is damaged; extract them again")
+    pose = data | {"joints": data["landmarks"], "frames": np.asarray(len(data["landmarks"]))}
+    visual = {"features": data["visual"], "segments": data["segments"]} if "visual" in data else None
+    return _features(pose, visual, str(data["key"]), False)
+
+
+def key_in(path: Path) -> str | None:
+    """The key of a written file, or None if there is no such file; reads no more than that."""
+    import zipfile
+
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            return str(data["key"])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def _track(path: str | Path, fps: float, tell: Callable[[float], None]) -> dict[str, np.ndarray]:
+    """The pose part of the cache."""
+    from d2m.features.pose import follow_dancer
+    from d2m.media import open_video
+
+    video = open_video(path)
+    # A picture shown twice would look like a dancer who stops.
+    rate = float(fps if video.fps >= ENOUGH_PICTURES * fps else max(video.fps, 5.0))
+    tracking = follow_dancer(video, rate=rate, progress=tell)
+    frames = max(1, int(np.ceil(video.duration * fps - 1e-6)))
+    motion = tracking.motion
+    if motion is not None and (motion.fps, len(motion.joints)) != (fps, frames):
+        motion = skeletons.at_rate(motion, fps, frames)
+    notes = list(video.warnings)
+    if tracking.people > 1:
+        notes.append(f"{tracking.people} people seen: followed the one who stands out most")
+    if motion is not None and tracking.found < 0.8:
+        notes.append(f"the dancer was seen in {tracking.found:.0%} of the frames only")
+    none = np.zeros((0, 33, 3), np.float32)
+    values = {
+        "joints": none if motion is None else motion.joints,
+        "confidence": none[..., 0] if motion is None else motion.confidence,
+        "frames": frames, "fps": float(fps), "width": video.width, "height": video.height,
+        "duration": video.duration, "found": tracking.found, "people": tracking.people,
+        "notes": np.array(notes, dtype=np.str_),
+    }  # fmt: skip
+    return {name: np.asarray(value) for name, value in values.items()}
+
+
+def _look(path: str | Path, settings: Settings, tell: Callable[[float], None]) -> dict[str, np.ndarray]:
+    """The visual part of the cache."""
+    from d2m.features.i3d import find_weights, i3d_features, segments
+    from d2m.media import open_video
+
+    video = open_video(path)
+    model = _visual_network(find_weights(settings.weights))
+    visual = i3d_features(video, model, settings.seconds, tell)
+    return {"features": visual.features, "segments": segments(video.duration, settings.seconds)}
+
+
+def _features(pose: dict[str, np.ndarray], visual: dict[str, np.ndarray] | None, key: str, made: bool) -> Features:
+    from d2m.features.i3d import NAME
+
+    motion = None
+    if pose["confidence"].any():
+        motion = Motion(pose["joints"], float(pose["fps"]), "mediapipe33", pose["confidence"])
+    return Features(
+        motion=motion,
+        frames=int(pose["frames"]),
+        fps=float(pose["fps"]),
+        width=int(pose["width"]),
+        height=int(pose["height"]),
+        duration=float(pose["duration"]),
+        found=float(pose["found"]),
+        people=int(pose["people"]),
+        visual=None if visual is None else Visual(visual["features"], NAME),
+        segments=None if visual is None else visual["segments"],
+        notes=tuple(str(note) for note in pose["notes"]),
+        key=key,
+        made=made,
+    )
+
+
+def _nobody(features: Features) -> Motion:
+    return Motion(
+        np.zeros((features.frames, 33, 3), np.float32),
+        features.fps,
+        "mediapipe33",
+        np.zeros((features.frames, 33), np.float32),
+    )
+
+
+@functools.lru_cache(maxsize=8)
+def _content(path: Path) -> str:
+    return content_of(path)
+
+
+@functools.lru_cache(maxsize=1)
+def _visual_network(path: Path) -> torch.nn.Module:
+    from d2m.features.i3d import load_i3d
+
+    return load_i3d(path)

@@ -1,0 +1,156 @@
+"""A cache of features on disk, keyed by what they were made from.
+
+An entry is a small ``.npz`` whose name is a hash of the video's content, the settings and the model. Entries are
+written under another name and renamed, so that any number of processes may share a folder; a lock for each key keeps
+two of them from doing the same work, and falls open by itself when its owner dies. An entry that cannot be read
+counts as absent. Nothing is ever removed: the folder may be deleted at any time.
+
+Landmarks take about 16 kB, visual features 4 kB for each second of video.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from d2m.errors import D2MError
+
+_DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, MemoryError)
+
+
+def default_folder() -> Path:
+    """Where the cache is unless a user says otherwise: the platform's folder for caches, ``d2m/features`` in it."""
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local"
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "d2m" / "features"
+
+
+def content_of(path: str | Path) -> str:
+    """What a file holds, as text of fixed length: its sha256.
+
+    Raises:
+        D2MError: if it cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except FileNotFoundError:
+        raise D2MError(f"{path}: no such file") from None
+    except OSError as error:
+        raise D2MError(f"{path}: cannot be read ({(error.strerror or str(error)).lower()})") from None
+    return digest.hexdigest()
+
+
+def key_of(**parts: object) -> str:
+    """A file name from plain JSON values; another value of any of them gives another one."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+class Store:
+    """The cache in a folder, which is made when something is put into it."""
+
+    def __init__(self, folder: str | Path | None = None):
+        self.folder = default_folder() if folder is None else Path(folder)
+
+    def get(self, key: str) -> dict[str, np.ndarray] | None:
+        """The arrays of an entry, or None if there is none that can be read."""
+        return read_arrays(self._path(key))
+
+    def has(self, key: str) -> bool:
+        """Whether there is such an entry, without reading it."""
+        return self._path(key).is_file()
+
+    def put(self, key: str, arrays: Mapping[str, np.ndarray]) -> None:
+        """Makes or replaces an entry.
+
+        Raises:
+            D2MError: if it cannot be written.
+        """
+        write_arrays(self._path(key), arrays)
+
+    def get_or_make(
+        self, key: str, make: Callable[[], Mapping[str, np.ndarray]], anew: bool = False
+    ) -> tuple[dict[str, np.ndarray], bool]:
+        """An entry, made if need be by one process only, and whether it was made here.
+
+        Args:
+            key: from :func:`key_of`.
+            make: what to call for the arrays.
+            anew: make it even if it is there.
+
+        Raises:
+            D2MError: if it cannot be written; and whatever ``make`` raises.
+        """
+        if not anew and (found := self.get(key)) is not None:
+            return found, False
+        with self._alone(key):
+            # Somebody else may have made it while this process waited.
+            if not anew and (found := self.get(key)) is not None:
+                return found, False
+            made = dict(make())
+            self.put(key, made)
+            return made, True
+
+    def _path(self, key: str) -> Path:
+        return self.folder / key[:2] / f"{key}.npz"
+
+    @contextlib.contextmanager
+    def _alone(self, key: str) -> Iterator[None]:
+        from filelock import FileLock
+
+        path = self.folder / "locks" / key
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(path)
+            lock.acquire()
+        except OSError as error:
+            raise D2MError(
+                f"cannot write to the cache {self.folder}: {error.strerror}; choose one with --cache"
+            ) from None
+        try:
+            yield
+        finally:
+            # Whoever waits on a lock file that is gone looks for the entry before working.
+            with contextlib.suppress(OSError):
+                path.unlink()
+            lock.release()
+
+
+def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
+    """The arrays of an ``.npz`` of plain data, or None if there is none that can be read."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            # Packed contents may unfold to any size; these files are written unpacked.
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+                return None
+        with np.load(path, allow_pickle=False) as data:
+            return {name: data[name] for name in data.files}
+    except _DAMAGED:
+        return None
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes an ``.npz``, complete or not at all.
+
+    Raises:
+        D2MError: if it cannot be written.
+    """
+    from d2m.weights.files import write_atomically
+
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    write_atomically(path, content.getvalue())

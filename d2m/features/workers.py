@@ -1,0 +1,138 @@
+"""Processes that work through tasks, and outlive a task that kills one of them.
+
+A damaged video can make a decoder written in C crash. With one process for each worker, and a pipe to it, the task
+that was being done is known, it alone fails, and the worker is replaced.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+#: Parts of a task between two reports.
+_STEP = 0.02
+
+
+@dataclass(frozen=True)
+class Crash:
+    """What is returned for a task whose process died.
+
+    Attributes:
+        code: exit status; -N for signal N.
+    """
+
+    code: int | None
+
+
+@dataclass
+class Workers:
+    """A number of processes, stopped at the end of a ``with`` block.
+
+    Attributes:
+        count: how many.
+        function: called as ``function(task, tell)`` in one of them; found by its name, so that it must be at the top
+            of a module. ``tell`` takes the part done, 0..1. It must not raise.
+    """
+
+    count: int
+    function: Callable[[Any, Callable[[float], None]], Any]
+    _busy: dict[Connection, _Worker] = field(default_factory=dict)
+    _idle: list[_Worker] = field(default_factory=list)
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for worker in [*self._busy.values(), *self._idle]:
+            worker.stop()
+
+    def run(self, tasks: Iterable[Any], tell: Callable[[Any, float], None]) -> Iterator[tuple[Any, Any]]:
+        """Each task with its result or :class:`Crash`, in the order in which they are done.
+
+        Args:
+            tasks: taken one by one, as processes become free.
+            tell: called with a task and the part of it that is done.
+        """
+        rest = iter(tasks)
+        left = True
+        while True:
+            while left and len(self._busy) < self.count:
+                task = next(rest, self)
+                left = task is not self
+                if left:
+                    self._start(task)
+            if not self._busy:
+                return
+            for pipe in wait(list(self._busy)):
+                yield from self._heard(pipe, tell)
+
+    def _start(self, task: Any) -> None:
+        worker = self._idle.pop() if self._idle else _Worker(self.function, self.count)
+        worker.task = task
+        self._busy[worker.pipe] = worker
+        # One that died is heard of at the other end of the pipe.
+        with contextlib.suppress(OSError):
+            worker.pipe.send(task)
+
+    def _heard(self, pipe: Connection, tell: Callable[[Any, float], None]) -> Iterator[tuple[Any, Any]]:
+        worker = self._busy[pipe]
+        try:
+            done, content = pipe.recv()
+        except (EOFError, OSError):
+            del self._busy[pipe]
+            worker.process.join()
+            yield worker.task, Crash(worker.process.exitcode)
+            worker.stop()
+            return
+        if not done:
+            tell(worker.task, content)
+            return
+        del self._busy[pipe]
+        self._idle.append(worker)
+        yield worker.task, content
+
+
+class _Worker:
+    def __init__(self, function: Callable, count: int):
+        # Not a fork: libraries of the parent may have threads.
+        context = multiprocessing.get_context("spawn")
+        self.task: Any = None
+        self.pipe, other = context.Pipe()
+        threads = max(1, (os.cpu_count() or 1) // count)
+        self.process = context.Process(target=_serve, args=(other, function, threads), daemon=True)
+        self.process.start()
+        other.close()
+
+    def stop(self) -> None:
+        self.pipe.close()
+        self.process.terminate()
+        self.process.join()
+
+
+def _serve(pipe: Connection, function: Callable, threads: int) -> None:
+    # Ctrl-C reaches every process of a terminal; the parent decides what to do.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    while True:
+        try:
+            task = pipe.recv()
+        except EOFError:
+            return
+        last = 0.0
+
+        def tell(share: float) -> None:
+            nonlocal last
+            if share >= last + _STEP:
+                last = share
+                pipe.send((False, share))
+
+        try:
+            pipe.send((True, function(task, tell)))
+        except OSError:
+            return  # the parent is gone
