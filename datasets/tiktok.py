@@ -9,6 +9,7 @@ The whole videos have no published layout. This is ours::
 
     train.txt test.txt      names, one a line; val.txt if there is one. The authors' own lists of pieces do as well
     wav/NAME.wav            the sound of the video from its first picture on; if missing, that of videos/NAME.mp4
+    keypoints/NAME.npz      what `d2m features` writes of the video; or
     keypoints/NAME.npy      float32 (T, 75): x, y, confidence of BODY_25's points, 30 frames a second, in pixels of a
                             picture 720 high (:func:`d2m.features.skeletons.body25_frames`); or
     keypoints/NAME/*.json   what OpenPose writes with --write_json, one file a picture; needs videos/NAME.mp4
@@ -95,11 +96,13 @@ class TikTok:
     def motion_files(self, name: str) -> tuple[Path, ...]:
         """The keypoints of a video; D2MError if there are none."""
         stem = self.root / "keypoints" / str(TikTokName.parse(name))
-        if stem.with_name(f"{stem.name}.npy").is_file():
-            return (stem.with_name(f"{stem.name}.npy"),)
+        for suffix in ("npz", "npy"):
+            path = stem.with_name(f"{stem.name}.{suffix}")
+            if path.is_file():
+                return (path,)
         files = tuple(sorted(stem.glob("*.json"))) if stem.is_dir() else ()
         if not files:
-            raise D2MError(f"{stem}.npy is missing; make it from the video's pose")
+            raise D2MError(f"{stem}.npz is missing; make it with `d2m features`")
         return files
 
     def frames(self, name: str) -> np.ndarray:
@@ -108,16 +111,28 @@ class TikTok:
         if files[0].suffix == ".npy":
             return read_frames(files[0])
         from d2m.features.skeletons import at_rate, body25_frames
+
+        motion = self._extracted(files[0]) if files[0].suffix == ".npz" else self._openpose(name, files)
+        if abs(motion.fps - FPS) > 0.01:
+            motion = at_rate(motion, FPS, round(motion.duration * FPS))
+        return body25_frames(motion)
+
+    def _extracted(self, path: Path) -> Motion:
+        from d2m.datasets.visuals import read_extracted
+
+        motion = read_extracted(path).motion
+        if motion is None:
+            raise D2MError(f"{path}: nobody was found in the video")
+        return motion
+
+    def _openpose(self, name: str, files: tuple[Path, ...]) -> Motion:
         from d2m.media import open_video
 
         video = self.video(name)
         if video is None:
             raise D2MError(f"OpenPose's files of {name} need videos/{name}.mp4 for its frame rate and height")
         film = open_video(video)
-        motion = read_openpose(files, film.fps, film.height)
-        if abs(film.fps - FPS) > 0.01:
-            motion = at_rate(motion, FPS, round(motion.duration * FPS))
-        return body25_frames(motion)
+        return read_openpose(files, film.fps, film.height)
 
     def video(self, name: str) -> Path | None:
         """The video, if it is there."""

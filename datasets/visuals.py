@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,12 +12,15 @@ from d2m.datasets.npy import read_npy
 from d2m.datasets.prepared import checked_id
 from d2m.errors import D2MError
 
+if TYPE_CHECKING:
+    from d2m.features.extract import Features
+
 
 class Visuals:
     """A folder of them.
 
-    ``NAME.npy`` is float (S, V), or (V,) for a single segment, a row for each 2 s from the first picture on: how other
-    programs save what I3D gives.
+    ``NAME.npz`` is what `d2m features --visual i3d` writes. ``NAME.npy`` is how other programs save what I3D gives:
+    float (S, V), or (V,) for a single segment, a row for each 2 s from the first picture on.
 
     Args:
         folder: where they are.
@@ -33,14 +37,16 @@ class Visuals:
     @cached_property
     def size(self) -> int:
         """Values of a feature, from the first file; D2MError if there is none."""
-        first = next(iter(sorted(self.folder.glob("*.npy"))), None)
+        first = next((p for p in sorted(self.folder.iterdir()) if p.suffix in (".npz", ".npy")), None)
         if first is None:
-            raise D2MError(f"{self.folder} holds no picture features; make some with `d2m features`")
-        return self._load(first)[0].shape[1]
+            raise D2MError(f"{self.folder} holds no picture features; make some with `d2m features --visual i3d`")
+        return _load(first)[0].shape[1]
 
     def path(self, video: str) -> Path:
         """The file of a video."""
-        return self.folder / f"{checked_id(video)}.npy"
+        path = self.folder / f"{checked_id(video)}.npz"
+        other = path.with_suffix(".npy")
+        return other if other.is_file() and not path.is_file() else path
 
     def read(self, video: str) -> tuple[np.ndarray, float]:
         """The features of a video, float32 (S, V), and the seconds that a row stands for.
@@ -50,14 +56,35 @@ class Visuals:
         """
         path = self.path(video)
         if not path.is_file():
-            raise D2MError(f"{path} is missing; make it with `d2m features`")
-        rows, seconds = self._load(path)
+            raise D2MError(f"{path} is missing; make it with `d2m features --visual i3d`")
+        rows, seconds = _load(path)
         if rows.shape[1] != self.size:
             raise D2MError(f"{path} has features of {rows.shape[1]} values, others in the folder {self.size}")
         return rows, seconds
 
-    def _load(self, path: Path) -> tuple[np.ndarray, float]:
-        rows = np.atleast_2d(read_npy(path))
-        if rows.ndim != 2 or rows.dtype.kind != "f" or not rows.size:
-            raise D2MError(f"{path} holds no picture features (S, V); make it again")
-        return rows.astype(np.float32), 2.0
+
+def read_extracted(path: Path) -> Features:
+    """What `d2m features` wrote of a video; D2MError if it is missing or damaged."""
+    from d2m.features.extract import read_features
+
+    try:
+        return read_features(path)
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise D2MError(f"{path} is damaged; make it again with `d2m features`") from error
+
+
+def _load(path: Path) -> tuple[np.ndarray, float]:
+    if path.suffix == ".npz":
+        features = read_extracted(path)
+        if features.visual is None:
+            raise D2MError(f"{path} holds no picture features; make it again with `d2m features --visual i3d`")
+        rows, (starts, ends) = features.visual.features, features.segments.T
+        seconds = float(ends[0] - starts[0])
+        # the last segment of a video is moved back to be whole
+        regular = np.abs(starts - np.arange(len(starts)) * seconds) < 1e-3
+        rows = rows[regular]
+    else:
+        rows, seconds = np.atleast_2d(read_npy(path)), 2.0
+    if rows.ndim != 2 or rows.dtype.kind != "f" or not rows.size or not np.isfinite(rows).all() or seconds <= 0:
+        raise D2MError(f"{path} holds no picture features (S, V); make it again")
+    return rows.astype(np.float32), seconds
