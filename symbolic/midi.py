@@ -74,7 +74,7 @@ def write_midi(score: Score, path: str | Path) -> Path:
             length = max(int(round((end - start) * TICKS_PER_BEAT)), 1)
             track.notes.append(Note(begin, length, int(key), int(velocity), ttype="Tick"))
         file.tracks.append(track)
-    _replace(path, file.dumps_midi())
+    replace_file(path, file.dumps_midi())
     return path
 
 
@@ -123,7 +123,7 @@ def _signatures(grid: BeatGrid, first: float, last: float) -> list[tuple[int, in
     return found
 
 
-def _replace(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes) -> None:
     """Complete or absent: written beside the goal under another name first."""
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -150,6 +150,15 @@ def read_midi(path: str | Path) -> Score:
     Raises:
         D2MError: if the file is missing, too large, not a MIDI file, or has no notes.
     """
+    return _to_score(load(path), Path(path))
+
+
+def load(path: str | Path) -> MidiFile:
+    """Read a MIDI file in its own ticks.
+
+    Raises:
+        D2MError: if the file is missing, too large or not a MIDI file.
+    """
     path = Path(path)
     try:
         size = path.stat().st_size
@@ -159,17 +168,16 @@ def read_midi(path: str | Path) -> Score:
     if size > MOST_BYTES:
         raise D2MError(f"{path} is larger than {MOST_BYTES // 1_000_000} MB; give a smaller MIDI file")
     try:
-        file = parse(data, MOST_NOTES)
+        return parse(data, MOST_NOTES)
     except (ValueError, IndexError) as error:
         raise D2MError(f"{path} is not a usable MIDI file ({error}); give a standard .mid file") from None
-    return _to_score(file, path)
 
 
 def _to_score(file: MidiFile, path: Path) -> Score:
     if not file.notes:
         raise D2MError(f"{path} has no notes; give a MIDI file with music in it")
     end = max(end for notes in file.notes.values() for _, end, _, _ in notes) / file.resolution
-    seconds_at = _clock(file)
+    seconds_at = clock(file)
     duration = float(seconds_at(np.array([end]))[0])
     if end > _MOST_QUARTERS or not 0 < duration <= LONGEST_SECONDS:
         raise D2MError(f"{path} lasts longer than {LONGEST_SECONDS / 3600:.0f} hours; give a shorter MIDI file")
@@ -188,7 +196,7 @@ def _to_score(file: MidiFile, path: Path) -> Score:
     return Score(tuple(parts), grid, duration)
 
 
-def _clock(file: MidiFile) -> Callable[[np.ndarray], np.ndarray]:
+def clock(file: MidiFile) -> Callable[[np.ndarray], np.ndarray]:
     """The function from quarter notes since the beginning to seconds, under the file's tempo changes."""
     changes = sorted((tick / file.resolution, max(tempo, 1) / 1e6) for tick, tempo in file.tempos.items())
     if not changes or changes[0][0] > 0:

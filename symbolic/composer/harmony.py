@@ -39,6 +39,14 @@ _QUALITIES: dict[str, tuple[int, ...]] = {
     "9sus": (5, 10, 2, 7, 0),
     "7#9": (4, 10, 3, 7, 0),
     "7b9": (4, 10, 1, 7, 0),
+    "6": (4, 9, 7, 0),
+    "mmaj7": (3, 11, 7, 0),
+    "sus2": (2, 7, 0),
+    "sus4": (5, 7, 0),
+    "7sus4": (5, 10, 7, 0),
+    "dim": (3, 6, 0),
+    "dim7": (3, 9, 6, 0),
+    "aug": (4, 8, 0),
 }
 _NOTE_NAMES = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
 
@@ -63,7 +71,7 @@ class Chord:
 
     @property
     def fifth(self) -> int:
-        return (self.root + (6 if self.quality == "m7b5" else 7)) % 12
+        return (self.root + {"m7b5": 6, "dim": 6, "dim7": 6, "aug": 8}.get(self.quality, 7)) % 12
 
     @property
     def seventh(self) -> int:

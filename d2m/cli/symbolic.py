@@ -1,0 +1,224 @@
+"""``d2m symbolic``: MIDI made audible and visible, measured, and prepared as training data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from d2m.cli.console import complain
+from d2m.errors import D2MError
+
+app = typer.Typer(help="Symbolic music: render, measure, prepare.", no_args_is_help=True, add_completion=False)
+
+#: Longer music is refused: it would not fit into memory as sound.
+_LONGEST_SECONDS = 1200.0
+_RINGS_ON = 2.0
+
+
+@app.callback()
+def _group() -> None:
+    """Symbolic music: render, measure, prepare."""
+
+
+@app.command()
+def render(
+    music: Annotated[str, typer.Argument(metavar="FILE", help="A MIDI file (.mid) or a piano-roll (.npz).")],
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FILE", help="The .wav; beside FILE if not given.")
+    ] = None,
+    soundfont: Annotated[
+        str | None, typer.Option(metavar="FILE", help="A .sf2 file; FluidR3 or TimGM6mb if not given.")
+    ] = None,
+    png: Annotated[bool, typer.Option("--png", help="Also draw the piano-roll, beside the .wav.")] = False,
+) -> None:
+    """Play a MIDI file or piano-roll into a stereo .wav of 44.1 kHz, levelled and without clipping."""
+    from dataclasses import replace
+
+    from d2m.media_write import write_wav
+    from d2m.symbolic.synth import find_soundfont
+    from d2m.symbolic.synth import render as play
+
+    source = Path(music)
+    out = Path(output) if output else source.with_suffix(".wav")
+    if out.suffix.lower() != ".wav":
+        raise D2MError(f"{out} should end in .wav; that is what is written")
+    score, roll = _read_music(source, png)
+    if score.duration > _LONGEST_SECONDS:
+        raise D2MError(f"{source} lasts {score.duration / 60:.0f} minutes, at most 20 can be rendered; cut it")
+    font = find_soundfont(soundfont)
+    sound = play(replace(score, duration=score.duration + _RINGS_ON), 44100, font, stereo=True)
+    write_wav(out, sound, 44100)
+    typer.echo(f"{out}: {sound.shape[1] / 44100:.1f} s, {len(score.parts)} parts, played with {font.name}")
+    if roll is not None:
+        from d2m.symbolic.pianoroll_image import draw
+
+        typer.echo(f"{draw(roll, out.with_suffix('.png'), title=source.name)}")
+
+
+def _read_music(source: Path, with_roll: bool):
+    """The score, and if wanted the roll, of a MIDI or piano-roll file."""
+    from d2m.symbolic.midi import read_midi
+    from d2m.symbolic.pianoroll import to_score
+    from d2m.symbolic.pianoroll_file import load_npz
+    from d2m.symbolic.pianoroll_midi import read_roll
+    from d2m.symbolic.tracks import playing_track
+
+    if source.suffix.lower() == ".npz":
+        roll = load_npz(source, playing_track)
+        return to_score(roll), roll if with_roll else None
+    score = read_midi(source)
+    return score, read_roll(source, 24, playing_track) if with_roll else None
+
+
+@app.command()
+def metrics(
+    music: Annotated[
+        str, typer.Argument(metavar="FILE|DIR", help="MIDI, piano-roll (.npz), a folder of them, or prepared phrases.")
+    ],
+    resolution: Annotated[
+        str, typer.Option(metavar="NAME", help="paper (96 steps a bar) or compact (16), for files.")
+    ] = "paper",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+) -> None:
+    """Measure music in five tracks as MuseGAN's paper does: EB, UPC, QN, DP, TD, and polyphony, scale and range."""
+    from d2m.symbolic.pianoroll_tensor import resolution_named
+
+    source, steps = Path(music), resolution_named(resolution).steps
+    found: dict[str, Any] = {}
+    skipped: list[str] = []
+    if source.is_dir() and any(source.glob("*/*.npz")) and (source / "made.json").is_file():
+        found = _measure_phrases(source)
+    else:
+        found["music"], skipped = _measure_files(source, steps)
+    for line in skipped:
+        complain(f"warning: {line}")
+    if as_json:
+        content = {name: figures.to_json() for name, figures in found.items()}
+        if list(content) == ["music"]:
+            content = content["music"] | ({"skipped": skipped} if skipped else {})
+        _print_json({"source": str(source), **content})
+        return
+    for name, figures in found.items():
+        _show(source.name if name == "music" else f"{source.name}, {name}", figures)
+
+
+def _measure_files(source: Path, steps: int) -> tuple[Any, list[str]]:
+    from d2m.datasets.lpd import song_files
+    from d2m.symbolic.metrics import Tally, count_roll
+    from d2m.symbolic.pianoroll_file import load_npz
+    from d2m.symbolic.pianoroll_midi import read_roll
+
+    tally = Tally(steps)
+    paths = [file.path for file in song_files(source)] if source.is_dir() else [source]
+    if not paths:
+        raise D2MError(f"{source} holds no .mid or .npz files; give a folder with music")
+    skipped = []
+    for path in paths:
+        try:
+            roll = load_npz(path) if path.suffix.lower() == ".npz" else read_roll(path, 24)
+            try:
+                count_roll(roll, tally)
+            except D2MError as error:
+                raise D2MError(f"{path}: {error}") from None
+        except D2MError as error:
+            if len(paths) == 1:
+                raise
+            skipped.append(str(error))
+    if not tally.sums:
+        raise D2MError(f"none of the {len(paths)} files in {source} can be measured; the first: {skipped[0]}")
+    return tally.metrics(), skipped
+
+
+def _measure_phrases(source: Path) -> dict[str, Any]:
+    from d2m.datasets.phrases import SPLITS, Phrases
+    from d2m.symbolic.metrics import Tally
+
+    found = {}
+    for split in SPLITS:
+        if any((source / split).glob("*.npz")):
+            phrases = Phrases(source, split)
+            tally = Tally(phrases.resolution.steps)
+            for start in range(0, len(phrases), 64):
+                tally.add(phrases[start : start + 64], phrases.resolution.lowest)
+            found[split] = tally.metrics()
+    return found
+
+
+def _show(title: str, figures: Any) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    columns = {
+        "EB %": ("empty_bars", 1), "UPC": ("used_pitch_classes", 2), "QN %": ("qualified_notes", 1),
+        "poly %": ("polyphony", 1), "keys": ("keys_at_once", 2), "scale %": ("in_scale", 1),
+        "notes": ("notes_per_bar", 1), "lowest": ("lowest", 0), "highest": ("highest", 0),
+    }  # fmt: skip
+    table = Table("track", *columns, box=None, header_style="bold")
+    for track in figures.empty_bars:
+        table.add_row(track, *(_number(getattr(figures, name)[track], digits) for name, digits in columns.values()))
+    console = Console()
+    head = f"{title}: {figures.bars} bars of {figures.steps} steps"
+    console.print(head, style="bold", markup=False, highlight=False)
+    console.print(table)
+    distances = "  ".join(f"{pair} {_number(value, 2)}" for pair, value in figures.tonal_distance.items())
+    console.print(f"DP {_number(figures.drum_pattern, 1)} %   TD {distances}", markup=False, highlight=False)
+
+
+def _number(value: float, digits: int) -> str:
+    return "-" if value != value else f"{value:.{digits}f}"
+
+
+@app.command()
+def prepare(
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="SOURCE...", help="POP909, LPD or any folder of .npz or .mid files; or studio:COUNT."),
+    ],
+    output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help="Where to; an unfinished one goes on.")],
+    resolution: Annotated[
+        str, typer.Option(metavar="NAME", help="compact (4 x 16 x 72 x 5) or paper (4 x 96 x 84 x 5).")
+    ] = "compact",
+    processes: Annotated[int, typer.Option(min=1, help="At a time; the result is the same.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Every random choice follows from it.")] = 0,
+    any_genre: Annotated[bool, typer.Option("--any-genre", help="Of LPD, not only songs with a rock tag.")] = False,
+    least_confidence: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Of LPD, only songs matched with this confidence.")
+    ] = 0.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON object on stdout.")] = False,
+) -> None:
+    """Cut songs into four-bar phrases of five tracks to train on, split by song into train and held_out."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from d2m.datasets.lpd import Rules
+    from d2m.datasets.phrases_make import Settings
+    from d2m.datasets.phrases_make import prepare as make
+
+    columns = (TextColumn("groups of songs"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        made = make(
+            sources,
+            output,
+            Settings(resolution=resolution, seed=seed),
+            rules=Rules(rock=not any_genre, least_confidence=least_confidence),
+            processes=processes,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    if as_json:
+        _print_json({"folder": str(Path(output).resolve()), **made.to_json()})
+        return
+    for split, count in made.phrases.items():
+        typer.echo(f"{split}: {count} phrases of {made.songs[split]} songs")
+        if made.metrics[split] is not None:
+            _show(split, made.metrics[split])
+    for reason, count in made.skipped.items():
+        typer.echo(f"left out: {count} songs, {reason}")
+
+
+def _print_json(content: dict[str, Any]) -> None:
+    import json
+
+    typer.echo(json.dumps(content, indent=2, ensure_ascii=False))

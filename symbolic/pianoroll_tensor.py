@@ -1,0 +1,164 @@
+"""Piano-rolls as the tensors that MuseGAN is made of: bars x steps x pitches x tracks.
+
+Two resolutions are in use: the paper's 4 x 96 x 84 x 5 (Dong et al., AAAI 2018, "Data Preprocessing") and the compact
+4 x 16 x 72 x 5 of the authors' ISMIR 2019 tutorial. Both begin at C1, MIDI key 24, and know 4/4 bars only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from d2m.errors import D2MError
+from d2m.symbolic.pianoroll import PITCHES, Metre, PianoRoll, struck
+from d2m.symbolic.tracks import DRUMS, PROGRAMS
+from d2m.types import TRACKS
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """How fine a tensor is.
+
+    Attributes:
+        name: of it.
+        steps: in a bar of 4/4.
+        pitches: how many keys.
+        lowest: MIDI key of the first.
+    """
+
+    name: str
+    steps: int
+    pitches: int
+    lowest: int = 24
+
+    @property
+    def steps_per_beat(self) -> int:
+        return self.steps // 4
+
+    @property
+    def strikes_only(self) -> bool:
+        """Whether a step is as long as a drum stroke is worth telling apart: then every step of a drum is a stroke."""
+        return self.steps_per_beat <= 4
+
+    def shape(self, bars: int = 4) -> tuple[int, int, int, int]:
+        """(bars, steps, pitches, tracks)."""
+        return bars, self.steps, self.pitches, len(TRACKS)
+
+
+PAPER = Resolution("paper", 96, 84)
+COMPACT = Resolution("compact", 16, 72)
+RESOLUTIONS: dict[str, Resolution] = {r.name: r for r in (COMPACT, PAPER)}
+
+
+def resolution_named(name: str) -> Resolution:
+    """Raises D2MError for a name that is not known."""
+    if name not in RESOLUTIONS:
+        raise D2MError(f"unknown resolution '{name}'; choose {' or '.join(RESOLUTIONS)}")
+    return RESOLUTIONS[name]
+
+
+def whole_bars(roll: PianoRoll) -> np.ndarray:
+    """bool (B,): which bars last four quarters and are not cut by the roll's end before their last note's bar."""
+    return roll.bar_lengths == 4 * roll.steps_per_beat
+
+
+def to_tensor(roll: PianoRoll, resolution: Resolution, first: int, bars: int = 4) -> tuple[np.ndarray, np.ndarray]:
+    """Bars of a roll as ``held`` and ``onsets``, both bool (bars, steps, pitches, 5).
+
+    Notes outside the pitches are left out; what still sounds from before begins with the first bar. At four steps a
+    beat and fewer a drum sounds for one step, since how long it is written means nothing.
+
+    Args:
+        roll: at the resolution's own steps a beat (:meth:`PianoRoll.resampled`).
+        resolution: of the tensor.
+        first: number of the first bar; silence follows where the roll ends early.
+        bars: how many.
+
+    Raises:
+        ValueError: if the roll has other steps, or one of the bars is not in 4/4.
+    """
+    if roll.steps_per_beat != resolution.steps_per_beat:
+        raise ValueError(f"{roll.steps_per_beat} steps a beat instead of {resolution.steps_per_beat}")
+    if not np.all(roll.bar_lengths[first : first + bars] == resolution.steps):
+        raise ValueError(f"bars {first} to {first + bars - 1} are not all in 4/4")
+    start = int(roll.downbeats[first])
+    count = bars * resolution.steps
+    keys = slice(resolution.lowest, resolution.lowest + resolution.pitches)
+    held = roll.held[:, start : start + count, keys]
+    onsets = struck(held, roll.onsets[:, start : start + count, keys])
+    if resolution.strikes_only:
+        # Ringing on from before the first bar is no stroke in it.
+        onsets[DRUMS, 0] &= roll.onsets[DRUMS, start, keys]
+        held = held.copy()
+        held[DRUMS] = onsets[DRUMS]
+    out = []
+    for array in (held, onsets):
+        padded = np.pad(array, ((0, 0), (0, count - array.shape[1]), (0, 0)))
+        out.append(np.ascontiguousarray(padded.transpose(1, 2, 0)).reshape(resolution.shape(bars)))
+    return out[0], out[1]
+
+
+def articulate(held: np.ndarray, onsets: np.ndarray, drums: bool = True) -> np.ndarray:
+    """``held`` with a gap of one step before every note that repeats its key at once, as LPD writes it.
+
+    Without it repeated notes of a binary roll melt into one. A note of a single step cannot give one up.
+
+    Args:
+        held, onsets: bool (..., steps, pitches, tracks), time on the third axis from the end and in one piece.
+        drums: also for the first track.
+    """
+    out = held.copy()
+    gap = held[..., :-1, :, :] & ~onsets[..., :-1, :, :] & onsets[..., 1:, :, :]
+    if not drums:
+        gap[..., DRUMS] = False
+    out[..., :-1, :, :] &= ~gap
+    return out
+
+
+def from_tensor(
+    tensor: np.ndarray,
+    resolution: Resolution,
+    tempo: float = 120.0,
+    programs: tuple[int, ...] = PROGRAMS,
+    onsets: np.ndarray | None = None,
+    name: str = "",
+) -> PianoRoll:
+    """A tensor as a roll in 4/4 at a steady tempo.
+
+    Args:
+        tensor: bool, or numbers of which those above 0.5 sound: (bars, steps, pitches, 5), or with phrases in front
+            (phrases, bars, ...), which follow one another.
+        resolution: of the tensor.
+        tempo: quarter notes a minute.
+        programs: of the tracks.
+        onsets: bool, as ``tensor``; None strikes a key where it starts to sound, and a drum of a coarse tensor
+            (:attr:`Resolution.strikes_only`) at every step.
+        name: of the piece.
+
+    Raises:
+        ValueError: if the tensor has another shape.
+    """
+    tensor = np.asarray(tensor)
+    if tensor.ndim not in (4, 5) or tensor.shape[-3:] != resolution.shape()[1:]:
+        raise ValueError(f"a tensor of shape {tensor.shape} is not at the {resolution.name} resolution")
+    flat = _timed(tensor, resolution)
+    held = np.zeros((len(TRACKS), flat.shape[1], PITCHES), dtype=bool)
+    keys = slice(resolution.lowest, resolution.lowest + resolution.pitches)
+    held[:, :, keys] = flat
+    marks = np.zeros_like(held)
+    if onsets is not None:
+        marks[:, :, keys] = _timed(np.asarray(onsets), resolution)
+    elif resolution.strikes_only:
+        marks[DRUMS] = held[DRUMS]
+    steps = held.shape[1]
+    return PianoRoll(
+        held, struck(held, marks), resolution.steps_per_beat, np.full(steps, float(tempo)),
+        np.arange(0, steps, resolution.steps), (Metre(0, 4, 4),), tuple(programs), name,
+    )  # fmt: skip
+
+
+def _timed(tensor: np.ndarray, resolution: Resolution) -> np.ndarray:
+    """bool (5, time, pitches)."""
+    binary = tensor if tensor.dtype == bool else tensor > 0.5
+    return binary.reshape(-1, resolution.pitches, len(TRACKS)).transpose(2, 0, 1)
