@@ -1,0 +1,109 @@
+"""``d2m evaluate listening``: let people rate the music, blindly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from d2m.cli.console import stage_bars
+from d2m.errors import D2MError
+
+app = typer.Typer(help="Listening tests: make a page, serve it, analyse the answers.", no_args_is_help=True)
+
+_Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on stdout.")]
+_Test = Annotated[str, typer.Argument(metavar="TEST", help="Folder of the test.")]
+
+
+@app.command()
+def make(
+    systems: Annotated[
+        list[str], typer.Option("--system", metavar="NAME=DIR", help="A system and its clips; give several.")
+    ],
+    output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help="Folder to make.")],
+    questions: Annotated[str, typer.Option(metavar="NAME|FILE", help="dance, music, or a TOML file.")] = "dance",
+    reference: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The system that is real music; anchors are made from it.")
+    ] = None,
+    anchors: Annotated[bool, typer.Option(help="Hide anchors among the systems (with --reference).")] = True,
+    trials: Annotated[int, typer.Option(min=0, help="Clips that one listener hears; 0 for all.")] = 0,
+    checks: Annotated[int, typer.Option(min=0, help="Clips with beeps to count.")] = 2,
+    title: Annotated[str, typer.Option(help="Shown to listeners.")] = "Listening test",
+    seed: Annotated[int, typer.Option(min=0, help="Of blinding and beeps.")] = 0,
+) -> None:
+    """Build the page: blinded, equally loud clips; files of one dance have the same name in every folder."""
+    from d2m.evaluation.listening.make import ListeningTest, make_test
+    from d2m.evaluation.listening.questions import read_questions
+
+    folders: dict[str, Path] = {}
+    for system in systems:
+        name, equals, folder = system.partition("=")
+        if not name or not equals or not folder or name in folders:
+            raise D2MError(f"'{system}' is not NAME=DIR with a name of its own")
+        folders[name] = Path(folder)
+    test = ListeningTest(title, read_questions(questions), trials, checks, anchors, seed)
+    with stage_bars({"clips": "clips"}, "listening test") as tell:
+        made = make_test(folders, Path(output), test, reference, lambda done, of: tell("clips", done / of))
+    if made["left_out"]:
+        typer.echo(f"left out, not in every folder: {', '.join(made['left_out'])}", err=True)
+    typer.echo(f"{made['items']} items, {made['clips']} clips: open {Path(output) / 'page' / 'index.html'}, or run")
+    typer.echo(f"  d2m evaluate listening serve {output}")
+
+
+@app.command()
+def serve(
+    test: _Test,
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for everyone.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8080,
+) -> None:
+    """Show the page to listeners and keep their answers in TEST/answers, until Ctrl-C."""
+    from d2m.evaluation.listening.server import ListeningServer
+
+    with ListeningServer(Path(test), host, port) as server:
+        typer.echo(f"listening test at {server.url}, answers go to {server.answers}; end with Ctrl-C")
+        server.serve_forever()
+
+
+@app.command()
+def analyse(
+    test: _Test,
+    answers: Annotated[str | None, typer.Option(metavar="DIR", help="Answers, if not in TEST/answers.")] = None,
+    keep_all: Annotated[bool, typer.Option("--keep-all", help="Use unreliable listeners, too.")] = False,
+    as_json: _Json = False,
+) -> None:
+    """Means with 95 % intervals, tests between systems, agreement of the listeners."""
+    from d2m.evaluation.listening.analysis import analyse as judge
+    from d2m.evaluation.listening.analysis import read_answers
+
+    listeners, refused = read_answers(Path(test), Path(answers) if answers else None)
+    report = judge(listeners, keep_all) | {"refused": refused}
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(report, indent=2, ensure_ascii=False))
+        return
+    _tell(report)
+
+
+def _tell(report: dict[str, Any]) -> None:
+    typer.echo(f"{report['listeners']} listeners")
+    for name, why in {**report["left_out"], **report["refused"]}.items():
+        typer.echo(f"  left out: {name}, {why}")
+    for question, found in report["questions"].items():
+        reliability = found["reliability"]
+        typer.echo(
+            f"\n{question} (alpha {_figure(reliability['alpha'])}, agreement {_figure(reliability['agreement'])})"
+        )
+        for system, score in sorted(found["scores"].items(), key=lambda entry: -entry[1]["mean"]):
+            between = f"{_figure(score['low'])} to {_figure(score['high'])}"
+            typer.echo(f"  {system:<28} {score['mean']:.2f}  ({between}; {score['clips']} ratings)")
+        for pair in found["pairs"]:
+            typer.echo(
+                f"  {pair['first']} - {pair['second']}: {_figure(pair['difference'], '+.2f')}, "
+                f"preferred by {_figure(pair['preference'], '.0%')}, p = {pair['p_holm']:.3g} (Holm)"
+            )
+
+
+def _figure(value: float | None, form: str = ".2f") -> str:
+    return "unknown" if value is None else format(value, form)
