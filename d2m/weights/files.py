@@ -29,6 +29,7 @@ KINDS: dict[str, str] = {
     "spectral-codec": "a spectral VQ codec",
     "jukebox-vqvae": "a JukeBox VQ-VAE",
     "generator": "a music generator",
+    "musegan": "a MuseGAN",
     "d2m-gan-motion-encoder": "a D2M-GAN motion encoder",
     "d2m-gan-generator": "a D2M-GAN generator",
     "discriminator": "a discriminator",

@@ -1,0 +1,94 @@
+"""Whole pieces from a MuseGAN: phrases in a row, and a band around a track of somebody else's piece."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from d2m.errors import D2MError
+from d2m.symbolic.musegan.config import BEATS
+from d2m.symbolic.musegan.sampler import MuseGan
+from d2m.symbolic.pianoroll import PianoRoll, plays, struck
+from d2m.symbolic.pianoroll_tensor import Resolution, articulate, from_tensor, to_tensor, whole_bars
+from d2m.symbolic.tracks import PROGRAMS
+from d2m.types import TRACKS
+
+
+def resolution_of(muse: MuseGan) -> Resolution:
+    """The resolution of a model's phrases."""
+    config = muse.config
+    return Resolution("own", config.steps, config.pitches, config.lowest)
+
+
+def generate_roll(
+    muse: MuseGan,
+    phrases: int = 4,
+    seed: int = 0,
+    binarise: str = "threshold",
+    tempo: float = 110.0,
+    related: bool = True,
+) -> PianoRoll:
+    """Phrases one after another; arguments as of :meth:`~d2m.symbolic.musegan.sampler.MuseGan.generate`."""
+    made = muse.generate(phrases, seed, binarise, related)
+    return from_tensor(made, resolution_of(muse), tempo, name=muse.name)
+
+
+def accompany_roll(muse: MuseGan, roll: PianoRoll, seed: int = 0, binarise: str = "threshold") -> PianoRoll:
+    """A piece with the given track as it was, and all others made anew.
+
+    Bars that are not in 4/4, such as a pickup, keep the given track alone.
+
+    Args:
+        muse: a model with a given track.
+        roll: the piece, at any resolution; its other tracks are left out.
+        seed, binarise: as of :meth:`~d2m.symbolic.musegan.sampler.MuseGan.accompany`.
+
+    Raises:
+        D2MError: if the piece does not play the track, has no bar in 4/4, or is too long; or if the model takes no
+            track.
+    """
+    config = muse.config
+    if not config.conditional:
+        raise D2MError(f"{muse.name or 'this model'} makes music from scratch; choose a model with a given track")
+    name = TRACKS[config.condition]
+    if not roll.held[config.condition].any():
+        played = ", ".join(plays(roll)) or "nothing"
+        raise D2MError(f"the music has no {name} track to accompany, it plays {played}")
+    resolution = resolution_of(muse)
+    coarse = roll.resampled(config.steps // BEATS)
+    whole = whole_bars(coarse)
+    if not whole.any():
+        raise D2MError("the music has no bar in 4/4, and MuseGAN knows no other metre")
+    given = np.zeros((len(whole), config.steps, config.pitches), dtype=bool)
+    for bar in np.flatnonzero(whole).tolist():
+        held, onsets = to_tensor(coarse, resolution, bar, 1)
+        flat = articulate(held[0], onsets[0], not resolution.strikes_only)
+        given[bar] = flat[..., config.condition]
+    made = muse.accompany(given, seed, binarise)
+    return _around(roll, coarse, made, whole, muse)
+
+
+def _around(roll: PianoRoll, coarse: PianoRoll, made: np.ndarray, whole: np.ndarray, muse: MuseGan) -> PianoRoll:
+    """The generated bars laid into the piece, at its own resolution."""
+    config = muse.config
+    held = np.zeros((len(TRACKS), coarse.steps, coarse.held.shape[2]), dtype=bool)
+    keys = slice(config.lowest, config.lowest + config.pitches)
+    for bar in np.flatnonzero(whole).tolist():
+        start = int(coarse.downbeats[bar])
+        length = min(config.steps, coarse.steps - start)
+        held[:, start : start + length, keys] = made[bar, :length].transpose(2, 0, 1)
+    marks = np.zeros_like(held)
+    if resolution_of(muse).strikes_only:
+        marks[0] = held[0]
+    programs = tuple(
+        program if number == config.condition else usual
+        for number, (program, usual) in enumerate(zip(roll.programs, PROGRAMS, strict=True))
+    )
+    fine = replace(coarse, held=held, onsets=struck(held, marks)).resampled(roll.steps_per_beat)
+    steps = min(fine.steps, roll.steps)
+    new_held, new_onsets = np.zeros_like(roll.held), np.zeros_like(roll.onsets)
+    new_held[:, :steps], new_onsets[:, :steps] = fine.held[:, :steps], fine.onsets[:, :steps]
+    new_held[config.condition] = roll.held[config.condition]
+    new_onsets[config.condition] = roll.onsets[config.condition]
+    return replace(roll, held=new_held, onsets=struck(new_held, new_onsets), programs=programs)

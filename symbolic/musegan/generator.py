@@ -1,0 +1,206 @@
+"""MuseGAN's generator: temporal generators, bar generators, and the encoder of a given track.
+
+Dong et al. 2018, sections "Modeling the Temporal Structure" and "MuseGAN", layer tables in the paper's appendix:
+
+    G(z) = { G_bar,i( z, G_temp(z_t)(t), z_i, G_temp,i(z_i,t)(t) ) }   for tracks i and bars t
+
+With a given track y there is no temporal generator: the time-dependent vectors are drawn anew for each bar, and the
+course of the music comes from the encoder's view E(y(t)) of the bar.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from d2m.symbolic.musegan.config import BEATS, OCTAVE, MuseGanConfig
+from d2m.symbolic.musegan.latents import Latents
+from d2m.symbolic.musegan.layers import PITCHES, STEPS, Grow, Shrink, prime_factors
+
+#: Channels of the bar generator's layers in time, in multiples of its width; the last goes for all further ones.
+_CHANNELS = (4, 2, 2, 1, 1)
+
+#: What the encoder saw, by (steps, octaves).
+Encoded = dict[tuple[int, int], Tensor]
+
+
+class TemporalGenerator(nn.Module):
+    """G_temp: one random vector (B, z) -> one a bar (B, bars, z)."""
+
+    def __init__(self, vector: int, bars: int, hidden: int) -> None:
+        super().__init__()
+        first = max(1, bars // 2)
+        self.first = first
+        self.spread = nn.Linear(vector, first * hidden, bias=False)
+        self.norm = nn.BatchNorm1d(hidden)
+        self.join = nn.ConvTranspose1d(hidden, vector, bars - first + 1, bias=False)
+        self.last_norm = nn.BatchNorm1d(vector)
+
+    def forward(self, z: Tensor) -> Tensor:
+        x = self.spread(z).view(len(z) * self.first, -1)
+        x = torch.relu(self.norm(x)).view(len(z), self.first, -1)
+        return torch.relu(self.last_norm(self.join(x.transpose(1, 2)))).transpose(1, 2)
+
+
+class BarEncoder(nn.Module):
+    """E: bars of the given track (B, bars, steps, pitches, 1) -> what it sees at each size on the way down."""
+
+    def __init__(self, config: MuseGanConfig) -> None:
+        super().__init__()
+        width = config.encoder_width
+        octaves = config.pitches // OCTAVE
+        self.octaves = Shrink(1, width, OCTAVE, OCTAVE, PITCHES, norm=True)
+        self.all_octaves = Shrink(width, width, octaves, octaves, PITCHES, norm=True)
+        factors = reversed(prime_factors(config.steps // 2))
+        self.steps = nn.ModuleList(Shrink(width, width, factor, factor, STEPS, norm=True) for factor in factors)
+
+    def forward(self, track: Tensor) -> Encoded:
+        seen = {}
+        x = track
+        for layer in (self.octaves, self.all_octaves, *self.steps):
+            x = layer(x)
+            seen[x.shape[2], x.shape[3]] = x
+        return seen
+
+
+class BarGenerator(nn.Module):
+    """G_bar: a vector a bar (B, bars, latent) -> logits (B, bars, steps, pitches, tracks).
+
+    Time grows first, then pitch; with two streams a branch at the level of beats grows pitch first, then time.
+
+    Args:
+        config: sizes.
+        tracks: channels of its output.
+    """
+
+    def __init__(self, config: MuseGanConfig, tracks: int) -> None:
+        super().__init__()
+        width, octaves = config.width, config.pitches // OCTAVE
+        seen = config.encoder_width if config.conditional else 0
+        self.start = Grow(config.latent, 2 * _CHANNELS[0] * width, 1, STEPS)
+        self.steps, channels, size = nn.ModuleList(), _CHANNELS[0] * width, 2
+        self.held = None
+        for number, factor in enumerate(prime_factors(config.steps // 2)):
+            wider = _CHANNELS[min(number, len(_CHANNELS) - 1)] * width
+            self.steps.append(Grow(channels + seen, wider, factor, STEPS))
+            channels, size = wider, size * factor
+            if config.streams > 1 and size == BEATS:
+                self.held = nn.Sequential(
+                    Grow(channels, width, octaves, PITCHES),
+                    Grow(width, width // 4, OCTAVE, PITCHES),
+                    Grow(width // 4, tracks, config.steps // BEATS, STEPS, last=True),
+                )
+        self.octaves = Grow(channels + seen, width // 2, octaves, PITCHES)
+        self.semitones = Grow(width // 2 + seen, tracks, OCTAVE, PITCHES, last=True)
+
+    def forward(self, z: Tensor, encoded: Encoded | None = None) -> Tensor:
+        batch, bars, _ = z.shape
+        x = self.start(z.view(batch, bars, 1, 1, -1)).view(batch, bars, 2, 1, -1)
+        held = None
+        for layer in self.steps:
+            x = layer(_joined(x, encoded))
+            if self.held is not None and x.shape[2] == BEATS:
+                held = self.held(x)
+        logits = self.semitones(_joined(self.octaves(_joined(x, encoded)), encoded))
+        return logits if held is None else logits + held
+
+
+class Generator(nn.Module):
+    """The whole generator of any of the three models, from scratch or with a given track.
+
+    Args:
+        config: model and sizes.
+    """
+
+    def __init__(self, config: MuseGanConfig) -> None:
+        super().__init__()
+        self.config = config
+        made = len(config.made)
+        private = config.model != "composer"
+        self.shared_time = self.private_time = self.encoder = None
+        if config.conditional:
+            self.encoder = BarEncoder(config)
+        else:
+            if config.model != "jamming":
+                self.shared_time = self._temporal()
+            if private:
+                self.private_time = nn.ModuleList(self._temporal() for _ in range(made))
+        self.bars = nn.ModuleList(BarGenerator(config, 1 if private else made) for _ in range(made if private else 1))
+        place = (config.steps, config.pitches) if config.prior else (1, 1)
+        self.prior = nn.Parameter(torch.zeros(*place, made))
+
+    def _temporal(self) -> TemporalGenerator:
+        return TemporalGenerator(self.config.vector, self.config.bars, self.config.temporal_width)
+
+    def start_from(self, mean: Tensor) -> None:
+        """Set the bias of the output so that an untrained generator has the data's density.
+
+        Args:
+            mean: share of phrases with a note at each (step, pitch, track) of a bar, (steps, pitches, tracks).
+        """
+        mean = mean[..., list(self.config.made)]
+        if not self.config.prior:
+            mean = mean.mean((0, 1), keepdim=True)
+        # The output is tanh(x) = 2 sigmoid(2x) - 1; bounded, since a place without any gradient never comes to life.
+        self.prior.data.copy_((torch.logit(mean.clamp(1e-4, 1 - 1e-4)) / 2).clamp(-2, 2))
+
+    def logits(self, latents: Latents, condition: Tensor | None = None) -> Tensor:
+        """Like :meth:`forward`, but before the tanh and without the given track."""
+        encoded = None if condition is None or self.encoder is None else self.encoder(condition.unsqueeze(-1))
+        if (encoded is None) == self.config.conditional:
+            raise ValueError("a track must be given to the conditional model, and to no other")
+        outputs = [bars(z, encoded) for z, bars in zip(self._inputs(latents, condition), self.bars, strict=True)]
+        return torch.cat(outputs, -1).float() + self.prior
+
+    def forward(self, latents: Latents, condition: Tensor | None = None) -> Tensor:
+        """Phrases (B, bars, steps, pitches, tracks) within -1..1, where a note is 1 and none -1.
+
+        Args:
+            latents: random vectors; time-dependent ones one a bar where a track is given.
+            condition: the given track (B, bars, steps, pitches) of -1 and 1, which takes its place in the output.
+        """
+        made = torch.tanh(self.logits(latents, condition))
+        return made if condition is None else insert_track(made, condition, self.config.condition)
+
+    def _inputs(self, latents: Latents, condition: Tensor | None) -> list[Tensor]:
+        """For each bar generator its vectors, side by side: (B, bars, latent)."""
+        config, inputs = self.config, []
+        bars = config.bars if condition is None else condition.shape[1]
+        shared = []
+        if latents.inter is not None:
+            shared = [_repeated(latents.inter, bars), _in_time(self.shared_time, latents.inter_time)]
+        if latents.intra is None:
+            return [torch.cat(shared, -1)]
+        for number, track in enumerate(config.made):
+            temporal = None if self.private_time is None else self.private_time[number]
+            private = [
+                _repeated(latents.intra[:, track], bars),
+                _in_time(temporal, latents.intra_time[:, track]),
+            ]
+            inputs.append(torch.cat(shared + private, -1))
+        return inputs
+
+
+def insert_track(made: Tensor, given: Tensor, position: int) -> Tensor:
+    """The phrase with the given track (B, bars, steps, pitches) between the made ones (..., tracks - 1)."""
+    return torch.cat([made[..., :position], given.unsqueeze(-1), made[..., position:]], -1)
+
+
+def parameter_count(module: nn.Module) -> int:
+    """How many numbers a network has learnt."""
+    return sum(math.prod(parameter.shape) for parameter in module.parameters())
+
+
+def _joined(x: Tensor, encoded: Encoded | None) -> Tensor:
+    """With what the encoder saw at this size beside it."""
+    return x if encoded is None else torch.cat([x, encoded[x.shape[2], x.shape[3]].to(x.dtype)], -1)
+
+
+def _repeated(z: Tensor, bars: int) -> Tensor:
+    return z.unsqueeze(1).expand(-1, bars, -1)
+
+
+def _in_time(temporal: TemporalGenerator | None, z: Tensor) -> Tensor:
+    return z if temporal is None else temporal(z)

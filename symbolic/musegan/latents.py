@@ -1,0 +1,98 @@
+"""The random vectors that a phrase is made from: between and within tracks, for the whole phrase and for its course.
+
+Dong et al. 2018, section "MuseGAN": an inter-track time-independent vector z, an inter-track time-dependent z_t, and
+for each track an intra-track time-independent z_i and an intra-track time-dependent z_i,t. The jamming model has only
+the intra-track ones, the composer only the inter-track ones. From scratch, a time-dependent vector is one vector that
+a temporal generator turns into one a bar; with a given track it is one random vector a bar.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from d2m.symbolic.musegan.config import MuseGanConfig
+
+
+class Latents(NamedTuple):
+    """Random vectors of B phrases; z is :attr:`MuseGanConfig.vector`, M the number of tracks.
+
+    Attributes:
+        inter: (B, z), or None in the jamming model.
+        inter_time: (B, z) from scratch, (B, bars, z) with a given track, or None in the jamming model.
+        intra: (B, M, z), or None in the composer model.
+        intra_time: (B, M, z) or (B, M, bars, z), or None in the composer model.
+    """
+
+    inter: Tensor | None
+    inter_time: Tensor | None
+    intra: Tensor | None
+    intra_time: Tensor | None
+
+    def to(self, device: torch.device | str) -> Latents:
+        """The same on a device."""
+        return Latents(*(None if value is None else value.to(device) for value in self))
+
+    def __getitem__(self, rows):  # noqa: ANN001 - an index as tensors take it
+        """Some of the phrases: ``latents[3:5]``."""
+        return Latents(*(None if value is None else value[rows] for value in self))
+
+
+def draw(config: MuseGanConfig, rng: np.random.Generator, count: int, bars: int | None = None) -> Latents:
+    """Standard normal random vectors.
+
+    Args:
+        config: of the model.
+        rng: source of the numbers.
+        count: B.
+        bars: of the conditional model, by default those of the configuration; no other model can choose.
+    """
+    course = (bars or config.bars,) if config.conditional else ()
+    inter = intra = (None, None)
+    if config.model != "jamming":
+        inter = (_normal(rng, (count, config.vector)), _normal(rng, (count, *course, config.vector)))
+    if config.model != "composer":
+        tracks = (count, config.tracks)
+        intra = (_normal(rng, (*tracks, config.vector)), _normal(rng, (*tracks, *course, config.vector)))
+    return Latents(*inter, *intra)
+
+
+def between(first: Latents, second: Latents, weight: float) -> Latents:
+    """Each vector on the way from ``first`` (weight 0) to ``second`` (weight 1), along the sphere.
+
+    Random vectors lie close to a sphere, and a straight line between two of them leaves it (White 2016, "Sampling
+    Generative Networks"); the authors' interpolations follow it, too.
+    """
+    return Latents(*(None if a is None else _arc(a, b, weight) for a, b in zip(first, second, strict=True)))
+
+
+def grid(corner: Latents, other: Latents, count: int) -> list[list[Latents]]:
+    """The authors' picture of what the kinds of vectors do: ``count`` x ``count`` points.
+
+    Down the rows the inter-track vectors go from those of ``corner`` to those of ``other``, along the columns the
+    intra-track ones do.
+    """
+    points = []
+    for row in np.linspace(0, 1, count):
+        inter = between(corner, other, float(row))
+        points.append([])
+        for column in np.linspace(0, 1, count):
+            intra = between(corner, other, float(column))
+            points[-1].append(Latents(inter.inter, inter.inter_time, intra.intra, intra.intra_time))
+    return points
+
+
+def _normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Tensor:
+    return torch.from_numpy(rng.standard_normal(shape, dtype=np.float32))
+
+
+def _arc(a: Tensor, b: Tensor, weight: float) -> Tensor:
+    cosine = torch.nn.functional.cosine_similarity(a, b, dim=-1).clamp(-1, 1).unsqueeze(-1)
+    angle = torch.arccos(cosine)
+    straight = (1 - weight) * a + weight * b
+    arc = (torch.sin((1 - weight) * angle) * a + torch.sin(weight * angle) * b) / torch.sin(angle).clamp(min=1e-6)
+    # Vectors in the same or the opposite direction have no arc between them.
+    return torch.where(cosine.abs() > 1 - 1e-6, straight, arc)
