@@ -35,6 +35,10 @@ _DAMAGED = (
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
+class Damaged(D2MError):
+    """An archive that had better be deleted."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """How much an archive may hold.
@@ -65,7 +69,8 @@ def unpack(
         progress: called with bytes of the archive read so far and in all; for zip files, of their content.
 
     Raises:
-        D2MError: if the archive is damaged, hostile or too large, or the folder exists or cannot be written.
+        Damaged: if the archive is damaged, hostile or too large.
+        D2MError: if the folder exists or cannot be written.
     """
     archive, folder, limits = Path(archive), Path(folder), limits or Limits()
     if folder.exists():
@@ -80,7 +85,7 @@ def unpack(
         os.replace(partial, folder)
         partial = None
     except _DAMAGED as error:
-        raise D2MError(f"{archive} is damaged or no zip or tar file; download it again") from error
+        raise Damaged(f"{archive} is damaged or no zip or tar file; download it again") from error
     except OSError as error:
         raise D2MError(f"cannot unpack {archive} to {folder}: {error.strerror or error}") from error
     finally:
@@ -170,17 +175,17 @@ def _unpack_all(archive: Path, members: _Members, folder: Path, limits: Limits, 
     written, names = 0, set()
     for count, member in enumerate(members.each, start=1):
         if count > limits.files:
-            raise D2MError(f"{archive} holds more than {limits.files} files; it is not the data expected")
+            raise Damaged(f"{archive} holds more than {limits.files} files; it is not the data expected")
         path = _inside(archive, member)
         if path is None:
             continue
         if member.kind != "file" and member.kind != "folder":
-            raise D2MError(f"{archive} holds {member.name[:80]!r}, which is {_article(member.kind)}; do not use it")
+            raise Damaged(f"{archive} holds {member.name[:80]!r}, which is {_article(member.kind)}; do not use it")
         if member.kind == "folder":
             (folder / path).mkdir(parents=True, exist_ok=True)
             continue
         if (key := str(path).casefold()) in names:
-            raise D2MError(f"{archive} holds {member.name[:80]!r} twice; do not use it")
+            raise Damaged(f"{archive} holds {member.name[:80]!r} twice; do not use it")
         names.add(key)
         if shutil.disk_usage(folder).free < member.size:
             raise D2MError(f"{archive} needs more space than is free in {folder.parent}; choose another folder")
@@ -190,7 +195,7 @@ def _unpack_all(archive: Path, members: _Members, folder: Path, limits: Limits, 
                 written += len(block)
                 # counted, not believed
                 if written > most:
-                    raise D2MError(f"{archive} unpacks to more than {most // 1_000_000} MB; do not use it")
+                    raise Damaged(f"{archive} unpacks to more than {most // 1_000_000} MB; do not use it")
                 out.write(block)
                 progress(written if members.done is None else members.done(), members.total)
 
@@ -216,7 +221,7 @@ def _inside(archive: Path, member: _Member) -> PurePosixPath | None:
         or len(member.name) > 1000
     )
     if bad:
-        raise D2MError(f"{archive} holds {member.name[:80]!r}, which would be written elsewhere; do not use it")
+        raise Damaged(f"{archive} holds {member.name[:80]!r}, which would be written elsewhere; do not use it")
     return path if path.parts else None
 
 

@@ -71,6 +71,125 @@ def prepare(
         typer.echo(f"and {len(outcome.skipped) - 10} more: see {out / 'skipped.json'}", err=True)
 
 
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="AIST++, TikTok, the authors' pieces, or a prepared folder.")],
+    processes: Annotated[int, typer.Option(help="Processes at a time.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+) -> None:
+    """Read all of a data set: files, counts, what is in two splits; status 1 if anything is wrong."""
+    import json
+
+    from d2m.datasets.verify import verify as read_all
+
+    with _bars({"sequences": "sequences"}) as tell:
+        report = read_all(folder, processes=processes, progress=lambda done, total: tell("sequences", done, total))
+    if as_json:
+        typer.echo(json.dumps(report.plain(), indent=2, ensure_ascii=False))
+    else:
+        _tell_report(report)
+    if not report.sound:
+        typer.echo(f"error: {len(report.problems)} things are wrong in {folder}; they are listed above", err=True)
+        raise typer.Exit(1)
+
+
+def _tell_report(report) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("split", "sequences", "minutes", "music", "genres", box=None, header_style="bold")
+    for split, count in report.sequences.items():
+        genres = " ".join(f"{code[1:]} {number}" for code, number in report.genres[split].items())
+        table.add_row(split, f"{count:,}", f"{report.seconds[split] / 60:.1f}", str(report.songs[split]), genres)
+    typer.echo(f"{report.folder}: {report.kind}")
+    Console().print(table)
+    for note in report.notes:
+        typer.echo(f"note: {note}")
+    for problem in report.problems:
+        typer.echo(f"{problem.name}: {problem.what}")
+
+
+@app.command("download")
+def download_data(
+    what: Annotated[str | None, typer.Argument(help="A name from --list, or a web address.")] = None,
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder; for a web address the file.")] = None,
+    part: Annotated[list[str] | None, typer.Option(help="Only this part, or all; may be repeated.")] = None,
+    camera: Annotated[int, typer.Option(help="Which view's videos, 1 to 9.")] = 1,
+    sha256: Annotated[str | None, typer.Option(help="Checksum of the file at a web address.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="I have read the terms and agree to them.")] = False,
+    show: Annotated[bool, typer.Option("--list", help="What there is, from whom, on which terms.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --list: one JSON object on stdout.")] = False,
+) -> None:
+    """Download a data set and unpack it, or what is still missing of it; a broken download goes on."""
+    from d2m.datasets.catalogue import offer
+    from d2m.datasets.download import agreed, fetch
+    from d2m.download import download, file_name
+    from d2m.errors import D2MError
+
+    if show:
+        _list_offers(as_json)
+        return
+    if what is None:
+        raise D2MError("say what to download; d2m data download --list shows what there is")
+    if "://" in what:
+        with _transfer_bars() as tell:
+            path = download(
+                what, out or Path(file_name(what)), sha256=sha256, progress=lambda *n: tell(file_name(what), *n)
+            )
+        typer.echo(f"{path}: {path.stat().st_size:,} bytes", err=True)
+        return
+    wanted = offer(what)
+    agreed(wanted, yes)
+    if out is None:
+        raise D2MError(f"say where to put {what} with -o FOLDER")
+    with _transfer_bars() as tell:
+        there = fetch(wanted, out, part, accept=yes, camera=camera, progress=tell)
+    typer.echo(f"{wanted.title} in {out}: {len(there)} files or parts; licence: {wanted.licence}", err=True)
+
+
+def _list_offers(as_json: bool) -> None:
+    import dataclasses
+    import json
+
+    from d2m.datasets.catalogue import CATALOGUE
+
+    if as_json:
+        offers = [dataclasses.asdict(offer) for offer in CATALOGUE.values()]
+        typer.echo(json.dumps({"data_sets": offers}, indent=2, ensure_ascii=False))
+        return
+    for offer in CATALOGUE.values():
+        typer.echo(f"{offer.name}: {offer.title}")
+        typer.echo(f"  licence: {offer.licence} ({offer.terms})")
+        for part in offer.parts:
+            size = f", about {part.size / 1e6:,.0f} MB" if part.size >= 1e6 else ""
+            typer.echo(f"  part {part.name}{size}{'' if part.needed else ', if asked for'}")
+        if offer.note:
+            typer.echo(f"  {offer.note}")
+
+
+@contextlib.contextmanager
+def _transfer_bars() -> Iterator[Callable[[str, int, int | None], None]]:
+    """A bar per file; yields what to call with (name, bytes done, bytes in all or None)."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
+    )  # fmt: skip
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks = {}
+
+        def tell(name: str, done: int, total: int | None) -> None:
+            if name not in tasks:
+                for old in tasks.values():
+                    bars.remove_task(old)
+                tasks.clear()
+                tasks[name] = bars.add_task(name, total=total)
+            bars.update(tasks[name], completed=done, total=total)
+
+        yield tell
+
+
 def _source(kind: str, root: Path, visual: Path | None, protocol: str):
     from d2m.datasets.prepare_aist import AistSource
     from d2m.datasets.prepare_pieces import PiecesSource, is_pieces
