@@ -15,6 +15,8 @@ Metrics
   rendered pop songs: Opus at 12 kbit/s 0.29, MP3 at 32 kbit/s 0.23, white noise of the same power about 0.8.
 * :func:`stft_distance`: spectral convergence and log-magnitude distance, averaged over several resolutions.
 * :func:`onset_correlation`: Pearson correlation of onset envelopes, -1..1; do the notes start together?
+* :func:`signal_to_noise`, :func:`scale_invariant_ratio`: decibels, for reconstructions only: a codec that invents the
+  phase, or music played anew, is near 0 or below however good it sounds.
 * :func:`music_distance` between :func:`embed` of two sets of recordings: a Fréchet distance
   (:func:`frechet_distance`); 0 is the same distribution.
 
@@ -25,7 +27,8 @@ K. Kilgour et al., "Fréchet Audio Distance: A Reference-Free Metric for Evaluat
 Interspeech 2019 (the distance; its embedding is a network that we do not have).
 O. Ledoit and M. Wolf, "A well-conditioned estimator for large-dimensional covariance matrices", J.
 Multivariate Analysis 88, 2004 (shrinkage). A. Gui et al., "Adapting Fréchet Audio Distance for Generative
-Music Evaluation", ICASSP 2024 (bias at small sample sizes).
+Music Evaluation", ICASSP 2024 (bias at small sample sizes). J. Le Roux, S. Wisdom, H. Erdogan and J. R. Hershey, "SDR -
+half-baked or well done?", ICASSP 2019, section 2 (SI-SDR).
 """
 
 from __future__ import annotations
@@ -39,10 +42,14 @@ import numpy as np
 LENGTH_TOLERANCE = 0.1
 #: Smallest mel magnitude told from silence; -80 dB.
 FLOOR = 1e-4
+#: A signal-to-noise ratio is not told from this many decibels, which identical recordings have.
+MOST_DECIBELS = 120.0
 #: Loudness that recordings are brought to before they are embedded, LUFS.
 EMBEDDING_LUFS = -20.0
-#: Mel bands of the embedding; frames of one window (2.97 s at 22050 Hz); frames from one window to the next.
-EMBEDDING_MELS, EMBEDDING_FRAMES, EMBEDDING_STEP = 40, 256, 128
+#: Mel bands of the embedding; frames of one window (2.97 s at 22050 Hz).
+EMBEDDING_MELS, EMBEDDING_FRAMES = 40, 256
+#: Values of the embedding; shortest window in frames (2 s), below which nothing fluctuates at 0.5 to 1 Hz.
+EMBEDDING_SIZE, SHORTEST_EMBEDDING = 161, 172
 #: Groups of mel bands, from bass to treble, whose rhythm is described; edges of the bands of fluctuation, hertz.
 REGISTERS = 8
 RHYTHM_BANDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
@@ -131,6 +138,36 @@ def stft_distance(
     return StftDistance(float(np.mean(convergence)), float(np.mean(log_magnitude)))
 
 
+def signal_to_noise(output: np.ndarray, reference: np.ndarray, sample_rate: int) -> float:
+    """Power of the reference over that of the difference, decibels, at most 120; for reconstructions, sample by sample.
+
+    NaN for a silent reference.
+    """
+    output, reference = (w.astype(np.float64) for w in _same_length(output, reference, sample_rate))
+    return _ratio(reference, output - reference)
+
+
+def scale_invariant_ratio(output: np.ndarray, reference: np.ndarray, sample_rate: int) -> float:
+    """SI-SDR (Le Roux et al. 2019), decibels, at most 120: the same for an output at any level, means taken off.
+
+    NaN for a silent reference, -120 for an output that has nothing of it.
+    """
+    output, reference = (w.astype(np.float64) for w in _same_length(output, reference, sample_rate))
+    output, reference = output - output.mean(), reference - reference.mean()
+    power = float(reference @ reference)
+    if power <= 0:
+        return float("nan")
+    target = (output @ reference / power) * reference
+    return _ratio(target, output - target) if target.any() else -MOST_DECIBELS
+
+
+def _ratio(signal: np.ndarray, noise: np.ndarray) -> float:
+    power, rest = float(signal @ signal), float(noise @ noise)
+    if power <= 0:
+        return float("nan")
+    return float(np.clip(-10 * np.log10(rest / power + 10 ** (-MOST_DECIBELS / 10)), -MOST_DECIBELS, MOST_DECIBELS))
+
+
 def onset_envelope(waveform: np.ndarray, sample_rate: int, hop: int = 256) -> np.ndarray:
     """Onset strength, (frames,): rises of the 128-band log-mel spectrum, mean over the bands, in decibels
     (librosa).
@@ -149,7 +186,7 @@ def onset_correlation(output: np.ndarray, reference: np.ndarray, sample_rate: in
     return float(np.corrcoef(a, b)[0, 1])
 
 
-def embed(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
+def embed(waveform: np.ndarray, sample_rate: int, frames: int = EMBEDDING_FRAMES) -> np.ndarray:
     """What a recording sounds like, without its notes: (windows, 161) for :func:`frechet_distance`.
 
     The recording is brought to -20 LUFS and 22050 Hz. For each window of 256 frames of 256 samples (2.97 s;
@@ -160,6 +197,11 @@ def embed(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
     * log10 of the power with which eight groups of mels fluctuate at 0.5 to 1, 1 to 2, 2 to 4, 4 to 8 and 8 to 16 Hz
       (40 values): rhythm;
     * the highest autocorrelation of the onset envelope at lags of 0.3 to 1 s (1 value): how clear the pulse is.
+
+    Args:
+        waveform: the recording.
+        sample_rate: hertz.
+        frames: of a window, at least 172; figures of different windows cannot be compared.
 
     Raises:
         ValueError: if the recording is shorter than one window.
@@ -176,10 +218,10 @@ def embed(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
         waveform = waveform * 10 ** ((EMBEDDING_LUFS - level) / 20)
     mels = log_mel(waveform, 22050, EMBEDDING_MELS)
     onsets = onset_envelope(waveform, 22050)
-    starts = range(0, mels.shape[1] - EMBEDDING_FRAMES + 1, EMBEDDING_STEP)
+    starts = range(0, mels.shape[1] - frames + 1, frames // 2)
     if not starts:
-        raise ValueError(f"a recording needs {EMBEDDING_FRAMES * 256 / 22050:.1f} s to be embedded")
-    return np.stack([_describe(mels[:, s : s + EMBEDDING_FRAMES], onsets[s : s + EMBEDDING_FRAMES]) for s in starts])
+        raise ValueError(f"a recording needs {frames * 256 / 22050:.1f} s to be embedded")
+    return np.stack([_describe(mels[:, s : s + frames], onsets[s : s + frames]) for s in starts])
 
 
 def _describe(mels: np.ndarray, onsets: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from d2m.cli import listening
 from d2m.cli.console import complain
 from d2m.errors import D2MError
 
@@ -16,6 +17,8 @@ app = typer.Typer(help="Measure music: its beats, its fit to the dancer, its sou
 _Json = Annotated[bool, typer.Option("--json", help="Print the report as one JSON object on stdout.")]
 _Processes = Annotated[int, typer.Option(min=1, help="Processes at a time; the figures are the same.")]
 _Output = Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="Also write the report here.")]
+
+app.add_typer(listening.app, name="listening")
 
 
 @app.callback()
@@ -107,6 +110,71 @@ def alignment(
             typer.echo(f"mean of {len(reports)} videos (interval: bootstrap over videos)")
             _tell_scores(report["mean"])
     _end(report)
+
+
+@app.command()
+def fidelity(
+    reference: Annotated[str, typer.Option(metavar="DIR", help="Real music: sound or video files.")],
+    generated: Annotated[str, typer.Option(metavar="DIR", help="The music to measure.")],
+    embedding: Annotated[
+        str, typer.Option(metavar="NAME", help="What sets are compared in: log-mel, or package.module:name of yours.")
+    ] = "log-mel",
+    window: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Of the embedding; shorter recordings are left out.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draws that show the Fréchet distance's bias.")] = 0,
+    processes: _Processes = 1,
+    output: _Output = None,
+    as_json: _Json = False,
+) -> None:
+    """Compare the sound of a set of recordings with that of real music.
+
+    Fréchet and kernel distance of the sets with their bias, diversity; distances of pairs of the same name; loudness,
+    silence, clipping and flatness of every recording.
+    """
+    from d2m.evaluation.fidelity_report import evaluate_fidelity
+
+    with _bar("recordings") as tell:
+        report = evaluate_fidelity(reference, generated, embedding, window, seed, processes, tell)
+    _finish(report, as_json, output)
+    if not as_json:
+        _tell_fidelity(report)
+    for side, rows in report["checks"].items():
+        for row in rows:
+            for problem in row["problems"]:
+                complain(f"warning: {side} {row['name']}: {problem}")
+    _end(report)
+
+
+def _tell_fidelity(report: dict[str, Any]) -> None:
+    sets, space = report["sets"], report["embedding"]
+    for side, count in sets.items():
+        typer.echo(f"{side}: {count['recordings']} recordings, {count['windows']} windows of {space['window']:.2f} s")
+    typer.echo(f"embedding {space['name']} {space['version']}, {space['size']} values")
+    if report["frechet"]:
+        typer.echo(f"  Fréchet distance      {report['frechet']['value']:.3f}")
+        typer.echo(f"    per value           {report['frechet']['per_dimension']:.4f}")
+    if endless := report["frechet_infinity"]:
+        typer.echo(f"    for endless sets    {endless['value']:.3f} +- {endless['standard_error']:.3f}")
+    if floor := report["frechet_floor"]:
+        low, high = floor["interval"]
+        typer.echo(
+            f"    of {floor['windows']}: generated {floor['generated']:.3f}, real music {floor['reference']:.3f}, "
+            f"excess {floor['excess']:.3f} ({low:.3f} to {high:.3f})"
+        )
+    if kernel := report["kernel"]:
+        low, high = kernel["interval"]
+        typer.echo(f"  kernel distance       {kernel['value']:.4f} ({low:.4f} to {high:.4f})")
+    for side, spread in (report["diversity"] or {}).items():
+        if spread:
+            first, second, apart = spread["closest"]
+            typer.echo(f"  diversity, {side:<10} {spread['value']:.3f} (closest: {first} and {second}, {apart:.3f})")
+    if report["pairs"]:
+        typer.echo(f"{len(report['pairs'])} pairs; means:")
+        for key, value in report["mean"].items():
+            typer.echo(f"  {key:<19} {_number(value)}")
+    for note in report["notes"]:
+        typer.echo(f"note: {note}")
 
 
 def _tell_alignment(report: dict[str, Any]) -> None:

@@ -1,0 +1,112 @@
+"""What sets of recordings are compared in: embeddings, chosen by name, anybody's own included.
+
+An embedding turns a recording into one vector per window. Distances of sets (:mod:`d2m.evaluation.distances`) are in
+its terms, so a figure means nothing without the embedding's name and version, which every report holds.
+"""
+
+from __future__ import annotations
+
+import importlib
+from functools import lru_cache
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from d2m.errors import D2MError
+
+from .fidelity import EMBEDDING_FRAMES, EMBEDDING_SIZE, SHORTEST_EMBEDDING, embed
+from .recordings import SAMPLE_RATE
+
+#: Name -> ``module:attribute`` of what makes the embedding.
+EMBEDDINGS: dict[str, str] = {"log-mel": "d2m.evaluation.embeddings:LogMelStatistics"}
+
+
+@runtime_checkable
+class Embedding(Protocol):
+    """What describes recordings by vectors.
+
+    It is made by a class or function that takes the keyword ``window`` (seconds, or None for its own choice).
+
+    Attributes:
+        name, version: which it is; the version changes whenever a figure would.
+        size: values of a vector.
+        sample_rate: hertz of the waveforms it takes.
+        window: seconds of a window, which is also the shortest recording it takes.
+        standardise: whether distances are to be taken in units of each value's standard deviation over the reference
+            set (statistics of mixed units), or as the values are (the features of a network).
+    """
+
+    name: str
+    version: str
+    size: int
+    sample_rate: int
+    window: float
+    standardise: bool
+
+    def embed(self, waveform: np.ndarray) -> np.ndarray:
+        """float (windows, size) of a waveform float32 (samples,) that is at least one window long."""
+        ...
+
+
+class LogMelStatistics:
+    """:func:`d2m.evaluation.fidelity.embed`: timbre, rhythm and pulse from log-mel statistics; no network, no training.
+
+    Args:
+        window: seconds of a window, 2 to 30; the next starts half a window later.
+
+    Raises:
+        D2MError: if the window is shorter or longer.
+    """
+
+    name, version, size, sample_rate, standardise = "log-mel", "1", EMBEDDING_SIZE, SAMPLE_RATE, True
+
+    def __init__(self, window: float | None = None) -> None:
+        self._frames = EMBEDDING_FRAMES if window is None else int(window * SAMPLE_RATE / 256)
+        if not SHORTEST_EMBEDDING <= self._frames <= 30 * SAMPLE_RATE / 256:
+            raise D2MError(f"a window of {window} s cannot be described; choose 2 to 30 s")
+        self.window = self._frames * 256 / SAMPLE_RATE
+
+    def embed(self, waveform: np.ndarray) -> np.ndarray:
+        return embed(waveform, SAMPLE_RATE, self._frames)
+
+
+@lru_cache(maxsize=4)
+def load(name: str, window: float | None = None) -> Embedding:
+    """An embedding by its name, or by ``package.module:attribute`` of anything that makes one.
+
+    Raises:
+        D2MError: if there is none, or what is made is no embedding.
+    """
+    place = EMBEDDINGS.get(name, name)
+    module, colon, attribute = place.partition(":")
+    if not colon:
+        raise D2MError(f"no embedding '{name}'; choose {', '.join(EMBEDDINGS)} or write package.module:name")
+    try:
+        maker: Any = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise D2MError(f"the embedding '{name}' cannot be loaded: {error}") from None
+    try:
+        made = maker(window=window)
+    except TypeError as error:
+        raise D2MError(f"'{name}' cannot be made with window={window}: {error}") from None
+    if not isinstance(made, Embedding):
+        raise D2MError(f"'{name}' is no embedding; see d2m.evaluation.embeddings.Embedding for what it must have")
+    return made
+
+
+def embed_checked(embedding: Embedding, waveform: np.ndarray) -> np.ndarray:
+    """float64 (windows, size) of a recording.
+
+    Raises:
+        D2MError: if it is too short, or the embedding gives another shape or values that are not numbers.
+    """
+    seconds = len(waveform) / embedding.sample_rate
+    if seconds < embedding.window - 1e-9:
+        raise D2MError(
+            f"{seconds:.2f} s are too short for the embedding, whose window has {embedding.window:.2f} s; "
+            "choose a shorter --window"
+        )
+    vectors = np.asarray(embedding.embed(waveform), dtype=np.float64)
+    if vectors.ndim != 2 or vectors.shape[1] != embedding.size or not len(vectors) or not np.isfinite(vectors).all():
+        raise D2MError(f"the embedding {embedding.name} {embedding.version} gave {vectors.shape} or values not finite")
+    return vectors

@@ -1,0 +1,214 @@
+"""A set of generated recordings beside a set of real ones: distance, bias, diversity, faults; and pair by pair.
+
+Sets (any number of recordings each, names do not matter): Fréchet distance and kernel distance in an embedding, the
+former's bias at this number of windows, diversity. Pairs of the same name: log-mel and STFT distance, onset
+correlation, signal-to-noise ratios (which say something about reconstructions only). Every recording: loudness,
+silence, clipping, flatness, and in words what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from d2m.errors import D2MError
+
+from .distances import Embedded, diversity, frechet_against_itself, frechet_infinity, kernel_distance
+from .embeddings import Embedding, embed_checked, load
+from .fidelity import (
+    LENGTH_TOLERANCE,
+    frechet_distance,
+    log_mel_l1,
+    onset_correlation,
+    scale_invariant_ratio,
+    signal_to_noise,
+    stft_distance,
+)
+from .recordings import SAMPLE_RATE, find, measure, read
+from .sound import levels, spectral_flatness
+
+#: A recording is called silent for a time, quiet, clipped or noise-like from these figures on: seconds, LUFS, share of
+#: the samples, spectral flatness (real music: 0.01 to 0.1, white noise: 0.56).
+LONG_SILENCE, QUIET, CLIPPED, NOISE_LIKE = 1.0, -40.0, 1e-4, 0.35
+_PAIRED = ("log_mel_l1", "stft_convergence", "stft_log_magnitude", "onset_correlation", "snr_db", "si_sdr_db")
+
+
+def evaluate_fidelity(
+    reference: str | os.PathLike[str],
+    generated: str | os.PathLike[str],
+    embedding: str = "log-mel",
+    window: float | None = None,
+    seed: int = 0,
+    processes: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Measure generated recordings against real ones.
+
+    Args:
+        reference, generated: two folders, or two files.
+        embedding: see :func:`d2m.evaluation.embeddings.load`.
+        window: seconds of the embedding's windows; None for its own choice.
+        seed: of the random halves and draws behind the Fréchet distance's bias.
+        processes: how many work at a time.
+        progress: called with the recordings and pairs done and their number.
+
+    Returns:
+        Plain JSON values; None where something cannot be worked out, and in ``notes`` why.
+
+    Raises:
+        D2MError: if a place does not exist or is empty, or there is no such embedding.
+    """
+    chosen = load(embedding, window)
+    sides = {"reference": find(reference), "generated": find(generated)}
+    if not Path(reference).is_dir() and not Path(generated).is_dir():
+        # Two single files are a pair whatever their names.
+        (name,) = sides["reference"]
+        sides["generated"] = {name: next(iter(sides["generated"].values()))}
+    names = [name for name in sides["reference"] if name in sides["generated"]]
+    files = [(side, name, path) for side, found in sides.items() for name, path in found.items()]
+    jobs = [(f"{side} {path.name}", (str(path), embedding, window)) for side, _, path in files]
+    tell = (lambda _: None) if progress is None else (lambda done: progress(done, len(jobs) + len(names)))
+    good, bad = measure(describe_file, jobs, processes, tell)
+    described = dict(good)
+    by_side: dict[str, dict[str, Any]] = {"reference": {}, "generated": {}}
+    for (side, name, _), (job, _) in zip(files, jobs, strict=True):
+        if job in described:
+            by_side[side][name] = described[job]
+    paired = [
+        (name, (str(sides["reference"][name]), str(sides["generated"][name])))
+        for name in names
+        if name in by_side["reference"] and name in by_side["generated"]
+    ]
+    pairs, worse = measure(compare_files, paired, processes, lambda done: tell(len(jobs) + done))
+    rows = [{"name": name, **scores} for name, scores in pairs]
+    return {
+        "embedding": {
+            "name": chosen.name,
+            "version": chosen.version,
+            "size": chosen.size,
+            "window": chosen.window,
+        },
+        **_sets(by_side, chosen, np.random.default_rng(seed)),
+        "pairs": rows,
+        "mean": {key: _mean([row[key] for row in rows]) for key in _PAIRED},
+        "checks": {side: [{"name": n, **d["checks"]} for n, d in found.items()] for side, found in by_side.items()},
+        "failed": [asdict(failure) for failure in bad + worse],
+        "unpaired": {
+            side: [path.name for name, path in found.items() if name not in names] for side, found in sides.items()
+        },
+    }
+
+
+def describe_file(path: str, embedding: str, window: float | None) -> dict[str, Any]:
+    """``vectors`` (windows, D), or None for what is too short, and ``checks`` of a recording."""
+    recording = read(path)
+    chosen = load(embedding, window)
+    checks = check(recording.waveform, recording.sample_rate)
+    vectors = None
+    try:
+        vectors = embed_checked(chosen, recording.mono(chosen.sample_rate))
+    except D2MError as error:
+        checks["problems"].append(f"left out of the sets' distances: {error}")
+    return {"vectors": vectors, "checks": checks}
+
+
+def check(waveform: np.ndarray, sample_rate: int) -> dict[str, Any]:
+    """Levels and flatness of a recording (channels, samples), and ``problems`` in words."""
+    found = levels(waveform, sample_rate)
+    flatness = spectral_flatness(waveform)
+    problems = []
+    if found.peak_dbfs < -60:
+        problems.append("silence")
+    elif found.silent_seconds >= LONG_SILENCE:
+        problems.append(f"{found.silent_seconds:.1f} s of silence")
+    if -math.inf < found.loudness_lufs < QUIET and "silence" not in problems:
+        problems.append(f"very quiet ({found.loudness_lufs:.0f} LUFS)")
+    if found.clipped > CLIPPED * waveform.size:
+        problems.append(f"clipped ({found.clipped} samples)")
+    if flatness > NOISE_LIKE:
+        problems.append(f"sounds like noise (flatness {flatness:.2f})")
+    figures = {**asdict(found), "flatness": flatness}
+    return {**{key: _plain(value) for key, value in figures.items()}, "problems": problems}
+
+
+def compare_files(reference: str, generated: str) -> dict[str, Any]:
+    """Distances of two recordings that start together; None, and a note, where they differ in length."""
+    pair = read(reference), read(generated)
+    files = {"reference": Path(reference).name, "generated": Path(generated).name}
+    if abs(pair[0].duration - pair[1].duration) > LENGTH_TOLERANCE:
+        note = f"reference {pair[0].duration:.2f} s, generated {pair[1].duration:.2f} s: not compared sample by sample"
+        return {**files, **dict.fromkeys(_PAIRED), "notes": [note]}
+    original, output = (recording.mono() for recording in pair)
+    stft = stft_distance(output, original, SAMPLE_RATE)
+    values = (
+        log_mel_l1(output, original, SAMPLE_RATE),
+        stft.convergence,
+        stft.log_magnitude,
+        onset_correlation(output, original, SAMPLE_RATE),
+        signal_to_noise(output, original, SAMPLE_RATE),
+        scale_invariant_ratio(output, original, SAMPLE_RATE),
+    )
+    notes = [f"{side}: silence" for side, r in zip(files, pair, strict=True) if r.silent]
+    if pair[0].sample_rate != pair[1].sample_rate:
+        notes.append(
+            f"reference {pair[0].sample_rate} Hz, generated {pair[1].sample_rate} Hz: both brought to 22050 Hz"
+        )
+    return {**files, **dict(zip(_PAIRED, map(_plain, values), strict=True)), "notes": notes}
+
+
+def _sets(sides: dict[str, dict[str, Any]], embedding: Embedding, rng: np.random.Generator) -> dict[str, Any]:
+    """Distances and diversity of the two sets, and notes on what cannot be known."""
+    usable = {
+        side: [(name, found["vectors"]) for name, found in rows.items() if found["vectors"] is not None]
+        for side, rows in sides.items()
+    }
+    counts = {side: {"recordings": len(r), "windows": sum(len(v) for _, v in r)} for side, r in usable.items()}
+    report: dict[str, Any] = dict.fromkeys(("frechet", "frechet_infinity", "frechet_floor", "kernel", "diversity"))
+    report = {"sets": counts, **report, "notes": (notes := [])}
+    for side, rows in usable.items():
+        if left_out := len(sides[side]) - len(rows):
+            notes.append(f"{left_out} of the {side} recordings are left out of the distances of sets: see their checks")
+    if min(c["windows"] for c in counts.values()) < 2:
+        notes.append("no distance of sets: each side needs at least two windows of sound")
+        return report
+    real, made = (Embedded.of(usable[side]) for side in ("reference", "generated"))
+    if embedding.standardise:
+        centre, spread = real.vectors.mean(0), np.maximum(real.vectors.std(0), 1e-6)
+        real, made = real.scaled(centre, spread), made.scaled(centre, spread)
+    distance = frechet_distance(made.vectors, real.vectors)
+    report["frechet"] = {"value": distance, "per_dimension": distance / embedding.size}
+    endless = frechet_infinity(made.vectors, real.vectors, rng)
+    if endless is None:
+        notes.append(
+            f"the Fréchet distance is biased upwards by {min(len(made.vectors), len(real.vectors))} windows in "
+            f"{embedding.size} dimensions, too few to extrapolate ({4 * embedding.size} are needed): see frechet_floor"
+        )
+    else:
+        report["frechet_infinity"] = asdict(endless)
+    floor = frechet_against_itself(made, real, rng)
+    if floor is None:
+        notes.append("no floor of the Fréchet distance: the reference needs at least four recordings")
+    else:
+        report["frechet_floor"] = asdict(floor)
+    if min(len(real.names), len(made.names)) < 2:
+        notes.append("no kernel distance: each side needs at least two recordings")
+    else:
+        report["kernel"] = asdict(kernel_distance(made, real))
+    spreads = {"reference": diversity(real), "generated": diversity(made)}
+    report["diversity"] = {side: None if d is None else asdict(d) for side, d in spreads.items()}
+    return report
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _plain(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
