@@ -196,6 +196,7 @@
   const rated = plan.clips.length - checks;
   const total = (plan.trials ? Math.min(plan.trials, rated) : rated) + checks;
   $("count").textContent = total;
-  $("minutes").textContent = Math.max(1, Math.round(total / 3));
+  const minutes = Math.max(1, Math.round(total / 3));
+  $("minutes").textContent = minutes === 1 ? "a minute" : `${minutes} minutes`;
   if (session && session.test === plan.test) next();
 })();
