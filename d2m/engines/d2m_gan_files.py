@@ -41,11 +41,17 @@ def sort_files(names: Sequence[str | Path]) -> Sorted | None:
         None if no part of a D2M-GAN is among them.
 
     Raises:
-        D2MError: if one is missing, damaged or wants to run code; and, beside a part of a D2M-GAN, if one is of no use,
-            or there are two of a kind.
+        D2MError: if one is missing, damaged or wants to run code, if there are two of a kind, or one is of no use with
+            the others.
     """
     found = [(path, *_look(path)) for path in (weights.find(name)[0] for name in names)]
     if not any(part for _, _, part in found):
+        for path, kind, _ in found:
+            if kind in (_VQVAE, _I3D):
+                raise D2MError(
+                    f"{path} holds {describe_kind(kind)}, which makes no music by itself; add a D2M-GAN's mencoder.pt "
+                    "and netG.pt"
+                )
         return None
     places: dict[str, tuple[Path, Part | None]] = {}
     for path, kind, part in found:
@@ -130,10 +136,11 @@ def _codec(model: D2MGAN, files: Sorted) -> tuple[JukeboxCodec, Path]:
         path, _ = weights.find(model.codec, _VQVAE)
     generator = files.generator.path if files.generator is not None else "the generator"
     if path is None:
-        aims = f"'{model.codec}'" if model.codec else "the codebook of OpenAI's JukeBox"
+        aims = f"the codebook of '{model.codec}'" if model.codec else "JukeBox's codebook"
         raise D2MError(
-            f"{generator} aims at {aims}, so it needs that VQ-VAE to be heard: add --weights vqvae_{level}.pt "
-            "(D2M-GAN's) or vqvae.pth.tar (OpenAI's, 'd2m models show jukebox-5b')"
+            f"{generator} aims at {aims}, so it needs that VQ-VAE to be heard: add --weights vqvae_{level}.pt, "
+            f"D2M-GAN's ('d2m models fetch d2m-gan-vqvae-{level}'), or vqvae.pth.tar, OpenAI's ('d2m models fetch "
+            "jukebox-5b')"
         )
     vqvae = jukebox.load(path)
     try:
@@ -142,7 +149,13 @@ def _codec(model: D2MGAN, files: Sorted) -> tuple[JukeboxCodec, Path]:
         raise D2MError(f"{path}: {error}") from error
     if codec.feature_size != FEATURE_SIZE:
         raise D2MError(f"{path} has codebook entries of {codec.feature_size} values; {generator} makes {FEATURE_SIZE}")
-    if model.codebook and codebook_digest(vqvae, level) != model.codebook:
+    digest = codebook_digest(vqvae, level)
+    if not model.codebook and digest == _studio_digest(level):
+        raise D2MError(
+            f"{path} has d2m's own codebook, but {generator} does not say that it was trained on it and so aims at "
+            f"JukeBox's; add D2M-GAN's vqvae_{level}.pt or OpenAI's vqvae.pth.tar instead"
+        )
+    if model.codebook and digest != model.codebook:
         raise D2MError(
             f"{path} has another codebook than the one that {generator} was trained on ('{model.codec}'); give that "
             "VQ-VAE, or one with its decoder fine-tuned"
@@ -157,3 +170,9 @@ def _installed_i3d() -> Path | None:
         return weights.find(NAME)[0]
     except D2MError:
         return None
+
+
+def _studio_digest(level: str) -> str:
+    from d2m import jukebox
+
+    return codebook_digest(jukebox.load(weights.find("studio-vqvae", _VQVAE)[0]), level)
