@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +45,6 @@ from .heard import Heard, hear
 from .recordings import read
 
 if TYPE_CHECKING:
-    from d2m.features import Analysis
     from d2m.media import Video
 
 #: The judge of the headline, and the one where nobody is seen.
@@ -81,56 +80,83 @@ def evaluate_alignment(
 
     if not (sigma > 0 and window > 0):
         raise D2MError("sigma and the window of the hit rate must be above 0 seconds")
-    seen = open_video(video)
-    if audio is None and not seen.has_audio:
+    opened = open_video(video)
+    if audio is None and not opened.has_audio:
         raise D2MError(f"{video}: this video has no sound; name the music with --audio FILE")
     recording = read(video if audio is None else audio)
     music = hear(recording.mono())
-    judges, aist, notes = motion_beats(seen, progress)
+    report = judge_music(watch(opened, progress), music, sigma, window, shifts)
     if recording.silent:
-        notes.append("the music is silence")
-    duration = min(seen.duration, music.duration)
-    if duration < seen.duration - 0.1:
-        notes.append(f"{music.duration:.2f} s of sound under {seen.duration:.2f} s of picture: the sound's time counts")
-    judged = {name: _judge(beats, music, duration, sigma, window, shifts) for name, beats in judges.items()}
+        report["notes"].append("the music is silence")
+    return {"video": str(video), "audio": str(video if audio is None else audio), **report}
+
+
+@dataclass(frozen=True)
+class Watched:
+    """The motion beats of a video, seconds from the first picture, rising.
+
+    Attributes:
+        duration: seconds of picture.
+        judges: by every judge.
+        aist: those of the AIST++ script, or None where nobody is seen.
+        notes: what to know about them.
+    """
+
+    duration: float
+    judges: dict[str, np.ndarray]
+    aist: np.ndarray | None
+    notes: tuple[str, ...] = ()
+
+
+def watch(video: Video, progress: Callable[[float], None] | None = None) -> Watched:
+    """Find the motion beats of a video; once is enough for any number of pieces of music.
+
+    Raises:
+        D2MError: if the video cannot be decoded.
+    """
+    from d2m.features import analyse
+    from d2m.features.flow import dancer_speed, picture_speeds
+
+    analysis = analyse(video, progress=progress)
+    motion, world = analysis.dance.motion, analysis.world
+    if motion is None:
+        rate = float(min(30.0, max(video.fps, 5.0)))
+        # Speeds of the picture belong to frames, not to the steps between them.
+        beats = speed_beats(picture_speeds(video, rate=rate).whole, rate) - 0.5 / rate
+        return Watched(video.duration, {NOBODY: beats}, None, analysis.notes)
+    flow = dancer_speed(video, motion.joints, motion.fps)
+    judges = judged_beats(motion.joints, world, motion.fps, flow)
+    return Watched(video.duration, judges, None if world is None else aist_beats(world, motion.fps), analysis.notes)
+
+
+def judge_music(
+    dance: Watched, music: Heard, sigma: float = SIGMA, window: float = WINDOW, shifts: int = SHIFTS
+) -> dict[str, Any]:
+    """Scores of music whose first sample sounds with the first picture, as :func:`evaluate_alignment` reports them."""
+    duration = min(dance.duration, music.duration)
+    notes = list(dance.notes)
+    if duration < dance.duration - 0.1:
+        notes.append(
+            f"{music.duration:.2f} s of sound under {dance.duration:.2f} s of picture: the sound's time counts"
+        )
+    judged = {name: _judge(beats, music, duration, sigma, window, shifts) for name, beats in dance.judges.items()}
     headline = HEADLINE if HEADLINE in judged else next(iter(judged))
     return {
-        "video": str(video),
-        "audio": str(video if audio is None else audio),
         "duration": duration,
         "sigma": sigma,
         "window": window,
         "shifts": shifts,
         "judge": headline,
-        "motion_beats": inside(judges[headline], duration).tolist(),
+        "motion_beats": inside(dance.judges[headline], duration).tolist(),
         "tempo": music.tempo,
         "music_onsets": inside(music.onsets, duration).tolist(),
         "music_beats": inside(music.beats, duration).tolist(),
         "onsets": judged[headline]["onsets"],
         "beats": judged[headline]["beats"],
         "judges": judged,
-        "aist": None if aist is None else _aist(aist, music, duration, shifts),
+        "aist": None if dance.aist is None else _aist(dance.aist, music, duration, shifts),
         "notes": notes,
     }
-
-
-def motion_beats(
-    video: Video, progress: Callable[[float], None] | None = None
-) -> tuple[dict[str, np.ndarray], np.ndarray | None, list[str]]:
-    """Motion beats by every judge, those of the AIST++ script (None where nobody is seen), and what to know."""
-    from d2m.features import analyse
-    from d2m.features.flow import dancer_speed, picture_speeds
-
-    analysis: Analysis = analyse(video, progress=progress)
-    motion, world = analysis.dance.motion, analysis.world
-    notes = list(analysis.notes)
-    if motion is None:
-        rate = float(min(30.0, max(video.fps, 5.0)))
-        # Speeds of the picture belong to frames, not to the steps between them.
-        return {NOBODY: speed_beats(picture_speeds(video, rate=rate).whole, rate) - 0.5 / rate}, None, notes
-    flow = dancer_speed(video, motion.joints, motion.fps)
-    judges = judged_beats(motion.joints, world, motion.fps, flow)
-    return judges, None if world is None else aist_beats(world, motion.fps), notes
 
 
 def summary(reports: list[dict[str, Any]], rng: np.random.Generator) -> dict[str, Any]:
