@@ -106,6 +106,10 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(songs, tmp_path):
 
 def test_a_run_keeps_to_its_level(songs, tmp_path):
     train(task(songs, 1), loop(tmp_path, 1))
+    with pytest.raises(D2MError, match="level is 'high', not 'low'"):
+        train(task(songs, 1, level="low"), loop(tmp_path, 1))
+    # A run from before settings were kept.
+    (tmp_path / "settings.json").unlink()
     with pytest.raises(D2MError, match="trains the high level"):
         train(task(songs, 2, level="low"), loop(tmp_path, 2))
 

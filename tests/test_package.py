@@ -32,7 +32,7 @@ def test_importing_d2m_loads_no_heavy_library():
 def test_training_modules_need_only_torch_numpy_safetensors_and_lightning():
     code = (
         "import sys, d2m.training.codec, d2m.training.generator, d2m.training.vqvae, d2m.training.decoder\n"
-        "import d2m.training.export\n"
+        "import d2m.training.export, d2m.training.d2m_gan\n"
         "print(*(m.__file__ for n, m in sys.modules.items() if n.split('.')[0] == 'd2m'), sep='\\n')"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

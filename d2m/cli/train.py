@@ -7,32 +7,24 @@ from typing import Annotated, Optional
 
 import typer
 
+from d2m.cli.train_musicvae import musicvae
+from d2m.cli.train_options import RunOptions, Start, with_run
+
 app = typer.Typer(help="Train codecs and generators.", no_args_is_help=True)
 
-Data = Annotated[Path, typer.Option(help="Folder with train/ and held_out/ (scripts/make_training_data.py).")]
-Run = Annotated[Path, typer.Option(help="Folder of the run: checkpoint, log. An existing run goes on.")]
-Steps = Annotated[int, typer.Option(help="Steps of the whole run.")]
-Minutes = Annotated[float, typer.Option(help="Stop after so many minutes; 0 for no limit.")]
-Seed = Annotated[int, typer.Option(help="Seed of weights and batches.")]
-Batch = Annotated[int, typer.Option(help="Crops a step.")]
+Music = Annotated[Path, typer.Option(help="A prepared data set, or a folder with train/ and held_out/.")]
+Steps = Annotated[int, typer.Option(min=1, help="Steps of the whole run.")]
+Batch = Annotated[int, typer.Option(min=1, help="Crops a step, over all devices.")]
 Rate = Annotated[float, typer.Option(help="Learning rate at its highest.")]
-Start = Annotated[Optional[str], typer.Option("--from", help="Weights (name or file) to start from.")]  # noqa: UP045
 Never = 10**9
 
 
-def _loop(run: Path, steps: int, minutes: float, seed: int, evaluate_every: int = 500):
-    from d2m.training.loop import LoopConfig
-
-    return LoopConfig(run, steps, minutes, log_every=25, evaluate_every=evaluate_every, checkpoint_every=250, seed=seed)
-
-
 @app.command()
+@with_run
 def codec(
-    data: Data,
-    run: Run,
+    options: RunOptions,
+    data: Music,
     steps: Steps = 10000,
-    minutes: Minutes = 0.0,
-    seed: Seed = 0,
     batch: Batch = 6,
     rate: Rate = 6e-4,
     start: Start = None,
@@ -62,81 +54,33 @@ def codec(
         adversarial_after=adversarial_after,
         freeze_codes=decoder_only,
     )
-    torch.manual_seed(seed)
+    torch.manual_seed(options.seed)
     task = CodecTask(settings)
     if start:
         task.start_from(codecs.load(start), fresh_tones)
-    train(task, _loop(run, steps, minutes, seed))
+    train(task, options.loop(steps))
 
 
 @app.command()
-def generator(
-    data: Data,
-    run: Run,
-    steps: Steps = 10000,
-    minutes: Minutes = 0.0,
-    seed: Seed = 0,
-    batch: Batch = 8,
-    rate: Rate = 6e-4,
-    start: Start = None,
-    codec: Annotated[str, typer.Option(help="Codec (name or file) whose features are predicted.")] = "studio-codec",
-    perceptual_after: Annotated[
-        int, typer.Option(help="Step from which the output is also decoded and heard.")
-    ] = Never,
-    adversarial_after: Annotated[int, typer.Option(help="Step at which the discriminators join.")] = Never,
-) -> None:
-    """Train the any-length generator against a frozen codec."""
-    import torch
-
-    from d2m import codec as codecs
-    from d2m import generator as generators
-    from d2m.training.generator import GeneratorTask, GeneratorTraining
-    from d2m.training.loop import train
-
-    settings = GeneratorTraining(
-        data / "train",
-        data / "held_out",
-        steps,
-        batch=batch,
-        learning_rate=rate,
-        perceptual_after=perceptual_after,
-        adversarial_after=adversarial_after,
-    )
-    torch.manual_seed(seed)
-    task = GeneratorTask(settings, codecs.load(codec))
-    if start:
-        task.generator.load_state_dict(generators.load(start)[0].state_dict())
-    train(task, _loop(run, steps, minutes, seed))
-
-
-@app.command()
-def vqvae(
-    data: Data,
-    run: Run,
-    steps: Steps = 8000,
-    minutes: Minutes = 0.0,
-    seed: Seed = 0,
-    batch: Batch = 8,
-    rate: Rate = 6e-4,
-) -> None:
+@with_run
+def vqvae(options: RunOptions, data: Music, steps: Steps = 8000, batch: Batch = 8, rate: Rate = 6e-4) -> None:
     """Train a small JukeBox VQ-VAE with levels of hop 32 and 128."""
     import torch
 
     from d2m.training.loop import train
     from d2m.training.vqvae import VQVAETask, VQVAETraining
 
-    torch.manual_seed(seed)
+    torch.manual_seed(options.seed)
     settings = VQVAETraining(data / "train", data / "held_out", steps, batch=batch, learning_rate=rate)
-    train(VQVAETask(settings, seed=seed), _loop(run, steps, minutes, seed))
+    train(VQVAETask(settings, seed=options.seed), options.loop(steps))
 
 
 @app.command()
+@with_run
 def decoder(
-    data: Data,
-    run: Run,
+    options: RunOptions,
+    data: Music,
     steps: Steps = 2000,
-    minutes: Minutes = 0.0,
-    seed: Seed = 0,
     batch: Batch = 4,
     rate: Rate = 1e-5,
     start: Start = "studio-vqvae",
@@ -149,7 +93,83 @@ def decoder(
     from d2m.training.decoder import DecoderTask, DecoderTraining
     from d2m.training.loop import train
 
-    torch.manual_seed(seed)
+    torch.manual_seed(options.seed)
     settings = DecoderTraining(data / "train", data / "held_out", steps, level=level, batch=batch, learning_rate=rate)
     vqvae = jukebox.load(weights.find(start, "jukebox-vqvae")[0])
-    train(DecoderTask(settings, vqvae), _loop(run, steps, minutes, seed))
+    train(DecoderTask(settings, vqvae), options.loop(steps))
+
+
+@app.command()
+@with_run
+def generator(
+    options: RunOptions,
+    data: Annotated[Path, typer.Option(help="Pairs (scripts/make_training_data.py); d2m-gan: a prepared data set.")],
+    model: Annotated[
+        str, typer.Option(metavar="NAME", help="temporal (any length, on a sketch) or d2m-gan (the paper's).")
+    ] = "temporal",
+    steps: Steps = 10000,
+    batch: Annotated[Optional[int], typer.Option(min=1, help="Crops a step; 8, d2m-gan 16.")] = None,  # noqa: UP045
+    rate: Annotated[Optional[float], typer.Option(help="Learning rate; 6e-4, d2m-gan 1e-4.")] = None,  # noqa: UP045
+    start: Start = None,
+    codec: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="temporal: codec (name or file) whose features are predicted."),
+    ] = None,
+    perceptual_after: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="temporal: step from which the output is also decoded and heard."),
+    ] = None,
+    adversarial_after: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(help="temporal: step at which the discriminators join."),
+    ] = None,
+    vqvae: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(help="d2m-gan: JukeBox VQ-VAE (name or file); studio-vqvae."),
+    ] = None,
+    level: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="NAME", help="d2m-gan: high (hop 128) or low (hop 32); high."),
+    ] = None,
+    seconds: Annotated[Optional[float], typer.Option(help="d2m-gan: of a segment, 2 to 6; 2.")] = None,  # noqa: UP045
+    modality: Annotated[
+        Optional[str],  # noqa: UP045
+        typer.Option(metavar="NAME", help="d2m-gan: both, motion or vision; both."),
+    ] = None,
+    without: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        typer.Option(
+            metavar="TERM", help="d2m-gan: leave out adversarial, matching, codebook, waveform or mel; repeatable."
+        ),
+    ] = None,
+    scales: Annotated[Optional[int], typer.Option(help="d2m-gan: discriminators, 1 to 3; 3.")] = None,  # noqa: UP045
+    sigma: Annotated[Optional[float], typer.Option(help="d2m-gan: scale of the output; 100.")] = None,  # noqa: UP045
+    no_scaling: Annotated[bool, typer.Option("--no-scaling", help="d2m-gan: sigma 1.")] = False,
+    no_reshape: Annotated[
+        bool, typer.Option("--no-reshape", help="d2m-gan: discriminators see 64 channels, not one row.")
+    ] = False,
+    augment: Annotated[bool, typer.Option("--augment", help="d2m-gan: vary the loudness of the music.")] = False,
+) -> None:
+    """Train a generator against a frozen codec: the toolkit's own, or the paper's D2M-GAN with every ablation."""
+    from d2m.cli.train_generator import run_d2m_gan, run_temporal
+
+    own = {"start": start, "codec": codec, "perceptual_after": perceptual_after, "adversarial_after": adversarial_after}
+    paper = {
+        "vqvae": vqvae, "level": level, "seconds": seconds, "modality": modality, "without": without, "scales": scales,
+        "sigma": sigma, "no_scaling": no_scaling, "no_reshape": no_reshape, "augment": augment,
+    }  # fmt: skip
+    if model not in ("temporal", "d2m-gan"):
+        raise typer.BadParameter(f"no generator '{model}'; choose temporal or d2m-gan", param_hint="--model")
+    foreign = own if model == "d2m-gan" else paper
+    surplus = [name for name, value in foreign.items() if value not in (None, []) and value is not False]
+    if surplus:
+        name = "--from" if surplus[0] == "start" else f"--{surplus[0].replace('_', '-')}"
+        raise typer.BadParameter(f"{name} is not an option of --model {model}")
+    common = {"batch": batch, "learning_rate": rate}
+    if model == "temporal":
+        run_temporal(options, data, steps, **own, **common)
+    else:
+        run_d2m_gan(options, data, steps, **paper, **common)
+
+
+app.command()(with_run(musicvae))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
@@ -67,10 +69,17 @@ def adversarial_loss(fake: Answers) -> Tensor:
     return torch.stack([-logits.mean() for logits, _ in fake]).mean()
 
 
-def feature_matching_loss(real: Answers, fake: Answers) -> Tensor:
-    """L1 between feature maps, each relative to the size of the real one."""
+def feature_matching_loss(
+    real: Answers, fake: Answers, mean: Callable[[Tensor], Tensor] = lambda value: value
+) -> Tensor:
+    """L1 between feature maps, each relative to the size of the real one.
+
+    Args:
+        real, fake: the discriminators' answers.
+        mean: averages a size over the devices that share a batch.
+    """
     parts = [
-        (a.detach() - b).abs().mean() / a.detach().abs().mean().clamp(min=1e-3)
+        (a.detach() - b).abs().mean() / mean(a.detach().abs().mean()).clamp(min=1e-3)
         for (_, real_maps), (_, fake_maps) in zip(real, fake, strict=True)
         for a, b in zip(real_maps, fake_maps, strict=True)
     ]

@@ -86,7 +86,7 @@ class Codebook(nn.Module):
     def _quantised(self, features: Tensor) -> Quantised:
         flat = features.detach().transpose(1, 2).reshape(-1, features.shape[1])
         if self.training and not self.counts.any():
-            self.start(flat)
+            self.start(gathered(flat))
         codes = self.quantise(features.detach())
         vectors = self.lookup(codes)
         commitment = (features - vectors).square().mean()
@@ -121,13 +121,11 @@ class Codebook(nn.Module):
 
     @torch.no_grad()
     def _follow(self, vectors: Tensor, codes: Tensor) -> float:
+        # Every process follows the whole batch, so that they agree, and with a single one that has all of it.
+        vectors, codes = gathered(vectors), gathered(codes)
         counts = torch.bincount(codes, minlength=len(self.k)).to(vectors.dtype)
         sums = torch.zeros_like(self.k).index_add_(0, codes, vectors)
         fresh = self._samples(vectors, len(self.k))
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.all_reduce(counts)
-            torch.distributed.all_reduce(sums)
-            torch.distributed.broadcast(fresh, 0)
         self.counts.mul_(self.decay).add_(counts, alpha=1 - self.decay)
         self.sums.mul_(self.decay).add_(sums, alpha=1 - self.decay)
         dead = self.counts < self.threshold
@@ -145,6 +143,18 @@ class Codebook(nn.Module):
         picked = vectors[torch.from_numpy(self.rng.integers(len(vectors), size=count)).to(vectors.device)]
         noise = self.rng.standard_normal(tuple(picked.shape), dtype=np.float32)
         return picked + torch.from_numpy(noise).to(picked) * (0.01 / picked.shape[1] ** 0.5)
+
+
+def gathered(rows: Tensor) -> Tensor:
+    """The rows (M, ...) of all processes of a training, one after the other by rank; those given in a run of one.
+
+    All processes must have as many.
+    """
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return rows
+    parts = [torch.empty_like(rows) for _ in range(torch.distributed.get_world_size())]
+    torch.distributed.all_gather(parts, rows.contiguous())
+    return torch.cat(parts)
 
 
 class Bottleneck(nn.Module):

@@ -15,10 +15,7 @@ def train_discriminator(task: Task, real: Tensor, fake: Tensor) -> float:
         task: a training with discriminators.
         real, fake: what they are to tell apart; ``fake`` detached from what made it.
     """
-    discriminator, optimizer = task.modules["discriminator"], task.optimizers["discriminator"]
+    discriminator = task.modules["discriminator"]
     loss = discriminator_loss(discriminator(real), discriminator(fake))
-    # Clears what the last step of the other network left there, too.
-    optimizer.zero_grad()
-    task.fabric.backward(loss)
-    optimizer.step()
+    task.update("discriminator", loss)
     return loss.item()

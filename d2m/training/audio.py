@@ -1,12 +1,17 @@
-"""Crops of music for training, from a folder of examples or of wav files."""
+"""Crops of music for training, from a folder of examples, of wav files, or from a prepared data set."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import Tensor
 
+from d2m.datasets.prepared import SPLITS, Manifest, find_music, read_entry, read_split
 from d2m.errors import D2MError
+from d2m.training.monitor import Sample
 
 
 class SongCrops:
@@ -14,11 +19,13 @@ class SongCrops:
 
     Args:
         folder: examples (npz files with an int16 array ``waveform``; :mod:`d2m.training.pairs`) or mono wav files at
-            ``sample_rate``.
+            ``sample_rate``; or ``PREPARED/train`` and ``PREPARED/held_out``, where ``PREPARED`` is a prepared data set
+            (:mod:`d2m.datasets.prepared`): the music of that split, each piece once. Held out is the music of ``val``,
+            or ``test``, that is not in ``train``.
         sample_rate: hertz.
 
     Raises:
-        D2MError: if the folder holds neither, or a wav of another rate.
+        D2MError: if the folder holds none of these, or music of another rate.
     """
 
     def __init__(self, folder: str | Path, sample_rate: int = 22050) -> None:
@@ -29,6 +36,8 @@ class SongCrops:
                 self.songs.append(archive["waveform"])
         for path in sorted(folder.glob("*.wav")):
             self.songs.append(_read_wav(path, sample_rate))
+        if not folder.exists() and (folder.parent / "prepared.json").is_file():
+            self.songs = _prepared_music(folder.parent, folder.name, sample_rate)
         if not self.songs:
             raise D2MError(f"no music to train on in {folder}; make some with scripts/make_training_data.py")
         self._weights = np.array([len(song) for song in self.songs], float)
@@ -36,6 +45,11 @@ class SongCrops:
 
     def __len__(self) -> int:
         return len(self.songs)
+
+    def excerpts(self, count: int, length: int) -> list[np.ndarray]:
+        """float32 (up to ``length``,) from the middle of the first ``count`` songs."""
+        middles = [(song, max(0, len(song) // 2 - length // 2)) for song in self.songs[:count]]
+        return [song[start : start + length].astype(np.float32) / 32768 for song, start in middles]
 
     def batch(self, rng: np.random.Generator, size: int, length: int, gain_db: float = 0.0) -> np.ndarray:
         """float32 (size, length); each crop is turned down by 0 to ``gain_db`` decibels; silent ones are redrawn."""
@@ -49,6 +63,45 @@ class SongCrops:
                     break
             row[: len(crop)] = crop * 10 ** (-rng.uniform(0, gain_db) / 20)
         return out
+
+
+def compared(
+    songs: SongCrops, sample_rate: int, hop: int, reconstruct: Callable[[Tensor], Tensor], device: torch.device
+) -> list[Sample]:
+    """What a model makes of four seconds of three songs.
+
+    Args:
+        songs: held out.
+        sample_rate: hertz.
+        hop: samples that the model takes at a time.
+        reconstruct: (1, T) -> (1, T).
+        device: of the model.
+    """
+    samples = []
+    for number, wave in enumerate(songs.excerpts(3, 4 * sample_rate // hop * hop), 1):
+        wave = wave[: len(wave) // hop * hop]
+        with torch.no_grad():
+            made = reconstruct(torch.from_numpy(wave)[None].to(device))[0].float().cpu().numpy()
+        samples.append(Sample(f"song{number}", made, wave, sample_rate))
+    return samples
+
+
+def _prepared_music(data: Path, split: str, sample_rate: int) -> list[np.ndarray]:
+    manifest = Manifest.read(data)
+    if manifest.sample_rate != sample_rate:
+        raise D2MError(f"{data} holds music at {manifest.sample_rate} Hz; prepare it at {sample_rate} Hz")
+
+    def music_of(name: str) -> list[str]:
+        return list(dict.fromkeys(read_entry(data, sequence, manifest).music for sequence in read_split(data, name)))
+
+    wanted = music_of("train")
+    if split != "train":
+        held_out = next((music for name in SPLITS[1:] if (music := music_of(name))), [])
+        wanted = [music for music in held_out if music not in set(wanted)]
+        if not wanted:
+            raise D2MError(f"all held-out music of {data} is trained on, too; prepare it with splits by music")
+    # Left on the disk: a data set may be larger than memory.
+    return [np.load(find_music(data, music).path, mmap_mode="r", allow_pickle=False) for music in wanted]
 
 
 def _read_wav(path: Path, sample_rate: int) -> np.ndarray:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from d2m.codec.discriminators import (
     MultiResolutionDiscriminator,
@@ -17,9 +18,11 @@ from d2m.codec.discriminators import (
 from d2m.codec.layers import initialise
 from d2m.codec.losses import SpectralLoss
 from d2m.codec.spectral import SpectralCodec, SpectralConfig
+from d2m.jukebox.bottleneck import gathered
 from d2m.training.adversarial import train_discriminator
-from d2m.training.audio import SongCrops
+from d2m.training.audio import SongCrops, compared
 from d2m.training.loop import Task
+from d2m.training.monitor import Sample
 
 
 @dataclass(frozen=True)
@@ -109,10 +112,9 @@ class CodecTask(Task):
         settings, codec = self.settings, self.codec
         for group in self.optimizers["codec"].param_groups:
             group["lr"] = self._rate(step)
-        waveform = torch.from_numpy(self.songs.batch(rng, settings.batch, settings.length, gain_db=9)).to(
-            self.fabric.device
-        )
-        clock = torch.from_numpy(rng.integers(0, 10**8, settings.batch)).to(waveform.device)
+        crops = self.songs.batch(rng, settings.batch, settings.length, gain_db=9)
+        waveform = torch.from_numpy(self.own(crops)).to(self.fabric.device)
+        clock = torch.from_numpy(self.own(rng.integers(0, 10**8, settings.batch))).to(waveform.device)
         with torch.set_grad_enabled(not settings.freeze_codes), self.autocast():
             features = codec.features(waveform)
         vectors, commitment, used = features, features.new_zeros(()), 0.0
@@ -121,7 +123,8 @@ class CodecTask(Task):
                 self._start_codebooks(rng)
             with torch.no_grad():
                 codes, quantised = codec.quantise(features)
-                used = 1.0 if settings.freeze_codes else codec.quantiser.follow(features, codes)
+                # Every device follows the whole batch, so that their codebooks stay the same.
+                used = 1.0 if settings.freeze_codes else codec.quantiser.follow(gathered(features), gathered(codes))
             commitment = (features - quantised).square().mean()
             vectors = features + (quantised - features).detach()
         with self.autocast():
@@ -137,10 +140,7 @@ class CodecTask(Task):
             adversarial, matching = adversarial_loss(fake), feature_matching_loss(real, fake)
             total = total + settings.adversarial * adversarial + settings.matching * matching
             figures |= {"adversarial": adversarial.item(), "matching": matching.item()}
-        self.optimizers["codec"].zero_grad()
-        self.fabric.backward(total)
-        torch.nn.utils.clip_grad_norm_(codec.parameters(), 5.0)
-        self.optimizers["codec"].step()
+        self.update("codec", total, clip=5.0)
         return figures
 
     @torch.no_grad()
@@ -167,3 +167,17 @@ class CodecTask(Task):
             for name, value in self.loss(self.codec.decode_features(features), crop).items():
                 totals.setdefault(name, []).append(value.item())
         return {name: float(np.mean(values)) for name, values in totals.items()}
+
+    def score(self, held_out: dict[str, float]) -> float:
+        """The objective without discriminators."""
+        return held_out["total"]
+
+    def samples(self) -> list[Sample]:
+        """Held-out music through the codec."""
+        codec = self.codec
+
+        def reconstruct(waveform: Tensor) -> Tensor:
+            features = codec.features(waveform)
+            return codec.decode_features(codec.quantise(features)[1] if self.started else features)
+
+        return compared(self.held_out, codec.sample_rate, codec.hop, reconstruct, self.fabric.device)

@@ -21,8 +21,9 @@ from d2m.generator.losses import LossWeights, PerceptualLoss
 from d2m.jukebox import VQVAE
 from d2m.jukebox.codec import HOPS
 from d2m.training.adversarial import train_discriminator
-from d2m.training.audio import SongCrops
+from d2m.training.audio import SongCrops, compared
 from d2m.training.loop import Task
+from d2m.training.monitor import Sample
 from d2m.training.vqvae import reconstruction_error
 
 
@@ -130,7 +131,7 @@ class DecoderTask(Task):
         if step == 0:
             self.before = self._error()
         crops = self.songs.batch(rng, settings.batch, settings.length, settings.gain_db)
-        waveform = torch.from_numpy(crops).to(self.fabric.device)
+        waveform = torch.from_numpy(self.own(crops)).to(self.fabric.device)
         output = self._synthesise(waveform)
         real, fake = waveform[:, None], output[:, None]
         figures = {"discriminator": train_discriminator(self, real, fake.detach())}
@@ -138,16 +139,14 @@ class DecoderTask(Task):
         with torch.no_grad():
             known = self.modules["discriminator"](real)
         difference, mel = self.hear(output, waveform)
-        adversarial, matching = adversarial_loss(judged), feature_matching_loss(known, judged)
+        adversarial, matching = adversarial_loss(judged), feature_matching_loss(known, judged, self.mean)
         total = (
             weights.adversarial * adversarial
             + weights.matching * matching
             + weights.waveform * difference
             + weights.mel * mel
         )
-        self.optimizers["vqvae"].zero_grad(set_to_none=True)
-        self.fabric.backward(total)
-        self.optimizers["vqvae"].step()
+        self.update("vqvae", total)
         parts = {"adversarial": adversarial, "matching": matching, "waveform": difference, "mel": mel}
         return {"total": total.item()} | {name: part.item() for name, part in parts.items()} | figures
 
@@ -155,6 +154,15 @@ class DecoderTask(Task):
         """``mel``: log10-mel L1 of quantised held-out music (:func:`~d2m.training.vqvae.reconstruction_error`);
         ``mel_before``: the same with the decoder that the run began with."""
         return {"mel": self._error(), "mel_before": self.before}
+
+    def score(self, held_out: dict[str, float]) -> float:
+        """The mel distance."""
+        return held_out["mel"]
+
+    def samples(self) -> list[Sample]:
+        """Held-out music through the codes and the decoder."""
+        config = self.vqvae.config
+        return compared(self.held_out, config.sample_rate, config.hops[-1], self._synthesise, self.fabric.device)
 
     def _synthesise(self, waveform: Tensor) -> Tensor:
         """(B, T) through the frozen codes and the decoder; the codes are worked out in full precision, as in use."""

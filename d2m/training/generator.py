@@ -101,8 +101,9 @@ class GeneratorTask(Task):
             targets.append(self.targets[index][:, start : start + settings.frames])
             waveforms.append(pair.waveform[start * hop : (start + settings.frames) * hop])
             genres.append(pair.genre)
-        tensors = {k: torch.from_numpy(np.stack([c[k] for c in crops])).to(self.fabric.device) for k in crops[0]}
-        places = int((tensors["programs"] >= 0).sum(1).max())
+        stacks = {k: np.stack([c[k] for c in crops]) for k in crops[0]}
+        places = int((stacks["programs"] >= 0).sum(1).max())
+        tensors = {k: self._placed(stack) for k, stack in stacks.items()}
         noise = rng.standard_normal((settings.batch, settings.frames, self.generator.config.noise_size))
         with_genre = min(genres) >= 0 and rng.random() > settings.drop_genre
         with_sketch = rng.random() > settings.drop_sketch
@@ -112,13 +113,16 @@ class GeneratorTask(Task):
             programs=tensors["programs"][:, : max(1, places)] if with_sketch else None,
             motion=tensors["motion"] if with_motion else None,
             rhythm=tensors["rhythm"] if rng.random() > settings.drop_rhythm else None,
-            genre=torch.tensor(genres, device=self.fabric.device) if with_genre else None,
-            noise=torch.from_numpy(noise.astype(np.float32)).to(self.fabric.device),
+            genre=self._placed(np.array(genres)) if with_genre else None,
+            noise=self._placed(noise.astype(np.float32)),
         )
-        target = torch.from_numpy(np.stack(targets).astype(np.float32)).to(self.fabric.device)
+        target = self._placed(np.stack(targets).astype(np.float32))
         target = (target - self.generator.mean[:, None]) / self.generator.deviation[:, None]
-        waveform = torch.from_numpy(np.stack(waveforms).astype(np.float32) / 32768).to(self.fabric.device)
-        return conditions, target, waveform
+        return conditions, target, self._placed(np.stack(waveforms).astype(np.float32) / 32768)
+
+    def _placed(self, batch: np.ndarray) -> Tensor:
+        """This device's rows of a batch, there."""
+        return torch.from_numpy(self.own(batch)).to(self.fabric.device)
 
     def _rate(self, step: int) -> float:
         warm, share = min(1.0, (step + 1) / 100), min(1.0, step / self.settings.steps)
@@ -145,10 +149,7 @@ class GeneratorTask(Task):
             adversarial, matching = adversarial_loss(fake), feature_matching_loss(real, fake)
             total = total + weights.adversarial * adversarial + weights.matching * matching
             figures |= {"adversarial": adversarial.item(), "matching": matching.item()}
-        self.optimizers["generator"].zero_grad()
-        self.fabric.backward(total)
-        torch.nn.utils.clip_grad_norm_(self.generator.parameters(), 20.0)
-        self.optimizers["generator"].step()
+        self.update("generator", total, clip=20.0)
         return figures
 
     def _heard(self, output: Tensor, waveform: Tensor) -> tuple[Tensor, Tensor]:
@@ -183,6 +184,10 @@ class GeneratorTask(Task):
             mel.append(self.hear(heard, real)[1].item())
             spread.append((features.std() / target.std()).item())
         return {"codebook": float(np.mean(codebook)), "mel": float(np.mean(mel)), "spread": float(np.mean(spread))}
+
+    def score(self, held_out: dict[str, float]) -> float:
+        """The mel distance."""
+        return held_out["mel"]
 
 
 def pair_conditions(

@@ -1,24 +1,38 @@
-"""The one training loop: seeds, devices, checkpoints, exact resume, logs and a progress bar, through Lightning Fabric.
+"""The one training loop: seeds, devices, checkpoints, exact resume, logs, samples and a progress bar.
 
 A trainer module supplies a :class:`Task`: its networks and optimisers, a batch by step number, and what one step
 does. Batches are drawn from a generator seeded with the seed and the step, so an interrupted run goes on exactly
-where it stopped, whatever the number of restarts.
+where it stopped, whatever the number of restarts; with several devices (:mod:`d2m.training.devices`) each works on its
+rows of the same batch.
 """
 
 from __future__ import annotations
 
-import json
-import os
+import contextlib
+import math
 import signal
+import threading
 import time
 from abc import abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from lightning.fabric import Fabric
-from torch import nn
+from torch import Tensor, nn
+
+from d2m.errors import D2MError
+from d2m.training import state
+from d2m.training.devices import average_gradients, greatest, make_fabric, mean_of, share_of
+from d2m.training.monitor import Monitor, Sample
+from d2m.training.settings import check_settings, describe, write_settings
+from d2m.version import __version__
+
+#: What a step may ask of the loop; with several devices the greatest wish counts.
+_GO_ON, _STOP, _FAILED = 0, 1, 2
 
 
 @dataclass(frozen=True)
@@ -26,12 +40,14 @@ class LoopConfig:
     """How long to train, and what to keep.
 
     Attributes:
-        folder: holds ``last.ckpt`` (state to resume from), ``log.jsonl`` (one object a logged step) and samples.
+        folder: of the run: ``last.ckpt`` (to go on from), ``best.ckpt`` (networks with the least held-out score),
+            ``settings.json``, and what :mod:`d2m.training.monitor` writes.
         steps: total number of steps.
         minutes: stop after so many minutes of this process, or 0 for no limit.
-        log_every, evaluate_every, checkpoint_every: steps.
+        log_every, evaluate_every, checkpoint_every, samples_every: steps; 0 samples for none.
         seed: of weights and batches.
-        accelerator, devices, precision: as Lightning Fabric takes them.
+        accelerator, devices, nodes, strategy, precision: see :func:`~d2m.training.devices.make_fabric`.
+        tensorboard: whether to write event files.
     """
 
     folder: Path
@@ -44,6 +60,10 @@ class LoopConfig:
     accelerator: str = "auto"
     devices: int = 1
     precision: str = "bf16-mixed"
+    nodes: int = 1
+    strategy: str = "auto"
+    samples_every: int = 0
+    tensorboard: bool = False
 
 
 class Task:
@@ -52,10 +72,16 @@ class Task:
     Attributes:
         modules: every network with parameters, by name; they are set up, saved and restored by the loop.
         optimizers: by name.
+        settings: a dataclass; a run goes on with the same ones or not at all.
     """
 
     modules: dict[str, nn.Module]
     optimizers: dict[str, torch.optim.Optimizer]
+    settings: Any = None
+
+    def describe(self) -> dict[str, Any]:
+        """What is kept in ``settings.json``: plain values by name."""
+        return describe(self.settings or {})
 
     def autocast(self):
         """Context in which networks run in the precision of the loop; losses stay outside it."""
@@ -74,11 +100,47 @@ class Task:
 
     @abstractmethod
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
-        """Draw a batch with ``rng``, update the networks, return figures to log."""
+        """Draw a batch with ``rng``, update the networks, return figures to log.
+
+        ``rng`` is the same on every device: draw the whole batch, and work on :meth:`own` rows of it.
+        """
+
+    def own(self, batch: np.ndarray) -> np.ndarray:
+        """This device's rows of a batch."""
+        return batch[share_of(len(batch), self.fabric)]
+
+    def mean(self, value: Tensor) -> Tensor:
+        """A value without a gradient, averaged over the devices."""
+        return self.fabric.all_reduce(value, reduce_op="mean")
+
+    def update(self, name: str, loss: Tensor, clip: float = 0.0) -> None:
+        """One step of the optimiser ``name`` down the gradient of ``loss``, the mean over all devices.
+
+        Args:
+            name: of the optimiser and its network.
+            loss: of this device's rows.
+            clip: greatest norm of the gradient, or 0 for any.
+        """
+        optimizer = self.optimizers[name]
+        # Clears what the last step of another network left there, too.
+        optimizer.zero_grad(set_to_none=True)
+        self.fabric.backward(loss)
+        average_gradients(p for group in optimizer.param_groups for p in group["params"])
+        if clip:
+            self.fabric.clip_gradients(self.modules[name], optimizer, max_norm=clip, error_if_nonfinite=False)
+        optimizer.step()
 
     def evaluate(self, step: int) -> dict[str, float]:
-        """Held-out figures; empty by default."""
+        """Held-out figures, the same on every device; empty by default."""
         return {}
+
+    def score(self, held_out: dict[str, float]) -> float | None:
+        """The one held-out figure, less being better, by which the best networks are kept; None for no such."""
+        return None
+
+    def samples(self) -> Sequence[Sample]:
+        """A few sounds of the model as it is; only the first device is asked."""
+        return ()
 
     def state(self) -> dict[str, object]:
         """Anything besides modules and optimisers that a resumed run needs."""
@@ -89,97 +151,135 @@ class Task:
 
 
 def train(task: Task, config: LoopConfig) -> int:
-    """Train until ``config.steps``, a time limit, or an interrupt (which saves first). Returns the last step done."""
-    fabric = Fabric(accelerator=config.accelerator, devices=config.devices, precision=config.precision)
-    fabric.launch()
+    """Train until ``config.steps``, a time limit, or an interrupt (which saves first). Returns the last step done.
+
+    Raises:
+        D2MError: if the folder holds another run, the devices are not there, or a loss is no longer a number; the last
+            good state is then kept.
+    """
+    fabric = make_fabric(config.accelerator, config.devices, config.nodes, config.strategy, config.precision)
     fabric.seed_everything(config.seed, verbose=False)
+    settings = {"task": type(task).__name__, "seed": config.seed, "precision": config.precision}
+    settings |= task.describe()
+    if (config.folder / "last.ckpt").exists():
+        check_settings(config.folder, settings)
     task.setup(fabric)
-    config.folder.mkdir(parents=True, exist_ok=True)
-    path = config.folder / "last.ckpt"
-    step = _restore(task, path) if path.exists() else 0
-    stop = _StopSignal()
-    began, logged, figures = time.monotonic(), time.monotonic(), {}
-    with _Progress(config.steps, enabled=fabric.is_global_zero) as progress:
-        while step < config.steps and not stop.asked:
-            figures = _accumulate(
-                figures, task.step(step, np.random.default_rng([config.seed, step, fabric.global_rank]))
-            )
-            step += 1
-            if step % config.log_every == 0:
-                seconds = (time.monotonic() - logged) / config.log_every
-                means = {k: float(np.mean(v)) for k, v in figures.items()}
-                _log(config.folder, {"step": step, "seconds_per_step": round(seconds, 4), **means}, fabric)
-                progress.update(step, means)
-                logged, figures = time.monotonic(), {}
-            if step % config.evaluate_every == 0 or step == config.steps:
-                held_out = task.evaluate(step)
-                if held_out:
-                    _log(config.folder, {"step": step, "held_out": True, **held_out}, fabric)
-                logged = time.monotonic()
-            out_of_time = config.minutes and time.monotonic() - began > config.minutes * 60
-            if step % config.checkpoint_every == 0 or step == config.steps or stop.asked or out_of_time:
-                _save(task, path, step, fabric)
-            if out_of_time:
-                break
-    return step
+    return _Run(task, config, settings).go()
 
 
-def _accumulate(figures: dict[str, list[float]], new: dict[str, float]) -> dict[str, list[float]]:
-    for key, value in new.items():
-        figures.setdefault(key, []).append(float(value))
-    return figures
+class _Run:
+    """One call of :func:`train`."""
+
+    def __init__(self, task: Task, config: LoopConfig, settings: dict[str, Any]) -> None:
+        self.task, self.config, self.fabric = task, config, task.fabric
+        self.last, self.best = config.folder / "last.ckpt", config.folder / "best.ckpt"
+        try:
+            config.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise D2MError(f"cannot write into {config.folder}: {error.strerror}; choose another --run") from error
+        self.progress = state.restore(task, self.last)
+        self.monitor = None
+        if self.fabric.is_global_zero:
+            machine = {"d2m": __version__, "torch": torch.__version__, "device": str(self.fabric.device)}
+            write_settings(config.folder, settings, machine | {"processes": self.fabric.world_size})
+            self.monitor = Monitor(config.folder, self.progress.step, config.tensorboard)
+
+    def go(self) -> int:
+        config, progress = self.config, self.progress
+        began = self.logged = time.monotonic()
+        saved = progress.step
+        try:
+            with _stop_signals() as stop, _Bar(config.steps, enabled=self.monitor is not None) as bar:
+                while progress.step < config.steps:
+                    wish = self._step()
+                    out_of_time = config.minutes and time.monotonic() - began > config.minutes * 60
+                    wish = greatest(max(wish, _STOP if stop.is_set() or out_of_time else _GO_ON), self.fabric)
+                    if wish == _FAILED:
+                        raise self._failure(saved)
+                    self._tell(bar)
+                    ends = wish == _STOP or progress.step == config.steps
+                    if progress.step % config.checkpoint_every == 0 or ends:
+                        state.save(self.task, self.last, progress)
+                        saved = progress.step
+                    if ends:
+                        break
+            if self.monitor is not None and progress.step < config.steps:
+                self.monitor.say(f"stopped at step {progress.step} of {config.steps}; the same command goes on")
+        finally:
+            if self.monitor is not None:
+                self.monitor.close()
+        return progress.step
+
+    def _step(self) -> int:
+        progress = self.progress
+        figures = self.task.step(progress.step, np.random.default_rng([self.config.seed, progress.step, 0]))
+        progress.step += 1
+        for name, value in figures.items():
+            progress.window.setdefault(name, []).append(float(value))
+        self.unsound = [name for name, value in figures.items() if not math.isfinite(value)]
+        return _FAILED if self.unsound else _GO_ON
+
+    def _failure(self, saved: int) -> D2MError:
+        what = f"'{self.unsound[0]}'" if self.unsound else "a loss on another device"
+        kept = f"{self.last} holds the state of step {saved}" if saved else "nothing was saved yet"
+        return D2MError(
+            f"{what} is no longer a number at step {self.progress.step}; {kept}; "
+            "lower the learning rate, or train with --precision 32-true"
+        )
+
+    def _tell(self, bar: _Bar) -> None:
+        config, progress, step = self.config, self.progress, self.progress.step
+        if step % config.log_every == 0:
+            means = {name: float(np.mean(values)) for name, values in progress.window.items()}
+            means = mean_of(means, self.fabric)
+            seconds = (time.monotonic() - self.logged) / config.log_every
+            if self.monitor is not None:
+                self.monitor.log(step, {"seconds_per_step": round(seconds, 4), **means})
+                bar.update(step, means)
+            progress.window = {}
+            self.logged = time.monotonic()
+        if step % config.evaluate_every == 0 or step == config.steps:
+            self._evaluate()
+        if config.samples_every and (step % config.samples_every == 0 or step == config.steps):
+            if self.monitor is not None:
+                self.monitor.show(step, self.task.samples())
+            self.logged = time.monotonic()
+
+    def _evaluate(self) -> None:
+        progress = self.progress
+        held_out = self.task.evaluate(progress.step)
+        if held_out and self.monitor is not None:
+            self.monitor.log(progress.step, held_out, held_out=True)
+        score = self.task.score(held_out) if held_out else None
+        if score is not None and math.isfinite(score) and (progress.best is None or score < progress.best[0]):
+            progress.best = (score, progress.step)
+            state.save_best(self.task, self.best, progress)
+        self.logged = time.monotonic()
 
 
-def _save(task: Task, path: Path, step: int, fabric: Fabric) -> None:
-    if not fabric.is_global_zero:
-        return
-    state = {
-        "step": step,
-        "modules": {name: _unwrap(m).state_dict() for name, m in task.modules.items()},
-        "optimizers": {name: o.state_dict() for name, o in task.optimizers.items()},
-        "torch_rng": torch.get_rng_state(),
-        "task": task.state(),
-    }
-    temporary = path.with_suffix(".partial")
-    torch.save(state, temporary)
-    os.replace(temporary, path)
-
-
-def _restore(task: Task, path: Path) -> int:
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    for name, module in task.modules.items():
-        _unwrap(module).load_state_dict(state["modules"][name])
-    for name, optimizer in task.optimizers.items():
-        optimizer.load_state_dict(state["optimizers"][name])
-    torch.set_rng_state(state["torch_rng"])
-    task.restore(state["task"])
-    return int(state["step"])
-
-
-def _unwrap(module: nn.Module) -> nn.Module:
-    return getattr(module, "module", module)
-
-
-def _log(folder: Path, record: dict[str, object], fabric: Fabric) -> None:
-    if fabric.is_global_zero:
-        rounded = {k: round(v, 5) if isinstance(v, float) else v for k, v in record.items()}
-        with open(folder / "log.jsonl", "a", encoding="utf-8") as file:
-            file.write(json.dumps(rounded) + "\n")
-
-
-class _StopSignal:
+@contextlib.contextmanager
+def _stop_signals() -> Iterator[threading.Event]:
     """Ctrl-C or a terminate signal ends the run after the current step, with its state saved."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
 
-    def __init__(self) -> None:
-        self.asked = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._ask)
+    def ask(number: int, _: object) -> None:
+        # Who asks twice does not want to wait for the step.
+        if asked.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        asked.set()
 
-    def _ask(self, *_: object) -> None:
-        self.asked = True
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-class _Progress:
+class _Bar:
     """A bar on stderr when a person is watching."""
 
     def __init__(self, total: int, enabled: bool) -> None:
@@ -190,7 +290,7 @@ class _Progress:
         self._progress = Progress(console=console, disable=not (enabled and console.is_terminal))
         self._bar = self._progress.add_task("training", total=total)
 
-    def __enter__(self) -> _Progress:
+    def __enter__(self) -> _Bar:
         self._progress.start()
         return self
 

@@ -17,12 +17,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from d2m.codec.mel import LogMel
 from d2m.jukebox import VQVAE, VQVAEConfig
 from d2m.jukebox.losses import ReconstructionLoss
-from d2m.training.audio import SongCrops
+from d2m.training.audio import SongCrops, compared
 from d2m.training.loop import Task
+from d2m.training.monitor import Sample
 
 #: The shape that ships: hops of 32 and 128 samples, networks as wide and deep as the published coarser
 #: levels.
@@ -96,14 +98,14 @@ class VQVAETask(Task):
 
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
         """Trains one level on one batch."""
-        settings, optimizer = self.settings, self.optimizers["vqvae"]
+        settings = self.settings
         level, quantise = self._turn(step)
-        for group in optimizer.param_groups:
+        for group in self.optimizers["vqvae"].param_groups:
             group["lr"] = self._rate(step)
         self.vqvae.train()
         if quantise and not self.vqvae.codebook(level).counts.any():
             self._start_codebook(level, rng)
-        waveform = torch.from_numpy(self._crops(rng, settings.batch)).to(self.fabric.device)
+        waveform = torch.from_numpy(self.own(self._crops(rng, settings.batch))).to(self.fabric.device)
         (result,) = self.modules["vqvae"](waveform, levels=[level], quantise=quantise)
         parts = self.loss(result.waveform, waveform)
         parts["mel"] = (self.mel(result.waveform) - self.mel(waveform)).abs().mean()
@@ -114,10 +116,7 @@ class VQVAETask(Task):
             + settings.mel * parts["mel"]
             + settings.commitment * parts["commitment"]
         )
-        optimizer.zero_grad(set_to_none=True)
-        self.fabric.backward(total)
-        torch.nn.utils.clip_grad_norm_(self.vqvae.parameters(), 5.0)
-        optimizer.step()
+        self.update("vqvae", total, clip=5.0)
         figures = {"total": total.item()} | {f"{k}_{level}": v.item() for k, v in parts.items()}
         return figures | ({f"used_{level}": result.used} if quantise else {})
 
@@ -130,6 +129,24 @@ class VQVAETask(Task):
         }
         self.vqvae.train()
         return figures
+
+    def score(self, held_out: dict[str, float]) -> float:
+        """The mean over the trained levels."""
+        return float(np.mean(list(held_out.values())))
+
+    def samples(self) -> list[Sample]:
+        """Held-out music through the coarsest trained level."""
+        config, level = self.vqvae.config, max(self.settings.levels)
+        self.vqvae.eval()
+        samples = compared(
+            self.held_out,
+            config.sample_rate,
+            config.hops[-1],
+            lambda wave: reconstruct(self.vqvae, level, wave),
+            self.fabric.device,
+        )
+        self.vqvae.train()
+        return samples
 
     def _turn(self, step: int) -> tuple[int, bool]:
         """Which level a step trains, and whether it is quantised."""
@@ -170,17 +187,22 @@ def reconstruction_error(
         mel: the spectrogram.
         device: of ``vqvae`` and ``mel``.
     """
-    hop, book, errors = vqvae.config.hops[-1], vqvae.codebook(level), []
+    hop, errors = vqvae.config.hops[-1], []
     length = 10 * vqvae.config.sample_rate // hop * hop
     for song in songs:
         start = max(0, len(song) // 2 - length // 2)
         crop = song[start : start + length].astype(np.float32) / 32768
         crop = torch.from_numpy(crop[: len(crop) // hop * hop])[None].to(device)
-        vectors = vqvae.features(crop, level)
-        if book.k.any():
-            vectors = book.lookup(book.quantise(vectors))
-        errors.append(float((mel(vqvae.decode_features(vectors, level)) - mel(crop)).abs().mean()))
+        errors.append(float((mel(reconstruct(vqvae, level, crop)) - mel(crop)).abs().mean()))
     return float(np.mean(errors))
+
+
+def reconstruct(vqvae: VQVAE, level: int, waveform: Tensor) -> Tensor:
+    """(B, T) through one level; while its codebook is empty, its vectors are not quantised."""
+    book, vectors = vqvae.codebook(level), vqvae.features(waveform, level)
+    if book.k.any():
+        vectors = book.lookup(book.quantise(vectors))
+    return vqvae.decode_features(vectors, level)
 
 
 @torch.no_grad()

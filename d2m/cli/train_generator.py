@@ -1,0 +1,81 @@
+"""What ``d2m train generator`` runs for each of its models."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from d2m.cli.train_options import RunOptions
+from d2m.errors import D2MError
+
+
+def run_temporal(
+    options: RunOptions, data: Path, steps: int, *, start: str | None, codec: str | None, **settings: Any
+) -> None:
+    """Trains the any-length generator; settings that are None are the model's own."""
+    import torch
+
+    from d2m import codec as codecs
+    from d2m import generator as generators
+    from d2m.training.generator import GeneratorTask, GeneratorTraining
+    from d2m.training.loop import train
+
+    torch.manual_seed(options.seed)
+    training = GeneratorTraining(data / "train", data / "held_out", steps, **_given(settings))
+    task = GeneratorTask(training, codecs.load(codec or "studio-codec"))
+    if start:
+        task.generator.load_state_dict(generators.load(start)[0].state_dict())
+    train(task, options.loop(steps))
+
+
+def run_d2m_gan(
+    options: RunOptions,
+    data: Path,
+    steps: int,
+    *,
+    vqvae: str | None,
+    without: list[str] | None,
+    no_scaling: bool,
+    no_reshape: bool,
+    **settings: Any,
+) -> None:
+    """Trains D2M-GAN; settings that are None are the paper's.
+
+    Raises:
+        D2MError: if an option is out of range, or data, VQ-VAE and options do not fit each other.
+    """
+    import torch
+
+    from d2m import jukebox, weights
+    from d2m.training.d2m_gan import TERMS, D2MGANTask, D2MGANTraining
+    from d2m.training.loop import train
+    from d2m.weights.store import sha256_of
+
+    if no_scaling and settings["sigma"] is not None:
+        raise D2MError("--no-scaling is --sigma 1; give one of them")
+    wrong = sorted(set(without or ()) - set(TERMS))
+    if wrong:
+        raise D2MError(f"no loss '{wrong[0]}' to train without; choose from {', '.join(TERMS)}")
+    if settings["scales"] is not None and not 1 <= settings["scales"] <= 3:
+        raise D2MError(f"discriminators have 1 to 3 scales, not {settings['scales']}")
+    path, card = weights.find(vqvae or "studio-vqvae", "jukebox-vqvae")
+    torch.manual_seed(options.seed)
+    training = D2MGANTraining(
+        data,
+        steps,
+        seed=options.seed,
+        reshaping=not no_reshape,
+        vqvae=card.name if card else path.name,
+        vqvae_sha256=sha256_of(path),
+        **_given(settings | ({"sigma": 1.0} if no_scaling else {})),
+    )
+    off = dict.fromkeys(without or (), 0.0)
+    training = replace(training, weights=replace(training.weights, **off))
+    if not any(getattr(training.weights, term) for term in TERMS):
+        raise D2MError("nothing is left to train on; leave out fewer losses")
+    train(D2MGANTask(training, jukebox.load(path)), options.loop(steps, "32-true"))
+
+
+def _given(settings: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if value is not None}

@@ -1,0 +1,67 @@
+"""Options that all training commands share: where a run lies, how long it goes, what it computes on, what it keeps."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+if TYPE_CHECKING:
+    from d2m.training.loop import LoopConfig
+
+#: For options that name a set of weights.
+Start = Annotated[Optional[str], typer.Option("--from", help="Weights (name or file) to start from.")]  # noqa: UP045
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the shared options say; each field is an option of that name."""
+
+    run: Annotated[Path, typer.Option(help="Folder of the run. An existing run goes on where it stopped.")]
+    minutes: Annotated[float, typer.Option(help="Stop after so many minutes; 0 for no limit.")] = 0.0
+    seed: Annotated[int, typer.Option(help="Seed of weights and batches.")] = 0
+    log_every: Annotated[int, typer.Option(min=1, help="Steps between lines of the log.")] = 25
+    evaluate_every: Annotated[int, typer.Option(min=1, help="Steps between looks at held-out data.")] = 500
+    checkpoint_every: Annotated[int, typer.Option(min=1, help="Steps between saved states.")] = 250
+    samples_every: Annotated[int, typer.Option(min=0, help="Steps between sounds and plots; 0 for none.")] = 1000
+    precision: Annotated[
+        str, typer.Option(metavar="NAME", help="32-true, bf16-mixed or 16-mixed; auto for the model's own.")
+    ] = "auto"
+    accelerator: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, mps.")] = "auto"
+    devices: Annotated[int, typer.Option(help="Devices of each machine; they share every batch.")] = 1
+    nodes: Annotated[int, typer.Option(help="Machines; start each with its NODE_RANK, or use torchrun.")] = 1
+    strategy: Annotated[str, typer.Option(metavar="NAME", help="auto or ddp.")] = "auto"
+    tensorboard: Annotated[bool, typer.Option(help="Write event files into the run's folder.")] = True
+
+    def loop(self, steps: int, precision: str = "bf16-mixed") -> LoopConfig:
+        """The loop's configuration; ``precision`` is the model's own."""
+        from d2m.training.loop import LoopConfig
+
+        chosen = {name: getattr(self, name) for name in _NAMES if name not in ("run", "precision")}
+        return LoopConfig(self.run, steps, precision=self.precision.replace("auto", precision), **chosen)
+
+
+_SHARED = inspect.signature(RunOptions, eval_str=True).parameters
+_NAMES = tuple(_SHARED)
+
+
+def with_run(function: Callable[..., None]) -> Callable[..., None]:
+    """A command with the shared options beside its own; ``function`` gets them as ``options``."""
+    signature = inspect.signature(function, eval_str=True)
+    own = [entry for name, entry in signature.parameters.items() if name != "options"]
+    shared = [entry.replace(kind=inspect.Parameter.KEYWORD_ONLY) for entry in _SHARED.values()]
+    own = [entry.replace(kind=inspect.Parameter.KEYWORD_ONLY) for entry in own]
+
+    def command(**values: object) -> None:
+        options = RunOptions(**{name: values.pop(name) for name in _NAMES})
+        function(options=options, **values)
+
+    command.__name__, command.__doc__ = function.__name__, function.__doc__
+    # Typer reads the signature, and the annotations beside it.
+    command.__signature__ = signature.replace(parameters=[*own, *shared])
+    command.__annotations__ = {entry.name: entry.annotation for entry in (*own, *shared)}
+    return command

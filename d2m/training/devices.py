@@ -1,0 +1,142 @@
+"""Where a run computes: Lightning Fabric, and processes that share every batch and average their gradients.
+
+One device is a process. ``d2m train ... --devices 4`` starts four; under ``torchrun`` the processes are already there,
+and their number is taken from its environment. All of them draw the same batch from the seed, work on their own
+rows of it and average what comes out, so that the number of devices changes the time of a step and not its result.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+import torch
+from lightning.fabric import Fabric
+from lightning.fabric.strategies import DDPStrategy
+from torch import Tensor, nn
+
+from d2m.errors import D2MError
+
+#: What ``--precision`` takes.
+PRECISIONS: tuple[str, ...] = ("32-true", "bf16-mixed", "16-mixed")
+#: What ``--strategy`` takes: both average gradients over the processes; one process needs nothing.
+STRATEGIES: tuple[str, ...] = ("auto", "ddp")
+#: Values that are averaged over the processes in one go (64 MiB).
+_BUCKET = 1 << 24
+
+
+class Averaging(DDPStrategy):
+    """The processes of DDP around networks that stay as they are; :func:`average_gradients` does the rest.
+
+    Torch's own wrapper averages while the backward pass runs, and for that asks every network to be called as a whole,
+    once a step, with all its parameters in use. Here discriminators are called twice, decoders alone, and levels by
+    turns.
+    """
+
+    def setup_module(self, module: nn.Module) -> nn.Module:
+        """The module itself, its parameters and buffers made those of the first process."""
+        for tensor in (*module.parameters(), *module.buffers()):
+            torch.distributed.broadcast(tensor.detach(), 0)
+        return module
+
+
+def make_fabric(accelerator: str, devices: int, nodes: int, strategy: str, precision: str) -> Fabric:
+    """Fabric with its processes started.
+
+    Args:
+        accelerator: ``"auto"``, ``"cpu"``, ``"cuda"``, ... as Fabric takes them.
+        devices: processes on each node. Under ``torchrun``, 1 stands for what it was told.
+        nodes: machines.
+        strategy: one of :data:`STRATEGIES`.
+        precision: one of :data:`PRECISIONS`.
+
+    Raises:
+        D2MError: if there are no such devices, or the processes do not find each other.
+    """
+    if precision not in PRECISIONS:
+        raise D2MError(f"no precision '{precision}'; choose one of {', '.join(PRECISIONS)}")
+    if strategy not in STRATEGIES:
+        raise D2MError(f"no strategy '{strategy}' for these models, which fit one device; choose ddp or auto")
+    if devices < 1 or nodes < 1:
+        raise D2MError("devices and nodes are counted from 1")
+    if torch.distributed.is_torchelastic_launched() and devices == nodes == 1:
+        devices = int(os.environ["LOCAL_WORLD_SIZE"])
+        nodes = int(os.environ["WORLD_SIZE"]) // devices
+    many = devices * nodes > 1
+    try:
+        fabric = Fabric(
+            accelerator=accelerator,
+            devices=devices,
+            num_nodes=nodes,
+            strategy=Averaging() if many else "auto",
+            precision=precision,
+        )
+        fabric.launch()
+    except Exception as error:  # Lightning raises many kinds for settings that do not fit the machine
+        reason = " ".join(str(error).split()).removesuffix(".")
+        raise D2MError(f"cannot train on {devices} x '{accelerator}' ({nodes} nodes): {reason}") from error
+    return fabric
+
+
+def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Replaces the gradients by their means over the processes; nothing to do in a run of one."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return
+    world, bucket, size = torch.distributed.get_world_size(), [], 0
+    for parameter in parameters:
+        if parameter.grad is None:
+            continue
+        bucket.append(parameter.grad)
+        size += parameter.grad.numel()
+        if size >= _BUCKET:
+            _average(bucket, world)
+            bucket, size = [], 0
+    if bucket:
+        _average(bucket, world)
+
+
+def _average(tensors: list[Tensor], world: int) -> None:
+    flat = torch.cat([tensor.flatten() for tensor in tensors])
+    torch.distributed.all_reduce(flat)
+    flat /= world
+    for tensor, mean in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
+        tensor.copy_(mean.view_as(tensor))
+
+
+def share_of(count: int, fabric: Fabric) -> slice:
+    """The rows of a batch of ``count`` that are this process's own.
+
+    Raises:
+        D2MError: if the batch cannot be shared evenly, which would weigh its rows unevenly.
+    """
+    if count % fabric.world_size:
+        raise D2MError(f"a batch of {count} cannot be shared by {fabric.world_size} devices; choose a multiple of it")
+    part = count // fabric.world_size
+    return slice(fabric.global_rank * part, (fabric.global_rank + 1) * part)
+
+
+def mean_of(figures: dict[str, float], fabric: Fabric) -> dict[str, float]:
+    """Figures averaged over the processes, all of which must have the same ones."""
+    if fabric.world_size == 1 or not figures:
+        return figures
+    values = torch.tensor(list(figures.values()), dtype=torch.float64, device=fabric.device)
+    torch.distributed.all_reduce(values)
+    return dict(zip(figures, (values / fabric.world_size).tolist(), strict=True))
+
+
+def greatest(value: int, fabric: Fabric) -> int:
+    """The greatest of the processes' values."""
+    if fabric.world_size == 1:
+        return value
+    tensor = torch.tensor(value, device=fabric.device)
+    torch.distributed.all_reduce(tensor, torch.distributed.ReduceOp.MAX)
+    return int(tensor)
+
+
+def of_all(value: object, fabric: Fabric) -> list:
+    """The plain values of all processes, by rank."""
+    if fabric.world_size == 1:
+        return [value]
+    values = [None] * fabric.world_size
+    torch.distributed.all_gather_object(values, value)
+    return values

@@ -1,0 +1,137 @@
+"""What a run tells while it goes: ``log.jsonl``, ``log.txt``, TensorBoard's event files, sounds and pictures.
+
+::
+
+    RUN/log.jsonl                  one object a logged step; held-out figures marked "held_out"
+    RUN/log.txt                    the same for people
+    RUN/events/                    tensorboard --logdir RUN
+    RUN/losses.png                 all figures over the steps
+    RUN/samples/000500/NAME.wav    what the model makes at step 500; NAME.png compares spectrograms with the real music
+    RUN/samples/NAME_real.wav      that music
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A sound of a model in training.
+
+    Attributes:
+        name: for files.
+        waveform: float32 (T,).
+        real: float32 (T,), the music that it should sound like.
+        sample_rate: hertz.
+    """
+
+    name: str
+    waveform: np.ndarray
+    real: np.ndarray
+    sample_rate: int
+
+
+class Monitor:
+    """Writes what one process has to tell.
+
+    Args:
+        folder: of the run.
+        step: steps done; what a log says of later ones, by a run that was killed, is dropped.
+        tensorboard: whether to write event files, too.
+    """
+
+    def __init__(self, folder: Path, step: int, tensorboard: bool = True) -> None:
+        self.folder = folder
+        self._forget_after(step)
+        self._events = _event_writer(folder / "events", step) if tensorboard else None
+        self._quiet = sys.stderr.isatty()
+        if tensorboard and self._events is None:
+            self.say("tensorboard is not installed, so there will be no event files; pip install tensorboard")
+
+    def say(self, line: str) -> None:
+        """A line of ``log.txt``, and on stderr where there is no progress bar."""
+        with open(self.folder / "log.txt", "a", encoding="utf-8") as file:
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}\n")
+        if not self._quiet:
+            print(line, file=sys.stderr, flush=True)
+
+    def log(self, step: int, figures: dict[str, float], held_out: bool = False) -> None:
+        """Figures of a step; ``seconds_per_step`` may be one of them."""
+        record = {"step": step, **({"held_out": True} if held_out else {}), **figures}
+        rounded = {k: round(v, 5) if isinstance(v, float) else v for k, v in record.items()}
+        with open(self.folder / "log.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps(rounded) + "\n")
+        kind = "held out" if held_out else "training"
+        self.say(f"step {step:>7}  {kind}  " + "  ".join(f"{name} {value:.4g}" for name, value in figures.items()))
+        if self._events is not None:
+            for name, value in figures.items():
+                self._events.add_scalar(f"{kind.replace(' ', '_')}/{name}", value, step)
+
+    def show(self, step: int, samples: Sequence[Sample]) -> None:
+        """Sounds, spectrograms and curves so far."""
+        from d2m.training.monitor_plots import plot_comparison, plot_losses
+
+        folder = self.folder / "samples" / f"{step:06d}"
+        for sample in samples:
+            folder.mkdir(parents=True, exist_ok=True)
+            _write_wav(folder / f"{sample.name}.wav", sample.waveform, sample.sample_rate)
+            real = folder.parent / f"{sample.name}_real.wav"
+            if not real.exists():
+                _write_wav(real, sample.real, sample.sample_rate)
+            picture = plot_comparison(sample, folder / f"{sample.name}.png", f"step {step}")
+            if self._events is not None:
+                sound = np.clip(sample.waveform, -1, 1)[None]
+                self._events.add_audio(f"samples/{sample.name}", sound, step, sample.sample_rate)
+                self._events.add_image(f"samples/{sample.name}", picture, step, dataformats="HWC")
+        plot_losses(self.folder / "log.jsonl", self.folder / "losses.png")
+
+    def close(self) -> None:
+        """Finishes the event files."""
+        if self._events is not None:
+            self._events.close()
+
+    def _forget_after(self, step: int) -> None:
+        path = self.folder / "log.jsonl"
+        if not path.exists():
+            return
+        kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
+        temporary = path.with_suffix(".partial")
+        temporary.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+        os.replace(temporary, path)
+
+
+def _step_of(line: str) -> float:
+    try:
+        return int(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        # Half a line, left by a run that was killed while it wrote.
+        return float("inf")
+
+
+def _event_writer(folder: Path, step: int):
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return None
+    return SummaryWriter(str(folder), purge_step=step + 1, flush_secs=30)
+
+
+def _write_wav(path: Path, waveform: np.ndarray, sample_rate: int) -> None:
+    import wave
+
+    temporary = path.with_suffix(".partial")
+    with wave.open(str(temporary), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(sample_rate)
+        file.writeframes((np.clip(waveform, -1, 1) * 32767).round().astype("<i2").tobytes())
+    os.replace(temporary, path)

@@ -1,0 +1,83 @@
+"""Pictures of a run: curves of its figures, and spectrograms of what it makes beside the real music."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from d2m.codec.mel import LogMel
+
+if TYPE_CHECKING:
+    from d2m.training.monitor import Sample
+
+#: Not figures of the model.
+_ASIDE = ("step", "held_out", "seconds_per_step")
+
+
+def read_curves(path: Path) -> dict[str, dict[str, tuple[list[int], list[float]]]]:
+    """``log.jsonl`` as curves: figure -> ``"training"`` and ``"held out"`` -> steps and values."""
+    curves: dict[str, dict[str, tuple[list[int], list[float]]]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        record = json.loads(line)
+        kind = "held out" if record.get("held_out") else "training"
+        for name, value in record.items():
+            if name not in _ASIDE:
+                steps, values = curves.setdefault(name, {}).setdefault(kind, ([], []))
+                steps.append(record["step"])
+                values.append(value)
+    return curves
+
+
+def plot_losses(log: Path, path: Path) -> None:
+    """One small chart for each figure of ``log.jsonl``, training and held-out curves in it."""
+    from matplotlib.figure import Figure
+
+    curves = read_curves(log)
+    if not curves:
+        return
+    columns = min(4, len(curves))
+    rows = math.ceil(len(curves) / columns)
+    figure = Figure((3.2 * columns, 2.2 * rows), layout="constrained")
+    for place, (name, kinds) in enumerate(curves.items(), 1):
+        axes = figure.add_subplot(rows, columns, place)
+        for kind, (steps, values) in kinds.items():
+            axes.plot(steps, values, "o-" if kind == "held out" or len(steps) < 3 else "-", markersize=3, label=kind)
+        axes.set_title(name, fontsize=9)
+        axes.tick_params(labelsize=7)
+        axes.set_xlabel("step", fontsize=7)
+    axes.legend(fontsize=7)
+    _save(figure, path)
+
+
+def plot_comparison(sample: Sample, path: Path, title: str) -> np.ndarray:
+    """Log-mel spectrograms of the real music above and the generated below; returns the picture, uint8 (H, W, 3)."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    mel = LogMel(sample.sample_rate, 1024, 256, 80)
+    figure = Figure((6, 4), layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    for place, (name, waveform) in enumerate((("real", sample.real), (title, sample.waveform)), 1):
+        axes = figure.add_subplot(2, 1, place)
+        levels = mel(torch.from_numpy(np.ascontiguousarray(waveform, np.float32))[None])[0].numpy()
+        extent = (0, len(waveform) / sample.sample_rate, 0, 80)
+        axes.imshow(levels, origin="lower", aspect="auto", extent=extent, vmin=-4, vmax=1, cmap="magma")
+        axes.set_ylabel(f"{name}\nmel band", fontsize=8)
+        axes.tick_params(labelsize=7)
+    axes.set_xlabel("seconds", fontsize=8)
+    canvas.draw()
+    picture = np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
+    _save(figure, path)
+    return picture
+
+
+def _save(figure, path: Path) -> None:
+    temporary = path.with_suffix(".partial")
+    figure.savefig(temporary, format="png", dpi=100)
+    os.replace(temporary, path)

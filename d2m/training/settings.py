@@ -1,0 +1,80 @@
+"""What a run was started with, kept beside it: a run goes on with its own settings or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from d2m.errors import D2MError
+
+#: Settings that may change when a run goes on: how far it goes and where its data lies now.
+FREE: tuple[str, ...] = ("steps", "train", "held_out", "data", "vqvae")
+#: Differences named in the complaint.
+_SHOWN = 4
+
+
+def describe(settings: object) -> dict[str, Any]:
+    """A dataclass of settings as plain values by name, nested ones with a dot between (``"weights.mel"``)."""
+    values = asdict(settings) if is_dataclass(settings) else settings
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{name}.{inner}": plain for inner, plain in describe(value).items()}
+        elif isinstance(value, tuple | list):
+            flat[name] = [str(entry) if isinstance(entry, Path) else entry for entry in value]
+        else:
+            flat[name] = str(value) if isinstance(value, Path) else value
+    return flat
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """The settings that a run in ``folder`` was started with, or nothing for a run that kept none.
+
+    Raises:
+        D2MError: if the file is damaged.
+    """
+    path = folder / "settings.json"
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8"))["settings"])
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise D2MError(f"{path} is damaged; remove it to go on without a comparison of settings") from error
+
+
+def check_settings(folder: Path, now: Mapping[str, Any]) -> None:
+    """Compares the settings of a call with those that the run in ``folder`` was started with.
+
+    Raises:
+        D2MError: if they differ in anything that changes what is trained; the message names what.
+    """
+    before = read_settings(folder)
+    if not before:
+        return
+    names = [name for name in dict.fromkeys([*before, *now]) if name not in FREE]
+    differ = [name for name in names if before.get(name) != _json(now.get(name))]
+    if differ:
+        told = [f"{name} is {before.get(name)!r}, not {_json(now.get(name))!r}" for name in differ[:_SHOWN]]
+        more = f" and {len(differ) - _SHOWN} more" if len(differ) > _SHOWN else ""
+        raise D2MError(
+            f"the run in {folder} goes on only as it began ({'; '.join(told)}{more}); "
+            "give its settings, or another --run folder"
+        )
+
+
+def write_settings(folder: Path, settings: Mapping[str, Any], machine: Mapping[str, Any]) -> None:
+    """Writes ``settings.json``: the settings, and the machine and call of the latest start, whole or not at all."""
+    content = {"settings": settings, "latest start": {**machine, "arguments": sys.argv[1:]}}
+    temporary = folder / "settings.json.partial"
+    temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    os.replace(temporary, folder / "settings.json")
+
+
+def _json(value: Any) -> Any:
+    """The value as it comes back from a file."""
+    return json.loads(json.dumps(value))

@@ -1,0 +1,144 @@
+"""A run's state on disk: written whole, of every process, and never with values that are no longer numbers."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from d2m.errors import D2MError
+from d2m.training.devices import of_all
+
+if TYPE_CHECKING:
+    from d2m.training.loop import Task
+
+
+@dataclass
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        step: steps done.
+        window: figures of the steps since the last line of the log, so that the next one is the same whether or not the
+            run was interrupted between them.
+        best: the least held-out score so far and its step, if the task has one.
+    """
+
+    step: int = 0
+    window: dict[str, list[float]] = field(default_factory=dict)
+    best: tuple[float, int] | None = None
+
+
+def save(task: Task, path: Path, progress: Progress) -> None:
+    """Writes everything that the run needs to go on exactly as if it had not stopped; all processes call it together.
+
+    Raises:
+        D2MError: if a network holds values that are not numbers; the file then stays as it was.
+    """
+    generators = of_all({"torch": torch.get_rng_state(), "cuda": _cuda_state(task)}, task.fabric)
+    sound = _is_sound(task)
+    if not sound:
+        raise D2MError(
+            f"the networks no longer hold numbers at step {progress.step}, so they were not saved; the last good state "
+            f"is in {path.parent}; lower the learning rate, or train with --precision 32-true"
+        )
+    if not task.fabric.is_global_zero:
+        return
+    _write(
+        path,
+        {
+            "step": progress.step,
+            "modules": _modules(task),
+            "optimizers": {name: optimizer.state_dict() for name, optimizer in task.optimizers.items()},
+            "torch_rng": generators[0]["torch"],
+            "generators": generators,
+            "precision": task.fabric.strategy.precision.state_dict(),
+            "window": progress.window,
+            "best": progress.best,
+            "task": task.state(),
+        },
+    )
+
+
+def save_best(task: Task, path: Path, progress: Progress) -> None:
+    """Writes the networks alone: enough to export them or to measure them."""
+    if task.fabric.is_global_zero:
+        _write(path, {"step": progress.step, "modules": _modules(task), "best": progress.best, "task": task.state()})
+
+
+def restore(task: Task, path: Path) -> Progress:
+    """Takes back what :func:`save` wrote; where there is nothing, the run begins.
+
+    Raises:
+        D2MError: if the file is damaged or of another training.
+    """
+    if not path.exists():
+        return Progress()
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        names, optimizers = state["modules"].keys(), state["optimizers"].keys()
+        step = int(state["step"])
+    except Exception as error:  # torch raises many kinds for a file that is not its own
+        raise D2MError(f"{path} is damaged; remove it to begin anew, or choose another --run folder") from error
+    if names != task.modules.keys() or optimizers != task.optimizers.keys():
+        raise D2MError(f"{path} is of another kind of training; choose another --run folder")
+    try:
+        for name, module in task.modules.items():
+            unwrap(module).load_state_dict(state["modules"][name])
+        for name, optimizer in task.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])
+    except (RuntimeError, ValueError) as error:
+        raise D2MError(f"{path} holds a model of another shape; choose another --run folder") from error
+    task.fabric.strategy.precision.load_state_dict(state.get("precision", {}))
+    _set_generators(task, state)
+    task.restore(state["task"])
+    best, window = state.get("best"), state.get("window", {})
+    return Progress(step, {name: list(values) for name, values in window.items()}, tuple(best) if best else None)
+
+
+def unwrap(module: nn.Module) -> nn.Module:
+    """The network inside what Fabric made of it."""
+    return getattr(module, "module", module)
+
+
+def _modules(task: Task) -> dict[str, dict[str, torch.Tensor]]:
+    return {name: unwrap(module).state_dict() for name, module in task.modules.items()}
+
+
+def _is_sound(task: Task) -> bool:
+    # A sum is finite only if all of its terms are; one number a network instead of one a parameter.
+    sums = [
+        sum(p.detach().double().sum() for p in unwrap(module).parameters() if p.requires_grad)
+        for module in task.modules.values()
+    ]
+    return all(bool(torch.isfinite(torch.as_tensor(total))) for total in sums)
+
+
+def _cuda_state(task: Task) -> Any:
+    return torch.cuda.get_rng_state(task.fabric.device) if task.fabric.device.type == "cuda" else None
+
+
+def _set_generators(task: Task, state: dict[str, Any]) -> None:
+    generators = state.get("generators")
+    if generators is None or len(generators) != task.fabric.world_size:
+        # A run of another number of processes: batches follow from the step, whoever works on them.
+        torch.set_rng_state(state["torch_rng"])
+        return
+    own = generators[task.fabric.global_rank]
+    torch.set_rng_state(own["torch"])
+    if own["cuda"] is not None and task.fabric.device.type == "cuda":
+        torch.cuda.set_rng_state(own["cuda"], task.fabric.device)
+
+
+def _write(path: Path, state: dict[str, Any]) -> None:
+    temporary = path.with_suffix(".partial")
+    try:
+        torch.save(state, temporary)
+        os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:
+        temporary.unlink(missing_ok=True)
+        raise D2MError(f"cannot write {path}: {error}; make room, the last complete state is kept") from error
