@@ -29,20 +29,15 @@ def studio(
     layout: Annotated[str, typer.Option("--format", help="Layout on disk: aist or tiktok.")] = "aist",
 ) -> None:
     """Make paired dance and music from one score, in the layout of AIST++ or TikTok, with the true beats."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from d2m.datasets.studio import make_studio, make_tiktok_studio
     from d2m.errors import D2MError
 
     makers = {"aist": make_studio, "tiktok": make_tiktok_studio}
     if layout not in makers:
         raise D2MError(f"there is no layout '{layout}'; choose aist or tiktok")
-    columns = (TextColumn("songs"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("songs", total=songs)
+    with _bars({"songs": "songs"}) as tell:
         makers[layout](
-            out, songs, dances, seconds, seed, video, lambda done, _: bar.update(task, completed=done),
+            out, songs, dances, seconds, seed, video, lambda done, total: tell("songs", done, total),
             processes=processes,
         )  # fmt: skip
     typer.echo(f"{songs} songs, {songs * dances} dances in {out}", err=True)
@@ -173,10 +168,14 @@ def _transfer_bars() -> Iterator[Callable[[str, int, int | None], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda name, done, total: None
+        return
     columns = (
         TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
     )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    with Progress(*columns, console=console, transient=True) as bars:
         tasks = {}
 
         def tell(name: str, done: int, total: int | None) -> None:
@@ -215,8 +214,12 @@ def _bars(stages: dict[str, str]) -> Iterator[Callable[[str, int, int], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda stage, done, total: None
+        return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    with Progress(*columns, console=console, transient=True) as bars:
         tasks = {}
 
         def tell(stage: str, done: int, total: int) -> None:
