@@ -155,10 +155,9 @@ def _read(members: _Members, track_of: Callable[[int, bool], int | None]) -> Pia
             if f"onsets_{number}_csc_shape" in members:
                 marks = members.matrix(f"onsets_{number}", len(held))
                 held |= members.matrix(f"gaps_{number}", len(held))
-            if held.any():
-                parts.append((track, program, held, marks))
+            parts.append((track, program, held, marks))
         number += 1
-    if not parts:
+    if not any(held.any() for _, _, held, _ in parts):
         raise D2MError("it has no notes for the five tracks; give a piano-roll with music in it")
     tempo = members.array("tempo").ravel().astype(np.float64) if "tempo" in members else np.zeros(0)
     lines = np.flatnonzero(members.array("downbeat").ravel()) if "downbeat" in members else np.zeros(0, int)
@@ -247,9 +246,9 @@ def from_multitrack(multitrack: Multitrack, track_of: Callable[[int, bool], int 
         place = track_of(int(track.program), bool(track.is_drum))
         held = np.asarray(track.pianoroll) > 0
         check_length(len(held))
-        if place is not None and held.any():
+        if place is not None:
             parts.append((place, int(track.program), held, np.zeros((0, PITCHES), bool)))
-    if not parts:
+    if not any(held.any() for _, _, held, _ in parts):
         raise D2MError("it has no notes for the five tracks; give a piano-roll with music in it")
     tempo = np.zeros(0) if multitrack.tempo is None else np.asarray(multitrack.tempo, np.float64).ravel()
     lines = np.zeros(0, int) if multitrack.downbeat is None else np.flatnonzero(np.ravel(multitrack.downbeat))
