@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from d2m.errors import D2MError
-from d2m.features.extract import Keys, Settings, extract, key_in, keys_of, read_features, write_features
+from d2m.features.extract import Keys, Settings, extract, is_cached, key_in, keys_of, read_features, write_features
+from d2m.features.store import StopRun
 from d2m.features.workers import Crash, Workers
 
 #: Endings of the files that are taken from a folder.
@@ -125,7 +126,7 @@ def extract_all(
         an outcome for each video, in the order in which they are done.
 
     Raises:
-        D2MError: if the settings cannot be met or the folder cannot be written.
+        D2MError: if the settings cannot be met, the weights do not fit, or the folder or cache cannot be written.
     """
     settings.check()
     output = Path(output)
@@ -149,7 +150,7 @@ def _alone(
     source: Source, output: Path, settings: Settings, tell: Callable[[Source, float], None]
 ) -> Iterator[Outcome]:
     checked = _checked(source, output, settings)
-    yield checked if isinstance(checked, Outcome) else work(checked, lambda share: tell(source, share))
+    yield checked if isinstance(checked, Outcome) else _used(work(checked, lambda share: tell(source, share)))
 
 
 def _together(
@@ -169,8 +170,14 @@ def _together(
         for task, result in workers.run(tasks(), lambda task, share: tell(task.source, share)):
             yield from known
             known.clear()
-            yield _crashed(task, result) if isinstance(result, Crash) else result
+            yield _crashed(task, result) if isinstance(result, Crash) else _used(result)
     yield from known
+
+
+def _used(result: Outcome | StopRun) -> Outcome:
+    if isinstance(result, StopRun):
+        raise result
+    return result
 
 
 def _checked(source: Source, output: Path, settings: Settings) -> Outcome | _Task:
@@ -182,15 +189,19 @@ def _checked(source: Source, output: Path, settings: Settings) -> Outcome | _Tas
             return _outcome(source.video, target, read_features(target), "unchanged", start)
     except D2MError as error:
         return _failure(source.video, error, start)
-    return _Task(source, target, settings, keys)
+    task = _Task(source, target, settings, keys)
+    # Putting a file together from the cache is done before a process has started.
+    return _used(work(task, lambda share: None)) if is_cached(keys, settings) else task
 
 
-def work(task: _Task, tell: Callable[[float], None]) -> Outcome:
-    """Extracts and writes one video's features; never raises but when it is stopped."""
+def work(task: _Task, tell: Callable[[float], None]) -> Outcome | StopRun:
+    """Extracts and writes one video's features; an error that concerns every video is returned as it is."""
     start, video = time.perf_counter(), task.source.video
     try:
         features = extract(video, task.settings, task.keys, tell)
         write_features(task.target, features, task.settings)
+    except StopRun as error:
+        return error
     except D2MError as error:
         return _failure(video, error, start)
     except MemoryError:
@@ -225,7 +236,7 @@ def _expanded(inputs: Iterable[str | Path], from_list: bool = False) -> Iterator
     for given in inputs:
         path = Path(given)
         if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in VIDEOS and p.is_file())
+            inside = sorted(p for p in path.rglob("*") if _is_video(p))
             if not inside:
                 raise D2MError(f"{path}: no videos in this folder")
             yield from (Source(video, video.relative_to(path).with_suffix(".npz")) for video in inside)
@@ -233,6 +244,11 @@ def _expanded(inputs: Iterable[str | Path], from_list: bool = False) -> Iterator
             yield from _expanded(_listed(path), from_list=True)
         else:
             yield Source(path, Path(f"{path.stem or path.name}.npz"))
+
+
+def _is_video(path: Path) -> bool:
+    # macOS leaves hidden companions of files on foreign disks.
+    return path.suffix.lower() in VIDEOS and not path.name.startswith(".") and path.is_file()
 
 
 def _listed(path: Path) -> list[Path]:
@@ -255,7 +271,7 @@ def _log(output: Path, outcome: Outcome) -> None:
     try:
         output.mkdir(parents=True, exist_ok=True)
         # One write of one line, appended: several runs may share a log.
-        with open(output / LOG, "a", encoding="utf-8") as log:
+        with open(output / LOG, "a", encoding="utf-8", errors="backslashreplace") as log:
             log.write(line)
     except OSError as error:
         raise D2MError(f"cannot write {output / LOG}: {error.strerror}; choose another folder with -o") from None
@@ -266,6 +282,6 @@ def _write_failed(output: Path, failed: list[Outcome]) -> None:
 
     if failed:
         content = json.dumps([outcome.as_json() for outcome in failed], indent=1, ensure_ascii=False)
-        write_atomically(output / FAILED, f"{content}\n".encode())
+        write_atomically(output / FAILED, f"{content}\n".encode(errors="backslashreplace"))
     else:
         (output / FAILED).unlink(missing_ok=True)

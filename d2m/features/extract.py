@@ -35,7 +35,7 @@ import numpy as np
 
 from d2m.errors import D2MError
 from d2m.features import skeletons
-from d2m.features.store import Store, content_of, key_of, read_arrays, write_arrays
+from d2m.features.store import StopRun, Store, content_of, key_of, read_arrays, write_arrays
 from d2m.types import Motion, Visual
 from d2m.version import __version__
 
@@ -186,13 +186,15 @@ def extract(
         progress: called with the part done, 0..1.
 
     Raises:
-        D2MError: if the video cannot be used, nobody is found in it (unless ``keep_empty``), the weights cannot be
-            used or the cache not be written.
+        D2MError: if the video cannot be used, or nobody is found in it (unless ``keep_empty``).
+        StopRun: if the weights cannot be used or the cache not be written.
     """
     settings = settings or Settings()
     keys = keys or keys_of(path, settings)
     store, tell = Store(settings.cache), progress or (lambda share: None)
     share = 0.5 if keys.visual else 1.0
+    if keys.visual and (settings.force or not store.has(keys.visual)):
+        _visual_network(settings.weights)  # weights that do not fit are better known before the long work
     pose, posed = store.get_or_make(
         keys.pose, lambda: _track(path, settings.fps, lambda done: tell(share * done)), settings.force
     )
@@ -206,11 +208,17 @@ def extract(
     return _features(pose, visual, keys.all, posed or looked)
 
 
+def is_cached(keys: Keys, settings: Settings) -> bool:
+    """Whether :func:`extract` has nothing to compute."""
+    store = Store(settings.cache)
+    return not settings.force and store.has(keys.pose) and (keys.visual is None or store.has(keys.visual))
+
+
 def write_features(path: str | Path, features: Features, settings: Settings) -> None:
     """Writes the ``.npz`` described above, complete or not at all.
 
     Raises:
-        D2MError: if it cannot be written.
+        StopRun: if it cannot be written.
     """
     motion = features.motion or _nobody(features)
     arrays: dict[str, Any] = {"landmarks": motion.joints, "confidence": motion.confidence}
@@ -286,12 +294,11 @@ def _track(path: str | Path, fps: float, tell: Callable[[float], None]) -> dict[
 
 def _look(path: str | Path, settings: Settings, tell: Callable[[float], None]) -> dict[str, np.ndarray]:
     """The visual part of the cache."""
-    from d2m.features.i3d import find_weights, i3d_features, segments
+    from d2m.features.i3d import i3d_features, segments
     from d2m.media import open_video
 
     video = open_video(path)
-    model = _visual_network(find_weights(settings.weights))
-    visual = i3d_features(video, model, settings.seconds, tell)
+    visual = i3d_features(video, _visual_network(settings.weights), settings.seconds, tell)
     return {"features": visual.features, "segments": segments(video.duration, settings.seconds)}
 
 
@@ -333,7 +340,10 @@ def _content(path: Path) -> str:
 
 
 @functools.lru_cache(maxsize=1)
-def _visual_network(path: Path) -> torch.nn.Module:
+def _visual_network(weights: str | Path | None) -> torch.nn.Module:
     from d2m.features.i3d import load_i3d
 
-    return load_i3d(path)
+    try:
+        return load_i3d(weights)
+    except D2MError as error:
+        raise StopRun(str(error)) from error

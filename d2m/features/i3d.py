@@ -41,7 +41,7 @@ MEAN, DEVIATION = 0.45, 0.225
 #: Longest segment in seconds; all its pictures are in memory.
 LONGEST = 60.0
 #: A rest of the video shorter than this part of a segment has none of its own.
-SMALLEST_REST = 0.1
+SMALLEST_REST = 0.25
 
 
 def i3d_features(
@@ -116,19 +116,24 @@ def load_i3d(weights: str | Path | None = None, device: str | torch.device | Non
     import torch
 
     path = find_weights(weights)
-    model, state = _network(), _read(path)
+    state = _read(path)
+    with torch.device("meta"):
+        # Without values: those of the file take their place.
+        model = _network()
     wanted = model.state_dict()
-    missing = [name for name in wanted if name not in state and not name.endswith("num_batches_tracked")]
-    extra = [name for name in state if name not in wanted]
+    for name, value in wanted.items():
+        if name.endswith("num_batches_tracked"):
+            state.setdefault(name, torch.zeros(value.shape, dtype=value.dtype))
+    missing, extra = [name for name in wanted if name not in state], [name for name in state if name not in wanted]
     if missing or extra:
         what = f"'{missing[0]}' is missing" if missing else f"'{extra[0]}' is not part of it"
         raise D2MError(f"{path} holds another model than I3D R50 for Kinetics-400: {what}")
     for name, value in state.items():
         if value.shape != wanted[name].shape:
             raise D2MError(f"{path} holds another model than I3D R50 for Kinetics-400: '{name}' has other sizes")
-        if value.is_floating_point() and not torch.isfinite(value).all():
+        if not torch.isfinite(value).all():
             raise D2MError(f"{path} is damaged: '{name}' is not finite; get the file anew")
-    model.load_state_dict(wanted | state)
+    model.load_state_dict({name: value.to(wanted[name].dtype) for name, value in state.items()}, assign=True)
     model.blocks[-1].proj = torch.nn.Identity()
     return model.eval().to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 

@@ -28,6 +28,10 @@ from d2m.errors import D2MError
 _DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, MemoryError)
 
 
+class StopRun(D2MError):
+    """What would happen to every other video too: a disk that is full, weights that do not fit."""
+
+
 def default_folder() -> Path:
     """Where the cache is unless a user says otherwise: the platform's folder for caches, ``d2m/features`` in it."""
     if sys.platform == "win32":
@@ -78,7 +82,7 @@ class Store:
         """Makes or replaces an entry.
 
         Raises:
-            D2MError: if it cannot be written.
+            StopRun: if it cannot be written.
         """
         write_arrays(self._path(key), arrays)
 
@@ -93,7 +97,7 @@ class Store:
             anew: make it even if it is there.
 
         Raises:
-            D2MError: if it cannot be written; and whatever ``make`` raises.
+            StopRun: if it cannot be written; and whatever ``make`` raises.
         """
         if not anew and (found := self.get(key)) is not None:
             return found, False
@@ -118,7 +122,7 @@ class Store:
             lock = FileLock(path)
             lock.acquire()
         except OSError as error:
-            raise D2MError(
+            raise StopRun(
                 f"cannot write to the cache {self.folder}: {error.strerror}; choose one with --cache"
             ) from None
         try:
@@ -147,10 +151,13 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Writes an ``.npz``, complete or not at all.
 
     Raises:
-        D2MError: if it cannot be written.
+        StopRun: if it cannot be written.
     """
     from d2m.weights.files import write_atomically
 
     content = io.BytesIO()
     np.savez(content, **arrays)
-    write_atomically(path, content.getvalue())
+    try:
+        write_atomically(path, content.getvalue())
+    except D2MError as error:
+        raise StopRun(str(error)) from error

@@ -10,6 +10,7 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -17,6 +18,8 @@ from typing import Any
 
 #: Parts of a task between two reports.
 _STEP = 0.02
+#: Seconds that a process is given to end.
+_PATIENCE = 3.0
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,10 @@ class Workers:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        for worker in [*self._busy.values(), *self._idle]:
+        workers = [*self._busy.values(), *self._idle]
+        for worker in workers:
+            worker.process.terminate()
+        for worker in workers:
             worker.stop()
 
     def run(self, tasks: Iterable[Any], tell: Callable[[Any, float], None]) -> Iterator[tuple[Any, Any]]:
@@ -86,7 +92,7 @@ class Workers:
             done, content = pipe.recv()
         except (EOFError, OSError):
             del self._busy[pipe]
-            worker.process.join()
+            worker.process.join(_PATIENCE)
             yield worker.task, Crash(worker.process.exitcode)
             worker.stop()
             return
@@ -112,12 +118,17 @@ class _Worker:
     def stop(self) -> None:
         self.pipe.close()
         self.process.terminate()
+        self.process.join(_PATIENCE)
+        # One that is stuck in a decoder does not hear.
+        self.process.kill()
         self.process.join()
 
 
 def _serve(pipe: Connection, function: Callable, threads: int) -> None:
     # Ctrl-C reaches every process of a terminal; the parent decides what to do.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Unwinds, so that unfinished files are removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     os.environ["OMP_NUM_THREADS"] = str(threads)
     while True:
         try:
