@@ -43,7 +43,8 @@ class Grow(nn.Module):
         self.factor, self.axis, self.outputs = factor, axis, outputs
         self.linear = nn.Linear(inputs, factor * outputs, bias=False)
         self.norm = None if last else nn.BatchNorm1d(outputs)
-        nn.init.normal_(self.linear.weight, std=0.02 if last else inputs**-0.5)
+        if last:
+            nn.init.uniform_(self.linear.weight, -0.03, 0.03)
 
     def forward(self, x: Tensor) -> Tensor:
         batch, bars, steps, pitches, channels = x.shape

@@ -1,0 +1,236 @@
+"""Training MuseGAN: WGAN-GP, five critic steps for each generator step (Dong et al. 2018, section "Model Settings").
+
+The defaults are the paper's, with the batch and the learning rate of the authors' published configuration. The
+compact settings depart from it, for two cores: smaller batches, a higher learning rate, transposed phrases, and samples
+from a moving average of the generator (Yazıcı et al. 2019, "The Unusual Effectiveness of Averaging in GAN Training"),
+which takes out what the critic's last moves did to the generator.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from d2m.errors import D2MError
+from d2m.symbolic.musegan.config import MuseGanConfig
+from d2m.symbolic.musegan.critic import Critics, gradient_penalty, points_between
+from d2m.symbolic.musegan.generator import Generator
+from d2m.symbolic.musegan.latents import Latents, draw
+from d2m.training.devices import share_of
+from d2m.training.loop import Task
+from d2m.training.musegan_report import distance_from, measure, picture
+from d2m.training.settings import describe
+
+#: Phrases that the share of notes at each place is counted on before the first step.
+_COUNTED = 2048
+#: Phrases that are generated at a time outside the training steps, and batches of them that batch norms count.
+_AT_ONCE, _RECOUNTED = 64, 8
+
+
+class Phrases(Protocol):
+    """A set of phrases, as :class:`d2m.symbolic.phrases` has them."""
+
+    def batch(self, rng: np.random.Generator, count: int, transpose: int = 0) -> np.ndarray:
+        """float32 (count, bars, steps, pitches, tracks) of 0 and 1, moved by up to ``transpose`` semitones."""
+
+
+@dataclass(frozen=True)
+class MuseGanTraining:
+    """Settings of a run.
+
+    Attributes:
+        data: folder of the phrases.
+        batch: phrases a step.
+        critic_steps: for each step of the generator.
+        learning_rate, betas: of Adam.
+        penalty: weight of the gradient penalty.
+        average: how much of the averaged generator stays at each step, less at the beginning; 0 for the generator
+            itself.
+        transpose: phrases are moved by up to this many semitones either way.
+        measured: phrases that are generated and measured at each evaluation.
+    """
+
+    data: Path
+    batch: int = 64
+    critic_steps: int = 5
+    learning_rate: float = 2e-4
+    betas: tuple[float, float] = (0.5, 0.9)
+    penalty: float = 10.0
+    average: float = 0.0
+    transpose: int = 0
+    measured: int = 256
+
+
+def compact_training(data: Path, **changes: Any) -> MuseGanTraining:
+    """The settings for the compact resolution on two cores."""
+    settings = {"batch": 16, "learning_rate": 5e-4, "average": 0.999, "transpose": 5}
+    return MuseGanTraining(data, **(settings | changes))
+
+
+class MuseGanTask(Task):
+    """The loop's view of a MuseGAN in training.
+
+    Args:
+        settings: of the run.
+        config: of the model.
+        phrases: training data at the model's resolution.
+        pictures: folder for pictures of what the generator makes, or None for none.
+        seed: of what is generated at evaluations.
+    """
+
+    def __init__(
+        self,
+        settings: MuseGanTraining,
+        config: MuseGanConfig,
+        phrases: Phrases,
+        pictures: Path | None = None,
+        seed: int = 0,
+    ) -> None:
+        if settings.batch < 2 or settings.critic_steps < 1 or not 0 <= settings.average < 1:
+            raise D2MError("a batch has 2 phrases or more, a critic 1 step or more, and the average stays below 1")
+        self.settings, self.config, self.phrases = settings, config, phrases
+        self.pictures, self.seed = pictures, seed
+        self._of_data: dict[str, float] | None = None
+        self.generator, self.critics = Generator(config), Critics(config)
+        self.generator.start_from(self._shares())
+        self.average = copy.deepcopy(self.generator).requires_grad_(False)
+        self.modules = {"generator": self.generator, "critics": self.critics, "average": self.average}
+        self.optimizers = {
+            name: torch.optim.Adam(self.modules[name].parameters(), settings.learning_rate, settings.betas)
+            for name in ("generator", "critics")
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """The settings of the run and the shape of the model."""
+        return describe(self.settings) | {f"model.{name}": value for name, value in asdict(self.config).items()}
+
+    def state(self) -> dict[str, object]:
+        """The shape of the model, for its export."""
+        return {"config": self.config.to_dict()}
+
+    def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
+        """Some steps of the critics, each on a batch of its own, then one of the generator."""
+        self.generator.train()
+        figures = [self._critic_step(rng) for _ in range(self.settings.critic_steps)]
+        means = {name: float(np.mean([f[name] for f in figures])) for name in figures[0]}
+        means["generator"] = self._generator_step(rng)
+        self._follow(step)
+        return means
+
+    def evaluate(self, step: int) -> dict[str, float]:
+        """The paper's figures of generated phrases, and their distance from those of the data.
+
+        The batch norms of the averaged generator first count anew what its averaged weights make of random vectors.
+        """
+        rng = np.random.default_rng([self.seed, step])
+        self._recount(rng)
+        made = self._made(rng, self.settings.measured)
+        figures = measure(made, self.config)
+        if self.pictures is not None and self.fabric.is_global_zero:
+            picture(made, self.config, self.pictures / f"{step:06d}.png", f"step {step}")
+        return {"distance from data": distance_from(self._data_figures(), figures), **figures}
+
+    def score(self, held_out: dict[str, float]) -> float:
+        """The distance of the figures from those of the data."""
+        return held_out["distance from data"]
+
+    @torch.no_grad()
+    def _recount(self, rng: np.random.Generator) -> None:
+        norms = [module for module in self.average.modules() if isinstance(module, nn.BatchNorm1d)]
+        for norm in norms:
+            # With no momentum torch keeps the plain mean over all batches since the reset.
+            norm.reset_running_stats()
+            norm.momentum = None
+        self.average.train()
+        for _ in range(_RECOUNTED):
+            self._play(self.average, rng, _AT_ONCE)
+        self.average.eval()
+
+    @torch.no_grad()
+    def _made(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """bool (count, bars, steps, pitches, tracks) by the averaged generator."""
+        self.average.eval()
+        starts = range(0, count, _AT_ONCE)
+        return np.concatenate([(self._play(self.average, rng, _AT_ONCE) > 0).cpu().numpy() for _ in starts])[:count]
+
+    def _play(self, generator: Generator, rng: np.random.Generator, count: int) -> Tensor:
+        condition = None
+        if self.config.conditional:
+            given = self.phrases.batch(rng, count, self.settings.transpose)[..., self.config.condition]
+            condition = torch.from_numpy(given * 2 - 1).to(self.fabric.device)
+        with self.autocast():
+            return generator(draw(self.config, rng, count).to(self.fabric.device), condition)
+
+    def _data_figures(self) -> dict[str, float]:
+        """Of as many phrases of the data as are generated."""
+        if self._of_data is None:
+            real = self.phrases.batch(np.random.default_rng(self.seed), self.settings.measured, self.settings.transpose)
+            self._of_data = measure(real > 0.5, self.config)
+        return self._of_data
+
+    def _critic_step(self, rng: np.random.Generator) -> dict[str, float]:
+        real, latents = self._phrases(rng), self._latents(rng)
+        condition = self._given(real)
+        share = torch.from_numpy(self.own(rng.random(self.settings.batch, dtype=np.float32))).to(real.device)
+        with torch.no_grad(), self.autocast():
+            made = self.generator(latents, condition)
+        with self.autocast():
+            said = self.critics(torch.cat([real, made]), points_between(real, made, share))
+        of_real, of_made = said.scores.split(len(real))
+        distance = (of_real.mean(0) - of_made.mean(0)).sum()
+        penalty = gradient_penalty(said.slopes)
+        self.update("critics", self.settings.penalty * penalty - distance)
+        return {"distance": distance.item(), "penalty": penalty.item()}
+
+    def _generator_step(self, rng: np.random.Generator) -> float:
+        latents = self._latents(rng)
+        condition = self._given(self._phrases(rng)) if self.config.conditional else None
+        self.critics.requires_grad_(False)
+        with self.autocast():
+            scores = self.critics(self.generator(latents, condition)).scores
+        loss = -scores.mean(0).sum()
+        self.update("generator", loss)
+        self.critics.requires_grad_(True)
+        return loss.item()
+
+    @torch.no_grad()
+    def _follow(self, step: int) -> None:
+        """Lets the average follow the generator, closely while there is little to average."""
+        keep = min(self.settings.average, (1 + step) / (10 + step))
+        for mean, value in zip(self.average.state_dict().values(), self.generator.state_dict().values(), strict=True):
+            if mean.is_floating_point():
+                mean.lerp_(value, 1 - keep)
+            else:
+                mean.copy_(value)
+
+    def _phrases(self, rng: np.random.Generator) -> Tensor:
+        """This device's rows of a batch of phrases, -1 and 1."""
+        rolls = self.phrases.batch(rng, self.settings.batch, self.settings.transpose)
+        return torch.from_numpy(self.own(rolls)).to(self.fabric.device) * 2 - 1
+
+    def _latents(self, rng: np.random.Generator) -> Latents:
+        count = self.settings.batch
+        return draw(self.config, rng, count)[share_of(count, self.fabric)].to(self.fabric.device)
+
+    def _given(self, real: Tensor) -> Tensor | None:
+        return real[..., self.config.condition] if self.config.conditional else None
+
+    def _shares(self) -> Tensor:
+        """Share of bars with a note at each (step, pitch, track) in the training data."""
+        rng = np.random.default_rng(self.seed)
+        total, count = 0.0, 0
+        while count < _COUNTED:
+            rolls = self.phrases.batch(rng, 64, self.settings.transpose)
+            if rolls.shape[1:] != self.config.shape:
+                raise D2MError(
+                    f"{self.settings.data} holds phrases of {' x '.join(map(str, rolls.shape[1:]))}, the model needs "
+                    f"{' x '.join(map(str, self.config.shape))}; prepare the data at the model's resolution"
+                )
+            total, count = total + rolls.mean((0, 1), dtype=np.float64), count + len(rolls)
+        return torch.from_numpy(total / (count / 64)).float()
