@@ -126,12 +126,18 @@ def _band(
     lines = {"drums": drums, "bass": low}
     for layer in (guitar, _PAD):
         player = Comper(layer, layer.programs[0], chords, scale, rng)
-        resting = {bar.section for bar in form.bars if rng.random() < 0.08}
+        resting = {section for section in range(form.bars[-1].section + 1) if rng.random() < 0.15}
         for bar in form.bars:
             if bar.start < form.final and bar.section not in resting and _mean_level(form, bar) >= layer.enters:
                 player.play(bar, form)
         player.close(form)
         lines[layer.track] = player.line
+    # Quiet sections may begin without the rhythm section.
+    quiet = {bar.section for bar in form.bars if _mean_level(form, bar) < 0.6}
+    for line, share in ((drums, 0.35), (low, 0.25)):
+        resting = {section for section in sorted(quiet) if rng.random() < share}
+        silent = [bar for bar in form.bars if bar.section in resting]
+        line.notes = [n for n in line.notes if not any(b.start <= n[0] < b.end - 1e-6 for b in silent)]
     written: dict[str, list[tuple]] = {track: [] for track in TRACKS}
     for track, line in lines.items():
         # Strums are spread by hundredths of a beat, which no step can show.
