@@ -286,21 +286,24 @@ def _make_sequence(
         manifest = _manifest(source, "", seconds)
         if _newer(made, source.files(name)):
             entry = read_entry(out, name, manifest)
-            _check_length(entry.motion.shape[0], samples - entry.offset, source, seconds)
+            visual = None if entry.visual is None else entry.visual.shape[0] * entry.visual_seconds
+            _check_length(entry.motion.shape[0], samples - entry.offset, visual, source, seconds)
             return name, entry.motion.shape[0], None
         sequence = source.sequence(name)
         if not np.isfinite(sequence.motion).all():
             raise Skip("with numbers that are not finite", f"the motion of {name} holds numbers that are not finite")
-        _check_length(len(sequence.motion), samples - sequence.offset, source, seconds)
+        visual = None if sequence.visual is None else len(sequence.visual) * sequence.visual_seconds
+        _check_length(len(sequence.motion), samples - sequence.offset, visual, source, seconds)
         write_sequence(out, name, sequence)
         return name, len(sequence.motion), None
     except D2MError as error:
         return name, 0, (getattr(error, "what", "that cannot be read"), str(error))
 
 
-def _check_length(frames: int, samples: int, source: Source, seconds: float) -> None:
-    for what, length in (("motion", frames / source.motion_fps), ("music", samples / SAMPLE_RATE)):
-        if length < seconds - 1e-6:
+def _check_length(frames: int, samples: int, visual: float | None, source: Source, seconds: float) -> None:
+    lengths = {"motion": frames / source.motion_fps, "music": samples / SAMPLE_RATE, "picture features": visual}
+    for what, length in lengths.items():
+        if length is not None and length < seconds - 1e-6:
             raise Skip("too short", f"{length:.2f} s of {what} are less than a segment of {seconds:g} s")
 
 

@@ -34,7 +34,7 @@ class AistSource(Source):
         any_fps: for studios, whose videos run at 30.
 
     Raises:
-        D2MError: if the folder is no AIST++ folder.
+        D2MError: if the folder is no AIST++ folder, or lacks the list of faulty sequences.
     """
 
     root: Path
@@ -51,6 +51,9 @@ class AistSource(Source):
         self.data = aist.Aist(self.root)
         if not (self.data.annotations / "motions").is_dir():
             raise D2MError(f"{self.root} has no motions/; unpack motions.zip of AIST++ there")
+        if not (self.data.annotations / "ignore_list.txt").is_file():
+            # without it faulty annotations would go unnoticed
+            raise D2MError(f"{self.root} has no ignore_list.txt; `d2m data download aist --part ignore_list` brings it")
 
     @cached_property
     def _visuals(self) -> Visuals | None:

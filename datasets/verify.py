@@ -130,10 +130,11 @@ def _source(folder: Path) -> tuple[Source, str]:
     if (folder / "keypoints").is_dir():
         return TikTokSource(folder), "tiktok"
     try:
-        # a studio says what it is, and films at 30
-        return AistSource(folder, any_fps=(folder / "manifest.json").is_file()), "aist"
+        aist.Aist(folder)
     except D2MError as error:
         raise D2MError(f"{folder} is no data set of AIST++, TikTok or `d2m data prepare`") from error
+    # a studio says what it is, and films at 30
+    return AistSource(folder, any_fps=(folder / "manifest.json").is_file()), "aist"
 
 
 def _look_raw(source: Source, name: str) -> _Found:

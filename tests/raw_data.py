@@ -58,3 +58,20 @@ def make_tiktok(root: Path, seconds: float = 5.0) -> Path:
             write_wav(root / "wav" / f"{name}.wav", seconds)
         aist.write_text(root / f"{split}.txt", "".join(f"{n}\n" for n in names))
     return root
+
+
+def make_pieces(root: Path, kind: str, shape: tuple[int, ...], samples: int = 44100) -> Path:
+    """The authors' layout with two pieces to train and one to test."""
+    name = "gPO_sBM_c01_d11_mPO1_ch02" if kind == "aist" else "000007_23_207"
+    for split, numbers in (("train", (1, 2)), ("test", (3,))):
+        inner = split if kind == "aist" else ""
+        for number in numbers:
+            piece = f"{name}_seg{number}"
+            for folder, values in (("motion_s2", np.full(shape, number)), ("video_s2", np.full(2048, number))):
+                (root / folder / inner).mkdir(parents=True, exist_ok=True)
+                np.save(root / folder / inner / f"{piece}.npy", values.astype(np.float32))
+            write_wav(root / "audio_s2" / inner / f"{piece}.wav", samples / 22050)
+        for what in ("motion", "audio", "video"):
+            lines = [f"./data/{what}_s2/{inner}/{name}_seg{number}.npy\n" for number in numbers]
+            (root / f"{kind}_{what}_{split}_segment.txt").write_text("".join(lines))
+    return root

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import pickle
 
 import numpy as np
 import pytest
-from raw_data import AIST, TIKTOK, make_aist, make_tiktok, smpl, write_wav
+from raw_data import AIST, TIKTOK, make_aist, make_pieces, make_tiktok, smpl, write_wav
 
 from d2m.datasets import aist
 from d2m.datasets.prepare import prepare
@@ -17,7 +18,9 @@ from d2m.datasets.prepare_pieces import PiecesSource
 from d2m.datasets.prepare_tiktok import TikTokSource
 from d2m.datasets.segments import Segments
 from d2m.errors import D2MError
-from d2m.types import GENRES
+from d2m.features.extract import Features, Settings, write_features
+from d2m.features.i3d import segments
+from d2m.types import GENRES, Motion, Visual
 
 FIRST, SECOND, THIRD = AIST["train"]
 
@@ -231,6 +234,54 @@ def test_picture_features_go_with_the_sequence(tmp_path) -> None:
     assert "c01_d05_mBR0_ch02.npz is missing" in skipped(tmp_path / "out")[SECOND][1]
 
 
+def write_extracted(path, seconds: float, fps: float, visual: bool) -> None:
+    """A file as `d2m features` writes it; landmark 0 moves to the right by a picture height a second."""
+    frames = round(seconds * fps)
+    landmarks = np.zeros((frames, 33, 3), np.float32)
+    landmarks[:, 0, 0] = np.arange(frames) / fps
+    motion = Motion(landmarks, fps, "mediapipe33", np.full((frames, 33), 0.9, np.float32))
+    spans = segments(seconds, 2.0)
+    rows = np.repeat(np.arange(len(spans), dtype=np.float32)[:, None], 2048, axis=1)
+    found = Features(
+        motion, frames, fps, 640, 480, seconds, 1.0, 1, Visual(rows, "i3d") if visual else None, spans, (), "key", True
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # the name of the visual model would need its weights
+    write_features(path, dataclasses.replace(found, visual=None), Settings())
+    if visual:
+        with np.load(path) as plain:
+            np.savez(path, **plain, visual=rows, segments=spans)
+
+
+def test_what_d2m_features_writes_is_read(tmp_path) -> None:
+    root = make_tiktok(tmp_path / "raw")
+    for name, fps in zip((n for names in TIKTOK.values() for n in names), (30.0, 30.0, 60.0), strict=True):
+        (root / "keypoints" / f"{name}.npy").unlink()
+        write_extracted(root / "keypoints" / f"{name}.npz", 5.0, fps, visual=name != "000000_0_1")
+    prepare(TikTokSource(root, root / "keypoints"), root, tmp_path / "out")
+    assert list(skipped(tmp_path / "out")) == ["000000_0_1"]
+    for split in ("train", "test"):
+        data = Segments(tmp_path / "out", split)
+        # the third row looks at the last 2 s, not at 4 to 6 s
+        assert [s.visual[0] for s in data] == [0, 1]
+        # the nose of BODY_25, in pixels of 720, 30 frames a second whatever the file has
+        assert np.allclose(data[1].motion[:, 0], 720 * (2 + np.arange(60) / 30), atol=0.1)
+        assert np.allclose(data[1].motion[:, 2], 0.9)
+
+
+def test_picture_features_that_are_too_short_are_told(tmp_path) -> None:
+    root, visual = make_aist(tmp_path / "raw"), tmp_path / "i3d"
+    for name in (n for names in AIST.values() for n in names):
+        write_extracted(visual / f"{aist.AistName.parse(name).view(1)}.npz", 5.0, 30.0, visual=True)
+    write_extracted(visual / f"{aist.AistName.parse(THIRD).view(1)}.npz", 2.5, 30.0, visual=True)
+    prepare(AistSource(root, visual), root, tmp_path / "out", seconds=4.0)
+    assert skipped(tmp_path / "out")[THIRD] == (
+        "too short",
+        "2.00 s of picture features are less than a segment of 4 s",
+    )
+    assert len(Segments(tmp_path / "out", "train", seconds=4.0)) == 2
+
+
 def test_tiktok_becomes_segments_of_keypoints(tmp_path) -> None:
     root = make_tiktok(tmp_path / "raw")
     np.save(root / "keypoints" / "000000_0_1.npy", np.zeros((150, 60), np.float32))
@@ -242,23 +293,6 @@ def test_tiktok_becomes_segments_of_keypoints(tmp_path) -> None:
     assert data[0].motion.shape == (60, 75)
     assert np.array_equal(data[0].motion, np.load(root / "keypoints" / "000007_7_188.npy")[:60])
     assert data[0].genre == -1
-
-
-def make_pieces(root, kind: str, shape: tuple[int, ...], samples: int = 44100):
-    """The authors' layout with two pieces to train and one to test."""
-    name = "gPO_sBM_c01_d11_mPO1_ch02" if kind == "aist" else "000007_23_207"
-    for split, numbers in (("train", (1, 2)), ("test", (3,))):
-        inner = split if kind == "aist" else ""
-        for number in numbers:
-            piece = f"{name}_seg{number}"
-            for folder, values in (("motion_s2", np.full(shape, number)), ("video_s2", np.full(2048, number))):
-                (root / folder / inner).mkdir(parents=True, exist_ok=True)
-                np.save(root / folder / inner / f"{piece}.npy", values.astype(np.float32))
-            write_wav(root / "audio_s2" / inner / f"{piece}.wav", samples / 22050)
-        for what in ("motion", "audio", "video"):
-            lines = [f"./data/{what}_s2/{inner}/{name}_seg{number}.npy\n" for number in numbers]
-            (root / f"{kind}_{what}_{split}_segment.txt").write_text("".join(lines))
-    return root
 
 
 @pytest.mark.parametrize(("kind", "shape"), [("aist", (120, 219)), ("tiktok", (60, 75)), ("tiktok", (4500,))])

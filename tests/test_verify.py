@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from raw_data import AIST, TIKTOK, make_aist, make_tiktok, smpl
+from raw_data import AIST, TIKTOK, make_aist, make_pieces, make_tiktok, smpl
 
 from d2m.cli.main import main
 from d2m.datasets import aist
@@ -111,12 +111,27 @@ def smpl_bytes(root, name) -> bytes:
     return smpl_frames(aist.read_motion(root / "motions" / f"{name}.pkl"))[:2].tobytes()
 
 
+@pytest.mark.parametrize("kind", ["aist", "tiktok"])
+def test_the_pieces_of_the_authors_are_counted(tmp_path, kind) -> None:
+    root = make_pieces(tmp_path, kind, (120, 219) if kind == "aist" else (60, 75))
+    report = verify(root)
+    assert report.kind == f"{kind} pieces"
+    assert report.sequences == {"train": 2, "val": 0, "test": 1}
+    # made so: all three are pieces of one dance
+    assert [p.name for p in report.problems] == ["splits"]
+    next(root.glob("audio_s2/**/*_seg1.wav")).unlink()
+    assert verify(root).sequences["train"] == 1
+
+
 def test_what_is_no_data_set_is_refused(tmp_path) -> None:
     with pytest.raises(D2MError, match="is no data set"):
         verify(tmp_path)
     with pytest.raises(D2MError, match="no such folder"):
         verify(tmp_path / "nothing")
     aist.write_motion(tmp_path / "motions" / f"{FIRST}.pkl", smpl(10))
+    with pytest.raises(D2MError, match=r"no ignore_list\.txt"):
+        verify(tmp_path)
+    aist.write_text(tmp_path / "ignore_list.txt", "")
     with pytest.raises(D2MError, match=r"crossmodal_train\.txt is missing"):
         verify(tmp_path)
 
@@ -145,6 +160,13 @@ def test_preparing_from_the_command_line(tmp_path, capfd) -> None:
     assert "1 left out: 1 without music" in told
     assert main(["data", "verify", str(tmp_path / "out")]) == 0
     capfd.readouterr()
+    assert main(["data", "prepare", "aist", "--root", str(root), "-o", str(tmp_path / "out"), "--json"]) == 0
+    outcome = json.loads(capfd.readouterr().out)
+    assert outcome["sequences"]["train"] == [FIRST, SECOND]
+    assert outcome["skipped"][0]["name"] == THIRD
+    (root / "ignore_list.txt").unlink()
+    assert main(["data", "prepare", "aist", "--root", str(root), "-o", str(tmp_path / "out")]) == 1
+    assert "no ignore_list.txt" in capfd.readouterr().err
     assert main(["data", "studio", str(tmp_path / "x"), "--format", "ballet"]) == 1
     assert capfd.readouterr().err.startswith("error: there is no layout 'ballet'")
     assert main(["data", "prepare", "ballet", "--root", str(root), "-o", str(tmp_path / "x")]) == 1

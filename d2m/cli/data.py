@@ -52,6 +52,7 @@ def prepare(
     visual: Annotated[Path | None, typer.Option(help="Picture features of the videos (d2m features).")] = None,
     protocol: Annotated[str, typer.Option(help="Splits of AIST++: crossmodal or pose.")] = "crossmodal",
     processes: Annotated[int, typer.Option(help="Processes at a time; the result is the same.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """Make what training reads from a raw data set; what cannot be used is named in skipped.json."""
     from d2m.datasets import prepare as preparing
@@ -59,6 +60,11 @@ def prepare(
     source = _source(kind, root, visual, protocol)
     with _bars({"music": "music", "sequences": "sequences"}) as tell:
         outcome = preparing.prepare(source, root, out, seconds=seconds, processes=processes, progress=tell)
+    if as_json:
+        import dataclasses
+        import json
+
+        typer.echo(json.dumps({"out": str(out), **dataclasses.asdict(outcome)}, indent=2, ensure_ascii=False))
     typer.echo(f"{outcome.line()} in {out}", err=True)
     for item in outcome.skipped[:10]:
         typer.echo(f"left out {item.name}: {item.why}", err=True)
