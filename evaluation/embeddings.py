@@ -18,7 +18,10 @@ from .fidelity import EMBEDDING_FRAMES, EMBEDDING_SIZE, SHORTEST_EMBEDDING, embe
 from .recordings import SAMPLE_RATE
 
 #: Name -> ``module:attribute`` of what makes the embedding.
-EMBEDDINGS: dict[str, str] = {"log-mel": "d2m.evaluation.embeddings:LogMelStatistics"}
+EMBEDDINGS: dict[str, str] = {
+    "log-mel": "d2m.evaluation.embeddings:LogMelStatistics",
+    "genre": "d2m.evaluation.genre_embedding:GenreFeatures",
+}
 
 
 @runtime_checkable

@@ -192,9 +192,32 @@ def test_ones_own_embedding_plugs_in(tmp_path):
     assert isinstance(Loudest(), Embedding)
 
 
+def test_the_genre_networks_features_are_an_embedding():
+    import torch
+
+    from d2m.evaluation.genre import GenreJudge
+    from d2m.evaluation.genre_embedding import GenreFeatures
+    from d2m.evaluation.genre_net import GenreNet
+
+    torch.manual_seed(0)
+    judge = GenreJudge(GenreNet().eval(), "untrained")
+    features = GenreFeatures(judge=judge)
+    tune = music(6)
+    vectors = embed_checked(features, tune)
+    assert isinstance(features, Embedding)
+    assert vectors.shape == (3, 96)
+    # The network hears no level, and its own judge gives the same for a window.
+    assert embed_checked(features, 0.5 * tune) == pytest.approx(vectors, abs=1e-3)
+    first = tune[: round(features.window * RATE)]
+    assert vectors[0] == pytest.approx(judge.hear(first, RATE).embedding, abs=1e-5)
+    assert features.version != GenreFeatures(judge=GenreJudge(GenreNet().eval(), "untrained")).version
+    with pytest.raises(D2MError, match="1 to 30 s"):
+        GenreFeatures(0.5, judge)
+
+
 def test_embeddings_that_do_not_exist_or_fit_are_refused():
     for name, said in (
-        ("vggish", "choose log-mel"),
+        ("vggish", "choose log-mel, genre"),
         ("no.such:thing", "cannot be loaded"),
         ("json:dumps", "cannot be made"),
     ):

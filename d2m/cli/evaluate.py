@@ -117,7 +117,10 @@ def fidelity(
     reference: Annotated[str, typer.Option(metavar="DIR", help="Real music: sound or video files.")],
     generated: Annotated[str, typer.Option(metavar="DIR", help="The music to measure.")],
     embedding: Annotated[
-        str, typer.Option(metavar="NAME", help="What sets are compared in: log-mel, or package.module:name of yours.")
+        str,
+        typer.Option(
+            metavar="NAME", help="What sets are compared in: log-mel, genre, or package.module:name of yours."
+        ),
     ] = "log-mel",
     window: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="Of the embedding; shorter recordings are left out.")
