@@ -71,6 +71,8 @@ class Manifest:
         """Raises D2MError if the folder is not a prepared one, or was made by another version of the layout."""
         path = Path(folder) / "prepared.json"
         if not path.is_file():
+            if (path.parent / "preparing.json").is_file():
+                raise D2MError(f"{folder} is unfinished; run the same `d2m data prepare` again, it goes on")
             raise D2MError(f"{folder} is not a prepared data set; make one with `d2m data prepare`")
         try:
             entries = json.loads(path.read_text(encoding="utf-8"))

@@ -91,7 +91,7 @@ def verify(folder: str | Path, *, processes: int = 1, progress: Progress | None 
         D2MError: if the folder is none of those known, or its lists cannot be read.
     """
     folder, progress = Path(folder), progress or (lambda done, total: None)
-    if (folder / "prepared.json").is_file():
+    if (folder / "prepared.json").is_file() or (folder / "preparing.json").is_file():
         manifest = Manifest.read(folder)
         report = Report(str(folder), f"prepared {manifest.kind}")
         splits = {split: read_split(folder, split) for split in SPLITS}

@@ -203,7 +203,7 @@ def test_nothing_left_is_an_error(tmp_path) -> None:
     root = make_aist(tmp_path / "raw", seconds=1.0)
     with pytest.raises(D2MError, match=r"no sequence .* can be used, the first because: .*less than a segment of 2 s"):
         prepare(AistSource(root), root, tmp_path / "out")
-    with pytest.raises(D2MError, match="not a prepared data set"):
+    with pytest.raises(D2MError, match="is unfinished"):
         Segments(tmp_path / "out", "train")
 
 
