@@ -95,7 +95,6 @@ def prepare(
     settings = settings or Settings()
     resolution_named(settings.resolution)
     out = Path(out)
-    _claim(out, settings)
     groups: list[tuple[str, tuple[Song, ...]]] = []
     left_out: Counter[str] = Counter()
     for source in sources:
@@ -106,6 +105,7 @@ def prepare(
     if not groups:
         reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "no music files"
         raise D2MError(f"nothing to prepare in {', '.join(sources)} ({reasons}); choose other rules or sources")
+    _claim(out, settings)
     todo = [(name, songs) for name, songs in groups if not _record(out, name, songs)]
     done = len(groups) - len(todo)
     for _ in _work(todo, out, settings, processes):

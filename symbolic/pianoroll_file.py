@@ -230,8 +230,8 @@ def to_multitrack(roll: PianoRoll) -> Multitrack:
         for i, name in enumerate(TRACKS)
     ]
     return Multitrack(
-        name=roll.name or None, resolution=roll.steps_per_beat, tempo=roll.tempo[:, None].copy(),
-        downbeat=downbeat_marks(roll)[:, None], tracks=tracks,
+        name=roll.name or None, resolution=roll.steps_per_beat, tempo=roll.tempo.copy(),
+        downbeat=downbeat_marks(roll), tracks=tracks,
     )  # fmt: skip
 
 

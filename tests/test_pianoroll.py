@@ -183,6 +183,7 @@ def test_pypianoroll_reads_our_files_and_we_its(hard, tmp_path):
     assert theirs.resolution == 24
     # The step of silence before a repeated key, as LPD has it.
     assert theirs.tracks[1].pianoroll[[10, 11, 12], 60].tolist() == [True, False, True]
+    to_multitrack(hard).validate().write(tmp_path / "b.mid")
     pypianoroll.save(tmp_path / "b.npz", theirs)
     back = load_npz(tmp_path / "b.npz")
     # A note of one step has none to give up, so it is joined to the next.

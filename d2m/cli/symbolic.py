@@ -90,6 +90,8 @@ def metrics(
     skipped: list[str] = []
     if source.is_dir() and any(source.glob("*/*.npz")) and (source / "made.json").is_file():
         found = _measure_phrases(source)
+    elif _is_shard(source):
+        found["music"] = _measure_shard(source)
     else:
         found["music"], skipped = _measure_files(source, steps)
     for line in skipped:
@@ -129,6 +131,30 @@ def _measure_files(source: Path, steps: int) -> tuple[Any, list[str]]:
     if not tally.sums:
         raise D2MError(f"none of the {len(paths)} files in {source} can be measured; the first: {skipped[0]}")
     return tally.metrics(), skipped
+
+
+def _is_shard(source: Path) -> bool:
+    """Whether a file holds phrases, by the names in it alone."""
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(source) as archive:
+            return "held.npy" in archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def _measure_shard(source: Path) -> Any:
+    from d2m.datasets.phrases import articulated_bits, load_phrases, unpack
+    from d2m.symbolic.metrics import Tally
+
+    shard = load_phrases(source)
+    if not len(shard):
+        raise D2MError(f"{source} holds no phrases; prepare more music")
+    bits, tally = articulated_bits(shard), Tally(shard.resolution.steps)
+    for start in range(0, len(bits), 64):
+        tally.add(unpack(bits[start : start + 64], shard.resolution), shard.resolution.lowest)
+    return tally.metrics()
 
 
 def _measure_phrases(source: Path) -> dict[str, Any]:
@@ -197,7 +223,8 @@ def prepare(
     from d2m.datasets.phrases_make import prepare as make
 
     columns = (TextColumn("groups of songs"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("", total=None)
         made = make(
             sources,
