@@ -26,8 +26,9 @@ from urllib.parse import unquote, urlsplit
 from d2m.errors import D2MError
 from d2m.version import __version__
 
-#: A file of unknown length may grow to this many bytes.
+#: A file of unknown length may grow to this many bytes, and leaves as many free on the disk.
 MOST_BYTES = 200_000_000_000
+_LEFT_FREE = 500_000_000
 _BLOCK = 1 << 18
 #: Answers after which another try may help.
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
@@ -90,6 +91,8 @@ def download(
     if sha256 is not None and (len(sha256) != 64 or set(sha256.lower()) - set("0123456789abcdef")):
         raise D2MError(f"'{sha256[:80]}' is no sha256; it should have 64 hexadecimal digits")
     expected = Expected(None if sha256 is None else sha256.lower(), size)
+    if path.is_dir():
+        raise D2MError(f"{path} is a folder; give the name of a file")
     if path.exists():
         if problem := expected.problem_of(path):
             raise D2MError(f"{path} is there already, but {problem}; move it away and run again")
@@ -259,7 +262,7 @@ class _Transfer:
             if error.code in _PASSING:
                 wait = error.headers.get("Retry-After", "")
                 raise _Again(f"the server answers {error.code}", float(wait) if wait.isdigit() else 0.0)
-            reason = _REASONS.get(error.code, error.reason)
+            reason = " ".join(str(_REASONS.get(error.code, error.reason)).split())
             raise D2MError(f"{self.url} cannot be downloaded: the server answers {error.code}, {reason}") from None
 
     def _accept(self, answer: http.client.HTTPResponse, done: int) -> int:
@@ -295,7 +298,9 @@ class _Transfer:
     def _receive(self, answer: http.client.HTTPResponse, done: int) -> None:
         self.patched = self.patched or done > 0
         wanted = self.expected.size if self.total is None else self.total
-        limit = MOST_BYTES if wanted is None else wanted
+        # a body without end must not fill the disk
+        room = done + shutil.disk_usage(self.path.parent).free - _LEFT_FREE
+        limit = min(MOST_BYTES, max(room, 0)) if wanted is None else wanted
         since, then = time.monotonic(), done
         with self.part.open("ab" if done else "wb") as file:
             while True:
@@ -323,10 +328,8 @@ class _Transfer:
     def _check_room(self, done: int) -> None:
         free = shutil.disk_usage(self.path.parent).free
         if self.total is not None and self.total - done > free:
-            raise D2MError(
-                f"{self.path.name} needs {_size(self.total - done)} but only {_size(free)} are free in "
-                f"{self.path.parent}; choose another folder"
-            )
+            needed = f"{_size(self.total - done)} but only {_size(free)} are free"
+            raise D2MError(f"{self.path.name} needs {needed} in {self.path.parent}; choose another folder")
 
     def _read_mark(self) -> _Mark | None:
         try:
@@ -334,7 +337,7 @@ class _Transfer:
         except (OSError, ValueError, TypeError):
             return None
         texts = (mark.etag, mark.modified)
-        sound = all(t is None or (isinstance(t, str) and t.isprintable()) for t in texts)
+        sound = all(t is None or (isinstance(t, str) and t.isprintable() and t.isascii()) for t in texts)
         return mark if sound and mark.url == self.url and isinstance(mark.total, int | None) else None
 
     def _done(self) -> int:

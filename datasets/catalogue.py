@@ -3,6 +3,7 @@
 Addresses, sizes and terms are those that their makers give:
 
 - AIST++: google/aistplusplus_dataset (download.html, factsfigures.html) and google/aistplusplus_api (downloader.py);
+  that its release holds the splits and the ignore list as files of their own is what users of it say;
 - AIST Dance Video Database: its terms of use; the address of the music is the one that AIST++ users give, since the
   database's own page hands it out after agreement;
 - D2M-GAN's 2 s pieces of both data sets: README.md and ``dataset/`` of L-YeZhu/D2M-GAN;

@@ -291,6 +291,8 @@ def _place(path: Path, file, info: zipfile.ZipInfo) -> Place:
     file.seek(info.header_offset)
     header = file.read(30)
     name_length, extra_length = struct.unpack("<HH", header[26:30])
+    if info.header_offset + info.file_size > path.stat().st_size:
+        raise ValueError("more than there is")
     return _array_at(path, file, info.header_offset + 30 + name_length + extra_length, info.file_size)
 
 

@@ -179,6 +179,9 @@ def test_the_command_lists_refuses_and_fetches(site, tmp_path, capfd, monkeypatc
     monkeypatch.chdir(tmp_path)
     assert main(["data", "download", f"{url}one.bin"]) == 0
     assert (tmp_path / "one.bin").read_bytes() == b"x" * 1000
+    (tmp_path / "folder").mkdir()
+    assert main(["data", "download", f"{url}one.bin", "-o", "folder"]) == 0
+    assert (tmp_path / "folder" / "one.bin").is_file()
     assert main(["data", "download", f"{url}one.bin", "--sha256", "0" * 64, "-o", "two.bin"]) == 1
     assert "checksum is wrong" in capfd.readouterr().err
     assert not (tmp_path / "two.bin").exists()

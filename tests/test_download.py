@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from d2m import download as downloading
 from d2m.download import Patience, download, file_name
 from d2m.errors import D2MError
 
@@ -212,6 +214,27 @@ def test_a_body_without_end_is_cut(site, tmp_path) -> None:
     assert only(tmp_path) == []
 
 
+def test_a_body_of_untold_length_leaves_room_on_the_disk(site, tmp_path, monkeypatch) -> None:
+    site.length = False
+    now = shutil.disk_usage(tmp_path)._replace(free=downloading._LEFT_FREE + 100_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: now)
+    with pytest.raises(D2MError, match="goes on beyond its 100000 bytes"):
+        download(site.url, tmp_path / "data.zip", patience=QUICK)
+    assert only(tmp_path) == []
+
+
+def test_a_folder_in_the_place_of_the_file_is_told(site, tmp_path) -> None:
+    with pytest.raises(D2MError, match="is a folder"):
+        download(site.url, tmp_path, patience=QUICK)
+
+
+def test_a_file_larger_than_the_disk_is_not_begun(site, tmp_path, monkeypatch) -> None:
+    small = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: small)
+    with pytest.raises(D2MError, match=r"needs 1\.0 MB but only 1\.0 kB are free"):
+        download(site.url, tmp_path / "data.zip", patience=QUICK)
+
+
 def test_a_body_of_untold_length_must_have_the_size_expected(site, tmp_path) -> None:
     site.length, site.cuts = False, [1000, 1000]
     download(site.url, tmp_path / "data.zip", size=len(CONTENT), patience=QUICK)
@@ -242,8 +265,9 @@ def test_redirects_are_followed_on_the_web_only(site, tmp_path) -> None:
     with pytest.raises(D2MError):
         download(site.url, tmp_path / "other.zip", patience=QUICK)
     site.location = site.url
-    with pytest.raises(D2MError):
+    with pytest.raises(D2MError) as caught:
         download(site.url, tmp_path / "other.zip", patience=QUICK)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_web_page_in_the_place_of_the_file_is_told(site, tmp_path) -> None:

@@ -133,10 +133,10 @@ def download_data(
     if what is None:
         raise D2MError("say what to download; d2m data download --list shows what there is")
     if "://" in what:
+        name = file_name(what) if out is None or out.is_dir() else out.name
+        target = Path(name) if out is None else out / name if out.is_dir() else out
         with _transfer_bars() as tell:
-            path = download(
-                what, out or Path(file_name(what)), sha256=sha256, progress=lambda *n: tell(file_name(what), *n)
-            )
+            path = download(what, target, sha256=sha256, progress=lambda *n: tell(name, *n))
         typer.echo(f"{path}: {path.stat().st_size:,} bytes", err=True)
         return
     wanted = offer(what)
