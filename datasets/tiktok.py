@@ -2,8 +2,8 @@
 
 The data set of D2M-GAN (Zhu et al., ECCV 2022, section 4.1): 445 dance videos from the wild, 12.5 s long on average, to
 85 songs (their lists number 86). Its authors publish the links of the videos, two lists (392 videos to train, 53 to
-test; no song is in both) and 2 s pieces (:mod:`d2m.datasets.prepare_pieces`). The names follow from their lists: ``000007_23_207`` is video 207
-(0 to 444), to music 23 (0 to 85), from collection 7 (0 to 14).
+test; no song is in both) and 2 s pieces (:mod:`d2m.datasets.prepare_pieces`). The names follow from their lists:
+``000007_23_207`` is video 207 (0 to 444), to music 23 (0 to 85), from collection 7 (0 to 14).
 
 The whole videos have no published layout. This is ours::
 
