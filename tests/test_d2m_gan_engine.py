@@ -15,16 +15,17 @@ from d2m.cli.main import main
 from d2m.datasets.aist import write_motion
 from d2m.engines import d2m_gan_files
 from d2m.engines.d2m_gan import D2MGanEngine
+from d2m.engines.d2m_gan_files import Sorted
 from d2m.engines.d2m_gan_inputs import Keypoints, read_motion_file, read_visual_file
 from d2m.errors import D2MError
 from d2m.generator.d2m_gan import D2MGAN, D2MGANConfig
-from d2m.generator.d2m_gan_checkpoint import save_d2m_gan
+from d2m.generator.d2m_gan_checkpoint import GENERATOR, Part
 from d2m.jukebox import VQVAE, JukeboxCodec, VQVAEConfig
 from d2m.jukebox.codec import codebook_digest
 from d2m.types import BeatGrid, Dance, Motion, SmplMotion, Visual
 from d2m.weights.store import sha256_of
 
-SECONDS = 3.3
+SECONDS = 2.6
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +35,20 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@torch.no_grad()
+def lively(module: torch.nn.Module) -> torch.nn.Module:
+    """Untrained weights that let what goes in through to what comes out; codebooks are as wide as that."""
+    for name, parameter in module.named_parameters():
+        if name.endswith("weight_g"):
+            parameter.fill_(1)
+        elif parameter.dim() > 1:
+            parameter.normal_(0, parameter[0].numel() ** -0.5)
+    for name, buffer in module.named_buffers():
+        if name.endswith(".k"):
+            buffer.normal_(0, 5)
+    return module.eval().requires_grad_(False)
 
 
 def smpl(seconds: float, rate: float = 60.0) -> SmplMotion:
@@ -48,11 +63,11 @@ def files(tmp_path_factory, clip) -> Path:
     """A video, its motion and picture features, and untrained weights of the published shapes in the authors' form."""
     folder = tmp_path_factory.mktemp("gan")
     torch.manual_seed(0)
-    model = D2MGAN()
+    model = lively(D2MGAN())
     torch.save(model.motion_encoder.state_dict(), folder / "mencoder.pt")
     torch.save(model.generator.state_dict(), folder / "netG.pt")
-    torch.save(VQVAE().state_dict(), folder / "vqvae_high.pt")
-    clip(folder / "dance.mp4", duration=SECONDS)
+    torch.save(lively(VQVAE()).state_dict(), folder / "vqvae_high.pt")
+    clip(folder / "dance.mp4", duration=SECONDS, rate=10)
     write_motion(folder / "dance.pkl", smpl(SECONDS))
     np.save(folder / "dance.npy", np.random.default_rng(1).normal(0, 1, (2, 2048)).astype(np.float32))
     return folder
@@ -75,8 +90,8 @@ def dance() -> Dance:
 def tiktok() -> D2MGanEngine:
     """A small engine that follows key points, motion alone, at the high level."""
     torch.manual_seed(1)
-    model = D2MGAN(D2MGANConfig("tiktok", modality="motion")).eval().requires_grad_(False)
-    vqvae = VQVAE(VQVAEConfig(downs=(7,), strides=(2,), widths=(8,), depths=(1,))).eval().requires_grad_(False)
+    model = lively(D2MGAN(D2MGANConfig("tiktok", modality="motion")))
+    vqvae = lively(VQVAE(VQVAEConfig(downs=(7,), strides=(2,), widths=(8,), depths=(1,))))
     return D2MGanEngine(model, JukeboxCodec(vqvae, "high"), ("test",))
 
 
@@ -150,16 +165,17 @@ def test_key_points_come_from_the_video_or_a_file(tiktok):
     seen = Motion(rng.uniform(0, 1, (60, 33, 3)).astype(np.float32), 24, "mediapipe33", np.ones((60, 33), np.float32))
     dance = Dance(2.5, seen, grid, flat, flat, "gHO")
     video = type("Video", (), {"height": 720})()
-    codes = tiktok.compose(tiktok.look(video, dance)).codes
-    assert codes.shape == (1, 431)
+    assert tiktok.compose(tiktok.look(video, dance)).codes.shape == (1, 431)
 
     points = rng.uniform(0, 720, (75, 25, 3)).astype(np.float32)
     points[..., 2] = 1
     given = replace(tiktok, motion=Keypoints(points, 30.0, None))
     looked = given.look(video, dance)
     assert looked.motion.skeleton == "body25"
-    assert np.allclose(looked.motion.joints[..., :2] * 720, points[..., :2], rtol=1e-5)
-    assert not np.array_equal(given.compose(looked).codes, codes)
+    # A file that does not say how high its picture is has the video's pixels, which are what the model reads.
+    assert np.allclose(given._rows(looked, 75), points.reshape(75, 75), rtol=1e-4)
+    other = replace(given, motion=Keypoints(points, 30.0, 360.0))
+    assert np.allclose(other._rows(other.look(video, dance), 75)[:, :2], 2 * points[:, 0, :2], rtol=1e-4)
     with pytest.raises(D2MError, match="nobody was found in the video"):
         tiktok.look(video, replace(dance, motion=None))
     with pytest.raises(D2MError, match="needs key points"):
@@ -170,7 +186,7 @@ def test_motion_and_picture_of_another_video_are_refused(engine, dance):
     video = type("Video", (), {"height": 720})()
     with pytest.raises(D2MError, match="SMPL motion .* add --motion"):
         engine.look(video, dance)
-    with pytest.raises(D2MError, match=r"lasts 5\.00 s and the video 3\.30 s"):
+    with pytest.raises(D2MError, match=r"lasts 5\.00 s and the video 2\.60 s"):
         replace(engine, motion=smpl(5)).look(video, dance)
     with pytest.raises(D2MError, match="picture features of I3D.*--visual"):
         replace(engine, motion=smpl(SECONDS)).look(video, dance)
@@ -203,23 +219,25 @@ def test_files_that_do_not_make_a_model_are_named(files, tmp_path):
         load("mencoder.pt", "nothing")
 
 
-def test_a_generator_is_heard_through_the_codebook_that_it_aims_at_only(files, tmp_path):
+def test_a_generator_is_heard_through_the_codebook_that_it_aims_at_only(files, tiktok):
     from d2m import jukebox, weights
 
-    shipped = jukebox.load(weights.find("studio-vqvae")[0])
-    model = D2MGAN(D2MGANConfig("tiktok", modality="motion"))
-    paths = tmp_path / "m.safetensors", tmp_path / "g.safetensors"
-    save_d2m_gan(model, *paths)
-    names = [str(path) for path in paths]
-    with pytest.raises(D2MError, match="aims at JukeBox's codebook, so it needs"):
-        engines.load("vq", weights=names)
-    with pytest.raises(D2MError, match="has d2m's own codebook, but"):
-        engines.load("vq", weights=[*names, "studio-vqvae"])
-    model.codec, model.codebook = "studio-vqvae", codebook_digest(shipped, "high")
-    save_d2m_gan(model, *paths)
-    assert engines.load("vq", weights=names).weights == ("m.safetensors", "g.safetensors", "studio-vqvae.safetensors")
-    with pytest.raises(D2MError, match="another codebook than the one that"):
-        engines.load("vq", weights=[*names, str(files / "vqvae_high.pt")])
+    shipped = weights.find("studio-vqvae")[0]
+    part = Part(Path("netG.pt"), GENERATOR, {}, {})
+    model = D2MGAN(tiktok.model.config)
+    with pytest.raises(D2MError, match="netG.pt aims at JukeBox's codebook, so it needs .* vqvae_high.pt"):
+        d2m_gan_files._codec(model, Sorted(generator=part))
+    with pytest.raises(D2MError, match="has d2m's own codebook, but netG.pt"):
+        d2m_gan_files._codec(model, Sorted(generator=part, vqvae=shipped))
+    model.codec, model.codebook = "studio-vqvae", codebook_digest(jukebox.load(shipped), "high")
+    codec, path = d2m_gan_files._codec(model, Sorted(generator=part))
+    assert (path, codec.hop, codec.sample_rate) == (shipped, 128, 22050)
+    with pytest.raises(D2MError, match="another codebook than the one that netG.pt was trained on"):
+        d2m_gan_files._codec(model, Sorted(generator=part, vqvae=files / "vqvae_high.pt"))
+
+
+def test_the_generator_tells_its_level(files):
+    names = [str(files / name) for name in ("mencoder.pt", "netG.pt", "vqvae_high.pt")]
     with pytest.raises(D2MError, match="generator of the high level; leave --level out"):
         engines.load("vq", weights=names, level="low")
 

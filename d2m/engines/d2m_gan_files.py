@@ -14,7 +14,7 @@ from d2m.generator.d2m_gan import D2MGAN, FEATURE_SIZE
 from d2m.generator.d2m_gan_checkpoint import ENCODER, GENERATOR, Part, assemble, part_of
 from d2m.jukebox.codec import JukeboxCodec, codebook_digest
 from d2m.weights.checkpoint import is_pytorch, load_checkpoint, state_of
-from d2m.weights.files import describe_kind, load_state
+from d2m.weights.files import describe_kind, load_state, read_safetensors
 from d2m.weights.recognise import recognise
 from d2m.weights.store import sha256_of
 
@@ -122,7 +122,8 @@ def _look(path: Path) -> tuple[str | None, Part | None]:
         state, header = state_of(content, path), None
     else:
         state, header = load_state(path, None)
-    kind = recognise(state)
+    # Models whose names tell nothing say in the header what they are.
+    kind = recognise(state) or (None if header is None else read_safetensors(path)[1].get("kind"))
     return kind, part_of(state, path, kind, header) if kind in (ENCODER, GENERATOR) else None
 
 

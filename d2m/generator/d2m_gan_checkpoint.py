@@ -22,7 +22,7 @@ from d2m.generator.d2m_gan import (
     MotionEncoder,
     VQGenerator,
 )
-from d2m.weights import load_state, save_state
+from d2m.weights import find, load_state, save_state
 from d2m.weights.checkpoint import is_pytorch, load_checkpoint, state_of
 from d2m.weights.files import wrong_model
 from d2m.weights.recognise import recognise
@@ -94,14 +94,15 @@ def load_d2m_gan(motion_encoder_path: Path | str | None, generator_path: Path | 
     """A D2M-GAN from two files, in evaluation mode; see :func:`assemble`.
 
     Args:
-        motion_encoder_path: the authors' ``mencoder.pt`` or ours; None for a generator of vision alone.
-        generator_path: the authors' ``netG.pt`` or ours.
+        motion_encoder_path: the authors' ``mencoder.pt`` or ours, or a name of the catalogue; None for a generator of
+            vision alone.
+        generator_path: the authors' ``netG.pt`` or ours, or a name of the catalogue.
 
     Raises:
         D2MError: if a file cannot be used, or the two do not belong together.
     """
-    encoder = None if motion_encoder_path is None else read_part(motion_encoder_path, ENCODER)
-    return assemble(encoder, read_part(generator_path, GENERATOR))
+    encoder = None if motion_encoder_path is None else read_part(find(motion_encoder_path, ENCODER)[0], ENCODER)
+    return assemble(encoder, read_part(find(generator_path, GENERATOR)[0], GENERATOR))
 
 
 def assemble(encoder: Part | None, generator: Part) -> D2MGAN:

@@ -69,15 +69,15 @@ def is_pytorch(path: Path | str) -> bool:
 
 
 def state_of(content: dict[str, Any], path: Path | str) -> dict[str, Any]:
-    """The state dict inside a checkpoint: itself, or its entry ``model`` or ``state_dict``; a ``module.`` in
-    front of the names, left by data-parallel training, is taken off.
+    """The state dict inside a checkpoint: itself, or its entry ``model``, ``state_dict`` or ``model_state``
+    (pytorchvideo's); a ``module.`` in front of the names, left by data-parallel training, is taken off.
 
     Raises:
         D2MError: if there is none.
     """
     import torch
 
-    for key in ("model", "state_dict"):
+    for key in ("model", "state_dict", "model_state"):
         if isinstance(content.get(key), dict):
             content = content[key]
             break
