@@ -164,10 +164,16 @@ def fill(notes: Sequence[np.ndarray], steps: int) -> tuple[np.ndarray, np.ndarra
     held = np.zeros((len(TRACKS), steps, PITCHES), dtype=bool)
     onsets = np.zeros_like(held)
     for track, found in enumerate(notes):
-        for start, stop, key in np.asarray(found, dtype=np.int64).reshape(-1, 3).tolist():
-            if start < steps and stop > 0:
-                held[track, max(start, 0) : stop, key] = True
-                onsets[track, max(start, 0), key] = True
+        starts, stops, keys = np.asarray(found, dtype=np.int64).reshape(-1, 3).T
+        heard = (starts < steps) & (stops > 0) & (stops > starts)
+        starts, stops = np.maximum(starts[heard], 0), np.minimum(stops[heard], steps)
+        used, column = np.unique(keys[heard], return_inverse=True)
+        # Counting how many notes sound takes no longer for many long ones on top of each other.
+        change = np.zeros((steps + 1, len(used)), dtype=np.int32)
+        np.add.at(change, (starts, column), 1)
+        np.add.at(change, (stops, column), -1)
+        held[track][:, used] = np.cumsum(change[:-1], axis=0) > 0
+        onsets[track][starts, used[column]] = True
     return held, onsets
 
 

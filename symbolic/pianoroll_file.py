@@ -14,6 +14,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -190,7 +191,9 @@ def _merged(
         lines = np.arange(0, steps, 4 * steps_per_beat)
     downbeats = np.unique(np.concatenate([[0], lines[lines < steps]])).astype(np.int64)
     kept = tuple(Metre(*(int(n) for n in row)) for row in metres)
-    if not kept or kept[0].step != 0 or any(m.numerator < 1 or m.denominator < 1 for m in kept):
+    possible = all(1 <= m.numerator <= 255 and m.denominator in (1, 2, 4, 8, 16, 32, 64, 128) for m in kept)
+    rising = kept and kept[0].step == 0 and all(a.step < b.step < steps for a, b in pairwise(kept))
+    if not possible or not rising:
         kept = metres_of(downbeats, steps, steps_per_beat)
     programs = tuple(max(p, key=lambda k: (p[k], -k)) if p else d for p, d in zip(players, PROGRAMS, strict=True))
     return PianoRoll(held, onsets, steps_per_beat, tempo, downbeats, kept, programs, name)

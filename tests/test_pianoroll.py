@@ -153,6 +153,23 @@ def test_two_hundred_tracks_become_five():
     assert all(roll.held[i].any() for i in range(5))
 
 
+def test_metres_that_cannot_be_are_taken_from_the_bar_lines(hard, tmp_path):
+    content = dict(np.load(save_npz(hard, tmp_path / "a.npz")))
+    info = content.pop("info.json")
+    for metres in ([[0, 10**9, 4]], [[5, 4, 4]], [[0, 4, 3]], [[0, 4, 4], [0, 3, 4]]):
+        np.savez(tmp_path / "b.npz", **(content | {"metres": np.array(metres)}))
+        with zipfile.ZipFile(tmp_path / "b.npz", "a") as archive:
+            archive.writestr("info.json", info)
+        assert load_npz(tmp_path / "b.npz").metres[1:3] == (Metre(24, 4, 4), Metre(120, 3, 4))
+
+
+def test_overlapping_notes_of_a_key_are_held_together_and_struck_apart():
+    held, onsets = fill([np.zeros((0, 3), int), np.array([[0, 10, 60], [4, 8, 60], [-3, 2, 61], [9, 99, 62]])], 12)
+    assert held[1, :, 60].tolist() == [True] * 10 + [False] * 2
+    assert onsets[1].nonzero()[0].tolist() == [0, 0, 4, 9]
+    assert held[1, 9:, 62].all()
+
+
 def test_one_note_of_an_hour_is_refused_in_one_line():
     file = MidiFile(480, notes={Instrument(0, 0, False): [(0, 480 * 120 * 60, 60, 90)]})
     with pytest.raises(D2MError, match="at most 100000 fit"):
