@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from d2m.cli.console import complain
+from d2m.cli.symbolic_musegan import accompany, generate
 from d2m.errors import D2MError
 
 app = typer.Typer(help="Symbolic music: render, measure, prepare.", no_args_is_help=True, add_completion=False)
@@ -249,3 +250,7 @@ def _print_json(content: dict[str, Any]) -> None:
     import json
 
     typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+app.command()(generate)
+app.command()(accompany)

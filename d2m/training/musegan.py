@@ -28,9 +28,9 @@ from d2m.training.musegan_report import distance_from, measure, picture
 from d2m.training.settings import describe
 
 #: Phrases that the share of notes at each place is counted on before the first step.
-_COUNTED = 2048
-#: Phrases that are generated at a time outside the training steps, and batches of them that batch norms count.
-_AT_ONCE, _RECOUNTED = 64, 8
+_COUNTED = 1024
+#: Phrases that are generated at a time outside the training steps.
+_AT_ONCE = 64
 
 
 class Phrases(Protocol):
@@ -53,7 +53,8 @@ class MuseGanTraining:
         average: how much of the averaged generator stays at each step, less at the beginning; 0 for the generator
             itself.
         transpose: phrases are moved by up to this many semitones either way.
-        measured: phrases that are generated and measured at each evaluation.
+        measured: phrases that are generated and measured at each evaluation; twice as many set the batch norms of the
+            averaged generator before.
     """
 
     data: Path
@@ -148,16 +149,18 @@ class MuseGanTask(Task):
             norm.reset_running_stats()
             norm.momentum = None
         self.average.train()
-        for _ in range(_RECOUNTED):
-            self._play(self.average, rng, _AT_ONCE)
+        at_once = min(_AT_ONCE, self.settings.measured)
+        for _ in range(0, 2 * self.settings.measured, at_once):
+            self._play(self.average, rng, at_once)
         self.average.eval()
 
     @torch.no_grad()
     def _made(self, rng: np.random.Generator, count: int) -> np.ndarray:
         """bool (count, bars, steps, pitches, tracks) by the averaged generator."""
         self.average.eval()
-        starts = range(0, count, _AT_ONCE)
-        return np.concatenate([(self._play(self.average, rng, _AT_ONCE) > 0).cpu().numpy() for _ in starts])[:count]
+        at_once = min(_AT_ONCE, count)
+        parts = [self._play(self.average, rng, at_once) for _ in range(0, count, at_once)]
+        return (torch.cat(parts)[:count] > 0).cpu().numpy()
 
     def _play(self, generator: Generator, rng: np.random.Generator, count: int) -> Tensor:
         condition = None

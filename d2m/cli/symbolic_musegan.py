@@ -1,0 +1,113 @@
+"""``d2m symbolic generate`` and ``accompany``: music from a trained MuseGAN."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from d2m.errors import D2MError
+
+Out = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The MIDI file to write.")]
+Seed = Annotated[int, typer.Option(min=0, help="The same seed makes the same music.")]
+Binarise = Annotated[
+    str, typer.Option(metavar="NAME", help="threshold (clean) or bernoulli (notes are drawn by their chances).")
+]
+Wav = Annotated[bool, typer.Option("--wav", help="Also play it into a .wav beside the MIDI file.")]
+Png = Annotated[bool, typer.Option("--png", help="Also draw the piano-roll beside the MIDI file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+
+def generate(
+    model: Annotated[str, typer.Option(metavar="NAME|FILE", help="Weights.")] = "studio-musegan",
+    phrases: Annotated[int, typer.Option(min=1, max=500, help="Phrases of four bars.")] = 4,
+    tempo: Annotated[float, typer.Option(min=20.0, max=400.0, help="Quarter notes a minute.")] = 110.0,
+    seed: Seed = 0,
+    binarise: Binarise = "threshold",
+    unrelated: Annotated[bool, typer.Option("--unrelated", help="Phrases that do not belong to one piece.")] = False,
+    output: Out = "musegan.mid",
+    wav: Wav = False,
+    png: Png = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make phrases of five tracks from random vectors."""
+    from d2m.symbolic.musegan.accompaniment import generate_roll
+    from d2m.symbolic.musegan.files import load
+
+    out = _midi_path(output)
+    muse = load(model)
+    roll = generate_roll(muse, phrases, seed, binarise, tempo, related=not unrelated)
+    _write(roll, out, wav, png, as_json, {"model": muse.name, "phrases": phrases, "seed": seed})
+
+
+def accompany(
+    music: Annotated[str, typer.Argument(metavar="FILE", help="A MIDI file (.mid) or a piano-roll (.npz).")],
+    track: Annotated[str, typer.Option(metavar="NAME", help="The track that is kept.")] = "piano",
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME|FILE", help="Weights; studio-musegan-TRACK if not given.")
+    ] = None,
+    seed: Seed = 0,
+    binarise: Binarise = "threshold",
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FILE", help="FILE_band.mid if not given.")
+    ] = None,
+    wav: Wav = False,
+    png: Png = False,
+    as_json: AsJson = False,
+) -> None:
+    """Keep one track of a piece, of any length, and make the four others to it."""
+    from d2m.symbolic.musegan.accompaniment import accompany_roll
+    from d2m.symbolic.musegan.files import load
+    from d2m.symbolic.pianoroll_file import load_npz
+    from d2m.symbolic.pianoroll_midi import read_roll
+    from d2m.types import TRACKS
+
+    source = Path(music)
+    out = _midi_path(output or str(source.with_name(f"{source.stem}_band.mid")))
+    if track not in TRACKS:
+        raise D2MError(f"no track called '{track}'; choose one of: {', '.join(TRACKS)}")
+    roll = load_npz(source) if source.suffix.lower() == ".npz" else read_roll(source, 24)
+    muse = load(model or f"studio-musegan-{track}")
+    if muse.config.conditional and TRACKS[muse.config.condition] != track:
+        needed = TRACKS[muse.config.condition]
+        raise D2MError(f"{muse.name} accompanies {needed}, not {track}; give --track {needed} or another --model")
+    made = accompany_roll(muse, roll, seed, binarise)
+    _write(made, out, wav, png, as_json, {"model": muse.name, "track": track, "seed": seed})
+
+
+def _midi_path(output: str) -> Path:
+    out = Path(output)
+    if out.suffix.lower() not in (".mid", ".midi"):
+        raise D2MError(f"{out} should end in .mid; that is what is written")
+    return out
+
+
+def _write(roll: Any, out: Path, wav: bool, png: bool, as_json: bool, about: dict[str, Any]) -> None:
+    from d2m.symbolic.pianoroll import plays, to_score
+    from d2m.symbolic.pianoroll_midi import write_roll
+
+    if not roll.held.any():
+        raise D2MError("the model made only silence, so nothing was written; take another --seed or other weights")
+    files = [write_roll(roll, out)]
+    if png:
+        from d2m.symbolic.pianoroll_image import draw
+
+        files.append(draw(roll, out.with_suffix(".png"), title=out.stem))
+    if wav:
+        from d2m.media_write import write_wav
+        from d2m.symbolic.synth import render
+
+        score = to_score(roll)
+        files.append(out.with_suffix(".wav"))
+        write_wav(files[-1], render(score, 44100, stereo=True), 44100)
+    about |= {"files": [str(file) for file in files], "seconds": round(float(roll.seconds()[-1]), 2)}
+    about |= {"tracks": plays(roll)}
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(about, indent=2))
+        return
+    for file in files:
+        typer.echo(f"{file}")
+    typer.echo(f"{about['seconds']:.1f} s of {', '.join(about['tracks'])}, by {about['model']}")

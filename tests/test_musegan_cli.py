@@ -1,0 +1,113 @@
+"""``d2m symbolic generate`` and ``accompany``, and ``d2m train musegan``, as a user calls them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from d2m.cli.main import main
+from d2m.datasets.phrases import PhraseSet, pack, save_phrases
+from d2m.symbolic.musegan import COMPACT, save
+from d2m.symbolic.musegan.generator import Generator
+from d2m.symbolic.pianoroll_midi import read_roll
+from d2m.symbolic.pianoroll_tensor import COMPACT as RESOLUTION
+from d2m.symbolic.pianoroll_tensor import from_tensor
+
+SMALL = replace(COMPACT, temporal_width=16, width=8, encoder_width=4, critic_width=4, latent=16)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """Files of untrained models loud enough to make notes: from scratch, and with a given piano."""
+    folder, files = tmp_path_factory.mktemp("weights"), []
+    for name, condition in (("scratch", -1), ("piano", 1)):
+        torch.manual_seed(0)
+        generator = Generator(replace(SMALL, condition=condition))
+        for bars in generator.bars:
+            bars.semitones.linear.weight.data.mul_(60)
+        files.append(folder / f"{name}.safetensors")
+        save(generator, files[-1])
+    return files
+
+
+def piano_piece(path, track: int = 1):
+    from d2m.symbolic.pianoroll_midi import write_roll
+
+    tensor = np.zeros((5, 16, 72, 5), bool)
+    tensor[:, ::4, [36, 40, 43], track] = True
+    return write_roll(from_tensor(tensor, RESOLUTION, 96.0), path)
+
+
+def test_generate_writes_what_it_says(weights, tmp_path, capsys):
+    out = tmp_path / "song.mid"
+    words = ["symbolic", "generate", "--model", str(weights[0]), "--phrases", "2", "--tempo", "93", "--seed", "7"]
+    assert main([*words, "-o", str(out), "--png", "--json"]) == 0
+    about = json.loads(capsys.readouterr().out)
+    assert about["files"] == [str(out), str(out.with_suffix(".png"))]
+    roll = read_roll(out, 4)
+    assert roll.steps <= 128
+    assert roll.tempo[0] == pytest.approx(93, abs=0.01)
+    first = out.read_bytes()
+    assert main([*words, "-o", str(out)]) == 0
+    assert out.read_bytes() == first
+    assert main([*words[:-1], "8", "-o", str(out)]) == 0
+    assert out.read_bytes() != first
+
+
+def test_accompany_keeps_the_track_and_adds_the_others(weights, tmp_path, capsys):
+    source, out = piano_piece(tmp_path / "in.mid"), tmp_path / "out.mid"
+    assert main(["symbolic", "accompany", str(source), "--model", str(weights[1]), "-o", str(out), "--json"]) == 0
+    assert "piano" in json.loads(capsys.readouterr().out)["tracks"]
+    before, after = read_roll(source, 24), read_roll(out, 24)
+    assert np.array_equal(after.notes(1), before.notes(1))
+    assert sum(len(after.notes(track)) for track in (0, 2, 3, 4)) > 20
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["generate", "--model", "{piano}"], "accompanies a piano track"),
+        (["generate", "--model", "studio-codec"], "a MuseGAN is needed here"),
+        (["generate", "--model", "{scratch}", "-o", "song.wav"], "should end in .mid"),
+        (["generate", "--model", "{scratch}", "--binarise", "dice"], "choose threshold or bernoulli"),
+        (["accompany", "{guitar}", "--model", "{piano}"], "no piano track to accompany, it plays guitar"),
+        (["accompany", "{guitar}", "--model", "{piano}", "--track", "guitar"], "accompanies piano, not guitar"),
+        (["accompany", "{guitar}", "--track", "flute"], "no track called 'flute'"),
+        (["accompany", "{text}", "--model", "{piano}"], "text.mid"),
+        (["accompany", "missing.mid", "--model", "{piano}"], "missing.mid"),
+    ],
+)
+def test_bad_input_is_one_clear_line(weights, tmp_path, capsys, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    places = {"scratch": weights[0], "piano": weights[1], "guitar": piano_piece(tmp_path / "guitar.mid", 2)}
+    places["text"] = tmp_path / "text.mid"
+    places["text"].write_text("no music")
+    assert main(["symbolic", *(word.format(**places) for word in words)]) == 1
+    told = capsys.readouterr().err.strip()
+    assert message in told
+    assert told.startswith("error: ")
+    assert "\n" not in told
+
+
+def test_train_makes_a_run_from_prepared_phrases(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    bits = pack(rng.random((40, 4, 16, 72, 5)) < 0.03)
+    song = np.zeros(40, np.int32)
+    shard = PhraseSet(bits, bits, song, song, np.full(40, 100, np.float32), ("noise",), RESOLUTION)
+    (tmp_path / "data" / "train").mkdir(parents=True)
+    save_phrases(tmp_path / "data" / "train" / "a.npz", shard)
+    words = ["train", "musegan", "--data", str(tmp_path / "data"), "--accelerator", "cpu", "--no-tensorboard"]
+    run = [*words, "--run", str(tmp_path / "run"), "--batch", "2", "--critic-steps", "1", "--measured", "4"]
+    run += ["--model", "jamming"]
+    assert main([*run, "--condition", "bass", "--steps", "1", "--log-every", "1", "--samples-every", "1"]) == 0
+    assert (tmp_path / "run" / "samples" / "000001.png").exists()
+    assert (tmp_path / "run" / "losses.png").exists()
+    assert {"distance from data", "EB bass"} <= set((tmp_path / "run" / "log.jsonl").read_text().split('"'))
+    assert main([*run, "--condition", "bass", "--steps", "2", "--batch", "4"]) == 1
+    assert "batch is 2, not 4" in capsys.readouterr().err
+    assert main([*words, "--run", str(tmp_path / "other"), "--resolution", "paper"]) == 1
+    assert "the model needs 4 x 96 x 84 x 5" in capsys.readouterr().err
