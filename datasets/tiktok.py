@@ -84,8 +84,9 @@ class TikTok:
         Without a list for validation there are none; D2MError if another list is missing.
         """
         if split is None:
-            found = (self.root / "keypoints").iterdir()
-            return tuple(sorted({path.stem if path.suffix else path.name for path in found if path.name[0] != "."}))
+            # logs and temporary files may lie there too
+            found = {path.stem for path in (self.root / "keypoints").iterdir()}
+            return tuple(sorted(name for name in found if _NAME.fullmatch(name)))
         path = find_list(self.root, split)
         if path is None:
             if split == "val":
