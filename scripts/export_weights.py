@@ -4,11 +4,13 @@
     python scripts/export_weights.py generator runs/generator --command "..." --scores generator.json
     python scripts/export_weights.py vqvae runs/vqvae --command "..." --scores vqvae.json "parameters=1.2e6"
     python scripts/export_weights.py decoder runs/decoder --command "first; second" --steps-before 8000
+    python scripts/export_weights.py d2m-gan runs/high/best.ckpt --command "..." --data "AIST++" --out high.safetensors
 
 writes d2m/weights/studio-codec.safetensors and .toml (studio-generator and studio-vqvae likewise). The run of `codec`
 may be one of `d2m train codec --decoder-only`; `decoder` is one of `d2m train decoder`, and makes the whole VQ-VAE with
 its fine-tuned level. Weights made by several runs name all commands, with "; " between them, and give the steps of the
-earlier runs with --steps-before.
+earlier runs with --steps-before. `d2m-gan` is one of `d2m train generator --model d2m-gan`, and makes two files, the
+generator and its motion encoder, for `d2m generate --weights high.safetensors --weights high-motion.safetensors`.
 
 The scores are name=value pairs, and JSON files: plain objects of figures, or what scripts/measure_codec.py and
 scripts/measure_generator.py print with --json.
@@ -22,7 +24,7 @@ import sys
 from pathlib import Path
 
 from d2m.errors import D2MError
-from d2m.training.export import export, read_checkpoint
+from d2m.training.export import export, export_d2m_gan, read_checkpoint
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "d2m" / "weights"
 DATA = (
@@ -50,6 +52,12 @@ MODELS: dict[str, tuple[str, str, str, str]] = {
         "rhythm, vision, genre and noise are added, each optional",
     ),
     "vqvae": ("studio-vqvae", "jukebox-vqvae", "vqvae", VQVAE),
+    "d2m-gan": (
+        "d2m-gan",
+        "d2m-gan-generator",
+        "generator",
+        "D2M-GAN (Zhu et al. 2022): motion encoder and VQ generator of dilated residual convolutions",
+    ),
     "decoder": (
         "studio-vqvae",
         "jukebox-vqvae",
@@ -114,6 +122,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps-before", type=int, default=0, help="steps of earlier runs that this one started from")
     parser.add_argument("--scores", nargs="*", default=[], metavar="FILE|NAME=VALUE", help="measured figures")
+    parser.add_argument("--data", default=DATA, help="what it was trained on, with licences, for the card")
     parser.add_argument("--out", type=Path, help="another file than the shipped one")
     args = parser.parse_args()
     name, kind, module, architecture = MODELS[args.model]
@@ -125,7 +134,7 @@ def main() -> None:
         raise D2MError(f"{args.run} has not begun to quantise (step {state['step']}); train it further")
     card = {
         "architecture": architecture,
-        "data": DATA,
+        "data": args.data,
         "licence": "MIT",
         "command": "; ".join(part.strip() for part in args.command.split(";") if part.strip()),
         "seed": args.seed,
@@ -133,6 +142,10 @@ def main() -> None:
     }
     state["step"] = int(state["step"]) + args.steps_before
     path = args.out or WEIGHTS / f"{name}.safetensors"
+    if args.model == "d2m-gan":
+        for written in export_d2m_gan(state, path, card):
+            print(f"{path.with_name(written.file)}: step {written.steps}, sha256 {written.sha256[:12]}")
+        return
     written = export(state, module, path, kind, config_of(args.model, state), card)
     print(f"{path}: step {written.steps}, {path.stat().st_size / 1e6:.1f} MB, sha256 {written.sha256[:12]}")
 

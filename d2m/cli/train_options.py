@@ -42,7 +42,8 @@ class RunOptions:
         from d2m.training.loop import LoopConfig
 
         chosen = {name: getattr(self, name) for name in _NAMES if name not in ("run", "precision")}
-        return LoopConfig(self.run, steps, precision=self.precision.replace("auto", precision), **chosen)
+        chosen["precision"] = precision if self.precision == "auto" else self.precision
+        return LoopConfig(self.run, steps, **chosen)
 
 
 _SHARED = inspect.signature(RunOptions, eval_str=True).parameters

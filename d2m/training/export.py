@@ -59,3 +59,42 @@ def export(
     )
     result.write(path.with_suffix(".toml"))
     return result
+
+
+def export_d2m_gan(state: dict[str, object], path: str | Path, card: dict[str, object]) -> list[weights.Card]:
+    """Write the parts of a trained D2M-GAN as ``d2m generate --weights`` takes them, each with its card.
+
+    The headers name the VQ-VAE that the model was trained on, and its codebook, without which it makes noise.
+
+    Args:
+        state: from :func:`read_checkpoint`, of ``d2m train generator --model d2m-gan``.
+        path: ``NAME.safetensors``: the generator; ``NAME-motion.safetensors`` beside it: the motion encoder, unless the
+            model is of vision alone.
+        card: as for :func:`export`.
+
+    Raises:
+        D2MError: if the checkpoint is another model's.
+    """
+    from d2m.generator.d2m_gan import D2MGAN, D2MGANConfig
+    from d2m.generator.d2m_gan_checkpoint import ENCODER, GENERATOR, save_d2m_gan
+
+    task = state.get("task", {})
+    if not {"config", "vqvae", "codebook"} <= set(task) or "generator" not in state["modules"]:
+        raise D2MError("this is no checkpoint of 'd2m train generator --model d2m-gan'")
+    model = D2MGAN(D2MGANConfig(**task["config"]))
+    model.load_state_dict(state["modules"]["generator"])
+    model.codec, model.codebook = task["vqvae"], task["codebook"]
+    generator = Path(path)
+    encoder = generator.with_name(f"{generator.stem}-motion.safetensors")
+    save_d2m_gan(model, encoder if model.motion_encoder is not None else None, generator)
+    parts = [(generator, GENERATOR), *([(encoder, ENCODER)] if model.motion_encoder is not None else [])]
+    config = model.config.to_dict() | {"codec": model.codec, "codebook": model.codebook}
+    cards = []
+    for file, kind in parts:
+        digest = sha256_of(file)
+        written = weights.Card(
+            name=file.stem, kind=kind, steps=int(state["step"]), sha256=digest, file=file.name, config=config, **card
+        )
+        written.write(file.with_suffix(".toml"))
+        cards.append(written)
+    return cards

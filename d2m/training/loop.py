@@ -73,8 +73,10 @@ class Task:
         modules: every network with parameters, by name; they are set up, saved and restored by the loop.
         optimizers: by name.
         settings: a dataclass; a run goes on with the same ones or not at all.
+        shares: whether gradients have been averaged over the devices (:meth:`update`).
     """
 
+    shares = False
     modules: dict[str, nn.Module]
     optimizers: dict[str, torch.optim.Optimizer]
     settings: Any = None
@@ -121,6 +123,7 @@ class Task:
             loss: of this device's rows.
             clip: greatest norm of the gradient, or 0 for any.
         """
+        self.shares = True
         optimizer = self.optimizers[name]
         # Clears what the last step of another network left there, too.
         optimizer.zero_grad(set_to_none=True)
@@ -213,6 +216,8 @@ class _Run:
     def _step(self) -> int:
         progress = self.progress
         figures = self.task.step(progress.step, np.random.default_rng([self.config.seed, progress.step, 0]))
+        if self.fabric.world_size > 1 and not self.task.shares:
+            raise D2MError("this model is trained on one device; leave out --devices, --nodes and torchrun")
         progress.step += 1
         for name, value in figures.items():
             progress.window.setdefault(name, []).append(float(value))
