@@ -92,10 +92,10 @@ def score_pair(reference: Heard, generated: Heard) -> dict[str, Any]:
     common = min(reference.duration, generated.duration)
     scores: dict[str, Any] = {}
     for script, (coverage, hit) in {"d2m-gan": ("d2m_coverage", "d2m_hit"), "loris": ("bcs", "bhs")}.items():
-        marks = [heard.marks[script] for heard in (generated, reference)]
-        scores[coverage], scores[hit] = marks_score(*(m[m < math.ceil(common)] for m in marks), script)
-    onsets = [heard.onsets[heard.onsets < common] for heard in (reference, generated)]
-    beats = [heard.beats[heard.beats < common] for heard in (reference, generated)]
+        made, true = (h.marks[script][h.marks[script] < math.ceil(common)] for h in (generated, reference))
+        scores[coverage], scores[hit] = marks_score(made, true, script)
+    onsets = tuple(heard.onsets[heard.onsets < common] for heard in (reference, generated))
+    beats = tuple(heard.beats[heard.beats < common] for heard in (reference, generated))
     notes = []
     if not len(reference.marks["d2m-gan"]):
         notes.append("reference: no onset in it for the published scripts: D2M-GAN's is undefined, LORIS's gives 0")
@@ -110,10 +110,10 @@ def score_pair(reference: Heard, generated: Heard) -> dict[str, Any]:
         "csd": None,
         "hsd": None,
         "f1": _harmonic(scores["bcs"], scores["bhs"]),
-        "onset_f": beat_f_measure(*onsets) if len(onsets[0]) else None,
-        "beat_f": beat_f_measure(*beats) if len(beats[0]) else None,
+        "onset_f": beat_f_measure(onsets[0], onsets[1]) if len(onsets[0]) else None,
+        "beat_f": beat_f_measure(beats[0], beats[1]) if len(beats[0]) else None,
         "tempo_ratio": tempo_ratio(generated.tempo, reference.tempo) if steady else None,
-        "continuity": asdict(continuity(*beats)) if len(beats[0]) else None,
+        "continuity": asdict(continuity(beats[0], beats[1])) if len(beats[0]) else None,
         "tempo": {"reference": reference.tempo, "generated": generated.tempo},
         "notes": notes,
     }

@@ -113,7 +113,8 @@ def kernel_distance(first: Embedded, second: Embedded) -> KernelDistance:
         raise ValueError("the sets are in different embeddings")
     units = {name: i for i, name in enumerate(dict.fromkeys(first.names + second.names))}
     terms = [_kernel_mean(a, b, units) for a, b in ((first, first), (second, second), (first, second))]
-    value, without = (terms[0][k] + terms[1][k] - 2 * terms[2][k] for k in (0, 1))
+    value = terms[0][0] + terms[1][0] - 2 * terms[2][0]
+    without = terms[0][1] + terms[1][1] - 2 * terms[2][1]
     without = without[np.isfinite(without)]
     error = float(np.sqrt((len(without) - 1) * without.var())) if len(without) > 1 else float("nan")
     return KernelDistance(float(value), error, (float(value - 1.96 * error), float(value + 1.96 * error)))

@@ -13,6 +13,7 @@ picking). D. Ellis, "Beat tracking by dynamic programming", JNMR 36(1), 2007. li
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -57,7 +58,7 @@ def hear(waveform: np.ndarray) -> Heard:
     import librosa
 
     spectrum = log_mels(waveform)
-    settings = {"sr": SAMPLE_RATE, "hop_length": HOP}
+    settings: dict[str, Any] = {"sr": SAMPLE_RATE, "hop_length": HOP}
     rises = _rises(spectrum, np.mean)
     marks = {
         script: whole_seconds(librosa.onset.onset_detect(onset_envelope=rises, units="time", **settings, **peaks))

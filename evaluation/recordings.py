@@ -94,7 +94,11 @@ def read(path: str | os.PathLike[str]) -> Recording:
     from d2m.media import read_audio
 
     path = Path(path)
-    rate, seconds = _header(path)
+    try:
+        rate, seconds = _header(path)
+    except D2MError as error:
+        # d2m.media expects videos and says so.
+        raise D2MError(str(error).replace("not a video that", "neither sound nor a video that")) from None
     if seconds > LONGEST:
         raise D2MError(f"{path}: {seconds / 3600:.1f} hours of sound are more than the hour that fits; cut it first")
     waveform = read_audio(path, rate, mono=False)
@@ -170,8 +174,8 @@ def pair(reference: str | os.PathLike[str], generated: str | os.PathLike[str]) -
     """
     first, second = find(reference), find(generated)
     if not Path(reference).is_dir() and not Path(generated).is_dir():
-        (name, path), other = *first.items(), *second.values()
-        return Pairs(((name, path, other),))
+        (name, path), *_ = first.items()
+        return Pairs(((name, path, next(iter(second.values()))),))
     pairs = tuple((name, first[name], second[name]) for name in first if name in second)
     if not pairs:
         raise D2MError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +14,9 @@ from d2m.cli.console import complain
 from d2m.errors import D2MError
 
 app = typer.Typer(help="Measure music: its beats, its fit to the dancer, its sound.", no_args_is_help=True)
+
+#: Files without a partner that are named on stderr; the report has them all.
+_NAMED = 20
 
 _Json = Annotated[bool, typer.Option("--json", help="Print the report as one JSON object on stdout.")]
 _Processes = Annotated[int, typer.Option(min=1, help="Processes at a time; the figures are the same.")]
@@ -44,7 +48,7 @@ def beats(
     with _bar("pairs") as tell:
         report = evaluate_beats(reference, generated, processes, tell)
     _finish(report, as_json, output)
-    if not as_json:
+    if not as_json and report["pairs"]:
         mean, counted = report["mean"], report["counted"]
         typer.echo(f"{len(report['pairs'])} pairs; means:")
         for key, value in mean.items():
@@ -86,11 +90,7 @@ def alignment(
     for video in videos:
         try:
             with _bar(video) as tell:
-                reports.append(
-                    evaluate_alignment(
-                        video, audio, sigma, window, shifts, lambda share, tell=tell: tell(round(100 * share), 100)
-                    )
-                )
+                reports.append(evaluate_alignment(video, audio, sigma, window, shifts, partial(_percent, tell)))
         except D2MError as error:
             if len(videos) == 1:
                 raise
@@ -180,6 +180,10 @@ def _tell_fidelity(report: dict[str, Any]) -> None:
         typer.echo(f"note: {note}")
 
 
+def _percent(tell: Callable[[int, int], None], share: float) -> None:
+    tell(round(100 * share), 100)
+
+
 def _tell_alignment(report: dict[str, Any]) -> None:
     typer.echo(
         f"{report['video']}: {len(report['motion_beats'])} motion beats ({report['judge']}), "
@@ -222,8 +226,9 @@ def _finish(report: dict[str, Any], as_json: bool, output: str | None) -> None:
 def _end(report: dict[str, Any]) -> None:
     """Name what was left out; the exit status is 1 where a file could not be measured."""
     for side, names in report.get("unpaired", {}).items():
-        for name in names:
-            complain(f"warning: {name}: {side} file without a partner; left out")
+        if names:
+            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+            complain(f"warning: {side} files without a partner, left out: {', '.join(names[:_NAMED])}{more}")
     for row in report.get("pairs", []):
         for note in row["notes"]:
             complain(f"warning: {row['name']}: {note}")
