@@ -4,7 +4,8 @@
     python scripts/measure_training.py --accelerator cuda --precision 32-true bf16-mixed
 
 The data are noise of the right shape, made in a temporary folder: a step takes as long whatever they are. Times are
-medians over ``--steps`` steps after one to warm up; memory is the process's peak (on a GPU, the device's).
+medians over ``--steps`` steps after ``--warm`` that do not count; with one thread, processor time is what a step takes
+on a machine that does nothing else. Memory is the process's peak (on a GPU, the device's).
 """
 
 from __future__ import annotations
@@ -57,13 +58,14 @@ def measure(args: argparse.Namespace) -> dict[str, object]:
         fabric = make_fabric(args.accelerator, 1, 1, "auto", args.precision[0])
         task.setup(fabric)
         cuda = fabric.device.type == "cuda"
-        times = []
-        for step in range(args.steps + 1):
-            began = time.perf_counter()
+        times, busy = [], []
+        for step in range(args.warm + args.steps):
+            began, worked = time.perf_counter(), time.process_time()
             task.step(step, np.random.default_rng(step))
             if cuda:
                 torch.cuda.synchronize()
             times.append(time.perf_counter() - began)
+            busy.append(time.process_time() - worked)
         peak = torch.cuda.max_memory_allocated() if cuda else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         shares = _profile(task, cuda) if args.profile else {}
     return {
@@ -74,7 +76,8 @@ def measure(args: argparse.Namespace) -> dict[str, object]:
         "batch": args.batch,
         "seconds": args.seconds,
         "parameters_M": {n: round(sum(p.numel() for p in m.parameters()) / 1e6, 1) for n, m in task.modules.items()},
-        "seconds_per_step": round(statistics.median(times[1:]), 3),
+        "seconds_per_step": round(statistics.median(times[args.warm :]), 3),
+        "processor_seconds_per_step": round(statistics.median(busy[args.warm :]), 3),
         "memory_GB": round(peak / 1e9, 2),
         "shares": shares,
     }
@@ -131,6 +134,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=2.0)
     parser.add_argument("--steps", type=int, default=2)
+    parser.add_argument("--warm", type=int, default=1, help="steps before those that count")
     parser.add_argument("--vqvae", default="studio-vqvae")
     parser.add_argument("--accelerator", default="auto")
     parser.add_argument("--profile", action=argparse.BooleanOptionalAction, default=True)
@@ -142,7 +146,18 @@ def main() -> None:
         print(json.dumps(result) if args.json else _table(result), flush=True)
         return
     # Each setting in a process of its own, as a peak of memory is the process's.
-    common = ["--kind", args.kind, "--batch", args.batch, "--seconds", args.seconds, "--steps", args.steps]
+    common = [
+        "--kind",
+        args.kind,
+        "--batch",
+        args.batch,
+        "--seconds",
+        args.seconds,
+        "--steps",
+        args.steps,
+        "--warm",
+        args.warm,
+    ]
     common += ["--vqvae", args.vqvae, "--accelerator", args.accelerator, *(["--json"] if args.json else [])]
     common += [] if args.profile else ["--no-profile"]
     for level, threads, precision in settings:
@@ -152,7 +167,8 @@ def main() -> None:
 
 def _table(result: dict) -> str:
     title = "{level}, batch {batch} x {seconds:g} s, {threads} threads, {precision} on {device}".format(**result)
-    lines = [title, f"  {result['seconds_per_step']} s a step, {result['memory_GB']} GB", "  parameters (millions): "]
+    times = "{seconds_per_step} s a step ({processor_seconds_per_step} s of processor time)".format(**result)
+    lines = [title, f"  {times}, {result['memory_GB']} GB", "  parameters (millions): "]
     lines[-1] += ", ".join(f"{name} {size}" for name, size in result["parameters_M"].items())
     return "\n".join([*lines, *(f"  {share:6.1%}  {name}" for name, share in result["shares"].items())])
 

@@ -75,6 +75,8 @@ def make_fabric(accelerator: str, devices: int, nodes: int, strategy: str, preci
     except Exception as error:  # Lightning raises many kinds for settings that do not fit the machine
         reason = " ".join(str(error).split()).removesuffix(".")
         raise D2MError(f"cannot train on {devices} x '{accelerator}' ({nodes} nodes): {reason}") from error
+    if precision == "16-mixed" and fabric.device.type == "cpu":
+        raise D2MError("16-mixed needs a GPU; on a processor use --precision bf16-mixed")
     return fabric
 
 
