@@ -8,6 +8,7 @@ from collections.abc import Iterable
 #: For each kind of model what its names start with: a file is of the first kind all of whose patterns are met.
 _SIGNS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("jukebox-vqvae", (r"(encoders|decoders)\.\d+\.level_blocks\.\d+\.|bottleneck\.level_blocks\.\d+\.k$",)),
+    ("musicvae", (r"decoder\.conductor_start\.",)),
     ("discriminator", (r"model\.disc_\d+\.",)),
     ("d2m-gan-motion-encoder", (r"lin1\.", r"lin2\.", r"model\.\d+\.")),
     ("d2m-gan-generator", (r"genre_embed\.",)),

@@ -23,7 +23,14 @@ import numpy as np
 
 from d2m.errors import D2MError
 from d2m.symbolic.emotion.melody import (
-    BARS, BEATS_PER_BAR, FIRST_KEY, HIGHEST, LOWEST, STEPS_PER_BAR, STEPS_PER_BEAT, from_notes,
+    BARS,
+    BEATS_PER_BAR,
+    FIRST_KEY,
+    HIGHEST,
+    LOWEST,
+    STEPS_PER_BAR,
+    STEPS_PER_BEAT,
+    from_notes,
 )  # fmt: skip
 from d2m.symbolic.midi import load, read_midi
 from d2m.types import Part, Score

@@ -57,7 +57,7 @@ def to_notes(melody: np.ndarray) -> np.ndarray:
     """
     melody = np.asarray(melody)
     events = np.flatnonzero(melody != HOLD)
-    ends = np.append(events[1:], len(melody))
+    ends = np.append(events, len(melody))[1:]
     struck = melody[events] >= FIRST_KEY
     pitches = melody[events].astype(np.int64) - FIRST_KEY + LOWEST
     return np.stack([events, ends, pitches], axis=1)[struck].astype(np.int64)

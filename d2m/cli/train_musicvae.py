@@ -1,0 +1,50 @@
+"""``d2m train musicvae``: a hierarchical MusicVAE on melodies of 16 bars."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from d2m.cli.train_options import RunOptions
+
+
+def musicvae(
+    options: RunOptions,
+    data: Annotated[Path, typer.Option(help="Folder of melodies (d2m data melodies).")],
+    size: Annotated[
+        str, typer.Option(metavar="NAME", help="compact (two cores), or full (Magenta's hierdec-mel_16bar).")
+    ] = "compact",
+    steps: Annotated[int, typer.Option(min=1, help="Steps of the whole run.")] = 60000,
+    batch: Annotated[Optional[int], typer.Option(min=1, help="Melodies a step; 32, full 512.")] = None,  # noqa: UP045
+    rate: Annotated[float, typer.Option(help="Learning rate at its highest.")] = 1e-3,
+    free_bits: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(min=0.0, help="Bits of KL divergence of a melody that cost nothing; 48, full 256."),
+    ] = None,
+    max_beta: Annotated[float, typer.Option(min=0.0, help="Greatest weight of the KL divergence.")] = 0.2,
+    sampling: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(min=0.0, help="Scheduled sampling, k of the inverse sigmoid, 0 for none; 1000, full 0."),
+    ] = None,
+    shift: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=0, max=24, help="Semitones by which melodies are transposed at most; 6, full 0."),
+    ] = None,
+) -> None:
+    """Train a MusicVAE: melodies of 16 bars to a latent vector and back."""
+    import torch
+
+    from d2m.symbolic.emotion.musicvae import SIZES
+    from d2m.training.loop import train
+    from d2m.training.musicvae import MAGENTA, MusicVaeTask, MusicVaeTraining
+
+    if size not in SIZES:
+        raise typer.BadParameter(f"no size '{size}'; choose {' or '.join(SIZES)}", param_hint="--size")
+    given = {"batch": batch, "free_bits": free_bits, "sampling": sampling, "shift": shift}
+    chosen = (MAGENTA if size == "full" else {}) | {name: value for name, value in given.items() if value is not None}
+    settings = MusicVaeTraining(data, learning_rate=rate, max_beta=max_beta, **chosen)
+    torch.manual_seed(options.seed)
+    folder = options.run / "samples" if options.samples_every else None
+    train(MusicVaeTask(settings, SIZES[size], folder), options.loop(steps))

@@ -1,0 +1,68 @@
+"""From a melody to what it says of its latent vector: bidirectional LSTMs over the steps, or over bars of steps."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from d2m.symbolic.emotion.melody import CLASSES, STEPS_PER_BAR
+
+
+def initialise(lstm: nn.LSTM) -> nn.LSTM:
+    """Starts an LSTM as TensorFlow's cells do: Glorot-uniform weights, no biases but 1 at the forget gates."""
+    units = lstm.hidden_size
+    for name, parameter in lstm.named_parameters():
+        with torch.no_grad():
+            if name.startswith("bias"):
+                parameter.zero_()
+                if name.startswith("bias_ih"):
+                    parameter[units : 2 * units] = 1.0
+            else:
+                inputs = getattr(lstm, name.replace("weight_hh", "weight_ih")).shape[1] + units
+                parameter.uniform_(-((6.0 / (inputs + 4 * units)) ** 0.5), (6.0 / (inputs + 4 * units)) ** 0.5)
+    return lstm
+
+
+def one_hot(classes: Tensor) -> Tensor:
+    """Classes (...) as float32 (..., 90); a class of -1 is all zeros, the step before the first."""
+    return functional.one_hot(classes.long() + 1, CLASSES + 1)[..., 1:].float()
+
+
+class FlatEncoder(nn.Module):
+    """Reads all steps in one go (Roberts et al. 2018, section 3.1).
+
+    Args:
+        units: of each direction.
+        layers: stacked; the next reads both directions of the one below.
+    """
+
+    def __init__(self, units: int, layers: int):
+        super().__init__()
+        self.lstm = initialise(nn.LSTM(CLASSES, units, layers, batch_first=True, bidirectional=True))
+        self.size = 2 * units
+
+    def forward(self, melodies: Tensor) -> Tensor:
+        """Classes int (B, steps) -> the last states of both directions, float (B, 2 * units)."""
+        _, (states, _) = self.lstm(one_hot(melodies))
+        return torch.cat([states[-2], states[-1]], dim=1)
+
+
+class BarEncoder(nn.Module):
+    """Reads each bar alone, then the sequence of bars (Magenta's ``hier-mel_16bar``).
+
+    The bars of a batch run side by side, so that only 16 + 16 steps follow each other.
+    """
+
+    def __init__(self, units: int, layers: int):
+        super().__init__()
+        self.steps = initialise(nn.LSTM(CLASSES, units, layers, batch_first=True, bidirectional=True))
+        self.bars = initialise(nn.LSTM(2 * units, units, layers, batch_first=True, bidirectional=True))
+        self.size = 2 * units
+
+    def forward(self, melodies: Tensor) -> Tensor:
+        """Classes int (B, bars * 16) -> the last states of both directions, float (B, 2 * units)."""
+        _, (states, _) = self.steps(one_hot(melodies.reshape(-1, STEPS_PER_BAR)))
+        each = torch.cat([states[-2], states[-1]], dim=1).reshape(len(melodies), -1, self.size)
+        _, (states, _) = self.bars(each)
+        return torch.cat([states[-2], states[-1]], dim=1)
