@@ -146,20 +146,9 @@ def main() -> None:
         print(json.dumps(result) if args.json else _table(result), flush=True)
         return
     # Each setting in a process of its own, as a peak of memory is the process's.
-    common = [
-        "--kind",
-        args.kind,
-        "--batch",
-        args.batch,
-        "--seconds",
-        args.seconds,
-        "--steps",
-        args.steps,
-        "--warm",
-        args.warm,
-    ]
-    common += ["--vqvae", args.vqvae, "--accelerator", args.accelerator, *(["--json"] if args.json else [])]
-    common += [] if args.profile else ["--no-profile"]
+    names = ("kind", "batch", "seconds", "steps", "warm", "vqvae", "accelerator")
+    common = [word for name in names for word in (f"--{name}", getattr(args, name))]
+    common += [*(["--json"] if args.json else []), *([] if args.profile else ["--no-profile"])]
     for level, threads, precision in settings:
         own = ["--level", level, "--threads", threads, "--precision", precision]
         subprocess.run([sys.executable, __file__, *map(str, (*common, *own))], check=True)

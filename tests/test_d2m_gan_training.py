@@ -15,11 +15,14 @@ from torch import nn
 
 from d2m.datasets.prepared import Manifest, Sequence, write_music, write_sequence, write_split
 from d2m.errors import D2MError
-from d2m.generator.d2m_gan import D2MGAN
+from d2m.generator import load_d2m_gan
+from d2m.generator.d2m_gan import D2MGAN, D2MGANConfig
 from d2m.generator.d2m_gan_discriminator import D2MGANDiscriminator
 from d2m.jukebox import VQVAE, VQVAEConfig
 from d2m.training.d2m_gan import TERMS, D2MGANTask, D2MGANTraining
+from d2m.training.export import export_d2m_gan
 from d2m.training.loop import LoopConfig, train
+from d2m.weights import verify
 
 TINY = VQVAEConfig((5, 2), (2, 2), (8, 8), (1, 1), 64, 32)
 RATES = {"aist": (219, 60), "tiktok": (75, 30)}
@@ -200,6 +203,24 @@ def test_what_does_not_fit_is_refused(data, tiktok, tmp_path):
         D2MGANTask(D2MGANTraining(data, 1, level="middle"), started(data), nn.Linear(1, 1), nn.Linear(1, 1))
     with pytest.raises(D2MError, match="empty codebook"):
         D2MGANTask(D2MGANTraining(data, 1), VQVAE(TINY), nn.Linear(1, 1), nn.Linear(1, 1))
+
+
+def test_a_trained_model_becomes_weights_that_name_their_vqvae(tmp_path):
+    torch.manual_seed(0)
+    model = D2MGAN(D2MGANConfig("tiktok", modality="vision"))
+    task = {"config": model.config.to_dict(), "vqvae": "studio-vqvae", "codebook": "abc"}
+    state = {"step": 7, "modules": {"generator": model.state_dict()}, "task": task}
+    details = {"architecture": "a", "data": "b", "licence": "MIT", "command": "c", "seed": 0, "scores": {}}
+    (card,) = export_d2m_gan(state, tmp_path / "mine.safetensors", details)
+    assert (card.kind, card.steps, card.config["codec"]) == ("d2m-gan-generator", 7, "studio-vqvae")
+    assert verify(tmp_path / "mine.safetensors") == card
+    loaded = load_d2m_gan(None, tmp_path / "mine.safetensors")
+    assert (loaded.config, loaded.codec, loaded.codebook) == (model.config, "studio-vqvae", "abc")
+    visual = torch.randn(1, 2048)
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(None, visual), model(None, visual), rtol=0.05, atol=0.05)
+    with pytest.raises(D2MError, match="no checkpoint of"):
+        export_d2m_gan({"step": 1, "modules": {}}, tmp_path / "other.safetensors", details)
 
 
 SCRIPT = """
