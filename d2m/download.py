@@ -334,7 +334,7 @@ class _Transfer:
     def _read_mark(self) -> _Mark | None:
         try:
             mark = _Mark(**json.loads(self.note.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, RecursionError):
             return None
         texts = (mark.etag, mark.modified)
         sound = all(t is None or (isinstance(t, str) and t.isprintable() and t.isascii()) for t in texts)

@@ -195,8 +195,10 @@ class Aist:
             if sequence == name and re.fullmatch(r"\w+", setting.strip()):
                 path = self.annotations / "cameras" / f"{setting.strip()}.json"
                 try:
-                    return json.loads(path.read_text())
-                except (OSError, ValueError) as error:
+                    if path.stat().st_size > 1_000_000:
+                        raise ValueError("far too long")
+                    return json.loads(path.read_text(encoding="utf-8"))
+                except (OSError, ValueError, RecursionError) as error:
                     raise D2MError(f"cannot read the cameras in {path}: {error}") from error
         raise D2MError(f"cameras/mapping.txt in {self.root} does not list {name}")
 

@@ -106,7 +106,7 @@ def _fetch_part(root: Path, offer: Offer, part: Part, progress: Progress, patien
 def _record(root: Path) -> dict[str, dict[str, object]]:
     try:
         found = json.loads((root / "downloaded.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     sound = isinstance(found, dict) and all(isinstance(entry, dict) for entry in found.values())
     return found if sound else {}

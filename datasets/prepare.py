@@ -214,7 +214,7 @@ def _claim(out: Path, source: Source, root: str | Path, seconds: float) -> None:
     if claim.exists():
         try:
             found = json.loads(claim.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             found = None
         if found != wanted:
             raise D2MError(f"{out} was prepared from other data; choose an empty folder")

@@ -79,7 +79,7 @@ class Manifest:
             found = cls(**{field.name: entries[field.name] for field in fields(cls)})
             numbers = (found.sample_rate, found.motion_fps, found.motion_size, found.visual_size or 1, found.seconds)
             good = found.kind in KINDS and all(0 < float(number) < 1e6 for number in numbers)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise D2MError(f"{path} is damaged; prepare the data set again") from error
         if found.format != FORMAT:
             raise D2MError(f"{folder} was prepared by another version of d2m; prepare it again")
