@@ -219,7 +219,7 @@ class MuseGanTask(Task):
 
     def _latents(self, rng: np.random.Generator) -> Latents:
         count = self.settings.batch
-        return draw(self.config, rng, count)[share_of(count, self.fabric)].to(self.fabric.device)
+        return draw(self.config, rng, count).rows(share_of(count, self.fabric)).to(self.fabric.device)
 
     def _given(self, real: Tensor) -> Tensor | None:
         return real[..., self.config.condition] if self.config.conditional else None

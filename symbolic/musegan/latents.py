@@ -36,9 +36,9 @@ class Latents(NamedTuple):
         """The same on a device."""
         return Latents(*(None if value is None else value.to(device) for value in self))
 
-    def __getitem__(self, rows):  # noqa: ANN001 - an index as tensors take it
-        """Some of the phrases: ``latents[3:5]``."""
-        return Latents(*(None if value is None else value[rows] for value in self))
+    def rows(self, which: slice) -> Latents:
+        """Some of the phrases."""
+        return Latents(*(None if value is None else value[which] for value in self))
 
 
 def draw(config: MuseGanConfig, rng: np.random.Generator, count: int, bars: int | None = None) -> Latents:

@@ -79,7 +79,7 @@ class MuseGan:
         parts = []
         for start in range(0, count, _AT_ONCE):
             with torch.inference_mode():
-                outputs = self.generator(latents[start : start + _AT_ONCE])
+                outputs = self.generator(latents.rows(slice(start, start + _AT_ONCE)))
             parts.append(_binary(outputs, binarise, rng))
         return np.concatenate(parts)
 
