@@ -1,8 +1,9 @@
 """Melodies to train a MusicVAE on: windows of 16 bars from POP909 or from a folder of MIDI files.
 
 A data set is a folder with ``train.npz``, ``valid.npz`` and ``held_out.npz`` and a ``melodies.json`` that says how it
-was made. Each npz holds ``melodies`` uint8 (N, 256) (:mod:`d2m.symbolic.emotion.melody`), ``songs`` int32 (N,), an index
-into ``names`` (S,), and ``bars`` int32 (N,), the first bar of the window in its section. A song is in one part only.
+was made. Each npz holds ``melodies`` uint8 (N, 256) (:mod:`d2m.symbolic.emotion.melody`), ``songs`` int32 (N,), an
+index into ``names`` (S,), and ``bars`` int32 (N,), the first bar of the window in its section. A song is in one part
+only.
 """
 
 from __future__ import annotations
@@ -63,8 +64,8 @@ def load_melodies(folder: str | Path, part: str) -> Melodies:
     """
     path = Path(folder) / f"{part}.npz"
     if not path.is_file():
-        raise D2MError(f"no melodies at {path}; make them with 'd2m data melodies'")
-    refused = D2MError(f"{path} holds no melodies; make them anew with 'd2m data melodies'")
+        raise D2MError(f"no melodies at {path}; make them with 'd2m symbolic melodies'")
+    refused = D2MError(f"{path} holds no melodies; make them anew with 'd2m symbolic melodies'")
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(item.file_size for item in archive.infolist()) > _MOST_BYTES:
@@ -99,6 +100,11 @@ def pop909_melodies(root: str | Path) -> Iterator[tuple[str, list[np.ndarray]]]:
         yield folder.name, [notes_on_grid(notes, first, bars) for first, bars in spans]
 
 
+def is_pop909(root: str | Path) -> bool:
+    """Whether a folder holds the songs of POP909."""
+    return any((path / f"{path.name}.mid").is_file() for path in Path(root).glob("[0-9][0-9][0-9]"))
+
+
 def midi_melodies(root: str | Path) -> Iterator[tuple[str, list[np.ndarray]]]:
     """(name, melody of each section of 4/4) of all MIDI files under a folder; those without a melody are left out.
 
@@ -108,7 +114,7 @@ def midi_melodies(root: str | Path) -> Iterator[tuple[str, list[np.ndarray]]]:
     root = Path(root)
     files = sorted(path for path in root.rglob("*") if path.suffix.lower() in (".mid", ".midi") and path.is_file())
     if not files:
-        raise D2MError(f"no MIDI files under {root}")
+        raise D2MError(f"no MIDI files under {root}; give a folder of them, or unpacked POP909")
     for path in files:
         try:
             yield path.relative_to(root).as_posix(), read_melody(path)

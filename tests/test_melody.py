@@ -199,7 +199,7 @@ def test_a_data_set_keeps_songs_apart(tunes, tmp_path):
 def test_a_damaged_data_set_is_one_clear_line(tmp_path, content):
     if content is not None:
         (tmp_path / "train.npz").write_bytes(content)
-    with pytest.raises(D2MError, match="d2m data melodies"):
+    with pytest.raises(D2MError, match="d2m symbolic melodies"):
         load_melodies(tmp_path, "train")
 
 

@@ -60,9 +60,7 @@ def task(data, folder=None, **changes):
 
 
 def loop(folder, steps, evaluate_every=6):
-    return LoopConfig(
-        folder, steps, log_every=1, evaluate_every=evaluate_every, accelerator="cpu", precision="32-true"
-    )
+    return LoopConfig(folder, steps, log_every=1, evaluate_every=evaluate_every, accelerator="cpu", precision="32-true")
 
 
 def test_the_full_size_is_that_of_magenta():
@@ -143,13 +141,13 @@ def test_drawing_follows_the_probabilities():
 
 def test_it_learns_melodies_by_heart_and_keeps_them_in_a_file(data, tmp_path):
     model = task(data, tmp_path / "samples", sampling=0.0, shift=0, free_bits=256.0)
-    train(model, loop(tmp_path, 120, evaluate_every=120))
+    train(model, loop(tmp_path, 200, evaluate_every=200))
     figures = measure(MusicVae(model.vae), MELODIES)
     assert figures["accuracy"] > 0.95
     assert figures["note_f1"] > 0.9
     records = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert {"bar_accuracy", "kl_bits", "samples: notes a bar"} <= set(records[-1])
-    assert len(list((tmp_path / "samples" / "000120").glob("*.mid"))) == 8
+    assert len(list((tmp_path / "samples" / "000200").glob("*.mid"))) == 8
 
     weights.save_state(tmp_path / "a.safetensors", model.vae.state_dict(), "musicvae", model.vae.settings())
     vae = emotion.load(tmp_path / "a.safetensors")

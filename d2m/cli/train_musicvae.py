@@ -12,7 +12,7 @@ from d2m.cli.train_options import RunOptions
 
 def musicvae(
     options: RunOptions,
-    data: Annotated[Path, typer.Option(help="Folder of melodies (d2m data melodies).")],
+    data: Annotated[Path, typer.Option(help="Folder of melodies (d2m symbolic melodies).")],
     size: Annotated[
         str, typer.Option(metavar="NAME", help="compact (two cores), or full (Magenta's hierdec-mel_16bar).")
     ] = "compact",

@@ -106,7 +106,7 @@ def melody_notes(score: Score, names: Sequence[str] = ()) -> np.ndarray:
 
 
 def one_voice(notes: np.ndarray) -> np.ndarray:
-    """Notes (N, 3) one at a time: each ends the one before; of those on one step the longest stays, then the highest."""
+    """Notes (N, 3) one at a time: each ends the one before; on one step the longest stays, of equals the highest."""
     notes = _in_range(notes)
     notes = notes[np.lexsort((notes[:, 2], notes[:, 1] - notes[:, 0], _steps(notes[:, 0])))]
     last = np.append(np.diff(_steps(notes[:, 0])) > 0, True) if len(notes) else np.zeros(0, bool)

@@ -4,7 +4,6 @@ Structure in Music"), in the shape of Magenta's ``hierdec-mel_16bar`` and in one
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -124,8 +123,10 @@ def drawing(temperature: float, rng: np.random.Generator) -> Choose:
 
 
 def spherical(a: np.ndarray, b: np.ndarray, steps: int) -> np.ndarray:
-    """Vectors from ``a`` to ``b`` (latent,) along the great circle between their directions (Shoemake 1985), which keeps
-    to lengths that the decoder knows (White 2016): (steps, latent), both ends included."""
+    """Vectors from ``a`` to ``b`` (latent,) along the great circle between their directions (Shoemake 1985).
+
+    That keeps to lengths that the decoder knows (White 2016). Returns (steps, latent), both ends included.
+    """
     share = np.linspace(0.0, 1.0, steps)[:, None]
     cosine = np.dot(a, b) / max(np.linalg.norm(a) * np.linalg.norm(b), 1e-12)
     angle = np.arccos(np.clip(cosine, -1.0, 1.0))
@@ -158,9 +159,7 @@ class MusicVae:
         return tuple(torch.cat(values).cpu().numpy() for values in zip(*rows, strict=True))
 
     @torch.no_grad()
-    def decode(
-        self, z: np.ndarray, temperature: float = 0.0, rng: np.random.Generator | None = None
-    ) -> np.ndarray:
+    def decode(self, z: np.ndarray, temperature: float = 0.0, rng: np.random.Generator | None = None) -> np.ndarray:
         """Melodies of latent vectors, canonical.
 
         Args:
@@ -232,8 +231,3 @@ def _checked(melodies: np.ndarray) -> np.ndarray:
     if not np.issubdtype(melodies.dtype, np.integer) or melodies.min() < 0 or melodies.max() >= CLASSES:
         raise D2MError(f"a melody's classes are whole numbers from 0 to {CLASSES - 1}")
     return melodies.astype(np.uint8)
-
-
-def build(sizes: Mapping[str, Any]) -> HierarchicalMusicVae:
-    """The networks of a configuration in plain values."""
-    return HierarchicalMusicVae(MusicVaeConfig(**sizes))

@@ -26,10 +26,10 @@ def describe(melodies: np.ndarray) -> dict[str, np.ndarray]:
 
     Returns:
         By name, float64 (N,); NaN where a melody has no notes to tell. Pitches are MIDI note numbers, intervals
-        semitones; "rest" is the share of steps in silence, "on the beat" that of onsets on a quarter note, "leaps" that of
-        intervals over a fourth, "repeated bars" that of bars which say the same as one before, "similar bars" the mean share of
-        onsets that a bar has in common with the most similar bar before it, "in key" the share of onsets in the
-        major scale that holds most of them.
+        semitones. "rest" is the share of steps in silence, "on the beat" that of onsets on a quarter note, "leaps"
+        that of intervals over a fourth, "repeated bars" that of bars which say the same as one before, "similar bars"
+        the mean share of onsets that a bar has in common with the most similar bar before it, "in key" the share of
+        onsets in the major scale that holds most of them.
     """
     melodies = np.asarray(melodies)
     rows = [_one(melody) for melody in melodies]
@@ -37,7 +37,7 @@ def describe(melodies: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def summary(melodies: np.ndarray) -> dict[str, float]:
-    """Means of :func:`describe` over the melodies that can tell."""
+    """Means of :func:`describe` over the melodies that can tell; without what none of them can."""
     figures = describe(melodies)
     return {
         name: float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
