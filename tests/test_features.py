@@ -122,10 +122,10 @@ def test_the_second_run_loads_nothing_heavy(run, dance, cache, tmp_path) -> None
 
 
 def test_more_frames_than_pictures_are_interpolated_not_repeated(dance, cache) -> None:
-    features = extract(dance, Settings(fps=48.0, cache=cache))
-    assert features.motion.joints.shape == (96, 33, 3)
-    assert features.motion.fps == 48.0
-    steps = np.abs(np.diff(features.motion.joints[:80, 15:17, :2], axis=0)).max(axis=(1, 2))
+    features = extract(dance, Settings(fps=45.0, cache=cache))
+    assert features.motion.joints.shape == (90, 33, 3)
+    assert features.motion.fps == 45.0
+    steps = np.abs(np.diff(features.motion.joints[:75, 15:17, :2], axis=0)).max(axis=(1, 2))
     assert np.count_nonzero(steps == 0) < 4
 
 
@@ -226,16 +226,13 @@ def test_inputs_that_make_no_sense_are_one_line(run, dance, tmp_path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == before
 
 
-def test_weights_that_do_not_fit_end_the_run_at_once(run, dance, clip, tmp_path) -> None:
-    import torch
-
-    torch.save({"model_state": {"a": torch.zeros(1)}}, tmp_path / "other.pyth")
+def test_weights_that_do_not_fit_end_the_run_at_once(run, dance, tmp_path) -> None:
+    (tmp_path / "other.pyth").write_text("hello " * 100)
     videos = [shutil.copy(dance, tmp_path / f"{i}.mp4") for i in range(3)]
-    status, _, err = run(*videos, "-o", tmp_path / "out", *SLOW, "--visual", "i3d", "--i3d-weights",
-                         tmp_path / "other.pyth")  # fmt: skip
+    options = ["--visual", "i3d", "--i3d-weights", tmp_path / "other.pyth", "--fps", "7"]
+    status, _, err = run(*videos, "-o", tmp_path / "out", *options)
     assert status == 1
-    assert len(err.splitlines()) == 1
-    assert "holds another model than I3D R50" in err
+    assert err == f"error: {tmp_path / 'other.pyth'} is damaged or not a PyTorch file; get the file anew\n"
     assert not list(tmp_path.rglob("*.npz"))
 
 
@@ -280,7 +277,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path) -> None:
 
 def test_real_clips_are_found_in_nearly_every_frame(shared, cache) -> None:
     found = [
-        extract(shared / "clips" / f"{name}.mp4", Settings(fps=5.0, cache=cache)).found
+        extract(shared / "clips" / f"{name}.mp4", Settings(fps=3.0, cache=cache)).found
         for name in ("aist_1", "tiktok_1")
     ]
     assert min(found) > 0.9

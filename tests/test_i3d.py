@@ -10,6 +10,7 @@ import torch
 
 from d2m.errors import D2MError
 from d2m.features import i3d
+from d2m.features.extract import read_features
 from d2m.media import open_video
 
 pytest.importorskip("pytorchvideo")
@@ -17,9 +18,19 @@ pytest.importorskip("pytorchvideo")
 
 @pytest.fixture(scope="module")
 def network() -> torch.nn.Module:
-    """The published architecture with weights from a seed."""
-    torch.manual_seed(0)
-    return i3d._network().eval()
+    """The published architecture with weights from a seed, each layer keeping the size of what it is given."""
+    with torch.device("meta"):
+        made = i3d._network()
+    made.to_empty(device="cpu")
+    chance = torch.Generator().manual_seed(0)
+    for name, value in made.state_dict().items():
+        if value.ndim > 1:
+            value.normal_(0, (2 / value[0].numel()) ** 0.5, generator=chance)
+        else:
+            value.fill_(1 if name.endswith(("norm.weight", "running_var")) or "norm_" in name else 0)
+        if name.endswith(("bias", "running_mean", "tracked")):
+            value.zero_()
+    return made.eval()
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +75,9 @@ def test_the_feature_is_what_the_classifier_reads(network, model) -> None:
     with torch.inference_mode():
         feature, logits = model(prepared), network(prepared)
         assert feature.shape == (1, 2048)
-        assert torch.allclose(network.blocks[-1].proj(feature), logits, atol=1e-4)
+        assert torch.allclose(
+            network.blocks[-1].proj(feature), logits, rtol=1e-4, atol=1e-5 * float(logits.abs().max())
+        )
 
 
 @pytest.mark.parametrize("size", [(256, 300), (300, 256), (120, 90), (1080, 608)])
@@ -156,15 +169,33 @@ def test_the_same_content_has_the_same_features_in_any_container(model, tmp_path
     assert alike(first, still) > 3 * alike(first, second)
 
 
-def test_weights_are_read_in_every_form(network, model, tmp_path) -> None:
+def test_the_command_writes_a_row_for_each_segment(weights, clip, tmp_path, capfd) -> None:
+    from d2m.cli.main import main
+
+    video = clip(tmp_path / "grey.mp4", duration=0.6, rate=10)
+    words = ["features", str(video), "-o", str(tmp_path), "--fps", "2", "--keep-empty", "--visual", "i3d"]
+    words += ["--i3d-weights", str(weights), "--cache", str(tmp_path / "cache")]
+    assert main(words) == 0
+    with np.load(tmp_path / "grey.npz", allow_pickle=False) as data:
+        assert data["visual"].shape == (1, 2048)
+        assert np.allclose(data["segments"], [[0, 0.6]])
+        assert str(data["visual_model"]).startswith("i3d-r50-k400:")
+    assert "1 segment, extracted" in capfd.readouterr().out
+    assert np.array_equal(read_features(tmp_path / "grey.npz").segments, [[0, 0.6]])
+    # The parts are kept apart: other visual features do not need the landmarks again.
+    assert len(list((tmp_path / "cache").rglob("*.npz"))) == 2
+
+
+def test_weights_are_read_from_safetensors_and_in_half_precision(network, model, tmp_path) -> None:
     from safetensors.torch import save_file
 
-    state = network.state_dict()
-    torch.save(state, tmp_path / "bare.pt")
-    save_file({k: v.contiguous() for k, v in state.items()}, tmp_path / "a.safetensors")
-    for name in ("bare.pt", "a.safetensors"):
-        read = i3d.load_i3d(tmp_path / name, "cpu").state_dict()
-        assert all(torch.equal(value, model.state_dict()[key]) for key, value in read.items())
+    halves = {
+        name: value.half() if value.is_floating_point() else value for name, value in network.state_dict().items()
+    }
+    save_file(halves, tmp_path / "a.safetensors")
+    read = i3d.load_i3d(tmp_path / "a.safetensors", "cpu").state_dict()
+    assert all(value.dtype == model.state_dict()[name].dtype for name, value in read.items())
+    assert all(torch.allclose(value, model.state_dict()[name], atol=1e-3) for name, value in read.items())
 
 
 def bad_weights(state: dict[str, torch.Tensor], folder: Path) -> dict[str, str]:
