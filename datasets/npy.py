@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
@@ -30,7 +31,7 @@ def read_npy(path: str | Path, most_bytes: int = 100_000_000) -> np.ndarray:
         values = np.load(path, allow_pickle=False)
     except FileNotFoundError as error:
         raise D2MError(f"{path} is missing") from error
-    except (OSError, ValueError, EOFError, TypeError, SyntaxError) as error:
+    except (OSError, ValueError, EOFError, TypeError, SyntaxError, TokenError) as error:
         raise D2MError(f"{path} is damaged or holds no array of numbers; get it again") from error
     if not np.isfinite(values).all():
         raise D2MError(f"{path} holds numbers that are not finite")

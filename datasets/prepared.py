@@ -21,6 +21,7 @@ import struct
 import zipfile
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 
@@ -32,7 +33,9 @@ KINDS: tuple[str, ...] = ("aist", "tiktok")
 #: Raised when the folder's layout changes.
 FORMAT = 1
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,120}")
-_DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, struct.error, NotImplementedError)
+_DAMAGED = (
+    OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, struct.error, NotImplementedError, TokenError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

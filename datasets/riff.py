@@ -30,6 +30,11 @@ def check_whole(path: str | Path) -> None:
                 if len(chunk) < 8:
                     break
                 name, length = struct.unpack("<4sI", chunk)
+                if name == b"fmt " and length >= 16:
+                    _, channels, rate = struct.unpack("<HHI", file.read(8))
+                    if not (1 <= channels <= 64 and 1000 <= rate <= 1_000_000):
+                        raise D2MError(f"{path} is damaged: {channels} channels at {rate} Hz; download it again")
+                    length -= 8
                 if name == b"data":
                     if length not in _UNKNOWN and file.tell() + length > size + 2000:
                         raise D2MError(
@@ -37,6 +42,8 @@ def check_whole(path: str | Path) -> None:
                         )
                     return
                 file.seek(length + length % 2, 1)
+    except struct.error as error:
+        raise D2MError(f"{path} is cut short: it has no sound; download it again") from error
     except OSError as error:
         raise D2MError(f"cannot read {path}: {error.strerror or error}") from error
     raise D2MError(f"{path} is damaged: it holds no sound; download it again")

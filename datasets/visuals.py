@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from tokenize import TokenError
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -69,7 +70,7 @@ def read_extracted(path: Path) -> Features:
 
     try:
         return read_features(path)
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, TokenError) as error:
         raise D2MError(f"{path} is damaged; make it again with `d2m features`") from error
 
 

@@ -129,6 +129,11 @@ def _text_wav(root, name):
     (root / "wav" / "mHO1.wav").write_text("no sound")
 
 
+def _absurd_wav(root, name):
+    path = root / "wav" / "mHO1.wav"
+    path.write_bytes(path.read_bytes().replace((22050).to_bytes(4, "little"), (0xFFFFFF0F).to_bytes(4, "little"), 1))
+
+
 def _short(root, name):
     aist.write_motion(root / "motions" / f"{name}.pkl", smpl(119))
 
@@ -150,6 +155,7 @@ FAULTS = {
     "no wav": (_no_wav, "without music", "no music mHO1.wav"),
     "truncated wav": (_cut_wav, "with damaged music", "cut short"),
     "no sound": (_text_wav, "with damaged music", "mHO1.wav"),
+    "absurd wav": (_absurd_wav, "with damaged music", "1 channels at 4294967055 Hz"),
     "short": (_short, "too short", "1.98 s of motion"),
     "short wav": (_short_wav, "too short", "1.90 s of music"),
     "ignored": (_ignored, "in ignore_list", "ignore_list.txt"),

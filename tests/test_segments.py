@@ -154,10 +154,21 @@ def _damages() -> dict[str, object]:
     def other_size(path):
         write_sequence(path.parent.parent, "long", Sequence(np.zeros((600, 5), np.float32), "song"))
 
+    def header(path):
+        path.write_bytes(path.read_bytes().replace(b"'shape': (600, 3)", b"'shape': ((00, 3)"))
+
     def text(path):
         path.write_text("hello")
 
-    return {"cut": cut, "packed": packed, "lies": lies, "objects": objects, "size": other_size, "text": text}
+    return {
+        "cut": cut,
+        "packed": packed,
+        "lies": lies,
+        "objects": objects,
+        "size": other_size,
+        "text": text,
+        "header": header,
+    }
 
 
 @pytest.mark.parametrize("kind", list(_damages()))
