@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from d2m.errors import D2MError
+from d2m.symbolic.midi import clock, load
 from d2m.types import BeatGrid, Part, Score
 
 _PITCH_CLASSES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
@@ -93,26 +94,26 @@ def read_song(folder: str | Path) -> tuple[BeatGrid, dict[str, np.ndarray], list
     Raises:
         D2MError: if a file is missing or cannot be read.
     """
-    import symusic
-
     folder = Path(folder)
     try:
         beats = np.loadtxt(folder / "beat_midi.txt", ndmin=2)
         lines = [line.split() for line in (folder / "chord_midi.txt").read_text().splitlines() if line.strip()]
-        midi = symusic.Score(str(folder / f"{folder.name}.mid")).to("second")
-    except (OSError, ValueError, RuntimeError) as error:
+        midi = load(folder / f"{folder.name}.mid")
+    except (OSError, ValueError, D2MError) as error:
         raise D2MError(f"{folder} is not a POP909 song: {error}") from error
     if beats.shape[0] < 2 or beats.shape[1] < 3 or np.any(np.diff(beats[:, 0]) <= 0):
         raise D2MError(f"{folder / 'beat_midi.txt'} holds no rising beats; get POP909 anew")
     times = beats[:, 0]
     grid = BeatGrid(times, np.flatnonzero(beats[:, 2] > 0), float(60 / np.median(np.diff(times))), 1.0)
+    found: dict[str, list[tuple[int, int, int, int]]] = {}
+    for instrument, notes in midi.notes.items():
+        found.setdefault(midi.names.get(instrument.track, ""), []).extend(notes)
+    seconds_at = clock(midi)
     tracks = {}
-    for track in midi.tracks:
-        notes = track.notes.numpy()
-        order = np.argsort(notes["time"], kind="stable")
-        start = grid.position_of(notes["time"][order])
-        end = grid.position_of((notes["time"] + notes["duration"])[order])
-        tracks[track.name] = np.stack([start, end, notes["pitch"][order], notes["velocity"][order]], axis=1)
+    for name, notes in found.items():
+        start, end, key, velocity = np.array(sorted(notes, key=lambda n: n[0]), dtype=np.float64).T
+        start, end = seconds_at(start / midi.resolution), seconds_at(end / midi.resolution)
+        tracks[name] = np.stack([grid.position_of(start), grid.position_of(end), key, velocity], axis=1)
     chords = []
     try:
         for start, end, label in lines:
@@ -122,7 +123,7 @@ def read_song(folder: str | Path) -> tuple[BeatGrid, dict[str, np.ndarray], list
                 chords.append(Chord(float(span[0]), float(span[1]), *parsed))
     except (ValueError, KeyError, IndexError) as error:
         raise D2MError(f"{folder / 'chord_midi.txt'} is not a chord file of POP909: {error}") from error
-    return grid, tracks, chords, float(midi.end())
+    return grid, tracks, chords, float(seconds_at(np.array([midi.last / midi.resolution]))[0])
 
 
 def arrange(folder: str | Path, rng: np.random.Generator, programs: dict[str, Sequence[int]]) -> Score:

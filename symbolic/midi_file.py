@@ -31,6 +31,7 @@ class MidiFile:
         notes: instrument -> (start tick, end tick, key, velocity) of its notes.
         count: of all notes.
         names: MIDI track -> what it is called, for those that say.
+        last: tick of the last note, pedal or other message to an instrument.
     """
 
     resolution: int
@@ -39,6 +40,7 @@ class MidiFile:
     notes: dict[Instrument, list[tuple[int, int, int, int]]] = field(default_factory=dict)
     count: int = 0
     names: dict[int, str] = field(default_factory=dict)
+    last: int = 0
 
 
 def parse(data: bytes, most_notes: int) -> MidiFile:
@@ -130,6 +132,7 @@ class _Track:
 
     def _channel(self, kind: int, channel: int) -> None:
         first = self.data[self.place] & 0x7F
+        self.file.last = max(self.file.last, self.tick)
         if kind in (0xC, 0xD):
             self.place += 1
             if kind == 0xC:
