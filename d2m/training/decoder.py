@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from d2m.errors import D2MError
 from d2m.generator.discriminator import MultiScaleDiscriminator, ScaleDiscriminator
 from d2m.generator.losses import LossWeights, PerceptualLoss
 from d2m.jukebox import VQVAE
-from d2m.jukebox.codec import HOPS
+from d2m.jukebox.codec import HOPS, codebook_digest
 from d2m.training.adversarial import train_discriminator
 from d2m.training.audio import SongCrops, compared
 from d2m.training.loop import Task
@@ -103,6 +104,10 @@ class DecoderTask(Task):
         self.songs = SongCrops(settings.train, vqvae.config.sample_rate)
         self.held_out = SongCrops(settings.held_out, vqvae.config.sample_rate)
         self.before = float("nan")
+
+    def describe(self) -> dict[str, Any]:
+        """The settings, and which VQ-VAE's codes are decoded."""
+        return super().describe() | {"codebook": codebook_digest(self.vqvae, self.settings.level)}
 
     def setup(self, fabric) -> None:
         """Moves networks and losses to the device."""

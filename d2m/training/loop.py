@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from d2m.errors import D2MError
 from d2m.training import state
-from d2m.training.devices import average_gradients, greatest, make_fabric, mean_of, share_of
+from d2m.training.devices import average_gradients, greatest, make_fabric, mean_of, of_all, share_of
 from d2m.training.monitor import Monitor, Sample
 from d2m.training.settings import check_settings, describe, write_settings
 from d2m.version import __version__
@@ -181,6 +181,9 @@ class _Run:
         except OSError as error:
             raise D2MError(f"cannot write into {config.folder}: {error.strerror}; choose another --run") from error
         self.progress = state.restore(task, self.last)
+        if len(set(of_all(self.progress.step, self.fabric))) > 1:
+            raise D2MError(f"{config.folder} must be one folder that all machines share")
+        self.told = self.progress.step
         self.monitor = None
         if self.fabric.is_global_zero:
             machine = {"d2m": __version__, "torch": torch.__version__, "device": str(self.fabric.device)}
@@ -207,7 +210,7 @@ class _Run:
                     if ends:
                         break
             if self.monitor is not None and progress.step < config.steps:
-                self.monitor.say(f"stopped at step {progress.step} of {config.steps}; the same command goes on")
+                self.monitor.say(f"stopped at step {progress.step} of {config.steps}; the same command goes on", True)
         finally:
             if self.monitor is not None:
                 self.monitor.close()
@@ -237,21 +240,22 @@ class _Run:
         if step % config.log_every == 0:
             means = {name: float(np.mean(values)) for name, values in progress.window.items()}
             means = mean_of(means, self.fabric)
-            seconds = (time.monotonic() - self.logged) / config.log_every
+            seconds = (time.monotonic() - self.logged) / (step - self.told)
             if self.monitor is not None:
                 self.monitor.log(step, {"seconds_per_step": round(seconds, 4), **means})
                 bar.update(step, means)
             progress.window = {}
-            self.logged = time.monotonic()
+            self.logged, self.told = time.monotonic(), step
         if step % config.evaluate_every == 0 or step == config.steps:
             self._evaluate()
-        if config.samples_every and (step % config.samples_every == 0 or step == config.steps):
-            if self.monitor is not None:
-                self.monitor.show(step, self.task.samples())
-            self.logged = time.monotonic()
+        wanted = config.samples_every and (step % config.samples_every == 0 or step == config.steps)
+        if wanted and self.monitor is not None:
+            began = time.monotonic()
+            self.monitor.show(step, self.task.samples())
+            self.logged += time.monotonic() - began
 
     def _evaluate(self) -> None:
-        progress = self.progress
+        progress, began = self.progress, time.monotonic()
         held_out = self.task.evaluate(progress.step)
         if held_out and self.monitor is not None:
             self.monitor.log(progress.step, held_out, held_out=True)
@@ -259,7 +263,8 @@ class _Run:
         if score is not None and math.isfinite(score) and (progress.best is None or score < progress.best[0]):
             progress.best = (score, progress.step)
             state.save_best(self.task, self.best, progress)
-        self.logged = time.monotonic()
+        # Looking is no part of a step's time.
+        self.logged += time.monotonic() - began
 
 
 @contextlib.contextmanager

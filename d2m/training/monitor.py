@@ -55,13 +55,13 @@ class Monitor:
         self._events = _event_writer(folder / "events", step) if tensorboard else None
         self._quiet = sys.stderr.isatty()
         if tensorboard and self._events is None:
-            self.say("tensorboard is not installed, so there will be no event files; pip install tensorboard")
+            self.say("tensorboard is not installed, so there will be no event files; pip install tensorboard", True)
 
-    def say(self, line: str) -> None:
-        """A line of ``log.txt``, and on stderr where there is no progress bar."""
+    def say(self, line: str, aloud: bool = False) -> None:
+        """A line of ``log.txt``, and on stderr where there is no progress bar, or whatever there is if ``aloud``."""
         with open(self.folder / "log.txt", "a", encoding="utf-8") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}\n")
-        if not self._quiet:
+        if aloud or not self._quiet:
             print(line, file=sys.stderr, flush=True)
 
     def log(self, step: int, figures: dict[str, float], held_out: bool = False) -> None:

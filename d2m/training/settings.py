@@ -56,10 +56,10 @@ def check_settings(folder: Path, now: Mapping[str, Any]) -> None:
     before = read_settings(folder)
     if not before:
         return
-    names = [name for name in dict.fromkeys([*before, *now]) if name not in FREE]
-    differ = [name for name in names if before.get(name) != _json(now.get(name))]
+    # A setting that only one side knows came or went with a version of d2m.
+    differ = [name for name in before if name in now and name not in FREE and before[name] != _json(now[name])]
     if differ:
-        told = [f"{name} is {before.get(name)!r}, not {_json(now.get(name))!r}" for name in differ[:_SHOWN]]
+        told = [f"{name} is {before[name]!r}, not {_json(now[name])!r}" for name in differ[:_SHOWN]]
         more = f" and {len(differ) - _SHOWN} more" if len(differ) > _SHOWN else ""
         raise D2MError(
             f"the run in {folder} goes on only as it began ({'; '.join(told)}{more}); "

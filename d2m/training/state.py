@@ -39,9 +39,9 @@ def save(task: Task, path: Path, progress: Progress) -> None:
     Raises:
         D2MError: if a network holds values that are not numbers; the file then stays as it was.
     """
-    generators = of_all({"torch": torch.get_rng_state(), "cuda": _cuda_state(task)}, task.fabric)
-    sound = _is_sound(task)
-    if not sound:
+    own: dict[str, Any] = {"torch": torch.get_rng_state(), "cuda": _cuda_state(task), "window": progress.window}
+    processes = of_all(own, task.fabric)
+    if not _is_sound(task):
         raise D2MError(
             f"the networks no longer hold numbers at step {progress.step}, so they were not saved; the last good state "
             f"is in {path.parent}; lower the learning rate, or train with --precision 32-true"
@@ -54,10 +54,9 @@ def save(task: Task, path: Path, progress: Progress) -> None:
             "step": progress.step,
             "modules": _modules(task),
             "optimizers": {name: optimizer.state_dict() for name, optimizer in task.optimizers.items()},
-            "torch_rng": generators[0]["torch"],
-            "generators": generators,
+            "torch_rng": processes[0]["torch"],
+            "processes": processes,
             "precision": task.fabric.strategy.precision.state_dict(),
-            "window": progress.window,
             "best": progress.best,
             "task": task.state(),
         },
@@ -94,10 +93,13 @@ def restore(task: Task, path: Path) -> Progress:
     except (RuntimeError, ValueError) as error:
         raise D2MError(f"{path} holds a model of another shape; choose another --run folder") from error
     task.fabric.strategy.precision.load_state_dict(state.get("precision", {}))
-    _set_generators(task, state)
+    own = _own_state(task, state)
+    torch.set_rng_state(own["torch"])
+    if own["cuda"] is not None and task.fabric.device.type == "cuda":
+        torch.cuda.set_rng_state(own["cuda"], task.fabric.device)
     task.restore(state["task"])
-    best, window = state.get("best"), state.get("window", {})
-    return Progress(step, {name: list(values) for name, values in window.items()}, tuple(best) if best else None)
+    best = state.get("best")
+    return Progress(step, own["window"], tuple(best) if best else None)
 
 
 def unwrap(module: nn.Module) -> nn.Module:
@@ -122,16 +124,14 @@ def _cuda_state(task: Task) -> Any:
     return torch.cuda.get_rng_state(task.fabric.device) if task.fabric.device.type == "cuda" else None
 
 
-def _set_generators(task: Task, state: dict[str, Any]) -> None:
-    generators = state.get("generators")
-    if generators is None or len(generators) != task.fabric.world_size:
-        # A run of another number of processes: batches follow from the step, whoever works on them.
-        torch.set_rng_state(state["torch_rng"])
-        return
-    own = generators[task.fabric.global_rank]
-    torch.set_rng_state(own["torch"])
-    if own["cuda"] is not None and task.fabric.device.type == "cuda":
-        torch.cuda.set_rng_state(own["cuda"], task.fabric.device)
+def _own_state(task: Task, state: dict[str, Any]) -> dict[str, Any]:
+    """What only this process knew."""
+    processes = state.get("processes", [])
+    if len(processes) == task.fabric.world_size:
+        return processes[task.fabric.global_rank]
+    # A run of another number of processes, whose batches follow from the step, whoever works on them; or from before
+    # these states were kept.
+    return {"torch": state["torch_rng"], "cuda": None, "window": {}}
 
 
 def _write(path: Path, state: dict[str, Any]) -> None:
