@@ -4,6 +4,7 @@
     python scripts/export_weights.py generator runs/generator --command "..." --scores generator.json
     python scripts/export_weights.py vqvae runs/vqvae --command "..." --scores vqvae.json "parameters=1.2e6"
     python scripts/export_weights.py decoder runs/decoder --command "first; second" --steps-before 8000
+    python scripts/export_weights.py musegan runs/musegan/best.ckpt --command "..." --scores musegan.json
     python scripts/export_weights.py d2m-gan runs/high/best.ckpt --command "..." --data "AIST++" --out high.safetensors
 
 writes d2m/weights/studio-codec.safetensors and .toml (studio-generator and studio-vqvae likewise). The run of `codec`
@@ -13,7 +14,7 @@ earlier runs with --steps-before. `d2m-gan` is one of `d2m train generator --mod
 generator and its motion encoder, for `d2m generate --weights high.safetensors --weights high-motion.safetensors`.
 
 The scores are name=value pairs, and JSON files: plain objects of figures, or what scripts/measure_codec.py and
-scripts/measure_generator.py print with --json.
+scripts/measure_generator.py print with --json, or scripts/measure_musegan.py writes with --scores.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ WEIGHTS = Path(__file__).resolve().parent.parent / "d2m" / "weights"
 DATA = (
     "Music of the studio composer in ten dance genres and excerpts of POP909 (MIT licence) arranged for five tracks, "
     "rendered with FluidR3 GM (MIT licence), and synthetic dancers, by scripts/make_training_data.py"
+)
+PHRASES = (
+    "Four-bar phrases of POP909 (MIT licence) arranged for five tracks and of the studio composer's songs, by "
+    "d2m symbolic prepare POP909 studio:300"
 )
 VQVAE = (
     "JukeBox VQ-VAE with two levels, hops of 32 and 128 samples: strided convolutions and dilated residual blocks on "
@@ -58,11 +63,25 @@ MODELS: dict[str, tuple[str, str, str, str]] = {
         "generator",
         "D2M-GAN (Zhu et al. 2022): motion encoder and VQ generator of dilated residual convolutions",
     ),
+    "musegan": (
+        "studio-musegan",
+        "musegan",
+        "average",
+        "MuseGAN (Dong et al. 2018), 4 bars x 16 steps x 72 pitches x 5 tracks: temporal and bar generators that grow "
+        "time then pitch and pitch then time, trained by WGAN-GP; moving average of the generator",
+    ),
     "decoder": (
         "studio-vqvae",
         "jukebox-vqvae",
         "vqvae",
         f"{VQVAE}; a decoder fine-tuned against multi-scale discriminators",
+    ),
+    "musicvae": (
+        "studio-musicvae",
+        "musicvae",
+        "musicvae",
+        "MusicVAE (Roberts et al. 2018) on melodies of 16 bars: bidirectional LSTMs over bars of sixteenths "
+        "-> latent vector -> conductor -> writer of single bars",
     ),
 }
 
@@ -78,6 +97,16 @@ def config_of(model: str, state: dict[str, object]) -> dict[str, object]:
         size = state["modules"]["generator"]["mean"].shape[0]
         return TemporalGenerator(TemporalConfig(feature_size=size)).settings() | {"codec": "studio-codec"}
     return state["task"]["config"]
+
+
+def musegan_name(config: dict[str, object]) -> str:
+    """studio-musegan for the hybrid model from scratch; others say what they are, as in studio-musegan-piano."""
+    from d2m.types import TRACKS
+
+    words = ["studio-musegan"]
+    words += [str(config["model"])] if config["model"] != "hybrid" else []
+    words += [TRACKS[config["condition"]]] if config["condition"] >= 0 else []
+    return "-".join(words)
 
 
 def read_scores(words: list[str]) -> dict[str, float]:
@@ -122,7 +151,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps-before", type=int, default=0, help="steps of earlier runs that this one started from")
     parser.add_argument("--scores", nargs="*", default=[], metavar="FILE|NAME=VALUE", help="measured figures")
-    parser.add_argument("--data", default=DATA, help="what it was trained on, with licences, for the card")
+    parser.add_argument("--data", help="what it was trained on, with licences, for the card")
     parser.add_argument("--out", type=Path, help="another file than the shipped one")
     args = parser.parse_args()
     name, kind, module, architecture = MODELS[args.model]
@@ -132,9 +161,11 @@ def main() -> None:
         raise D2MError(f"{args.run} is no run of 'd2m train {args.model}'")
     if any(key.endswith(".k") and not book.any() for key, book in state["modules"][module].items()):
         raise D2MError(f"{args.run} has not begun to quantise (step {state['step']}); train it further")
+    if kind == "musegan":
+        name = musegan_name(state["task"]["config"])
     card = {
         "architecture": architecture,
-        "data": args.data,
+        "data": args.data or (PHRASES if kind == "musegan" else DATA),
         "licence": "MIT",
         "command": "; ".join(part.strip() for part in args.command.split(";") if part.strip()),
         "seed": args.seed,

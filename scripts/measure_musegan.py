@@ -1,6 +1,6 @@
 """What a MuseGAN makes, beside its training data, in the form of the paper's tables; its size and speed.
 
-    python scripts/measure_musegan.py studio-musegan --data phrases [--bars 20000] [--json] [--threads 2]
+    python scripts/measure_musegan.py studio-musegan --data phrases [--bars 20000] [--json] [--scores FILE]
 
 Prints, after Dong et al. 2018, tables 1 and 2: EB, UPC, QN, DP and TD of the training data and of that many generated
 bars, and how far they lie apart. Then whether phrases are copies: the distance of generated phrases to the nearest
@@ -115,6 +115,17 @@ def show(title: str, rows: dict[str, dict[str, float]], names: list[str]) -> Non
         print(f"{label:<16}" + "".join(f"{cells[name]:>15.2f}" for name in names))
 
 
+def card_scores(result: dict) -> dict[str, float]:
+    """The figures by names that stand for themselves."""
+    data, _, difference = result["tables"].values()
+    scores = {
+        f"{name}, {result['bars']} generated bars (training data {value:.4g})": value + difference[name]
+        for name, value in data.items()
+    }
+    distances = {f"distance to the nearest training phrase, {name}": v for name, v in result["copies"].items()}
+    return scores | distances | {name: result["cost"][name] for name in ("parameters", "multiply-adds")}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="name or file of weights")
@@ -124,6 +135,7 @@ def main() -> None:
     parser.add_argument("--binarise", default="threshold")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--scores", type=Path, help="write figures for the card, for scripts/export_weights.py")
     args = parser.parse_args()
     muse, data = load(args.model), Phrases(args.data, "train")
     config = muse.config
@@ -141,6 +153,8 @@ def main() -> None:
         "copies": copies(muse, made, args.data, data),
         "cost": size_and_speed(muse, args.threads),
     }
+    if args.scores:
+        args.scores.write_text(json.dumps(card_scores(result), indent=2) + "\n", encoding="utf-8")
     if args.json:
         print(json.dumps(result, indent=2))
         return

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 _SIGNS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("jukebox-vqvae", (r"(encoders|decoders)\.\d+\.level_blocks\.\d+\.|bottleneck\.level_blocks\.\d+\.k$",)),
     ("musicvae", (r"decoder\.conductor_start\.",)),
+    ("musegan", (r"bars\.\d+\.semitones\.",)),
     ("discriminator", (r"model\.disc_\d+\.",)),
     ("d2m-gan-motion-encoder", (r"lin1\.", r"lin2\.", r"model\.\d+\.")),
     ("d2m-gan-generator", (r"genre_embed\.",)),
