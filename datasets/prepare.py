@@ -58,6 +58,7 @@ class Source(ABC):
     kind: str
     motion_fps: float
     motion_size: int
+    protocol: str = "crossmodal"
 
     @property
     @abstractmethod
@@ -210,6 +211,7 @@ def _claim(out: Path, source: Source, root: str | Path, seconds: float) -> None:
     if out.exists() and not out.is_dir():
         raise D2MError(f"{out} is not a folder; choose another place")
     wanted = {"kind": source.kind, "root": str(Path(root).resolve()), "visual_size": source.visual_size}
+    wanted["protocol"] = source.protocol
     claim = out / "preparing.json"
     if claim.exists():
         try:
@@ -318,7 +320,7 @@ def _newer(made: Path, files: Iterable[Path]) -> bool:
 def _manifest(source: Source, root: str | Path, seconds: float) -> Manifest:
     return Manifest(
         source.kind, SAMPLE_RATE, source.motion_fps, source.motion_size, source.visual_size, seconds, str(root),
-        __version__,
+        __version__, protocol=source.protocol,
     )  # fmt: skip
 
 

@@ -52,6 +52,7 @@ class Manifest:
         source: the folder that it was made from.
         version: of d2m.
         format: of the layout.
+        protocol: what the splits keep apart: ``"crossmodal"`` music, ``"pose"`` dancers.
     """
 
     kind: str
@@ -63,6 +64,7 @@ class Manifest:
     source: str
     version: str
     format: int = FORMAT
+    protocol: str = "crossmodal"
 
     def write(self, folder: str | Path) -> None:
         """Writes ``prepared.json``; D2MError if that fails."""
@@ -79,9 +81,16 @@ class Manifest:
             raise D2MError(f"{folder} is not a prepared data set; make one with `d2m data prepare`")
         try:
             entries = json.loads(path.read_text(encoding="utf-8"))
-            found = cls(**{field.name: entries[field.name] for field in fields(cls)})
+            found = cls(
+                **{field.name: entries[field.name] for field in fields(cls)[:-1]},
+                protocol=entries.get("protocol", "crossmodal"),
+            )
             numbers = (found.sample_rate, found.motion_fps, found.motion_size, found.visual_size or 1, found.seconds)
-            good = found.kind in KINDS and all(0 < float(number) < 1e6 for number in numbers)
+            good = (
+                found.kind in KINDS
+                and isinstance(found.protocol, str)
+                and all(0 < float(number) < 1e6 for number in numbers)
+            )
         except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise D2MError(f"{path} is damaged; prepare the data set again") from error
         if found.format != FORMAT:

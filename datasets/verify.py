@@ -93,13 +93,13 @@ def verify(folder: str | Path, *, processes: int = 1, progress: Progress | None 
     folder, progress = Path(folder), progress or (lambda done, total: None)
     if (folder / "prepared.json").is_file() or (folder / "preparing.json").is_file():
         manifest = Manifest.read(folder)
-        report = Report(str(folder), f"prepared {manifest.kind}")
+        report, protocol = Report(str(folder), f"prepared {manifest.kind}"), manifest.protocol
         splits = {split: read_split(folder, split) for split in SPLITS}
         jobs = [(folder, name, manifest) for names in splits.values() for name in dict.fromkeys(names)]
         look = _look_prepared
     else:
         source, kind = _source(folder)
-        report = Report(str(folder), kind)
+        report, protocol = Report(str(folder), kind), source.protocol
         splits = source.splits()
         jobs = [(source, name) for names in splits.values() for name in dict.fromkeys(names)]
         look = _look_raw
@@ -110,7 +110,7 @@ def verify(folder: str | Path, *, processes: int = 1, progress: Progress | None 
         found[one.name] = one
         progress(done, len(jobs))
     _count(report, splits, found)
-    _compare(report, splits, found)
+    _compare(report, splits, found, protocol)
     if report.kind == "aist":
         _check_aist_lists(report, folder)
     report.problems.sort(key=lambda problem: problem.name)
@@ -239,7 +239,7 @@ def _count(report: Report, splits: dict[str, tuple[str, ...]], found: dict[str, 
         report.notes.append(f"{len(ignored)} listed sequences are in ignore_list.txt and will be left out")
 
 
-def _compare(report: Report, splits: dict[str, tuple[str, ...]], found: dict[str, _Found]) -> None:
+def _compare(report: Report, splits: dict[str, tuple[str, ...]], found: dict[str, _Found], protocol: str) -> None:
     """Names and music that are in more than one split."""
     for split, names in splits.items():
         for name, count in Counter(names).items():
@@ -253,8 +253,10 @@ def _compare(report: Report, splits: dict[str, tuple[str, ...]], found: dict[str
         if shared and not both:
             listed = ", ".join(shared[:5]) + (" …" if len(shared) > 5 else "")
             text = f"{len(shared)} pieces of music are in {first} and in {second}: {listed}"
-            # that validation and test share music is how AIST++ splits it
-            if first == "val" and report.kind.removeprefix("prepared ").startswith("aist"):
+            # that validation and test share music is how AIST++ splits it; another protocol keeps dancers apart
+            if protocol != "crossmodal" or (
+                first == "val" and report.kind.removeprefix("prepared ").startswith("aist")
+            ):
                 report.notes.append(text)
             else:
                 report.problems.append(Problem("splits", text))

@@ -123,6 +123,18 @@ def test_the_pieces_of_the_authors_are_counted(tmp_path, kind) -> None:
     assert verify(root).sequences["train"] == 1
 
 
+def test_splits_by_dancer_may_share_music(tmp_path) -> None:
+    root, out = make_aist(tmp_path / "raw"), tmp_path / "out"
+    for split, names in {"train": (FIRST,), "val": (THIRD,), "test": (SECOND,)}.items():
+        aist.write_text(root / "splits" / f"pose_{split}.txt", "".join(f"{name}\n" for name in names))
+    prepare(AistSource(root, protocol="pose"), root, out)
+    report = verify(out)
+    assert report.sound
+    assert report.notes == ["1 pieces of music are in train and in test: mBR0"]
+    with pytest.raises(D2MError, match="other data"):
+        prepare(AistSource(root), root, out)
+
+
 def test_what_is_no_data_set_is_refused(tmp_path) -> None:
     with pytest.raises(D2MError, match="is no data set"):
         verify(tmp_path)
