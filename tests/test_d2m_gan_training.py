@@ -205,6 +205,53 @@ def test_what_does_not_fit_is_refused(data, tiktok, tmp_path):
         D2MGANTask(D2MGANTraining(data, 1), VQVAE(TINY), nn.Linear(1, 1), nn.Linear(1, 1))
 
 
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        (["--model", "wavenet"], 2, "no generator 'wavenet'"),
+        (["--level", "low"], 2, "--level is not an option of --model temporal"),
+        (
+            ["--model", "d2m-gan", "--adversarial-after", "0"],
+            2,
+            "--adversarial-after is not an option of --model d2m-gan",
+        ),
+        (["--model", "d2m-gan", "--from", "x"], 2, "--from is not an option of --model d2m-gan"),
+        (["--model", "d2m-gan", "--without", "noise"], 1, "no loss 'noise' to train without; choose from adversarial"),
+        (["--model", "d2m-gan", *(word for term in TERMS for word in ("--without", term))], 1, "nothing is left"),
+        (["--model", "d2m-gan", "--scales", "4"], 1, "1 to 3 scales, not 4"),
+        (["--model", "d2m-gan", "--sigma", "3", "--no-scaling"], 1, "--no-scaling is --sigma 1"),
+        (["--model", "d2m-gan", "--vqvae", "nothing"], 1, "no weights called 'nothing'"),
+        (["--model", "d2m-gan"], 1, "is not a prepared data set"),
+    ],
+)
+def test_wrong_calls_are_one_clear_line(tmp_path, capsys, words, status, message):
+    from d2m.cli.main import main
+
+    assert main(["train", "generator", "--data", str(tmp_path), "--run", str(tmp_path / "run"), *words]) == status
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert message in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_command_trains_the_model_that_its_options_say(data, tmp_path, monkeypatch):
+    import d2m.training.loop
+    from d2m.cli.main import main
+
+    seen = []
+    monkeypatch.setattr(d2m.training.loop, "train", lambda task, config: seen.append((task, config)))
+    words = ["--data", str(data), "--run", str(tmp_path), "--model", "d2m-gan", "--level", "low", "--no-scaling"]
+    words += ["--modality", "vision", "--without", "mel", "--without", "waveform", "--scales", "2", "--no-reshape"]
+    assert main(["train", "generator", *words, "--batch", "3", "--devices", "2", "--samples-every", "7"]) == 0
+    ((task, config),) = seen
+    weights = task.settings.weights
+    assert [getattr(weights, term) for term in TERMS] == [1, 3, 15, 0, 0]
+    assert (task.config.level, task.config.sigma, task.config.modality) == ("low", 1, "vision")
+    assert (len(task.discriminator.model), task.discriminator.reshaping, task.settings.batch) == (2, False, 3)
+    assert (config.devices, config.samples_every, config.precision, config.seed) == (2, 7, "32-true", 0)
+    assert (task.settings.vqvae, len(task.settings.vqvae_sha256)) == ("studio-vqvae", 64)
+
+
 def test_a_trained_model_becomes_weights_that_name_their_vqvae(tmp_path):
     torch.manual_seed(0)
     model = D2MGAN(D2MGANConfig("tiktok", modality="vision"))
