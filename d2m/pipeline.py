@@ -193,8 +193,12 @@ def _loading(engine: str | Engine, settings: dict[str, Any]) -> Iterator[Future[
         if not isinstance(engine, str):
             return engine
         from d2m import engines
+        from d2m.engines.base import LooksItself
 
-        return engines.load(engine, **settings)
+        loaded = engines.load(engine, **settings)
+        if isinstance(loaded, LooksItself):
+            loaded.ready()
+        return loaded
 
     executor = ThreadPoolExecutor(1, thread_name_prefix="engine")
     try:

@@ -128,6 +128,8 @@ def test_what_the_models_need_and_do_not_get_is_said_before_anything_is_written(
     assert main(args) == 1
     assert "add --weights vqvae_high.pt" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+    assert main([*args, "--weights", str(files / "vqvae_high.pt"), "--visual", str(files / "dance.npy")]) == 1
+    assert "add --motion FILE.pkl" in capsys.readouterr().err
     assert main(["generate", str(files / "dance.mp4"), "--motion", str(files / "dance.pkl")]) == 1
     assert "--motion is for D2M-GAN's models" in capsys.readouterr().err
     assert main(["generate", "a.mp4", "b.mp4", "--visual", "x.npy"]) == 1
@@ -187,7 +189,7 @@ def test_motion_and_picture_of_another_video_are_refused(engine, dance):
     with pytest.raises(D2MError, match="SMPL motion .* add --motion"):
         engine.look(video, dance)
     with pytest.raises(D2MError, match=r"lasts 5\.00 s and the video 2\.60 s"):
-        replace(engine, motion=smpl(5)).look(video, dance)
+        replace(engine, motion=smpl(5), visual=dance.visual).look(video, dance)
     with pytest.raises(D2MError, match="picture features of I3D.*--visual"):
         replace(engine, motion=smpl(SECONDS)).look(video, dance)
     with pytest.raises(D2MError, match=r"5 rows .* has 2 segments"):
@@ -229,6 +231,9 @@ def test_a_generator_is_heard_through_the_codebook_that_it_aims_at_only(files, t
         d2m_gan_files._codec(model, Sorted(generator=part))
     with pytest.raises(D2MError, match="has d2m's own codebook, but netG.pt"):
         d2m_gan_files._codec(model, Sorted(generator=part, vqvae=shipped))
+    model.codec = "own"
+    with pytest.raises(D2MError, match="netG.pt was trained on the VQ-VAE 'own'; add that one"):
+        d2m_gan_files._codec(model, Sorted(generator=part))
     model.codec, model.codebook = "studio-vqvae", codebook_digest(jukebox.load(shipped), "high")
     codec, path = d2m_gan_files._codec(model, Sorted(generator=part))
     assert (path, codec.hop, codec.sample_rate) == (shipped, 128, 22050)

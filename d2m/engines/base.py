@@ -34,6 +34,10 @@ class Engine(Protocol):
 class LooksItself(Protocol):
     """An engine that needs more of a video than every engine gets."""
 
+    def ready(self) -> None:
+        """Raises D2MError if something is missing that no video gives; asked before the video is watched."""
+        ...
+
     def look(self, video: Video, dance: Dance, *, progress: Progress | None = None) -> Dance:
         """``dance`` with what :meth:`Engine.compose` needs besides."""
         ...

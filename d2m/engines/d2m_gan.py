@@ -62,50 +62,57 @@ class D2MGanEngine:
     denoise: bool = False
     name: str = field(default="d2m-gan", init=False)
 
+    def ready(self) -> None:
+        """Raises D2MError if a file is missing without which :meth:`look` cannot do its work."""
+        config = self.model.config
+        if config.modality != "vision":
+            wants_smpl = config.dataset == "aist"
+            if self.motion is None and wants_smpl:
+                raise D2MError(
+                    "this D2M-GAN was trained on SMPL motion (AIST++), which a video alone does not give; add --motion "
+                    "FILE.pkl, an AIST++ motion file of this dance"
+                )
+            if self.motion is not None and isinstance(self.motion, SmplMotion) != wants_smpl:
+                needed = "SMPL motion (an AIST++ .pkl)" if wants_smpl else "key points (an .npz of d2m features)"
+                raise D2MError(f"--motion holds another kind of motion than this D2M-GAN reads: it needs {needed}")
+        if config.modality != "motion" and self.visual is None and self.visual_weights is None:
+            raise D2MError(
+                "this D2M-GAN needs picture features of I3D: run 'd2m models fetch i3d-r50-k400' once, or add its "
+                "weights with --weights I3D_8x8_R50.pyth, or give the features with --visual FILE"
+            )
+
     def look(self, video: Video, dance: Dance, *, progress: Progress | None = None) -> Dance:
         """The dance with what these models need beside what every engine sees: SMPL or key points, picture features.
 
         Raises:
             D2MError: if something is missing that the video does not give, or a file is not of this video.
         """
+        self.ready()
         config = self.model.config
         if config.modality != "vision":
             dance = self._with_motion(dance, video.height)
         if config.modality == "motion":
             return dance
         visual = self.visual
-        if visual is None and self.visual_weights is not None:
+        if visual is None:
             from d2m.features.i3d import i3d_features
 
             visual = i3d_features(video, self.visual_weights, SEGMENT, progress)
-        if visual is None:
-            raise D2MError(
-                "this D2M-GAN needs picture features of I3D: run 'd2m models fetch i3d-r50-k400' once, or add its "
-                "weights with --weights I3D_8x8_R50.pyth, or give the features with --visual FILE"
-            )
         _seen_from_to(visual, dance.duration)
         return replace(dance, visual=visual)
 
     def _with_motion(self, dance: Dance, height: float) -> Dance:
-        wants_smpl = self.model.config.dataset == "aist"
         if self.motion is None:
-            if wants_smpl:
-                raise D2MError(
-                    "this D2M-GAN was trained on SMPL motion (AIST++), which a video alone does not give; add --motion "
-                    "FILE.pkl, an AIST++ motion file of this dance"
-                )
             if dance.motion is None:
                 raise D2MError("nobody was found in the video, and this D2M-GAN follows a dancer; use another video")
             return dance
-        if isinstance(self.motion, SmplMotion) != wants_smpl:
-            needed = "SMPL motion (an AIST++ .pkl)" if wants_smpl else "key points (an .npz of d2m features)"
-            raise D2MError(f"--motion holds another kind of motion than this D2M-GAN reads: it needs {needed}")
-        seconds = len(self.motion.poses) / self.motion.fps if wants_smpl else self.motion.duration
+        smpl = isinstance(self.motion, SmplMotion)
+        seconds = len(self.motion.poses) / self.motion.fps if smpl else self.motion.duration
         if abs(seconds - dance.duration) > TOLERANCE:
             raise D2MError(
                 f"--motion lasts {seconds:.2f} s and the video {dance.duration:.2f} s; give the motion of this video"
             )
-        if wants_smpl:
+        if smpl:
             return replace(dance, smpl=self.motion)
         return replace(dance, motion=self.motion.motion(height))
 

@@ -137,11 +137,12 @@ def _codec(model: D2MGAN, files: Sorted) -> tuple[JukeboxCodec, Path]:
         path, _ = weights.find(model.codec, _VQVAE)
     generator = files.generator.path if files.generator is not None else "the generator"
     if path is None:
-        aims = f"the codebook of '{model.codec}'" if model.codec else "JukeBox's codebook"
+        if model.codec:
+            raise D2MError(f"{generator} was trained on the VQ-VAE '{model.codec}'; add that one with --weights FILE")
         raise D2MError(
-            f"{generator} aims at {aims}, so it needs that VQ-VAE to be heard: add --weights vqvae_{level}.pt, "
-            f"D2M-GAN's ('d2m models fetch d2m-gan-vqvae-{level}'), or vqvae.pth.tar, OpenAI's ('d2m models fetch "
-            "jukebox-5b')"
+            f"{generator} aims at JukeBox's codebook, so it needs that VQ-VAE to be heard: add --weights "
+            f"vqvae_{level}.pt, D2M-GAN's ('d2m models fetch d2m-gan-vqvae-{level}'), or vqvae.pth.tar, OpenAI's ('d2m "
+            "models fetch jukebox-5b')"
         )
     vqvae = jukebox.load(path)
     try:
