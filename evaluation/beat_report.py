@@ -20,7 +20,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ import numpy as np
 
 from .beats import TOLERANCE, beat_f_measure, continuity, marks_score, summarise, tempo_ratio
 from .heard import Heard, hear
-from .recordings import Pairs, Recording, measure, pair, read
+from .recordings import Pairs, measure, pair, read
 
 #: Recordings of a pair may differ in length by this many seconds before the report says so.
 SAME_LENGTH = 0.1
@@ -80,11 +80,24 @@ def score_files(reference: str, generated: str) -> dict[str, Any]:
     Raises:
         D2MError: if either cannot be read.
     """
-    recordings = read(reference), read(generated)
-    true, made = (hear(recording.mono()) for recording in recordings)
+    # One after the other: a long recording takes a lot of memory, what is heard in it very little.
+    (true, first), (made, second) = _listen(reference), _listen(generated)
     files = {"reference": Path(reference).name, "generated": Path(generated).name}
     scores = score_pair(true, made)
-    return {**files, **scores, "notes": _notes(*recordings) + scores["notes"]}
+    return {**files, **scores, "notes": _notes(true, made, first, second) + scores["notes"]}
+
+
+@dataclass(frozen=True)
+class _File:
+    """What is kept of a file that was listened to: hertz, and whether it is silent."""
+
+    sample_rate: int
+    silent: bool
+
+
+def _listen(path: str) -> tuple[Heard, _File]:
+    recording = read(path)
+    return hear(recording.mono()), _File(recording.sample_rate, recording.silent)
 
 
 def score_pair(reference: Heard, generated: Heard) -> dict[str, Any]:
@@ -143,22 +156,16 @@ def _counted(pairs: list[dict[str, Any]]) -> dict[str, int]:
     return {key: sum(p[key] is not None for p in pairs) for key in keys}
 
 
-def _notes(reference: Recording, generated: Recording) -> list[str]:
-    notes = [
-        f"{side}: silence"
-        for side, recording in (("reference", reference), ("generated", generated))
-        if recording.silent
-    ]
+def _notes(reference: Heard, generated: Heard, first: _File, second: _File) -> list[str]:
+    notes = [f"{side}: silence" for side, file in (("reference", first), ("generated", second)) if file.silent]
     if abs(reference.duration - generated.duration) > SAME_LENGTH:
         common = min(reference.duration, generated.duration)
         notes.append(
             f"reference {reference.duration:.2f} s, generated {generated.duration:.2f} s: "
             f"the first {common:.2f} s compared"
         )
-    if reference.sample_rate != generated.sample_rate:
-        notes.append(
-            f"reference {reference.sample_rate} Hz, generated {generated.sample_rate} Hz: both brought to 22050 Hz"
-        )
+    if first.sample_rate != second.sample_rate:
+        notes.append(f"reference {first.sample_rate} Hz, generated {second.sample_rate} Hz: both brought to 22050 Hz")
     return notes
 
 

@@ -22,6 +22,8 @@ from .recordings import SAMPLE_RATE, SILENCE
 
 #: Samples of a window and from one to the next: librosa's.
 WINDOW, HOP = 2048, 512
+#: Seconds of sound behind each estimate of tempo: librosa's.
+TEMPO_WINDOW = 8.0
 #: Frames of a block.
 _BLOCK = 4096
 #: Beat intervals further than this share from their median do not count for the tempo: beats left out or added.
@@ -67,7 +69,10 @@ def hear(waveform: np.ndarray) -> Heard:
     onsets = beats = np.zeros(0)
     if np.abs(waveform).max() >= SILENCE:
         onsets = librosa.onset.onset_detect(onset_envelope=rises, units="time", **settings)
-        _, beats = librosa.beat.beat_track(onset_envelope=_rises(spectrum, np.median), units="time", **settings)
+        pulse = _rises(spectrum, np.median)
+        if pulse.any():
+            bpm = librosa.feature.tempo(tg=_mean_tempogram(pulse), **settings)
+            _, beats = librosa.beat.beat_track(onset_envelope=pulse, bpm=bpm, units="time", **settings)
     return Heard(len(waveform) / SAMPLE_RATE, onsets, beats, tempo_of(beats), marks)
 
 
@@ -93,6 +98,22 @@ def _rises(spectrum: np.ndarray, aggregate) -> np.ndarray:
     import librosa
 
     return librosa.onset.onset_strength(S=spectrum, sr=SAMPLE_RATE, hop_length=HOP, aggregate=aggregate)
+
+
+def _mean_tempogram(envelope: np.ndarray) -> np.ndarray:
+    """Local autocorrelation of an onset envelope over 8 s, (lags, 1), mean over time: librosa's, in blocks."""
+    import librosa
+
+    lags = int(TEMPO_WINDOW * SAMPLE_RATE / HOP)
+    padded = np.pad(envelope, lags // 2, mode="linear_ramp", end_values=0)
+    total = np.zeros(lags)
+    for start in range(0, len(envelope), _BLOCK):
+        block = padded[start : min(start + _BLOCK, len(envelope)) + lags - 1]
+        table = librosa.feature.tempogram(
+            onset_envelope=block, sr=SAMPLE_RATE, hop_length=HOP, win_length=lags, center=False
+        )
+        total += table.sum(axis=1)
+    return (total / len(envelope))[:, None]
 
 
 def tempo_of(beats: np.ndarray) -> float:

@@ -21,9 +21,9 @@ SAMPLE_RATE = 22050
 #: Names that end like this are looked at in a folder: sound, and video with sound in it.
 SOUND = (".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".aif", ".aiff")
 VIDEO = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
-#: Shortest and longest sound that is measured, seconds. One window of the onset detector has 0.093 s; an hour
-#: takes about 2 GB of memory.
-SHORTEST, LONGEST = 0.1, 3600.0
+#: Shortest and longest sound that is measured, seconds. One window of the onset detector has 0.093 s; half an hour of
+#: stereo takes about 1.5 GB of memory.
+SHORTEST, LONGEST = 0.1, 1800.0
 #: Sound that never reaches this amplitude, -60 dBFS, is silence.
 SILENCE = 1e-3
 
@@ -54,7 +54,7 @@ class Recording:
 
     def mono(self, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
         """float32 (samples,): the channels' mean, resampled the way librosa's loader does (soxr, high quality)."""
-        mixed = self.waveform.mean(axis=0)
+        mixed = self.waveform[0] if len(self.waveform) == 1 else self.waveform.mean(axis=0)
         if self.sample_rate == sample_rate:
             return mixed
         import soxr
@@ -89,7 +89,7 @@ def read(path: str | os.PathLike[str]) -> Recording:
 
     Raises:
         D2MError: if there is none, it cannot be decoded, holds values that are not numbers, or lasts less than 0.1 s or
-            more than an hour.
+            more than half an hour.
     """
     from d2m.media import read_audio
 
@@ -100,11 +100,11 @@ def read(path: str | os.PathLike[str]) -> Recording:
         # d2m.media expects videos and says so.
         raise D2MError(str(error).replace("not a video that", "neither sound nor a video that")) from None
     if seconds > LONGEST:
-        raise D2MError(f"{path}: {seconds / 3600:.1f} hours of sound are more than the hour that fits; cut it first")
+        raise D2MError(f"{path}: {seconds / 60:.0f} minutes of sound; cut it to {LONGEST / 60:.0f} minutes or less")
     waveform = read_audio(path, rate, mono=False)
     # A header may be silent about the length.
     if waveform.shape[1] > LONGEST * rate:
-        raise D2MError(f"{path}: more than an hour of sound; cut it first")
+        raise D2MError(f"{path}: more than {LONGEST / 60:.0f} minutes of sound; cut it")
     if waveform.shape[1] < SHORTEST * rate:
         count = waveform.shape[1]
         raise D2MError(
