@@ -6,6 +6,7 @@ processes, a run that was cut off goes on, and nothing is left out without a lin
 
 from __future__ import annotations
 
+import contextlib
 import json
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -19,6 +20,7 @@ from d2m.datasets.atomic import whole_file
 from d2m.datasets.jobs import each, file_log
 from d2m.datasets.prepared import (
     SPLITS,
+    Entry,
     Manifest,
     Sequence,
     checked_id,
@@ -257,11 +259,15 @@ def _all_sequences(jobs, processes, progress, log) -> tuple[dict[str, int], dict
 def _make_music(source: Source, music: str, out: Path) -> tuple[str, int, tuple[str, str] | None]:
     try:
         file, made = source.music_file(music), out / "music" / f"{music}.npy"
-        if not _newer(made, (file,)):
-            write_music(out, music, source.finish_music(read_music(file)))
-        return music, find_music(out, music).shape[0], None
+        if _newer(made, (file,)):
+            with contextlib.suppress(D2MError):  # a damaged one is made again
+                return music, find_music(out, music).shape[0], None
+        waveform = source.finish_music(read_music(file))
     except D2MError as error:
         return music, 0, (getattr(error, "what", "with damaged music"), str(error))
+    # outside: that there is no space left is no fault of the music
+    write_music(out, music, waveform)
+    return music, len(waveform), None
 
 
 def read_music(path: Path) -> np.ndarray:
@@ -285,9 +291,7 @@ def _make_sequence(
 ) -> tuple[str, int, tuple[str, str] | None]:
     made = out / "sequences" / f"{name}.npz"
     try:
-        manifest = _manifest(source, "", seconds)
-        if _newer(made, source.files(name)):
-            entry = read_entry(out, name, manifest)
+        if _newer(made, source.files(name)) and (entry := _entry(source, name, out, seconds)) is not None:
             visual = None if entry.visual is None else entry.visual.shape[0] * entry.visual_seconds
             _check_length(entry.motion.shape[0], samples - entry.offset, visual, source, seconds)
             return name, entry.motion.shape[0], None
@@ -296,10 +300,18 @@ def _make_sequence(
             raise Skip("with numbers that are not finite", f"the motion of {name} holds numbers that are not finite")
         visual = None if sequence.visual is None else len(sequence.visual) * sequence.visual_seconds
         _check_length(len(sequence.motion), samples - sequence.offset, visual, source, seconds)
-        write_sequence(out, name, sequence)
-        return name, len(sequence.motion), None
     except D2MError as error:
         return name, 0, (getattr(error, "what", "that cannot be read"), str(error))
+    write_sequence(out, name, sequence)
+    return name, len(sequence.motion), None
+
+
+def _entry(source: Source, name: str, out: Path, seconds: float) -> Entry | None:
+    """What an earlier run made, or None if it is damaged."""
+    try:
+        return read_entry(out, name, _manifest(source, "", seconds))
+    except D2MError:
+        return None
 
 
 def _check_length(frames: int, samples: int, visual: float | None, source: Source, seconds: float) -> None:

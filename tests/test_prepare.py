@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import pickle
@@ -73,6 +74,33 @@ def test_a_second_run_makes_only_what_is_new(tmp_path) -> None:
     after = {path.name: path.stat().st_mtime_ns for path in out.rglob("*.np?")}
     assert {name for name in after if before.get(name) != after[name]} == {f"{FIRST}.npz", f"{SECOND}.npz"}
     assert len(Segments(out, "train")) == 2 + 3 + 2
+
+
+def test_what_was_damaged_since_is_made_again(tmp_path) -> None:
+    root, out = make_aist(tmp_path / "raw"), tmp_path / "out"
+    prepare(AistSource(root), root, out)
+    whole = contents(out)
+    for path in (out / "sequences" / f"{FIRST}.npz", out / "music" / "mHO1.npy"):
+        path.write_bytes(path.read_bytes()[:1000])
+    assert prepare(AistSource(root), root, out).skipped == []
+    assert contents(out) == whole
+
+
+def test_a_full_disk_is_no_fault_of_the_data(tmp_path, monkeypatch) -> None:
+    root, out = make_aist(tmp_path / "raw"), tmp_path / "out"
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for function in ("save", "savez"):
+        with monkeypatch.context() as patch:
+            patch.setattr(np, function, full)
+            with pytest.raises(D2MError, match="No space left"):
+                prepare(AistSource(root), root, out)
+        assert not (out / "skipped.json").exists()
+        prepare(AistSource(root), root, out)
+        for path in [*(out / "sequences").iterdir(), out / "skipped.json"]:
+            path.unlink()
 
 
 def test_a_folder_never_holds_two_data_sets(tmp_path) -> None:
