@@ -97,8 +97,10 @@ def test_what_is_there_is_kept_and_the_cache_makes_up_for_what_is_not(run, dance
     stamp = (tmp_path / "out" / "dance.npz").stat().st_mtime_ns
     assert how(*arguments) == "unchanged"
     assert (tmp_path / "out" / "dance.npz").stat().st_mtime_ns == stamp
-    (tmp_path / "out" / "dance.npz").write_bytes(first[:500])
-    assert how(*arguments) == "cached"
+    # Cut short, and with the landmarks damaged but the key in place.
+    for damaged in (first[:500], first[:2000] + b"\0" * 64 + first[2064:]):
+        (tmp_path / "out" / "dance.npz").write_bytes(damaged)
+        assert how(*arguments) == "cached"
     assert (tmp_path / "out" / "dance.npz").read_bytes() == first
     shutil.copy(dance, tmp_path / "again.mp4")
     assert how(tmp_path / "again.mp4", "-o", tmp_path / "out", "--fps", 4) == "cached"

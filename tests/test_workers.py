@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
-from d2m.features.workers import Crash, Workers
+from d2m.features.workers import Crash, Done, Workers
 
 
 def square_or_die(task: int, tell: Callable[[float], None]) -> int:
@@ -35,6 +35,13 @@ def test_every_task_is_answered_and_a_crash_takes_one_task_only() -> None:
     assert results[3].code == -6
     assert [results[task] for task in (0, 1, 2, 4, 5, 6)] == [0, 1, 4, 16, 25, 36]
     assert all(shares == sorted(shares) and 40 <= len(shares) <= 51 for shares in told.values())
+
+
+def test_what_is_done_already_needs_no_process() -> None:
+    with Workers(1, square_or_die) as workers:
+        results = [result for _, result in workers.run([Done("a"), Done("b")], lambda task, share: None)]
+        assert results == ["a", "b"]
+        assert not workers._idle
 
 
 def test_processes_end_with_the_block() -> None:

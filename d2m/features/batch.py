@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 from d2m.errors import D2MError
 from d2m.features.extract import Keys, Settings, extract, is_cached, key_in, keys_of, read_features, write_features
 from d2m.features.store import StopRun
-from d2m.features.workers import Crash, Workers
+from d2m.features.workers import Crash, Done, Workers
 
 #: Endings of the files that are taken from a folder.
 VIDEOS = frozenset(
@@ -136,14 +137,17 @@ def extract_all(
         yield from _alone(sources[0], output, settings, tell)
         return
     failed: list[Outcome] = []
+    complete = False
     try:
         for outcome in _together(sources, output, settings, processes, tell):
             _log(output, outcome)
             if outcome.error is not None:
                 failed.append(outcome)
             yield outcome
+        complete = True
     finally:
-        _write_failed(output, failed)
+        if failed or complete:
+            _write_failed(output, failed)
 
 
 def _alone(
@@ -156,22 +160,14 @@ def _alone(
 def _together(
     sources: list[Source], output: Path, settings: Settings, processes: int, tell: Callable[[Source, float], None]
 ) -> Iterator[Outcome]:
-    known: list[Outcome] = []
-
-    def tasks() -> Iterator[_Task]:
+    def tasks() -> Iterator[_Task | Done]:
         for source in sources:
             checked = _checked(source, output, settings)
-            if isinstance(checked, Outcome):
-                known.append(checked)
-            else:
-                yield checked
+            yield Done(checked) if isinstance(checked, Outcome) else checked
 
     with Workers(max(1, processes), work) as workers:
         for task, result in workers.run(tasks(), lambda task, share: tell(task.source, share)):
-            yield from known
-            known.clear()
             yield _crashed(task, result) if isinstance(result, Crash) else _used(result)
-    yield from known
 
 
 def _used(result: Outcome | StopRun) -> Outcome:
@@ -185,10 +181,11 @@ def _checked(source: Source, output: Path, settings: Settings) -> Outcome | _Tas
     start, target = time.perf_counter(), output / source.target
     try:
         keys = keys_of(source.video, settings)
-        if not settings.force and key_in(target) == keys.all:
-            return _outcome(source.video, target, read_features(target), "unchanged", start)
     except D2MError as error:
         return _failure(source.video, error, start)
+    if not settings.force and key_in(target) == keys.all:
+        with contextlib.suppress(D2MError):  # damaged: written again
+            return _outcome(source.video, target, read_features(target), "unchanged", start)
     task = _Task(source, target, settings, keys)
     # Putting a file together from the cache is done before a process has started.
     return _used(work(task, lambda share: None)) if is_cached(keys, settings) else task

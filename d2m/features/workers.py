@@ -33,6 +33,17 @@ class Crash:
     code: int | None
 
 
+@dataclass(frozen=True)
+class Done:
+    """A task that turned out to need no process.
+
+    Attributes:
+        result: what is returned for it.
+    """
+
+    result: Any
+
+
 @dataclass
 class Workers:
     """A number of processes, stopped at the end of a ``with`` block.
@@ -62,7 +73,7 @@ class Workers:
         """Each task with its result or :class:`Crash`, in the order in which they are done.
 
         Args:
-            tasks: taken one by one, as processes become free.
+            tasks: taken one by one, as processes become free; a :class:`Done` among them is answered at once.
             tell: called with a task and the part of it that is done.
         """
         rest = iter(tasks)
@@ -71,7 +82,9 @@ class Workers:
             while left and len(self._busy) < self.count:
                 task = next(rest, self)
                 left = task is not self
-                if left:
+                if isinstance(task, Done):
+                    yield task, task.result
+                elif left:
                     self._start(task)
             if not self._busy:
                 return
