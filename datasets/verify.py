@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -113,6 +114,8 @@ def verify(folder: str | Path, *, processes: int = 1, progress: Progress | None 
     _compare(report, splits, found, protocol)
     if report.kind == "aist":
         _check_aist_lists(report, folder)
+    if report.kind.startswith("prepared ") and (left_out := _left_out(folder)):
+        report.notes.append(f"{left_out} sequences were left out when it was prepared: see skipped.json")
     report.problems.sort(key=lambda problem: problem.name)
     return report
 
@@ -272,6 +275,13 @@ def _song(kind: str, music: str) -> str:
     if "tiktok" in kind:
         return f"song {TikTokName.parse(whole).music}"
     return whole if whole == music and "_" not in music else f"m{AistName.parse(whole).music}"
+
+
+def _left_out(folder: Path) -> int:
+    try:
+        return len(json.loads((folder / "skipped.json").read_text(encoding="utf-8"))["skipped"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return 0
 
 
 def _check_aist_lists(report: Report, folder: Path) -> None:

@@ -89,10 +89,12 @@ def test_what_is_in_two_splits_is_found(tmp_path) -> None:
 
 def test_a_prepared_folder_is_read(tmp_path) -> None:
     root, out = make_aist(tmp_path / "raw"), tmp_path / "out"
+    aist.write_text(root / "ignore_list.txt", f"{THIRD}\n")
     prepare(AistSource(root), root, out)
     report = verify(out)
     assert (report.kind, report.sound) == ("prepared aist", True)
-    assert report.sequences == {"train": 3, "val": 1, "test": 1}
+    assert report.sequences == {"train": 2, "val": 1, "test": 1}
+    assert "1 sequences were left out when it was prepared: see skipped.json" in report.notes
     path = out / "sequences" / f"{FIRST}.npz"
     content = bytearray(path.read_bytes())
     place = content.index(smpl_bytes(root, FIRST))
