@@ -7,7 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from d2m.datasets.melodies import load_melodies, make_melodies, midi_melodies, part_of
+from d2m.datasets.melodies import (
+    is_pop909,
+    load_melodies,
+    make_melodies,
+    midi_melodies,
+    part_of,
+    pop909_melodies,
+)
 from d2m.errors import D2MError
 from d2m.symbolic.emotion import melody as grid
 from d2m.symbolic.emotion.extract import WindowRules, melody_notes, melody_on_grid, read_melody, sections, windows
@@ -102,6 +109,14 @@ def test_a_name_decides():
     np.testing.assert_allclose(melody_notes(music, ["My melody", "My melody"])[:, 2], part(TUNE).pitches)
 
 
+def test_track_names_are_read_from_the_file(tmp_path):
+    music = score(part([(i, i + 1, 50 + i % 5) for i in range(64)], "strings", 48), part(TUNE))
+    path = write_midi(music, tmp_path / "a.mid")
+    assert read_melody(path)[0].max() == 60 + 12 - grid.LOWEST + grid.FIRST_KEY
+    path.write_bytes(path.read_bytes().replace(b"strings", b"Melody "))
+    assert read_melody(path)[0].max() == 54 - grid.LOWEST + grid.FIRST_KEY
+
+
 def test_the_skyline_of_piano_music_is_its_upper_voice():
     hands = TUNE + [(i, i + 1, p) for i in range(64) for p in (48, 52, 55)]
     np.testing.assert_allclose(melody_notes(score(part(hands)))[:, 2], part(TUNE).pitches)
@@ -193,6 +208,28 @@ def test_a_data_set_keeps_songs_apart(tunes, tmp_path):
     batch = parts["train"].batch(np.random.default_rng(0), 8, shift=6)
     assert batch.shape == (8, 256)
     assert len(parts["train"].spread(5)) == 5
+
+
+def test_melodies_of_pop909_stand_on_their_annotated_bars(tmp_path):
+    melody = grid.from_notes(np.array([[int(s * 4), int(e * 4), p] for s, e, p in TUNE]))
+    beats = np.arange(70) * 0.6 + 0.25
+    for name in ("001", "005", "010"):
+        folder = tmp_path / name
+        folder.mkdir()
+        sung = part([(0.5, 1, 50), *[(s + 1, e + 1, p) for s, e, p in TUNE]])
+        music = Score((sung,), BeatGrid(beats, np.arange(1, 70, 4), 100.0, 1.0), 42.0)
+        write_midi(music, folder / f"{name}.mid")
+        raw = (folder / f"{name}.mid").read_bytes().replace(b"\x05piano", b"\x06MELODY")
+        at = raw.rindex(b"MTrk")
+        raw = raw[: at + 4] + (int.from_bytes(raw[at + 4 : at + 8], "big") + 1).to_bytes(4, "big") + raw[at + 8 :]
+        (folder / f"{name}.mid").write_bytes(raw)
+        lines = [f"{time} 0 {int(i % 4 == 1)}" for i, time in enumerate(beats)]
+        (folder / "beat_midi.txt").write_text("\n".join(lines))
+        (folder / "chord_midi.txt").write_text("0.25 42 C:maj")
+    assert is_pop909(tmp_path)
+    make_melodies(tmp_path / "out", pop909_melodies(tmp_path), "tests")
+    for name in ("train", "valid", "held_out"):
+        np.testing.assert_array_equal(load_melodies(tmp_path / "out", name).melodies[0], melody)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a zip file"])

@@ -82,7 +82,7 @@ class MusicVaeTask(Task):
     Args:
         settings: of the run.
         config: of the networks.
-        folder: where MIDI files of samples and reconstructions go at every evaluation, or None for none.
+        folder: where MIDI files of samples and reconstructions go, or None for none.
     """
 
     def __init__(
@@ -107,6 +107,7 @@ class MusicVaeTask(Task):
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
         """Trains on one batch."""
         settings, optimizer = self.settings, self.optimizers["musicvae"]
+        self.done = step + 1
         for group in optimizer.param_groups:
             group["lr"] = rate(settings, step)
         self.vae.train()
@@ -129,13 +130,11 @@ class MusicVaeTask(Task):
 
     @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:
-        """:func:`measure` on the part ``valid``, and what samples are like; writes MIDI files if there is a folder."""
+        """:func:`measure` on the part ``valid``, and what samples are like."""
         vae = MusicVae(self.vae)
         figures = measure(vae, self.valid)
         samples = vae.sample(_SAMPLES, 0.5, seed=0)
         figures |= {f"samples: {name}": value for name, value in summary(samples).items()}
-        if self.folder is not None and self.fabric.is_global_zero:
-            self._write(step, vae, samples)
         self.vae.train()
         return figures
 
@@ -143,16 +142,21 @@ class MusicVaeTask(Task):
         """The loss with all of the KL divergence above the free bits: a bound that both halves have to meet."""
         return held_out["loss"]
 
-    def _write(self, step: int, vae: MusicVae, samples: np.ndarray) -> None:
+    def samples(self) -> tuple[()]:
+        """Writes MIDI files of two melodies with their reconstructions and of four from the prior; no sounds."""
         from d2m.symbolic.midi import write_midi
 
-        folder = self.folder / f"{step:06d}"
+        if self.folder is None:
+            return ()
+        vae, folder = MusicVae(self.vae), self.folder / f"{self.done:06d}"
         folder.mkdir(parents=True, exist_ok=True)
         for i, (real, back) in enumerate(zip(self.valid[:2], vae.reconstruct(self.valid[:2]), strict=True)):
             write_midi(to_score(real), folder / f"real{i}.mid")
             write_midi(to_score(back), folder / f"reconstruction{i}.mid")
-        for i, melody in enumerate(samples[:4]):
+        for i, melody in enumerate(vae.sample(4, 0.5, seed=0)):
             write_midi(to_score(melody), folder / f"sample{i}.mid")
+        self.vae.train()
+        return ()
 
 
 def rate(settings: MusicVaeTraining, step: int) -> float:
