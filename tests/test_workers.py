@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 
 from d2m.features.workers import Crash, Done, Workers
@@ -42,6 +44,16 @@ def test_what_is_done_already_needs_no_process() -> None:
         results = [result for _, result in workers.run([Done("a"), Done("b")], lambda task, share: None)]
         assert results == ["a", "b"]
         assert not workers._idle
+
+
+def test_a_process_that_cannot_start_is_no_fault_of_the_task(tmp_path) -> None:
+    (tmp_path / "script.py").write_text(
+        "from d2m.features.workers import Workers\n"
+        "with Workers(1, print) as workers:\n    list(workers.run([1], lambda task, share: None))\n"
+    )
+    done = subprocess.run([sys.executable, str(tmp_path / "script.py")], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.rstrip().endswith("in a script, call this under if __name__ == '__main__'")
 
 
 def test_processes_end_with_the_block() -> None:

@@ -120,7 +120,9 @@ class Store:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             lock = FileLock(path)
-            lock.acquire()
+            # A file system without locks: work may be done twice, but what is written is whole.
+            with contextlib.suppress(NotImplementedError):
+                lock.acquire()
         except OSError as error:
             raise StopRun(
                 f"cannot write to the cache {self.folder}: {error.strerror}; choose one with --cache"

@@ -75,6 +75,10 @@ class Workers:
         Args:
             tasks: taken one by one, as processes become free; a :class:`Done` among them is answered at once.
             tell: called with a task and the part of it that is done.
+
+        Raises:
+            RuntimeError: if no process can be started, as from a script whose main part is not under
+                ``if __name__ == "__main__"``.
         """
         rest = iter(tasks)
         left = True
@@ -102,14 +106,21 @@ class Workers:
     def _heard(self, pipe: Connection, tell: Callable[[Any, float], None]) -> Iterator[tuple[Any, Any]]:
         worker = self._busy[pipe]
         try:
-            done, content = pipe.recv()
+            kind, content = pipe.recv()
         except (EOFError, OSError):
+            if not worker.ready:
+                raise RuntimeError(
+                    "a process could not be started; in a script, call this under if __name__ == '__main__'"
+                ) from None
             del self._busy[pipe]
             worker.process.join(_PATIENCE)
             yield worker.task, Crash(worker.process.exitcode)
             worker.stop()
             return
-        if not done:
+        if kind == "ready":
+            worker.ready = True
+            return
+        if kind == "share":
             tell(worker.task, content)
             return
         del self._busy[pipe]
@@ -122,6 +133,7 @@ class _Worker:
         # Not a fork: libraries of the parent may have threads.
         context = multiprocessing.get_context("spawn")
         self.task: Any = None
+        self.ready = False
         self.pipe, other = context.Pipe()
         threads = max(1, (os.cpu_count() or 1) // count)
         self.process = context.Process(target=_serve, args=(other, function, threads), daemon=True)
@@ -142,7 +154,8 @@ def _serve(pipe: Connection, function: Callable, threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Unwinds, so that unfinished files are removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    os.environ["OMP_NUM_THREADS"] = str(threads)
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    pipe.send(("ready", None))
     while True:
         try:
             task = pipe.recv()
@@ -154,9 +167,9 @@ def _serve(pipe: Connection, function: Callable, threads: int) -> None:
             nonlocal last
             if share >= last + _STEP:
                 last = share
-                pipe.send((False, share))
+                pipe.send(("share", share))
 
         try:
-            pipe.send((True, function(task, tell)))
+            pipe.send(("done", function(task, tell)))
         except OSError:
             return  # the parent is gone
