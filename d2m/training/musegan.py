@@ -4,6 +4,8 @@ The defaults are the paper's, with the batch and the learning rate of the author
 compact settings depart from it, for two cores: smaller batches, a higher learning rate, transposed phrases, and samples
 from a moving average of the generator (Yazıcı et al. 2019, "The Unusual Effectiveness of Averaging in GAN Training"),
 which takes out what the critic's last moves did to the generator.
+
+With several devices batch norms see a device's own rows of the batch, as is usual in data-parallel training.
 """
 
 from __future__ import annotations
