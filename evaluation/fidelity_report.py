@@ -94,7 +94,7 @@ def evaluate_fidelity(
             "size": chosen.size,
             "window": chosen.window,
         },
-        **_sets(by_side, chosen, np.random.default_rng(seed)),
+        **_plain(_sets(by_side, chosen, np.random.default_rng(seed))),
         "pairs": rows,
         "mean": {key: _mean([row[key] for row in rows]) for key in _PAIRED},
         "checks": {side: [{"name": n, **d["checks"]} for n, d in found.items()] for side, found in by_side.items()},
@@ -193,7 +193,7 @@ def _sets(sides: dict[str, dict[str, Any]], embedding: Embedding, rng: np.random
         report["frechet_infinity"] = asdict(endless)
     floor = frechet_against_itself(made, real, rng)
     if floor is None:
-        notes.append("no floor of the Fréchet distance: the reference needs at least four recordings")
+        notes.append("no floor of the Fréchet distance: too few recordings (the reference needs at least four)")
     else:
         report["frechet_floor"] = asdict(floor)
     if min(len(real.names), len(made.names)) < 2:
@@ -211,4 +211,9 @@ def _mean(values: list[float | None]) -> float | None:
 
 
 def _plain(value: Any) -> Any:
+    """The value with None for numbers that are not finite, which JSON cannot hold."""
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(entry) for entry in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

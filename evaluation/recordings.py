@@ -22,7 +22,7 @@ SAMPLE_RATE = 22050
 SOUND = (".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus", ".aif", ".aiff")
 VIDEO = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
 #: Shortest and longest sound that is measured, seconds. One window of the onset detector has 0.093 s; half an hour of
-#: stereo takes about 1.5 GB of memory.
+#: stereo takes about 2.2 GB of memory.
 SHORTEST, LONGEST = 0.1, 1800.0
 #: Sound that never reaches this amplitude, -60 dBFS, is silence.
 SILENCE = 1e-3
@@ -50,7 +50,7 @@ class Recording:
     @property
     def silent(self) -> bool:
         """Whether no sample reaches -60 dBFS."""
-        return float(np.abs(self.waveform).max()) < SILENCE
+        return max(float(self.waveform.max()), -float(self.waveform.min())) < SILENCE
 
     def mono(self, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
         """float32 (samples,): the channels' mean, resampled the way librosa's loader does (soxr, high quality)."""

@@ -301,6 +301,17 @@ def test_faults_are_named_and_do_not_stop_the_rest(sets, tmp_path, capsys):
     assert "6.wav" in said.err
 
 
+def test_two_recordings_a_side_have_a_distance_without_an_interval(sets, tmp_path, capsys):
+    for side, source in (("r", "real"), ("g", "other")):
+        (tmp_path / side).mkdir()
+        for i in range(2):
+            (tmp_path / side / f"{i}.wav").write_bytes((sets / source / f"{i}.wav").read_bytes())
+    assert main(["evaluate", "fidelity", "--reference", str(tmp_path / "r"), "--generated", str(tmp_path / "g")]) == 0
+    said = capsys.readouterr().out
+    assert "undefined to undefined" in said
+    assert "too few recordings" in said
+
+
 def test_two_single_files_are_a_pair(sets):
     report = evaluate_fidelity(sets / "real" / "0.wav", sets / "other" / "1.wav")
     assert len(report["pairs"]) == 1

@@ -167,7 +167,7 @@ def _tell_fidelity(report: dict[str, Any]) -> None:
         )
     if kernel := report["kernel"]:
         low, high = kernel["interval"]
-        typer.echo(f"  kernel distance       {kernel['value']:.4f} ({low:.4f} to {high:.4f})")
+        typer.echo(f"  kernel distance       {kernel['value']:.4f} ({_number(low)} to {_number(high)})")
     for side, spread in (report["diversity"] or {}).items():
         if spread:
             first, second, apart = spread["closest"]
