@@ -170,8 +170,9 @@ def _signatures(roll: PianoRoll) -> list[tuple[int, int, int]]:
     """(step, numerator, denominator): the metres, and bars that end early without a new metre as their own."""
     found: list[tuple[int, int, int]] = []
     stated = {m.step for m in roll.metres}
-    for start, length in zip(roll.downbeats.tolist(), roll.bar_lengths.tolist(), strict=True):
-        _, *sign = [m for m in roll.metres if m.step <= start][-1]
+    in_force = np.searchsorted([m.step for m in roll.metres], roll.downbeats, side="right") - 1
+    for start, length, metre in zip(roll.downbeats.tolist(), roll.bar_lengths.tolist(), in_force, strict=True):
+        _, *sign = roll.metres[metre]
         cut = abs(4 * sign[0] * roll.steps_per_beat / sign[1] - length) >= 1 and start + length not in stated
         numerator, denominator = metre_of(length, roll.steps_per_beat) if cut else sign
         if start in stated or found[-1][1:] != (numerator, denominator):

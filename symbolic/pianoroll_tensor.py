@@ -38,7 +38,7 @@ class Resolution:
 
     @property
     def strikes_only(self) -> bool:
-        """Whether a step is as long as a drum stroke is worth telling apart: then every step of a drum is a stroke."""
+        """Whether steps are so long (a sixteenth or more) that every step of a drum is a stroke of its own."""
         return self.steps_per_beat <= 4
 
     def shape(self, bars: int = 4) -> tuple[int, int, int, int]:
@@ -59,7 +59,7 @@ def resolution_named(name: str) -> Resolution:
 
 
 def whole_bars(roll: PianoRoll) -> np.ndarray:
-    """bool (B,): which bars last four quarters and are not cut by the roll's end before their last note's bar."""
+    """bool (B,): which bars last four quarters; the last one counts as its metre says, wherever the roll ends in it."""
     return roll.bar_lengths == 4 * roll.steps_per_beat
 
 

@@ -121,7 +121,7 @@ def _measure_files(source: Path, steps: int) -> tuple[Any, list[str]]:
     skipped = []
     for path in paths:
         try:
-            roll = load_npz(path) if path.suffix.lower() == ".npz" else read_roll(path, 24)
+            roll = load_npz(path) if path.suffix.lower() == ".npz" else read_roll(path, steps // 4)
             try:
                 count_roll(roll, tally)
             except D2MError as error:
