@@ -267,6 +267,24 @@ def test_a_piece_keeps_its_track_tempo_and_bars_and_gets_a_band():
         assert not made.held[track, :48].any()
 
 
+@pytest.mark.parametrize("metre", [(1, 4), (2, 4)])
+def test_bars_of_fewer_quarters_are_taken_together(metre):
+    muse, bars = loud(replace(SMALL, condition=1)), 24 // metre[0]
+    made = accompany_roll(muse, piece(bars, metre=metre), seed=2)
+    assert np.array_equal(made.held, accompany_roll(muse, piece(6), seed=2).held)
+    assert len(made.downbeats) == bars
+
+
+def test_bars_in_another_metre_keep_the_given_track_alone():
+    muse, roll = loud(replace(SMALL, condition=1)), piece(6)
+    # One bar in 2/4 between bars in 4/4, as songs have before a chorus.
+    lines = np.array([0, 96, 192, 240, 336, 432])
+    made = accompany_roll(muse, replace(roll, downbeats=lines), seed=2)
+    for track in (0, 2, 3, 4):
+        assert not made.held[track, 192:240].any()
+        assert made.held[track, 240:].any()
+
+
 def test_what_cannot_be_accompanied_is_named():
     muse = loud(replace(SMALL, condition=1))
     with pytest.raises(D2MError, match=r"no piano track to accompany, it plays guitar"):
