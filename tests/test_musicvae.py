@@ -120,7 +120,9 @@ def test_divergence_is_that_of_normal_distributions():
 
 
 def test_schedules():
-    settings = MusicVaeTraining(None, beta_rate=0.999, sampling=100.0, most_sampled=0.9, decay=0.999)
+    settings = MusicVaeTraining(
+        None, learning_rate=1e-3, beta_rate=0.999, sampling=100.0, most_sampled=0.9, decay=0.999
+    )
     assert beta(settings, 0) == 0.0
     assert beta(settings, 10**5) == pytest.approx(settings.max_beta)
     assert sampled_share(settings, 0) == pytest.approx(1 / 101)

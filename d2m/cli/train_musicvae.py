@@ -18,7 +18,10 @@ def musicvae(
     ] = "compact",
     steps: Annotated[int, typer.Option(min=1, help="Steps of the whole run.")] = 60000,
     batch: Annotated[Optional[int], typer.Option(min=1, help="Melodies a step; 32, full 512.")] = None,  # noqa: UP045
-    rate: Annotated[float, typer.Option(help="Learning rate at its highest.")] = 1e-3,
+    rate: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="Learning rate at its highest; 2e-3, full 1e-3."),
+    ] = None,
     free_bits: Annotated[
         Optional[float],  # noqa: UP045
         typer.Option(min=0.0, help="Bits of KL divergence of a melody that cost nothing; 48, full 256."),
@@ -42,9 +45,9 @@ def musicvae(
 
     if size not in SIZES:
         raise typer.BadParameter(f"no size '{size}'; choose {' or '.join(SIZES)}", param_hint="--size")
-    given = {"batch": batch, "free_bits": free_bits, "sampling": sampling, "shift": shift}
+    given = {"batch": batch, "learning_rate": rate, "free_bits": free_bits, "sampling": sampling, "shift": shift}
     chosen = (MAGENTA if size == "full" else {}) | {name: value for name, value in given.items() if value is not None}
-    settings = MusicVaeTraining(data, learning_rate=rate, max_beta=max_beta, **chosen)
+    settings = MusicVaeTraining(data, max_beta=max_beta, **chosen)
     torch.manual_seed(options.seed)
     folder = options.run / "samples" if options.samples_every else None
     train(MusicVaeTask(settings, SIZES[size], folder), options.loop(steps))

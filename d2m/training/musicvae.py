@@ -59,13 +59,13 @@ class MusicVaeTraining:
 
     data: Path
     batch: int = 32
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     decay: float = 0.9999
     lowest_rate: float = 1e-5
     clip: float = 1.0
     free_bits: float = 48.0
     max_beta: float = 0.2
-    beta_rate: float = 0.999
+    beta_rate: float = 0.9998
     sampling: float = 1000.0
     most_sampled: float = 0.5
     shift: int = 6
@@ -73,7 +73,14 @@ class MusicVaeTraining:
 
 
 #: What differs in Magenta's ``hierdec-mel_16bar``.
-MAGENTA: dict[str, float] = {"batch": 512, "free_bits": 256.0, "beta_rate": 0.0, "sampling": 0.0, "shift": 0}
+MAGENTA: dict[str, float] = {
+    "batch": 512,
+    "learning_rate": 1e-3,
+    "free_bits": 256.0,
+    "beta_rate": 0.0,
+    "sampling": 0.0,
+    "shift": 0,
+}
 
 
 class MusicVaeTask(Task):
