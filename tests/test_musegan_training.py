@@ -117,6 +117,21 @@ def test_the_critic_alone_learns_in_its_steps_and_the_generator_alone_in_its():
     assert all(value.requires_grad for value in work.critics.parameters())
 
 
+def test_critics_hear_notes_once_they_are_to_and_the_generator_still_learns(tmp_path):
+    work = task(binary_after=1, critic_steps=1, batch=4, measured=8)
+    numbers = torch.tensor([0.3, -0.9, 0.0], requires_grad=True)
+    assert torch.equal(work._heard(numbers), numbers)
+    train(work, loop(tmp_path, 1))
+    assert not work._binary
+    before = {name: value.clone() for name, value in work.generator.named_parameters()}
+    work.step(1, np.random.default_rng(0))
+    heard = work._heard(numbers)
+    assert heard.tolist() == [1.0, -1.0, -1.0]
+    heard.sum().backward()
+    assert numbers.grad.tolist() == [1.0, 1.0, 1.0]
+    assert any(not torch.equal(value, before[name]) for name, value in work.generator.named_parameters())
+
+
 def _fabric():
     from lightning.fabric import Fabric
 

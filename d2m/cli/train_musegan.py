@@ -34,6 +34,9 @@ def musegan(
         Optional[int],  # noqa: UP045
         typer.Option(min=0, max=11, help="Semitones by which phrases are moved at most; 5, paper 0."),
     ] = None,
+    binary_after: Annotated[
+        int, typer.Option(min=0, help="Step from which the critics hear notes instead of the generator's numbers.")
+    ] = 10**9,
     measured: Annotated[int, typer.Option(min=2, help="Phrases that are made and measured at each evaluation.")] = 256,
 ) -> None:
     """Train MuseGAN by WGAN-GP; samples are drawn into RUN/samples at each evaluation."""
@@ -47,7 +50,7 @@ def musegan(
     config = configure(model, condition, resolution)
     given = {"batch": batch, "learning_rate": rate, "average": average, "transpose": transpose}
     chosen = {name: value for name, value in given.items() if value is not None}
-    chosen |= {"critic_steps": critic_steps, "measured": measured}
+    chosen |= {"critic_steps": critic_steps, "binary_after": binary_after, "measured": measured}
     settings = (compact_training if resolution == "compact" else MuseGanTraining)(data, **chosen)
     torch.manual_seed(options.seed)
     pictures = options.run / "samples" if options.samples_every else None

@@ -29,6 +29,8 @@ from d2m.training.loop import Task
 from d2m.training.musegan_report import distance_from, measure, picture
 from d2m.training.settings import describe
 
+#: A step that no run reaches.
+NEVER = 10**9
 #: Phrases that the share of notes at each place is counted on before the first step.
 _COUNTED = 1024
 #: Phrases that are generated at a time outside the training steps.
@@ -55,6 +57,10 @@ class MuseGanTraining:
         average: how much of the averaged generator stays at each step, less at the beginning; 0 for the generator
             itself.
         transpose: phrases are moved by up to this many semitones either way.
+        binary_after: step from which the critics hear notes instead of the generator's numbers: all above 0 sound, and
+            the gradient passes as if they were not rounded (deterministic binary neurons, Dong & Yang 2018, section
+            3.3). Up to then, as in the paper, they hear the numbers, in which a track that can not decide between
+            notes is heard, but plays none.
         measured: phrases that are generated and measured at each evaluation; twice as many set the batch norms of the
             averaged generator before.
     """
@@ -67,6 +73,7 @@ class MuseGanTraining:
     penalty: float = 10.0
     average: float = 0.0
     transpose: int = 0
+    binary_after: int = NEVER
     measured: int = 256
 
 
@@ -100,6 +107,7 @@ class MuseGanTask(Task):
         self.settings, self.config, self.phrases = settings, config, phrases
         self.pictures, self.seed = pictures, seed
         self._of_data: dict[str, float] | None = None
+        self._binary = False
         self.generator, self.critics = Generator(config), Critics(config)
         self.generator.start_from(self._shares())
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
@@ -120,6 +128,7 @@ class MuseGanTask(Task):
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
         """Some steps of the critics, each on a batch of its own, then one of the generator."""
         self.generator.train()
+        self._binary = step >= self.settings.binary_after
         figures = [self._critic_step(rng) for _ in range(self.settings.critic_steps)]
         means = {name: float(np.mean([f[name] for f in figures])) for name in figures[0]}
         means["generator"] = self._generator_step(rng)
@@ -184,7 +193,7 @@ class MuseGanTask(Task):
         condition = self._given(real)
         share = torch.from_numpy(self.own(rng.random(self.settings.batch, dtype=np.float32))).to(real.device)
         with torch.no_grad(), self.autocast():
-            made = self.generator(latents, condition)
+            made = self._heard(self.generator(latents, condition))
         with self.autocast():
             said = self.critics(torch.cat([real, made]), points_between(real, made, share))
         of_real, of_made = said.scores.split(len(real))
@@ -198,11 +207,18 @@ class MuseGanTask(Task):
         condition = self._given(self._phrases(rng)) if self.config.conditional else None
         self.critics.requires_grad_(False)
         with self.autocast():
-            scores = self.critics(self.generator(latents, condition)).scores
+            scores = self.critics(self._heard(self.generator(latents, condition))).scores
         loss = -scores.mean(0).sum()
         self.update("generator", loss)
         self.critics.requires_grad_(True)
         return loss.item()
+
+    def _heard(self, made: Tensor) -> Tensor:
+        """What the critics are given of the generator's output."""
+        if not self._binary:
+            return made
+        notes = torch.where(made > 0, 1.0, -1.0)
+        return made + (notes - made).detach()
 
     @torch.no_grad()
     def _follow(self, step: int) -> None:
