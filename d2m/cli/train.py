@@ -7,6 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from d2m.cli.train_genre import genre
 from d2m.cli.train_musegan import musegan
 from d2m.cli.train_musicvae import musicvae
 from d2m.cli.train_options import RunOptions, Start, with_run
@@ -173,5 +174,6 @@ def generator(
         run_d2m_gan(options, data, steps, **paper, **common)
 
 
+app.command()(with_run(genre))
 app.command()(with_run(musegan))
 app.command()(with_run(musicvae))

@@ -37,7 +37,7 @@ class SongCrops:
         for path in sorted(folder.glob("*.wav")):
             self.songs.append(_read_wav(path, sample_rate))
         if not folder.exists() and (folder.parent / "prepared.json").is_file():
-            self.songs = _prepared_music(folder.parent, folder.name, sample_rate)
+            self.songs = [song for song, _ in prepared_songs(folder.parent, folder.name, sample_rate)]
         if not self.songs:
             raise D2MError(f"no music to train on in {folder}; make some with scripts/make_training_data.py")
         self._weights = np.array([len(song) for song in self.songs], float)
@@ -86,22 +86,36 @@ def compared(
     return samples
 
 
-def _prepared_music(data: Path, split: str, sample_rate: int) -> list[np.ndarray]:
+def prepared_songs(data: Path, split: str, sample_rate: int) -> list[tuple[np.ndarray, int]]:
+    """The music of a prepared data set, each piece once, and the genre that is danced to it (-1 where unknown).
+
+    Args:
+        data: the prepared data set.
+        split: ``"train"``, or ``"held_out"``: the music of ``val``, or ``test``, that is not in ``train``.
+        sample_rate: hertz.
+
+    Raises:
+        D2MError: if the music is at another rate, or none is held out.
+    """
     manifest = Manifest.read(data)
     if manifest.sample_rate != sample_rate:
         raise D2MError(f"{data} holds music at {manifest.sample_rate} Hz; prepare it at {sample_rate} Hz")
 
-    def music_of(name: str) -> list[str]:
-        return list(dict.fromkeys(read_entry(data, sequence, manifest).music for sequence in read_split(data, name)))
+    def genres_of(name: str) -> dict[str, int]:
+        entries = (read_entry(data, sequence, manifest) for sequence in read_split(data, name))
+        return {entry.music: entry.genre for entry in entries}
 
-    wanted = music_of("train")
+    wanted = genres_of("train")
     if split != "train":
-        held_out = next((music for name in SPLITS[1:] if (music := music_of(name))), [])
-        wanted = [music for music in held_out if music not in set(wanted)]
+        held_out = next((music for name in SPLITS[1:] if (music := genres_of(name))), {})
+        wanted = {music: genre for music, genre in held_out.items() if music not in wanted}
         if not wanted:
             raise D2MError(f"all held-out music of {data} is trained on, too; prepare it with splits by music")
     # Left on the disk: a data set may be larger than memory.
-    return [np.load(find_music(data, music).path, mmap_mode="r", allow_pickle=False) for music in wanted]
+    return [
+        (np.load(find_music(data, music).path, mmap_mode="r", allow_pickle=False), genre)
+        for music, genre in wanted.items()
+    ]
 
 
 def _read_wav(path: Path, sample_rate: int) -> np.ndarray:

@@ -13,8 +13,11 @@ from torch import Tensor, nn
 from d2m.errors import D2MError
 from d2m.evaluation.genre import STEP, WINDOW, GenreJudge, classification, retrieval
 from d2m.evaluation.genre_net import GenreConfig, GenreNet
+from d2m.training.audio import prepared_songs
 from d2m.training.loop import Task
 from d2m.types import GENRES
+
+SAMPLE_RATE = 22050
 
 
 @dataclass(frozen=True)
@@ -44,22 +47,25 @@ def labelled_songs(folder: str | Path) -> tuple[list[np.ndarray], np.ndarray]:
     """Music with known genres: int16 arrays (T,) at 22.05 kHz, and genre indices (N,).
 
     Args:
-        folder: of npz files with ``waveform`` and ``genre`` (:mod:`d2m.training.pairs`); those of unknown genre are
-            left out.
+        folder: of npz files with ``waveform`` and ``genre`` (:mod:`d2m.training.pairs`), or ``PREPARED/train`` and
+            ``PREPARED/held_out`` of a prepared data set (:class:`~d2m.training.audio.SongCrops`). Music of unknown
+            genre is left out.
 
     Raises:
-        D2MError: if there are none.
+        D2MError: if there is none.
     """
-    songs, genres = [], []
-    for path in sorted(Path(folder).glob("*.npz")):
-        with np.load(path, allow_pickle=False) as archive:
-            genre = int(archive["genre"])
-            if 0 <= genre < len(GENRES):
-                songs.append(archive["waveform"])
-                genres.append(genre)
-    if not songs:
+    folder = Path(folder)
+    if not folder.exists() and (folder.parent / "prepared.json").is_file():
+        found = prepared_songs(folder.parent, folder.name, SAMPLE_RATE)
+    else:
+        found = []
+        for path in sorted(folder.glob("*.npz")):
+            with np.load(path, allow_pickle=False) as archive:
+                found.append((archive["waveform"], int(archive["genre"])))
+    found = [(song, genre) for song, genre in found if 0 <= genre < len(GENRES)]
+    if not found:
         raise D2MError(f"no music with a genre in {folder}; make some with scripts/make_training_data.py")
-    return songs, np.array(genres, np.int64)
+    return [song for song, _ in found], np.array([genre for _, genre in found], np.int64)
 
 
 class GenreTask(Task):
@@ -135,10 +141,10 @@ class GenreTask(Task):
         """Accuracy on held-out songs: by classification, for single windows, and at the end also by retrieval."""
         self.net.eval()
         judge = GenreJudge(self.net)
-        heard = [judge.hear(song.astype(np.float32) / 32768, 22050) for song in self.held_out]
+        heard = [judge.hear(song.astype(np.float32) / 32768, SAMPLE_RATE) for song in self.held_out]
         figures = {"accuracy": classification(self.held_out_genres, heard), "window_accuracy": self._by_window()}
         if step >= self.settings.steps:
-            embeddings = [judge.hear(song.astype(np.float32) / 32768, 22050).embedding for song in self.songs]
+            embeddings = [judge.hear(song.astype(np.float32) / 32768, SAMPLE_RATE).embedding for song in self.songs]
             self.net.songs.copy_(torch.from_numpy(np.stack(embeddings)))
             self.net.song_genres.copy_(torch.from_numpy(self.genres))
             figures["retrieval"] = retrieval(judge, self.held_out_genres, heard)
