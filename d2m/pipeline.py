@@ -147,7 +147,8 @@ def generate(
         with clock.stage("write") as tell:
             _write_media(staging, files, opened, analysis, soundtrack, keep_audio, tell)
         asked = _asked(engine, codec, level) | {"seed": int(seed), "genre_asked": genre or "auto"}
-        asked |= soundtrack.provenance.get("details", {})
+        details = soundtrack.provenance.get("details")
+        asked |= details if isinstance(details, dict) else {}
         report = _report(opened, analysis, soundtrack, asked, clock.seconds, files)
         with writing(staging / files["json"]):
             (staging / files["json"]).write_text(_json(report), "utf-8", errors="backslashreplace")

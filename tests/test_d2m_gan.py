@@ -271,7 +271,7 @@ def test_a_header_cannot_ask_for_more_than_the_file_holds(tmp_path):
     _, generator = few(D2MGANConfig("tiktok"), tmp_path, "absurd", seconds=1e9)
     with pytest.raises(D2MError, match="2 to 6 seconds"):
         load_d2m_gan(encoder, generator)
-    _, generator = few(D2MGANConfig("tiktok"), tmp_path, "short")
+    encoder, generator = few(D2MGANConfig("tiktok"), tmp_path, "short")
     with pytest.raises(D2MError, match="lacks parameter"):
         load_d2m_gan(encoder, generator)
 

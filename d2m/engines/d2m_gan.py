@@ -106,15 +106,17 @@ class D2MGanEngine:
             if dance.motion is None:
                 raise D2MError("nobody was found in the video, and this D2M-GAN follows a dancer; use another video")
             return dance
-        smpl = isinstance(self.motion, SmplMotion)
-        seconds = len(self.motion.poses) / self.motion.fps if smpl else self.motion.duration
+        if isinstance(self.motion, SmplMotion):
+            seconds = len(self.motion.poses) / self.motion.fps
+            seen = replace(dance, smpl=self.motion)
+        else:
+            seconds = self.motion.duration
+            seen = replace(dance, motion=self.motion.motion(height))
         if abs(seconds - dance.duration) > TOLERANCE:
             raise D2MError(
                 f"--motion lasts {seconds:.2f} s and the video {dance.duration:.2f} s; give the motion of this video"
             )
-        if smpl:
-            return replace(dance, smpl=self.motion)
-        return replace(dance, motion=self.motion.motion(height))
+        return seen
 
     @torch.no_grad()
     def compose(self, dance: Dance, *, seed: int = 0, progress: Progress | None = None) -> Soundtrack:

@@ -53,7 +53,8 @@ def sort_files(names: Sequence[str | Path]) -> Sorted | None:
                     "and netG.pt"
                 )
         return None
-    places: dict[str, tuple[Path, Part | None]] = {}
+    parts: dict[str, Part] = {}
+    paths: dict[str, Path] = {}
     for path, kind, part in found:
         if kind not in (ENCODER, GENERATOR, _VQVAE, _I3D):
             held = "an unknown model" if kind is None else describe_kind(kind)
@@ -61,14 +62,12 @@ def sort_files(names: Sequence[str | Path]) -> Sorted | None:
                 f"{path} holds {held}; a D2M-GAN is made of a motion encoder (mencoder.pt), a generator (netG.pt), a "
                 "JukeBox VQ-VAE (vqvae_high.pt or vqvae_low.pt) and I3D for the picture"
             )
-        if kind in places:
-            raise D2MError(f"{places[kind][0]} and {path} both hold {describe_kind(kind)}; give one of them")
-        places[kind] = path, part
-    (encoder, generator), (vqvae, i3d) = (
-        [places.get(kind, (None, None))[index] for kind in kinds]
-        for index, kinds in ((1, (ENCODER, GENERATOR)), (0, (_VQVAE, _I3D)))
-    )
-    return Sorted(encoder, generator, vqvae, i3d)
+        if kind in paths:
+            raise D2MError(f"{paths[kind]} and {path} both hold {describe_kind(kind)}; give one of them")
+        paths[kind] = path
+        if part is not None:
+            parts[kind] = part
+    return Sorted(parts.get(ENCODER), parts.get(GENERATOR), paths.get(_VQVAE), paths.get(_I3D))
 
 
 def load_engine(

@@ -124,10 +124,10 @@ class NormedConv1d(nn.Module):
         groups: int = 1,
     ) -> None:
         super().__init__()
-        plain = nn.Conv1d(channels_in, channels_out, kernel, groups=groups)
-        self.bias = nn.Parameter(plain.bias.detach().clone())
-        self.weight_g = nn.Parameter(plain.weight.detach().norm(dim=(1, 2), keepdim=True))
-        self.weight_v = nn.Parameter(plain.weight.detach().clone())
+        plain = nn.Conv1d(channels_in, channels_out, kernel, groups=groups).state_dict()
+        self.bias = nn.Parameter(plain["bias"])
+        self.weight_g = nn.Parameter(plain["weight"].norm(dim=(1, 2), keepdim=True))
+        self.weight_v = nn.Parameter(plain["weight"])
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
 
     def forward(self, x: Tensor) -> Tensor:

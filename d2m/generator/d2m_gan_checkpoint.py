@@ -182,8 +182,9 @@ def _generator_config(part: Part, seconds: float | None) -> D2MGANConfig:
         config = D2MGANConfig(dataset, level, 2.0, _modality(part, dataset))
         # Frames are whole, so the length that they stand for is known to a hundredth of a second only.
         ours = -(-frames * LEVELS[level] * 100 // config.sample_rate) / 100
-        fits = seconds is not None and replace(config, seconds=seconds).frames == frames
-        return replace(config, seconds=seconds if fits else ours)
+        if seconds is not None and replace(config, seconds=seconds).frames == frames:
+            return replace(config, seconds=seconds)
+        return replace(config, seconds=ours)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise D2MError(f"{part.path} is no D2M-GAN generator that this version knows ({error})") from error
 
