@@ -162,8 +162,8 @@ class D2MGANTask(Task):
             real = self.codec.features(batch.waveform)
             codes = self.codec.quantise(real)[1]
         output = self._generate(batch)
-        total, figures = weights.codebook * (output - codes).abs().mean(), {}
-        figures["codebook"] = (output.detach() - codes).abs().mean().item()
+        codebook = (output - codes).abs().mean()
+        total, figures = weights.codebook * codebook, {"codebook": codebook.item()}
         if weights.waveform or weights.mel:
             heard = self._heard(output)
             difference = (heard - batch.waveform).abs().mean()

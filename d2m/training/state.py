@@ -92,7 +92,8 @@ def restore(task: Task, path: Path) -> Progress:
             optimizer.load_state_dict(state["optimizers"][name])
     except (RuntimeError, ValueError) as error:
         raise D2MError(f"{path} holds a model of another shape; choose another --run folder") from error
-    task.fabric.strategy.precision.load_state_dict(state.get("precision", {}))
+    if state.get("precision"):
+        task.fabric.strategy.precision.load_state_dict(state["precision"])
     own = _own_state(task, state)
     torch.set_rng_state(own["torch"])
     if own["cuda"] is not None and task.fabric.device.type == "cuda":
@@ -114,7 +115,7 @@ def _modules(task: Task) -> dict[str, dict[str, torch.Tensor]]:
 def _is_sound(task: Task) -> bool:
     # A sum is finite only if all of its terms are; one number a network instead of one a parameter.
     sums = [
-        sum(p.detach().double().sum() for p in unwrap(module).parameters() if p.requires_grad)
+        sum(p.detach().float().sum() for p in unwrap(module).parameters() if p.requires_grad)
         for module in task.modules.values()
     ]
     return all(bool(torch.isfinite(torch.as_tensor(total))) for total in sums)
