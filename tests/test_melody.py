@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from d2m.cli.main import main
 from d2m.datasets.melodies import (
     is_pop909,
     load_melodies,
@@ -230,6 +232,17 @@ def test_melodies_of_pop909_stand_on_their_annotated_bars(tmp_path):
     make_melodies(tmp_path / "out", pop909_melodies(tmp_path), "tests")
     for name in ("train", "valid", "held_out"):
         np.testing.assert_array_equal(load_melodies(tmp_path / "out", name).melodies[0], melody)
+
+
+def test_the_command_tells_what_it_made(tunes, tmp_path, capsys):
+    assert main(["symbolic", "melodies", str(tunes), "-o", str(tmp_path / "out"), "--stride", "2", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["rules"]["stride"] == 2
+    assert told["train"]["windows"] == 2 * told["train"]["songs"]
+    assert told["figures"]["held_out"]["notes a bar"] > 2
+    assert main(["symbolic", "melodies", str(tmp_path / "nothing"), "-o", str(tmp_path / "none")]) == 1
+    assert capsys.readouterr().err.startswith("error: no MIDI files")
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a zip file"])

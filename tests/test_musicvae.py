@@ -9,12 +9,14 @@ import pytest
 import torch
 
 from d2m import weights
+from d2m.cli.main import main
 from d2m.datasets.melodies import PARTS
 from d2m.errors import D2MError
 from d2m.symbolic import emotion
 from d2m.symbolic.emotion.encoder import one_hot
 from d2m.symbolic.emotion.melody import CLASSES, STEPS_PER_BAR, from_notes
 from d2m.symbolic.emotion.musicvae import (
+    COMPACT,
     FULL,
     HierarchicalMusicVae,
     MusicVae,
@@ -23,6 +25,7 @@ from d2m.symbolic.emotion.musicvae import (
     drawing,
     spherical,
 )
+from d2m.training.export import read_checkpoint
 from d2m.training.loop import LoopConfig, train
 from d2m.training.musicvae import MusicVaeTask, MusicVaeTraining, beta, measure, rate, sampled_share
 
@@ -174,6 +177,20 @@ def test_a_run_goes_on_exactly_where_it_stopped(data, tmp_path, sampling, precis
     whole, parts = ([line for line in lines if line.get("held_out") is None or line["step"] == 6] for lines in logs)
     assert [line["step"] for line in parts] == [1, 2, 3, 4, 5, 6, 6]
     assert parts == whole
+
+
+def test_the_command_trains_and_refuses(data, tmp_path, capsys):
+    words = ["train", "musicvae", "--data", str(data), "--run", str(tmp_path), "--steps", "1", "--batch", "2"]
+    words += ["--accelerator", "cpu", "--no-tensorboard", "--samples-every", "0"]
+    assert main(words) == 0
+    state = read_checkpoint(tmp_path / "last.ckpt")
+    assert state["task"]["config"] == HierarchicalMusicVae(COMPACT).settings()
+    assert not (tmp_path / "samples").exists()
+    capsys.readouterr()
+    assert main([*words, "--free-bits", "5"]) == 1
+    assert "free_bits is 48.0, not 5.0" in capsys.readouterr().err
+    assert main([*words, "--size", "huge"]) == 2
+    assert "compact or full" in capsys.readouterr().err
 
 
 def test_samples_follow_the_seed():
