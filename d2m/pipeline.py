@@ -94,6 +94,7 @@ def generate(
     motion: str | os.PathLike[str] | None = None,
     visual: str | os.PathLike[str] | None = None,
     denoise: bool = False,
+    soundfont: str | os.PathLike[str] | None = None,
     write_video: bool = True,
     keep_audio: bool = False,
     progress: Progress | None = None,
@@ -101,13 +102,14 @@ def generate(
     """Make music for a dance video.
 
     Writes ``<stem>.d2m.wav``, ``<stem>.d2m.mp4`` (``.mkv`` for a picture codec that mp4 cannot hold),
-    ``<stem>.d2m.json`` and ``<stem>.d2m.png``; files of these names are replaced.
+    ``<stem>.d2m.json`` and ``<stem>.d2m.png``, with the symbolic engine ``<stem>.d2m.mid``; files of these names are
+    replaced.
 
     Args:
         video: a video file.
         output_dir: folder to write to, made if missing; the current one by default.
-        engine: ``"vq"``, or an engine of your own (:class:`d2m.engines.Engine`), which makes ``codec``, ``level``
-            and ``weights`` meaningless.
+        engine: ``"vq"``, ``"symbolic"``, or an engine of your own (:class:`d2m.engines.Engine`), which makes the
+            arguments from ``codec`` to ``soundfont`` meaningless.
         genre: one of the ten AIST genres, as a name (``"house"``) or code (``"gHO"``); None or ``"auto"`` to choose
             from the dance.
         seed: the same video, seed and weights give the same music.
@@ -118,6 +120,7 @@ def generate(
         motion: for a D2M-GAN: the dance's motion, an AIST++ ``.pkl`` or an ``.npz`` of key points.
         visual: for a D2M-GAN: features of the picture, ``.npy`` or ``.npz`` with an array (segments, 2048).
         denoise: for a D2M-GAN: take steady noise out of the music.
+        soundfont: for the symbolic engine: name or path of a .sf2 file.
         write_video: write the video with its music.
         keep_audio: keep the clip's own sound in that video, the music ducked under it.
         progress: called with a stage and the share of it that is done.
@@ -137,12 +140,14 @@ def generate(
         opened.warn("the video has no sound to keep")
     clock = _Clock(progress)
     settings = {"codec": codec, "level": level, "weights": _names(weights), "denoise": bool(denoise)}
-    settings |= {"motion": _name(motion), "visual": _name(visual)}
+    settings |= {"motion": _name(motion), "visual": _name(visual), "soundfont": _name(soundfont)}
     with _staging(Path(output_dir or ".")) as staging, _loading(engine, settings) as loading:
         analysis = _watch(opened, code, loading, clock)
         with clock.stage("compose") as tell:
             soundtrack = _compose(loading.result(), opened, analysis.dance, int(seed), tell)
         files = {"wav": ".wav", "mp4": suffix, "json": ".json", "png": ".png"}
+        # With codes the score is a sketch, and what sounds is the generator's; without, it is the music itself.
+        files["mid"] = ".mid" if soundtrack.score is not None and soundtrack.codes is None else ""
         files = {kind: f"{opened.path.stem}.d2m{ending}" for kind, ending in files.items() if ending}
         with clock.stage("write") as tell:
             _write_media(staging, files, opened, analysis, soundtrack, keep_audio, tell)
@@ -160,6 +165,8 @@ def _asked(engine: str | Engine, codec: str, level: str) -> dict[str, Any]:
     """Engine, codec and level for the report; an engine of the caller's own has neither codec nor level."""
     if not isinstance(engine, str):
         return {"engine": engine.name, "codec": None, "level": None}
+    if engine == "symbolic":
+        return {"engine": engine, "codec": None, "level": None}
     return {"engine": engine, "codec": codec, "level": level if codec == "jukebox" else None}
 
 
@@ -248,6 +255,10 @@ def _write_media(
     rate = soundtrack.sample_rate
     waveform = fit(np.asarray(soundtrack.waveform, np.float32), round(video.duration * rate))
     write_wav(folder / files["wav"], waveform, rate)
+    if "mid" in files and soundtrack.score is not None:
+        from d2m.symbolic.midi import write_midi
+
+        write_midi(soundtrack.score, folder / files["mid"])
     tell(0.2)
     if "mp4" in files:
         mux(video.path, waveform, rate, folder / files["mp4"], keep_audio=keep_audio)

@@ -59,3 +59,23 @@ def test_same_seed_same_music_other_seed_other_music(dance, soundtrack):
 def test_a_soundfont_that_is_not_there_is_named():
     with pytest.raises(D2MError, match="no soundfont 'none.sf2'"):
         engines.load("symbolic", soundfont="none.sf2")
+
+
+def test_the_command_line_writes_the_notes_too(tmp_path, capsys):
+    import json
+    from pathlib import Path
+
+    from d2m.cli.main import main
+    from d2m.symbolic.midi import read_midi
+
+    example = Path(__file__).parent.parent / "examples" / "dance.mp4"
+    assert main(["generate", str(example), "-o", str(tmp_path), "--engine", "symbolic", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert (report["engine"], report["codec"], report["sample_rate"]) == ("symbolic", None, 44100)
+    assert report["soundfont"].endswith(".sf2")
+    assert {path.suffix for path in tmp_path.iterdir()} == {".wav", ".mp4", ".json", ".png", ".mid"}
+    score = read_midi(tmp_path / "dance.d2m.mid")
+    assert sum(len(part.starts) for part in score.parts) > 50
+    assert main(["generate", str(example), "-o", str(tmp_path), "--engine", "symbolic", "--weights", "x"]) == 1
+    assert main(["generate", str(example), "-o", str(tmp_path), "--soundfont", "x.sf2"]) == 1
+    assert "--soundfont is for --engine symbolic" in capsys.readouterr().err

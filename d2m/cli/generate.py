@@ -21,7 +21,7 @@ def generate(
     output: Annotated[
         str, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to; made if missing.")
     ] = ".",
-    engine: Annotated[str, typer.Option(metavar="NAME", help="vq")] = "vq",
+    engine: Annotated[str, typer.Option(metavar="NAME", help="vq or symbolic")] = "vq",
     genre: Annotated[
         str, typer.Option(metavar="NAME", help=f"{', '.join(GENRES.values())}; or auto, to choose from the dance.")
     ] = "auto",
@@ -45,6 +45,9 @@ def generate(
     denoise: Annotated[
         bool, typer.Option("--denoise", help="Take steady noise out of a D2M-GAN's music, as its authors do.")
     ] = False,
+    soundfont: Annotated[
+        str | None, typer.Option(metavar="NAME|FILE", help="A .sf2 file, for --engine symbolic.")
+    ] = None,
     no_video: Annotated[bool, typer.Option("--no-video", help="Leave the video out, write the music only.")] = False,
     keep_audio: Annotated[
         bool, typer.Option("--keep-audio", help="Keep the clip's own sound, the music ducked under it.")
@@ -54,7 +57,7 @@ def generate(
     """Make music for dance videos.
 
     Each VIDEO gets four files: .d2m.wav (the music), .d2m.mp4 (the untouched picture with it), .d2m.json (tempo,
-    beats, genre …), .d2m.png (a picture of it all).
+    beats, genre …), .d2m.png (a picture of it all); with --engine symbolic also .d2m.mid (the notes).
     """
     from d2m.pipeline import STAGES
     from d2m.pipeline import generate as make
@@ -79,6 +82,7 @@ def generate(
                     motion=motion,
                     visual=visual,
                     denoise=denoise,
+                    soundfont=soundfont,
                     write_video=not no_video,
                     keep_audio=keep_audio,
                     progress=tell,

@@ -54,9 +54,14 @@ def load(
     if name == "symbolic":
         from d2m.engines import symbolic
 
+        if names:
+            raise D2MError("--weights are the vq engine's; leave them out with --engine symbolic")
+
         return symbolic.load_engine(soundfont)
     from d2m.engines.vq import load_engine
 
+    if soundfont is not None:
+        raise D2MError("--soundfont is for --engine symbolic; the vq engine plays through its codec")
     if len(names) > 1:
         raise D2MError("several --weights make a D2M-GAN, but its generator is not among them; add netG.pt")
     return load_engine(codec, level, names[0] if names else None)

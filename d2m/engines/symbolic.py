@@ -75,9 +75,9 @@ class SymbolicEngine:
             {
                 "engine": self.name,
                 "weights": list(self.weights),
-                "soundfont": font.name,
                 "seed": seed,
                 "genre": score.genre,
+                "details": {"soundfont": font.name},
             },
         )
 
