@@ -40,6 +40,7 @@ class Studio:
         seed: every random choice follows from it.
         sample_rate: hertz of the wav files.
         video: whether the mannequin is filmed (first camera, 640 x 360, 30 frames a second).
+        split: that all songs and dancers are of, or None for all three in turn.
     """
 
     songs: int
@@ -48,6 +49,7 @@ class Studio:
     seed: int
     sample_rate: int = 22050
     video: bool = False
+    split: str | None = None
 
 
 def make_studio(
@@ -60,6 +62,7 @@ def make_studio(
     progress: Callable[[int, int], None] | None = None,
     *,
     processes: int = 1,
+    split: str | None = None,
 ) -> Studio:
     """Makes the studio, or what is still missing of it.
 
@@ -75,6 +78,7 @@ def make_studio(
         video: also film the mannequin.
         progress: called with songs done and songs in all.
         processes: how many work at a time.
+        split: make all of it for this split, ``"test"`` for a benchmark; None lets the splits take turns.
 
     Raises:
         D2MError: for numbers out of range, a folder with another studio in it, or no space.
@@ -83,8 +87,8 @@ def make_studio(
         raise D2MError(f"songs of {seconds} s are not possible; choose 4 to 600 seconds")
     if songs < 1 or processes < 1:
         raise D2MError("a studio needs at least one song and one process")
-    studio = Studio(songs, dances_per_song, float(seconds), seed, video=video)
-    todo = [plan.song(i, dances_per_song, seed) for i in range(songs)]
+    studio = Studio(songs, dances_per_song, float(seconds), seed, video=video, split=split)
+    todo = [plan.song(i, dances_per_song, seed, split) for i in range(songs)]
     out = Path(out_dir)
     claim(out, studio)
     with file_log(out / "make.log") as log:
@@ -108,10 +112,13 @@ def claim(out: Path, studio: Studio, layout: str = "aist") -> None:
     wanted = {"format": FORMAT, "seed": studio.seed, "seconds": studio.seconds, "sample_rate": studio.sample_rate}
     if layout != "aist":
         wanted["layout"] = layout
+    if studio.split is not None:
+        wanted["split"] = studio.split
     if manifest.exists():
         try:
             found = json.loads(manifest.read_text())
-            same = {key: found.get(key) for key in {**wanted, "layout": None}} == {"layout": None, **wanted}
+            optional = {"layout": None, "split": None}
+            same = {key: found.get(key) for key in {**optional, **wanted}} == {**optional, **wanted}
         except (OSError, ValueError, AttributeError):
             same = False
         if not same:
@@ -226,6 +233,8 @@ def _write_index(out: Path, songs: list[plan.Song], studio: Studio) -> None:
         "songs": len({aist.AistName.parse(n).music for n in names}),
         "sequences": {part: len(members) for part, members in splits.items()},
     }
+    if studio.split is not None:
+        manifest["split"] = studio.split
     aist.write_text(out / "manifest.json", json.dumps(manifest, indent=1) + "\n")
 
 

@@ -1,0 +1,179 @@
+"""``d2m benchmark``: systems and baselines on a data set, every metric, one report."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+
+from d2m.cli.console import complain
+
+app = typer.Typer(help="Measure systems on a data set beside baselines.", no_args_is_help=True)
+
+_Out = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the report; a run goes on there.")]
+_Weights = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option(
+        metavar="SYSTEM",
+        help="studio, jukebox-high, jukebox-low, symbolic, or NAME=FILE,FILE (a generator, a D2M-GAN); repeatable. "
+        "Default: the four.",
+    ),
+]
+_Segment = Annotated[float, typer.Option(help="Seconds that are scored at a time; 2 is D2M-GAN's.")]
+_Split = Annotated[str, typer.Option(help="train, val or test.")]
+_Limit = Annotated[Optional[int], typer.Option(min=1, help="At most so many dances, spread evenly.")]  # noqa: UP045
+_Genre = Annotated[str, typer.Option(help="given (the data's, as D2M-GAN gets it) or auto (chosen from the dance).")]
+_Judge = Annotated[Optional[str], typer.Option(metavar="NAME|FILE", help="Genre network; the shipped one.")]  # noqa: UP045
+_Visual = Annotated[Optional[Path], typer.Option(metavar="DIR", help="Picture features (d2m features).")]  # noqa: UP045
+_Seed = Annotated[int, typer.Option(min=0, help="Every random choice follows from it.")]
+_Processes = Annotated[int, typer.Option(min=1, help="Processes at a time; the figures are the same.")]
+_Keep = Annotated[bool, typer.Option("--keep", help="Also write all music to audio/ in the folder.")]
+_Rows = Annotated[Optional[list[str]], typer.Option("--row", metavar="KEY", help="Only these rows; repeatable.")]  # noqa: UP045
+_Json = Annotated[bool, typer.Option("--json", help="Print the report as one JSON object on stdout.")]
+
+
+@app.callback()
+def _group() -> None:
+    """Measure systems on a data set beside baselines that expose a metric, and what others have published."""
+
+
+@app.command()
+def aist(
+    data: Annotated[Path, typer.Option(metavar="DIR", help="AIST++, raw or prepared.")],
+    out: _Out,
+    weights: _Weights = None,
+    segment: _Segment = 6.0,
+    split: _Split = "test",
+    limit: _Limit = None,
+    genre: _Genre = "given",
+    genre_weights: _Judge = None,
+    visual: _Visual = None,
+    seed: _Seed = 0,
+    processes: _Processes = 1,
+    keep: _Keep = False,
+    row: _Rows = None,
+    as_json: _Json = False,
+) -> None:
+    """On AIST++."""
+    _run("aist", data, out, as_json, _given(locals()))
+
+
+@app.command()
+def tiktok(
+    data: Annotated[Path, typer.Option(metavar="DIR", help="TikTok Dance-Music, raw or prepared.")],
+    out: _Out,
+    weights: _Weights = None,
+    segment: _Segment = 6.0,
+    split: _Split = "test",
+    limit: _Limit = None,
+    genre: _Genre = "given",
+    genre_weights: _Judge = None,
+    visual: _Visual = None,
+    seed: _Seed = 0,
+    processes: _Processes = 1,
+    keep: _Keep = False,
+    row: _Rows = None,
+    as_json: _Json = False,
+) -> None:
+    """On the TikTok Dance-Music data."""
+    _run("tiktok", data, out, as_json, _given(locals()))
+
+
+@app.command()
+def studio(
+    out: _Out,
+    data: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(metavar="DIR", help="A studio; without one it is made in the report's folder."),
+    ] = None,
+    songs: Annotated[int, typer.Option(min=1, help="Songs of a new studio; the ten genres take turns.")] = 10,
+    dances: Annotated[int, typer.Option(min=1, max=15, help="Dances to each song of a new studio.")] = 1,
+    seconds: Annotated[float, typer.Option(help="Length of each song of a new studio.")] = 24.0,
+    studio_seed: Annotated[int, typer.Option(min=0, help="Of a new studio.")] = 20_000,
+    weights: _Weights = None,
+    segment: _Segment = 6.0,
+    split: _Split = "test",
+    limit: _Limit = None,
+    genre: _Genre = "given",
+    genre_weights: _Judge = None,
+    visual: _Visual = None,
+    seed: _Seed = 0,
+    processes: _Processes = 1,
+    keep: _Keep = False,
+    row: _Rows = None,
+    as_json: _Json = False,
+) -> None:
+    """On synthetic dances whose true beats are known; without --data from nothing."""
+    from d2m.evaluation.benchmark.studio import make_test_studio
+
+    given = _given({name: value for name, value in locals().items() if name not in ("songs", "dances", "seconds")})
+    if data is None:
+        data = out / "studio"
+        with _bar("songs") as tell:
+            make_test_studio(data, songs, dances, seconds, studio_seed, processes, tell)
+    _run("studio", data, out, as_json, given)
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    """The command's options as :func:`d2m.evaluation.benchmark.run.benchmark` takes them."""
+    names = ("segment", "split", "limit", "genre", "genre_weights", "visual", "seed", "processes", "keep")
+    given = {name: values[name] for name in names} | {"only": values["row"] or None}
+    return given | ({"systems": values["weights"]} if values["weights"] else {})
+
+
+def _run(kind: str, data: Path, out: Path, as_json: bool, given: dict[str, Any]) -> None:
+    from d2m.evaluation.benchmark.run import benchmark
+
+    with _bar("pieces of music") as tell:
+        report = benchmark(kind, data, out, command=_command(), progress=tell, **given)
+    finish(report, out, as_json)
+
+
+def finish(report: dict[str, Any], out: Path, as_json: bool) -> None:
+    """Tells what came of it; exit status 1 if something could not be measured."""
+    import json
+
+    from d2m.evaluation.benchmark.report import failures, number
+
+    if as_json:
+        typer.echo(json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False))
+    else:
+        for line in report["rows"]:
+            beats = line["beats"]
+            aligned = ((line["alignment"] or {}).get("beats") or {}).get("beat_align")
+            excess = "undefined" if aligned is None else f"{aligned['excess']:+.3f}"
+            typer.echo(
+                f"{line['title']:<48} hit {number(beats['d2m_hit'])}  beat F {number(beats['beat_f'])}  fit {excess}"
+            )
+        typer.echo(f"{report['segments']} segments of {report['sequences']} dances: {out / 'report.html'}")
+    for line in failures(report):
+        complain(f"error: {line}")
+    if report["failed"]:
+        raise typer.Exit(1)
+
+
+def _command() -> str:
+    """The command line for the record, without machine paths of the program."""
+    import shlex
+    import sys
+
+    return " ".join(["d2m", *map(shlex.quote, sys.argv[1:])]) if Path(sys.argv[0]).name in ("d2m", "main.py") else ""
+
+
+@contextlib.contextmanager
+def _bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on stderr, if that is a terminal; yields what to call with (done, of how many)."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda done, total: None
+        return
+    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,61 @@
+"""Music that knows nothing of music, at 22,050 Hz: what a metric gives it, the metric gives away."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from d2m.errors import D2MError
+from d2m.evaluation.recordings import SAMPLE_RATE
+
+#: The wrong metronome's tempo over the right one: no simple multiple.
+WRONG = 1.23
+#: A click: hertz, seconds until it has fallen to a third, and its peak.
+_PITCH, _DECAY, _PEAK = 1500.0, 0.012, 0.7
+
+
+def clicks(times: np.ndarray, samples: int) -> np.ndarray:
+    """float32 (samples,): a short tone at each of the times (seconds) within."""
+    sound = np.zeros(samples)
+    time = np.arange(round(0.08 * SAMPLE_RATE)) / SAMPLE_RATE
+    click = _PEAK * np.sin(2 * np.pi * _PITCH * time) * np.exp(-time / _DECAY)
+    for start in np.rint(np.asarray(times) * SAMPLE_RATE).astype(int):
+        if 0 <= start < samples:
+            end = min(samples, start + len(click))
+            sound[start:end] += click[: end - start]
+    return np.clip(sound, -1, 1).astype(np.float32)
+
+
+def metronome(beats: np.ndarray, samples: int, which: str) -> np.ndarray:
+    """A metronome for music with these beats (seconds, rising).
+
+    Args:
+        beats: of the original.
+        samples: length.
+        which: ``"metronome"`` on every beat, ``"metronome-late"`` half-way to the next (and half a beat before the
+            first), ``"metronome-wrong"`` at :data:`WRONG` times the tempo through the first beat.
+
+    Raises:
+        D2MError: if there are fewer than two beats.
+    """
+    if len(beats) < 2:
+        raise D2MError("the original has no beats that a metronome could beat")
+    if which == "metronome":
+        return clicks(beats, samples)
+    period = float(np.median(np.diff(beats)))
+    if which == "metronome-late":
+        middle = (beats[:-1] + beats[1:]) / 2
+        return clicks(np.concatenate([[beats[0] - period / 2], middle, [beats[-1] + period / 2]]), samples)
+    step = period / WRONG
+    first = beats[0] - step * np.floor(beats[0] / step)
+    return clicks(np.arange(first, samples / SAMPLE_RATE, step), samples)
+
+
+def noise(original: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """float32 (T,): white noise with the power of the original (T,)."""
+    power = float(np.sqrt(np.mean(np.square(original, dtype=np.float64))))
+    return np.clip(power * rng.standard_normal(len(original)), -1, 1).astype(np.float32)
+
+
+def fitted(music: np.ndarray, samples: int) -> np.ndarray:
+    """Music cut to a length, or begun again from its start until it is reached."""
+    return np.resize(music, samples).astype(np.float32)

@@ -1,0 +1,188 @@
+"""Every metric of one piece of music for one scene, as plain values that a summary can be made of.
+
+Beats, sound and genre are measured segment by segment, as papers do; fit to the dancer over the whole scene, where
+there are more beats to tell chance from.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from d2m.errors import D2MError
+from d2m.evaluation.alignment_report import judge_music
+from d2m.evaluation.beat_report import score_pair
+from d2m.evaluation.beats import beat_f_measure
+from d2m.evaluation.embeddings import embed_checked, load
+from d2m.evaluation.fidelity import (
+    log_mel_l1,
+    onset_correlation,
+    scale_invariant_ratio,
+    signal_to_noise,
+    stft_distance,
+)
+from d2m.evaluation.fidelity_report import check
+from d2m.evaluation.heard import Heard, hear
+from d2m.evaluation.recordings import SAMPLE_RATE, SILENCE, Recording
+
+from .players import Played
+from .stage import Stage
+
+#: Distances of a reconstruction from its original.
+PAIRED: tuple[str, ...] = (
+    "log_mel_l1", "stft_convergence", "stft_log_magnitude", "onset_correlation", "snr_db", "si_sdr_db",
+)  # fmt: skip
+#: Seconds that an embedding's window has at least; shorter segments are not embedded.
+SHORTEST_WINDOW, USUAL_WINDOW = 2.0, 2.98
+
+
+@dataclass(frozen=True)
+class Original:
+    """The original of a scene as listeners hear it.
+
+    Attributes:
+        whole: of the scene.
+        segments: of each segment.
+        seconds: of a segment.
+    """
+
+    whole: Heard
+    segments: tuple[Heard, ...]
+    seconds: float
+
+    @classmethod
+    def of(cls, stage: Stage, seconds: float) -> Original:
+        """Raises D2MError if the scene is shorter than a segment."""
+        parts = cut(stage.music[None], SAMPLE_RATE, seconds, stage.dance.duration)
+        if not parts:
+            raise D2MError(
+                f"{stage.scene.name}: {stage.dance.duration:.2f} s are shorter than a segment of {seconds:g} s"
+            )
+        return cls(hear(stage.music), tuple(hear(part[0]) for part in parts), seconds)
+
+
+def cut(waveform: np.ndarray, rate: int, seconds: float, duration: float) -> list[np.ndarray]:
+    """The whole segments of (channels, T); the last may lack the few samples that rounding takes."""
+    count = int(duration / seconds + 1e-3)
+    edges = [round(i * seconds * rate) for i in range(count + 1)]
+    return [waveform[:, start:end] for start, end in zip(edges[:-1], edges[1:], strict=True)]
+
+
+def measure(
+    stage: Stage, original: Original, played: Played, paired: bool, genre_weights: str | None
+) -> dict[str, Any]:
+    """Scores of one piece of music.
+
+    Args:
+        stage: the scene.
+        original: its music as heard.
+        played: the music.
+        paired: whether it is to be the original again, sample by sample.
+        genre_weights: name or file of a genre network, or None without one.
+
+    Returns:
+        Plain JSON values: ``duration``, ``seconds`` of processor time it took, ``segments``, ``alignment``, ``details``.
+    """
+    whole = Recording(Path(stage.scene.name), played.waveform, played.sample_rate)
+    mono = whole.mono()
+    heard = hear(mono)
+    pieces = cut(played.waveform, played.sample_rate, original.seconds, stage.dance.duration)
+    return {
+        "duration": stage.dance.duration,
+        "seconds": played.seconds,
+        "details": played.details,
+        "segments": [
+            _segment(stage, original, index, piece, played.sample_rate, paired, genre_weights)
+            for index, piece in enumerate(pieces)
+        ],
+        "alignment": _alignment(stage, heard),
+    }
+
+
+def _segment(
+    stage: Stage, original: Original, index: int, piece: np.ndarray, rate: int, paired: bool, genre_weights: str | None
+) -> dict[str, Any]:
+    start, seconds = index * original.seconds, original.seconds
+    mono = Recording(Path(stage.scene.name), piece, rate).mono()
+    heard = hear(mono)
+    checks = check(piece, rate)
+    silent = float(np.abs(piece).max()) < SILENCE
+    true = None
+    if stage.true_beats is not None:
+        inside = stage.true_beats[(stage.true_beats >= start) & (stage.true_beats < start + seconds)] - start
+        true = beat_f_measure(inside, heard.beats) if len(inside) else None
+    pairs = None
+    if paired:
+        real = stage.music[round(start * SAMPLE_RATE) : round((start + seconds) * SAMPLE_RATE)]
+        pairs = _distances(mono, real)
+    return {
+        "start": start,
+        "beats": score_pair(original.segments[index], heard),
+        "true_beat_f": true,
+        "checks": checks,
+        "genre": None if silent or genre_weights is None else _genre(piece, rate, genre_weights),
+        "vectors": None if silent else _vectors(mono, seconds),
+        "pairs": pairs,
+    }
+
+
+def _alignment(stage: Stage, heard: Heard) -> dict[str, Any] | None:
+    """Fit to the dancer; a score of music without onsets, or beats, is undefined, and no 0."""
+    report = judge_music(stage.watched, heard)
+    found: dict[str, Any] = {"judge": report["judge"], "motion_beats": len(report["motion_beats"])}
+    for events, times in (("onsets", report["music_onsets"]), ("beats", report["music_beats"])):
+        scores = {name: row for name, row in report[events].items() if isinstance(row, dict)}
+        found[events] = scores if times else dict.fromkeys(scores)
+        found[f"aist_{events}"] = report["aist"][events] if report["aist"] is not None and times else None
+    return found
+
+
+def _distances(output: np.ndarray, original: np.ndarray) -> dict[str, float | None]:
+    stft = stft_distance(output, original, SAMPLE_RATE)
+    values = (
+        log_mel_l1(output, original, SAMPLE_RATE),
+        stft.convergence,
+        stft.log_magnitude,
+        onset_correlation(output, original, SAMPLE_RATE),
+        signal_to_noise(output, original, SAMPLE_RATE),
+        scale_invariant_ratio(output, original, SAMPLE_RATE),
+    )
+    return {name: float(v) if math.isfinite(v) else None for name, v in zip(PAIRED, values, strict=True)}
+
+
+def window_of(seconds: float) -> float | None:
+    """Seconds of the embedding's window for segments of that length; None where they are too short for any."""
+    if seconds < SHORTEST_WINDOW:
+        return None
+    return min(USUAL_WINDOW, seconds)
+
+
+def _vectors(mono: np.ndarray, seconds: float) -> list[list[float]] | None:
+    window = window_of(seconds)
+    if window is None:
+        return None
+    embedding = load("log-mel", None if window == USUAL_WINDOW else window)
+    try:
+        vectors = embed_checked(embedding, mono)
+    except D2MError:
+        # A segment of just the window's length may be a sample short.
+        return None
+    return [[float(f"{value:.6g}") for value in row] for row in vectors]
+
+
+@lru_cache(maxsize=2)
+def _judge(weights: str):
+    from d2m.evaluation.genre import load as load_judge
+
+    return load_judge(weights)
+
+
+def _genre(piece: np.ndarray, rate: int, weights: str) -> dict[str, int | None]:
+    judge = _judge(weights)
+    heard = judge.hear(piece, rate)
+    return {"heard": heard.genre, "nearest": judge.nearest(heard.embedding) if judge.net.config.songs else None}

@@ -1,0 +1,137 @@
+"""Who plays: the music of a row for a scene."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from d2m.errors import D2MError
+from d2m.evaluation.heard import Heard
+from d2m.evaluation.recordings import SAMPLE_RATE
+
+from .baselines import fitted, metronome, noise
+from .rows import SYSTEMS, Row
+from .scenes import Scene
+from .stage import Stage, read_music, steady
+
+
+@dataclass(frozen=True)
+class Played:
+    """Music for a scene.
+
+    Attributes:
+        waveform: float32 (channels, T).
+        sample_rate: hertz.
+        seconds: of processor time that making it took, all cores together, without loading weights; None for what is no
+            system. (A clock on the wall would tell how busy the machine is otherwise.)
+        details: where it comes from: plain values.
+    """
+
+    waveform: np.ndarray
+    sample_rate: int
+    seconds: float | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def play(row: Row, stage: Stage, heard: Heard, others: Sequence[Scene], seed: int) -> Played:
+    """The row's music.
+
+    Args:
+        row: which.
+        stage: the scene.
+        heard: the original as a listener hears it.
+        others: scenes to other music, the first of which that can be read stands in for a shuffled original.
+        seed: of the music and of the noise.
+
+    Raises:
+        D2MError: if it cannot be made.
+    """
+    if row.kind == "reference":
+        return Played(stage.music[None], SAMPLE_RATE)
+    if row.kind == "reconstruction":
+        return _reconstruct(row.key, stage.music)
+    if row.kind == "system":
+        return _compose(row.weights, stage, seed)
+    return _baseline(row.key, stage, heard, others, seed)
+
+
+def _baseline(key: str, stage: Stage, heard: Heard, others: Sequence[Scene], seed: int) -> Played:
+    samples = len(stage.music)
+    if key == "silence":
+        return Played(np.zeros((1, samples), np.float32), SAMPLE_RATE)
+    if key == "noise":
+        rng = np.random.default_rng([seed, zlib.crc32(stage.scene.name.encode())])
+        return Played(noise(stage.music, rng)[None], SAMPLE_RATE)
+    if key == "shuffled":
+        return _shuffled(stage, others)
+    known = stage.true_beats is not None
+    beats = stage.true_beats if stage.true_beats is not None else heard.beats
+    details = {"beats": "those the music was written on" if known else "tracked in the original"}
+    return Played(metronome(beats, samples, key)[None], SAMPLE_RATE, None, details)
+
+
+def _shuffled(stage: Stage, others: Sequence[Scene]) -> Played:
+    trouble = "the data hold no other music"
+    for other in others:
+        try:
+            music = read_music(other)
+        except D2MError as error:
+            trouble = str(error)
+            continue
+        return Played(fitted(music, len(stage.music))[None], SAMPLE_RATE, None, {"music": other.name})
+    raise D2MError(f"no other music to play: {trouble}")
+
+
+def _compose(weights: tuple[str, ...], stage: Stage, seed: int) -> Played:
+    from d2m.engines.d2m_gan import D2MGanEngine
+
+    engine, dance = _engine(weights), stage.dance
+    if isinstance(engine, D2MGanEngine):
+        if stage.keypoints is not None:
+            dance = replace(dance, motion=stage.keypoints)
+        if engine.model.config.modality != "motion" and dance.visual is None:
+            raise D2MError("this D2M-GAN needs picture features of the data; give their folder with --visual")
+    began = time.process_time()
+    music = engine.compose(dance, seed=seed)
+    took = time.process_time() - began
+    details = {"genre": dance.genre, "grid": steady(dance.grid), "weights": list(engine.weights)}
+    return Played(np.asarray(music.waveform, np.float32), music.sample_rate, took, details)
+
+
+@lru_cache(maxsize=8)
+def _engine(weights: tuple[str, ...]):
+    from d2m import engines
+
+    if len(weights) == 1 and weights[0] in SYSTEMS:
+        return engines.load(**SYSTEMS[weights[0]][1])
+    return engines.load("vq", weights=list(weights))
+
+
+def _reconstruct(key: str, music: np.ndarray) -> Played:
+    import torch
+
+    codec = _codec(key)
+    began = time.process_time()
+    with torch.no_grad():
+        padded = np.pad(music, (0, -len(music) % codec.hop))
+        waveform = codec.decode(codec.encode(torch.from_numpy(padded)[None]))[0, : len(music)].float().numpy()
+    return Played(waveform[None], SAMPLE_RATE, time.process_time() - began)
+
+
+@lru_cache(maxsize=3)
+def _codec(key: str):
+    """A codec of :data:`~d2m.evaluation.benchmark.rows.RECONSTRUCTIONS`, with the shipped weights."""
+    if key == "vq-spectral":
+        from d2m import codec
+
+        return codec.load("studio-codec").eval()
+    from d2m import jukebox, weights
+
+    vqvae = jukebox.load(weights.find("studio-vqvae", "jukebox-vqvae")[0])
+    return jukebox.JukeboxCodec(vqvae, key.rpartition("-")[2]).eval()

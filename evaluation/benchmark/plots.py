@@ -1,0 +1,80 @@
+"""Pictures of the table: PNG files as bytes."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+#: Colours of the kinds of rows.
+_COLOURS = {"reference": "#333333", "reconstruction": "#8a8a8a", "system": "#1f77b4", "baseline": "#d98c3f"}
+
+
+def all_plots(lines: list[dict[str, Any]]) -> dict[str, bytes]:
+    """Name -> PNG, of those pictures for which there is something to show."""
+    drawn = {"beats": _beats(lines), "alignment": _alignment(lines), "fidelity": _fidelity(lines)}
+    return {name: png for name, png in drawn.items() if png is not None}
+
+
+def _beats(lines: list[dict[str, Any]]) -> bytes | None:
+    """The published scores beside the strict ones: how much a metric tells the rows apart."""
+    panels = [
+        ("D2M-GAN's hit", lambda line: (line["beats"]["d2m_hit"], None)),
+        ("LORIS's F1", lambda line: (line["beats"]["f1"], None)),
+        ("onset F, 70 ms", lambda line: (line["beats"]["onset_f"], line["intervals"]["onset_f"])),
+        ("beat F, 70 ms", lambda line: (line["beats"]["beat_f"], line["intervals"]["beat_f"])),
+    ]
+    return _bars(lines, panels, (0, 1.02))
+
+
+def _alignment(lines: list[dict[str, Any]]) -> bytes | None:
+    def panel(score: str) -> Callable[[dict[str, Any]], tuple[float | None, list[float] | None]]:
+        def value(line: dict[str, Any]) -> tuple[float | None, list[float] | None]:
+            found = (line["alignment"] or {"beats": {}})["beats"].get(score)
+            return (None, None) if found is None else (found["excess"], found["interval"])
+
+        return value
+
+    panels = [
+        ("beats: beat-align score over chance", panel("beat_align")),
+        ("beats: hit rate at 70 ms over chance", panel("hit_rate")),
+    ]
+    return _bars(lines, panels, None)
+
+
+def _fidelity(lines: list[dict[str, Any]]) -> bytes | None:
+    def value(line: dict[str, Any]) -> tuple[float | None, None]:
+        return (line["fidelity"] or {}).get("frechet"), None
+
+    return _bars(lines, [("Fréchet distance a value (log-mel embedding)", value)], None, log=True)
+
+
+def _bars(lines, panels, limits: tuple[float, float] | None, log: bool = False) -> bytes | None:
+    from matplotlib.figure import Figure
+
+    values = [[value(line) for line in lines] for _, value in panels]
+    if all(mean is None for row in values for mean, _ in row):
+        return None
+    figure = Figure(figsize=(4.6 + 2.4 * len(panels), 0.8 + 0.3 * len(lines)), layout="constrained")
+    axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    places = range(len(lines))
+    for axis, (title, _), row in zip(axes, panels, values, strict=True):
+        for place, line, (mean, interval) in zip(places, lines, row, strict=True):
+            if mean is None:
+                axis.text(0.02, place, "undefined", va="center", fontsize=7, transform=axis.get_yaxis_transform())
+                continue
+            axis.barh(place, mean, color=_COLOURS[line["kind"]], height=0.7)
+            if interval is not None:
+                axis.plot(interval, [place, place], color="black", linewidth=1.2)
+        axis.set_title(title, fontsize=9)
+        axis.tick_params(labelsize=8)
+        axis.axvline(0, color="black", linewidth=0.6)
+        if log:
+            axis.set_xscale("log")
+        if limits is not None:
+            axis.set_xlim(*limits)
+    axes[0].set_yticks(list(places), [line["title"] for line in lines])
+    axes[0].invert_yaxis()
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()

@@ -1,0 +1,80 @@
+"""Figures that others have published, with where they were found.
+
+Only what was read in a source that can be named stands here; percentages became shares. The tables of D2M-GAN's own
+paper (arXiv:2204.00604) and of LORIS's (arXiv:2305.01319) could not be read where this was written, so of the first
+there is what UniMuMo's authors quote under the same protocol, and of the second what GACA-DiT's authors report for
+it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+UNIMUMO = (
+    "UniMuMo (Yang et al., AAAI 2025, arXiv:2410.04534), table 2, as transcribed in github.com/ZeyuLing/Motius, "
+    "docs/leaderboards/hf_space_dance_to_music/dance_to_music_results.json: 86 segments of 2 s, D2M-GAN's script"
+)
+GACA = (
+    "GACA-DiT (Wang et al., Interspeech 2026, doi:10.21437/Interspeech.2026-2348), main table, as quoted in two public "
+    "reviews of it: 5 s at 44.1 kHz, LORIS's scores"
+)
+
+
+@dataclass(frozen=True)
+class Published:
+    """A row of somebody else's table.
+
+    Attributes:
+        title: of the method.
+        data: ``"aist"`` or ``"tiktok"``.
+        seconds: of the segments that were scored.
+        scores: keys as in :func:`d2m.evaluation.beat_report.mean_scores`, shares.
+        source: where they stand.
+    """
+
+    title: str
+    data: str
+    seconds: float
+    scores: dict[str, float]
+    source: str
+
+    def plain(self) -> dict[str, Any]:
+        """For the report's JSON."""
+        return {
+            "title": self.title, "data": self.data, "seconds": self.seconds, "scores": self.scores,
+            "source": self.source, "as_published": True,
+        }  # fmt: skip
+
+
+def _unimumo(title: str, coverage: float, hit: float) -> Published:
+    return Published(title, "aist", 2.0, {"d2m_coverage": coverage, "d2m_hit": hit}, UNIMUMO)
+
+
+def _gaca(title: str, data: str, bcs: float, bhs: float, f1: float, csd: float | None = None) -> Published:
+    scores = {"bcs": bcs, "bhs": bhs, "f1": f1} | ({} if csd is None else {"csd": csd})
+    return Published(title, data, 5.0, scores, GACA)
+
+
+PUBLISHED: tuple[Published, ...] = (
+    _unimumo("Foley Music", 0.741, 0.694),
+    _unimumo("Dance2Music", 0.835, 0.824),
+    _unimumo("CMT", 0.855, 0.835),
+    _unimumo("D2M-GAN", 0.882, 0.847),
+    _unimumo("CDCD", 0.939, 0.907),
+    _unimumo("UniMuMo", 0.930, 0.884),
+    _gaca("D2M-GAN", "aist", 0.8909, 0.8895, 0.8884, 0.1405),
+    _gaca("CDCD", "aist", 0.9218, 0.8050, 0.8495),
+    _gaca("LORIS", "aist", 0.9213, 0.9171, 0.9205),
+    _gaca("MotionComposer", "aist", 0.9584, 0.9509, 0.9645, 0.0989),
+    _gaca("GACA-DiT", "aist", 0.9813, 0.9872, 0.9847, 0.0815),
+    _gaca("D2M-GAN", "tiktok", 0.8255, 0.8707, 0.8422),
+    _gaca("MotionComposer", "tiktok", 0.8909, 0.9002, 0.8950),
+    _gaca("GACA-DiT", "tiktok", 0.9155, 0.9173, 0.9121),
+)
+
+
+def published_for(kind: str) -> tuple[Published, ...]:
+    """What stands beside a benchmark: of TikTok its own figures, of AIST++ and of a studio (which imitates it)
+    AIST++'s."""
+    return tuple(row for row in PUBLISHED if row.data == ("tiktok" if kind == "tiktok" else "aist"))

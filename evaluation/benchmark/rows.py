@@ -1,0 +1,124 @@
+"""What stands in the table: the original, reconstructions, systems, and baselines that expose a metric."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from d2m.errors import D2MError
+
+#: Named systems: name -> (title, arguments of :func:`d2m.engines.load`).
+SYSTEMS: dict[str, tuple[str, dict[str, str]]] = {
+    "studio": ("ours, vq engine, spectral codec", {"name": "vq", "codec": "spectral"}),
+    "jukebox-high": ("ours, vq engine, JukeBox codec, high", {"name": "vq", "codec": "jukebox", "level": "high"}),
+    "jukebox-low": ("ours, vq engine, JukeBox codec, low", {"name": "vq", "codec": "jukebox", "level": "low"}),
+    "symbolic": ("ours, symbolic engine", {"name": "symbolic"}),
+}
+RECONSTRUCTIONS: dict[str, str] = {
+    "vq-spectral": "original through the spectral codec",
+    "vq-jukebox-high": "original through the JukeBox VQ-VAE, high (hop 128)",
+    "vq-jukebox-low": "original through the JukeBox VQ-VAE, low (hop 32)",
+}
+#: Baselines: key -> (title, what exactly is heard).
+BASELINES: dict[str, tuple[str, str]] = {
+    "shuffled": ("shuffled originals", "the original music of another dance, another song, from its start"),
+    "metronome": ("metronome on the beat", "a click on every beat of the original: right tempo, right phase"),
+    "metronome-late": (
+        "metronome, half a beat late",
+        "a click half-way between the beats of the original: right tempo, wrong phase",
+    ),
+    "metronome-wrong": (
+        "metronome, wrong tempo",
+        "clicks at 1.23 times the original's tempo, steady, one of them on its first beat",
+    ),
+    "noise": ("white noise", "Gaussian noise with the power of the original"),
+    "silence": ("silence", "no sound"),
+}  # fmt: skip
+#: Systems measured when none is named.
+DEFAULT_SYSTEMS: tuple[str, ...] = ("studio", "jukebox-high", "jukebox-low", "symbolic")
+REFERENCE = "ground-truth"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    Attributes:
+        key: names its files; letters, digits, dots and dashes.
+        title: as readers see it.
+        kind: ``"reference"``, ``"reconstruction"``, ``"system"`` or ``"baseline"``.
+        weights: of a system: its name in :data:`SYSTEMS`, or files.
+        fingerprint: changes whenever the weights do.
+        note: what exactly is heard.
+    """
+
+    key: str
+    title: str
+    kind: str
+    weights: tuple[str, ...] = ()
+    fingerprint: str = ""
+    note: str = ""
+
+
+def all_rows(systems: Sequence[str] = DEFAULT_SYSTEMS, only: Sequence[str] | None = None) -> tuple[Row, ...]:
+    """The rows of a benchmark in their order.
+
+    Args:
+        systems: what ``--weights`` takes: a name of :data:`SYSTEMS`, files of weights separated by commas, or
+            ``NAME=`` and files.
+        only: keys of the rows wanted besides the original; None for all.
+
+    Raises:
+        D2MError: if a system cannot be found, two have one name, or a row is asked for that does not exist.
+    """
+    rows = [Row(REFERENCE, "ground truth", "reference", note="the original music of the dance")]
+    rows += [Row(key, title, "reconstruction", (), _codec(key)) for key, title in RECONSTRUCTIONS.items()]
+    rows += [system_row(text) for text in systems]
+    rows += [Row(key, title, "baseline", note=note) for key, (title, note) in BASELINES.items()]
+    keys = [row.key for row in rows]
+    if twice := sorted({key for key in keys if keys.count(key) > 1}):
+        raise D2MError(f"two rows are called '{twice[0]}'; name one of them with --weights NAME=FILE")
+    if only is None:
+        return tuple(rows)
+    if missing := [key for key in only if key not in keys]:
+        raise D2MError(f"there is no row '{missing[0]}'; choose from {', '.join(keys)}")
+    return tuple(row for row in rows if row.key in {REFERENCE, *only})
+
+
+def system_row(text: str) -> Row:
+    """The row of one ``--weights``; see :func:`all_rows`."""
+    name, equals, files = text.partition("=")
+    if not equals and text in SYSTEMS:
+        return Row(text, SYSTEMS[text][0], "system", (text,), _system(text))
+    paths = tuple(part.strip() for part in (files if equals else text).split(",") if part.strip())
+    if not paths:
+        raise D2MError(f"--weights {text}: name files after the '='")
+    key = re.sub(r"[^A-Za-z0-9.-]+", "-", name if equals else Path(paths[0]).stem).strip("-.")
+    if not key:
+        raise D2MError(f"--weights {text}: the name needs a letter or a digit")
+    return Row(key, key, "system", paths, _digest(paths), note=", ".join(Path(path).name for path in paths))
+
+
+def _digest(names: Sequence[str]) -> str:
+    """Of the files that these names lead to."""
+    from d2m import weights
+    from d2m.weights.store import sha256_of
+
+    return sha256("".join(sha256_of(weights.find(name)[0]) for name in names).encode()).hexdigest()[:16]
+
+
+def _codec(key: str) -> str:
+    return _digest(["studio-codec" if key == "vq-spectral" else "studio-vqvae"])
+
+
+def _system(name: str) -> str:
+    if name == "symbolic":
+        from d2m.symbolic.synth import find_soundfont
+
+        font = find_soundfont(None)
+        return f"{font.name} {font.stat().st_size}"
+    used = ["studio-codec", "studio-generator"] + (["studio-vqvae"] if name.startswith("jukebox") else [])
+    return _digest(used)

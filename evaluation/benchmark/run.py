@@ -1,0 +1,175 @@
+"""One benchmark from a data folder to a report."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from d2m.datasets.jobs import file_log
+from d2m.errors import D2MError
+from d2m.version import __version__
+
+from .published import published_for
+from .report import write_report
+from .rows import DEFAULT_SYSTEMS, REFERENCE, Row, all_rows
+from .scenes import Scene, find_scenes
+from .table import summarise
+from .work import Outcome, Settings, run_all
+
+Progress = Callable[[int, int], None]
+#: The genre network that is looked for when none is named.
+GENRE = "studio-genre"
+
+
+def benchmark(
+    kind: str,
+    data: str | Path,
+    out: str | Path,
+    systems: Sequence[str] = DEFAULT_SYSTEMS,
+    *,
+    segment: float = 6.0,
+    split: str = "test",
+    limit: int | None = None,
+    genre: str = "given",
+    genre_weights: str | None = None,
+    visual: str | Path | None = None,
+    seed: int = 0,
+    processes: int = 1,
+    keep: bool = False,
+    only: Sequence[str] | None = None,
+    command: str = "",
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Measures systems and baselines on a data set, or goes on with what an earlier run has left.
+
+    Args:
+        kind: ``"aist"``, ``"tiktok"`` or ``"studio"``.
+        data: folder of the data set, raw or prepared.
+        out: folder of the report; ``results/`` in it is what a later run goes on from.
+        systems: see :func:`~d2m.evaluation.benchmark.rows.all_rows`.
+        segment: seconds that are scored at a time; music is made for whole sequences. 2 is D2M-GAN's protocol.
+        split, limit: see :func:`~d2m.evaluation.benchmark.scenes.find_scenes`.
+        genre: ``"given"``, or ``"auto"`` to have it chosen from the dance.
+        genre_weights: genre network to judge by; None takes the shipped one if there is one.
+        visual: folder of picture features of the videos.
+        seed: of everything random.
+        processes: how many work at a time.
+        keep: also write all music to ``audio/ROW/NAME.wav``.
+        only: keys of rows, besides the original.
+        command: for the record.
+        progress: called with pieces of music done and their number.
+
+    Returns:
+        The report, plain JSON values.
+
+    Raises:
+        D2MError: for settings or data that cannot be used, or if nothing at all could be measured.
+    """
+    check(segment, limit, genre, processes)
+    out = Path(out)
+    scenes = find_scenes(kind, data, split, limit)
+    rows = all_rows(systems, only)
+    judge, fingerprint = _genre_network(genre_weights)
+    folder = None if visual is None else Path(visual)
+    settings = Settings(segment, seed, genre, folder, judge, fingerprint, out / "audio" if keep else None)
+    make_folder(out)
+    with file_log(out / "benchmark.log") as log:
+        log.info("%s %s: %s", kind, data, settings)
+        outcome = run_all(scenes, rows, settings, out, processes, log, progress)
+        about = {
+            "kind": kind, "data": Path(data).name, "split": split, "segment": segment, "genre": genre, "seed": seed,
+            "limit": limit, "processes": processes, "genre_weights": judge, "visual": visual is not None,
+        }  # fmt: skip
+        report = compose_report(f"Benchmark: {kind}", scenes, rows, outcome, about, command)
+        write_report(report, out)
+        log.info("report written, %d failed", len(outcome.failed))
+    return report
+
+
+def check(segment: float, limit: int | None, genre: str, processes: int) -> None:
+    """Raises D2MError for settings out of range."""
+    if not 1 <= segment <= 600:
+        raise D2MError(f"a segment of {segment:g} s is not possible; choose 1 to 600")
+    if limit is not None and limit < 1 or processes < 1:
+        raise D2MError("a benchmark needs at least one sequence and one process")
+    if genre not in ("given", "auto"):
+        raise D2MError(f"genre is given or auto, not '{genre}'")
+
+
+def make_folder(out: Path) -> None:
+    """Raises D2MError if it cannot be written."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise D2MError(f"cannot write into {out}: {error.strerror or error}; choose another folder") from error
+
+
+def _genre_network(name: str | None) -> tuple[str | None, str]:
+    """The network to judge by and its fingerprint; a missing one is only an error where it was asked for."""
+    from d2m import weights
+    from d2m.weights.store import sha256_of
+
+    try:
+        path, _ = weights.find(name or GENRE, "genre")
+    except D2MError:
+        if name is not None:
+            raise
+        return None, ""
+    return name or GENRE, sha256_of(path)[:16]
+
+
+def compose_report(
+    title: str, scenes: Sequence[Scene], rows: Sequence[Row], outcome: Outcome, about: dict[str, Any], command: str
+) -> dict[str, Any]:
+    """The report of an outcome.
+
+    Raises:
+        D2MError: if not even the originals could be measured.
+    """
+    originals = outcome.results[REFERENCE]
+    if not originals:
+        first = outcome.failed[0]
+        raise D2MError(
+            f"nothing could be measured; the first of {len(outcome.failed)}: {first['name']}: {first['error']}"
+        )
+    known = any(scene.genre for scene in scenes)
+    if about["genre_weights"] is None:
+        note = "No genre weights: genre accuracy is undefined (train them with d2m train genre)."
+    else:
+        note = f"Genre network: {about['genre_weights']}." if known else "The data tell no genres."
+    judges = {"space": "low points of the joints' mean speed in space", "picture": "the same in the picture"}
+    judge = originals[0]["alignment"]["judge"]
+    remarks = []
+    if outcome.failed:
+        remarks.append(f"{len(outcome.failed)} could not be measured and are in no mean; they are named below.")
+    if any(scene.layout == "prepared" for scene in scenes) or judge == "picture":
+        remarks.append("The dancer is judged by the same motion that the engines see: fit to the dancer is flattering.")
+    return {
+        "title": title,
+        "command": command,
+        "settings": about,
+        "machine": {
+            "d2m": __version__,
+            "python": platform.python_version(),
+            "cores": os.cpu_count(),
+            "processor": platform.machine(),
+        },
+        "sequences": len(originals),
+        "segments": sum(len(result["segments"]) for result in originals),
+        "judge": judges[judge],
+        "genre_note": note,
+        "remarks": remarks,
+        "rows": summarise(rows, outcome.results, about["seed"]),
+        "published": [row.plain() for row in published_for(about["kind"])],
+        "failed": outcome.failed,
+        "results": {key: [_brief(r) for r in found] for key, found in outcome.results.items()},
+    }  # fmt: skip
+
+
+def _brief(result: dict[str, Any]) -> dict[str, Any]:
+    """A result without the embedding's vectors, which ``results/`` has."""
+    segments = [{key: value for key, value in s.items() if key != "vectors"} for s in result["segments"]]
+    return {**result, "segments": segments}

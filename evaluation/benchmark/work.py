@@ -1,0 +1,217 @@
+"""The benchmark's work: every row for every scene, in any number of processes, kept piece by piece.
+
+A result is a file of its own, ``results/ROW/NAME-KEY.json``, whose key depends on everything that it depends on: the
+scene's files, weights, settings, the version of the measurements. What is there is not made again; what fails leaves no
+file, is named, and tried again by the next run.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from d2m.datasets.atomic import whole_file
+from d2m.datasets.jobs import each
+from d2m.errors import D2MError
+from d2m.version import __version__
+
+from .rows import Row
+from .scenes import Scene, scene_files
+
+#: Raised whenever the same music would get other figures than before.
+FORMAT = 1
+#: Scenes to other music that are tried for a shuffled original.
+_CANDIDATES = 3
+_TROUBLE = (D2MError, ValueError, MemoryError, OSError, RuntimeError, ArithmeticError, IndexError, KeyError)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What figures depend on besides data and weights.
+
+    Attributes:
+        segment: seconds that are scored at a time.
+        seed: of the music, the noise and the shuffling.
+        genre: ``"given"`` or ``"auto"``, see :func:`~d2m.evaluation.benchmark.stage.read_stage`.
+        visual: folder of picture features of the videos, or None.
+        genre_weights: name or file of the genre network, or None where there is none.
+        genre_fingerprint: of that file.
+        keep: folder that the music is written to, or None.
+    """
+
+    segment: float = 6.0
+    seed: int = 0
+    genre: str = "given"
+    visual: Path | None = None
+    genre_weights: str | None = None
+    genre_fingerprint: str = ""
+    keep: Path | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of it.
+
+    Attributes:
+        results: for each row's key what :func:`~d2m.evaluation.benchmark.measure.measure` gave, with ``name``, ``music``
+            and ``genre`` of the scene, in the order of the scenes.
+        failed: ``name`` of the scene, ``row`` (None for all of them) and ``error`` of what could not be measured.
+        measured: pieces of music that were made now; the others were there.
+    """
+
+    results: dict[str, list[dict[str, Any]]]
+    failed: list[dict[str, Any]]
+    measured: int
+
+
+def run_all(
+    scenes: Sequence[Scene],
+    rows: Sequence[Row],
+    settings: Settings,
+    folder: Path,
+    processes: int,
+    log: logging.Logger,
+    progress: Callable[[int, int], None] | None = None,
+) -> Outcome:
+    """Measures what is not yet there.
+
+    Args:
+        scenes, rows: of the table.
+        settings: see there.
+        folder: that holds ``results/``.
+        processes: how many work at a time; the figures are the same, but for speed.
+        log: is told what is done.
+        progress: called with pieces of music done and their number.
+
+    Raises:
+        D2MError: if results cannot be written, or a process dies.
+    """
+    tell = progress or (lambda done, total: None)
+    others = {scene.name: others_for(scene, scenes, settings.seed) for scene in scenes}
+    places = {
+        scene.name: {row: _place(folder, scene, row, others[scene.name], settings) for row in rows} for scene in scenes
+    }
+    missing = {name: [(row, path) for row, path in table.items() if not _sound(path)] for name, table in places.items()}
+    total = len(scenes) * len(rows)
+    done = total - sum(map(len, missing.values()))
+    log.info("%d scenes, %d rows, %d of %d there already", len(scenes), len(rows), done, total)
+    tell(done, total)
+    threads = max(1, (os.cpu_count() or 1) // processes) if processes > 1 else 0
+    jobs = [(s, missing[s.name], others[s.name], settings, threads) for s in scenes if missing[s.name]]
+    failed, measured = [], 0
+    for name, good, bad in each(_measure_scene, jobs, processes):
+        done += len(missing[name])
+        measured += good
+        failed += [{"name": name, "row": row, "error": error} for row, error in bad]
+        log.info("%s: %d measured", name, good)
+        for row, error in bad:
+            log.info("%s, %s: failed: %s", name, row or "every row", error)
+        tell(done, total)
+    order = {scene.name: place for place, scene in enumerate(scenes)}
+    failed.sort(key=lambda failure: (order[failure["name"]], failure["row"] or ""))
+    results: dict[str, list[dict[str, Any]]] = {row.key: [] for row in rows}
+    for scene in scenes:
+        for row, path in places[scene.name].items():
+            if path.is_file():
+                results[row.key].append({"name": scene.name, "music": scene.music, "genre": scene.genre, **_read(path)})
+    return Outcome(results, failed, measured)
+
+
+def others_for(scene: Scene, scenes: Sequence[Scene], seed: int) -> tuple[Scene, ...]:
+    """Scenes to other music, drawn at random, for the shuffled original."""
+    candidates = [other for other in scenes if other.music != scene.music]
+    own = next(place for place, other in enumerate(scenes) if other.name == scene.name)
+    order = np.random.default_rng([seed, 5, own]).permutation(len(candidates))
+    return tuple(candidates[int(i)] for i in order[:_CANDIDATES])
+
+
+def _place(folder: Path, scene: Scene, row: Row, others: Sequence[Scene], settings: Settings) -> Path:
+    content: dict[str, Any] = {
+        "format": FORMAT, "version": __version__, "scene": scene.name, "files": _stamps(scene), "row": row.key,
+        "weights": row.fingerprint, "segment": settings.segment, "seed": settings.seed, "genre": settings.genre,
+        "visual": str(settings.visual or ""), "judge": settings.genre_fingerprint, "kept": settings.keep is not None,
+    }  # fmt: skip
+    if row.key == "shuffled":
+        content["others"] = [[other.name, _stamps(other)] for other in others]
+    digest = sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+    return folder / "results" / row.key / f"{scene.name}-{digest}.json"
+
+
+def _stamps(scene: Scene) -> list[list[Any]]:
+    return [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in scene_files(scene)]
+
+
+def _sound(path: Path) -> bool:
+    """Whether a result is there; a damaged one is made again."""
+    try:
+        return "segments" in json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError, TypeError):
+        return False
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _measure_scene(
+    scene: Scene, rows: list[tuple[Row, Path]], others: tuple[Scene, ...], settings: Settings, threads: int
+) -> tuple[str, int, list[tuple[str | None, str]]]:
+    """Makes and measures the rows that are missing; the number that worked, and what did not."""
+    import warnings
+
+    from .measure import Original, measure
+    from .players import play
+    from .stage import read_stage
+
+    if threads:
+        _be_a_worker(threads)
+    good, bad = 0, []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            stage = read_stage(scene, settings.genre, settings.visual)
+            original = Original.of(stage, settings.segment)
+        except _TROUBLE as error:
+            return scene.name, 0, [(None, _line(error))]
+        for row, path in rows:
+            try:
+                played = play(row, stage, original.whole, others, settings.seed)
+                found = measure(stage, original, played, row.kind == "reconstruction", settings.genre_weights)
+                text = json.dumps(found, allow_nan=False)
+            except _TROUBLE as error:
+                bad.append((row.key, _line(error)))
+                continue
+            # Outside: a full disk is no fault of the music, and stops the run.
+            if settings.keep is not None:
+                from d2m.media_write import write_wav
+
+                target = settings.keep / row.key / f"{scene.name}.wav"
+                target.parent.mkdir(parents=True, exist_ok=True)
+                write_wav(target, played.waveform, played.sample_rate)
+            with whole_file(path) as part:
+                part.write_text(text, encoding="utf-8")
+            good += 1
+    return scene.name, good, bad
+
+
+def _be_a_worker(threads: int) -> None:
+    """Share the cores, and end at once when the user interrupts: the parent tells them."""
+    import signal
+
+    import torch
+
+    torch.set_num_threads(threads)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _line(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if isinstance(error, D2MError) else f"{type(error).__name__}: {text}"
