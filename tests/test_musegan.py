@@ -330,6 +330,8 @@ def test_other_weights_and_forged_sizes_are_refused(tmp_path):
         ({"width": 16}, "does not fit"),
         ({"model": "quartet"}, "not usable"),
         ({"steps": "16"}, "not usable"),
+        ({"condition": 1.5}, "not usable"),
+        ({"condition": 5}, "not usable"),
         ({"depth": 3}, "unknown entry 'depth'"),
     ):
         weights.save_state(tmp_path / "w.safetensors", state, "musegan", SMALL.to_dict() | change)

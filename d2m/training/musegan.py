@@ -118,8 +118,12 @@ class MuseGanTask(Task):
         }
 
     def describe(self) -> dict[str, Any]:
-        """The settings of the run and the shape of the model."""
-        return describe(self.settings) | {f"model.{name}": value for name, value in asdict(self.config).items()}
+        """The settings of the run and the shape of the model.
+
+        From which step notes are heard is left out: that may be decided while a run goes on.
+        """
+        settings = {name: value for name, value in asdict(self.settings).items() if name != "binary_after"}
+        return describe(settings) | {f"model.{name}": value for name, value in asdict(self.config).items()}
 
     def state(self) -> dict[str, object]:
         """The shape of the model, for its export."""

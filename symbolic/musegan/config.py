@@ -67,8 +67,10 @@ class MuseGanConfig:
                 raise ValueError(f"{name} must be a whole number from 1 to {most}")
         if self.steps % BEATS or self.pitches % OCTAVE or self.lowest + self.pitches > 128:
             raise ValueError("steps must be a multiple of 4, pitches of 12 and within MIDI's 128")
-        if not -1 <= self.condition < self.tracks or self.prior not in (0, 1) or self.latent % 4 or self.width % 4:
-            raise ValueError("the given track, the prior, the latent size or the width is out of range")
+        if not isinstance(self.condition, int) or not -1 <= self.condition < self.tracks:
+            raise ValueError("the given track is -1 or the index of a track")
+        if self.prior not in (0, 1) or self.latent % 4 or self.width % 4:
+            raise ValueError("the prior is 0 or 1, and the latent size and the width are multiples of 4")
 
     @property
     def vector(self) -> int:
