@@ -86,7 +86,8 @@ def measure(
         genre_weights: name or file of a genre network, or None without one.
 
     Returns:
-        Plain JSON values: ``duration``, ``seconds`` of processor time it took, ``segments``, ``alignment``, ``details``.
+        Plain JSON values: ``duration``, ``seconds`` of processor time that it took, ``segments``, ``alignment``,
+        ``details``.
     """
     whole = Recording(Path(stage.scene.name), played.waveform, played.sample_rate)
     mono = whole.mono()

@@ -168,9 +168,8 @@ def _within(group: str, key: str, digits: int = 3) -> Callable[[dict[str, Any]],
 
 
 def _faults(row: dict[str, Any]) -> str:
-    found = [
-        f"{count} {fault.replace('_', '-')}" for fault, count in row["sound"].items() if fault in _FAULTS and count
-    ]
+    counts = {fault.replace("_", "-"): row["sound"][fault] for fault in FAULTS}
+    found = [f"{count} {fault}" for fault, count in counts.items() if count]
     return ", ".join(found) + f" of {row['segments']}" if found else "none"
 
 
@@ -223,7 +222,8 @@ PAIRS: tuple[Column, ...] = (
     ("SI-SDR, dB", _within("pairs", "si_sdr_db", 1)),
 )
 LEGEND: dict[str, str] = {
-    "coverage, hit": "D2M-GAN's script: whole seconds with an onset, generated over original, and in both over original",
+    "coverage, hit": "D2M-GAN's script: whole seconds with an onset, generated over original, and in both over "
+    "original",
     "BCS, CSD, BHS, HSD, F1": "LORIS's script: means and standard deviations of coverage and hit, harmonic mean of the "
     "means",
     "onset F, beat F": "F-measure at 70 ms against onsets, and tracked beats, of the original; 95 % over dances",

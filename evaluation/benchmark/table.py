@@ -112,7 +112,7 @@ def _excess(rows: list[dict[str, Any] | None], rng: np.random.Generator) -> dict
 
 
 def _genre(found: list[Result]) -> dict[str, Any] | None:
-    """Shares of the segments in the dance's genre, as the network hears them and by the nearest song it was trained on."""
+    """Shares of the segments in the dance's genre, as the network hears them and by the nearest song it learnt from."""
     codes = list(GENRES)
     pairs = [
         (codes.index(result["genre"]), segment["genre"])
@@ -166,9 +166,7 @@ def _fidelity(row: Row, found: list[Result], real: Embedded | None, scale, rng) 
             "excess": floor.excess / size,
             "interval": [value / size for value in floor.interval],
         },
-        "kernel": None
-        if kernel is None
-        else {"value": _finite(kernel.value), "interval": _finite_pair(kernel.interval)},
+        "kernel": of_kernel,
     }
 
 

@@ -61,8 +61,8 @@ class Outcome:
     """What came of it.
 
     Attributes:
-        results: for each row's key what :func:`~d2m.evaluation.benchmark.measure.measure` gave, with ``name``, ``music``
-            and ``genre`` of the scene, in the order of the scenes.
+        results: for each row's key what :func:`~d2m.evaluation.benchmark.measure.measure` gave, in the order of the
+            scenes, with ``name``, ``music`` and ``genre`` of the scene.
         failed: ``name`` of the scene, ``row`` (None for all of them) and ``error`` of what could not be measured.
         measured: pieces of music that were made now; the others were there.
     """
