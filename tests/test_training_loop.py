@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import torch
 from torch import nn
 
 from d2m.errors import D2MError
-from d2m.training.devices import make_fabric
+from d2m.training.devices import make_fabric, share_of
 from d2m.training.loop import LoopConfig, Task, train
 from d2m.training.monitor import Sample
 
@@ -182,3 +183,10 @@ def test_devices_that_are_not_there_are_one_clear_line(changes, message):
     settings = {"accelerator": "cpu", "devices": 1, "nodes": 1, "strategy": "auto", "precision": "32-true", **changes}
     with pytest.raises(D2MError, match=message):
         make_fabric(**settings)
+
+
+def test_a_batch_is_shared_evenly_or_not_at_all():
+    second = SimpleNamespace(world_size=2, global_rank=1)
+    assert share_of(6, second) == slice(3, 6)
+    with pytest.raises(D2MError, match="a batch of 3 cannot be shared by 2 devices"):
+        share_of(3, second)
