@@ -7,6 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from d2m.cli.train_bridge import bridge
 from d2m.cli.train_genre import genre
 from d2m.cli.train_musegan import musegan
 from d2m.cli.train_musicvae import musicvae
@@ -175,5 +176,6 @@ def generator(
 
 
 app.command()(with_run(genre))
+app.command()(with_run(bridge))
 app.command()(with_run(musegan))
 app.command()(with_run(musicvae))

@@ -1,0 +1,38 @@
+"""Bridge networks on disk: safetensors with the shape of the model in the header."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from d2m import weights
+from d2m.symbolic.bridge.composer import Composer, build
+from d2m.symbolic.bridge.config import BridgeConfig
+from d2m.weights.rebuild import rebuild
+
+if TYPE_CHECKING:
+    from torch import nn
+
+#: The kind written into weights files.
+KIND = "bridge"
+
+
+def load(name_or_path: str | Path = "studio-bridge") -> Composer:
+    """A trained network by the name of its weights or a file.
+
+    Raises:
+        D2MError: if there are no such weights, or they are another model's.
+    """
+    path, card = weights.find(name_or_path, KIND)
+    tensors, values = weights.load_state(path, KIND)
+    config = BridgeConfig.from_dict(values)
+    return Composer(rebuild(lambda _: build(config), {}, tensors, path), card.name if card else path.stem)
+
+
+def save(network: nn.Module, path: str | Path) -> None:
+    """Writes a network as safetensors in float16.
+
+    Raises:
+        D2MError: if the file cannot be written, or a value is not finite.
+    """
+    weights.save_state(path, network.state_dict(), KIND, network.config.to_dict())
