@@ -5,6 +5,7 @@
     python scripts/export_weights.py vqvae runs/vqvae --command "..." --scores vqvae.json "parameters=1.2e6"
     python scripts/export_weights.py decoder runs/decoder --command "first; second" --steps-before 8000
     python scripts/export_weights.py musegan runs/musegan/best.ckpt --command "..." --scores musegan.json
+    python scripts/export_weights.py genre runs/genre --command "..." --scores "accuracy=0.99"
     python scripts/export_weights.py d2m-gan runs/high/best.ckpt --command "..." --data "AIST++" --out high.safetensors
 
 writes d2m/weights/studio-codec.safetensors and .toml (studio-generator and studio-vqvae likewise). The run of `codec`
@@ -55,6 +56,13 @@ MODELS: dict[str, tuple[str, str, str, str]] = {
         "generator",
         "dilated ConvNeXt over the codec's frames; each part of a sketch is encoded alone with its instrument; motion, "
         "rhythm, vision, genre and noise are added, each optional",
+    ),
+    "genre": (
+        "studio-genre",
+        "genre",
+        "genre",
+        "VGG-like network on log-mel spectrograms: four stages of two 3 x 3 convolutions, embedding of 96 values, ten "
+        "genres; embeddings of the training set's songs to retrieve from",
     ),
     "vqvae": ("studio-vqvae", "jukebox-vqvae", "vqvae", VQVAE),
     "d2m-gan": (

@@ -83,3 +83,27 @@ def test_a_folder_without_genres_and_other_weights_are_refused(tmp_path):
         GenreTask(GenreTraining(tmp_path, tmp_path, 1))
     with pytest.raises(D2MError, match="genre"):
         genre.load("studio-codec")
+
+
+def test_recordings_are_judged_against_the_genre_their_names_tell(trained, tmp_path, capsys):
+    import json
+
+    from d2m.cli.main import main
+    from d2m.media_write import write_wav
+
+    for name, kind in (("a-gLO", 0), ("mKR2", 1), ("wrong_gKR_x", 0), ("nameless", 1)):
+        write_wav(tmp_path / f"{name}.wav", music(kind, 300)[None], 22050)
+    write_wav(tmp_path / "clip.d2m.wav", music(0, 301)[None], 22050)
+    (tmp_path / "clip.d2m.json").write_text('{"genre": "lock"}')
+    (tmp_path / "broken.wav").write_bytes(b"RIFF")
+    assert main(["evaluate", "genre", str(tmp_path), "--weights", str(trained[0]), "--json"]) == 1
+    found = capsys.readouterr()
+    report = json.loads(found.out)
+    assert "broken" in found.err
+    assert report["counted"] == 4
+    assert report["classification"] == report["retrieval"] == 0.75
+    truth = {row["name"]: row["genre"] for row in report["recordings"]}
+    assert truth == {"a-gLO": "lock", "mKR2": "krump", "wrong_gKR_x": "krump", "nameless": None, "clip": "lock"}
+    assert np.sum(report["confusion"]["counts"]) == 4
+    assert main(["evaluate", "genre", str(tmp_path), "--genre", "polka", "--weights", str(trained[0])]) == 1
+    assert "unknown genre 'polka'" in capsys.readouterr().err

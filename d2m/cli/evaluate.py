@@ -149,6 +149,44 @@ def fidelity(
     _end(report)
 
 
+@app.command()
+def genre(
+    music: Annotated[str, typer.Argument(metavar="FILE|DIR", help="Sound or video files.")],
+    genre: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of the dances; else the files' names or reports tell it.")
+    ] = None,
+    weights: Annotated[str, typer.Option(metavar="NAME|FILE", help="Of the genre network.")] = "studio-genre",
+    processes: _Processes = 1,
+    output: _Output = None,
+    as_json: _Json = False,
+) -> None:
+    """Does the music sound like the dance's genre?
+
+    The paper's genre accuracy, by the nearest song of the training set, and that of the classifier.
+    """
+    from d2m.evaluation.genre_report import evaluate_genre
+
+    with _bar("recordings") as tell:
+        report = evaluate_genre(music, genre, weights, processes, tell)
+    _finish(report, as_json, output)
+    if not as_json:
+        _tell_genre(report)
+    _end(report)
+
+
+def _tell_genre(report: dict[str, Any]) -> None:
+    for row in report["recordings"]:
+        typer.echo(
+            f"{row['name']}: {row['heard']} ({row['probability']:.0%}), nearest song {row['nearest']}, "
+            f"dance {row['genre'] or 'unknown'}"
+        )
+    if report["counted"]:
+        typer.echo(
+            f"accuracy over {report['counted']}: {report['retrieval']:.3f} by retrieval, "
+            f"{report['classification']:.3f} by classification (chance about 0.1)"
+        )
+
+
 def _tell_fidelity(report: dict[str, Any]) -> None:
     sets, space = report["sets"], report["embedding"]
     for side, count in sets.items():
