@@ -178,3 +178,12 @@ def test_installed_weights_are_listed_shown_and_checked(capsys):
 def test_unknown_weights_are_refused(capsys):
     assert main(["models", "show", "nothing"]) == 1
     assert "no weights called 'nothing'" in capsys.readouterr().err
+
+
+def test_a_reader_that_leaves_early_is_no_error():
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "d2m.cli.main", "--help"]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, timeout=60)
+    os.close(write)
+    assert done.stderr == b""

@@ -7,6 +7,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from typing import TextIO
 
 #: Read by MediaPipe's and TensorFlow Lite's native code when it is loaded.
 _QUIET = {"GLOG_minloglevel": "3", "TF_CPP_MIN_LOG_LEVEL": "3", "SVT_LOG": "0"}
@@ -50,8 +51,17 @@ def _moved(descriptor: int, name: str) -> Iterator[None]:
             yield
         finally:
             setattr(sys, name, stream)
-            moved.flush()
             os.dup2(copy, descriptor)
+            _flush(moved)
+
+
+def _flush(stream: TextIO) -> None:
+    """What is left goes nowhere when the reader has gone (``d2m ... | head``), also what closing would write."""
+    try:
+        stream.flush()
+    except BrokenPipeError:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), stream.fileno())
 
 
 @contextlib.contextmanager
