@@ -35,14 +35,16 @@ def list_models(as_json: _Json = False) -> None:
     if not cards:
         raise D2MError("no weights are installed; install d2m again")
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("name", "kind", "steps", "licence", "what it is", box=None, header_style="bold")
+    # Names are there to be typed: they are never cut short.
+    table = Table(Column("name", no_wrap=True), "kind", "steps", "licence", "what it is", box=None, header_style="bold")
     for card in cards:
         table.add_row(card.name, card.kind, f"{card.steps:,}", card.licence, card.architecture)
     console = Console()
     console.print(table)
-    others = Table("made by others", "here", "what it is", "licence", box=None, header_style="bold")
+    first = Column("made by others", no_wrap=True)
+    others = Table(first, "here", "what it is", "licence", box=None, header_style="bold")
     for entry in ENTRIES:
         here = "yes" if entry.present else "no, fetch" if entry.url else "no, by hand"
         others.add_row(entry.name, here, entry.what, entry.licence)
