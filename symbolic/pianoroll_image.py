@@ -24,13 +24,16 @@ _DRUM_NAMES = {
 _NOTE_NAMES = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
 
 
-def draw(roll: PianoRoll, path: str | Path, title: str | None = None) -> Path:
+def draw(
+    roll: PianoRoll, path: str | Path, title: str | None = None, shaded: tuple[float, float] | None = None
+) -> Path:
     """Write a picture (``.png``) of a roll, complete or not at all.
 
     Args:
         roll: of any length; it becomes wider with it, up to 60 inches.
         path: the file.
         title: over the picture; the roll's name and tempo if None.
+        shaded: first step, and the one after the last, of a stretch to set off.
 
     Raises:
         D2MError: if the file cannot be written.
@@ -50,6 +53,8 @@ def draw(roll: PianoRoll, path: str | Path, title: str | None = None) -> Path:
     axes = figure.subplots(len(TRACKS), 1, sharex=True, height_ratios=heights)
     for track, (panel, keys) in enumerate(zip(axes, rows, strict=True)):
         _panel(panel, roll, track, keys)
+        if shaded:
+            panel.axvspan(*shaded, color="#f2d16b", alpha=0.35, linewidth=0, zorder=0.5)
     axes[-1].set_xlabel("bar")
     axes[0].set_title(title or f"{roll.name or 'piano-roll'}  ·  {np.median(roll.tempo):.0f} bpm", loc="left")
     figure.tight_layout(h_pad=0.3)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from d2m.cli.console import complain
+from d2m.cli.symbolic_bridge import bridge, mixpoints
 from d2m.cli.symbolic_melodies import melodies
 from d2m.cli.symbolic_musegan import accompany, generate
 from d2m.errors import D2MError
@@ -256,3 +257,5 @@ def _print_json(content: dict[str, Any]) -> None:
 app.command()(generate)
 app.command()(accompany)
 app.command()(melodies)
+app.command()(mixpoints)
+app.command()(bridge)

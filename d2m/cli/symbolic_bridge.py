@@ -1,0 +1,177 @@
+"""``d2m symbolic mixpoints`` and ``bridge``: from one song into the next."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from d2m.errors import D2MError
+
+SongFile = Annotated[str, typer.Argument(metavar="A", help="The song that ends: MIDI (.mid) or piano-roll (.npz).")]
+NextFile = Annotated[str, typer.Argument(metavar="B", help="The song that begins.")]
+Method = Annotated[str, typer.Option(metavar="NAME", help="harmonic (ours), dtw or jsd (Smootify's), or random.")]
+Transpose = Annotated[
+    int, typer.Option(min=0, max=6, help="Semitones by which harmonic may move B either way; 0 leaves it alone.")
+]
+Seed = Annotated[int, typer.Option(min=0, help="Of the random method.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+
+def mixpoints(
+    a: SongFile,
+    b: NextFile,
+    method: Method = "harmonic",
+    top: Annotated[int, typer.Option(min=1, max=1000, help="How many, best first.")] = 5,
+    transpose: Transpose = 5,
+    seed: Seed = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Find bars of A after which bars of B may follow."""
+    songs = _read(a, b)
+    points = _search(*songs, method, top, transpose, seed)
+    found = [_about(*songs, point) for point in points]
+    if as_json:
+        typer.echo(json.dumps({"a": a, "b": b, "method": method, "mix_points": found}, indent=2))
+        return
+    typer.echo(f"{songs[0].name} ({len(songs[0])} bars) into {songs[1].name} ({len(songs[1])} bars), by {method}")
+    for entry in found:
+        moved = f", B {entry['transpose']:+d} semitones" if entry["transpose"] else ""
+        typer.echo(
+            f"after bar {entry['bar_a']} ({entry['seconds_a']:.1f} s, {entry['key_a']}) "
+            f"to bar {entry['bar_b']} ({entry['seconds_b']:.1f} s, {entry['key_b']}){moved}: cost {entry['cost']:.3f}"
+        )
+
+
+def bridge(
+    a: SongFile,
+    b: NextFile,
+    output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The MIDI file to write.")] = (
+        "joined.mid"
+    ),
+    bars: Annotated[int, typer.Option(min=1, max=8, help="Of the bridge.")] = 2,
+    method: Method = "harmonic",
+    choice: Annotated[int, typer.Option(min=1, max=1000, help="Take the so-manieth best mix point.")] = 1,
+    at: Annotated[
+        str | None,
+        typer.Option(metavar="A:B", help="Mix after this bar of A into this bar of B, counted from 1; no search."),
+    ] = None,
+    transpose: Transpose = 5,
+    around: Annotated[
+        int | None, typer.Option(min=1, help="Keep only so many bars of A and B; all if not given.")
+    ] = None,
+    model: Annotated[str, typer.Option(metavar="NAME|FILE", help="Weights.")] = "studio-bridge",
+    seed: Seed = 0,
+    wav: Annotated[bool, typer.Option("--wav", help="Also play it into a .wav beside the MIDI file.")] = False,
+    png: Annotated[bool, typer.Option("--png", help="Also draw the bars around the seam.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Join A and B by composed bars; tempo, keys, instruments and levels move from one song to the other."""
+    from d2m.symbolic.bridge.files import load
+    from d2m.symbolic.bridge.joining import join
+    from d2m.symbolic.midi import write_midi
+
+    out = Path(output)
+    if out.suffix.lower() not in (".mid", ".midi"):
+        raise D2MError(f"{out} should end in .mid; that is what is written")
+    composer = load(model)
+    songs = _read(a, b)
+    if at:
+        point = _given(at, *songs)
+    else:
+        points = _search(*songs, method, choice, transpose, seed)
+        if len(points) < choice:
+            raise D2MError(f"there are only {len(points)} mix points; take one of these with --choice")
+        point = points[-1]
+    joined = join(*songs, point, composer, bars, around)
+    files = [write_midi(joined.score, out)]
+    if png:
+        files.append(_picture(joined, out, songs))
+    if wav:
+        files.append(_sound(joined, out))
+    start, end = joined.seconds
+    about: dict[str, Any] = {"files": [str(file) for file in files], "model": composer.name, "bars": bars}
+    about |= {"bridge_seconds": [round(start, 3), round(end, 3)], "mix_point": _about(*songs, point)}
+    about |= {"seconds": round(joined.score.duration, 3)}
+    if as_json:
+        typer.echo(json.dumps(about, indent=2))
+        return
+    for file in files:
+        typer.echo(f"{file}")
+    where = about["mix_point"]
+    moved = f", moved {where['transpose']:+d} semitones" if where["transpose"] else ""
+    typer.echo(
+        f"bar {where['bar_a']} of {songs[0].name} ({where['tempo_a']:.0f} bpm, {where['key_a']}), {bars} new bars from "
+        f"{start:.1f} to {end:.1f} s, bar {where['bar_b']} of {songs[1].name} ({where['tempo_b']:.0f} bpm, "
+        f"{where['key_b']}{moved})"
+    )
+
+
+def _read(a: str, b: str) -> tuple[Any, Any]:
+    from d2m.symbolic.bridge.song import read_song
+
+    return read_song(a), read_song(b)
+
+
+def _search(a: Any, b: Any, method: str, top: int, transpose: int, seed: int) -> list[Any]:
+    import numpy as np
+
+    from d2m.symbolic.bridge.mixpoints import find_mix_points
+
+    return find_mix_points(a, b, method, top, transpose=transpose, rng=np.random.default_rng(seed))
+
+
+def _given(at: str, a: Any, b: Any) -> Any:
+    from d2m.symbolic.bridge.mixpoints import MixPoint
+
+    words = at.split(":")
+    if len(words) != 2 or not all(word.strip().isdigit() for word in words):
+        raise D2MError(f"'{at}' should name a bar of A and one of B, such as --at 32:9")
+    bars = [int(word) for word in words]
+    for song, bar in zip((a, b), bars, strict=True):
+        if not 1 <= bar <= len(song):
+            raise D2MError(f"{song.name} has bars 1 to {len(song)}, not {bar}; choose another --at")
+    return MixPoint(bars[0] - 1, bars[1] - 1, 0, 0.0, "given")
+
+
+def _about(a: Any, b: Any, point: Any) -> dict[str, Any]:
+    from d2m.symbolic.bridge.keys import key_name
+    from d2m.symbolic.bridge.mixpoints import seam
+
+    found = dict(point.to_json())
+    for side, song, bar in (("a", a, point.bar_a), ("b", b, point.bar_b)):
+        found[f"key_{side}"] = key_name(int(song.keys[bar]))
+        found[f"tempo_{side}"] = round(song.tempo(bar), 2)
+        found[f"seconds_{side}"] = round(float(song.score.grid.time_of(song.position(bar + (side == "a")))), 2)
+    return found | {"seam": {name: round(value, 3) for name, value in seam(a, b, point).items()}}
+
+
+def _picture(joined: Any, out: Path, songs: tuple[Any, Any]) -> Path:
+    """The last bars of A, the bridge and the first bars of B."""
+    from d2m.symbolic.pianoroll import from_score
+    from d2m.symbolic.pianoroll_image import draw
+
+    roll = from_score(joined.score, 4)
+    first, last = max(joined.start - 16, 0), joined.end + 16
+    title = f"{songs[0].name}  →  {songs[1].name}  ·  the bridge is shaded"
+    span = [4 * (beat - first) for beat in (joined.start, joined.end)]
+    return draw(roll.excerpt(4 * first, 4 * last), out.with_suffix(".png"), title, shaded=(span[0], span[1]))
+
+
+def _sound(joined: Any, out: Path) -> Path:
+    from dataclasses import replace
+
+    from d2m.media_write import write_wav
+    from d2m.symbolic.synth import render
+
+    longest = 1200.0
+    if joined.score.duration > longest:
+        raise D2MError(
+            f"the joined music lasts {joined.score.duration / 60:.0f} minutes, at most 20 can be rendered; "
+            "keep fewer bars with --around"
+        )
+    path = out.with_suffix(".wav")
+    write_wav(path, render(replace(joined.score, duration=joined.score.duration + 2.0), 44100, stereo=True), 44100)
+    return path

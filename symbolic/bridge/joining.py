@@ -1,0 +1,212 @@
+"""Two songs as one: the first up to a mix point, the bridge, the second from there on.
+
+Both songs keep their own notes, instruments, levels and tempo. In the bridge the tempo moves from one to the other beat
+by beat, in equal ratios; instruments change half way, levels little by little; and where the keys differ the first half
+stays in the first key and the second half in the second.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from d2m.errors import D2MError
+from d2m.symbolic.bridge import keys as key_finding
+from d2m.symbolic.bridge.composer import Composer
+from d2m.symbolic.bridge.mixpoints import MixPoint
+from d2m.symbolic.bridge.song import BEATS, Song
+from d2m.symbolic.pianoroll import PITCHES, accents
+from d2m.symbolic.pianoroll_tensor import COMPACT, from_tensor
+from d2m.symbolic.tracks import DRUMS
+from d2m.types import TRACKS, BeatGrid, Part, Score
+
+#: Beats before a bar line within which a note, played a little early, belongs to the bar after it.
+_EARLY = 0.06
+#: A note still sounding at the first bar of the second song is struck there if so many beats of it are left.
+_LEFT = 0.25
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Two songs and the bridge between them.
+
+    Attributes:
+        score: the whole music.
+        bridge: bool (bars, 16, 72, 5), the new bars.
+        point: where the songs meet.
+        start, end: of the bridge, in beats of the score's grid.
+        keys: of the bars of the bridge.
+    """
+
+    score: Score
+    bridge: np.ndarray
+    point: MixPoint
+    start: int
+    end: int
+    keys: tuple[int, ...]
+
+    @property
+    def seconds(self) -> tuple[float, float]:
+        """Beginning and end of the bridge."""
+        first, last = self.score.grid.time_of([self.start, self.end]).tolist()
+        return first, last
+
+
+def join(a: Song, b: Song, point: MixPoint, composer: Composer, bars: int = 2, around: int | None = None) -> Joined:
+    """Go from one song into the other.
+
+    Args:
+        a, b: the songs.
+        point: the last bar of ``a`` and the first of ``b``; both are played as they are.
+        composer: writes the bars between.
+        bars: how many, 1 to 8.
+        around: bars to keep of each song beside the bridge, or None for all.
+
+    Raises:
+        D2MError: if the network cannot make that many bars, or the bars of the mix point are not in 4/4.
+    """
+    bridge = compose_bridge(a, b, point, composer, bars)
+    keys = bridge_keys(a, b, point, bars)
+    bridge = settle(bridge, keys, a, b, point)
+    stop, start = round(a.position(point.bar_a + 1)), round(b.position(point.bar_b))
+    first = 0 if around is None else round(a.position(max(point.bar_a + 1 - around, 0)))
+    last = int(np.ceil(b.position(len(b)) - 1e-6))
+    if around is not None:
+        last = min(last, round(b.position(min(point.bar_b + around, len(b)))))
+    grid = _grid(a, b, point, bars, (first, stop), (start, last))
+    middle = stop - first
+    end = middle + BEATS * bars
+    parts = _cut(a.score, first, stop, -first, 0)
+    parts += _bridge_parts(a, b, bridge, middle)
+    parts += _cut(b.score, start, last, end - start, point.transpose)
+    score = Score(_merged(parts), grid, float(grid.time_of(end + last - start)))
+    return Joined(score, bridge, point, middle, end, keys)
+
+
+def compose_bridge(a: Song, b: Song, point: MixPoint, composer: Composer, bars: int) -> np.ndarray:
+    """bool (bars, 16, 72, 5) between the two bars of a mix point, the second song moved as the point says.
+
+    Raises:
+        D2MError: if the network cannot make that many bars, or the two are not in 4/4.
+    """
+    config = composer.config
+    if not 1 <= bars <= config.most_bars or (config.model == "published" and bars != config.most_bars):
+        able = "two bars only" if config.model == "published" else f"1 to {config.most_bars} bars"
+        raise D2MError(f"{composer.name or 'this network'} makes bridges of {able}, not of {bars}")
+    for song, bar in ((a, point.bar_a), (b, point.bar_b)):
+        if not (0 <= bar < len(song) and song.whole[bar]):
+            raise D2MError(f"bar {bar + 1} of {song.name} is not a bar in 4/4; choose another mix point")
+    if config.shape != COMPACT.shape()[1:]:
+        raise D2MError(f"{composer.name or 'this network'} is not at the compact resolution; get matching weights")
+    context = np.stack([a.held[point.bar_a], moved(b.held[point.bar_b], point.transpose)])
+    return composer.compose(context[None], bars)[0]
+
+
+def moved(bar: np.ndarray, semitones: int) -> np.ndarray:
+    """Pitched tracks (..., pitches, tracks) moved up; what would leave the range comes back an octave nearer."""
+    out = bar.copy()
+    out[..., DRUMS + 1 :] = False
+    for low in range(bar.shape[-2]):
+        to = low + semitones
+        to += 12 if to < 0 else -12 if to >= bar.shape[-2] else 0
+        out[..., to, DRUMS + 1 :] |= bar[..., low, DRUMS + 1 :]
+    return out
+
+
+def bridge_keys(a: Song, b: Song, point: MixPoint, bars: int) -> tuple[int, ...]:
+    """The key of each bar of the bridge: the first song's for the first half, then the second's."""
+    first = int(a.keys[point.bar_a])
+    second = int(key_finding.transposed(int(b.keys[point.bar_b]), point.transpose))
+    return tuple(first if 2 * bar + 1 <= bars else second for bar in range(bars))
+
+
+def settle(bridge: np.ndarray, keys: tuple[int, ...], a: Song, b: Song, point: MixPoint) -> np.ndarray:
+    """The bridge with notes foreign to its bars' keys moved to the nearest key of the scale, if the songs' keys differ.
+
+    Within one key a network's chromatic notes are as good as the songs' own, and stay.
+    """
+    last = key_finding.transposed(int(b.keys[point.bar_b]), point.transpose)
+    if key_finding.signature(int(a.keys[point.bar_a])) == key_finding.signature(last):
+        return bridge
+    out = bridge.copy()
+    for bar, key in enumerate(keys):
+        inside = key_finding.scale(key)[(COMPACT.lowest + np.arange(COMPACT.pitches)) % 12]
+        for foreign in np.flatnonzero(~inside).tolist():
+            # A foreign tone lies a semitone from the scale on one side at least.
+            to = foreign - 1 if foreign and inside[foreign - 1] else foreign + 1
+            if to < COMPACT.pitches:
+                out[bar, :, to, DRUMS + 1 :] |= out[bar, :, foreign, DRUMS + 1 :]
+            out[bar, :, foreign, DRUMS + 1 :] = False
+    return out
+
+
+def _grid(a: Song, b: Song, point: MixPoint, bars: int, span_a: tuple[int, int], span_b: tuple[int, int]) -> BeatGrid:
+    """Beats of both songs at their own times, and between them those of the bridge at a moving tempo."""
+    before = a.score.grid.time_of(np.arange(span_a[0], span_a[1] + 1))
+    after = b.score.grid.time_of(np.arange(span_b[0], span_b[1] + 1))
+    share = (np.arange(BEATS * bars) + 0.5) / (BEATS * bars)
+    first, last = a.tempo(point.bar_a), b.tempo(point.bar_b)
+    bridge = 60.0 / (first ** (1 - share) * last**share)
+    times = np.concatenate([[0.0], np.cumsum(np.concatenate([np.diff(before), bridge, np.diff(after)]))])
+    middle, end = span_a[1] - span_a[0], span_a[1] - span_a[0] + BEATS * bars
+    own = [np.asarray(song.score.grid.downbeats) for song in (a, b)]
+    lines = [
+        own[0][(own[0] >= span_a[0]) & (own[0] < span_a[1])] - span_a[0],
+        np.arange(middle, end, BEATS),
+        own[1][(own[1] >= span_b[0]) & (own[1] < span_b[1])] - span_b[0] + end,
+    ]
+    downbeats = np.unique(np.concatenate(lines)).astype(np.int64)
+    return BeatGrid(times, downbeats, float(60.0 / np.median(np.diff(times))), 1.0, BEATS)
+
+
+def _cut(score: Score, first: int, stop: int, offset: int, semitones: int) -> list[Part]:
+    """Parts of a score between two beats, put down elsewhere."""
+    found = []
+    for part in score.parts:
+        begins = (part.starts > first - _EARLY) & (part.starts < stop - _EARLY)
+        goes_on = (part.starts <= first - _EARLY) & (part.ends > first + _LEFT) & (not part.is_drum)
+        chosen = begins | goes_on
+        if not chosen.any():
+            continue
+        pitches = part.pitches[chosen] + (0 if part.is_drum else semitones)
+        pitches = pitches + 12 * (pitches < 0) - 12 * (pitches >= PITCHES)
+        starts = np.maximum(part.starts[chosen], first)
+        ends = np.minimum(np.maximum(part.ends[chosen], starts + 1e-3), stop)
+        found.append(Part(part.track, part.program, starts + offset, ends + offset, pitches, part.velocities[chosen]))
+    return found
+
+
+def _bridge_parts(a: Song, b: Song, bridge: np.ndarray, at: int) -> list[Part]:
+    """The bridge's notes: each half with its song's instruments, levels in between."""
+    roll = from_tensor(bridge, COMPACT)
+    found = []
+    for track, name in enumerate(TRACKS):
+        notes = roll.notes(track)
+        if not len(notes):
+            continue
+        share = (notes[:, 0] + 0.5) / roll.steps
+        played = [bool(song.roll.held[track].any()) for song in (a, b)]
+        # A song that has no such instrument has no say in how it sounds.
+        share = share if all(played) else np.full(len(share), float(played[1]))
+        loud = (1 - share) * a.levels[track] + share * b.levels[track] + accents(roll, notes[:, 0])
+        velocities = np.clip(np.round(loud), 1, 127).astype(np.int64)
+        starts, ends = (notes[:, i] / roll.steps_per_beat + at for i in (0, 1))
+        for song, mine in ((a, share < 0.5), (b, share >= 0.5)):
+            if mine.any():
+                program = song.roll.programs[track]
+                found.append(Part(name, program, starts[mine], ends[mine], notes[mine, 2], velocities[mine]))
+    return found
+
+
+def _merged(parts: list[Part]) -> tuple[Part, ...]:
+    """Parts of one instrument as one, notes in order."""
+    groups: dict[tuple[str, int], list[Part]] = {}
+    for part in parts:
+        groups.setdefault((part.track, part.program), []).append(part)
+    out = []
+    for (track, program), group in sorted(groups.items(), key=lambda item: (TRACKS.index(item[0][0]), item[0][1])):
+        arrays = [np.concatenate([getattr(p, n) for p in group]) for n in ("starts", "ends", "pitches", "velocities")]
+        order = np.lexsort((arrays[2], arrays[0]))
+        out.append(Part(track, program, *(array[order] for array in arrays)))
+    return tuple(out)

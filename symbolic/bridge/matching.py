@@ -1,0 +1,59 @@
+"""Smootify's two searches: bars of two songs that carry the same notes.
+
+Both compare what the melody plays in a bar, as a distribution over the twelve pitch classes: two bars may follow each
+other, the argument goes, if their harmony is the same, and harmony shows in the notes. The search by distribution takes
+the Jensen-Shannon divergence of each pair of bars; the other aligns both songs as a whole by dynamic time warping and
+looks along the alignment. Later bars of the first song and earlier bars of the second weigh more, bars with few notes
+less; the first and last bars of both are left out.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from d2m.symbolic.bridge.song import Song
+
+#: How much dearer a pair becomes from the best placed to the worst placed bars, and for bars without notes.
+_PLACE, _SPARSE = 0.25, 1.0
+
+
+def distributions(song: Song) -> np.ndarray:
+    """float64 (B, 12): the melody's pitch classes in each bar; even where it rests."""
+    melody = song.bars.melody
+    total = melody.sum(axis=1, keepdims=True)
+    return np.where(total > 0, melody / np.maximum(total, 1e-9), 1 / 12)
+
+
+def jsd(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """float64 (N, M), 0 to 1: Jensen-Shannon divergence in bits of all pairs of rows of (N, 12) and (M, 12)."""
+    from scipy.spatial.distance import cdist
+
+    # scipy gives its square root, in nats.
+    return np.nan_to_num(cdist(first, second, "jensenshannon")) ** 2 / np.log(2)
+
+
+def by_distribution(a: Song, b: Song) -> np.ndarray:
+    """float64 (A, B): cost of going from each bar of one song to each of the other."""
+    return _placed(jsd(distributions(a), distributions(b)), a, b)
+
+
+def by_warping(a: Song, b: Song) -> np.ndarray:
+    """float64 (A, B): as :func:`by_distribution`, infinite off the path that aligns the songs at the least cost."""
+    from librosa.sequence import dtw
+
+    gap = np.abs(distributions(a)[:, None] - distributions(b)[None]).sum(axis=-1)
+    _, path = dtw(C=gap)
+    cost = np.full(gap.shape, np.inf)
+    along = tuple(path.T)
+    cost[along] = _placed(gap, a, b)[along]
+    return cost
+
+
+def _placed(cost: np.ndarray, a: Song, b: Song) -> np.ndarray:
+    early = np.linspace(1, 0, len(a))[:, None]
+    late = np.linspace(0, 1, len(b))[None]
+    thin = [
+        1 - np.minimum(n / max(float(np.median(n)), 1.0), 1.0) for n in (a.bars.melody.sum(1), b.bars.melody.sum(1))
+    ]
+    sparse = np.maximum(thin[0][:, None], thin[1][None])
+    return (cost + 0.05) * (1 + _PLACE * (early + late)) + _SPARSE * sparse

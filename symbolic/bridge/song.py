@@ -1,0 +1,158 @@
+"""A song ready for mixing: its own notes for playing, five tracks of sixteenths for looking at, bars and keys.
+
+Whatever is decided about a song is decided on the grid of four steps a beat and 72 keys that the networks know;
+whatever is played of it are its own notes, at their own times and levels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from d2m.errors import D2MError
+from d2m.symbolic.bridge.bars import Bars, look_at
+from d2m.symbolic.bridge.keys import find_keys
+from d2m.symbolic.bridge.tracks import five_tracks
+from d2m.symbolic.midi import load, read_midi
+from d2m.symbolic.phrases import boundaries
+from d2m.symbolic.pianoroll import VELOCITIES, Metre, PianoRoll, to_score
+from d2m.symbolic.pianoroll_file import load_npz
+from d2m.symbolic.pianoroll_tensor import COMPACT, articulate, to_tensor
+from d2m.types import TRACKS, Score
+
+BEATS = 4
+#: Fewer bars leave no room for a mix point: the first and last are never one.
+LEAST_BARS = 3
+
+
+@dataclass(frozen=True)
+class Song:
+    """One song.
+
+    Attributes:
+        name: of it.
+        score: its own notes, for playing.
+        roll: its five tracks at four steps a beat, with its own tempo, bar lines and metres.
+    """
+
+    name: str
+    score: Score
+    roll: PianoRoll
+
+    def __len__(self) -> int:
+        """Bars."""
+        return len(self.roll.downbeats)
+
+    @cached_property
+    def whole(self) -> np.ndarray:
+        """bool (B,): bars in 4/4."""
+        return self.roll.bar_lengths == BEATS * self.roll.steps_per_beat
+
+    @cached_property
+    def held(self) -> np.ndarray:
+        """bool (B, 16, 72, 5): what sounds in each bar, repeated notes set off; bars in other metres are silent."""
+        out = np.zeros((len(self), *COMPACT.shape()[1:]), dtype=bool)
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], self.whole, [False]]).astype(int)))
+        for first, stop in edges.reshape(-1, 2).tolist():
+            held, onsets = to_tensor(self.roll, COMPACT, first, stop - first)
+            flat = ((stop - first) * COMPACT.steps, *held.shape[2:])
+            clear = articulate(held.reshape(flat), onsets.reshape(flat), not COMPACT.strikes_only)
+            out[first:stop] = clear.reshape(held.shape)
+        return out
+
+    @cached_property
+    def bars(self) -> Bars:
+        """What each bar is made of."""
+        return look_at(self.held)
+
+    @cached_property
+    def keys(self) -> np.ndarray:
+        """int64 (B,): the key of each bar, as :mod:`~d2m.symbolic.bridge.keys` numbers them."""
+        return find_keys(self.bars.chroma.sum(axis=1))
+
+    @cached_property
+    def phrase_starts(self) -> np.ndarray:
+        """int64: the bars at which sections begin, 0 the first."""
+        return boundaries(self.roll)
+
+    @cached_property
+    def levels(self) -> np.ndarray:
+        """float64 (5,): the usual velocity of each track, of its own notes."""
+        found = np.array(VELOCITIES, dtype=np.float64)
+        for number, track in enumerate(TRACKS):
+            loud = [part.velocities for part in self.score.parts if part.track == track]
+            if loud:
+                found[number] = np.median(np.concatenate(loud))
+        return found
+
+    def position(self, bar: int) -> float:
+        """Where a bar begins on the grid of the score, in beats; ``len(self)`` is the end of the last."""
+        roll = self.roll
+        seconds = roll.seconds()
+        if bar < len(self):
+            return float(self.score.grid.position_of(seconds[roll.downbeats[bar]]))
+        end = int(roll.downbeats[-1] + roll.bar_lengths[-1])
+        late = (end - min(end, roll.steps)) * 60.0 / (roll.tempo[-1] * roll.steps_per_beat)
+        return float(self.score.grid.position_of(seconds[min(end, roll.steps)] + late))
+
+    def tempo(self, bar: int) -> float:
+        """Quarter notes a minute, the median of a bar."""
+        start = int(self.roll.downbeats[bar])
+        return float(np.median(self.roll.tempo[start : start + int(self.roll.bar_lengths[bar])]))
+
+
+def read_song(path: str | Path) -> Song:
+    """Read a MIDI file (``.mid``, ``.midi``) or a piano-roll (``.npz``, as LPD's).
+
+    Raises:
+        D2MError: if it cannot be read, has no notes for the five tracks, or fewer than three bars in 4/4.
+    """
+    path = Path(path)
+    if path.suffix.lower() == ".npz":
+        fine = load_npz(path)
+        score, roll = to_score(fine), fine.resampled(COMPACT.steps_per_beat)
+    else:
+        file = load(path)
+        try:
+            roll = five_tracks(file, COMPACT.steps_per_beat, path.stem)
+        except D2MError as error:
+            raise D2MError(f"{path}: {error}") from None
+        score = read_midi(path)
+    try:
+        return song_of(score, roll, path.stem)
+    except D2MError as error:
+        raise D2MError(f"{path}: {error}") from None
+
+
+def song_of(score: Score, roll: PianoRoll, name: str = "") -> Song:
+    """A song of a score and its roll at four steps a beat.
+
+    Raises:
+        D2MError: if it has fewer than three bars in 4/4 with notes.
+    """
+    song = Song(name or roll.name, score, in_fours(roll))
+    sounding = int(song.held.any(axis=(1, 2, 3)).sum())
+    if sounding < LEAST_BARS:
+        found = "no bar" if not sounding else "one bar" if sounding == 1 else "two bars"
+        raise D2MError(
+            f"it has {found} of music in 4/4, at least {LEAST_BARS} are needed; other metres cannot be mixed yet"
+        )
+    return song
+
+
+def in_fours(roll: PianoRoll) -> PianoRoll:
+    """Bars of one and two quarters, which files claim for lack of a better metre, joined to bars of four.
+
+    Music that has bars in 4/4 already stays as it is.
+    """
+    beat = roll.steps_per_beat
+    lengths = roll.bar_lengths
+    if (lengths == BEATS * beat).any() or not np.isin(lengths[1:], (beat, 2 * beat)).all():
+        return roll
+    # What comes before the first whole bar is a pickup if it does not fit.
+    total = int(lengths.sum())
+    lines = np.arange(0, total, BEATS * beat, dtype=np.int64)
+    return replace(roll, downbeats=lines[lines < roll.steps], metres=(Metre(0, 4, 4),))

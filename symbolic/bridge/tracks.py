@@ -1,0 +1,84 @@
+"""Which of the five tracks an instrument of a stranger's file belongs to: by what it is called, else by what it plays.
+
+Names win, since many files leave every program at 0. Without a telling name the rule of LPD-5 decides by the General
+MIDI family (:func:`d2m.symbolic.tracks.lpd_track`), and among unnamed pianos the register: a part that stays below
+the middle of the bass clef is a bass.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+
+from d2m.errors import D2MError
+from d2m.symbolic.midi_file import Instrument, MidiFile
+from d2m.symbolic.pianoroll import PianoRoll
+from d2m.symbolic.pianoroll_midi import roll_from_file
+from d2m.symbolic.tracks import BASS, DRUMS, GUITAR, PIANO, PROGRAMS, STRINGS, lpd_track
+from d2m.types import TRACKS
+
+#: Words in names of instruments, in this order, for each track.
+_WORDS: tuple[tuple[str, int], ...] = (
+    (r"drum|percussion|\bkit\b|\bkick\b|snare|hi-?hat|cymbal", DRUMS),
+    (r"bass(?!oon)|contrabas", BASS),
+    (r"guitar|\bg(i)?tr\b|strum", GUITAR),
+    (r"piano|\bkeys?\b|keyboard|rhodes|wurli|clav", PIANO),
+    (r"string|violin|viola|cello|\bpad\b|choir|vocal|voice|melody|\blead\b|flute|sax|brass|trumpet|synth", STRINGS),
+)
+#: A part without a name or program of its own is a bass if nine tenths of its notes lie below this key.
+_LOW = 48
+_UNNAMED_PROGRAMS = range(8)
+#: Programs of one file are numbered from here while it is read, so that they cannot be taken for real ones.
+_FIRST_CODE = 1000
+
+
+def track_for(name: str, program: int, drums: bool, keys: np.ndarray) -> int | None:
+    """Index of the track of an instrument, or None for effects and percussion that have none.
+
+    Args:
+        name: of it in the file, or nothing.
+        program: General MIDI program.
+        drums: whether it plays on the drum channel.
+        keys: of its notes.
+    """
+    if drums:
+        return DRUMS
+    for words, track in _WORDS:
+        if re.search(words, name.lower()):
+            # Keys of drums mean drums on their own channel only.
+            return track if track != DRUMS else None
+    if program in _UNNAMED_PROGRAMS and len(keys) and np.quantile(keys, 0.9) < _LOW:
+        return BASS
+    return lpd_track(program)
+
+
+def five_tracks(file: MidiFile, steps_per_beat: int, name: str = "") -> PianoRoll:
+    """A MIDI file in five tracks by :func:`track_for`; metre, bar lines and tempo are the file's own.
+
+    Raises:
+        D2MError: if it has no notes for them, or is too long.
+    """
+    codes: dict[int, Instrument] = {}
+    notes = {}
+    for number, (instrument, found) in enumerate(file.notes.items()):
+        code = _FIRST_CODE + number
+        codes[code] = instrument
+        notes[Instrument(instrument.track, code, instrument.drums)] = found
+    homes = {
+        code: track_for(
+            file.names.get(instrument.track, ""),
+            instrument.program,
+            instrument.drums,
+            np.array([note[2] for note in file.notes[instrument]]),
+        )
+        for code, instrument in codes.items()
+    }
+    if all(home is None for home in homes.values()):
+        raise D2MError(f"it has no notes for any of {', '.join(TRACKS)}; give a MIDI file with music in it")
+    roll = roll_from_file(replace(file, notes=notes), steps_per_beat, lambda code, _: homes[code], name)
+    programs = [
+        codes[code].program if code in codes else usual for code, usual in zip(roll.programs, PROGRAMS, strict=True)
+    ]
+    return replace(roll, programs=tuple(programs))
