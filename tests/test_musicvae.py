@@ -63,7 +63,15 @@ def task(data, folder=None, **changes):
 
 
 def loop(folder, steps, evaluate_every=6, precision="32-true"):
-    return LoopConfig(folder, steps, log_every=1, evaluate_every=evaluate_every, accelerator="cpu", precision="32-true")
+    return LoopConfig(
+        folder,
+        steps,
+        log_every=1,
+        evaluate_every=evaluate_every,
+        samples_every=evaluate_every,
+        accelerator="cpu",
+        precision=precision,
+    )
 
 
 def test_the_full_size_is_that_of_magenta():
