@@ -117,6 +117,37 @@ def studio(
     _run("studio", data, out, as_json, given)
 
 
+@app.command()
+def ablation(
+    data: Annotated[Path, typer.Option(metavar="DIR", help="A prepared data set (d2m data prepare).")],
+    table: Annotated[
+        str, typer.Option(metavar="NAME", help="length, modality, losses or architecture: tables 3 to 6.")
+    ],
+    out: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the runs and the report.")],
+    steps: Annotated[int, typer.Option(min=1, help="Steps that each variant is trained.")] = 10_000,
+    level: Annotated[str, typer.Option(metavar="NAME", help="high (hop 128) or low (hop 32).")] = "high",
+    batch: Annotated[int, typer.Option(min=1, help="Segments a step.")] = 16,
+    vqvae: Annotated[str, typer.Option(help="JukeBox VQ-VAE, name or file.")] = "studio-vqvae",
+    held_out: Annotated[int, typer.Option(min=1, help="Held-out segments that training looks at.")] = 64,
+    accelerator: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, mps.")] = "auto",
+    segment: _Segment = 2.0,
+    limit: _Limit = None,
+    seed: _Seed = 0,
+    processes: _Processes = 1,
+    as_json: _Json = False,
+) -> None:
+    """Train the variants of one of D2M-GAN's tables 3 to 6, and measure them side by side."""
+    from d2m.evaluation.benchmark.ablation import Recipe
+    from d2m.evaluation.benchmark.ablation import ablation as run
+
+    recipe = Recipe(data, steps, level, batch, vqvae, seed, held_out, accelerator)
+    told = lambda title, place, count: complain(f"{place} of {count}: {title}")  # noqa: E731
+    report = run(
+        table, recipe, out, segment=segment, limit=limit, processes=processes, command=_command(), training=told
+    )
+    finish(report, out / table, as_json)
+
+
 def _given(values: dict[str, Any]) -> dict[str, Any]:
     """The command's options as :func:`d2m.evaluation.benchmark.run.benchmark` takes them."""
     names = ("segment", "split", "limit", "genre", "genre_weights", "visual", "seed", "processes", "keep")

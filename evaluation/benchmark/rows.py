@@ -99,7 +99,17 @@ def system_row(text: str) -> Row:
     key = re.sub(r"[^A-Za-z0-9.-]+", "-", name if equals else Path(paths[0]).stem).strip("-.")
     if not key:
         raise D2MError(f"--weights {text}: the name needs a letter or a digit")
-    return Row(key, key, "system", paths, _digest(paths), note=", ".join(Path(path).name for path in paths))
+    return files_row(key, key, paths)
+
+
+def files_row(key: str, title: str, paths: Sequence[str], note: str = "") -> Row:
+    """The row of a system made of weights files (or names of weights).
+
+    Raises:
+        D2MError: if one of them cannot be found.
+    """
+    told = note or ", ".join(Path(path).name for path in paths)
+    return Row(key, title, "system", tuple(paths), _digest(paths), told)
 
 
 def _digest(names: Sequence[str]) -> str:

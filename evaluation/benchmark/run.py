@@ -72,7 +72,7 @@ def benchmark(
     out = Path(out)
     scenes = find_scenes(kind, data, split, limit)
     rows = all_rows(systems, only)
-    judge, fingerprint = _genre_network(genre_weights)
+    judge, fingerprint = genre_network(genre_weights)
     folder = None if visual is None else Path(visual)
     settings = Settings(segment, seed, genre, folder, judge, fingerprint, out / "audio" if keep else None)
     make_folder(out)
@@ -107,7 +107,7 @@ def make_folder(out: Path) -> None:
         raise D2MError(f"cannot write into {out}: {error.strerror or error}; choose another folder") from error
 
 
-def _genre_network(name: str | None) -> tuple[str | None, str]:
+def genre_network(name: str | None) -> tuple[str | None, str]:
     """The network to judge by and its fingerprint; a missing one is only an error where it was asked for."""
     from d2m import weights
     from d2m.weights.store import sha256_of
