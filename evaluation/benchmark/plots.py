@@ -74,7 +74,7 @@ def _bars(lines, panels, limits: tuple[float, float] | None, log: bool = False) 
         if limits is not None:
             axis.set_xlim(*limits)
     axes[0].set_yticks(list(places), [line["title"] for line in lines])
-    axes[0].invert_yaxis()
+    axes[0].set_ylim(len(lines) - 0.4, -0.6)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
     return buffer.getvalue()

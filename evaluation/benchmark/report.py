@@ -231,8 +231,8 @@ LEGEND: dict[str, str] = {
     "tempo ratio": "tempo heard over the original's; undefined without beats",
     "beat-align, hit rate": "AIST++'s score with sigma 0.05 s, and motion beats with music within 70 ms; less the mean "
     "of the same music shifted round; undefined for music without beats",
-    "Fréchet": "distance to the originals in the log-mel embedding, per value; biased upwards by small sets; shuffled "
-    "originals are the same set",
+    "Fréchet": "distance to the originals in the log-mel embedding, per value, of the ground truth that of its "
+    "halves; biased upwards by small sets; shuffled originals are the same set",
     "over real halves": "distance to one half of the originals less that of the other half; 0 is real music",
     "kernel distance": "unbiased, squared maximum mean discrepancy with a cubic kernel; 95 %",
     "genre": "share of segments in the dance's genre, by classification and by the nearest song of the network's "

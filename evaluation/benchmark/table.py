@@ -36,12 +36,23 @@ def summarise(rows: Sequence[Row], results: dict[str, list[Result]], seed: int) 
     Returns:
         Plain JSON values; None where a score is defined for no segment.
     """
-    real = embedded(results[REFERENCE])
-    scale = None if real is None else (real.vectors.mean(0), np.maximum(real.vectors.std(0), 1e-6))
-    return [_line(row, results[row.key], real, scale, np.random.default_rng([seed, 9])) for row in rows]
+    songs = {result["name"]: result["music"] for result in results[REFERENCE]}
+    real = embedded(results[REFERENCE], songs)
+    if real is not None:
+        centre, scale = real.vectors.mean(0), np.maximum(real.vectors.std(0), 1e-6)
+        real = real.scaled(centre, scale)
+    lines = []
+    for row in rows:
+        rng = np.random.default_rng([seed, 9])
+        made = embedded(results[row.key], songs)
+        pair = None if real is None or made is None else (made.scaled(centre, scale), real)
+        lines.append(_line(row, results[row.key], pair, rng))
+    return lines
 
 
-def _line(row: Row, found: list[Result], real: Embedded | None, scale, rng: np.random.Generator) -> dict[str, Any]:
+def _line(
+    row: Row, found: list[Result], pair: tuple[Embedded, Embedded] | None, rng: np.random.Generator
+) -> dict[str, Any]:
     segments = [segment for result in found for segment in result["segments"]]
     composed = [result for result in found if result["seconds"] is not None]
     return {
@@ -56,7 +67,7 @@ def _line(row: Row, found: list[Result], real: Embedded | None, scale, rng: np.r
         "true_beat_f": _mean([segment["true_beat_f"] for segment in segments]),
         "alignment": _alignment(found, rng),
         "genre": _genre(found),
-        "fidelity": _fidelity(row, found, real, scale, rng),
+        "fidelity": None if pair is None else _fidelity(row, *pair, rng),
         "pairs": _pairs(segments),
         "sound": _sound(segments),
         "seconds_per_second": sum(r["seconds"] for r in composed) / sum(r["duration"] for r in composed)
@@ -131,42 +142,52 @@ def _genre(found: list[Result]) -> dict[str, Any] | None:
     }
 
 
-def embedded(found: list[Result]) -> Embedded | None:
+def embedded(found: list[Result], songs: dict[str, str]) -> Embedded | None:
     """Windows of all segments, those of one song together: they are no independent recordings. A song that several
-    dance to in its original counts once."""
-    songs: dict[str, list[list[list[float]]]] = defaultdict(list)
+    dance to in its original counts once.
+
+    Args:
+        found: results of a row.
+        songs: of the scenes. What was made for a scene goes under its song; the original of another one under its own.
+    """
+    by_song: dict[str, list[list[list[float]]]] = defaultdict(list)
     for result in found:
         windows = [window for segment in result["segments"] for window in segment["vectors"] or ()]
-        if windows and windows not in songs[result["music"]]:
-            songs[result["music"]].append(windows)
-    rows = [(song, np.array([w for windows in parts for w in windows])) for song, parts in songs.items() if parts]
+        song = songs.get(result["details"].get("music", ""), result["music"])
+        if windows and windows not in by_song[song]:
+            by_song[song].append(windows)
+    rows = [(song, np.array([w for windows in parts for w in windows])) for song, parts in by_song.items() if parts]
     return Embedded.of(rows) if rows else None
 
 
-def _fidelity(row: Row, found: list[Result], real: Embedded | None, scale, rng) -> dict[str, Any] | None:
-    made = embedded(found)
-    if made is None or real is None or min(len(made.vectors), len(real.vectors)) < 2:
+def _fidelity(row: Row, made: Embedded, real: Embedded, rng: np.random.Generator) -> dict[str, Any] | None:
+    """Distances to the originals per value of the embedding. Of the originals themselves, that of one half to the
+    other: a set is at 0 from itself, which would say nothing."""
+    if min(len(made.vectors), len(real.vectors)) < 2:
         return None
-    made, real = made.scaled(*scale), real.scaled(*scale)
     size = real.vectors.shape[1]
     floor = frechet_against_itself(made, real, rng)
+    if row.kind == "reference":
+        own = None if floor is None else floor.reference / size
+        return {"windows": len(made.vectors), "frechet": own, "halves": None, "kernel": None}
     several = min(len(made.names), len(real.names)) > 1 and len({*made.names, *real.names}) > 2
     kernel = kernel_distance(made, real) if several else None
-    of_kernel = None if kernel is None else {"value": _finite(kernel.value), "interval": _finite_pair(kernel.interval)}
-    return {
-        "windows": len(made.vectors),
-        # Of a set to itself, this would be a 0 that says nothing.
-        "frechet": None if row.kind == "reference" else frechet_distance(made.vectors, real.vectors) / size,
-        "halves": None
-        if floor is None
-        else {
+    halves = None
+    if floor is not None:
+        halves = {
             "windows": floor.windows,
             "generated": floor.generated / size,
             "reference": floor.reference / size,
             "excess": floor.excess / size,
             "interval": [value / size for value in floor.interval],
-        },
-        "kernel": of_kernel,
+        }
+    return {
+        "windows": len(made.vectors),
+        "frechet": frechet_distance(made.vectors, real.vectors) / size,
+        "halves": halves,
+        "kernel": None
+        if kernel is None
+        else {"value": _finite(kernel.value), "interval": _finite_pair(kernel.interval)},
     }
 
 

@@ -126,11 +126,13 @@ def run_all(
 
 
 def others_for(scene: Scene, scenes: Sequence[Scene], seed: int) -> tuple[Scene, ...]:
-    """Scenes to other music, drawn at random, for the shuffled original."""
-    candidates = [other for other in scenes if other.music != scene.music]
-    own = next(place for place, other in enumerate(scenes) if other.name == scene.name)
-    order = np.random.default_rng([seed, 5, own]).permutation(len(candidates))
-    return tuple(candidates[int(i)] for i in order[:_CANDIDATES])
+    """Scenes to other music for the shuffled original: the songs are put in a ring in random order, and everybody gets
+    the next one's; the ones after it stand in where that cannot be read."""
+    first = {other.music: other for other in reversed(scenes)}
+    songs = sorted(first)
+    ring = [songs[int(i)] for i in np.random.default_rng([seed, 5]).permutation(len(songs))]
+    place = ring.index(scene.music)
+    return tuple(first[song] for song in (ring[place + 1 :] + ring[:place])[:_CANDIDATES])
 
 
 def _place(folder: Path, scene: Scene, row: Row, others: Sequence[Scene], settings: Settings) -> Path:
