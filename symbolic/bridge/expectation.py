@@ -30,17 +30,17 @@ _MIDDLE = 60
 
 #: Terms of the cost and their weights, fitted by scripts/fit_mixpoints.py on songs of POP909's training split.
 TERMS: dict[str, float] = {
-    "goes on": 1.88,
-    "comes in": 1.76,
-    "harmony": 0.56,
-    "groove": 0.88,
-    "texture": 2.50,
-    "style": 1.76,
-    "voices": 1.65,
-    "key": 1.34,
-    "phrase end": 1.78,
-    "phrase start": 2.20,
-    "transposed": 0.67,
+    "goes on": 2.36,
+    "comes in": 1.77,
+    "harmony": 0.80,
+    "groove": 0.89,
+    "texture": 2.53,
+    "style": 1.82,
+    "voices": 1.68,
+    "key": 0.99,
+    "phrase end": 1.77,
+    "phrase start": 2.01,
+    "transposed": 0.61,
 }
 
 

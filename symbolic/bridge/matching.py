@@ -40,8 +40,9 @@ def by_distribution(a: Song, b: Song) -> np.ndarray:
 def by_warping(a: Song, b: Song) -> np.ndarray:
     """float64 (A, B): as :func:`by_distribution`, infinite off the path that aligns the songs at the least cost."""
     from librosa.sequence import dtw
+    from scipy.spatial.distance import cdist
 
-    gap = np.abs(distributions(a)[:, None] - distributions(b)[None]).sum(axis=-1)
+    gap = cdist(distributions(a), distributions(b), "cityblock")
     _, path = dtw(C=gap)
     cost = np.full(gap.shape, np.inf)
     along = tuple(path.T)

@@ -13,7 +13,7 @@ semitone. The weights of the terms are fitted (``scripts/fit_mixpoints.py``) on 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from d2m.symbolic.bridge.matching import by_distribution, by_warping
 from d2m.symbolic.bridge.song import Song
 
 METHODS = ("harmonic", "dtw", "jsd", "random")
-#: Songs are looked at over this many bars: the last of the first song, the first of the second.
+#: Longer songs are looked at over this many bars: the last of the first song, the first of the second.
 MOST_BARS = 600
 #: Points that are both within so many bars of a better one in both songs are left out.
 _APART = 1
@@ -84,7 +84,12 @@ def find_mix_points(
         raise D2MError(f"no method '{method}' to find mix points; choose one of: {', '.join(METHODS)}")
     if top < 1 or not 0 <= transpose <= 6:
         raise D2MError("at least one mix point is asked for, and songs are moved by 0 to 6 semitones")
-    places = [_allowed(song, side) for song, side in ((a, 0), (b, 1))]
+    if len(a) > MOST_BARS or len(b) > MOST_BARS:
+        skipped = max(len(a) - MOST_BARS, 0)
+        near = a.excerpt(skipped, len(a)), b.excerpt(0, MOST_BARS)
+        found = find_mix_points(*near, method, top, transpose=transpose, rng=rng)
+        return [replace(point, bar_a=point.bar_a + skipped) for point in found]
+    places = [_allowed(song) for song in (a, b)]
     if method == "harmonic":
         return _harmonic(a, b, places, top, transpose)
     searches: dict[str, Callable[[], np.ndarray]] = {
@@ -96,14 +101,14 @@ def find_mix_points(
     return [MixPoint(int(places[0][i]), int(places[1][j]), 0, float(cost[i, j]), method) for i, j in _best(cost, top)]
 
 
-def _allowed(song: Song, side: int) -> np.ndarray:
+def _allowed(song: Song) -> np.ndarray:
     """int64: the bars that may be mix points, the outermost left out."""
     fits = song.whole & (song.held.any(axis=(1, 2, 3)))
     bars = np.flatnonzero(fits)
     inner = bars[1:-1] if len(bars) > 2 else bars[:0]
     if not len(inner):
         raise D2MError(f"{song.name or 'a song'} has no bar between its first and last to mix at; give a longer song")
-    return inner[-MOST_BARS:] if side == 0 else inner[:MOST_BARS]
+    return inner
 
 
 def _harmonic(a: Song, b: Song, places: list[np.ndarray], top: int, transpose: int) -> list[MixPoint]:

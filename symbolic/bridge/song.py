@@ -88,6 +88,11 @@ class Song:
                 found[number] = np.median(np.concatenate(loud))
         return found
 
+    def excerpt(self, first: int, stop: int) -> Song:
+        """Bars ``first`` to before ``stop``, to look at: bar numbers begin anew, the score stays whole."""
+        lines = np.append(self.roll.downbeats, self.roll.steps)
+        return replace(self, roll=self.roll.excerpt(int(lines[first]), int(lines[min(stop, len(self))])))
+
     def position(self, bar: int) -> float:
         """Where a bar begins on the grid of the score, in beats; ``len(self)`` is the end of the last."""
         roll = self.roll
