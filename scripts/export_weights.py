@@ -6,6 +6,7 @@
     python scripts/export_weights.py decoder runs/decoder --command "first; second" --steps-before 8000
     python scripts/export_weights.py musegan runs/musegan/best.ckpt --command "..." --scores musegan.json
     python scripts/export_weights.py genre runs/genre --command "..." --scores "accuracy=0.99"
+    python scripts/export_weights.py bridge runs/bridge/best.ckpt --command "..." --scores bridge.json
     python scripts/export_weights.py d2m-gan runs/high/best.ckpt --command "..." --data "AIST++" --out high.safetensors
 
 writes d2m/weights/studio-codec.safetensors and .toml (studio-generator and studio-vqvae likewise). The run of `codec`
@@ -83,6 +84,13 @@ MODELS: dict[str, tuple[str, str, str, str]] = {
         "jukebox-vqvae",
         "vqvae",
         f"{VQVAE}; a decoder fine-tuned against multi-scale discriminators",
+    ),
+    "bridge": (
+        "studio-bridge",
+        "bridge",
+        "bridge",
+        "U-Net over bars, beats and sixteenths that writes 1 to 8 bars between two and may copy either one's beats, "
+        "moved by semitones; 16 steps x 72 pitches x 5 tracks",
     ),
     "musicvae": (
         "studio-musicvae",
@@ -173,7 +181,7 @@ def main() -> None:
         name = musegan_name(state["task"]["config"])
     card = {
         "architecture": architecture,
-        "data": args.data or (PHRASES if kind == "musegan" else DATA),
+        "data": args.data or (PHRASES if kind in ("musegan", "bridge") else DATA),
         "licence": "MIT",
         "command": "; ".join(part.strip() for part in args.command.split(";") if part.strip()),
         "seed": args.seed,

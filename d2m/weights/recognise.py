@@ -9,6 +9,8 @@ from collections.abc import Iterable
 _SIGNS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("jukebox-vqvae", (r"(encoders|decoders)\.\d+\.level_blocks\.\d+\.|bottleneck\.level_blocks\.\d+\.k$",)),
     ("musicvae", (r"decoder\.conductor_start\.",)),
+    ("bridge", (r"copies\.ask\.", r"middle\.same_beat\.")),
+    ("bridge", (r"stretch\.0\.", r"rhythms\.\d+\.")),
     ("musegan", (r"bars\.\d+\.semitones\.",)),
     ("discriminator", (r"model\.disc_\d+\.",)),
     ("d2m-gan-motion-encoder", (r"lin1\.", r"lin2\.", r"model\.\d+\.")),
