@@ -1,0 +1,157 @@
+"""Does a melody carry an emotion? A loss on its pitches and one on its density, with gradients to every step.
+
+Both take steps as they are played, (B, 256, 90): one-hot, soft, or one-hot with the gradient of a soft choice
+(:func:`straight_through`), so that the decoder can be followed back to the latent vector.
+
+* Pitch: notes on the root, third or fifth of the bar's chord cost nothing, the others do, most of all on the beat; and
+  the mean pitch has a place to be.
+* Density: the energy of the spectrogram bar by bar against that of a steady melody with the wanted number of notes,
+  so that neither too many nor too few stand together, nor in the whole.
+
+The spectrogram is drawn from the steps: every note strikes eight partials, which fade so
+quickly that energy counts strokes rather than lengths, and end where the note ends.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from d2m.symbolic.emotion.chords import chord_tones, estimate_chords, on_pitch_classes, step_weights
+from d2m.symbolic.emotion.decoder import Choose
+from d2m.symbolic.emotion.melody import CLASSES, FIRST_KEY, HIGHEST, HOLD, LOWEST, STEPS_PER_BAR
+
+#: Energy that is left of a stroke after a sixteenth: -10 dB, -80 dB a second at 120 beats a minute.
+FADE = 0.1
+#: Steps after which a stroke is silent (-60 dB).
+_RINGS = 6
+_PARTIALS = 8
+#: Energy of a bar may differ from the reference by this share of it before its unevenness costs.
+_UNEVEN = 0.75
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Standard deviations of real melodies, in which distances are counted: semitones, and notes a bar."""
+
+    pitch: float
+    density: float
+
+
+def straight_through(temperature: float = 1.0) -> Choose:
+    """What takes the most likely class, one-hot, with the gradient of the softmax (Bengio et al. 2013).
+
+    The decoder so hears what it will hear in use, where a soft choice would be a chord that no melody has.
+    """
+
+    def choose(logits: Tensor) -> Tensor:
+        soft = (logits.float() / temperature).softmax(dim=-1)
+        hard = functional.one_hot(soft.argmax(dim=-1), CLASSES).to(soft.dtype)
+        return hard + soft - soft.detach()
+
+    return choose
+
+
+def mean_pitch(played: Tensor, silent: Tensor) -> Tensor:
+    """Mean of the onsets' pitches, MIDI (B,); ``silent`` (B,) where there are none."""
+    onsets = played[..., FIRST_KEY:].float().sum(dim=1)
+    keys = torch.arange(LOWEST, HIGHEST + 1, device=played.device, dtype=onsets.dtype)
+    count = onsets.sum(dim=1)
+    return torch.where(count > 1e-3, (onsets * keys).sum(dim=1) / count.clamp_min(1e-3), silent)
+
+
+def notes_a_bar(played: Tensor) -> Tensor:
+    """Onsets a bar, (B,)."""
+    return played[..., FIRST_KEY:].float().sum(dim=(1, 2)) * STEPS_PER_BAR / played.shape[1]
+
+
+def off_chord(played: Tensor, chords: Tensor | None = None) -> Tensor:
+    """Share of onsets that are no root, third or fifth of their bar's chord, those on the beat counting double: (B,).
+
+    Args:
+        played: (B, bars * 16, 90).
+        chords: int64 (B, bars) as of :func:`~d2m.symbolic.emotion.chords.estimate_chords`, or None to hear them from
+            the melody itself.
+    """
+    played = played.float()
+    chords = estimate_chords(played.detach()) if chords is None else chords
+    tones = chord_tones().to(played.device)[chords].repeat_interleave(STEPS_PER_BAR, dim=1)
+    onsets = on_pitch_classes(played) * step_weights(played.shape[1], played.device)[:, None]
+    return (onsets * (1.0 - tones)).sum(dim=(1, 2)) / onsets.sum(dim=(1, 2)).clamp_min(1e-3)
+
+
+def pitch_loss(
+    played: Tensor, target: Tensor, scale: Scale, chords: Tensor | None = None, harmony: float = 0.5
+) -> Tensor:
+    """Distance to the mean pitch in standard deviations (Huber's), and ``harmony`` times the share off the chords.
+
+    Args:
+        played: (B, bars * 16, 90).
+        target: mean pitch, MIDI (B,).
+        scale: of real melodies.
+        chords: int64 (B, bars), or None to hear them from the melody.
+        harmony: weight of the chords.
+
+    Returns:
+        (B,).
+    """
+    return far((mean_pitch(played, target) - target) / scale.pitch) + harmony * off_chord(played, chords)
+
+
+def density_loss(played: Tensor, target: Tensor, scale: Scale, evenness: float = 0.25) -> Tensor:
+    """Distance of the energy to the reference's, as notes a bar in standard deviations (Huber's), and ``evenness`` times
+    what single bars differ by over three quarters of it.
+
+    Args:
+        played: (B, bars * 16, 90).
+        target: notes a bar (B,), above 0.
+        scale: of real melodies.
+        evenness: weight of the single bars.
+
+    Returns:
+        (B,).
+    """
+    ratio = energy(played) / reference_energy(target)[:, None]
+    whole = far((ratio.mean(dim=1) - 1.0) * target / scale.density)
+    return whole + evenness * ((ratio - 1.0).abs() - _UNEVEN).clamp_min(0.0).mean(dim=1)
+
+
+def spectrogram(played: Tensor) -> Tensor:
+    """Energy at each step in bands of a semitone from MIDI 21 up: (B, steps, 124). A stroke has energy 1."""
+    played = played.float()
+    stroke, held = played[..., FIRST_KEY:], played[..., HOLD, None]
+    ringing = stroke
+    for _ in range(_RINGS):
+        stroke = FADE * functional.pad(stroke, (0, 0, 1, 0))[:, :-1] * held
+        ringing = ringing + stroke
+    return ringing @ _timbre().to(played.device)
+
+
+def energy(played: Tensor, window: int = STEPS_PER_BAR) -> Tensor:
+    """Energy of the spectrogram in windows of so many steps: (B, steps / window)."""
+    return spectrogram(played).sum(dim=2).unflatten(1, (-1, window)).sum(dim=2)
+
+
+def reference_energy(density: Tensor, window: int = STEPS_PER_BAR) -> Tensor:
+    """Energy of a window of a steady melody of ``density`` notes a bar, each held to the next; in its shape."""
+    strokes = density * window / STEPS_PER_BAR
+    return strokes * (1.0 - FADE ** (STEPS_PER_BAR / density)) / (1.0 - FADE)
+
+
+def far(difference: Tensor) -> Tensor:
+    """Huber's loss: as a square within half a standard deviation, straight beyond."""
+    return functional.smooth_l1_loss(difference, torch.zeros_like(difference), reduction="none", beta=0.5)
+
+
+def _timbre() -> Tensor:
+    """Energy of a stroke of each key (88) in each band (124): partials fall by 6 dB an octave."""
+    shifts = [round(12 * math.log2(partial)) for partial in range(1, _PARTIALS + 1)]
+    keys = HIGHEST - LOWEST + 1
+    timbre = torch.zeros(keys, keys + shifts[-1])
+    for partial, shift in enumerate(shifts, 1):
+        timbre[torch.arange(keys), torch.arange(keys) + shift] += 1.0 / partial**2
+    return timbre / timbre.sum(dim=1, keepdim=True)
