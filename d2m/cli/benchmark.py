@@ -141,10 +141,20 @@ def ablation(
     from d2m.evaluation.benchmark.ablation import ablation as run
 
     recipe = Recipe(data, steps, level, batch, vqvae, seed, held_out, accelerator)
-    told = lambda title, place, count: complain(f"{place} of {count}: {title}")  # noqa: E731
-    report = run(
-        table, recipe, out, segment=segment, limit=limit, processes=processes, command=_command(), training=told
-    )
+    with contextlib.ExitStack() as stack:
+        bars: list[Callable[[int, int], None]] = []
+
+        def tell(done: int, total: int) -> None:
+            # Training shows a bar of its own; two at a time do not go together.
+            if not bars:
+                bars.append(stack.enter_context(_bar("pieces of music")))
+            bars[0](done, total)
+
+        def told(title: str, place: int, count: int) -> None:
+            complain(f"{place} of {count}: {title}")
+
+        settings = {"segment": segment, "limit": limit, "processes": processes, "command": _command()}
+        report = run(table, recipe, out, training=told, progress=tell, **settings)
     finish(report, out / table, as_json)
 
 

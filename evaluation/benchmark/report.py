@@ -122,25 +122,24 @@ def _published(report: dict[str, Any]) -> list[list[str]]:
     lines = []
     for row in report["published"]:
         title = f"{row['title']} (as published: {names[row['data']]}, {row['seconds']:g} s)"
-        cells = [number(row["scores"].get(key)) if key in row["scores"] else "" for key in keys]
+        cells = [number(row["scores"][key], 4) if key in row["scores"] else "" for key in keys]
         lines.append([title, *cells, *[""] * (len(BEATS) - len(keys))])
     return lines
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A figure, or that there is none."""
-    return "undefined" if value is None else f"{value:.{digits}f}"
+    """A figure, or that there is none; of large ones nobody reads the decimals."""
+    if value is None:
+        return "undefined"
+    return f"{value:.{digits}f}" if abs(value) < 100 else f"{value:,.0f}"
 
 
 def spread(value: float | None, interval: list[float] | None, signed: bool = False) -> str:
     """A figure with its interval."""
     if value is None:
         return "undefined"
-    text = f"{value:+.3f}" if signed else f"{value:.3f}"
-    if interval is None:
-        return text
-    low, high = (f"{v:+.3f}" if signed else f"{v:.3f}" for v in interval)
-    return f"{text} ({low} to {high})"
+    figures = [f"{v:+.3f}" if signed else number(v) for v in (value, *(interval or ()))]
+    return figures[0] if interval is None else f"{figures[0]} ({figures[1]} to {figures[2]})"
 
 
 def _beat(key: str) -> Callable[[dict[str, Any]], str]:
