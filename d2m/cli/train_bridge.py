@@ -18,7 +18,7 @@ def bridge(
     ),
     objective: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(metavar="NAME", help="bce (keys that sound weigh more) or mse; published takes mse."),
+        typer.Option(metavar="NAME", help="bce (cross-entropy) or mse; published takes mse."),
     ] = None,
     steps: Annotated[int, typer.Option(min=1, help="Steps of the whole run.")] = 40000,
     batch: Annotated[Optional[int], typer.Option(min=2, help="Bridges a step; 32, published 16.")] = None,  # noqa: UP045

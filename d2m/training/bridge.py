@@ -2,7 +2,7 @@
 
 ``published`` is trained as Smootify was: Adam at 1e-4 with betas 0.5 and 0.99, squared error summed over the four bars
 and divided by the batch, two masked bars. Our network is trained on bridges of 1 to 8 bars in all keys, by the
-cross-entropy of each key (``bce``) in which keys that sound, and more so those that are struck, weigh more than rests,
+cross-entropy of each key (``bce``), in which keys that sound may be made to weigh more than those that do not,
 since a bar is 98 % silence; or by the seed's squared error (``mse``), to compare.
 """
 
@@ -48,7 +48,7 @@ class BridgeTraining:
         objective: one of :data:`OBJECTIVES`.
         learning_rate, betas: of Adam; the rate falls to a tenth over ``decay`` steps by a half cosine.
         decay: steps; 0 keeps the rate.
-        weight: of a key that sounds beside one that is silent, in ``bce``; one that is struck has twice that.
+        weight: of a key that sounds beside one that is silent, in ``bce``.
         two_bars: share of batches whose bridges have two bars; the others have 1 to 8.
         transpose: windows are moved by up to this many semitones either way.
         clip: greatest norm of the gradient, or 0 for any.
@@ -61,7 +61,7 @@ class BridgeTraining:
     learning_rate: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.99)
     decay: int = 40000
-    weight: float = 2.0
+    weight: float = 1.0
     two_bars: float = 0.5
     transpose: int = 5
     clip: float = 1.0
@@ -141,9 +141,7 @@ class BridgeTask(Task):
         logits = logits.float()
         if self.settings.objective == "mse":
             return (torch.sigmoid(logits) - real).square().sum() / (len(real) * bars)
-        struck = real.clone()
-        struck[:, :, 1:] = real[:, :, 1:] * (1 - real[:, :, :-1])
-        weight = 1 + (self.settings.weight - 1) * real + self.settings.weight * struck
+        weight = 1 + (self.settings.weight - 1) * real
         loss = nn.functional.binary_cross_entropy_with_logits(logits, real, weight, reduction="sum")
         return loss / (len(real) * bars * 100)
 

@@ -7,13 +7,14 @@ import torch
 from torch import Tensor
 
 from d2m.symbolic.bridge.config import BridgeConfig
+from d2m.symbolic.bridge.measure import starts
 from d2m.symbolic.bridge.network import BridgeNet
 from d2m.symbolic.bridge.published import PublishedNet
 
 #: Bridges worked on at a time.
 _AT_ONCE = 64
 #: Chances among which the thresholds are chosen.
-_GRID = np.round(np.arange(0.1, 0.81, 0.05), 2)
+_GRID = np.round(np.arange(0.05, 0.81, 0.05), 2)
 
 
 def build(config: BridgeConfig) -> BridgeNet | PublishedNet:
@@ -66,10 +67,21 @@ class Composer:
         return self.chances(context, bars) > self.network.thresholds.cpu().numpy()
 
     def calibrate(self, context: np.ndarray, real: np.ndarray) -> None:
-        """Sets each track's threshold to the one with the best note F1 on known bars (of the training data)."""
+        """Sets each track's threshold to the one with the best note F1 and onset F1, of known bars (training data).
+
+        Args:
+            context: bool (N, 2, steps, pitches, tracks).
+            real: bool (N, bars, steps, pitches, tracks), the bars between.
+        """
         found = self.chances(context, real.shape[1])
-        for track in range(real.shape[-1]):
-            truth, chance = real[..., track] > 0.5, found[..., track]
-            total = truth.sum()
-            scores = [2 * (truth & (m := chance > limit)).sum() / max(m.sum() + total, 1) for limit in _GRID]
-            self.network.thresholds[track] = float(_GRID[int(np.argmax(scores))])
+        scores = []
+        for limit in _GRID:
+            made = found > limit
+            both = ((made, real), (starts(context, made), starts(context, real)))
+            scores.append(sum(_f1_by_track(*pair) for pair in both))
+        self.network.thresholds.copy_(torch.from_numpy(_GRID[np.argmax(scores, axis=0)]))
+
+
+def _f1_by_track(made: np.ndarray, real: np.ndarray) -> np.ndarray:
+    axes = tuple(range(made.ndim - 1))
+    return 2 * (made & real).sum(axes) / np.maximum(made.sum(axes) + real.sum(axes), 1)
