@@ -24,7 +24,7 @@ from d2m.errors import D2MError
 
 from .report import write_report
 from .rows import Row, all_rows, files_row
-from .run import Progress, check, compose_report, genre_network, make_folder
+from .run import Progress, check, compose_report, genre_network, make_folder, possible
 from .scenes import find_scenes
 from .work import Outcome, Settings, run_all
 
@@ -162,14 +162,11 @@ def ablation(
         above = [row for row in beside if row.kind != "baseline"]
         table_rows = [*above, *rows, *(row for row in beside if row.kind == "baseline")]
         scenes = find_scenes(kind, recipe.data, "test", limit)
+        table_rows = possible(table_rows, scenes)
         settings = Settings(segment, recipe.seed, "given", None, judge, fingerprint)
         found = run_all(scenes, table_rows, settings, out / table, processes, log, progress)
-        about = {
-            "kind": kind, "data": recipe.data.name, "split": "test", "segment": segment, "genre": "given",
-            "seed": recipe.seed, "limit": limit, "processes": processes, "genre_weights": judge,
-            "visual": modality == "both", "table": table, "steps": recipe.steps, "level": recipe.level,
-            "batch": recipe.batch, "vqvae": recipe.vqvae,
-        }  # fmt: skip
+        about = _about(kind, modality, table, recipe) | {"segment": segment, "limit": limit, "processes": processes}
+        about["genre_weights"] = judge
         outcome = Outcome(found.results, failed + found.failed, found.measured)
         title = f"Ablation: {table} (D2M-GAN's table {number}), {recipe.steps} steps"
         report = compose_report(title, scenes, table_rows, outcome, about, command) | {"training": figures}
@@ -177,6 +174,15 @@ def ablation(
             report["remarks"].append("The data have no picture features: every variant is of motion alone.")
         write_report(report, out / table)
     return report
+
+
+def _about(kind: str, modality: str, table: str, recipe: Recipe) -> dict[str, Any]:
+    """What the report says of a recipe."""
+    return {
+        "kind": kind, "data": recipe.data.name, "split": "test", "genre": "given", "seed": recipe.seed,
+        "visual": modality == "both", "table": table, "steps": recipe.steps, "level": recipe.level,
+        "batch": recipe.batch, "vqvae": recipe.vqvae,
+    }  # fmt: skip
 
 
 def _train_all(

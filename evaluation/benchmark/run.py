@@ -46,19 +46,14 @@ def benchmark(
     """Measures systems and baselines on a data set, or goes on with what an earlier run has left.
 
     Args:
-        kind: ``"aist"``, ``"tiktok"`` or ``"studio"``.
-        data: folder of the data set, raw or prepared.
+        kind, data, split, limit: see :func:`~d2m.evaluation.benchmark.scenes.find_scenes`.
         out: folder of the report; ``results/`` in it is what a later run goes on from.
-        systems: see :func:`~d2m.evaluation.benchmark.rows.all_rows`.
+        systems, only: see :func:`~d2m.evaluation.benchmark.rows.all_rows`.
         segment: seconds that are scored at a time; music is made for whole sequences. 2 is D2M-GAN's protocol.
-        split, limit: see :func:`~d2m.evaluation.benchmark.scenes.find_scenes`.
-        genre: ``"given"``, or ``"auto"`` to have it chosen from the dance.
+        genre, visual, seed: see :class:`~d2m.evaluation.benchmark.work.Settings`.
         genre_weights: genre network to judge by; None takes the shipped one if there is one.
-        visual: folder of picture features of the videos.
-        seed: of everything random.
         processes: how many work at a time.
         keep: also write all music to ``audio/ROW/NAME.wav``.
-        only: keys of rows, besides the original.
         command: for the record.
         progress: called with pieces of music done and their number.
 
@@ -71,7 +66,7 @@ def benchmark(
     check(segment, limit, genre, processes)
     out = Path(out)
     scenes = find_scenes(kind, data, split, limit)
-    rows = all_rows(systems, only)
+    rows = possible(all_rows(systems, only), scenes)
     judge, fingerprint = genre_network(genre_weights)
     folder = None if visual is None else Path(visual)
     settings = Settings(segment, seed, genre, folder, judge, fingerprint, out / "audio" if keep else None)
@@ -105,6 +100,12 @@ def make_folder(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise D2MError(f"cannot write into {out}: {error.strerror or error}; choose another folder") from error
+
+
+def possible(rows: Sequence[Row], scenes: Sequence[Scene]) -> tuple[Row, ...]:
+    """The rows that there can be: where all dance to one song, nothing can be shuffled."""
+    several = len({scene.music for scene in scenes}) > 1
+    return tuple(row for row in rows if several or row.key != "shuffled")
 
 
 def genre_network(name: str | None) -> tuple[str | None, str]:
@@ -145,6 +146,8 @@ def compose_report(
     remarks = []
     if outcome.failed:
         remarks.append(f"{len(outcome.failed)} could not be measured and are in no mean; they are named below.")
+    if len({scene.music for scene in scenes}) == 1:
+        remarks.append("All dances are to one song: there are no shuffled originals.")
     if any(scene.layout == "prepared" for scene in scenes) or judge == "picture":
         remarks.append("The dancer is judged by the same motion that the engines see: fit to the dancer is flattering.")
     return {
