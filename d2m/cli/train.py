@@ -8,6 +8,7 @@ from typing import Annotated, Optional
 import typer
 
 from d2m.cli.train_bridge import bridge
+from d2m.cli.train_emotion import emotion
 from d2m.cli.train_genre import genre
 from d2m.cli.train_musegan import musegan
 from d2m.cli.train_musicvae import musicvae
@@ -179,3 +180,4 @@ app.command()(with_run(genre))
 app.command()(with_run(bridge))
 app.command()(with_run(musegan))
 app.command()(with_run(musicvae))
+app.command()(with_run(emotion))

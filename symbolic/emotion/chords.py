@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from d2m.symbolic.emotion.melody import CLASSES, FIRST_KEY, LOWEST, STEPS_PER_BAR, STEPS_PER_BEAT
+from d2m.symbolic.emotion.melody import CLASSES, FIRST_KEY, HOLD, LOWEST, STEPS_PER_BAR, STEPS_PER_BEAT
 
 #: Root and quality of chord ``i``: ``i % 12`` and ``i // 12``, 0 for major, 1 for minor.
 CHORDS = 24
@@ -66,17 +67,22 @@ def estimate_chords(played: Tensor) -> Tensor:
 
 def _fit(played: Tensor) -> Tensor:
     """How well each chord fits each bar, (B, bars, 24)."""
-    held = played[..., 0]
-    following = torch.zeros_like(held)
-    for step in range(held.shape[1] - 2, -1, -1):
-        following[:, step] = held[:, step + 1] * (1.0 + following[:, step + 1])
-    weight = step_weights(played.shape[1], played.device) + _HELD * following.clamp_max(STEPS_PER_BAR)
+    weight = step_weights(played.shape[1], played.device) + _HELD * _length(played[..., HOLD])
     notes = (on_pitch_classes(played) * weight[..., None]).reshape(len(played), -1, STEPS_PER_BAR, 12).sum(dim=2)
     notes = notes / notes.sum(dim=2, keepdim=True).clamp_min(1e-6)
     # Of two triads that hold the same notes the one whose root sounds most.
     tones = chord_tones().to(played.device)
     tones[torch.arange(CHORDS), torch.arange(CHORDS) % 12] += 0.1
     return notes @ tones.T
+
+
+def _length(held: Tensor) -> Tensor:
+    """How many steps after each one hold on, at most a bar: (B, steps)."""
+    going, length = torch.ones_like(held), torch.zeros_like(held)
+    for step in range(1, STEPS_PER_BAR + 1):
+        going = going * functional.pad(held, (0, step))[:, step:]
+        length = length + going
+    return length
 
 
 def _change_costs(device: torch.device) -> Tensor:
@@ -87,4 +93,4 @@ def _change_costs(device: torch.device) -> Tensor:
 
 def _classes(played: Tensor) -> Tensor:
     keys = torch.arange(CLASSES - FIRST_KEY, device=played.device) + LOWEST
-    return torch.nn.functional.one_hot(keys % 12, 12).to(played.dtype)
+    return functional.one_hot(keys % 12, 12).to(played.dtype)

@@ -103,8 +103,8 @@ def pitch_loss(
 
 
 def density_loss(played: Tensor, target: Tensor, scale: Scale, evenness: float = 0.25) -> Tensor:
-    """Distance of the energy to the reference's, as notes a bar in standard deviations (Huber's), and ``evenness`` times
-    what single bars differ by over three quarters of it.
+    """Distance of the energy to the reference's, as notes a bar in standard deviations (Huber's), and ``evenness``
+    times what single bars differ by over three quarters of it.
 
     Args:
         played: (B, bars * 16, 90).
@@ -122,18 +122,14 @@ def density_loss(played: Tensor, target: Tensor, scale: Scale, evenness: float =
 
 def spectrogram(played: Tensor) -> Tensor:
     """Energy at each step in bands of a semitone from MIDI 21 up: (B, steps, 124). A stroke has energy 1."""
-    played = played.float()
-    stroke, held = played[..., FIRST_KEY:], played[..., HOLD, None]
-    ringing = stroke
-    for _ in range(_RINGS):
-        stroke = FADE * functional.pad(stroke, (0, 0, 1, 0))[:, :-1] * held
-        ringing = ringing + stroke
-    return ringing @ _timbre().to(played.device)
+    return _ringing(played[..., FIRST_KEY:].float(), played) @ _timbre().to(played.device)
 
 
 def energy(played: Tensor, window: int = STEPS_PER_BAR) -> Tensor:
     """Energy of the spectrogram in windows of so many steps: (B, steps / window)."""
-    return spectrogram(played).sum(dim=2).unflatten(1, (-1, window)).sum(dim=2)
+    # All strokes fade alike, so that their sum need not be told apart by bands.
+    strokes = played[..., FIRST_KEY:].float().sum(dim=2, keepdim=True)
+    return _ringing(strokes, played)[..., 0].unflatten(1, (-1, window)).sum(dim=2)
 
 
 def reference_energy(density: Tensor, window: int = STEPS_PER_BAR) -> Tensor:
@@ -145,6 +141,16 @@ def reference_energy(density: Tensor, window: int = STEPS_PER_BAR) -> Tensor:
 def far(difference: Tensor) -> Tensor:
     """Huber's loss: as a square within half a standard deviation, straight beyond."""
     return functional.smooth_l1_loss(difference, torch.zeros_like(difference), reduction="none", beta=0.5)
+
+
+def _ringing(stroke: Tensor, played: Tensor) -> Tensor:
+    """Energy of strokes (B, steps, n) with what still rings of those before, until a step does not hold."""
+    held = played[..., HOLD, None].float()
+    ringing = stroke
+    for _ in range(_RINGS):
+        stroke = FADE * functional.pad(stroke, (0, 0, 1, 0))[:, :-1] * held
+        ringing = ringing + stroke
+    return ringing
 
 
 def _timbre() -> Tensor:

@@ -1,0 +1,221 @@
+"""Training an actor and a critic to give melodies an emotion in MusicVAE's latent space; MusicVAE stays as it is.
+
+Actor and critic learn together. Half of the vectors that the actor moves are real melodies' (so that a tune can be
+changed), half are drawn from the prior (so that new ones can be made), and each is told the targets of one emotion.
+
+* The critic learns to tell vectors of real melodies from the actor's and the prior's, and to foresee mean pitch,
+  density and off-chord notes of the melodies that the decoder makes of the actor's and of their starts.
+* The actor learns to please the critic (``real``, ``judged``), to lower the losses of the melodies themselves through
+  the decoder (``heard``; with 0 it learns by the critic alone, as Engel et al. 2017 do), and not to go far (``near``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from d2m.datasets.melodies import load_melodies
+from d2m.symbolic.emotion.actor_critic import (
+    ActorCritic,
+    ActorCriticConfig,
+    EmotionModel,
+    drift,
+    fingerprint,
+    realism_loss,
+)
+from d2m.symbolic.emotion.effect import measure
+from d2m.symbolic.emotion.emotions import EmotionTable, load_emotions
+from d2m.symbolic.emotion.losses import (
+    Scale,
+    density_loss,
+    far,
+    mean_pitch,
+    notes_a_bar,
+    off_chord,
+    pitch_loss,
+    straight_through,
+)
+from d2m.symbolic.emotion.musicvae import MusicVae
+from d2m.training.loop import Task
+
+#: Real melodies by which the encoder's deviations are told.
+_SURE_OF = 512
+
+
+@dataclass(frozen=True)
+class EmotionTraining:
+    """Settings of a run.
+
+    Attributes:
+        data: folder of melodies (:mod:`d2m.datasets.melodies`).
+        batch: vectors a step.
+        learning_rate: of actor and critic.
+        clip: greatest norm of each gradient.
+        shift: real melodies are transposed by up to this many semitones.
+        jitter: targets vary by this many standard deviations around the emotions'.
+        judged: weight of the losses that the critic foresees.
+        heard: weight of the losses of the melodies themselves, through the decoder.
+        real: weight of the critic's doubt that the vector is a real melody's.
+        near: weight of the way from the start (:func:`~d2m.symbolic.emotion.actor_critic.drift`).
+        harmony: weight of notes off the chord within the pitch loss.
+        temperature: of the soft choice whose gradient the decoder passes on.
+        evaluate_on: windows of the part ``valid`` that are looked at.
+    """
+
+    data: Path
+    batch: int = 64
+    learning_rate: float = 3e-4
+    clip: float = 1.0
+    shift: int = 6
+    jitter: float = 0.1
+    judged: float = 1.0
+    heard: float = 1.0
+    real: float = 0.3
+    near: float = 1.0
+    harmony: float = 0.5
+    temperature: float = 1.0
+    evaluate_on: int = 90
+
+
+class EmotionTask(Task):
+    """The loop's view of an actor and a critic in training.
+
+    Args:
+        settings: of the run.
+        vae: whose latent space it is; its parameters are frozen.
+        units: of the hidden layers.
+        table: of the emotions.
+    """
+
+    def __init__(
+        self, settings: EmotionTraining, vae: MusicVae, units: int = 512, table: EmotionTable | None = None
+    ) -> None:
+        self.settings, self.vae, self.table = settings, vae, table or load_emotions()
+        vae.network.requires_grad_(False)
+        self.config = ActorCriticConfig(vae.config.latent, units, vae=fingerprint(vae.network))
+        self.network = ActorCritic(self.config)
+        self.train = load_melodies(settings.data, "train")
+        self.valid = load_melodies(settings.data, "valid").spread(settings.evaluate_on)
+        self.sigma = torch.from_numpy(vae.encode(self.train.spread(_SURE_OF))[1].mean(axis=0))
+        self.scale = Scale(self.table.pitch_deviation, self.table.density_deviation)
+        self.modules = {"actor": self.network.actor, "critic": self.network.critic}
+        self.optimizers = {
+            name: torch.optim.Adam(module.parameters(), settings.learning_rate, betas=(0.5, 0.99))
+            for name, module in self.modules.items()
+        }
+
+    def describe(self) -> dict[str, object]:
+        """The settings, the shape, which MusicVAE, and the emotions' targets."""
+        targets = {emotion.name: f"{emotion.pitch} {emotion.density}" for emotion in self.table.emotions}
+        return (
+            super().describe()
+            | {f"config.{name}": value for name, value in self.network.settings().items()}
+            | {f"targets.{name}": value for name, value in targets.items()}
+        )
+
+    def setup(self, fabric) -> None:
+        """Networks, and the MusicVAE beside them, onto the device."""
+        super().setup(fabric)
+        self.vae.network.to(fabric.device)
+        self.sigma = self.sigma.to(fabric.device)
+
+    def state(self) -> dict[str, object]:
+        """The shape."""
+        return {"config": self.network.settings()}
+
+    def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
+        """Trains the critic, then the actor, on one batch."""
+        # cuDNN passes gradients through LSTMs in training mode only; nothing else differs in it.
+        self.vae.network.train()
+        known, prior, start, targets = self._batch(rng)
+        with self.autocast():
+            moved = self.modules["actor"](start, self._scaled(targets))
+        settings = self.settings
+        played = self._play(moved if settings.heard else moved.detach())
+        figures = self._teach_critic(known, prior, start, moved.detach(), played.detach())
+        with self.autocast():
+            logit, foreseen = self.modules["critic"](moved)
+        judged = far(foreseen[:, :2] - self._scaled(targets)).sum(dim=1) + settings.harmony * foreseen[:, 2]
+        pitch = pitch_loss(played, targets[:, 0], self.scale, harmony=settings.harmony).mean()
+        density = density_loss(played, targets[:, 1], self.scale).mean()
+        doubt = torch.nn.functional.softplus(-logit).mean()
+        way = drift(moved, start, self.sigma).mean()
+        loss = settings.judged * judged.mean() + settings.real * doubt + settings.near * way
+        if settings.heard:
+            loss = loss + settings.heard * (pitch + density)
+        self.update("actor", loss, clip=settings.clip)
+        told = {"actor": loss, "pitch": pitch, "density": density, "judged": judged.mean(), "doubt": doubt, "way": way}
+        return {name: value.item() for name, value in told.items()} | figures
+
+    @torch.no_grad()
+    def evaluate(self, step: int) -> dict[str, float]:
+        """:func:`~d2m.symbolic.emotion.effect.measure` on the part ``valid``."""
+        figures = measure(self.model(), self.valid, np.random.default_rng(0))
+        self.network.train()
+        return figures
+
+    def score(self, held_out: dict[str, float]) -> float | None:
+        """Errors left at full strength, plus what realism the vectors lack beside real melodies'."""
+        errors = [
+            held_out.get(f"{start} 1: {axis} error") for start in ("from", "new") for axis in ("pitch", "density")
+        ]
+        if None in errors:
+            return None
+        lacking = held_out["real: realism"] - (held_out["from 1: realism"] + held_out["new 1: realism"]) / 2
+        return float(np.mean(errors)) + max(lacking, 0.0)
+
+    def model(self) -> EmotionModel:
+        """The actor and critic as they are, for use."""
+        return EmotionModel(self.vae, self.network, self.table)
+
+    def _batch(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Vectors of real melodies, of the prior, and starts for the actor, (B, latent) each, and targets in MIDI and
+        notes a bar, (B, 2)."""
+        settings, count = self.settings, self.settings.batch
+        melodies = self.train.batch(rng, count, settings.shift)
+        noise = rng.standard_normal((3, count, self.config.latent), dtype=np.float32)
+        targets = self.table.targets()[rng.integers(len(self.table.emotions), size=count)]
+        targets = targets + settings.jitter * rng.standard_normal((count, 2)) * [self.scale.pitch, self.scale.density]
+        targets[:, 1] = targets[:, 1].clip(0.5, 16.0)
+        changed = rng.random((count, 1)) < 0.5
+        rows = (melodies, targets.astype(np.float32), changed, *noise)
+        melodies, targets, changed, blur, prior, fresh = (
+            torch.from_numpy(self.own(part)).to(self.fabric.device) for part in rows
+        )
+        with torch.no_grad(), self.autocast():
+            mu, sigma = self.vae.network.encode(melodies.long())
+        # The actor starts where it will in use: at the mean of a tune, or anywhere in the prior.
+        return mu + sigma * blur, prior, torch.where(changed, mu, fresh), targets
+
+    def _scaled(self, targets: Tensor) -> Tensor:
+        mean = targets.new_tensor([self.table.pitch_mean, self.table.density_mean])
+        return (targets - mean) / targets.new_tensor([self.scale.pitch, self.scale.density])
+
+    def _play(self, z: Tensor) -> Tensor:
+        """What the decoder plays, (B, 256, 90), one-hot with a gradient."""
+        with self.autocast():
+            return self.vae.network.decoder.write(z, straight_through(self.settings.temperature))[1]
+
+    def _teach_critic(
+        self, known: Tensor, prior: Tensor, start: Tensor, moved: Tensor, played: Tensor
+    ) -> dict[str, float]:
+        with torch.no_grad():
+            truth = self._heard(torch.cat([played, self._play(start)]))
+        with self.autocast():
+            logits, foreseen = self.modules["critic"](torch.cat([moved, start, known, prior]))
+        moved_logit, _, known_logit, prior_logit = logits.split(len(start))
+        real = realism_loss(known_logit, torch.cat([moved_logit, prior_logit]))
+        wrong = (foreseen[: 2 * len(start)] - truth).abs().mean()
+        self.update("critic", real + wrong, clip=self.settings.clip)
+        told = (known_logit > 0).float().mean() / 2 + (moved_logit < 0).float().mean() / 2
+        return {"critic": (real + wrong).item(), "told_apart": told.item(), "foreseen": wrong.item()}
+
+    def _heard(self, played: Tensor) -> Tensor:
+        """What the critic should have foreseen, (B, 3); a silent melody's pitch counts as the mean."""
+        silent = played.new_full((len(played),), self.table.pitch_mean, dtype=torch.float32)
+        values = self._scaled(torch.stack([mean_pitch(played, silent), notes_a_bar(played)], dim=1))
+        return torch.cat([values, off_chord(played)[:, None]], dim=1)

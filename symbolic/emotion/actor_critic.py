@@ -1,0 +1,221 @@
+"""Re-training a latent vector towards an emotion: an actor moves it, a critic judges where it ends.
+
+The method is that of latent constraints (Engel, Hoffman and Roberts 2017, "Latent Constraints: Learning to Generate
+Conditionally from Unconditional Generative Models"): MusicVAE stays as it is; a critic learns to tell vectors of real
+melodies from others, and what the decoder makes of a vector; an actor learns to go where the critic is content, and no
+further than it must.
+
+An emotion is told to the actor by its targets, not by its name, so that the table may change, and any point between
+two emotions is one too.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from d2m.errors import D2MError
+from d2m.symbolic.emotion.emotions import Emotion, EmotionTable, check_strength, load_emotions
+from d2m.symbolic.emotion.musicvae import HierarchicalMusicVae, MusicVae
+
+#: Targets of an emotion: mean pitch and density.
+TARGETS = 2
+#: What the critic hears of a melody: mean pitch, density, and the share off the chords.
+HEARD = 3
+
+
+@dataclass(frozen=True)
+class ActorCriticConfig:
+    """Sizes.
+
+    Attributes:
+        latent: values of a latent vector.
+        units: of each hidden layer; there are three in each network.
+        reach: how far a value can be moved, in standard deviations of the prior.
+        edge: vectors are kept within this times the square root of ``latent``, where the prior's are; one that starts
+            further out is not taken further.
+        vae: :func:`fingerprint` of the MusicVAE whose vectors these are.
+    """
+
+    latent: int
+    units: int = 512
+    reach: float = 2.0
+    edge: float = 1.1
+    vae: int = 0
+
+
+class Actor(nn.Module):
+    """Moves latent vectors by gated steps, so that most values can stay (Engel et al. 2017)."""
+
+    def __init__(self, config: ActorCriticConfig):
+        super().__init__()
+        self.config = config
+        self.net = _layers(config.latent + TARGETS, config.units, 2 * config.latent)
+        # It starts out not moving anything.
+        nn.init.zeros_(self.net[-1].weight)
+        nn.init.zeros_(self.net[-1].bias)
+
+    def forward(self, z: Tensor, targets: Tensor, strength: Tensor | float = 1.0) -> Tensor:
+        """Vectors moved towards targets.
+
+        Args:
+            z: (B, latent).
+            targets: in standard deviations from the mean of real melodies, (B, 2).
+            strength: of the whole step, 0 to 1, one or (B, 1); at 0 the vectors stay exactly.
+
+        Returns:
+            (B, latent).
+        """
+        step, gate = self.net(torch.cat([z, targets.to(z.dtype)], dim=1)).float().chunk(2, dim=1)
+        moved = z + strength * self.config.reach * step.tanh() * gate.sigmoid()
+        before, after = z.norm(dim=1, keepdim=True), moved.norm(dim=1, keepdim=True)
+        most = before.clamp_min(self.config.edge * math.sqrt(self.config.latent))
+        return torch.where(after > most, moved * (most / after.clamp_min(1e-6)), moved)
+
+
+class Critic(nn.Module):
+    """Judges latent vectors: is there a real melody, and what is it like?"""
+
+    def __init__(self, config: ActorCriticConfig):
+        super().__init__()
+        self.real = _layers(config.latent, config.units, 1)
+        self.heard = _layers(config.latent, config.units, HEARD)
+
+    def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Vectors (B, latent) -> the logit of being a real melody's (B,), and the expected mean pitch and density in
+        standard deviations from real melodies' and share off the chords (B, 3)."""
+        return self.real(z)[:, 0].float(), self.heard(z).float()
+
+
+class ActorCritic(nn.Module):
+    """Both, as they are kept together."""
+
+    def __init__(self, config: ActorCriticConfig):
+        super().__init__()
+        self.config = config
+        self.actor, self.critic = Actor(config), Critic(config)
+
+    def settings(self) -> dict[str, Any]:
+        """Plain values that rebuild the model."""
+        return asdict(self.config)
+
+
+def drift(moved: Tensor, start: Tensor, sigma: Tensor) -> Tensor:
+    """How far vectors went, (B,): ``log(1 + (moved - start)^2)``, dimensions with a small deviation weighing more.
+
+    A dimension that the encoder is sure of carries the tune; one that is all noise may move freely (Engel et al.
+    2017). The weights have mean 1.
+
+    Args:
+        moved, start: (B, latent).
+        sigma: mean of the encoder's standard deviations over real melodies, (latent,).
+    """
+    weight = sigma.clamp_min(0.01) ** -2
+    return (torch.log1p((moved - start).square()) * (weight / weight.mean())).mean(dim=1)
+
+
+def fingerprint(network: HierarchicalMusicVae) -> int:
+    """A number below 65536 that tells one trained MusicVAE from another, the same in single and half precision."""
+    weights = network.mu.weight.detach().cpu().half().numpy()
+    return zlib.crc32(np.ascontiguousarray(weights).tobytes()) & 0xFFFF
+
+
+class EmotionModel:
+    """A trained actor and critic with their MusicVAE, for use: numpy in, numpy out.
+
+    Args:
+        vae: whose latent vectors are moved.
+        network: in evaluation mode, on the same device.
+        table: of the emotions.
+
+    Raises:
+        D2MError: if the network was trained on another MusicVAE.
+    """
+
+    def __init__(self, vae: MusicVae, network: ActorCritic, table: EmotionTable | None = None):
+        if network.config.latent != vae.config.latent or network.config.vae != fingerprint(vae.network):
+            raise D2MError("the emotions were trained on another MusicVAE; give that one, or train them anew")
+        self.vae, self.network, self.table = vae, network.eval(), table or load_emotions()
+
+    @torch.no_grad()
+    def steer(self, z: np.ndarray, targets: np.ndarray, strength: float = 1.0) -> np.ndarray:
+        """Latent vectors (N, latent) moved towards mean pitches (MIDI) and notes a bar (N, 2), float32.
+
+        Raises:
+            D2MError: if the strength is not between 0 and 1.
+        """
+        start = self._tensor(z)
+        wanted = torch.from_numpy(self.table.scaled(targets).astype(np.float32)).to(start.device)
+        return self.network.actor(start, wanted, check_strength(strength)).cpu().numpy()
+
+    def move(self, z: np.ndarray, emotion: str | Emotion, strength: float = 1.0) -> np.ndarray:
+        """Latent vectors (N, latent) moved towards an emotion, float32.
+
+        Raises:
+            D2MError: if there is no such emotion, or the strength is not between 0 and 1.
+        """
+        found = emotion if isinstance(emotion, Emotion) else self.table.find(emotion)
+        return self.steer(z, np.tile([found.pitch, found.density], (len(z), 1)), strength)
+
+    @torch.no_grad()
+    def realism(self, z: np.ndarray) -> np.ndarray:
+        """How sure the critic is that vectors (N, latent) are those of real melodies, 0 to 1: float32 (N,)."""
+        return self.network.critic(self._tensor(z))[0].sigmoid().cpu().numpy()
+
+    def compose(
+        self, emotion: str | Emotion, count: int, seed: int = 0, strength: float = 1.0, temperature: float = 0.5
+    ) -> np.ndarray:
+        """New melodies with an emotion, uint8 (count, 256).
+
+        Raises:
+            D2MError: if there is no such emotion, or the strength is not between 0 and 1.
+        """
+        rng = np.random.default_rng(seed)
+        z = rng.standard_normal((count, self.vae.config.latent)).astype(np.float32)
+        return self.vae.decode(self.move(z, emotion, strength), temperature, rng)
+
+    def recolour(
+        self,
+        melodies: np.ndarray,
+        emotion: str | Emotion,
+        strength: float = 1.0,
+        temperature: float = 0.0,
+        rng: np.random.Generator | None = None,
+    ) -> np.ndarray:
+        """Melodies uint8 (N, 256) with another emotion; at strength 0 what MusicVAE makes of them.
+
+        Raises:
+            D2MError: if there is no such emotion, or the strength is not between 0 and 1.
+        """
+        return self.vae.decode(self.move(self.vae.encode(melodies)[0], emotion, strength), temperature, rng)
+
+    def _tensor(self, z: np.ndarray) -> Tensor:
+        z = np.asarray(z, dtype=np.float32)
+        if z.ndim != 2 or z.shape[1] != self.vae.config.latent:
+            raise D2MError(f"latent vectors are (N, {self.vae.config.latent}) values, not {z.shape}")
+        return torch.from_numpy(z).to(next(self.network.parameters()).device)
+
+
+def realism_loss(real: Tensor, others: Tensor) -> Tensor:
+    """Cross-entropy of the critic's logits: 1 for real melodies' vectors (B,), 0 for others (C,); each kind weighs
+    the same."""
+    return functional.softplus(-real).mean() + functional.softplus(others).mean()
+
+
+def _layers(inputs: int, units: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(inputs, units),
+        nn.SiLU(),
+        nn.Linear(units, units),
+        nn.SiLU(),
+        nn.Linear(units, units),
+        nn.SiLU(),
+        nn.Linear(units, outputs),
+    )

@@ -1,0 +1,78 @@
+"""What an actor does to melodies, in figures: do they reach the emotion, and is the tune still there?
+
+Melodies are changed at several strengths, each towards one of the emotions in turn; besides, vectors drawn from the
+prior become new melodies. Named after where they start, ``from`` and ``new``, and the strength:
+
+* ``in region``: share of melodies whose mean pitch and notes a bar lie in the emotion's region.
+* ``pitch error``, ``density error``: mean distance to the targets, in standard deviations of real melodies.
+* ``off chord``: share of onsets off the chords that the melody itself suggests.
+* ``realism``: how sure the critic is that the vectors are real melodies', mean of 0 to 1.
+* ``moved``: root mean square of what the latent values changed by.
+* ``tune``, ``rhythm``: similarity to the melody as MusicVAE gives it back (:mod:`d2m.symbolic.emotion.similarity`).
+* ``pitch order``, ``density order``: Spearman's rank correlation of the emotions' means with their targets.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from d2m.symbolic.emotion.actor_critic import EmotionModel
+from d2m.symbolic.emotion.emotions import attributes
+from d2m.symbolic.emotion.encoder import one_hot
+from d2m.symbolic.emotion.losses import off_chord
+from d2m.symbolic.emotion.similarity import rhythm_similarity, tune_similarity
+
+STRENGTHS: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+def measure(model: EmotionModel, melodies: np.ndarray, rng: np.random.Generator) -> dict[str, float]:
+    """The figures of the module's docstring; those that cannot be told (no melody has a note) are left out.
+
+    Args:
+        model: vae, actor and critic.
+        melodies: uint8 (N, 256), held out.
+        rng: draws the vectors of new melodies.
+    """
+    mu, sigma = model.vae.encode(melodies)
+    drawn = mu + sigma * rng.standard_normal(mu.shape).astype(np.float32)
+    figures = {"real: realism": float(model.realism(drawn).mean())}
+    figures |= starting_from(model, mu, "from", STRENGTHS)
+    figures |= starting_from(model, rng.standard_normal(mu.shape).astype(np.float32), "new", (0.0, 1.0))
+    return {name: value for name, value in figures.items() if np.isfinite(value)}
+
+
+def starting_from(model: EmotionModel, z: np.ndarray, name: str, strengths: tuple[float, ...]) -> dict[str, float]:
+    """Figures of vectors (N, latent) moved at the strengths, the most likely melody of each."""
+    targets = model.table.targets()
+    which = np.arange(len(z)) % len(targets)
+    before, figures = model.vae.decode(z), {}
+    for strength in strengths:
+        moved = model.steer(z, targets[which], strength)
+        after = before if strength == 0 else model.vae.decode(moved)
+        values = attributes(after)
+        own = {
+            "in region": model.table.hits(values, targets[which]).mean(),
+            "off chord": off_chord(one_hot(torch.from_numpy(after))).mean().item(),
+            "realism": model.realism(moved).mean(),
+            "moved": np.sqrt(np.square(moved - z).mean()),
+            "tune": tune_similarity(before, after).mean(),
+            "rhythm": rhythm_similarity(before, after).mean(),
+        }
+        errors = model.table.errors(values, targets[which])
+        for axis, title in enumerate(("pitch", "density")):
+            known = np.isfinite(errors[:, axis])
+            if known.any():
+                own[f"{title} error"] = errors[known, axis].mean()
+                own[f"{title} order"] = _order(values[known, axis], which[known], targets[:, axis])
+        figures |= {f"{name} {strength:g}: {title}": float(value) for title, value in own.items()}
+    return figures
+
+
+def _order(values: np.ndarray, which: np.ndarray, targets: np.ndarray) -> float:
+    present = np.unique(which)
+    means = np.array([values[which == emotion].mean() for emotion in present])
+    ranks = [np.argsort(np.argsort(of)) for of in (means, targets[present])]
+    if len(present) < 2 or np.ptp(means) == 0:
+        return float("nan")
+    return float(np.corrcoef(*ranks)[0, 1])
