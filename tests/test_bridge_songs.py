@@ -256,6 +256,13 @@ def test_long_songs_are_looked_at_where_they_meet(method, monkeypatch):
     assert all(56 < p.bar_a < 79 and 0 < p.bar_b < 23 for p in points)
 
 
+def test_songs_are_spared_as_asked():
+    a, b = song("CaFG" * 5), song("CaFG" * 5, 2)
+    points = find_mix_points(a, b, "harmonic", 8, spare=0.6)
+    assert all(p.bar_a >= 12 and p.bar_b <= 8 for p in points)
+    assert find_mix_points(a, song("CaFG"), "jsd", 1, spare=0.9)
+
+
 def test_wrong_requests_are_told():
     a = song("CaFGCaFG")
     with pytest.raises(D2MError, match="no method 'best'.*harmonic"):

@@ -16,6 +16,14 @@ Method = Annotated[str, typer.Option(metavar="NAME", help="harmonic (ours), dtw 
 Transpose = Annotated[
     int, typer.Option(min=0, max=6, help="Semitones by which harmonic may move B either way; 0 leaves it alone.")
 ]
+Spare = Annotated[
+    float,
+    typer.Option(
+        min=0.0,
+        max=0.9,
+        help="Play at least this share of A from its beginning, and of B up to its end; 0 for anywhere.",
+    ),
+]
 Seed = Annotated[int, typer.Option(min=0, help="Of the random method.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
@@ -26,12 +34,13 @@ def mixpoints(
     method: Method = "harmonic",
     top: Annotated[int, typer.Option(min=1, max=1000, help="How many, best first.")] = 5,
     transpose: Transpose = 5,
+    spare: Spare = 0.3,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
     """Find bars of A after which bars of B may follow."""
     songs = _read(a, b)
-    points = _search(*songs, method, top, transpose, seed)
+    points = _search(*songs, method, top, transpose, spare, seed)
     found = [_about(*songs, point) for point in points]
     if as_json:
         typer.echo(json.dumps({"a": a, "b": b, "method": method, "mix_points": found}, indent=2))
@@ -59,6 +68,7 @@ def bridge(
         typer.Option(metavar="A:B", help="Mix after this bar of A into this bar of B, counted from 1; no search."),
     ] = None,
     transpose: Transpose = 5,
+    spare: Spare = 0.3,
     around: Annotated[
         int | None, typer.Option(min=1, help="Keep only so many bars of A and B; all if not given.")
     ] = None,
@@ -81,7 +91,7 @@ def bridge(
     if at:
         point = _given(at, *songs)
     else:
-        points = _search(*songs, method, choice, transpose, seed)
+        points = _search(*songs, method, choice, transpose, spare, seed)
         if len(points) < choice:
             raise D2MError(f"there are only {len(points)} mix points; take one of these with --choice")
         point = points[-1]
@@ -115,12 +125,13 @@ def _read(a: str, b: str) -> tuple[Any, Any]:
     return read_song(a), read_song(b)
 
 
-def _search(a: Any, b: Any, method: str, top: int, transpose: int, seed: int) -> list[Any]:
+def _search(a: Any, b: Any, method: str, top: int, transpose: int, spare: float, seed: int) -> list[Any]:
     import numpy as np
 
     from d2m.symbolic.bridge.mixpoints import find_mix_points
 
-    return find_mix_points(a, b, method, top, transpose=transpose, rng=np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    return find_mix_points(a, b, method, top, transpose=transpose, spare=spare, rng=rng)
 
 
 def _given(at: str, a: Any, b: Any) -> Any:

@@ -25,7 +25,7 @@ from d2m.symbolic.bridge.song import Song
 
 METHODS = ("harmonic", "dtw", "jsd", "random")
 #: Longer songs are looked at over this many bars: the last of the first song, the first of the second.
-MOST_BARS = 600
+MOST_BARS = 320
 #: Points that are both within so many bars of a better one in both songs are left out.
 _APART = 1
 
@@ -64,6 +64,7 @@ def find_mix_points(
     top: int = 5,
     *,
     transpose: int = 5,
+    spare: float = 0.0,
     rng: np.random.Generator | None = None,
 ) -> list[MixPoint]:
     """The best mix points, best first.
@@ -75,6 +76,8 @@ def find_mix_points(
         method: one of :data:`METHODS`.
         top: how many at most.
         transpose: ``harmonic``: semitones by which the second song may be moved either way, 0 to 6.
+        spare: share of the first song from its beginning, and of the second up to its end, that is played in any case,
+            0 to 0.9; mix points lie beyond.
         rng: of ``random``.
 
     Raises:
@@ -82,14 +85,34 @@ def find_mix_points(
     """
     if method not in METHODS:
         raise D2MError(f"no method '{method}' to find mix points; choose one of: {', '.join(METHODS)}")
-    if top < 1 or not 0 <= transpose <= 6:
-        raise D2MError("at least one mix point is asked for, and songs are moved by 0 to 6 semitones")
-    if len(a) > MOST_BARS or len(b) > MOST_BARS:
-        skipped = max(len(a) - MOST_BARS, 0)
-        near = a.excerpt(skipped, len(a)), b.excerpt(0, MOST_BARS)
-        found = find_mix_points(*near, method, top, transpose=transpose, rng=rng)
-        return [replace(point, bar_a=point.bar_a + skipped) for point in found]
+    if top < 1 or not 0 <= transpose <= 6 or not 0 <= spare <= 0.9:
+        raise D2MError("at least one mix point is asked for, songs are moved by 0 to 6 semitones and spared up to 0.9")
     places = [_allowed(song) for song in (a, b)]
+    ends = (spare * len(a), (1 - spare) * len(b))
+    # Of songs too short for that, the last and the first possible bar stay.
+    places = [
+        places[0][(places[0] >= ends[0]) | (places[0] == places[0][-1])],
+        places[1][(places[1] <= ends[1]) | (places[1] == places[1][0])],
+    ]
+    skipped = max(len(a) - MOST_BARS, 0)
+    if skipped or len(b) > MOST_BARS:
+        a, b = a.excerpt(skipped, len(a)), b.excerpt(0, MOST_BARS)
+        places = [places[0][places[0] > skipped] - skipped, places[1][places[1] < len(b) - 1]]
+        if not all(map(len, places)):
+            raise D2MError(f"the songs have no music in 4/4 within {MOST_BARS} bars of where they meet")
+    points = _search(a, b, places, method, top, transpose, rng)
+    return [replace(point, bar_a=point.bar_a + skipped) for point in points]
+
+
+def _search(
+    a: Song,
+    b: Song,
+    places: list[np.ndarray],
+    method: str,
+    top: int,
+    transpose: int,
+    rng: np.random.Generator | None,
+) -> list[MixPoint]:
     if method == "harmonic":
         return _harmonic(a, b, places, top, transpose)
     searches: dict[str, Callable[[], np.ndarray]] = {
