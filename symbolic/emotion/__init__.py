@@ -19,13 +19,25 @@ if TYPE_CHECKING:
 def load(name_or_path: str | Path) -> MusicVae:
     """A MusicVAE with the weights of that name or file, ready to use.
 
+    Args:
+        name_or_path: a name, a safetensors file, or Magenta's checkpoint as published: its tar file, or its name
+            or one of its files where it is unpacked.
+
     Raises:
         D2MError: if there are no such weights, or they are another model's.
     """
     from d2m import weights
     from d2m.symbolic.emotion.musicvae import HierarchicalMusicVae, MusicVae, MusicVaeConfig
     from d2m.weights.rebuild import rebuild
+    from d2m.weights.tf_bundle import is_bundle
 
-    path, _ = weights.find(name_or_path, "musicvae")
-    tensors, config = weights.load_state(path, "musicvae")
+    path = Path(name_or_path)
+    if not is_bundle(path):
+        path, _ = weights.find(name_or_path, "musicvae")
+    if is_bundle(path):
+        from d2m.symbolic.emotion.magenta import load_checkpoint
+
+        tensors, config = load_checkpoint(path)
+    else:
+        tensors, config = weights.load_state(path, "musicvae")
     return MusicVae(rebuild(lambda sizes: HierarchicalMusicVae(MusicVaeConfig(**sizes)), config, tensors, path))

@@ -1,0 +1,123 @@
+"""The files of a TensorFlow checkpoint inside a tar file, plain or gzip, read where they lie.
+
+Nothing is unpacked: what a member's name says is only compared, links and devices are passed over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import os
+import tarfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from d2m.errors import D2MError
+
+_MOST_MEMBERS = 1000
+#: Trained weights shrink by less than a tenth; a gzip file may unfold to a thousand times its size.
+_MOST_UNFOLDED = 20
+#: tarfile reads headers whole, however long they say they are; values are read past it.
+_MOST_AT_ONCE = 1 << 20
+
+
+def is_tar(path: Path | str) -> bool:
+    """Whether a file begins as tar or gzip files do."""
+    try:
+        with Path(path).open("rb") as file:
+            start = file.read(265)
+    except OSError:
+        return False
+    return start[:2] == b"\x1f\x8b" or start[257:262] == b"ustar"
+
+
+def tar_files(path: Path, stack: contextlib.ExitStack) -> Callable[[str], tuple[IO[bytes], int] | None]:
+    """What opens the files of the one checkpoint in a tar file by what follows its name (".index"): file and size.
+
+    Raises:
+        D2MError: if it cannot be read, is damaged, or holds no checkpoint or several.
+    """
+    try:
+        raw: IO[bytes] = stack.enter_context(path.open("rb"))
+        length = path.stat().st_size
+        packed = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        if packed:
+            raw, length = stack.enter_context(gzip.GzipFile(fileobj=raw)), _MOST_UNFOLDED * length + (1 << 20)
+        members = _members(raw, length)
+    except (tarfile.TarError, zlib.error, EOFError, ValueError, gzip.BadGzipFile) as error:
+        raise D2MError(f"{path} is damaged or no tar file ({str(error)[:100]}); get the file anew") from error
+    except OSError as error:
+        raise D2MError(f"cannot read {path}: {error.strerror}") from error
+    indices = [name for name in members if name.endswith(".index")]
+    if len(indices) != 1:
+        raise D2MError(
+            f"{path} holds {len(indices) or 'no'} TensorFlow checkpoints (.index files); one is needed"
+            + ("; unpack it and give the name of one" if indices else "")
+        )
+    name = indices[0].removesuffix(".index")
+
+    def find(suffix: str) -> tuple[IO[bytes], int] | None:
+        if name + suffix not in members:
+            return None
+        start, size = members[name + suffix]
+        return _Part(raw, start, size), size
+
+    return find
+
+
+def _members(raw: IO[bytes], length: int) -> dict[str, tuple[int, int]]:
+    """Where the plain files of a tar file of at most so many bytes begin, and their sizes."""
+    members: dict[str, tuple[int, int]] = {}
+    with tarfile.open(fileobj=_Careful(raw, length), mode="r:") as opened:
+        # Read as a stream: the list of a hostile file may be endless.
+        for count, info in enumerate(opened):
+            if count >= _MOST_MEMBERS:
+                raise tarfile.ReadError("it holds too many files")
+            # macOS puts a hidden "._name" beside every file.
+            hidden = PurePosixPath(info.name).name.startswith(".")
+            if info.isreg() and not info.issparse() and not hidden:
+                if info.name in members:
+                    raise tarfile.ReadError(f"it holds '{info.name[:60]}' twice")
+                members[info.name] = (info.offset_data, info.size)
+    return members
+
+
+class _Careful(io.RawIOBase):
+    """A stream for tarfile that is never asked for much at once, nor to go beyond an end."""
+
+    def __init__(self, stream: IO[bytes], length: int) -> None:
+        self.stream, self.length = stream, length
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= _MOST_AT_ONCE:
+            raise tarfile.ReadError("a header of absurd length")
+        return self.stream.read(size)
+
+    def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
+        if not 0 <= place <= self.length:
+            raise tarfile.ReadError("it is cut short, or unfolds to far more than weights do")
+        return self.stream.seek(place, whence)
+
+    def tell(self) -> int:
+        return self.stream.tell()
+
+
+class _Part(io.RawIOBase):
+    """Some bytes of a file as a file."""
+
+    def __init__(self, stream: IO[bytes], start: int, size: int) -> None:
+        self.stream, self.start, self.size, self.place = stream, start, size, 0
+
+    def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
+        self.place = place
+        return place
+
+    def read(self, size: int = -1) -> bytes:
+        size = min(size, self.size - self.place)
+        self.stream.seek(self.start + self.place)
+        self.place += size
+        return self.stream.read(size)
