@@ -187,6 +187,12 @@ def test_an_interrupted_run_goes_on(studio, tmp_path):
     assert not list(tmp_path.rglob("*.part*"))
 
 
+def test_a_full_disk_is_no_fault_of_the_music(studio, tmp_path):
+    (tmp_path / "results").write_text("in the way")
+    with pytest.raises(D2MError, match="cannot write"):
+        few(studio, tmp_path)
+
+
 def test_one_broken_file_is_named_and_in_no_mean(studio, tmp_path, capsys):
     data = tmp_path / "data"
     shutil.copytree(studio, data)

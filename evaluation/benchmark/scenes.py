@@ -92,6 +92,15 @@ def scene_files(scene: Scene) -> tuple[Path, ...]:
     return tuple(sorted(path for path in parts if path.is_file()))
 
 
+def picture_name(scene: Scene) -> str:
+    """The name of the video that shows a scene, under which its picture features lie: of AIST++ the first camera's."""
+    if scene.layout != "aist":
+        return scene.name
+    from d2m.datasets.aist import AistName
+
+    return str(AistName.parse(scene.name).view(1))
+
+
 _WAV = ("wav", "all_musics", "music")
 
 

@@ -21,7 +21,7 @@ from d2m.evaluation.alignment_report import Watched
 from d2m.evaluation.recordings import SAMPLE_RATE, SILENCE, read
 from d2m.types import BeatGrid, Dance, Motion, SmplMotion, Visual
 
-from .scenes import Scene
+from .scenes import Scene, picture_name
 from .skeletons import front_view, tidied, to_mediapipe33
 
 #: Height in pixels of AIST's pictures, and of the pictures that TikTok's key points are put in.
@@ -217,12 +217,7 @@ def _visual(scene: Scene, seen: _Seen, duration: float, folder: Path | None) -> 
     if folder is not None:
         from d2m.datasets.visuals import Visuals
 
-        name = scene.name
-        if scene.layout == "aist":
-            from d2m.datasets.aist import AistName
-
-            name = str(AistName.parse(name).view(1))
-        rows = Visuals(folder).read(name)
+        rows = Visuals(folder).read(picture_name(scene))
     if rows is None:
         return None
     from d2m.features.i3d import segments

@@ -24,13 +24,12 @@ from d2m.errors import D2MError
 from d2m.version import __version__
 
 from .rows import Row
-from .scenes import Scene, scene_files
+from .scenes import Scene, picture_name, scene_files
 
 #: Raised whenever the same music would get other figures than before.
 FORMAT = 1
 #: Scenes to other music that are tried for a shuffled original.
 _CANDIDATES = 3
-_TROUBLE = (D2MError, ValueError, MemoryError, OSError, RuntimeError, ArithmeticError, IndexError, KeyError)
 
 
 @dataclass(frozen=True)
@@ -141,6 +140,10 @@ def _place(folder: Path, scene: Scene, row: Row, others: Sequence[Scene], settin
         "weights": row.fingerprint, "segment": settings.segment, "seed": settings.seed, "genre": settings.genre,
         "visual": str(settings.visual or ""), "judge": settings.genre_fingerprint, "kept": settings.keep is not None,
     }  # fmt: skip
+    if settings.visual is not None:
+        from d2m.datasets.visuals import Visuals
+
+        content["pictures"] = _stamp(Visuals(settings.visual).path(picture_name(scene)))
     if row.key == "shuffled":
         content["others"] = [[other.name, _stamps(other)] for other in others]
     digest = sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
@@ -148,7 +151,16 @@ def _place(folder: Path, scene: Scene, row: Row, others: Sequence[Scene], settin
 
 
 def _stamps(scene: Scene) -> list[list[Any]]:
-    return [[path.name, path.stat().st_size, path.stat().st_mtime_ns] for path in scene_files(scene)]
+    return [_stamp(path) for path in scene_files(scene)]
+
+
+def _stamp(path: Path) -> list[Any]:
+    """What changes when a file does; of one that is not there only its name."""
+    try:
+        found = path.stat()
+    except OSError:
+        return [path.name]
+    return [path.name, found.st_size, found.st_mtime_ns]
 
 
 def _sound(path: Path) -> bool:
@@ -181,14 +193,14 @@ def _measure_scene(
         try:
             stage = read_stage(scene, settings.genre, settings.visual)
             original = Original.of(stage, settings.segment)
-        except _TROUBLE as error:
+        except Exception as error:  # Whatever one file is like, the others go on.
             return scene.name, 0, [(None, _line(error))]
         for row, path in rows:
             try:
                 played = play(row, stage, original.whole, others, settings.seed)
                 found = measure(stage, original, played, row.kind == "reconstruction", settings.genre_weights)
                 text = json.dumps(found, allow_nan=False)
-            except _TROUBLE as error:
+            except Exception as error:
                 bad.append((row.key, _line(error)))
                 continue
             # Outside: a full disk is no fault of the music, and stops the run.
