@@ -7,6 +7,7 @@
     python scripts/export_weights.py musegan runs/musegan/best.ckpt --command "..." --scores musegan.json
     python scripts/export_weights.py genre runs/genre --command "..." --scores "accuracy=0.99"
     python scripts/export_weights.py bridge runs/bridge/best.ckpt --command "..." --scores bridge.json
+    python scripts/export_weights.py emotion runs/emotion/best.ckpt --command "..." --data "POP909 (MIT licence)"
     python scripts/export_weights.py d2m-gan runs/high/best.ckpt --command "..." --data "AIST++" --out high.safetensors
 
 writes d2m/weights/studio-codec.safetensors and .toml (studio-generator and studio-vqvae likewise). The run of `codec`
@@ -27,6 +28,7 @@ import sys
 from pathlib import Path
 
 from d2m.errors import D2MError
+from d2m.training.emotion import joined
 from d2m.training.export import export, export_d2m_gan, read_checkpoint
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "d2m" / "weights"
@@ -98,6 +100,13 @@ MODELS: dict[str, tuple[str, str, str, str]] = {
         "musicvae",
         "MusicVAE (Roberts et al. 2018) on melodies of 16 bars: bidirectional LSTMs over bars of sixteenths "
         "-> latent vector -> conductor -> writer of single bars",
+    ),
+    "emotion": (
+        "studio-emotion",
+        "emotion",
+        "emotion",
+        "actor that moves a MusicVAE's latent vectors towards a mean pitch and a density, and critic of their realism, "
+        "pitch, density and harmony (latent constraints, Engel et al. 2017); three hidden layers each",
     ),
 }
 
@@ -173,6 +182,8 @@ def main() -> None:
     name, kind, module, architecture = MODELS[args.model]
     scores = read_scores(args.scores)
     state = read_checkpoint(args.run / "last.ckpt" if args.run.is_dir() else args.run)
+    if args.model == "emotion" and {"actor", "critic"} <= state["modules"].keys():
+        state = joined(state)
     if module not in state["modules"] or (args.model == "decoder") != ("before" in state.get("task", {})):
         raise D2MError(f"{args.run} is no run of 'd2m train {args.model}'")
     if any(key.endswith(".k") and not book.any() for key, book in state["modules"][module].items()):

@@ -13,13 +13,15 @@ from torch.nn import functional
 from d2m.cli.main import main
 from d2m.datasets.melodies import PARTS
 from d2m.errors import D2MError
+from d2m.symbolic import emotion
 from d2m.symbolic.emotion.actor_critic import Actor, ActorCritic, ActorCriticConfig, EmotionModel, drift, fingerprint
+from d2m.symbolic.emotion.ascent import descend
 from d2m.symbolic.emotion.effect import measure
 from d2m.symbolic.emotion.emotions import attributes, load_emotions
 from d2m.symbolic.emotion.melody import CLASSES, FIRST_KEY, HIGHEST, LOWEST, from_notes
 from d2m.symbolic.emotion.musicvae import HierarchicalMusicVae, MusicVae, MusicVaeConfig
-from d2m.training.emotion import EmotionTask, EmotionTraining
-from d2m.training.export import read_checkpoint
+from d2m.training.emotion import EmotionTask, EmotionTraining, joined
+from d2m.training.export import export, read_checkpoint
 from d2m.training.loop import LoopConfig, train
 
 SMALL = MusicVaeConfig(6, 8, 1, True, 8, 12, 1, False, True)
@@ -142,6 +144,15 @@ def test_who_must_stay_near_moves_less(data, tmp_path):
     assert ways[1] < 0.5 * ways[0]
 
 
+def test_descending_the_gradient_alone_gets_there_too(data):
+    vae, start = plain(), np.zeros((9, 6), np.float32)
+    targets = TABLE.targets()
+    found = attributes(vae.decode(descend(vae, start, targets, TABLE, steps=60)))
+    before = TABLE.errors(attributes(vae.decode(start)), targets)
+    assert TABLE.errors(found, targets).mean() < 0.5 * before.mean()
+    assert not vae.network.training
+
+
 def test_an_untrained_actor_and_strength_0_leave_vectors_alone():
     config = ActorCriticConfig(6, 16)
     z, targets = torch.randn(5, 6), torch.randn(5, 2)
@@ -249,4 +260,23 @@ def test_the_command_trains(data, tmp_path):
     assert main([*call, "--batch", "4", "--steps", "2", "--evaluate-every", "2", "--accelerator", "cpu"]) == 0
     rows = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     assert any("from 0.25: in region" in str(row) for row in rows)
-    assert (tmp_path / "run" / "last.ckpt").exists()
+    scores = EmotionTask.score(None, rows[-1])
+    assert scores is None or scores > 0
+    assert_exported(tmp_path / "run" / "last.ckpt", path, tmp_path / "emotion.safetensors")
+
+
+def assert_exported(checkpoint, vae, out):
+    """What a run made is used from a file as it was in the run."""
+    state = joined(read_checkpoint(checkpoint))
+    card = {"architecture": "x", "data": "x", "licence": "MIT", "command": "x", "seed": 0, "scores": {}}
+    export(state, "emotion", out, "emotion", state["task"]["config"], card)
+    model = emotion.load_emotion(out, emotion.load(vae))
+    z = np.random.default_rng(0).standard_normal((3, 6)).astype(np.float32)
+    actor = Actor(ActorCriticConfig(**state["task"]["config"]))
+    actor.load_state_dict(state["modules"]["actor"])
+    target = TABLE.find("clear")
+    wanted = torch.tensor(TABLE.scaled([target.pitch, target.density]), dtype=torch.float32).expand(3, -1)
+    expected = actor(torch.from_numpy(z), wanted, 0.5).detach().numpy()
+    np.testing.assert_allclose(model.move(z, "맑음", 0.5), expected, atol=2e-3)
+    with pytest.raises(D2MError, match="an actor and critic of emotions"):
+        emotion.load(out)

@@ -44,6 +44,8 @@ from d2m.training.loop import Task
 
 #: Real melodies by which the encoder's deviations are told.
 _SURE_OF = 512
+#: One in so many of the starts is decoded for the critic, beside all that the actor made of them.
+_STARTS = 4
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class EmotionTraining:
     """
 
     data: Path
-    batch: int = 64
+    batch: int = 32
     learning_rate: float = 3e-4
     clip: float = 1.0
     shift: int = 6
@@ -203,13 +205,14 @@ class EmotionTask(Task):
     def _teach_critic(
         self, known: Tensor, prior: Tensor, start: Tensor, moved: Tensor, played: Tensor
     ) -> dict[str, float]:
+        some = start[: max(len(start) // _STARTS, 1)]
         with torch.no_grad():
-            truth = self._heard(torch.cat([played, self._play(start)]))
+            truth = self._heard(torch.cat([played, self._play(some)]))
         with self.autocast():
-            logits, foreseen = self.modules["critic"](torch.cat([moved, start, known, prior]))
-        moved_logit, _, known_logit, prior_logit = logits.split(len(start))
+            logits, foreseen = self.modules["critic"](torch.cat([moved, some, known, prior]))
+        moved_logit, _, known_logit, prior_logit = logits.split([len(rows) for rows in (moved, some, known, prior)])
         real = realism_loss(known_logit, torch.cat([moved_logit, prior_logit]))
-        wrong = (foreseen[: 2 * len(start)] - truth).abs().mean()
+        wrong = (foreseen[: len(truth)] - truth).abs().mean()
         self.update("critic", real + wrong, clip=self.settings.clip)
         told = (known_logit > 0).float().mean() / 2 + (moved_logit < 0).float().mean() / 2
         return {"critic": (real + wrong).item(), "told_apart": told.item(), "foreseen": wrong.item()}
@@ -219,3 +222,10 @@ class EmotionTask(Task):
         silent = played.new_full((len(played),), self.table.pitch_mean, dtype=torch.float32)
         values = self._scaled(torch.stack([mean_pitch(played, silent), notes_a_bar(played)], dim=1))
         return torch.cat([values, off_chord(played)[:, None]], dim=1)
+
+
+def joined(state: dict[str, object]) -> dict[str, object]:
+    """The checkpoint of a run with actor and critic as one module ``emotion``, as they are kept and loaded together."""
+    modules = state["modules"]
+    both = {f"{part}.{name}": tensor for part in ("actor", "critic") for name, tensor in modules.get(part, {}).items()}
+    return state | {"modules": modules | {"emotion": both}}

@@ -37,6 +37,7 @@ KINDS: dict[str, str] = {
     "i3d": "an I3D network for video",
     "smpl": "a SMPL body model",
     "musicvae": "a MusicVAE",
+    "emotion": "an actor and critic of emotions",
     "bridge": "a bridge network",
     "image-network": "a ResNet for pictures",
 }

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 #: For each kind of model what its names start with: a file is of the first kind all of whose patterns are met.
 _SIGNS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("jukebox-vqvae", (r"(encoders|decoders)\.\d+\.level_blocks\.\d+\.|bottleneck\.level_blocks\.\d+\.k$",)),
+    ("emotion", (r"actor\.net\.", r"critic\.heard\.")),
     ("musicvae", (r"decoder\.conductor_start\.",)),
     ("bridge", (r"copies\.ask\.", r"middle\.same_beat\.")),
     ("bridge", (r"stretch\.0\.", r"rhythms\.\d+\.")),

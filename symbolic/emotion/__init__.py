@@ -5,6 +5,12 @@
     vae = emotion.load("runs/melody.safetensors")
     mu, sigma = vae.encode(melodies)
     between = vae.interpolate(melodies[0], melodies[1], steps=5)
+
+``emotions`` is the table of the nine emotions, ``losses`` hear them, ``actor_critic`` moves latent vectors there:
+
+    model = emotion.load_emotion("runs/emotion.safetensors", vae)
+    new = model.compose("melancholic", count=4)
+    changed = model.recolour(melodies, "밝음", strength=0.5)
 """
 
 from __future__ import annotations
@@ -13,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from d2m.symbolic.emotion.actor_critic import EmotionModel
     from d2m.symbolic.emotion.musicvae import MusicVae
 
 
@@ -41,3 +48,18 @@ def load(name_or_path: str | Path) -> MusicVae:
     else:
         tensors, config = weights.load_state(path, "musicvae")
     return MusicVae(rebuild(lambda sizes: HierarchicalMusicVae(MusicVaeConfig(**sizes)), config, tensors, path))
+
+
+def load_emotion(name_or_path: str | Path, vae: MusicVae) -> EmotionModel:
+    """The actor and critic with the weights of that name or file, on the MusicVAE that they were trained on.
+
+    Raises:
+        D2MError: if there are no such weights, they are another model's, or of another MusicVAE.
+    """
+    from d2m import weights
+    from d2m.symbolic.emotion.actor_critic import ActorCritic, ActorCriticConfig, EmotionModel
+    from d2m.weights.rebuild import rebuild
+
+    path, _ = weights.find(name_or_path, "emotion")
+    tensors, config = weights.load_state(path, "emotion")
+    return EmotionModel(vae, rebuild(lambda sizes: ActorCritic(ActorCriticConfig(**sizes)), config, tensors, path))
