@@ -26,7 +26,7 @@ from d2m.symbolic.bridge.network import ShiftedCopies
 from d2m.symbolic.midi import read_midi, write_midi
 from d2m.symbolic.pianoroll_midi import write_roll
 from d2m.symbolic.pianoroll_tensor import COMPACT
-from d2m.training.bridge import BridgeTask, BridgeTraining, published_training
+from d2m.training.bridge import BridgeTask, BridgeTraining, _pace, published_training
 from d2m.training.export import export, read_checkpoint
 from d2m.training.loop import LoopConfig, train
 
@@ -145,6 +145,13 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(tmp_path, config):
     train(second, loop(tmp_path / "parts", 4, evaluate_every=2))
     expected, actual = (t.modules["bridge"].state_dict() for t in (whole, second))
     assert all(torch.equal(actual[name], expected[name]) for name in expected)
+
+
+def test_the_learning_rate_rises_then_falls_to_a_tenth_and_is_a_plain_number(tmp_path):
+    rates = [_pace(step, 1000) for step in (0, 50, 99, 500, 1000, 5000)]
+    assert rates == pytest.approx([0.01, 0.51, 0.978, 0.55, 0.1, 0.1], abs=2e-3)
+    assert {type(rate) for rate in rates} == {float}
+    assert _pace(5000, 0) == 1.0
 
 
 def test_both_objectives_train_ours_and_only_squares_the_published():

@@ -8,6 +8,7 @@ since a bar is 98 % silence; or by the seed's squared error (``mse``), to compar
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -180,7 +181,8 @@ def _pace(step: int, decay: int) -> float:
     """Share of the learning rate at a step: a short start, then falling to a tenth."""
     if not decay:
         return 1.0
-    fall = 0.5 + 0.5 * np.cos(np.pi * min(step / decay, 1.0))
+    # Not NumPy's cosine: its numbers are no plain values, which is all that a checkpoint may hold.
+    fall = 0.5 + 0.5 * math.cos(math.pi * min(step / decay, 1.0))
     return min((step + 1) / 100, 0.1 + 0.9 * fall)
 
 
