@@ -98,7 +98,7 @@ def run_all(
     places = {
         scene.name: {row: _place(folder, scene, row, others[scene.name], settings) for row in rows} for scene in scenes
     }
-    missing = {name: [(row, path) for row, path in table.items() if not _sound(path)] for name, table in places.items()}
+    missing = {name: [(row, path) for row, path in table.items() if not _there(path)] for name, table in places.items()}
     total = len(scenes) * len(rows)
     done = total - sum(map(len, missing.values()))
     log.info("%d scenes, %d rows, %d of %d there already", len(scenes), len(rows), done, total)
@@ -163,7 +163,7 @@ def _stamp(path: Path) -> list[Any]:
     return [path.name, found.st_size, found.st_mtime_ns]
 
 
-def _sound(path: Path) -> bool:
+def _there(path: Path) -> bool:
     """Whether a result is there; a damaged one is made again."""
     try:
         return "segments" in json.loads(path.read_text(encoding="utf-8"))
@@ -207,9 +207,8 @@ def _measure_scene(
             if settings.keep is not None:
                 from d2m.media_write import write_wav
 
-                target = settings.keep / row.key / f"{scene.name}.wav"
-                target.parent.mkdir(parents=True, exist_ok=True)
-                write_wav(target, played.waveform, played.sample_rate)
+                with whole_file(settings.keep / row.key / f"{scene.name}.wav") as part:
+                    write_wav(part, played.waveform, played.sample_rate)
             with whole_file(path) as part:
                 part.write_text(text, encoding="utf-8")
             good += 1
