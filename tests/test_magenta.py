@@ -170,9 +170,11 @@ def test_the_catalogue_checks_it_by_loading(tiny, tmp_path, monkeypatch, capsys)
     monkeypatch.setenv("D2M_HOME", str(tmp_path / "home"))
     known = find_entry("hierdec-mel_16bar")
     assert known is not None
-    assert known.loader == "d2m.symbolic.emotion:load"
     known.path.parent.mkdir(parents=True)
     pack(tiny, known.path)
+    with pytest.raises(D2MError, match="of other sizes than hierdec-mel_16bar"):
+        verify(known)
+    monkeypatch.setattr(magenta, "FULL", TINY)
     assert home() in known.path.parents
     assert "loads strictly" in verify(known)
     assert emotion.load("hierdec-mel_16bar").config == TINY
@@ -181,6 +183,27 @@ def test_the_catalogue_checks_it_by_loading(tiny, tmp_path, monkeypatch, capsys)
     pack(write_bundle(tmp_path / "less.ckpt", values), known.path)
     assert main(["models", "verify", "hierdec-mel_16bar", "--json"]) == 1
     assert f"lacks variable '{KERNEL}'" in capsys.readouterr().err
+
+
+def test_fetching_loads_it_and_keeps_nothing_else(tiny, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("D2M_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(magenta, "FULL", TINY)
+    published = pack(tiny, tmp_path / "published.tar")
+
+    def download(url: str, path: Path, **_: object) -> None:
+        assert url.endswith("/hierdec-mel_16bar.tar")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(published, path)
+
+    monkeypatch.setattr("d2m.weights.catalogue_fetch.download", download)
+    whole = published.read_bytes()
+    published.write_bytes(whole[:-30_000] + b"\1" * 30_000)
+    assert main(["models", "fetch", "hierdec-mel_16bar", "--yes"]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not find_entry("hierdec-mel_16bar").present
+    published.write_bytes(whole)
+    assert main(["models", "fetch", "hierdec-mel_16bar", "--yes"]) == 0
+    assert emotion.load("hierdec-mel_16bar").config == TINY
 
 
 def test_what_an_optimiser_left_is_passed_over_and_doubles_are_read(tmp_path):
@@ -341,7 +364,7 @@ def test_hostile_tar_files_are_refused(tiny, tmp_path):
             (named("a.data-00000-of-00001", tarfile.SYMTYPE), b""),
         ),
         "damaged or no tar file": tmp_path / "cut.tar",
-        "cut short, or unfolds": tmp_path / "bomb.tar.gz",
+        "unfolds to far more": tmp_path / "bomb.tar.gz",
     }
     whole = pack(tiny, tmp_path / "whole.tar").read_bytes()
     (tmp_path / "cut.tar").write_bytes(whole[:9000])
@@ -369,6 +392,9 @@ def test_other_files_are_no_bundles(tmp_path):
     for path in (tmp_path / "text", tmp_path, tmp_path / "nothing", Path("")):
         assert not is_bundle(path)
     assert not is_bundle("..")
+    # A header of 0x088B1F bytes begins as a gzip file does.
+    (tmp_path / "a.safetensors").write_bytes((0x088B1F).to_bytes(8, "little") + b'{"a":')
+    assert not is_bundle(tmp_path / "a.safetensors")
 
 
 def test_the_checksum_is_crc32c():

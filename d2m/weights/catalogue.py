@@ -181,6 +181,6 @@ ENTRIES: tuple[Entry, ...] = (
         terms="https://github.com/magenta/magenta/blob/main/LICENSE",
         source="https://github.com/magenta/magenta/tree/main/magenta/models/music_vae",
         url="https://storage.googleapis.com/magentadata/models/music_vae/checkpoints/hierdec-mel_16bar.tar",
-        loader="d2m.symbolic.emotion:load",
+        loader="d2m.symbolic.emotion.magenta:load_published",
     ),
 )

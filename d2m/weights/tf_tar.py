@@ -1,6 +1,6 @@
 """The files of a TensorFlow checkpoint inside a tar file, plain or gzip, read where they lie.
 
-Nothing is unpacked: what a member's name says is only compared, links and devices are passed over.
+Nothing is unpacked to where an archive says: names are only compared, links and devices passed over.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import gzip
 import io
 import os
 import tarfile
+import tempfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
@@ -17,6 +18,7 @@ from typing import IO
 
 from d2m.errors import D2MError
 
+_GZIP = b"\x1f\x8b\x08"
 _MOST_MEMBERS = 1000
 #: Trained weights shrink by less than a tenth; a gzip file may unfold to a thousand times its size.
 _MOST_UNFOLDED = 20
@@ -31,7 +33,8 @@ def is_tar(path: Path | str) -> bool:
             start = file.read(265)
     except OSError:
         return False
-    return start[:2] == b"\x1f\x8b" or start[257:262] == b"ustar"
+    # A safetensors file whose header happens to be as long as gzip's first bytes say has a brace there.
+    return (start[:3] == _GZIP and start[8:9] != b"{") or start[257:262] == b"ustar"
 
 
 def tar_files(path: Path, stack: contextlib.ExitStack) -> Callable[[str], tuple[IO[bytes], int] | None]:
@@ -42,12 +45,12 @@ def tar_files(path: Path, stack: contextlib.ExitStack) -> Callable[[str], tuple[
     """
     try:
         raw: IO[bytes] = stack.enter_context(path.open("rb"))
-        length = path.stat().st_size
-        packed = raw.read(2) == b"\x1f\x8b"
+        packed = raw.read(3) == _GZIP
         raw.seek(0)
         if packed:
-            raw, length = stack.enter_context(gzip.GzipFile(fileobj=raw)), _MOST_UNFOLDED * length + (1 << 20)
-        members = _members(raw, length)
+            # Variables are read in any order, and gzip files only from their beginning.
+            raw = _unfolded(gzip.GzipFile(fileobj=raw), path.stat().st_size, stack)
+        members = _members(raw)
     except (tarfile.TarError, zlib.error, EOFError, ValueError, gzip.BadGzipFile) as error:
         raise D2MError(f"{path} is damaged or no tar file ({str(error)[:100]}); get the file anew") from error
     except OSError as error:
@@ -69,10 +72,21 @@ def tar_files(path: Path, stack: contextlib.ExitStack) -> Callable[[str], tuple[
     return find
 
 
-def _members(raw: IO[bytes], length: int) -> dict[str, tuple[int, int]]:
-    """Where the plain files of a tar file of at most so many bytes begin, and their sizes."""
+def _unfolded(packed: IO[bytes], length: int, stack: contextlib.ExitStack) -> IO[bytes]:
+    """A gzip file of ``length`` bytes as a nameless temporary file."""
+    plain = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
+    while block := packed.read(_MOST_AT_ONCE):
+        plain.write(block)
+        if plain.tell() > _MOST_UNFOLDED * length + _MOST_AT_ONCE:
+            raise tarfile.ReadError("it unfolds to far more than weights do")
+    plain.seek(0)
+    return plain
+
+
+def _members(raw: IO[bytes]) -> dict[str, tuple[int, int]]:
+    """Where the plain files of a tar file begin, and their sizes."""
     members: dict[str, tuple[int, int]] = {}
-    with tarfile.open(fileobj=_Careful(raw, length), mode="r:") as opened:
+    with tarfile.open(fileobj=_Careful(raw), mode="r:") as opened:
         # Read as a stream: the list of a hostile file may be endless.
         for count, info in enumerate(opened):
             if count >= _MOST_MEMBERS:
@@ -87,10 +101,10 @@ def _members(raw: IO[bytes], length: int) -> dict[str, tuple[int, int]]:
 
 
 class _Careful(io.RawIOBase):
-    """A stream for tarfile that is never asked for much at once, nor to go beyond an end."""
+    """A stream for tarfile that is never asked for much at once."""
 
-    def __init__(self, stream: IO[bytes], length: int) -> None:
-        self.stream, self.length = stream, length
+    def __init__(self, stream: IO[bytes]) -> None:
+        self.stream = stream
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= _MOST_AT_ONCE:
@@ -98,8 +112,6 @@ class _Careful(io.RawIOBase):
         return self.stream.read(size)
 
     def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
-        if not 0 <= place <= self.length:
-            raise tarfile.ReadError("it is cut short, or unfolds to far more than weights do")
         return self.stream.seek(place, whence)
 
     def tell(self) -> int:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from torch import Tensor
 
 from d2m.errors import D2MError
 from d2m.symbolic.emotion.melody import CLASSES
-from d2m.symbolic.emotion.musicvae import MusicVaeConfig
+from d2m.symbolic.emotion.musicvae import FULL, MusicVaeConfig
 from d2m.weights.tf_bundle import open_bundle
 
 _ENCODER = "encoder/cell_{}/bidirectional_rnn/{}/multi_rnn_cell/cell_0/lstm_cell"
@@ -64,7 +65,19 @@ def load_checkpoint(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]
                 raise D2MError(f"{path}: '{name}' holds values that are not finite numbers; get the file anew")
             return values.astype(np.float32, copy=False)
 
-        return convert(read, config), {name: getattr(config, name) for name in config.__dataclass_fields__}
+        return convert(read, config), asdict(config)
+
+
+def load_published(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """:func:`load_checkpoint` for ``hierdec-mel_16bar`` itself, in no other sizes than its own.
+
+    Raises:
+        D2MError: if it is anything else.
+    """
+    tensors, config = load_checkpoint(path)
+    if config != asdict(FULL):
+        raise D2MError(f"{path} is a MusicVAE of other sizes than hierdec-mel_16bar; get the file anew")
+    return tensors, config
 
 
 def sizes(shapes: Shapes, path: Path | str) -> MusicVaeConfig:
