@@ -107,7 +107,7 @@ class BridgeTask(Task):
             "bridge": torch.optim.Adam(self.network.parameters(), settings.learning_rate, settings.betas)
         }
         bars, rng = _MEASURED_BARS + 2, np.random.default_rng([seed, 1])
-        self.known = train.batch(rng, settings.measured, bars) > 0.5
+        self.known = train.batch(rng, max(settings.measured // 2, 1), bars) > 0.5
         self.unknown = held_out.batch(rng, settings.measured, bars) > 0.5
 
     def describe(self) -> dict[str, Any]:
@@ -147,7 +147,7 @@ class BridgeTask(Task):
         return loss / (len(real) * bars * 100)
 
     def evaluate(self, step: int) -> dict[str, float]:
-        """Figures of held-out bridges of two bars, with thresholds found on training bridges."""
+        """Figures of held-out bridges of two bars, with thresholds and densities found on training bridges."""
         composer = Composer(self.network)
         composer.calibrate(self.known[:, [0, -1]], self.known[:, 1:-1])
         context, real = self.unknown[:, [0, -1]], self.unknown[:, 1:-1]

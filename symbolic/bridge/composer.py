@@ -13,8 +13,9 @@ from d2m.symbolic.bridge.published import PublishedNet
 
 #: Bridges worked on at a time.
 _AT_ONCE = 64
-#: Chances among which the thresholds are chosen.
-_GRID = np.round(np.arange(0.05, 0.81, 0.05), 2)
+#: Thresholds and densities that are tried on known bars. A bridge much busier than its neighbours hedges its bets.
+_THRESHOLDS = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5)
+_DENSITIES = (0.9, 1.0, 1.1, 1.2, 1.3)
 
 
 def build(config: BridgeConfig) -> BridgeNet | PublishedNet:
@@ -63,23 +64,60 @@ class Composer:
         return np.concatenate(parts)
 
     def compose(self, context: np.ndarray, bars: int = 2) -> np.ndarray:
-        """bool (N, bars, steps, pitches, tracks): the bridges, as clear as the thresholds make them."""
-        return self.chances(context, bars) > self.network.thresholds.cpu().numpy()
+        """bool (N, bars, steps, pitches, tracks): the bridges.
+
+        Of each track in each bar the likeliest cells sound: about as many as in the bars around, as a network that is
+        unsure of the chord would otherwise play several at once; and only those above a threshold.
+        """
+        found = self.chances(context, bars)
+        limits = (values.cpu().numpy() for values in (self.network.thresholds, self.network.densities))
+        return _chosen(found, _ranks(found), _usual(context, bars), *limits)
 
     def calibrate(self, context: np.ndarray, real: np.ndarray) -> None:
-        """Sets each track's threshold to the one with the best note F1 and onset F1, of known bars (training data).
+        """Sets each track's threshold and density to those with the best note F1 and onset F1, of known bars.
 
         Args:
-            context: bool (N, 2, steps, pitches, tracks).
+            context: bool (N, 2, steps, pitches, tracks), of training data.
             real: bool (N, bars, steps, pitches, tracks), the bars between.
         """
-        found = self.chances(context, real.shape[1])
+        bars = real.shape[1]
+        found, usual = self.chances(context, bars), _usual(context, bars)
+        ranks, due = _ranks(found), starts(context, real)
+        tried = [(threshold, density) for threshold in _THRESHOLDS for density in _DENSITIES]
         scores = []
-        for limit in _GRID:
-            made = found > limit
-            both = ((made, real), (starts(context, made), starts(context, real)))
-            scores.append(sum(_f1_by_track(*pair) for pair in both))
-        self.network.thresholds.copy_(torch.from_numpy(_GRID[np.argmax(scores, axis=0)]))
+        for threshold, density in tried:
+            made = _chosen(found, ranks, usual, threshold, density)
+            scores.append(_f1_by_track(made, real) + _f1_by_track(starts(context, made), due))
+        best = np.array(tried)[np.argmax(scores, axis=0)]
+        self.network.thresholds.copy_(torch.from_numpy(best[:, 0]))
+        self.network.densities.copy_(torch.from_numpy(best[:, 1]))
+
+
+def _usual(context: np.ndarray, bars: int) -> np.ndarray:
+    """float64 (N, bars, tracks): cells that sound in the bars around, from the one before to the one after."""
+    before, after = (context[:, side].sum(axis=(1, 2)) for side in (0, 1))
+    share = ((np.arange(bars) + 1) / (bars + 1))[None, :, None]
+    return (1 - share) * before[:, None] + share * after[:, None]
+
+
+def _ranks(chances: np.ndarray) -> np.ndarray:
+    """int64, as ``chances`` (N, bars, steps, pitches, tracks): how many cells of a bar's track are likelier."""
+    flat = chances.reshape(*chances.shape[:2], -1, chances.shape[-1])
+    order = np.argsort(-flat, axis=2, kind="stable")
+    ranks = np.empty_like(order)
+    np.put_along_axis(ranks, order, np.arange(flat.shape[2])[None, None, :, None], axis=2)
+    return ranks.reshape(chances.shape)
+
+
+def _chosen(
+    chances: np.ndarray,
+    ranks: np.ndarray,
+    usual: np.ndarray,
+    thresholds: np.ndarray | float,
+    densities: np.ndarray | float,
+) -> np.ndarray:
+    most = np.round(usual * densities)[:, :, None, None]
+    return (chances > thresholds) & (ranks < most)
 
 
 def _f1_by_track(made: np.ndarray, real: np.ndarray) -> np.ndarray:

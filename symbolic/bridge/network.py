@@ -29,7 +29,8 @@ class BridgeNet(nn.Module):
         config: the shape of the network.
 
     Attributes:
-        thresholds: float (tracks,), chance above which a key sounds; found on training data.
+        thresholds: float (tracks,), chance above which a key may sound; found on training data.
+        densities: float (tracks,), cells that may sound, of those in the bars around; found likewise.
     """
 
     def __init__(self, config: BridgeConfig) -> None:
@@ -39,7 +40,8 @@ class BridgeNet(nn.Module):
         self.middle = Middle(config)
         self.decoder = Decoder(config)
         self.copies = ShiftedCopies(config)
-        self.register_buffer("thresholds", torch.full((config.tracks,), 0.5))
+        self.register_buffer("thresholds", torch.full((config.tracks,), 0.2))
+        self.register_buffer("densities", torch.full((config.tracks,), 1.0))
 
     def forward(self, context: Tensor, bars: int = 2) -> Tensor:
         """Logits of what sounds, (B, bars, steps, pitches, tracks).

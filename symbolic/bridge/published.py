@@ -27,7 +27,7 @@ class PublishedNet(nn.Module):
         config: of ``model="published"``.
 
     Attributes:
-        thresholds: float (tracks,), output above which a key sounds; found on training data, as for ours.
+        thresholds, densities: as of ours.
     """
 
     def __init__(self, config: BridgeConfig) -> None:
@@ -55,7 +55,8 @@ class PublishedNet(nn.Module):
         )
         self.rhythms = nn.ModuleList(_layer(up, 32, 16, (1, 4, 1)) for _ in range(5))
         self.octaves = nn.ModuleList(_layer(up, 16, 1, (1, 1, 12)) for _ in range(5))
-        self.register_buffer("thresholds", torch.full((5,), 0.5))
+        self.register_buffer("thresholds", torch.full((5,), 0.2))
+        self.register_buffer("densities", torch.full((5,), 1.0))
 
     def phrase(self, context: Tensor) -> Tensor:
         """Four bars (B, 4, 16, 72, 5), 0 and more, around and between two bars (B, 2, 16, 72, 5) of 0 and 1."""
