@@ -27,7 +27,7 @@ from d2m.symbolic.emotion.actor_critic import (
     fingerprint,
     realism_loss,
 )
-from d2m.symbolic.emotion.effect import measure
+from d2m.symbolic.emotion.effect import STRENGTHS, measure
 from d2m.symbolic.emotion.emotions import EmotionTable, load_emotions
 from d2m.symbolic.emotion.losses import (
     Scale,
@@ -46,6 +46,21 @@ from d2m.training.loop import Task
 _SURE_OF = 512
 #: One in so many of the starts is decoded for the critic, beside all that the actor made of them.
 _STARTS = 4
+
+
+#: What is looked at while training, of all that can be measured: before and after, and what is left of the tune.
+_WATCHED: tuple[str, ...] = (
+    "real: realism",
+    *(
+        f"{start} {strength}: {figure}"
+        for start in ("from", "new")
+        for strength in (0, 1)
+        for figure in ("in region", "pitch error", "density error", "realism")
+    ),
+    *(f"from {strength:g}: tune" for strength in STRENGTHS if strength),
+    "from 1: moved",
+    "new 1: moved",
+)
 
 
 @dataclass(frozen=True)
@@ -155,10 +170,10 @@ class EmotionTask(Task):
 
     @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:
-        """:func:`~d2m.symbolic.emotion.effect.measure` on the part ``valid``."""
+        """The chief figures of :func:`~d2m.symbolic.emotion.effect.measure` on the part ``valid``."""
         figures = measure(self.model(), self.valid, np.random.default_rng(0))
         self.network.train()
-        return figures
+        return {name: figures[name] for name in _WATCHED if name in figures}
 
     def score(self, held_out: dict[str, float]) -> float | None:
         """Errors left at full strength, plus what realism the vectors lack beside real melodies'."""
