@@ -55,7 +55,7 @@ class Case:
 def read(folder: Path, seed: int) -> Song:
     """A song with its band, on the grid of four steps a beat."""
     score = band_score(folder, np.random.default_rng([seed, 909, int(folder.name)]))
-    return song_of(score, from_score(score, 4, folder.name), folder.name)
+    return song_of_roll(from_score(score, 4, folder.name))
 
 
 def songs_of_split(root: Path, held_out: bool, count: int, seed: int) -> list[Song]:

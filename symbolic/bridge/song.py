@@ -135,6 +135,12 @@ def read_song(path: str | Path) -> Song:
 def song_of(score: Score, roll: PianoRoll, name: str = "") -> Song:
     """A song of a score and its roll at four steps a beat.
 
+    Args:
+        score: for playing.
+        roll: to look at; its first step is at the score's time 0, which :func:`~d2m.symbolic.pianoroll.from_score` does
+            not promise of scores that begin within a beat.
+        name: of the song.
+
     Raises:
         D2MError: if it has fewer than three bars in 4/4 with notes.
     """
