@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from d2m.errors import D2MError
 from d2m.symbolic.emotion.chords import chord_tones, estimate_chords
-from d2m.symbolic.emotion.emotions import TABLE, attributes, check_strength, load_emotions
+from d2m.symbolic.emotion.emotions import TABLE, attributes, check_strength, load_emotions, tomllib
 from d2m.symbolic.emotion.encoder import one_hot
 from d2m.symbolic.emotion.losses import (
     Scale,
@@ -22,8 +25,9 @@ from d2m.symbolic.emotion.losses import (
     spectrogram,
     straight_through,
 )
-from d2m.symbolic.emotion.melody import CLASSES, FIRST_KEY, LOWEST, from_notes, transpose
+from d2m.symbolic.emotion.melody import CLASSES, FIRST_KEY, LOWEST, from_notes, to_score, transpose
 from d2m.symbolic.emotion.similarity import rhythm_similarity, tune_similarity
+from d2m.symbolic.synth import render_parts
 
 NAMES = {
     "격렬함": "intense", "밝음": "bright", "발랄함": "lively", "평화로움": "peaceful", "청량함": "refreshing",
@@ -122,6 +126,26 @@ def test_a_table_that_does_not_hold_is_refused(tmp_path, old, new):
         load_emotions(path)
 
 
+def test_targets_are_fitted_to_melodies_and_comments_stay():
+    path = Path(__file__).resolve().parent.parent / "scripts" / "fit_emotions.py"
+    if not path.is_file():
+        pytest.skip("needs the scripts of the repository")
+    spec = importlib.util.spec_from_file_location("fit_emotions", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    text = TABLE.read_text(encoding="utf-8")
+    values = np.stack([np.linspace(50, 70, 101), np.linspace(2, 12, 101)], axis=1)
+    fitted = module.fit(text, values, "a ruler")
+    table = tomllib.loads(fitted)
+    assert table["data"]["source"] == "a ruler"
+    assert table["data"]["pitch_mean"] == 60.0
+    for name, row in table["emotion"].items():
+        assert row["pitch"] == pytest.approx(50 + 20 * row["pitch_quantile"], abs=0.01), name
+        assert row["density"] == pytest.approx(2 + 10 * row["density_quantile"], abs=0.01), name
+    kept = [line for line in text.splitlines() if not line.startswith(("pitch", "density", "source", "melodies"))]
+    assert kept == [line for line in fitted.splitlines() if not line.startswith(("pitch", "density", "source", "mel"))]
+
+
 def test_attributes_are_those_that_the_losses_hear():
     melodies = np.stack([steady([60]), steady([60, 72], every=2), np.zeros(256, np.uint8)])
     values = attributes(melodies)
@@ -190,6 +214,17 @@ def test_the_spectrogram_shows_partials_that_end_with_the_note():
     assert picture[2].sum().item() == 0
     steps = torch.rand(2, 256, CLASSES).softmax(dim=2)
     torch.testing.assert_close(spectrogram(steps).sum(dim=2).unflatten(1, (16, 16)).sum(dim=2), energy(steps))
+
+
+def test_the_drawn_energy_goes_with_that_of_sound():
+    rng = np.random.default_rng(0)
+    tunes = []
+    for share in np.linspace(0.1, 1.0, 8):
+        starts = np.flatnonzero(rng.random(256) < share)
+        tunes.append(from_notes(np.array([(at, 256, rng.integers(60, 80)) for at in starts])))
+    heard = [np.square(next(iter(render_parts(to_score(tune, program=12), 16000)))).sum() for tune in tunes]
+    drawn = energy(played(*tunes)).sum(dim=1).numpy()
+    assert np.corrcoef(heard, drawn)[0, 1] > 0.95
 
 
 def test_density_loss_is_least_at_the_emotions_density():
