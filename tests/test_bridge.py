@@ -19,7 +19,7 @@ from d2m.errors import D2MError
 from d2m.symbolic.bridge.composer import Composer, build
 from d2m.symbolic.bridge.config import BridgeConfig
 from d2m.symbolic.bridge.files import load, save
-from d2m.symbolic.bridge.joining import bridge_keys, join, moved, settle
+from d2m.symbolic.bridge.joining import bridge_keys, join, moved, settle, within_channels
 from d2m.symbolic.bridge.measure import baselines, f1, figures, starts
 from d2m.symbolic.bridge.mixpoints import MixPoint
 from d2m.symbolic.bridge.network import ShiftedCopies
@@ -378,6 +378,25 @@ def test_bad_requests_on_the_command_line(files, tmp_path):
         assert isinstance(done.exception, D2MError), words
         assert reason in str(done.exception)
     assert not out.exists()
+
+
+def test_two_full_bands_fit_into_the_channels_of_a_midi_file():
+    score = song("CaFGCaFG").score
+    strings = next(part for part in score.parts if part.track == "strings")
+    players = [replace(strings, program=40 + k, **_first(strings, 2 + k)) for k in range(18)]
+    few = within_channels(replace(score, parts=(*score.parts, *players)))
+    pitched = {(part.track, part.program) for part in few.parts if not part.is_drum}
+    assert len(pitched) <= 15
+    assert len(pitched) == len([part for part in few.parts if not part.is_drum])
+    assert ("strings", 57) in pitched
+    assert ("strings", 40) not in pitched
+    count = sum(len(part.pitches) for part in (*score.parts, *players))
+    assert sum(len(part.pitches) for part in few.parts) == count
+    assert within_channels(score).parts[0].pitches.tolist() == score.parts[0].pitches.tolist()
+
+
+def _first(part, count: int) -> dict[str, np.ndarray]:
+    return {name: getattr(part, name)[:count] for name in ("starts", "ends", "pitches", "velocities")}
 
 
 def test_joined_music_survives_a_midi_file(tmp_path):

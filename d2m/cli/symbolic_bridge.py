@@ -80,7 +80,7 @@ def bridge(
 ) -> None:
     """Join A and B by composed bars; tempo, keys, instruments and levels move from one song to the other."""
     from d2m.symbolic.bridge.files import load
-    from d2m.symbolic.bridge.joining import join
+    from d2m.symbolic.bridge.joining import join, within_channels
     from d2m.symbolic.midi import write_midi
 
     out = Path(output)
@@ -96,7 +96,7 @@ def bridge(
             raise D2MError(f"there are only {len(points)} mix points; take one of these with --choice")
         point = points[-1]
     joined = join(*songs, point, composer, bars, around)
-    files = [write_midi(joined.score, out)]
+    files = [write_midi(within_channels(joined.score), out)]
     if png:
         files.append(_picture(joined, out, songs))
     if wav:

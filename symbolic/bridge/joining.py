@@ -7,7 +7,7 @@ stays in the first key and the second half in the second.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,6 +25,8 @@ from d2m.types import TRACKS, BeatGrid, Part, Score
 _EARLY = 0.06
 #: A note still sounding at the first bar of the second song is struck there if so many beats of it are left.
 _LEFT = 0.25
+#: Of a MIDI file, without that of the drums.
+_CHANNELS = 15
 
 
 @dataclass(frozen=True)
@@ -210,3 +212,21 @@ def _merged(parts: list[Part]) -> tuple[Part, ...]:
         order = np.lexsort((arrays[2], arrays[0]))
         out.append(Part(track, program, *(array[order] for array in arrays)))
     return tuple(out)
+
+
+def within_channels(score: Score) -> Score:
+    """The score with at most 15 pitched instruments, as many as a MIDI file has channels for beside the drums.
+
+    Of two full bands the rarest instruments are played by the one of their track that plays most.
+    """
+    pitched = sorted((part for part in score.parts if not part.is_drum), key=lambda part: -len(part.pitches))
+    kept = {(part.track, part.program) for part in pitched[:_CHANNELS]}
+    kept |= {(part.track, part.program) for part in score.parts if part.is_drum}
+    usual: dict[str, int] = {}
+    for part in pitched[:_CHANNELS]:
+        usual.setdefault(part.track, part.program)
+    parts = [
+        part if (part.track, part.program) in kept else replace(part, program=usual.get(part.track, pitched[0].program))
+        for part in score.parts
+    ]
+    return replace(score, parts=_merged(parts))
