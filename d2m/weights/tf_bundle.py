@@ -17,7 +17,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
@@ -25,10 +24,10 @@ from d2m.errors import D2MError
 
 from .crc32c import crc32c, unmask
 from .tf_table import table, varint
-from .tf_tar import is_tar, tar_files
+from .tf_tar import Readable, is_tar, tar_files
 
 #: Opens the file of a checkpoint by what follows its name (".index"): the file and its size; None if there is none.
-Files = Callable[[str], "tuple[IO[bytes], int] | None"]
+Files = Callable[[str], "tuple[Readable, int] | None"]
 
 #: Around 100 bytes a variable, and no model has 10,000.
 _LARGEST_INDEX, _MOST_VARIABLES, _MOST_SHARDS, _MOST_AXES = 4 << 20, 20_000, 100, 8
@@ -65,7 +64,7 @@ class Bundle:
         variables: what it holds, by name.
     """
 
-    def __init__(self, path: Path, variables: Mapping[str, Variable], shards: list[tuple[IO[bytes], int]]):
+    def __init__(self, path: Path, variables: Mapping[str, Variable], shards: list[tuple[Readable, int]]):
         self.path, self.variables, self._shards = path, variables, shards
 
     def read(self, name: str) -> np.ndarray:
@@ -139,7 +138,7 @@ def _file(path: Path, suffix: str) -> Path:
 
 
 def _beside(path: Path, stack: contextlib.ExitStack) -> Files:
-    def find(suffix: str) -> tuple[IO[bytes], int] | None:
+    def find(suffix: str) -> tuple[Readable, int] | None:
         file = _file(path, suffix)
         if not file.is_file():
             return None
@@ -151,7 +150,7 @@ def _beside(path: Path, stack: contextlib.ExitStack) -> Files:
     return find
 
 
-def _read(path: Path, file: IO[bytes], offset: int, size: int) -> bytes:
+def _read(path: Path, file: Readable, offset: int, size: int) -> bytes:
     try:
         file.seek(offset)
         return file.read(size)
@@ -197,7 +196,8 @@ def _shards(header: bytes) -> int:
 
 def _variable(entry: bytes) -> Variable:
     """Of a ``BundleEntryProto``: 1 type, 2 shape, 3 data file, 4 offset, 5 size, 6 CRC, 7 slices."""
-    numbers, shape, whole = {1: 0, 3: 0, 4: 0, 5: 0, 6: 0}, (), True
+    numbers, whole = {1: 0, 3: 0, 4: 0, 5: 0, 6: 0}, True
+    shape: tuple[int, ...] = ()
     for field, value in _fields(entry):
         if field == 2 and isinstance(value, bytes):
             shape = _shape(value)
@@ -210,7 +210,7 @@ def _variable(entry: bytes) -> Variable:
 
 def _shape(content: bytes) -> tuple[int, ...]:
     """Of a ``TensorShapeProto``: 2 an axis, of which 1 is the size."""
-    sizes = []
+    sizes: list[int] = []
     for field, axis in _fields(content):
         if field == 2 and isinstance(axis, bytes):
             size = dict(_fields(axis)).get(1, 0)

@@ -14,7 +14,7 @@ import tempfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Protocol
 
 from d2m.errors import D2MError
 
@@ -24,6 +24,14 @@ _MOST_MEMBERS = 1000
 _MOST_UNFOLDED = 20
 #: tarfile reads headers whole, however long they say they are; values are read past it.
 _MOST_AT_ONCE = 1 << 20
+
+
+class Readable(Protocol):
+    """As much of a binary file as is needed."""
+
+    def seek(self, place: int, /) -> int: ...
+
+    def read(self, size: int, /) -> bytes: ...
 
 
 def is_tar(path: Path | str) -> bool:
@@ -37,7 +45,7 @@ def is_tar(path: Path | str) -> bool:
     return (start[:3] == _GZIP and start[8:9] != b"{") or start[257:262] == b"ustar"
 
 
-def tar_files(path: Path, stack: contextlib.ExitStack) -> Callable[[str], tuple[IO[bytes], int] | None]:
+def tar_files(path: Path, stack: contextlib.ExitStack) -> Callable[[str], tuple[Readable, int] | None]:
     """What opens the files of the one checkpoint in a tar file by what follows its name (".index"): file and size.
 
     Raises:
@@ -63,7 +71,7 @@ def tar_files(path: Path, stack: contextlib.ExitStack) -> Callable[[str], tuple[
         )
     name = indices[0].removesuffix(".index")
 
-    def find(suffix: str) -> tuple[IO[bytes], int] | None:
+    def find(suffix: str) -> tuple[Readable, int] | None:
         if name + suffix not in members:
             return None
         start, size = members[name + suffix]
@@ -72,7 +80,7 @@ def tar_files(path: Path, stack: contextlib.ExitStack) -> Callable[[str], tuple[
     return find
 
 
-def _unfolded(packed: IO[bytes], length: int, stack: contextlib.ExitStack) -> IO[bytes]:
+def _unfolded(packed: Readable, length: int, stack: contextlib.ExitStack) -> IO[bytes]:
     """A gzip file of ``length`` bytes as a nameless temporary file."""
     plain = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
     while block := packed.read(_MOST_AT_ONCE):
@@ -93,7 +101,7 @@ def _members(raw: IO[bytes]) -> dict[str, tuple[int, int]]:
                 raise tarfile.ReadError("it holds too many files")
             # macOS puts a hidden "._name" beside every file.
             hidden = PurePosixPath(info.name).name.startswith(".")
-            if info.isreg() and not info.issparse() and not hidden:
+            if info.isreg() and not info.issparse() and info.size >= 0 and not hidden:
                 if info.name in members:
                     raise tarfile.ReadError(f"it holds '{info.name[:60]}' twice")
                 members[info.name] = (info.offset_data, info.size)
@@ -118,17 +126,17 @@ class _Careful(io.RawIOBase):
         return self.stream.tell()
 
 
-class _Part(io.RawIOBase):
+class _Part:
     """Some bytes of a file as a file."""
 
     def __init__(self, stream: IO[bytes], start: int, size: int) -> None:
         self.stream, self.start, self.size, self.place = stream, start, size, 0
 
-    def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
+    def seek(self, place: int, /) -> int:
         self.place = place
         return place
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int, /) -> bytes:
         size = min(size, self.size - self.place)
         self.stream.seek(self.start + self.place)
         self.place += size
