@@ -141,9 +141,6 @@ def test_the_full_size_has_the_published_names_and_shapes():
     assert parameters == sum(int(np.prod(shape)) for shape in wanted.values()) == 176_061_530
 
 
-# Ways in
-
-
 def test_tar_file_name_and_safetensors_lead_to_the_same(tiny, tmp_path, monkeypatch, capsys):
     melodies = np.random.default_rng(2).integers(0, 90, (1, 256))
     expected = emotion.load(tiny).encode(melodies)[0]
@@ -213,9 +210,6 @@ def test_what_an_optimiser_left_is_passed_over_and_doubles_are_read(tmp_path):
     tensors, config = magenta.load_checkpoint(write_bundle(tmp_path / "a.ckpt", values))
     assert config["latent"] == 3
     np.testing.assert_array_equal(tensors["mu.weight"].numpy(), expected.T)
-
-
-# What is refused, and how
 
 
 @pytest.mark.parametrize(
