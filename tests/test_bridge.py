@@ -250,6 +250,7 @@ def test_joined_songs_keep_their_own_notes_around_the_bridge():
                 getattr(part, name)[late],
                 getattr(second[track], name)[theirs] + (24 if name in ("starts", "ends") else 0),
             )
+    assert joined.score.grid.downbeats.tolist() == list(range(0, 56, 4))
     assert joined.bridge[0].any()
     assert not (joined.bridge[0] & ~a.held[5]).any()
     assert joined.score.duration == pytest.approx(24 * 0.6 + 24 * 60 / 140 + joined.seconds[1] - joined.seconds[0])

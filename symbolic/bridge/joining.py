@@ -152,7 +152,7 @@ def _grid(a: Song, b: Song, point: MixPoint, bars: int, span_a: tuple[int, int],
     bridge = 60.0 / (first ** (1 - share) * last**share)
     times = np.concatenate([[0.0], np.cumsum(np.concatenate([np.diff(before), bridge, np.diff(after)]))])
     middle, end = span_a[1] - span_a[0], span_a[1] - span_a[0] + BEATS * bars
-    own = [np.asarray(song.score.grid.downbeats) for song in (a, b)]
+    own = [np.round(song.positions[:-1]).astype(np.int64) for song in (a, b)]
     lines = [
         own[0][(own[0] >= span_a[0]) & (own[0] < span_a[1])] - span_a[0],
         np.arange(middle, end, BEATS),

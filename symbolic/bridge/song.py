@@ -93,15 +93,19 @@ class Song:
         lines = np.append(self.roll.downbeats, self.roll.steps)
         return replace(self, roll=self.roll.excerpt(int(lines[first]), int(lines[min(stop, len(self))])))
 
-    def position(self, bar: int) -> float:
-        """Where a bar begins on the grid of the score, in beats; ``len(self)`` is the end of the last."""
+    @cached_property
+    def positions(self) -> np.ndarray:
+        """float64 (B + 1,): where each bar begins on the grid of the score, in beats, and where the last one ends."""
         roll = self.roll
         seconds = roll.seconds()
-        if bar < len(self):
-            return float(self.score.grid.position_of(seconds[roll.downbeats[bar]]))
         end = int(roll.downbeats[-1] + roll.bar_lengths[-1])
         late = (end - min(end, roll.steps)) * 60.0 / (roll.tempo[-1] * roll.steps_per_beat)
-        return float(self.score.grid.position_of(seconds[min(end, roll.steps)] + late))
+        times = np.append(seconds[roll.downbeats], seconds[min(end, roll.steps)] + late)
+        return self.score.grid.position_of(times)
+
+    def position(self, bar: int) -> float:
+        """Where a bar begins on the grid of the score, in beats; ``len(self)`` is the end of the last."""
+        return float(self.positions[bar])
 
     def tempo(self, bar: int) -> float:
         """Quarter notes a minute, the median of a bar."""
