@@ -16,14 +16,14 @@ def emotion(
     vae: Annotated[str, typer.Option(help="MusicVAE (name or file) whose latent space it is.")] = "studio-musicvae",
     steps: Annotated[int, typer.Option(min=1, help="Steps of the whole run.")] = 10000,
     batch: Annotated[int, typer.Option(min=1, help="Latent vectors a step.")] = 32,
-    rate: Annotated[float, typer.Option(help="Learning rate.")] = 3e-4,
+    rate: Annotated[float, typer.Option(help="Learning rate.")] = 5e-4,
     units: Annotated[int, typer.Option(min=1, max=4096, help="Units of the hidden layers.")] = 512,
     judged: Annotated[float, typer.Option(min=0.0, help="Weight of what the critic foresees.")] = 1.0,
     heard: Annotated[
         float, typer.Option(min=0.0, help="Weight of the melodies themselves, through the decoder; 0 for none.")
-    ] = 1.0,
-    real: Annotated[float, typer.Option(min=0.0, help="Weight of looking like a real melody's vector.")] = 0.3,
-    near: Annotated[float, typer.Option(min=0.0, help="Weight of staying near the start.")] = 1.0,
+    ] = 0.25,
+    real: Annotated[float, typer.Option(min=0.0, help="Weight of looking like a real melody's vector.")] = 0.2,
+    near: Annotated[float, typer.Option(min=0.0, help="Weight of staying near the start.")] = 0.5,
     harmony: Annotated[float, typer.Option(min=0.0, help="Weight of notes off the chord.")] = 0.5,
 ) -> None:
     """Train an actor and a critic that move a MusicVAE's latent vectors towards nine emotions."""

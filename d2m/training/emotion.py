@@ -4,7 +4,7 @@ Actor and critic learn together. Half of the vectors that the actor moves are re
 changed), half are drawn from the prior (so that new ones can be made), and each is told the targets of one emotion.
 
 * The critic learns to tell vectors of real melodies from the actor's and the prior's, and to foresee mean pitch,
-  density and off-chord notes of the melodies that the decoder makes of the actor's and of their starts.
+  density and off-chord notes of what the decoder makes of real melodies' vectors, of the actor's and of their starts.
 * The actor learns to please the critic (``real``, ``judged``), to lower the losses of the melodies themselves through
   the decoder (``heard``; with 0 it learns by the critic alone, as Engel et al. 2017 do), and not to go far (``near``).
 """
@@ -44,7 +44,7 @@ from d2m.training.loop import Task
 
 #: Real melodies by which the encoder's deviations are told.
 _SURE_OF = 512
-#: One in so many of the starts is decoded for the critic, beside all that the actor made of them.
+#: One in so many of the starts is decoded for the critic, beside what the actor made of all.
 _STARTS = 4
 
 
@@ -85,14 +85,14 @@ class EmotionTraining:
 
     data: Path
     batch: int = 32
-    learning_rate: float = 3e-4
+    learning_rate: float = 5e-4
     clip: float = 1.0
     shift: int = 6
     jitter: float = 0.1
     judged: float = 1.0
-    heard: float = 1.0
-    real: float = 0.3
-    near: float = 1.0
+    heard: float = 0.25
+    real: float = 0.2
+    near: float = 0.5
     harmony: float = 0.5
     temperature: float = 1.0
     evaluate_on: int = 90
@@ -222,7 +222,7 @@ class EmotionTask(Task):
     ) -> dict[str, float]:
         some = start[: max(len(start) // _STARTS, 1)]
         with torch.no_grad():
-            truth = self._heard(torch.cat([played, self._play(some)]))
+            truth = self._heard(torch.cat([played, self._play(torch.cat([some, known]))]))
         with self.autocast():
             logits, foreseen = self.modules["critic"](torch.cat([moved, some, known, prior]))
         moved_logit, _, known_logit, prior_logit = logits.split([len(rows) for rows in (moved, some, known, prior)])
