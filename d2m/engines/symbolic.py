@@ -13,11 +13,10 @@ import numpy as np
 
 from d2m.engines.base import Progress
 from d2m.engines.mastering import master
+from d2m.engines.score import ATTACK, write_score
 from d2m.types import Dance, Score, Soundtrack
 
-#: Seconds that notes are struck ahead of the beat, so that the middle of their attack is on it (Vos and Rasch, "The
-#: perceptual onset of musical tones", 1981): the mean over the composer's instruments.
-ATTACK = 0.02
+#: Seconds played before the video begins, and cut off.
 _LEAD_IN = 0.1
 
 
@@ -35,14 +34,6 @@ class SymbolicEngine:
     weights: tuple[str, ...] = ()
     name: str = "symbolic"
 
-    def write_score(self, dance: Dance, seed: int) -> Score:
-        """What the studio composer writes for the dancer's beats, energy and genre."""
-        from d2m.symbolic.composer import compose
-
-        genre = dance.genre or "gMH"
-        rng = np.random.default_rng(seed)
-        return compose(dance.grid, dance.duration, genre, rng, energy=dance.energy, accents=dance.accents)
-
     def compose(self, dance: Dance, *, seed: int = 0, progress: Progress | None = None) -> Soundtrack:
         """Music for ``dance``, in stereo.
 
@@ -57,7 +48,7 @@ class SymbolicEngine:
         from d2m.symbolic.synth import find_soundfont
 
         font = find_soundfont(self.soundfont)
-        score = self.write_score(dance, seed)
+        score = write_score(dance, seed)
         if progress:
             progress(0.2)
         waveform = _play_ahead(score, self.sample_rate, font)

@@ -15,6 +15,7 @@ from d2m import generator as generators
 from d2m.codec.spectral import SpectralCodec
 from d2m.engines.base import Progress
 from d2m.engines.mastering import master
+from d2m.engines.score import ATTACK, write_score
 from d2m.errors import D2MError
 from d2m.generator.conditions import motion_rows, rhythm_rows
 from d2m.generator.sketch import sketch
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
 
 #: The codec that the generators are trained on.
 CODEC = "studio-codec"
-#: Seconds between a note's start and the middle of its attack, the mean over the instruments of the composer (drums a
-#: few milliseconds, bass and strings 40): a player strikes so much ahead of the beat for the sound to be on it (Vos
-#: and Rasch, "The perceptual onset of musical tones", 1981).
-ATTACK = 0.02
 #: Frames generated at once; memory grows with this, not with the video.
 _WINDOW = 1024
 
@@ -49,14 +46,6 @@ class VqEngine:
     weights: tuple[str, ...]
     name: str = "vq"
 
-    def write_score(self, dance: Dance, seed: int) -> Score:
-        """The sketch: what the studio composer writes for the dancer's beats, energy and genre."""
-        from d2m.symbolic.composer import compose
-
-        genre = dance.genre or "gMH"
-        rng = np.random.default_rng(seed)
-        return compose(dance.grid, dance.duration, genre, rng, energy=dance.energy, accents=dance.accents)
-
     @torch.no_grad()
     def compose(self, dance: Dance, *, seed: int = 0, progress: Progress | None = None) -> Soundtrack:
         """Music for ``dance``.
@@ -66,7 +55,7 @@ class VqEngine:
             seed: of the score and of the generator's noise.
             progress: called with the share done.
         """
-        score = self.write_score(dance, seed)
+        score = write_score(dance, seed)
         total = math.ceil(dance.duration * self.codec.frame_rate)
         waveforms, codes = [], []
         for begin in range(0, total, _WINDOW):

@@ -1,0 +1,21 @@
+"""What every engine plays from: the studio composer's score for a dance."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from d2m.types import Dance, Score
+
+#: Seconds between a note's start and the middle of its attack, the mean over the instruments of the composer (drums a
+#: few milliseconds, bass and strings 40): a player strikes so much ahead of the beat for the sound to be on it (Vos
+#: and Rasch, "The perceptual onset of musical tones", 1981).
+ATTACK = 0.02
+
+
+def write_score(dance: Dance, seed: int) -> Score:
+    """What the composer writes for the dancer's beats, energy and genre; middle hip-hop where no genre is known."""
+    from d2m.symbolic.composer import compose
+
+    genre = dance.genre or "gMH"
+    rng = np.random.default_rng(seed)
+    return compose(dance.grid, dance.duration, genre, rng, energy=dance.energy, accents=dance.accents)
