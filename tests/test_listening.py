@@ -349,3 +349,12 @@ def test_a_listener_gets_through_in_a_browser(made, tmp_path):
     assert len(listener.ratings) == 9
     assert listener.checks == 1
     assert {value for rating in listener.ratings for value in rating.answers.values()} == {4}
+
+
+def test_a_clip_that_cannot_be_read_leaves_nothing_behind(systems, tmp_path):
+    broken = tmp_path / "broken"
+    shutil.copytree(systems["ours"], broken)
+    (broken / "clip2.wav").write_bytes(b"RIFF")
+    with pytest.raises(D2MError, match="clip2"):
+        make_test({"real": systems["real"], "broken": broken}, tmp_path / "t", ListeningTest("x", SETS["dance"]))
+    assert [path.name for path in tmp_path.iterdir()] == ["broken"]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import html
 import json
+import os
 import shutil
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,8 +73,8 @@ def make_test(
     Raises:
         D2MError: if folders have no clips in common, a clip cannot be read, or the reference is no system.
     """
-    if (out / "key.json").exists():
-        raise D2MError(f"{out} already holds a listening test; choose another folder")
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise D2MError(f"{out} already holds something, perhaps a listening test; choose another folder")
     if reference is not None and reference not in systems:
         raise D2MError(f"the reference '{reference}' is none of the systems: {', '.join(systems)}")
     if len(systems) + (reference is not None and test.anchors) < 2:
@@ -86,11 +89,39 @@ def make_test(
         sources |= _anchors(items, clips[reference])
     if test.trials < 0 or test.checks < 0 or test.checks > len(items):
         raise D2MError(f"choose 0 to {len(items)} attention checks, as many as there are items")
+    with _whole_folder(out) as folder:
+        count = _write_test(folder, sources, items, next(iter(systems)), test, progress)
+    return {"items": len(items), "clips": count, "left_out": left_out}
+
+
+@contextlib.contextmanager
+def _whole_folder(out: Path) -> Iterator[Path]:
+    """A folder beside ``out`` that takes its name if the block ends well, and is removed otherwise."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as place:
+            folder = Path(place) / "test"
+            folder.mkdir()
+            yield folder
+            os.replace(folder, out)
+    except OSError as error:
+        raise D2MError(f"cannot write {out}: {error.strerror or error}; choose another folder") from error
+
+
+def _write_test(
+    out: Path,
+    sources: dict[tuple[str, str], Any],
+    items: list[str],
+    first: str,
+    test: ListeningTest,
+    progress: Callable[[int, int], None] | None,
+) -> int:
+    """Clips, page and key; the number of clips. Attention checks are made from the system ``first``."""
     rng = np.random.default_rng(test.seed)
     key: dict[str, Any] = {"title": test.title, "questions": [q.plain() for q in test.questions], "clips": {}}
     jobs = [(item, name, source, 0) for (item, name), source in sources.items()]
     checked = rng.permutation(len(items))[: test.checks]
-    jobs += [(items[i], "check", sources[items[i], next(iter(systems))], int(rng.integers(2, 6))) for i in checked]
+    jobs += [(items[i], "check", sources[items[i], first], int(rng.integers(2, 6))) for i in checked]
     # Which clips share a system may be known, for a balanced choice; which system it is may not.
     names = list(dict.fromkeys(name for _, name in sources))
     groups = dict(zip(names, rng.permutation(len(names)).tolist(), strict=True))
@@ -106,7 +137,7 @@ def make_test(
     _write_page(out / "page", test, shown, rng)
     with whole_file(out / "key.json") as part:
         part.write_text(json.dumps(key, indent=1, ensure_ascii=False), "utf-8")
-    return {"items": len(items), "clips": len(jobs), "left_out": left_out}
+    return len(jobs)
 
 
 def _clips(folder: Path) -> dict[str, Path]:
