@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from d2m import weights
+from d2m.download import sha256_of
 from d2m.engines.d2m_gan import D2MGanEngine
 from d2m.engines.d2m_gan_inputs import read_motion_file, read_visual_file
 from d2m.errors import D2MError
@@ -16,7 +17,6 @@ from d2m.jukebox.codec import JukeboxCodec, codebook_digest
 from d2m.weights.checkpoint import is_pytorch, load_checkpoint, state_of
 from d2m.weights.files import describe_kind, load_state, read_safetensors
 from d2m.weights.recognise import recognise
-from d2m.weights.store import sha256_of
 
 _VQVAE, _I3D = "jukebox-vqvae", "i3d"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 
 from d2m import weights
+from d2m.download import sha256_of
 from d2m.errors import D2MError
-from d2m.weights.store import sha256_of
 
 
 def read_checkpoint(path: str | Path) -> dict[str, object]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
+from d2m.download import sha256_of
 from d2m.errors import D2MError
 
 from .card import Card
@@ -68,19 +68,6 @@ def verify(name_or_path: Path | str) -> Card:
     if actual != card.sha256:
         raise D2MError(f"{path} is not the file that its card describes (sha256 {actual[:12]}…); install d2m again")
     return card
-
-
-def sha256_of(path: Path | str) -> str:
-    """The sha256 of a file, lower-case hexadecimal."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(file)
-
-
-def _digest(file) -> str:
-    digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def _by_name(name: str, kind: str | None) -> Card | None:

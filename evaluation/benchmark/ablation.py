@@ -232,10 +232,10 @@ def train_variant(variant: Variant, recipe: Recipe, runs: Path, modality: str, c
     import torch
 
     from d2m import jukebox, weights
+    from d2m.download import sha256_of
     from d2m.training.d2m_gan import D2MGANTask, D2MGANTraining
     from d2m.training.export import export_d2m_gan, read_checkpoint
     from d2m.training.loop import LoopConfig, train
-    from d2m.weights.store import sha256_of
 
     folder = _folder(runs, variant, modality)
     path, card = weights.find(recipe.vqvae, "jukebox-vqvae")

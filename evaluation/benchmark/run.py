@@ -111,7 +111,7 @@ def possible(rows: Sequence[Row], scenes: Sequence[Scene]) -> tuple[Row, ...]:
 def genre_network(name: str | None) -> tuple[str | None, str]:
     """The network to judge by and its fingerprint; a missing one is only an error where it was asked for."""
     from d2m import weights
-    from d2m.weights.store import sha256_of
+    from d2m.download import sha256_of
 
     try:
         path, _ = weights.find(name or GENRE, "genre")
