@@ -324,11 +324,11 @@ def test_an_ablation_plays_what_was_trained_and_names_what_cannot_be(tmp_path):
     from d2m import jukebox, weights
     from d2m.datasets.prepare import prepare
     from d2m.datasets.prepare_aist import AistSource
+    from d2m.download import sha256_of
     from d2m.evaluation.benchmark import ablation as module
     from d2m.generator.d2m_gan import D2MGAN, D2MGANConfig
     from d2m.generator.d2m_gan_checkpoint import save_d2m_gan
     from d2m.jukebox.codec import codebook_digest
-    from d2m.weights.store import sha256_of
 
     make_test_studio(tmp_path / "raw", 2, 1, 4.0, seed=3)
     other, name = (scene.name for scene in find_scenes("studio", tmp_path / "raw"))

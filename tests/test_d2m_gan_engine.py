@@ -13,6 +13,7 @@ import torch
 from d2m import engines
 from d2m.cli.main import main
 from d2m.datasets.aist import write_motion
+from d2m.download import sha256_of
 from d2m.engines import d2m_gan_files
 from d2m.engines.d2m_gan import D2MGanEngine
 from d2m.engines.d2m_gan_files import Sorted
@@ -23,7 +24,6 @@ from d2m.generator.d2m_gan_checkpoint import GENERATOR, Part
 from d2m.jukebox import VQVAE, JukeboxCodec, VQVAEConfig
 from d2m.jukebox.codec import codebook_digest
 from d2m.types import BeatGrid, Dance, Motion, SmplMotion, Visual
-from d2m.weights.store import sha256_of
 
 SECONDS = 2.6
 

@@ -12,13 +12,13 @@ import pytest
 import torch
 
 import d2m.jukebox
+from d2m.download import sha256_of
 from d2m.errors import D2MError
 from d2m.jukebox import VQVAE, VQVAEConfig
 from d2m.training.decoder import DecoderTask, DecoderTraining, WaveformDiscriminator
 from d2m.training.loop import LoopConfig, train
 from d2m.training.vqvae import VQVAETask, VQVAETraining, reconstruction_error
 from d2m.weights.card import Card
-from d2m.weights.store import sha256_of
 
 TINY = VQVAEConfig((5, 2), (2, 2), (8, 8), (1, 1), 8, 32)
 

@@ -48,9 +48,9 @@ def run_d2m_gan(
     import torch
 
     from d2m import jukebox, weights
+    from d2m.download import sha256_of
     from d2m.training.d2m_gan import TERMS, D2MGANTask, D2MGANTraining
     from d2m.training.loop import train
-    from d2m.weights.store import sha256_of
 
     if no_scaling and settings["sigma"] is not None:
         raise D2MError("--no-scaling is --sigma 1; give one of them")

@@ -9,12 +9,11 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from d2m.download import download
+from d2m.download import download, sha256_of
 from d2m.errors import D2MError
 
 from .catalogue import Entry
 from .files import write_atomically
-from .store import sha256_of
 
 
 def fetch(entry: Entry, progress: Callable[[int, int | None], None] | None = None) -> Path:
