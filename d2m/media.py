@@ -19,9 +19,9 @@ import numpy as np
 
 from d2m.errors import D2MError
 from d2m.media_container import decode_all, extent, first_picture, is_cover, open_container, picture_stream
-from d2m.media_write import atomic_path, mux, write_wav
+from d2m.media_write import mux, write_wav
 
-__all__ = ["Frame", "Video", "atomic_path", "mux", "open_video", "read_audio", "write_wav"]
+__all__ = ["Frame", "Video", "mux", "open_video", "read_audio", "write_wav"]
 
 #: Seconds of picture below which there is no dance to follow.
 SHORTEST = 0.5

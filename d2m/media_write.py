@@ -6,16 +6,14 @@ it, where players skip them; the timestamps, rotation and colour of the picture 
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
 from d2m.errors import D2MError
+from d2m.whole_file import whole_file
 
 #: Sample rates that AAC knows (ISO/IEC 14496-3, table 1.18), up to the highest that makes sense for music.
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
@@ -23,54 +21,6 @@ AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 DUCK_DEPTH = 12.0
 #: Levels of the clip's own sound (dB full scale) at which the music starts to step back and has done so.
 DUCK_FROM, DUCK_TO = -50.0, -30.0
-
-_DISK_FULL = "the disk is full; free some space or choose another folder with -o"
-
-
-@contextlib.contextmanager
-def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary name beside ``path``; what was written there takes the real name if the block ends well.
-
-    Otherwise, also on Ctrl-C, it is removed. Errors of the file system come out as one clear line.
-
-    Raises:
-        D2MError: if the folder is missing or not writable, or the disk is full.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{path.stem[:80]}.{secrets.token_hex(4)}{path.suffix}")
-    try:
-        with writing(path):
-            if path.is_dir():
-                raise D2MError(f"{path}: this is a folder; give a file name")
-            temporary.touch(exist_ok=False)
-            yield temporary
-            os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True) if _reachable(temporary) else None
-
-
-def _reachable(path: Path) -> bool:
-    with contextlib.suppress(OSError):
-        return path.exists()
-    return False
-
-
-@contextlib.contextmanager
-def writing(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turns what the file system says while ``path`` is written into a D2MError."""
-    import errno
-
-    try:
-        yield
-    except FileNotFoundError:
-        raise D2MError(f"{path}: cannot be written, the folder {Path(path).parent} does not exist") from None
-    except PermissionError:
-        raise D2MError(f"{path}: no permission to write here; choose another folder with -o") from None
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EFBIG, errno.EDQUOT):
-            raise D2MError(f"{path}: {_DISK_FULL}") from None
-        raise D2MError(f"{path}: cannot be written ({(error.strerror or str(error)).lower()})") from None
-
 
 def write_wav(path: str | os.PathLike[str], waveform: np.ndarray, sample_rate: int) -> None:
     """Write a 16-bit PCM wav file, complete or not at all.
@@ -87,7 +37,7 @@ def write_wav(path: str | os.PathLike[str], waveform: np.ndarray, sample_rate: i
 
     sound = _checked(waveform)
     # The standard library's writer, since libsndfile hides the reason when a write fails.
-    with atomic_path(path) as temporary, wave.open(str(temporary), "wb") as wav:
+    with whole_file(path, make_folder=False) as temporary, wave.open(str(temporary), "wb") as wav:
         wav.setnchannels(len(sound))
         wav.setsampwidth(2)
         wav.setframerate(int(sample_rate))
@@ -140,7 +90,7 @@ def mux(
     out_path = Path(out_path)
     if container_for(video.codec) == ".mkv":
         out_path = out_path.with_suffix(".mkv")
-    with atomic_path(out_path) as temporary:
+    with whole_file(out_path, make_folder=False) as temporary:
         _remux(video, sound, rate, temporary)
     return out_path
 

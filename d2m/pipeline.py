@@ -129,7 +129,8 @@ def generate(
         D2MError: if the video cannot be used, an argument names nothing that exists, or a file cannot be written.
     """
     from d2m.media import open_video
-    from d2m.media_write import container_for, writing
+    from d2m.media_write import container_for
+    from d2m.whole_file import writing
 
     code = _genre(genre)
     if not 0 <= int(seed) < 2**63:
@@ -324,7 +325,7 @@ def _versions() -> dict[str, str]:
 @contextlib.contextmanager
 def _staging(output_dir: Path) -> Iterator[Path]:
     """A folder inside ``output_dir`` to write to; it is removed at the end, and so are folders made for nothing."""
-    from d2m.media_write import writing
+    from d2m.whole_file import writing
 
     if output_dir.exists() and not output_dir.is_dir():
         raise D2MError(f"{output_dir}: this is a file; -o takes a folder")

@@ -39,7 +39,7 @@ def draw_report(analysis: Analysis, soundtrack: Soundtrack, path: Path, title: s
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from d2m.media_write import atomic_path
+    from d2m.whole_file import whole_file
 
     duration = soundtrack.waveform.shape[1] / soundtrack.sample_rate
     figure = Figure(figsize=(13, 7.4), dpi=110, layout="constrained", facecolor="white")
@@ -65,7 +65,7 @@ def draw_report(analysis: Analysis, soundtrack: Soundtrack, path: Path, title: s
             axis.spines[side].set_visible(False)
     axes[2].set_xlabel("seconds", color=_INK)
     _draw_legend(figure, duration)
-    with atomic_path(path) as temporary:
+    with whole_file(path, make_folder=False) as temporary:
         figure.savefig(temporary, format="png")
 
 

@@ -30,10 +30,10 @@ from pathlib import Path
 
 import numpy as np
 
-from d2m.datasets.atomic import whole_file
 from d2m.datasets.safe_pickle import load_pickle, save_pickle
 from d2m.errors import D2MError
 from d2m.types import GENRES, Motion, SmplMotion
+from d2m.whole_file import whole_file
 
 #: Frames a second of every sequence.
 FPS = 60.0

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from d2m.datasets.aist import AistName
 from d2m.datasets.archives import Damaged, unpack
-from d2m.datasets.atomic import whole_file
 from d2m.datasets.catalogue import VIDEO_FOLDER, VIDEO_LIST, Offer, Part
 from d2m.download import Patience, download, sha256_of
 from d2m.errors import D2MError
+from d2m.whole_file import whole_file
 
 #: Called with what is being done, bytes done and bytes in all (None while unknown).
 Progress = Callable[[str, int, int | None], None]

@@ -9,7 +9,6 @@ only.
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -21,6 +20,7 @@ import numpy as np
 from d2m.errors import D2MError
 from d2m.symbolic.emotion.extract import WindowRules, notes_on_grid, one_voice, read_melody, sections, windows
 from d2m.symbolic.emotion.melody import CLASSES, STEPS, room, transpose
+from d2m.whole_file import whole_file, write_whole
 
 PARTS: tuple[str, ...] = ("train", "valid", "held_out")
 #: A file that unpacks to more is refused: two million melodies.
@@ -169,7 +169,7 @@ def make_melodies(
         out.mkdir(parents=True, exist_ok=True)
         for part, rows in found.items():
             record[part] = _write(out / f"{part}.npz", rows)
-        _replace(out / "melodies.json", json.dumps(record, indent=2, ensure_ascii=False).encode() + b"\n")
+        write_whole(out / "melodies.json", json.dumps(record, indent=2, ensure_ascii=False).encode() + b"\n")
     except OSError as error:
         raise D2MError(f"cannot write {out} ({error.strerror}); choose a folder you may write to") from None
     return record
@@ -178,20 +178,12 @@ def make_melodies(
 def _write(path: Path, rows: list[tuple[str, int, np.ndarray]]) -> dict[str, int]:
     names = sorted({name for name, _, _ in rows})
     index = {name: i for i, name in enumerate(names)}
-    temporary = path.with_name(path.name + ".partial")
-    with open(temporary, "wb") as file:
+    with whole_file(path) as part:
         np.savez_compressed(
-            file,
+            part,
             melodies=np.stack([window for _, _, window in rows]),
             songs=np.array([index[name] for name, _, _ in rows], np.int32),
             bars=np.array([bar for _, bar, _ in rows], np.int32),
             names=np.array(names),
         )
-    os.replace(temporary, path)
     return {"songs": len(names), "windows": len(rows)}
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(path.name + ".partial")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)

@@ -20,11 +20,11 @@ from pathlib import Path
 
 import numpy as np
 
-from d2m.datasets.atomic import whole_file
 from d2m.errors import D2MError
 from d2m.symbolic.pianoroll_tensor import RESOLUTIONS, Resolution, articulate
 from d2m.symbolic.tracks import DRUMS
 from d2m.types import TRACKS
+from d2m.whole_file import whole_file
 
 SPLITS: tuple[str, ...] = ("train", "held_out")
 BARS = 4

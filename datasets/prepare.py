@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 
-from d2m.datasets.atomic import whole_file
 from d2m.datasets.jobs import each, file_log
 from d2m.datasets.prepared import (
     SPLITS,
@@ -32,6 +31,7 @@ from d2m.datasets.prepared import (
 )
 from d2m.errors import D2MError
 from d2m.version import __version__
+from d2m.whole_file import whole_file
 
 #: Hertz of prepared music, as in the paper.
 SAMPLE_RATE = 22050

@@ -25,8 +25,8 @@ from tokenize import TokenError
 
 import numpy as np
 
-from d2m.datasets.atomic import whole_file
 from d2m.errors import D2MError
+from d2m.whole_file import whole_file
 
 SPLITS: tuple[str, ...] = ("train", "val", "test")
 KINDS: tuple[str, ...] = ("aist", "tiktok")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pickle
 from pathlib import Path
 
-from d2m.datasets.atomic import whole_file
 from d2m.plain_pickle import load_pickle
+from d2m.whole_file import whole_file
 
 __all__ = ["load_pickle", "save_pickle"]
 

@@ -7,8 +7,6 @@ Reading: whatever a file holds becomes five tracks, by General MIDI families.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +15,7 @@ import numpy as np
 from d2m.errors import D2MError
 from d2m.symbolic.midi_file import MidiFile, parse
 from d2m.types import BeatGrid, Part, Score
+from d2m.whole_file import write_whole
 
 TICKS_PER_BEAT = 960
 #: Files beyond these are refused rather than read: no piece of music needs more.
@@ -74,7 +73,7 @@ def write_midi(score: Score, path: str | Path) -> Path:
             length = max(int(round((end - start) * TICKS_PER_BEAT)), 1)
             track.notes.append(Note(begin, length, int(key), int(velocity), ttype="Tick"))
         file.tracks.append(track)
-    replace_file(path, file.dumps_midi())
+    write_whole(path, file.dumps_midi(), make_folder=False)
     return path
 
 
@@ -121,23 +120,6 @@ def _signatures(grid: BeatGrid, first: float, last: float) -> list[tuple[int, in
         if not found or found[-1][1:] != (beats, 4):
             found.append((int(round((start - first) * TICKS_PER_BEAT)), beats, 4))
     return found
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Complete or absent: written beside the goal under another name first."""
-    try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise D2MError(f"cannot write {path} ({error.strerror}); choose a folder you may write to") from None
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except OSError as error:
-        raise D2MError(f"cannot write {path} ({error.strerror}); choose another place") from None
-    finally:
-        Path(name).unlink(missing_ok=True)
 
 
 def read_midi(path: str | Path) -> Score:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from d2m.symbolic.midi import replace_file
 from d2m.symbolic.pianoroll import PianoRoll
 from d2m.symbolic.tracks import DRUMS
 from d2m.types import TRACKS
+from d2m.whole_file import write_whole
 
 #: Of the tracks, told apart also by people who do not see red and green as different.
 COLOURS: tuple[str, ...] = ("#4d4d4d", "#0072b2", "#009e73", "#d55e00", "#9b4f96")
@@ -60,7 +60,7 @@ def draw(
     figure.tight_layout(h_pad=0.3)
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
-    replace_file(path, picture.getvalue())
+    write_whole(path, picture.getvalue(), make_folder=False)
     return path
 
 

@@ -253,9 +253,9 @@ def _finish(report: dict[str, Any], as_json: bool, output: str | None) -> None:
 
     text = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False)
     if output is not None:
-        from d2m.media import atomic_path
+        from d2m.whole_file import whole_file
 
-        with atomic_path(output) as temporary:
+        with whole_file(output) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8")
     if as_json:
         typer.echo(text)

@@ -275,10 +275,10 @@ def _log(output: Path, outcome: Outcome) -> None:
 
 
 def _write_failed(output: Path, failed: list[Outcome]) -> None:
-    from d2m.weights.files import write_atomically
+    from d2m.whole_file import write_whole
 
     if failed:
         content = json.dumps([outcome.as_json() for outcome in failed], indent=1, ensure_ascii=False)
-        write_atomically(output / FAILED, f"{content}\n".encode(errors="backslashreplace"))
+        write_whole(output / FAILED, f"{content}\n".encode(errors="backslashreplace"))
     else:
         (output / FAILED).unlink(missing_ok=True)

@@ -155,11 +155,11 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     Raises:
         StopRun: if it cannot be written.
     """
-    from d2m.weights.files import write_atomically
+    from d2m.whole_file import write_whole
 
     content = io.BytesIO()
     np.savez(content, **arrays)
     try:
-        write_atomically(path, content.getvalue())
+        write_whole(path, content.getvalue())
     except D2MError as error:
         raise StopRun(str(error)) from error

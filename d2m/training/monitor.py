@@ -13,7 +13,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -21,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from d2m.whole_file import whole_file, write_whole
 
 
 @dataclass(frozen=True)
@@ -104,9 +105,7 @@ class Monitor:
         if not path.exists():
             return
         kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
-        temporary = path.with_suffix(".partial")
-        temporary.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
-        os.replace(temporary, path)
+        write_whole(path, "".join(f"{line}\n" for line in kept).encode())
 
 
 def _step_of(line: str) -> float:
@@ -128,10 +127,8 @@ def _event_writer(folder: Path, step: int):
 def _write_wav(path: Path, waveform: np.ndarray, sample_rate: int) -> None:
     import wave
 
-    temporary = path.with_suffix(".partial")
-    with wave.open(str(temporary), "wb") as file:
+    with whole_file(path) as temporary, wave.open(str(temporary), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(sample_rate)
         file.writeframes((np.clip(waveform, -1, 1) * 32767).round().astype("<i2").tobytes())
-    os.replace(temporary, path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 
 from d2m.codec.mel import LogMel
+from d2m.whole_file import whole_file
 
 if TYPE_CHECKING:
     from d2m.training.monitor import Sample
@@ -78,6 +78,5 @@ def plot_comparison(sample: Sample, path: Path, title: str) -> np.ndarray:
 
 
 def _save(figure, path: Path) -> None:
-    temporary = path.with_suffix(".partial")
-    figure.savefig(temporary, format="png", dpi=100)
-    os.replace(temporary, path)
+    with whole_file(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=100)

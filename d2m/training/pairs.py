@@ -7,7 +7,6 @@ without a dancer has an empty ``motion``.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import numpy as np
 from d2m.generator.conditions import MOTION_SIZE, motion_rows, rhythm_rows
 from d2m.generator.sketch import ROWS, sketch
 from d2m.types import Dance, Score
+from d2m.whole_file import whole_file
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,8 @@ def make_pair(waveform: np.ndarray, score: Score, dance: Dance, genre: int, samp
 
 def save_pair(pair: Pair, path: str | Path) -> None:
     """Write an example, whole or not at all."""
-    path = Path(path)
-    temporary = path.with_name(path.name + ".partial")
-    with open(temporary, "wb") as file:
-        np.savez_compressed(file, **vars(pair))
-    os.replace(temporary, path)
+    with whole_file(path) as temporary:
+        np.savez_compressed(temporary, **vars(pair))
 
 
 def load_pairs(paths: list[Path]) -> list[Pair]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from d2m.errors import D2MError
+from d2m.whole_file import write_whole
 
 #: Settings that may change when a run goes on: how far it goes and where its data lies now.
 FREE: tuple[str, ...] = ("steps", "train", "held_out", "data", "vqvae")
@@ -70,9 +70,7 @@ def check_settings(folder: Path, now: Mapping[str, Any]) -> None:
 def write_settings(folder: Path, settings: Mapping[str, Any], machine: Mapping[str, Any]) -> None:
     """Writes ``settings.json``: the settings, and the machine and call of the latest start, whole or not at all."""
     content = {"settings": settings, "latest start": {**machine, "arguments": sys.argv[1:]}}
-    temporary = folder / "settings.json.partial"
-    temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    os.replace(temporary, folder / "settings.json")
+    write_whole(folder / "settings.json", (json.dumps(content, indent=2) + "\n").encode())
 
 
 def _json(value: Any) -> Any:

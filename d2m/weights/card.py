@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import sys
-import tempfile
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from d2m.errors import D2MError
+from d2m.whole_file import write_whole
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -102,15 +101,7 @@ class Card:
         for table in ("config", "scores"):
             lines += ["", f"[{table}]"]
             lines += [f"{json.dumps(k)} = {_toml(v)}" for k, v in getattr(self, table).items() if v is not None]
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write("\n".join(lines) + "\n")
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, path)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        write_whole(path, ("\n".join(lines) + "\n").encode(), make_folder=False)
 
 
 def _toml(value: Any) -> str:

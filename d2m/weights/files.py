@@ -7,12 +7,11 @@ neither run code nor take more memory than the file is long. (Format: github.com
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from d2m.errors import D2MError
+from d2m.whole_file import write_whole
 
 from .recognise import recognise
 
@@ -146,29 +145,7 @@ def save_state(
             fits = tensor.numel() == 0 or tensor.abs().max() <= torch.finfo(torch.float16).max
             tensor = tensor.to(torch.float16 if half and fits else torch.float32)
         stored[name] = tensor.clone()
-    write_atomically(Path(path), save(stored, {"kind": kind, "config": json.dumps(dict(config))}))
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file under a temporary name beside its own, then renames it.
-
-    Raises:
-        D2MError: if the folder cannot be written or the disk is full.
-    """
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-        temporary = None
-    except OSError as error:
-        raise D2MError(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        if temporary is not None:
-            os.unlink(temporary)
+    write_whole(path, save(stored, {"kind": kind, "config": json.dumps(dict(config))}))
 
 
 def wrong_model(path: Path | str, kind: str | None, names: Mapping[str, Any], expect: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from d2m.datasets.atomic import whole_file
+from d2m.whole_file import whole_file
 
 from . import skeleton as sk
 from .camera import Camera

@@ -8,9 +8,9 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from d2m.datasets.aist import write_text
-from d2m.datasets.atomic import whole_file
 from d2m.errors import D2MError
 from d2m.types import BeatGrid, Part, Score
+from d2m.whole_file import whole_file
 
 
 def song_grid(genre: str, seconds: float, rng: np.random.Generator) -> BeatGrid:

@@ -18,9 +18,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from d2m.datasets.atomic import whole_file
 from d2m.datasets.jobs import file_log
 from d2m.errors import D2MError
+from d2m.whole_file import whole_file
 
 from .report import write_report
 from .rows import Row, all_rows, files_row

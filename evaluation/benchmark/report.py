@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from d2m.datasets.atomic import whole_file
+from d2m.whole_file import whole_file
 
 from .plots import all_plots
 from .table import FAULTS

@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from d2m.datasets.atomic import whole_file
 from d2m.datasets.jobs import each
 from d2m.errors import D2MError
 from d2m.version import __version__
+from d2m.whole_file import whole_file
 
 from .rows import Row
 from .scenes import Scene, picture_name, scene_files

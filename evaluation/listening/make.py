@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from d2m.datasets.atomic import whole_file
 from d2m.errors import D2MError
 from d2m.evaluation.listening.questions import Question
+from d2m.whole_file import whole_file
 
 SOUND = (".wav", ".flac", ".mp3", ".m4a", ".ogg")
 VIDEO = (".mp4", ".mov", ".mkv", ".webm")

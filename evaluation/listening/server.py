@@ -8,9 +8,9 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from d2m.datasets.atomic import whole_file
 from d2m.errors import D2MError
 from d2m.evaluation.listening.answers import MAX_BYTES, parse, read_key
+from d2m.whole_file import whole_file
 
 _TYPES = {
     ".html": "text/html; charset=utf-8",
