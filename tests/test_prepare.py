@@ -90,12 +90,12 @@ def test_a_full_disk_is_no_fault_of_the_data(tmp_path, monkeypatch) -> None:
     root, out = make_aist(tmp_path / "raw"), tmp_path / "out"
 
     def full(*_: object, **__: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise OSError(errno.ENOSPC, "disk is full on device")
 
     for function in ("save", "savez"):
         with monkeypatch.context() as patch:
             patch.setattr(np, function, full)
-            with pytest.raises(D2MError, match="No space left"):
+            with pytest.raises(D2MError, match="disk is full"):
                 prepare(AistSource(root), root, out)
         assert not (out / "skipped.json").exists()
         prepare(AistSource(root), root, out)
