@@ -89,12 +89,16 @@ class Tone:
 class SoundFont:
     """A soundfont file, its samples left on disk until they are played.
 
+    Args:
+        path: of the file.
+        cache_bytes: of tones that are kept.
+
     Raises:
         D2MError: if the file cannot be read or is not an uncompressed SoundFont 2 file.
     """
 
-    def __init__(self, path: str | Path):
-        self.path = Path(path)
+    def __init__(self, path: str | Path, cache_bytes: int = _CACHE_BYTES):
+        self.path, self.cache_bytes = Path(path), cache_bytes
         try:
             self._tables, first, count = _read_tables(self.path)
             self._samples = np.memmap(self.path, dtype="<i2", mode="r", offset=first, shape=(count,))
@@ -168,7 +172,7 @@ class SoundFont:
         old = self._tones.pop(name, None)
         self._held_bytes += tone.wave.nbytes - (old.wave.nbytes if old else 0)
         self._tones[name] = tone
-        while self._held_bytes > _CACHE_BYTES and len(self._tones) > 1:
+        while self._held_bytes > self.cache_bytes and len(self._tones) > 1:
             self._held_bytes -= self._tones.popitem(last=False)[1].wave.nbytes
 
     def _play(self, region: Region, key: int, rate: int, length: int) -> np.ndarray:

@@ -27,7 +27,8 @@ _PLACES = (
 _PLAYED_AT = 44100
 _LOUDNESS_DB, _CEILING_DB, _MOST_LIMITING_DB = -15.0, -2.0, 6.0
 _LONGEST_RING = 3.5
-_ROOM_SEND = {"drums": 0.10, "piano": 0.16, "guitar": 0.16, "bass": 0.02, "strings": 0.24}
+#: How much of each track goes into the room.
+ROOM_SEND = {"drums": 0.10, "piano": 0.16, "guitar": 0.16, "bass": 0.02, "strings": 0.24}
 # Faders in dB, measured on FluidR3: equally loud at equal velocity, with drums and bass in front.
 _KIT_FADER = {0: 7.5, 8: 6.0, 16: 4.5, 24: 2.5, 25: -2.0, 40: 6.0}
 _FADER = {
@@ -104,7 +105,7 @@ def render(
     # Part by part: a long piece for many players would not fit into memory all at once.
     for part, dry in zip(score.parts, _rendered(score, sample_rate, soundfont, stereo), strict=True):
         mix += dry
-        send += np.float32(_ROOM_SEND[part.track]) * dry.mean(0)
+        send += np.float32(ROOM_SEND[part.track]) * dry.mean(0)
     if room and score.parts:
         mix += _room(send, sample_rate, channels)
     return _level(mix, sample_rate)
@@ -124,20 +125,34 @@ def _rendered(score: Score, sample_rate: int, soundfont: str | Path | None, ster
     if not 8000 <= sample_rate <= 96000:
         raise D2MError(f"cannot render at {sample_rate} Hz; choose 8000 to 96000")
     font = _open(find_soundfont(soundfont))
-    pans = _pans(score.parts) if stereo else [None] * len(score.parts)
-    for part, pan in zip(score.parts, pans, strict=True):
+    places = pans(score.parts) if stereo else [None] * len(score.parts)
+    for part, pan in zip(score.parts, places, strict=True):
         yield _render_part(part, score, font, sample_rate, pan)
 
 
-def _pans(parts: tuple[Part, ...]) -> list[float]:
+def pans(parts: tuple[Part, ...]) -> list[float]:
+    """The stereo place of each part, -1 left to 1 right."""
     seen: dict[str, int] = {}
-    pans = []
+    found = []
     for part in parts:
         turn = seen.get(part.track, 0)
         seen[part.track] = turn + 1
         pan = _PAN.get(part.track, 0.0)
-        pans.append(float(np.clip((pan or 0.25) * (-1) ** turn * (1 + 0.5 * turn), -0.8, 0.8)) if turn else pan)
-    return pans
+        found.append(float(np.clip((pan or 0.25) * (-1) ** turn * (1 + 0.5 * turn), -0.8, 0.8)) if turn else pan)
+    return found
+
+
+def fader(program: int, drums: bool) -> float:
+    """What an instrument is multiplied by to be as loud as the others."""
+    return 10.0 ** ((_KIT_FADER if drums else _FADER).get(program, 0.0) / 20.0)
+
+
+def balance(pan: float) -> tuple[float, float]:
+    """What the left and the right of a tone are multiplied by.
+
+    The centre keeps its level, the far side falls: a balance control, since tones are stereo already.
+    """
+    return min(1.0, 1.0 - pan), min(1.0, 1.0 + pan)
 
 
 def _render_part(part: Part, score: Score, font: SoundFont, sample_rate: int, pan: float | None) -> np.ndarray:
@@ -163,10 +178,9 @@ def _render_part(part: Part, score: Score, font: SoundFont, sample_rate: int, pa
         if tone is None:
             continue
         _add(mix, tone.wave, int(round(starts[i] * played_at)), held, release, played_at, (velocity / 127.0) ** 2)
-    mix *= np.float32(10.0 ** ((_KIT_FADER if part.is_drum else _FADER).get(part.program, 0.0) / 20.0))
+    mix *= np.float32(fader(part.program, part.is_drum))
     if pan is not None:
-        # The centre keeps its level, the far side falls: a balance control, since tones are stereo already.
-        mix *= np.array([[min(1.0, 1.0 - pan)], [min(1.0, 1.0 + pan)]], dtype=np.float32)
+        mix *= np.array(balance(pan), dtype=np.float32)[:, None]
     if played_at != sample_rate:
         common = int(np.gcd(played_at, sample_rate))
         mix = resample_poly(mix, sample_rate // common, played_at // common, axis=1).astype(np.float32)
@@ -206,19 +220,31 @@ def _add(mix: np.ndarray, wave: np.ndarray, at: int, held: float, release: float
 
 
 def _room(send: np.ndarray, rate: int, channels: int) -> np.ndarray:
-    """A small bright room: 12 ms before it answers, 0.7 s to fall by 60 dB. ``send`` (samples,)."""
-    from scipy.signal import butter, oaconvolve, sosfilt
+    """What the room answers to ``send`` (samples,), as long."""
+    from scipy.signal import oaconvolve
+
+    answer = room_answer(rate, channels)
+    delay = room_delay(rate)
+    wet = oaconvolve(send[None].astype(np.float64), answer, axes=1)
+    out = np.zeros((channels, len(send)), dtype=np.float32)
+    out[:, delay:] = wet[:, : max(len(send) - delay, 0)]
+    return out
+
+
+def room_delay(rate: int) -> int:
+    """Samples before the room answers."""
+    return int(0.012 * rate)
+
+
+def room_answer(rate: int, channels: int) -> np.ndarray:
+    """The impulse response of a small bright room, which falls by 60 dB in 0.7 s: float64 (channels, samples)."""
+    from scipy.signal import butter, sosfilt
 
     shape = np.random.default_rng(7)
     count = int(0.7 * rate)
     answer = shape.standard_normal((channels, count)) * 10.0 ** (-3.0 * np.arange(count) / count)
     answer = sosfilt(butter(2, [250.0, min(6500.0, 0.45 * rate)], "bandpass", fs=rate, output="sos"), answer)
-    answer *= 1.0 / np.sqrt((answer**2).sum(axis=1, keepdims=True))
-    delay = int(0.012 * rate)
-    wet = oaconvolve(send[None].astype(np.float64), answer, axes=1)
-    out = np.zeros((channels, len(send)), dtype=np.float32)
-    out[:, delay:] = wet[:, : max(len(send) - delay, 0)]
-    return out * 2.0
+    return 2.0 * answer / np.sqrt((answer**2).sum(axis=1, keepdims=True))
 
 
 def _level(mix: np.ndarray, rate: int) -> np.ndarray:
