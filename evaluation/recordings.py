@@ -26,6 +26,9 @@ VIDEO = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v")
 SHORTEST, LONGEST = 0.1, 1800.0
 #: Sound that never reaches this amplitude, -60 dBFS, is silence.
 SILENCE = 1e-3
+#: Sample rates that a file can have, hertz, and libsndfile's names of samples that need no decoder.
+_RATES = (1000, 768000)
+_UNCOMPRESSED = ("PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE")
 
 
 @dataclass(frozen=True)
@@ -91,17 +94,8 @@ def read(path: str | os.PathLike[str]) -> Recording:
         D2MError: if there is none, it cannot be decoded, holds values that are not numbers, or lasts less than 0.1 s or
             more than half an hour.
     """
-    from d2m.media import read_audio
-
     path = Path(path)
-    try:
-        rate, seconds = _header(path)
-    except D2MError as error:
-        # d2m.media expects videos and says so.
-        raise D2MError(str(error).replace("not a video that", "neither sound nor a video that")) from None
-    if seconds > LONGEST:
-        raise D2MError(f"{path}: {seconds / 60:.0f} minutes of sound; cut it to {LONGEST / 60:.0f} minutes or less")
-    waveform = read_audio(path, rate, mono=False)
+    waveform, rate = _plain_wav(path) or _decoded(path)
     # A header may be silent about the length.
     if waveform.shape[1] > LONGEST * rate:
         raise D2MError(f"{path}: more than {LONGEST / 60:.0f} minutes of sound; cut it")
@@ -116,6 +110,44 @@ def read(path: str | os.PathLike[str]) -> Recording:
     return Recording(path, waveform, rate)
 
 
+def _plain_wav(path: Path) -> tuple[np.ndarray, int] | None:
+    """Samples float32 (channels, samples) and rate of an uncompressed wav file of one or two channels; None for any
+    other. Finding out what else a file might be costs FFmpeg more time than all measurements of a short clip."""
+    import soundfile
+
+    try:
+        with path.open("rb") as file:
+            if file.read(4) != b"RIFF":
+                return None
+        with soundfile.SoundFile(path) as sound:
+            short = 0 < sound.frames <= LONGEST * sound.samplerate
+            plain = sound.format in ("WAV", "WAVEX") and sound.subtype in _UNCOMPRESSED and sound.channels <= 2
+            if not (plain and short and _RATES[0] <= sound.samplerate <= _RATES[1]):
+                return None
+            return np.ascontiguousarray(sound.read(dtype="float32", always_2d=True).T), int(sound.samplerate)
+    except (OSError, ValueError, soundfile.SoundFileError):
+        # What is wrong with it is told by the decoder that has to take everything.
+        return None
+
+
+def _decoded(path: Path) -> tuple[np.ndarray, int]:
+    """Samples float32 (channels, samples) and rate of any file with sound.
+
+    Raises:
+        D2MError: as :func:`read`.
+    """
+    from d2m.media import read_audio
+
+    try:
+        rate, seconds = _header(path)
+    except D2MError as error:
+        # d2m.media expects videos and says so.
+        raise D2MError(str(error).replace("not a video that", "neither sound nor a video that")) from None
+    if seconds > LONGEST:
+        raise D2MError(f"{path}: {seconds / 60:.0f} minutes of sound; cut it to {LONGEST / 60:.0f} minutes or less")
+    return read_audio(path, rate, mono=False), rate
+
+
 def _header(path: Path) -> tuple[int, float]:
     """Sample rate in hertz and length in seconds (0 where unknown) that a file's header gives."""
     from d2m.media_container import open_container
@@ -126,7 +158,7 @@ def _header(path: Path) -> tuple[int, float]:
             raise D2MError(f"{path}: this file has no sound")
         stream = streams[0]
         rate = int(stream.codec_context.sample_rate or 0)
-        if not 1000 <= rate <= 768000:
+        if not _RATES[0] <= rate <= _RATES[1]:
             raise D2MError(f"{path}: a sample rate of {rate} Hz cannot be right; convert the file to wav first")
         length = float(stream.duration * stream.time_base) if stream.duration is not None else 0.0
     return rate, length

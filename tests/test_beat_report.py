@@ -11,6 +11,7 @@ import soundfile
 
 from d2m.cli.main import main
 from d2m.errors import D2MError
+from d2m.evaluation import recordings
 from d2m.evaluation.beat_report import evaluate_beats, mean_scores, score_pair
 from d2m.evaluation.beats import continuity, marks_score, seconds_with_onsets
 from d2m.evaluation.heard import hear, log_mels, tempo_of
@@ -248,6 +249,34 @@ def test_a_recording_keeps_its_samples(tmp_path):
     assert recording.duration == 2
     with pytest.raises(D2MError, match="no sound"):
         read(_silent_video(tmp_path))
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_the_short_way_into_a_wav_file_gives_what_the_long_one_does(tmp_path, subtype, channels):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.stack([clicks(seconds=1, seed=seed) for seed in range(channels)], 1), RATE, subtype)
+    long, rate = recordings._decoded(path)
+    for cut in (None, len(path.read_bytes()) // 2 + 1):
+        path.write_bytes(path.read_bytes()[:cut])
+        short = recordings._plain_wav(path)
+        assert short[1] == rate
+        assert np.array_equal(short[0], long[:, : short[0].shape[1]])
+        assert short[0].shape[1] > 0.4 * long.shape[1]
+
+
+def test_a_wav_file_that_lies_about_its_length_or_is_compressed_is_read_all_the_same(tmp_path):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, clicks(seconds=1), RATE, "PCM_16")
+    whole, written = read(path).waveform, path.read_bytes()
+    at = written.index(b"data") + 4
+    for length in (0, 0x7FFFFFF0, 0xFFFFFFFF):
+        path.write_bytes(written[:at] + length.to_bytes(4, "little") + written[at + 4 :])
+        assert np.array_equal(read(path).waveform, whole), length
+    soundfile.write(path, clicks(seconds=1), RATE, "MS_ADPCM")
+    assert read(path).waveform.shape[1] == pytest.approx(RATE, abs=1000)  # its last block is filled up
+    soundfile.write(path, np.tile(clicks(seconds=1)[:, None], 6), RATE, "PCM_16")
+    assert read(path).waveform.shape == (2, RATE)
 
 
 def _silent_video(folder):
