@@ -199,15 +199,14 @@ def read_entry(folder: str | Path, name: str, manifest: Manifest) -> Entry:
     try:
         with zipfile.ZipFile(path) as archive, path.open("rb") as file:
             places = {info.filename: _place(path, file, info) for info in archive.infolist()}
+        motion = places["motion.npy"]
         small = {key: places[f"{key}.npy"].rows(0, 1) for key in ("genre", "offset")}
         music = places["music.npy"].rows(0, places["music.npy"].shape[0]).tobytes().decode("ascii")
         visual = places.get("visual.npy")
         seconds = float(places["visual_seconds.npy"].rows(0, 1)[0]) if visual is not None else 2.0
     except _DAMAGED as error:
         raise D2MError(f"{path} is damaged; prepare the data set again") from error
-    entry = Entry(
-        name, places["motion.npy"], checked_id(music), int(small["offset"][0]), int(small["genre"][0]), visual, seconds
-    )
+    entry = Entry(name, motion, checked_id(music), int(small["offset"][0]), int(small["genre"][0]), visual, seconds)
     if not _fits(entry, manifest):
         raise D2MError(f"{path} does not fit prepared.json beside it; prepare the data set again")
     return entry

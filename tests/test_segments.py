@@ -160,7 +160,11 @@ def _damages() -> dict[str, object]:
     def text(path):
         path.write_text("hello")
 
+    def name(path):
+        path.write_bytes(path.read_bytes().replace(b"motion.npy", b"notion.npy"))
+
     return {
+        "name": name,
         "cut": cut,
         "packed": packed,
         "lies": lies,

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from d2m.datasets.prepared import SPLITS, Manifest, find_music, read_entry, read_split
 from d2m.errors import D2MError
+from d2m.training.examples import read_song
 from d2m.training.monitor import Sample
 
 
@@ -18,22 +19,21 @@ class SongCrops:
     """Random crops of songs.
 
     Args:
-        folder: examples (npz files with an int16 array ``waveform``; :mod:`d2m.training.pairs`) or mono wav files at
-            ``sample_rate``; or ``PREPARED/train`` and ``PREPARED/held_out``, where ``PREPARED`` is a prepared data set
-            (:mod:`d2m.datasets.prepared`): the music of that split, each piece once. Held out is the music of ``val``,
-            or ``test``, that is not in ``train``.
+        folder: examples (npz files with an int16 array ``waveform``; :mod:`d2m.training.pairs`) or wav files at
+            ``sample_rate``, of which the channels' mean is taken; or ``PREPARED/train`` and ``PREPARED/held_out``,
+            where ``PREPARED`` is a prepared data set (:mod:`d2m.datasets.prepared`): the music of that split, each
+            piece once. Held out is the music of ``val``, or ``test``, that is not in ``train``.
         sample_rate: hertz.
 
     Raises:
-        D2MError: if the folder holds none of these, or music of another rate.
+        D2MError: if the folder holds none of these, music of another rate, or a file that is damaged.
     """
 
     def __init__(self, folder: str | Path, sample_rate: int = 22050) -> None:
         folder = Path(folder)
         self.songs: list[np.ndarray] = []
         for path in sorted(folder.glob("*.npz")):
-            with np.load(path, allow_pickle=False) as archive:
-                self.songs.append(archive["waveform"])
+            self.songs.append(read_song(path))
         for path in sorted(folder.glob("*.wav")):
             self.songs.append(_read_wav(path, sample_rate))
         if not folder.exists() and (folder.parent / "prepared.json").is_file():
@@ -121,7 +121,14 @@ def prepared_songs(data: Path, split: str, sample_rate: int) -> list[tuple[np.nd
 def _read_wav(path: Path, sample_rate: int) -> np.ndarray:
     import soundfile
 
-    samples, rate = soundfile.read(path, dtype="int16", always_2d=True)
+    try:
+        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except (OSError, ValueError, soundfile.SoundFileError) as error:
+        raise D2MError(f"{path} is damaged or no wav file; make it again, or take it away") from error
     if rate != sample_rate:
         raise D2MError(f"{path} is at {rate} Hz; convert it to {sample_rate} Hz")
-    return samples[:, 0]
+    if not len(samples):
+        raise D2MError(f"{path} holds no sound; take it away")
+    if not np.isfinite(samples).all():
+        raise D2MError(f"{path} holds samples that are not numbers (NaN or infinite); make it again, or take it away")
+    return np.clip(np.round(samples.mean(axis=1) * 32768), -32768, 32767).astype(np.int16)

@@ -14,6 +14,7 @@ from d2m.errors import D2MError
 from d2m.evaluation.genre import STEP, WINDOW, GenreJudge, classification, retrieval
 from d2m.evaluation.genre_net import GenreConfig, GenreNet
 from d2m.training.audio import prepared_songs
+from d2m.training.examples import read_example, read_song
 from d2m.training.loop import Task
 from d2m.types import GENRES
 
@@ -52,7 +53,7 @@ def labelled_songs(folder: str | Path) -> tuple[list[np.ndarray], np.ndarray]:
             genre is left out.
 
     Raises:
-        D2MError: if there is none.
+        D2MError: if there is none, or a file is damaged.
     """
     folder = Path(folder)
     if not folder.exists() and (folder.parent / "prepared.json").is_file():
@@ -60,8 +61,8 @@ def labelled_songs(folder: str | Path) -> tuple[list[np.ndarray], np.ndarray]:
     else:
         found = []
         for path in sorted(folder.glob("*.npz")):
-            with np.load(path, allow_pickle=False) as archive:
-                found.append((archive["waveform"], int(archive["genre"])))
+            genre = int(read_example(path, genre=(np.int64, 0))["genre"])
+            found.append((read_song(path), genre))
     found = [(song, genre) for song, genre in found if 0 <= genre < len(GENRES)]
     if not found:
         raise D2MError(f"no music with a genre in {folder}; make some with scripts/make_training_data.py")

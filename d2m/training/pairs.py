@@ -12,10 +12,17 @@ from pathlib import Path
 
 import numpy as np
 
-from d2m.generator.conditions import MOTION_SIZE, motion_rows, rhythm_rows
+from d2m.errors import D2MError
+from d2m.generator.conditions import MOTION_SIZE, RHYTHM_SIZE, motion_rows, rhythm_rows
 from d2m.generator.sketch import ROWS, sketch
+from d2m.training.examples import read_example
 from d2m.types import Dance, Score
 from d2m.whole_file import whole_file
+
+_ARRAYS = {
+    "waveform": (np.int16, 1), "rows": (np.uint8, 3), "programs": (np.int64, 1), "motion": (np.float16, 2),
+    "rhythm": (np.float16, 2), "genre": (np.int64, 0),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -68,13 +75,29 @@ def save_pair(pair: Pair, path: str | Path) -> None:
 
 
 def load_pairs(paths: list[Path]) -> list[Pair]:
-    """Read examples."""
-    pairs = []
-    for path in paths:
-        with np.load(path, allow_pickle=False) as archive:
-            fields = {name: archive[name] for name in archive.files}
-        pairs.append(Pair(**(fields | {"genre": int(fields["genre"])})))
-    return pairs
+    """Read examples.
+
+    Raises:
+        D2MError: if one is damaged, or its arrays do not fit each other.
+    """
+    return [_load_pair(path) for path in paths]
+
+
+def _load_pair(path: Path) -> Pair:
+    fields = read_example(path, **_ARRAYS)
+    pair = Pair(**(fields | {"genre": int(fields["genre"])}))
+    parts, frames = pair.rows.shape[:2]
+    fits = (
+        parts == len(pair.programs)
+        and pair.rows.shape[2] == ROWS
+        and pair.rhythm.shape == (frames, RHYTHM_SIZE)
+        and pair.motion.shape[1] == MOTION_SIZE
+        and len(pair.motion) in (0, frames)
+        and len(pair.waveform) >= frames > 0
+    )
+    if not fits:
+        raise D2MError(f"{path} is no training example: its arrays do not fit each other; make it again")
+    return pair
 
 
 def crop(pair: Pair, start: int, frames: int, parts: int) -> dict[str, np.ndarray]:

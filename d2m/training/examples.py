@@ -1,0 +1,60 @@
+"""Reading the npz files of training examples, which may be damaged or somebody else's."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+from tokenize import TokenError
+
+import numpy as np
+
+from d2m.errors import D2MError
+
+#: An array of an example unpacked, bytes: half an hour of music has 80 million.
+_LARGEST = 1 << 30
+_DAMAGED = (
+    OSError, ValueError, TypeError, EOFError, SyntaxError, RuntimeError, NotImplementedError, zipfile.BadZipFile,
+    zlib.error, TokenError,
+)  # fmt: skip
+
+
+def read_example(path: str | Path, **wanted: tuple[type[np.generic], int]) -> dict[str, np.ndarray]:
+    """Some of an example's arrays; the others are not read.
+
+    Args:
+        path: an npz file.
+        wanted: of each array by its name the type of its numbers and how many dimensions it has.
+
+    Raises:
+        D2MError: if the file is missing, damaged, or an array is missing, another one, or not finite.
+    """
+    path, found = Path(path), {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            sizes = {info.filename: info.file_size for info in archive.infolist()}
+        missing = [name for name in wanted if f"{name}.npy" not in sizes]
+        fits = not any(sizes.get(f"{name}.npy", 0) > _LARGEST for name in wanted)
+        if not missing and fits:
+            with np.load(path, allow_pickle=False) as archive:
+                found = {name: archive[name] for name in wanted}
+    except FileNotFoundError as error:
+        raise D2MError(f"{path} is missing") from error
+    except _DAMAGED as error:
+        raise D2MError(f"{path} is damaged and cannot be trained on; make it again, or take it away") from error
+    if missing:
+        raise D2MError(f"{path} is no training example: it has no '{missing[0]}'; take it away")
+    for name, (kind, dimensions) in wanted.items():
+        if not fits or found[name].dtype != kind or found[name].ndim != dimensions:
+            raise D2MError(f"{path} is no training example: its '{name}' is something else; take it away")
+        if not np.isfinite(found[name]).all():
+            raise D2MError(f"{path}: '{name}' holds numbers that are not finite; make it again, or take it away")
+    return found
+
+
+def read_song(path: str | Path) -> np.ndarray:
+    """The music of an example, int16 (T,); D2MError as :func:`read_example`, or if there is none."""
+    waveform = read_example(path, waveform=(np.int16, 1))["waveform"]
+    if not len(waveform):
+        raise D2MError(f"{path} holds no sound; take it away")
+    return waveform
