@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from d2m import weights
 from d2m.errors import D2MError
 from d2m.symbolic.musegan import COMPACT, PAPER, MuseGan, MuseGanConfig, configure, load, save
 from d2m.symbolic.musegan.accompaniment import accompany_roll, generate_roll
@@ -159,11 +160,62 @@ def test_the_output_starts_at_the_density_of_the_data():
     made = generator(SMALL)
     mean = torch.full((16, 72, 5), 0.3)
     mean[..., 2] = 0.0
-    made.start_from(mean)
+    made.start_from(mean, torch.ones(5))
     outputs = made.eval()(draw(SMALL, np.random.default_rng(0), 4))
     chances = ((outputs + 1) / 2).mean((0, 1, 2, 3))
     assert chances[0] == pytest.approx(0.3, abs=0.03)
     assert chances[2] < 0.03
+
+
+@pytest.mark.parametrize(("model", "condition"), CASES)
+def test_tracks_rest_as_often_as_in_the_data_and_then_are_silent(model, condition):
+    config = replace(SMALL, model=model, condition=condition, latent=64)
+    torch.manual_seed(0)
+    made = Generator(config)
+    playing = torch.tensor([0.95, 0.8, 0.3, 0.6, 0.9])
+    # As loud as can be, so that a bar is silent only where the track rests.
+    made.start_from(playing.expand(16, 72, 5), playing)
+    latents = draw(config, np.random.default_rng(0), 256)
+    given = random_rolls(config, 256)[..., condition] if condition >= 0 else None
+    with torch.no_grad():
+        for module in made.modules():
+            if isinstance(module, torch.nn.BatchNorm1d):
+                module.momentum = None
+        made(latents, given)
+        outputs = made.eval()(latents, given)
+    sounding = (outputs > 0).any(3).any(2).float().mean((0, 1))
+    for track in config.made:
+        assert sounding[track] == pytest.approx(float(playing[track]), abs=0.08)
+    resting = ~(outputs > 0).any(3).any(2)
+    for track in config.made:
+        assert (outputs[..., track].amax((2, 3))[resting[..., track]] == -1).all()
+
+
+def test_what_rests_is_learnt():
+    config = replace(SMALL, model="hybrid")
+    made = generator(config).requires_grad_(True).train()
+    made(draw(config, np.random.default_rng(0), 8)).mean().backward()
+    assert all(rests.view.weight.grad.abs().sum() > 0 for rests in made.rests)
+
+
+def test_weights_from_before_rests_were_known_are_loaded(tmp_path):
+    config = replace(SMALL, rests=0, classes=0)
+    values = {name: value for name, value in config.to_dict().items() if name not in ("rests", "classes")}
+    weights.save_state(tmp_path / "old.safetensors", generator(config).state_dict(), "musegan", values)
+    assert load(tmp_path / "old.safetensors").config == config
+
+
+def test_critics_hear_a_pitch_class_that_sounds_once():
+    config = replace(SMALL, model="hybrid")
+    critics = Critics(config)
+    rolls = -torch.ones(2, *config.shape)
+    rolls[1, 2, 5, 30, 1] = 1
+    heard = [part(rolls) for part in critics.classes]
+    assert len(heard) == 1
+    assert heard[0][0] != heard[0][1]
+    again = rolls.clone()
+    again[1, 2, 9, 42, 1] = 1
+    assert torch.equal(critics.classes[0](again), heard[0])
 
 
 def test_the_same_seed_makes_the_same_phrases():
@@ -187,7 +239,7 @@ def test_more_phrases_than_fit_at_once_are_the_same_phrases():
 
 def test_bernoulli_sampling_draws_notes_by_their_chances():
     muse = MuseGan(generator(SMALL))
-    muse.generator.start_from(torch.full((16, 72, 5), 0.2))
+    muse.generator.start_from(torch.full((16, 72, 5), 0.2), torch.ones(5))
     assert muse.generate(2, binarise="threshold").mean() == 0
     assert muse.generate(8, binarise="bernoulli").mean() == pytest.approx(0.2, abs=0.02)
 

@@ -85,6 +85,21 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(tmp_path, model, condit
         assert all(torch.equal(actual[key], expected[key]) for key in expected), name
 
 
+def test_a_run_starts_from_another_whose_model_had_less(tmp_path):
+    plain = replace(SMALL, rests=0, classes=0)
+    train(task(config=plain, critic_steps=1, measured=8), loop(tmp_path / "first", 2))
+    fuller = task()
+    fresh = fuller.generator.rests[0].view.weight.clone()
+    fuller.start_from(tmp_path / "first" / "last.ckpt")
+    before = read_checkpoint(tmp_path / "first" / "last.ckpt")["modules"]
+    for name in ("generator", "average"):
+        state = fuller.modules[name].state_dict()
+        assert all(torch.equal(state[key], value) for key, value in before["generator"].items())
+    assert torch.equal(fuller.generator.rests[0].view.weight, fresh)
+    with pytest.raises(D2MError, match="another model"):
+        task(config=replace(SMALL, width=8)).start_from(tmp_path / "first" / "last.ckpt")
+
+
 def test_half_precision_measures_the_same_slopes():
     config = replace(SMALL, critic_width=32)
     work = task(config=config)

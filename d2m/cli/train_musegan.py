@@ -37,9 +37,23 @@ def musegan(
     binary_after: Annotated[
         int, typer.Option(min=0, help="Step from which the critics hear notes instead of the generator's numbers.")
     ] = 10**9,
+    rests: Annotated[
+        Optional[bool],  # noqa: UP045
+        typer.Option("--rests/--no-rests", help="Whether tracks decide bar by bar if they play; yes, paper no."),
+    ] = None,
+    classes: Annotated[
+        Optional[bool],  # noqa: UP045
+        typer.Option("--classes/--no-classes", help="Whether critics hear the pitch classes of bars; yes, paper no."),
+    ] = None,
+    start: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--from", metavar="FILE", help="A run's checkpoint to start from; what it lacks starts anew."),
+    ] = None,
     measured: Annotated[int, typer.Option(min=2, help="Phrases that are made and measured at each evaluation.")] = 256,
 ) -> None:
     """Train MuseGAN by WGAN-GP; samples are drawn into RUN/samples at each evaluation."""
+    from dataclasses import replace
+
     import torch
 
     from d2m.datasets.phrases import Phrases
@@ -48,6 +62,8 @@ def musegan(
     from d2m.training.musegan import MuseGanTask, MuseGanTraining, compact_training
 
     config = configure(model, condition, resolution)
+    parts = {name: int(value) for name, value in (("rests", rests), ("classes", classes)) if value is not None}
+    config = replace(config, **parts)
     given = {"batch": batch, "learning_rate": rate, "average": average, "transpose": transpose}
     chosen = {name: value for name, value in given.items() if value is not None}
     chosen |= {"critic_steps": critic_steps, "binary_after": binary_after, "measured": measured}
@@ -55,4 +71,6 @@ def musegan(
     torch.manual_seed(options.seed)
     pictures = options.run / "samples" if options.samples_every else None
     task = MuseGanTask(settings, config, Phrases(data, "train"), pictures, options.seed)
+    if start is not None:
+        task.start_from(start)
     train(task, options.loop(steps))

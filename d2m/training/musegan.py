@@ -25,6 +25,7 @@ from d2m.symbolic.musegan.critic import Critics, gradient_penalty, points_betwee
 from d2m.symbolic.musegan.generator import Generator
 from d2m.symbolic.musegan.latents import Latents, draw
 from d2m.training.devices import share_of
+from d2m.training.export import read_checkpoint
 from d2m.training.loop import Task
 from d2m.training.musegan_report import distance_from, measure, picture
 from d2m.training.settings import describe
@@ -109,13 +110,27 @@ class MuseGanTask(Task):
         self._of_data: dict[str, float] | None = None
         self._binary = False
         self.generator, self.critics = Generator(config), Critics(config)
-        self.generator.start_from(self._shares())
+        self.generator.start_from(*self._shares())
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
         self.modules = {"generator": self.generator, "critics": self.critics, "average": self.average}
         self.optimizers = {
             name: torch.optim.Adam(self.modules[name].parameters(), settings.learning_rate, settings.betas)
             for name in ("generator", "critics")
         }
+
+    def start_from(self, path: Path) -> None:
+        """Take the networks of another run's checkpoint; what these have besides stays as it is.
+
+        Raises:
+            D2MError: if the checkpoint is damaged, or not that of a like model.
+        """
+        modules = read_checkpoint(path)["modules"]
+        for name, module in self.modules.items():
+            state = modules.get("generator" if name == "average" else name, {})
+            own = module.state_dict()
+            if not state or any(key not in own or own[key].shape != value.shape for key, value in state.items()):
+                raise D2MError(f"{path} is the checkpoint of another model; start from one with the same settings")
+            module.load_state_dict(state, strict=False)
 
     def describe(self) -> dict[str, Any]:
         """The settings of the run and the shape of the model.
@@ -246,10 +261,10 @@ class MuseGanTask(Task):
     def _given(self, real: Tensor) -> Tensor | None:
         return real[..., self.config.condition] if self.config.conditional else None
 
-    def _shares(self) -> Tensor:
-        """Share of bars with a note at each (step, pitch, track) in the training data."""
+    def _shares(self) -> tuple[Tensor, Tensor]:
+        """Share of bars with a note at each (step, pitch, track), and of bars with any of each track, in the data."""
         rng = np.random.default_rng(self.seed)
-        total, count = 0.0, 0
+        total, playing, count = 0.0, 0.0, 0
         while count < _COUNTED:
             rolls = self.phrases.batch(rng, 64, self.settings.transpose)
             if rolls.shape[1:] != self.config.shape:
@@ -258,4 +273,6 @@ class MuseGanTask(Task):
                     f"{' x '.join(map(str, self.config.shape))}; prepare the data at the model's resolution"
                 )
             total, count = total + rolls.mean((0, 1), dtype=np.float64), count + len(rolls)
-        return torch.from_numpy(total / (count / 64)).float()
+            playing = playing + rolls.any((2, 3)).mean((0, 1))
+        batches = count / 64
+        return torch.from_numpy(total / batches).float(), torch.from_numpy(playing / batches).float()

@@ -39,6 +39,10 @@ class MuseGanConfig:
             does (Dong & Yang 2018, "Convolutional Generative Adversarial Networks with Binary Neurons"): it makes
             held notes, and a few hundred steps go a long way. Its critics look at the bars last, which is cheap.
         prior: with 1 each place of a bar (step, pitch, track) has a bias of its own, with 0 each track has one.
+        rests: with 1 each generator decides bar by bar whether its track plays, which batch norm and a tanh, both at
+            their best in the middle, do not learn by themselves: tracks then rest as often as they do in the data.
+        classes: with 1 critics also hear which pitch classes each track uses in a bar, however rarely: a note too many
+            hardly changes the sums that convolutions see.
     """
 
     model: str = "hybrid"
@@ -55,6 +59,8 @@ class MuseGanConfig:
     critic_width: int = 128
     streams: int = 1
     prior: int = 0
+    rests: int = 0
+    classes: int = 0
 
     def __post_init__(self) -> None:
         if self.model not in MODELS:
@@ -69,8 +75,10 @@ class MuseGanConfig:
             raise ValueError("steps must be a multiple of 4, pitches of 12 and within MIDI's 128")
         if not isinstance(self.condition, int) or not -1 <= self.condition < self.tracks:
             raise ValueError("the given track is -1 or the index of a track")
-        if self.prior not in (0, 1) or self.latent % 4 or self.width % 4:
-            raise ValueError("the prior is 0 or 1, and the latent size and the width are multiples of 4")
+        if any(value not in (0, 1) for value in (self.prior, self.rests, self.classes)):
+            raise ValueError("prior, rests and classes are 0 or 1")
+        if self.latent % 4 or self.width % 4:
+            raise ValueError("the latent size and the width are multiples of 4")
 
     @property
     def vector(self) -> int:
@@ -117,7 +125,16 @@ PAPER = MuseGanConfig()
 
 #: 4 x 16 x 72 x 5, networks for two cores.
 COMPACT = MuseGanConfig(
-    steps=16, pitches=72, temporal_width=256, width=48, encoder_width=16, critic_width=64, streams=2, prior=1
+    steps=16,
+    pitches=72,
+    temporal_width=256,
+    width=48,
+    encoder_width=16,
+    critic_width=64,
+    streams=2,
+    prior=1,
+    rests=1,
+    classes=1,
 )
 
 

@@ -7,6 +7,7 @@ own: otherwise nothing would make the generator listen to it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -96,6 +97,23 @@ class TwoStreamCritic(nn.Module):
         return torch.cat([keys.mean(4).flatten(3), keys.mean(3).flatten(3)], -1).unsqueeze(3)
 
 
+class UsedClasses(nn.Module):
+    """Judges by the pitch classes that each track uses in each bar: (B, bars, steps, pitches, tracks) -> (B,)."""
+
+    def __init__(self, config: MuseGanConfig, tracks: int) -> None:
+        super().__init__()
+        width = config.critic_width
+        self.bars = nn.Linear(OCTAVE * tracks, 2 * width)
+        self.dense = nn.Linear(2 * width * config.bars, 2 * width)
+        self.score = nn.Linear(2 * width, 1)
+
+    def forward(self, rolls: Tensor) -> Tensor:
+        batch, bars, steps, pitches, tracks = rolls.shape
+        used = rolls.reshape(batch, bars, steps * pitches // OCTAVE, OCTAVE, tracks).amax(2)
+        x = nn.functional.leaky_relu(self.bars(used.flatten(2)), 0.2).flatten(1)
+        return self.score(nn.functional.leaky_relu(self.dense(x), 0.2)).squeeze(1)
+
+
 class Critics(nn.Module):
     """All critics of a model.
 
@@ -108,15 +126,22 @@ class Critics(nn.Module):
         self.groups = _groups(config)
         kind = TwoStreamCritic if config.streams > 1 else PaperCritic
         self.critics = nn.ModuleList(kind(config, len(group)) for group in self.groups)
+        self.classes = nn.ModuleList(UsedClasses(config, len(group)) for group in self.groups if config.classes)
 
     def forward(self, rolls: Tensor, points: Tensor | None = None) -> Judgement:
         """Scores of ``rolls``, and the slopes at ``points``, both (B, bars, steps, pitches, tracks)."""
         scores, slopes = [], []
-        for group, critic in zip(self.groups, self.critics, strict=True):
-            scores.append(critic(_heard(rolls, group)).float())
+        for number, group in enumerate(self.groups):
+            judge = self._judge(number)
+            scores.append(judge(_heard(rolls, group)))
             if points is not None:
-                slopes.append(_slope(critic, _heard(points, group)))
+                slopes.append(_slope(judge, _heard(points, group)))
         return Judgement(torch.stack(scores, 1), torch.stack(slopes, 1) if slopes else None)
+
+    def _judge(self, number: int) -> Callable[[Tensor], Tensor]:
+        """One critic with all that it hears."""
+        parts = [self.critics[number], *self.classes[number : number + 1]]
+        return lambda rolls: torch.stack([part(rolls).float() for part in parts]).sum(0)
 
 
 def gradient_penalty(slopes: Tensor) -> Tensor:
@@ -134,9 +159,9 @@ def _heard(rolls: Tensor, group: list[int]) -> Tensor:
     return rolls if len(group) == rolls.shape[-1] else rolls[..., group]
 
 
-def _slope(critic: nn.Module, points: Tensor) -> Tensor:
+def _slope(judge: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
     points = points.detach().requires_grad_()
-    (gradient,) = torch.autograd.grad(critic(points).float().sum(), points, create_graph=torch.is_grad_enabled())
+    (gradient,) = torch.autograd.grad(judge(points).sum(), points, create_graph=torch.is_grad_enabled())
     # The square root has no derivative at 0, where a critic that has learnt nothing yet is.
     return (gradient.float().flatten(1).square().sum(1) + 1e-8).sqrt()
 

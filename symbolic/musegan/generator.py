@@ -107,6 +107,30 @@ class BarGenerator(nn.Module):
         return logits if held is None else logits + held
 
 
+class Rests(nn.Module):
+    """Which bars of its tracks a generator leaves empty: (B, bars, latent) -> (B, bars, tracks) of 0 and 1.
+
+    A track plays in a bar if a linear view of the bar's vector, scaled to mean 0 and deviation 1, exceeds a fixed bar:
+    the share of bars that play is the data's from the first step on, and what is learnt is which bars, and with which
+    other tracks. The step has the slope of a sigmoid in its backward pass.
+
+    Args:
+        inputs: values of a bar's vector, with what is seen of a given track.
+        tracks: that are decided on.
+    """
+
+    def __init__(self, inputs: int, tracks: int) -> None:
+        super().__init__()
+        self.view = nn.Linear(inputs, tracks, bias=False)
+        self.norm = nn.BatchNorm1d(tracks, affine=False)
+        self.register_buffer("needed", torch.full((tracks,), -3.0))
+
+    def forward(self, z: Tensor) -> Tensor:
+        excess = self.norm(self.view(z.flatten(0, 1)).float()).view(*z.shape[:2], -1) - self.needed
+        chance = torch.sigmoid(excess)
+        return chance + ((excess > 0).to(chance.dtype) - chance).detach()
+
+
 class Generator(nn.Module):
     """The whole generator of any of the three models, from scratch or with a given track.
 
@@ -128,31 +152,34 @@ class Generator(nn.Module):
             if private:
                 self.private_time = nn.ModuleList(self._temporal() for _ in range(made))
         self.bars = nn.ModuleList(BarGenerator(config, 1 if private else made) for _ in range(made if private else 1))
+        self.rests = None
+        if config.rests:
+            seen = 2 * config.encoder_width if config.conditional else 0
+            parts = (1,) * made if private else (made,)
+            self.rests = nn.ModuleList(Rests(config.latent + seen, part) for part in parts)
         place = (config.steps, config.pitches) if config.prior else (1, 1)
         self.prior = nn.Parameter(torch.zeros(*place, made))
 
     def _temporal(self) -> TemporalGenerator:
         return TemporalGenerator(self.config.vector, self.config.bars, self.config.temporal_width)
 
-    def start_from(self, mean: Tensor) -> None:
-        """Set the bias of the output so that an untrained generator has the data's density.
+    def start_from(self, mean: Tensor, playing: Tensor) -> None:
+        """Set the bias of the output so that an untrained generator has the data's density, and its share of rests.
 
         Args:
-            mean: share of phrases with a note at each (step, pitch, track) of a bar, (steps, pitches, tracks).
+            mean: share of bars with a note at each (step, pitch, track), (steps, pitches, tracks).
+            playing: share of bars in which each track plays, (tracks,).
         """
-        mean = mean[..., list(self.config.made)]
+        mean, playing = mean[..., list(self.config.made)], playing[list(self.config.made)]
+        if self.rests is not None:
+            needed = torch.special.ndtri(1 - playing.clamp(1e-3, 1 - 1e-3)).float()
+            for part, value in zip(self.rests, needed.split([len(part.needed) for part in self.rests]), strict=True):
+                part.needed.copy_(value)
+            mean = mean / playing.clamp(1e-3)
         if not self.config.prior:
             mean = mean.mean((0, 1), keepdim=True)
         # The output is tanh(x) = 2 sigmoid(2x) - 1; bounded, since a place without any gradient never comes to life.
         self.prior.data.copy_((torch.logit(mean.clamp(1e-4, 1 - 1e-4)) / 2).clamp(-2, 2))
-
-    def logits(self, latents: Latents, condition: Tensor | None = None) -> Tensor:
-        """Like :meth:`forward`, but before the tanh and without the given track."""
-        encoded = None if condition is None or self.encoder is None else self.encoder(condition.unsqueeze(-1))
-        if (encoded is None) == self.config.conditional:
-            raise ValueError("a track must be given to the conditional model, and to no other")
-        outputs = [bars(z, encoded) for z, bars in zip(self._inputs(latents, condition), self.bars, strict=True)]
-        return torch.cat(outputs, -1).float() + self.prior
 
     def forward(self, latents: Latents, condition: Tensor | None = None) -> Tensor:
         """Phrases (B, bars, steps, pitches, tracks) within -1..1, where a note is 1 and none -1.
@@ -161,8 +188,21 @@ class Generator(nn.Module):
             latents: random vectors; time-dependent ones one a bar where a track is given.
             condition: the given track (B, bars, steps, pitches) of -1 and 1, which takes its place in the output.
         """
-        made = torch.tanh(self.logits(latents, condition))
+        encoded = None if condition is None or self.encoder is None else self.encoder(condition.unsqueeze(-1))
+        if (encoded is None) == self.config.conditional:
+            raise ValueError("a track must be given to the conditional model, and to no other")
+        inputs = self._inputs(latents, condition)
+        logits = [bars(z, encoded) for z, bars in zip(inputs, self.bars, strict=True)]
+        made = torch.tanh(torch.cat(logits, -1).float() + self.prior)
+        if self.rests is not None:
+            made = (made + 1) * self._playing(inputs, encoded)[:, :, None, None] - 1
         return made if condition is None else insert_track(made, condition, self.config.condition)
+
+    def _playing(self, inputs: list[Tensor], encoded: Encoded | None) -> Tensor:
+        """Which of the generated tracks play in which bars: (B, bars, tracks) of 0 and 1."""
+        if encoded is not None:
+            inputs = [torch.cat([z, encoded[2, 1].flatten(2).to(z.dtype)], -1) for z in inputs]
+        return torch.cat([rests(z) for z, rests in zip(inputs, self.rests, strict=True)], -1)
 
     def _inputs(self, latents: Latents, condition: Tensor | None) -> list[Tensor]:
         """For each bar generator its vectors, side by side: (B, bars, latent)."""
