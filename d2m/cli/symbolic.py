@@ -11,6 +11,7 @@ from d2m.cli.console import complain
 from d2m.cli.symbolic_bridge import bridge, mixpoints
 from d2m.cli.symbolic_melodies import melodies
 from d2m.cli.symbolic_musegan import accompany, generate
+from d2m.cli.symbolic_stream import stream
 from d2m.errors import D2MError
 
 app = typer.Typer(help="Symbolic music: render, measure, prepare.", no_args_is_help=True, add_completion=False)
@@ -259,3 +260,4 @@ app.command()(accompany)
 app.command()(melodies)
 app.command()(mixpoints)
 app.command()(bridge)
+app.command()(stream)

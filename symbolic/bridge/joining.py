@@ -1,8 +1,8 @@
 """Two songs as one: the first up to a mix point, the bridge, the second from there on.
 
 Both songs keep their own notes, instruments, levels and tempo. In the bridge the tempo moves from one to the other beat
-by beat, in equal ratios; instruments change half way, levels little by little; and where the keys differ the first half
-stays in the first key and the second half in the second.
+by beat, in equal ratios; the instruments that play at the seam change half way, levels little by little; and where the
+keys differ the first half stays in the first key and the second half in the second.
 """
 
 from __future__ import annotations
@@ -55,6 +55,23 @@ class Joined:
         return first, last
 
 
+@dataclass(frozen=True)
+class Bridge:
+    """The music between two songs.
+
+    Attributes:
+        held: bool (bars, 16, 72, 5).
+        parts: its notes, in beats from its beginning.
+        times: float64 (beats + 1,), seconds from its beginning of every beat and of the end.
+        keys: of its bars.
+    """
+
+    held: np.ndarray
+    parts: tuple[Part, ...]
+    times: np.ndarray
+    keys: tuple[int, ...]
+
+
 def join(a: Song, b: Song, point: MixPoint, composer: Composer, bars: int = 2, around: int | None = None) -> Joined:
     """Go from one song into the other.
 
@@ -68,26 +85,46 @@ def join(a: Song, b: Song, point: MixPoint, composer: Composer, bars: int = 2, a
     Raises:
         D2MError: if the network cannot make that many bars, or the bars of the mix point are not in 4/4.
     """
-    bridge = compose_bridge(a, b, point, composer, bars)
-    keys = bridge_keys(a, b, point, bars)
-    bridge = settle(bridge, keys, a, b, point)
+    bridge = write_bridge(a, b, point, composer, bars)
     stop, start = round(a.position(point.bar_a + 1)), round(b.position(point.bar_b))
     first = 0 if around is None else round(a.position(max(point.bar_a + 1 - around, 0)))
-    last = int(np.ceil(b.position(len(b)) - 1e-6))
+    last = last_beat(b)
     if around is not None:
         last = min(last, round(b.position(min(point.bar_b + around, len(b)))))
-    grid = _grid(a, b, point, bars, (first, stop), (start, last))
+    grid = _grid(a, b, bridge, (first, stop), (start, last))
     middle = stop - first
     end = middle + BEATS * bars
-    parts = _cut(a.score, first, stop, -first, 0)
-    parts += _bridge_parts(a, b, bridge, middle)
-    parts += _cut(b.score, start, last, end - start, point.transpose)
+    parts = cut(a.score, first, stop, -first)
+    parts += [replace(part, starts=part.starts + middle, ends=part.ends + middle) for part in bridge.parts]
+    parts += cut(b.score, start, last, end - start, point.transpose)
     score = Score(_merged(parts), grid, float(grid.time_of(end + last - start)))
-    return Joined(score, bridge, point, middle, end, keys)
+    return Joined(score, bridge.held, point, middle, end, bridge.keys)
+
+
+def write_bridge(a: Song, b: Song, point: MixPoint, composer: Composer, bars: int) -> Bridge:
+    """The bars between the two songs of a mix point, composed, in key and given to instruments.
+
+    Raises:
+        D2MError: if the network cannot make that many bars, or the bars of the mix point are not in 4/4.
+    """
+    held = compose_bridge(a, b, point, composer, bars)
+    keys = bridge_keys(a, b, point, bars)
+    held = settle(held, keys, a, b, point)
+    share = (np.arange(BEATS * bars) + 0.5) / (BEATS * bars)
+    beats = 60.0 / (a.tempo(point.bar_a) ** (1 - share) * b.tempo(point.bar_b) ** share)
+    times = np.concatenate([[0.0], np.cumsum(beats)])
+    return Bridge(held, tuple(_bridge_parts(a, b, point, held)), times, keys)
+
+
+def last_beat(song: Song) -> int:
+    """The beat of a song's score at which its last bar has ended."""
+    return int(np.ceil(song.position(len(song)) - 1e-6))
 
 
 def compose_bridge(a: Song, b: Song, point: MixPoint, composer: Composer, bars: int) -> np.ndarray:
     """bool (bars, 16, 72, 5) between the two bars of a mix point, the second song moved as the point says.
+
+    A track that rests in both bars rests in the bridge.
 
     Raises:
         D2MError: if the network cannot make that many bars, or the two are not in 4/4.
@@ -102,7 +139,7 @@ def compose_bridge(a: Song, b: Song, point: MixPoint, composer: Composer, bars: 
     if config.shape != COMPACT.shape()[1:]:
         raise D2MError(f"{composer.name or 'this network'} is not at the compact resolution; get matching weights")
     context = np.stack([a.held[point.bar_a], moved(b.held[point.bar_b], point.transpose)])
-    return composer.compose(context[None], bars)[0]
+    return composer.compose(context[None], bars)[0] & context.any(axis=(0, 1, 2))
 
 
 def moved(bar: np.ndarray, semitones: int) -> np.ndarray:
@@ -143,15 +180,14 @@ def settle(bridge: np.ndarray, keys: tuple[int, ...], a: Song, b: Song, point: M
     return out
 
 
-def _grid(a: Song, b: Song, point: MixPoint, bars: int, span_a: tuple[int, int], span_b: tuple[int, int]) -> BeatGrid:
-    """Beats of both songs at their own times, and between them those of the bridge at a moving tempo."""
+def _grid(a: Song, b: Song, bridge: Bridge, span_a: tuple[int, int], span_b: tuple[int, int]) -> BeatGrid:
+    """Beats of both songs at their own times, and between them those of the bridge."""
     before = a.score.grid.time_of(np.arange(span_a[0], span_a[1] + 1))
     after = b.score.grid.time_of(np.arange(span_b[0], span_b[1] + 1))
-    share = (np.arange(BEATS * bars) + 0.5) / (BEATS * bars)
-    first, last = a.tempo(point.bar_a), b.tempo(point.bar_b)
-    bridge = 60.0 / (first ** (1 - share) * last**share)
-    times = np.concatenate([[0.0], np.cumsum(np.concatenate([np.diff(before), bridge, np.diff(after)]))])
-    middle, end = span_a[1] - span_a[0], span_a[1] - span_a[0] + BEATS * bars
+    gaps = [np.diff(before), np.diff(bridge.times), np.diff(after)]
+    times = np.concatenate([[0.0], np.cumsum(np.concatenate(gaps))])
+    middle = span_a[1] - span_a[0]
+    end = middle + len(bridge.times) - 1
     own = [np.round(song.positions[:-1]).astype(np.int64) for song in (a, b)]
     lines = [
         own[0][(own[0] >= span_a[0]) & (own[0] < span_a[1])] - span_a[0],
@@ -162,7 +198,7 @@ def _grid(a: Song, b: Song, point: MixPoint, bars: int, span_a: tuple[int, int],
     return BeatGrid(times, downbeats, float(60.0 / np.median(np.diff(times))), 1.0, BEATS)
 
 
-def _cut(score: Score, first: int, stop: int, offset: int, semitones: int) -> list[Part]:
+def cut(score: Score, first: int, stop: int, offset: int, semitones: int = 0) -> list[Part]:
     """Parts of a score between two beats, put down elsewhere."""
     found = []
     for part in score.parts:
@@ -179,7 +215,7 @@ def _cut(score: Score, first: int, stop: int, offset: int, semitones: int) -> li
     return found
 
 
-def _bridge_parts(a: Song, b: Song, bridge: np.ndarray, at: int) -> list[Part]:
+def _bridge_parts(a: Song, b: Song, point: MixPoint, bridge: np.ndarray) -> list[Part]:
     """The bridge's notes: each half with its song's instruments, levels in between."""
     roll = from_tensor(bridge, COMPACT)
     found = []
@@ -188,15 +224,15 @@ def _bridge_parts(a: Song, b: Song, bridge: np.ndarray, at: int) -> list[Part]:
         if not len(notes):
             continue
         share = (notes[:, 0] + 0.5) / roll.steps
-        played = [bool(song.roll.held[track].any()) for song in (a, b)]
-        # A song that has no such instrument has no say in how it sounds.
+        players = [a.player(point.bar_a, track), b.player(point.bar_b, track)]
+        played = [player is not None for player in players]
+        # A song that does not play this track at the seam has no say in how it sounds.
         share = share if all(played) else np.full(len(share), float(played[1]))
         loud = (1 - share) * a.levels[track] + share * b.levels[track] + accents(roll, notes[:, 0])
         velocities = np.clip(np.round(loud), 1, 127).astype(np.int64)
-        starts, ends = (notes[:, i] / roll.steps_per_beat + at for i in (0, 1))
-        for song, mine in ((a, share < 0.5), (b, share >= 0.5)):
-            if mine.any():
-                program = song.roll.programs[track]
+        starts, ends = (notes[:, i] / roll.steps_per_beat for i in (0, 1))
+        for program, mine in zip(players, (share < 0.5, share >= 0.5), strict=True):
+            if program is not None and mine.any():
                 found.append(Part(name, program, starts[mine], ends[mine], notes[mine, 2], velocities[mine]))
     return found
 

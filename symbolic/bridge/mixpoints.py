@@ -26,6 +26,8 @@ from d2m.symbolic.bridge.song import Song
 METHODS = ("harmonic", "dtw", "jsd", "random")
 #: Longer songs are looked at over this many bars: the last of the first song, the first of the second.
 MOST_BARS = 320
+#: Bars after the last possible mix point of such a song that are looked at, too: how it would go on.
+_AFTER = 16
 #: Points that are both within so many bars of a better one in both songs are left out.
 _APART = 1
 
@@ -65,6 +67,7 @@ def find_mix_points(
     *,
     transpose: int = 5,
     spare: float = 0.0,
+    between: tuple[int, int] | None = None,
     rng: np.random.Generator | None = None,
 ) -> list[MixPoint]:
     """The best mix points, best first.
@@ -78,6 +81,7 @@ def find_mix_points(
         transpose: ``harmonic``: semitones by which the second song may be moved either way, 0 to 6.
         spare: share of the first song from its beginning, and of the second up to its end, that is played in any case,
             0 to 0.9; mix points lie beyond.
+        between: the first and the last bar of ``a`` that may be the last one played, instead of what ``spare`` says.
         rng: of ``random``.
 
     Raises:
@@ -90,13 +94,15 @@ def find_mix_points(
     places = [_allowed(song) for song in (a, b)]
     ends = (spare * len(a), (1 - spare) * len(b))
     # Of songs too short for that, the last and the first possible bar stay.
-    places = [
-        places[0][(places[0] >= ends[0]) | (places[0] == places[0][-1])],
-        places[1][(places[1] <= ends[1]) | (places[1] == places[1][0])],
-    ]
-    skipped = max(len(a) - MOST_BARS, 0)
-    if skipped or len(b) > MOST_BARS:
-        a, b = a.excerpt(skipped, len(a)), b.excerpt(0, MOST_BARS)
+    late = (places[0] >= ends[0]) | (places[0] == places[0][-1])
+    if between is not None:
+        late = (places[0] >= between[0]) & (places[0] <= between[1])
+        if not late.any():
+            raise D2MError(f"{a.name} has no bar to mix at from {between[0] + 1} to {between[1] + 1}")
+    places = [places[0][late], places[1][(places[1] <= ends[1]) | (places[1] == places[1][0])]]
+    skipped = max(min(len(a), int(places[0][-1]) + _AFTER) - MOST_BARS, 0)
+    if len(a) > MOST_BARS or len(b) > MOST_BARS:
+        a, b = a.excerpt(skipped, min(len(a), skipped + MOST_BARS)), b.excerpt(0, MOST_BARS)
         places = [places[0][places[0] > skipped] - skipped, places[1][places[1] < len(b) - 1]]
         if not all(map(len, places)):
             raise D2MError(f"the songs have no music in 4/4 within {MOST_BARS} bars of where they meet")

@@ -18,9 +18,10 @@ from d2m.symbolic.bridge.keys import find_keys
 from d2m.symbolic.bridge.tracks import five_tracks
 from d2m.symbolic.midi import load, read_midi
 from d2m.symbolic.phrases import boundaries
-from d2m.symbolic.pianoroll import VELOCITIES, Metre, PianoRoll, to_score
+from d2m.symbolic.pianoroll import PITCHES, VELOCITIES, Metre, PianoRoll, to_score
 from d2m.symbolic.pianoroll_file import load_npz
 from d2m.symbolic.pianoroll_tensor import COMPACT, articulate, to_tensor
+from d2m.symbolic.tracks import DRUMS
 from d2m.types import TRACKS, Score
 
 BEATS = 4
@@ -87,6 +88,44 @@ class Song:
             if loud:
                 found[number] = np.median(np.concatenate(loud))
         return found
+
+    def player(self, bar: int, track: int) -> int | None:
+        """The General MIDI program that plays a track in a bar, or None where the track rests.
+
+        Of several the one with most notes there; a file may give its instruments other tracks than their programs say.
+        """
+        sounding = self.held[bar, ..., track]
+        if not sounding.any():
+            return None
+        first, stop = self.position(bar), self.position(bar + 1)
+        counts: dict[int, int] = {}
+        for part in self.score.parts:
+            if part.is_drum != (track == DRUMS):
+                continue
+            heard = (part.starts < stop - 1e-3) & (part.ends > first + 1e-3)
+            steps = np.clip(np.round((part.starts[heard] - first) * COMPACT.steps / BEATS), 0, COMPACT.steps - 1)
+            keys = part.pitches[heard] - COMPACT.lowest
+            inside = (keys >= 0) & (keys < COMPACT.pitches)
+            count = int(sounding[steps[inside].astype(np.int64), keys[inside]].sum())
+            counts[part.program] = counts.get(part.program, 0) + count
+        best = max(counts, key=lambda program: counts[program], default=-1)
+        return best if counts.get(best) else self.roll.programs[track]
+
+    def moved(self, semitones: int) -> Song:
+        """The song so many semitones higher, drums as they are; what would leave MIDI's keys stays within an octave."""
+        if not semitones:
+            return self
+        parts = []
+        for part in self.score.parts:
+            keys = part.pitches + (0 if part.is_drum else semitones)
+            parts.append(replace(part, pitches=keys + 12 * (keys < 0) - 12 * (keys >= PITCHES)))
+        arrays = []
+        for array in (self.roll.held, self.roll.onsets):
+            shifted = np.roll(array, semitones, axis=2)
+            shifted[DRUMS] = array[DRUMS]
+            arrays.append(shifted)
+        roll = replace(self.roll, held=arrays[0], onsets=arrays[1])
+        return Song(self.name, replace(self.score, parts=tuple(parts)), roll)
 
     def excerpt(self, first: int, stop: int) -> Song:
         """Bars ``first`` to before ``stop``, to look at: bar numbers begin anew, the score stays whole."""

@@ -1,0 +1,167 @@
+"""``d2m symbolic stream``: songs with composed bridges between them, for ever."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from d2m.cli.console import complain
+from d2m.errors import D2MError
+
+#: Minutes of programme that are printed if nothing else is asked for.
+_USUAL_MINUTES = 60.0
+_MOST_MINUTES = 7 * 24 * 60.0
+
+
+def stream(
+    source: Annotated[
+        str, typer.Argument(metavar="FOLDER|PLAYLIST", help="Songs (.mid, .npz): a folder, or a playlist (.m3u, .txt).")
+    ],
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="FILE", help="Write --minutes of it into this .wav.")
+    ] = None,
+    serve: Annotated[bool, typer.Option("--serve", help="Play it on a web page, until Ctrl-C.")] = False,
+    minutes: Annotated[
+        float | None, typer.Option(min=0.05, max=_MOST_MINUTES, help="How long, with -o or --json.")
+    ] = None,
+    shuffle: Annotated[bool, typer.Option("--shuffle", help="Every round in another order.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of --shuffle and the random method.")] = 0,
+    bars: Annotated[int, typer.Option(min=1, max=8, help="Of a bridge.")] = 2,
+    method: Annotated[str, typer.Option(metavar="NAME", help="harmonic (ours), dtw or jsd (Smootify's), random.")] = (
+        "harmonic"
+    ),
+    spare: Annotated[
+        float, typer.Option(min=0.0, max=0.9, help="Share of every song that is played at least, before it is left.")
+    ] = 0.75,
+    transpose: Annotated[int, typer.Option(min=0, max=6, help="Semitones by which a song may be moved.")] = 5,
+    model: Annotated[str, typer.Option(metavar="NAME|FILE", help="Weights of the bridges.")] = "studio-bridge",
+    soundfont: Annotated[str | None, typer.Option(metavar="FILE", help="A .sf2 file to play with.")] = None,
+    host: Annotated[str, typer.Option(help="--serve: address to listen on; 0.0.0.0 for everyone.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="--serve: 0 takes a free one.")] = 8090,
+    locked: Annotated[
+        bool, typer.Option("--locked", help="--serve: only this machine may skip and change the queue.")
+    ] = False,
+    state: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="--serve: remembers where the programme is; 'none' for nowhere."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the programme as one JSON object on stdout.")] = False,
+) -> None:
+    """Songs without end, with composed bridges between them: into a .wav, on a web page, or as a list."""
+    if serve and (output or minutes or as_json):
+        raise D2MError("--serve plays for ever; leave out -o, --minutes and --json, or --serve")
+    if output and minutes is None:
+        raise D2MError("-o needs --minutes, as the music has no end")
+    if output and Path(output).suffix.lower() != ".wav":
+        raise D2MError(f"{output} should end in .wav; that is what is written")
+    programme = _programme(source, shuffle, seed, model, soundfont, bars, method, spare, transpose)
+    if serve:
+        _serve(programme, host, port, locked, _state_file(state, source))
+        return
+    played = _write(programme, minutes, Path(output)) if output else _outline(programme, minutes or _USUAL_MINUTES)
+    if as_json:
+        content: dict[str, Any] = {"source": source, "file": output, "minutes": minutes or _USUAL_MINUTES}
+        skipped = {name: reason for name, (_, reason) in sorted(programme.library.broken.items())}
+        typer.echo(json.dumps(content | {"programme": played, "skipped": skipped}, indent=2, ensure_ascii=False))
+        return
+    for entry in played:
+        _tell(entry)
+    if output:
+        typer.echo(output)
+
+
+def _programme(
+    source: str,
+    shuffle: bool,
+    seed: int,
+    model: str,
+    soundfont: str | None,
+    bars: int,
+    method: str,
+    spare: float,
+    transpose: int,
+) -> Any:
+    from d2m.symbolic.bridge.files import load
+    from d2m.symbolic.bridge.mixpoints import METHODS
+    from d2m.symbolic.soundfont import SoundFont
+    from d2m.symbolic.stream.library import Library
+    from d2m.symbolic.stream.planning import Planner
+    from d2m.symbolic.stream.player import CACHE_BYTES
+    from d2m.symbolic.stream.programme import Programme
+    from d2m.symbolic.synth import find_soundfont
+
+    if method not in METHODS:
+        raise D2MError(f"no method '{method}' to find mix points; choose one of: {', '.join(METHODS)}")
+    library = Library(Path(source))
+    font = SoundFont(find_soundfont(soundfont), CACHE_BYTES)
+    composer = load(model)
+    most = composer.config.most_bars
+    if bars > most or (composer.config.model == "published" and bars != most):
+        raise D2MError(f"{composer.name} does not make bridges of {bars} bars; give --bars {most}")
+    planner = Planner(composer, font, bars, method, spare, transpose, seed)
+    return Programme(library, planner, shuffle, seed, complain)
+
+
+def _write(programme: Any, minutes: float, out: Path) -> list[dict[str, Any]]:
+    from d2m.cli.console import stage_bars
+    from d2m.symbolic.stream.player import Player
+    from d2m.symbolic.stream.recording import record
+
+    with stage_bars({"play": "playing"}, str(out)) as tell:
+        player = Player(programme.planner.font, programme)
+        return record(programme, player, minutes, out, lambda share: tell("play", share))
+
+
+def _outline(programme: Any, minutes: float) -> list[dict[str, Any]]:
+    from d2m.symbolic.stream.recording import outline
+
+    return outline(programme, minutes)
+
+
+def _serve(programme: Any, host: str, port: int, locked: bool, memory: Path | None) -> None:
+    import signal
+
+    from d2m.symbolic.stream.server import StreamServer
+    from d2m.symbolic.stream.station import Station
+
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    station = Station(programme, memory, complain)
+    with StreamServer(station, host, port, locked) as server:
+        station.start()
+        before = signal.signal(signal.SIGTERM, end)
+        try:
+            where = "goes on where it was" if station.recalled else "begins"
+            typer.echo(f"the stream is at {server.url} and {where}; end with Ctrl-C")
+            server.serve_forever()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            signal.signal(signal.SIGTERM, before)
+            station.stop()
+
+
+def _state_file(asked: str | None, source: str) -> Path | None:
+    if asked == "none":
+        return None
+    if asked:
+        return Path(asked)
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    name = hashlib.sha256(os.fsencode(Path(source).resolve())).hexdigest()[:16]
+    return Path(base) / "d2m" / f"stream-{name}.json"
+
+
+def _tell(entry: dict[str, Any]) -> None:
+    start, end = entry["start"], entry["end"]
+    clock = f"{int(start) // 3600}:{int(start) // 60 % 60:02}:{int(start) % 60:02}"
+    if entry["kind"] == "bridge":
+        typer.echo(f"{clock}  bridge of {end - start:.1f} s")
+        return
+    moved = f", moved {entry['transpose']:+d} semitones" if entry["transpose"] else ""
+    typer.echo(f"{clock}  {entry['name']}, bars {entry['first_bar']} to {entry['last_bar']} of {entry['bars']}{moved}")

@@ -1,0 +1,149 @@
+"""Which songs there are, and in which order they come.
+
+A folder is looked through anew whenever a song is chosen, so files may come and go. In order: by name, round after
+round. Shuffled: every round in an order of its own, each song once, which follows from the seed and the songs' names
+alone, so that it stays the same when files come and go or the process starts again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from d2m.errors import D2MError
+
+KINDS = (".mid", ".midi", ".npz")
+PLAYLISTS = (".m3u", ".m3u8", ".txt")
+#: Songs at most; a folder may be anything, such as the root of a disk.
+MOST_SONGS = 20_000
+_MOST_LINES, _LONGEST_PLAYLIST = 100_000, 8_000_000
+
+
+class Place(NamedTuple):
+    """How far the order has come: the round, and the song chosen last."""
+
+    round: int = 0
+    name: str = ""
+
+
+@dataclass
+class Library:
+    """The songs of a folder (its subfolders too) or of a playlist, one path a line.
+
+    Attributes:
+        source: the folder or playlist.
+        broken: name -> (time and size of the file, why it cannot be played).
+    """
+
+    source: Path
+    broken: dict[str, tuple[tuple[int, int], str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.source.exists():
+            raise D2MError(f"there is no folder or playlist {self.source}")
+        if not self.songs():
+            raise D2MError(f"{self.source} names no songs; give a folder or playlist of .mid, .midi or .npz files")
+
+    def songs(self) -> dict[str, Path]:
+        """Name -> path of every file that there is, sorted by name (of a playlist: in its order).
+
+        A name is the path from the folder on.
+        """
+        if self.source.is_dir():
+            return _in_folder(self.source)
+        return _in_playlist(self.source) if self.source.is_file() else {}
+
+    def playable(self) -> dict[str, Path]:
+        """The songs without those that were found broken and have not changed since."""
+        return {name: path for name, path in self.songs().items() if not self.is_broken(name, path)}
+
+    def is_broken(self, name: str, path: Path) -> bool:
+        """Whether the file, as it is now, has been found broken."""
+        known = self.broken.get(name)
+        return known is not None and known[0] == stamp(path)
+
+    def mark(self, name: str, path: Path, reason: str) -> bool:
+        """Remembers that a file cannot be played; whether that is news."""
+        news = not self.is_broken(name, path)
+        self.broken[name] = (stamp(path), reason)
+        return news
+
+    def after(self, place: Place, shuffle: bool, seed: int) -> Place | None:
+        """The next song in order, or None if none can be played.
+
+        A song follows itself only where it is the only one.
+        """
+        names = list(self.playable())
+        if not names:
+            return None
+        if not shuffle:
+            order = names if self.source.is_file() else sorted(names)
+            return self._in_turn(order, place)
+        for turn in (place.round, place.round + 1):
+            keys = sorted((_key(seed, turn, name), name) for name in names)
+            past = _key(seed, turn, place.name) if turn == place.round and place.name else ""
+            later = [name for key, name in keys if key > past and (name != place.name or len(names) == 1)]
+            if later:
+                return Place(turn, later[0])
+        return Place(place.round + 1, names[0])
+
+    def _in_turn(self, order: list[str], place: Place) -> Place:
+        if place.name in order:
+            at = order.index(place.name) + 1
+        elif self.source.is_file():
+            at = 0
+        else:
+            # The song played last has gone: go on where it was.
+            at = sum(name < place.name for name in order)
+        return Place(place.round + at // len(order), order[at % len(order)])
+
+
+def stamp(path: Path) -> tuple[int, int]:
+    """Time of the last change and size of a file; zeros if it is gone."""
+    try:
+        found = path.stat()
+    except OSError:
+        return 0, 0
+    return found.st_mtime_ns, found.st_size
+
+
+def _key(seed: int, turn: int, name: str) -> str:
+    return hashlib.sha256(f"{seed}\0{turn}\0{name}".encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _in_folder(folder: Path) -> dict[str, Path]:
+    found = {}
+    for base, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in files:
+            if Path(name).suffix.lower() in KINDS and not name.startswith("."):
+                path = Path(base) / name
+                found[path.relative_to(folder).as_posix()] = path
+                if len(found) > MOST_SONGS:
+                    raise D2MError(f"{folder} holds more than {MOST_SONGS} songs; give a smaller folder")
+    return dict(sorted(found.items()))
+
+
+def _in_playlist(playlist: Path) -> dict[str, Path]:
+    if playlist.suffix.lower() in KINDS:
+        return {playlist.name: playlist}
+    if playlist.suffix.lower() not in PLAYLISTS:
+        raise D2MError(f"{playlist} is neither a folder, a song nor a playlist ({', '.join(PLAYLISTS)})")
+    try:
+        if playlist.stat().st_size > _LONGEST_PLAYLIST:
+            raise D2MError(f"{playlist} is longer than a playlist can be; give a smaller one")
+        text = playlist.read_text("utf-8-sig", errors="surrogateescape")
+    except OSError as error:
+        raise D2MError(f"cannot read {playlist} ({error.strerror}); give a folder or playlist") from None
+    found = {}
+    for line in text.splitlines()[:_MOST_LINES]:
+        name = line.strip()
+        path = playlist.parent / name
+        if name and not name.startswith("#") and path.suffix.lower() in KINDS and path.is_file():
+            found[name] = path
+            if len(found) > MOST_SONGS:
+                raise D2MError(f"{playlist} names more than {MOST_SONGS} songs; give a shorter one")
+    return found

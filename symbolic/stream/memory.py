@@ -1,0 +1,131 @@
+"""What outlives the process: where the programme is, what was decided, what was wished for.
+
+A small JSON file, written whole or not at all. The music itself is not in it: stretches are made again from the songs'
+files, which gives the same notes; where a file has changed or gone, the programme begins anew with the next song.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from d2m.errors import D2MError
+from d2m.symbolic.bridge.joining import write_bridge
+from d2m.symbolic.bridge.mixpoints import MixPoint
+from d2m.symbolic.stream.library import Place, stamp
+from d2m.symbolic.stream.planning import Plan
+from d2m.symbolic.stream.programme import Programme, Stretch, bridge_stretch, close, song_stretch
+from d2m.whole_file import write_whole
+
+if TYPE_CHECKING:
+    from d2m.symbolic.stream.station import Station
+
+_VERSION = 1
+_MOST_BYTES, _MOST_STRETCHES, _MOST_WISHES = 1_000_000, 100, 1000
+
+
+def remember(station: Station, path: Path) -> None:
+    """Writes where the station is.
+
+    Raises:
+        D2MError: if the file cannot be written.
+    """
+    with station.changed:
+        programme = station.programme
+        songs = programme.library.songs()
+        content = {
+            "version": _VERSION,
+            "programme": station.identity,
+            "settings": settings(programme),
+            "head": station.head,
+            "revision": station.revision,
+            "wishes": [[wish.number, wish.name] for wish in station.wishes],
+            "wish_count": station.wish_count,
+            "stretches": [_to_json(stretch, songs) for stretch in programme.stretches],
+        }
+    write_whole(path, json.dumps(content, indent=1).encode())
+
+
+def settings(programme: Programme) -> dict[str, Any]:
+    """What has to be the same for a programme to go on."""
+    planner = programme.planner
+    found = {"source": str(programme.library.source.resolve()), "shuffle": programme.shuffle, "seed": programme.seed}
+    found |= {"bars": planner.bars, "method": planner.method, "spare": planner.spare, "transpose": planner.transpose}
+    return found | {"model": planner.composer.name}
+
+
+def recall(station: Station, path: Path) -> bool:
+    """Lets a station go on where the file says; whether it could."""
+    try:
+        if not path.is_file() or path.stat().st_size > _MOST_BYTES:
+            return False
+        content = json.loads(path.read_bytes())
+        if content["version"] != _VERSION or content["settings"] != settings(station.programme):
+            return False
+        stretches = _rebuild(content["stretches"], station.programme)
+        head, revision, count = (int(content[name]) for name in ("head", "revision", "wish_count"))
+        wishes = [(int(number), str(name)) for number, name in content["wishes"][:_MOST_WISHES]]
+        identity = str(content["programme"])[:64]
+    except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError, D2MError) as error:
+        station.tell(f"the programme cannot go on where it was ({error}); it begins anew")
+        return False
+    from d2m.symbolic.stream.station import Wish
+
+    station.programme.stretches = stretches
+    station.head, station.revision, station.wish_count, station.identity = head, revision, count, identity
+    station.wishes = [Wish(*wish) for wish in wishes]
+    return True
+
+
+def _to_json(stretch: Stretch, songs: dict[str, Path]) -> dict[str, Any]:
+    found: dict[str, Any] = {"kind": stretch.kind, "name": stretch.name, "start": stretch.start, "stop": stretch.stop}
+    if stretch.song is None:
+        point = stretch.point
+        found |= {"number": stretch.number, "point": [point.bar_a, point.bar_b, point.transpose, point.cost]}
+        return found | {"method": point.method}
+    found |= {"entry": stretch.entry, "exit": stretch.exit, "moved": stretch.moved, "gain": stretch.gain}
+    found |= {"place": list(stretch.place), "queued": stretch.queued}
+    return found | {"file": list(stamp(songs[stretch.name])) if stretch.name in songs else None}
+
+
+def _rebuild(content: list[dict[str, Any]], programme: Programme) -> list[Stretch]:
+    """Raises D2MError if the songs are not what they were."""
+    songs = programme.library.songs()
+    found: list[Stretch | None] = []
+    for entry in content[:_MOST_STRETCHES]:
+        if entry["kind"] == "bridge":
+            found.append(None)
+            continue
+        path = songs.get(entry["name"])
+        if path is None or list(stamp(path)) != entry["file"]:
+            raise D2MError(f"{entry['name']} is not what it was")
+        moved = int(entry["moved"])
+        if not -12 <= moved <= 12:
+            raise D2MError("a song is moved out of range")
+        song = programme.planner.read(path).moved(moved)
+        bars = [int(entry["entry"])] + ([] if entry["exit"] is None else [int(entry["exit"])])
+        if not all(0 <= bar < len(song) for bar in bars):
+            raise D2MError(f"{entry['name']} has other bars")
+        place = Place(int(entry["place"][0]), str(entry["place"][1]))
+        made = song_stretch(song, str(entry["name"]), int(entry["start"]), bars[0], moved, float(entry["gain"]), place)
+        made.queued = int(entry["queued"])
+        if len(bars) > 1:
+            close(made, bars[1])
+        found.append(made)
+    return [_bridge(content[at], found, at, programme) if s is None else s for at, s in enumerate(found)]
+
+
+def _bridge(entry: dict[str, Any], found: list[Stretch | None], at: int, programme: Programme) -> Stretch:
+    before, after = (found[at - 1] if at else None), found[at + 1]
+    if before is None or after is None or before.stop is None:
+        raise D2MError("a bridge stands alone")
+    bar_a, bar_b, transpose = (int(value) for value in entry["point"][:3])
+    point = MixPoint(bar_a, bar_b, transpose, float(entry["point"][3]), str(entry["method"]))
+    local = MixPoint(bar_a, bar_b, 0, point.cost, point.method)
+    planner = programme.planner
+    bridge = write_bridge(before.song, after.song, local, planner.composer, planner.bars)
+    made = bridge_stretch(before, Plan(point, after.song, bridge, after.gain), after, int(entry["number"]))
+    if made.stop != after.start or before.stop != entry["start"]:
+        raise D2MError("the songs last longer or shorter than they did")
+    return made

@@ -1,0 +1,84 @@
+"""Scores as notes at samples, ready for the player."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from d2m.symbolic.synth import balance, fader
+from d2m.types import TRACKS, Part
+
+#: No note is held longer: a file may ask for hours of one key, and a tone is kept in memory as long as it sounds.
+LONGEST_NOTE = 30.0
+_SHORTEST_NOTE = 0.03
+
+
+@dataclass(frozen=True, eq=False)
+class Notes:
+    """Notes by start; arrays of ``N``.
+
+    Attributes:
+        starts, ends: int64, samples from the beginning of the programme.
+        tracks: int64, index into :data:`d2m.types.TRACKS`.
+        programs, keys, velocities: int64, as in MIDI.
+        left, right: float32, what the tone is multiplied by.
+    """
+
+    starts: np.ndarray
+    ends: np.ndarray
+    tracks: np.ndarray
+    programs: np.ndarray
+    keys: np.ndarray
+    velocities: np.ndarray
+    left: np.ndarray
+    right: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def within(self, first: int, stop: int) -> Notes:
+        """The notes that start from sample ``first`` to before ``stop``."""
+        span = slice(*np.searchsorted(self.starts, (first, stop)).tolist())
+        return Notes(*(getattr(self, entry.name)[span] for entry in fields(self)))
+
+
+def joined(parts: list[Notes]) -> Notes:
+    """Several as one, by start."""
+    if not parts:
+        return NONE
+    arrays = [np.concatenate([getattr(part, entry.name) for part in parts]) for entry in fields(Notes)]
+    order = np.argsort(arrays[0], kind="stable")
+    return Notes(*(array[order] for array in arrays))
+
+
+NONE = Notes(*(np.zeros(0, np.int64) for _ in range(6)), np.zeros(0, np.float32), np.zeros(0, np.float32))
+
+
+def notes_of(
+    parts: Iterable[tuple[Part, float]],
+    sample_of: Callable[[np.ndarray], np.ndarray],
+    gain_of: Callable[[np.ndarray], np.ndarray],
+    rate: int,
+) -> Notes:
+    """Notes of parts.
+
+    Args:
+        parts: in beats, each with its stereo place, -1 to 1.
+        sample_of: samples of beats.
+        gain_of: decibels at beats, of the song.
+        rate: samples a second.
+    """
+    found = []
+    for part, pan in parts:
+        starts = sample_of(part.starts)
+        ends = np.maximum(sample_of(part.ends), starts + int(_SHORTEST_NOTE * rate))
+        ends = np.minimum(ends, starts + int(LONGEST_NOTE * rate))
+        level = fader(part.program, part.is_drum) * 10.0 ** (gain_of(part.starts) / 20.0)
+        level = level * (part.velocities / 127.0) ** 2
+        left, right = (np.asarray(level * side, np.float32) for side in balance(pan))
+        count = len(part.starts)
+        track, program = (np.full(count, value, np.int64) for value in (TRACKS.index(part.track), part.program))
+        found.append(Notes(starts, ends, track, program, part.pitches, part.velocities, left, right))
+    return joined(found)

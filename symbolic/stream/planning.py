@@ -1,0 +1,203 @@
+"""From which bar of a song into which bar of the next, and how loud each song is played."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from d2m.errors import D2MError
+from d2m.loudness import loudness
+from d2m.symbolic.bridge.composer import Composer
+from d2m.symbolic.bridge.joining import Bridge, cut, last_beat, write_bridge
+from d2m.symbolic.bridge.mixpoints import MixPoint, find_mix_points
+from d2m.symbolic.bridge.song import Song, read_song
+from d2m.symbolic.soundfont import SoundFont
+from d2m.symbolic.stream.library import stamp
+from d2m.symbolic.stream.notes import Notes, notes_of
+from d2m.symbolic.stream.player import RATE, Player
+from d2m.symbolic.synth import pans
+
+#: What songs are brought to, in LUFS, and the decibels by which they are moved at most.
+LOUDNESS, _MOST_GAIN = -17.0, 15.0
+#: How much of a song is listened to for that: so many excerpts of so many seconds.
+_EXCERPTS, _EXCERPT = 3, 6.0
+#: Songs kept in memory, and levels remembered.
+_SONGS, _LEVELS = 4, 2000
+#: A song is played for so many bars before it is left, if it has as many.
+LEAST_BARS = 8
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a song is left for another.
+
+    Attributes:
+        point: bars of the song as it plays now and of the next as it is in its file; by how much the next is moved.
+        song: the next, moved.
+        bridge: between them.
+        gain: decibels by which the next song is turned up.
+    """
+
+    point: MixPoint
+    song: Song
+    bridge: Bridge
+    gain: float
+
+
+class Planner:
+    """Chooses mix points and writes bridges.
+
+    Args:
+        composer: of the bridges.
+        font: what songs are listened to with, for their loudness.
+        bars: of a bridge, 1 to 8.
+        method: of the search, see :func:`~d2m.symbolic.bridge.mixpoints.find_mix_points`.
+        spare: share of a song up to which it is not left, and that is left of the next when it comes in.
+        transpose: semitones by which the next song may be moved.
+        seed: of ``method="random"``.
+    """
+
+    def __init__(
+        self,
+        composer: Composer,
+        font: SoundFont,
+        bars: int = 2,
+        method: str = "harmonic",
+        spare: float = 0.75,
+        transpose: int = 5,
+        seed: int = 0,
+    ) -> None:
+        self.composer, self.font, self.bars, self.seed = composer, font, bars, seed
+        self.method, self.spare, self.transpose = method, spare, transpose
+        self._songs: OrderedDict[tuple, Song] = OrderedDict()
+        self._levels: OrderedDict[tuple, float] = OrderedDict()
+
+    def read(self, path: Path) -> Song:
+        """The song in a file.
+
+        Raises:
+            D2MError: if it cannot be read or mixed.
+        """
+        key = (path, stamp(path))
+        if key not in self._songs:
+            song = read_song(path)
+            # Also checks that it has a bar to be left from and come in at.
+            find_mix_points(song, song, "random", 1)
+            self._songs[key] = song
+        self._songs.move_to_end(key)
+        while len(self._songs) > _SONGS:
+            self._songs.popitem(last=False)
+        return self._songs[key]
+
+    def gain(self, path: Path, song: Song) -> float:
+        """Decibels by which a song is turned up to be as loud as the others."""
+        key = (path, stamp(path))
+        if key not in self._levels:
+            level = _loudness(song, self.font)
+            self._levels[key] = float(np.clip(LOUDNESS - level, -_MOST_GAIN, _MOST_GAIN)) if np.isfinite(level) else 0.0
+            while len(self._levels) > _LEVELS:
+                self._levels.popitem(last=False)
+        return self._levels[key]
+
+    def earliest(self, song: Song, entry: int) -> int:
+        """The first bar after which a song that came in at bar ``entry`` may be left."""
+        return max(entry + LEAST_BARS - 1, int(np.ceil(self.spare * len(song))))
+
+    def plan(
+        self, song: Song, between: tuple[int, int], path: Path, number: int, given: MixPoint | None = None
+    ) -> Plan:
+        """How to leave ``song``, as it plays now, for the one at ``path``.
+
+        Args:
+            song: as it plays now.
+            between: the first and the last bar of ``song`` that may be its last one played; if none of them can be, the
+                next that can is taken.
+            path: of the next.
+            number: of the bridge; it seeds ``method="random"``.
+            given: a point found before, to write the same bridge again.
+
+        Raises:
+            D2MError: if the next song cannot be read or mixed, or ``song`` cannot be left any more.
+        """
+        other = self.read(path)
+        point = given or self._search(song, other, between, number, self.transpose)
+        return self._with(song, point, other, self.gain(path, other))
+
+    def repeat(
+        self, song: Song, between: tuple[int, int], number: int, gain: float, given: MixPoint | None = None
+    ) -> Plan:
+        """How to go from ``song`` back into itself, without its file."""
+        return self._with(song, given or self._search(song, song, between, number, 0), song, gain)
+
+    def _with(self, song: Song, point: MixPoint, other: Song, gain: float) -> Plan:
+        following = other.moved(point.transpose)
+        bridge = write_bridge(song, following, replace(point, transpose=0), self.composer, self.bars)
+        return Plan(point, following, bridge, gain)
+
+    def _search(self, song: Song, other: Song, between: tuple[int, int], number: int, transpose: int) -> MixPoint:
+        bars = exits(song)
+        inside = bars[(bars >= between[0]) & (bars <= between[1])]
+        inside = inside if len(inside) else bars[bars > between[1]][:1]
+        if not len(inside):
+            raise D2MError(f"{song.name} cannot be left any more after bar {between[0] + 1}")
+        span = int(inside[0]), int(inside[-1])
+        rng = np.random.default_rng([self.seed, number])
+        found = find_mix_points(
+            song, other, self.method, 1, transpose=transpose, spare=self.spare, between=span, rng=rng
+        )
+        if not found:
+            # The alignment of dtw may not pass through these bars.
+            found = find_mix_points(song, other, "harmonic", 1, transpose=transpose, spare=self.spare, between=span)
+        return found[0]
+
+
+def exits(song: Song) -> np.ndarray:
+    """int64: the bars after which a song can be left, never its first or last with notes."""
+    bars = np.flatnonzero(song.whole & song.held.any(axis=(1, 2, 3)))
+    return bars[1:-1]
+
+
+class _Excerpt:
+    """The notes of a song between two samples, for the player."""
+
+    def __init__(self, notes: Notes) -> None:
+        self.all = notes
+
+    def notes(self, first: int, stop: int) -> Notes:
+        return self.all.within(first, stop)
+
+
+def _loudness(song: Song, font: SoundFont) -> float:
+    """LUFS of excerpts spread over a song, as it sounds without a limiter; the room is left out."""
+    end = last_beat(song)
+    origin = float(song.score.grid.time_of(0.0))
+
+    def sample_of(beats: np.ndarray) -> np.ndarray:
+        return np.round((song.score.grid.time_of(beats) - origin) * RATE).astype(np.int64)
+
+    notes = song_notes(song, 0, None, sample_of, 0.0)
+    total = int(sample_of(np.array([end]))[0])
+    length = min(int(_EXCERPT * RATE), max(total // _EXCERPTS, RATE // 2))
+    pieces = []
+    for number in range(_EXCERPTS):
+        start = max(int((number + 0.5) / _EXCERPTS * total) - length // 2, 0)
+        pieces.append(Player(font, _Excerpt(notes), start, plain=True).read(length))
+    return loudness(np.concatenate(pieces, axis=1), RATE)
+
+
+def song_notes(
+    song: Song, entry: int, exit_bar: int | None, sample_of: Callable[[np.ndarray], np.ndarray], gain: float
+) -> Notes:
+    """Notes of a song from one bar to another, None for its end; every instrument at its own place."""
+    first = round(song.position(entry))
+    stop = last_beat(song) if exit_bar is None else round(song.position(exit_bar + 1))
+    parts = [
+        (found, pan)
+        for part, pan in zip(song.score.parts, pans(song.score.parts), strict=True)
+        for found in cut(replace(song.score, parts=(part,)), first, stop, 0)
+    ]
+    return notes_of(parts, sample_of, lambda beats: np.full(len(beats), gain), RATE)

@@ -1,0 +1,273 @@
+"""What is played: stretches of songs and the bridges between them, one after another, for ever.
+
+The last stretch is always a song whose end is still open; it is not played before that is decided, so that no note is
+held beyond it. Times are samples from the beginning of the programme. A
+programme only knows what was decided; whoever plays it asks for more in time (:meth:`Programme.extend`), or lets it be
+changed from some sample on (:meth:`Programme.leave`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from d2m.errors import D2MError
+from d2m.symbolic.bridge.joining import Bridge
+from d2m.symbolic.bridge.mixpoints import MixPoint
+from d2m.symbolic.bridge.song import Song
+from d2m.symbolic.stream.library import Library, Place
+from d2m.symbolic.stream.notes import Notes, joined, notes_of
+from d2m.symbolic.stream.planning import Plan, Planner, exits, song_notes
+from d2m.symbolic.stream.player import RATE
+from d2m.symbolic.synth import pans
+
+
+@dataclass(eq=False)
+class Stretch:
+    """A part of the programme.
+
+    Attributes:
+        kind: ``"song"`` or ``"bridge"``.
+        name: of the song in its library; of a bridge that of the song it leads to.
+        start, stop: samples; ``stop`` is None while it is open.
+        notes: all that may be played of it.
+        song: as it plays, moved; of a bridge None.
+        entry, exit: first and last bar played, ``exit`` None while it is open.
+        moved: semitones from the file.
+        gain: decibels.
+        place: of the order, after this song.
+        queued: number of the wish that this song is, or 0.
+        point: of a bridge.
+        number: of a bridge, counted from 1.
+    """
+
+    kind: str
+    name: str
+    start: int
+    stop: int | None
+    notes: Notes
+    song: Song | None = None
+    entry: int = 0
+    exit: int | None = None
+    moved: int = 0
+    gain: float = 0.0
+    place: Place = field(default_factory=Place)
+    queued: int = 0
+    point: MixPoint | None = None
+    number: int = 0
+
+    def sample_of_bar(self, bar: int) -> int:
+        """When a bar of the song begins."""
+        return self.start + int(_clock(self.song, self.entry)(np.array([round(self.song.position(bar))]))[0])
+
+    def to_json(self) -> dict[str, object]:
+        """What a listener may know: seconds, bars counted from 1."""
+        found: dict[str, object] = {"kind": self.kind, "name": self.name, "start": round(self.start / RATE, 3)}
+        found["end"] = None if self.stop is None else round(self.stop / RATE, 3)
+        if self.song is not None:
+            found |= {"first_bar": self.entry + 1, "last_bar": None if self.exit is None else self.exit + 1}
+            found |= {"bars": len(self.song), "transpose": self.moved, "gain_db": round(self.gain, 2)}
+        return found
+
+
+class Programme:
+    """Songs of a library with bridges between them.
+
+    Args:
+        library: where songs come from.
+        planner: of the bridges.
+        shuffle, seed: the order.
+        tell: called with one line when a file is skipped.
+        stretches: to go on with.
+
+    Raises:
+        D2MError: if no song can be played.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        planner: Planner,
+        shuffle: bool = False,
+        seed: int = 0,
+        tell: Callable[[str], None] = lambda line: None,
+        stretches: list[Stretch] | None = None,
+    ) -> None:
+        self.library, self.planner, self.shuffle, self.seed, self.tell = library, planner, shuffle, seed, tell
+        self.stretches = stretches or [self._first()]
+
+    @property
+    def last(self) -> Stretch:
+        """The song whose end is open."""
+        return self.stretches[-1]
+
+    def _first(self) -> Stretch:
+        place = Place()
+        while True:
+            found = self.library.after(place, self.shuffle, self.seed)
+            if found is None:
+                reason = next(iter(self.library.broken.values()))[1] if self.library.broken else "there is none"
+                raise D2MError(f"no song of {self.library.source} can be played: {reason}")
+            path = self.library.songs()[found.name]
+            try:
+                song = self.planner.read(path)
+                return song_stretch(song, found.name, 0, 0, 0, self.planner.gain(path, song), found)
+            except D2MError as error:
+                self.skip_file(found.name, path, error)
+                place = found
+
+    def skip_file(self, name: str, path: Path, error: D2MError) -> None:
+        """Leaves a file out, and says so once."""
+        # Listeners see the reason, and need not know where the file lies.
+        if self.library.mark(name, path, str(error).replace(str(path), path.name)):
+            self.tell(f"skipped: {error}")
+
+    def choose(self, place: Place, wanted: list[tuple[int, str]]) -> tuple[Place, int, Path] | None:
+        """The next song: the first wish that can be played, else what the order says; None if there is none.
+
+        Args:
+            place: of the order now.
+            wanted: numbers and names of wishes.
+
+        Returns:
+            its place (of the order, unchanged by wishes, but for its name), the number of the wish or 0, its path.
+        """
+        songs = self.library.songs()
+        for number, name in wanted:
+            if name in songs and not self.library.is_broken(name, songs[name]):
+                return place, number, songs[name]
+        found = self.library.after(place, self.shuffle, self.seed)
+        return None if found is None else (found, 0, songs[found.name])
+
+    def plan_from(
+        self, stretch: Stretch, between: tuple[int, int], wanted: list[tuple[int, str]]
+    ) -> tuple[Plan, Stretch]:
+        """How to leave a song for the next that can be played, and that song's stretch; changes nothing yet.
+
+        Where no song of the library can be played any more, the song goes back into itself.
+        """
+        number = 1 + max((s.number for s in self.stretches), default=0)
+        place = stretch.place
+        names = dict(wanted)
+        while (found := self.choose(place, wanted)) is not None:
+            place_after, wish, path = found
+            name = names[wish] if wish else place_after.name
+            try:
+                plan = self.planner.plan(stretch.song, between, path, number)
+            except D2MError as error:
+                if not self._is_fault_of(path):
+                    raise
+                self.skip_file(name, path, error)
+                continue
+            return plan, self._open(plan, name, 0, place_after, wish)
+        plan = self.planner.repeat(stretch.song, between, number, stretch.gain)
+        following = self._open(plan, stretch.name, 0, place, 0)
+        following.moved = stretch.moved
+        return plan, following
+
+    def _is_fault_of(self, path: Path) -> bool:
+        """Whether a file cannot be read or mixed, rather than the song before it be left."""
+        try:
+            self.planner.read(path)
+        except D2MError:
+            return True
+        return False
+
+    def _open(self, plan: Plan, name: str, start: int, place: Place, wish: int) -> Stretch:
+        made = song_stretch(plan.song, name, start, plan.point.bar_b, plan.point.transpose, plan.gain, place)
+        made.queued = wish
+        return made
+
+    def leave(self, stretch: Stretch, plan: Plan, following: Stretch) -> int:
+        """Leaves a song by a plan; whatever came after it is forgotten. Returns the sample at which it ends."""
+        at = self.stretches.index(stretch)
+        number = 1 + max((s.number for s in self.stretches[: at + 1]), default=0)
+        close(stretch, plan.point.bar_a)
+        bridge = bridge_stretch(stretch, plan, following, number)
+        shift = bridge.stop - following.start
+        following.start, following.notes = bridge.stop, moved_notes(following.notes, shift)
+        self.stretches = [*self.stretches[: at + 1], bridge, following]
+        return stretch.stop
+
+    def extend(self, wanted: list[tuple[int, str]] | None = None) -> None:
+        """Decides how the last song is left and for which."""
+        stretch = self.last
+        bars = exits(stretch.song)
+        between = (min(self.planner.earliest(stretch.song, stretch.entry), int(bars[-1])), int(bars[-1]))
+        self.leave(stretch, *self.plan_from(stretch, between, wanted or []))
+
+    def notes(self, first: int, stop: int) -> Notes:
+        """Notes that start from sample ``first`` to before ``stop``."""
+        found = [
+            s.notes.within(first, stop) for s in self.stretches if s.start < stop and (s.stop is None or s.stop > first)
+        ]
+        return joined(found) if len(found) != 1 else found[0]
+
+    def at(self, sample: int) -> Stretch:
+        """What is played at a sample."""
+        return next(s for s in reversed(self.stretches) if s.start <= sample or s is self.stretches[0])
+
+    def forget(self, sample: int) -> None:
+        """Drops what ended before a sample, a song only together with the bridge after it."""
+        while len(self.stretches) > 3 and self.stretches[1].stop < sample:
+            self.stretches = self.stretches[2:]
+
+
+def song_stretch(song: Song, name: str, start: int, entry: int, moved: int, gain: float, place: Place) -> Stretch:
+    """A song from a bar on, its end open."""
+    found = Stretch("song", name, start, None, _song_notes(song, start, entry, None, gain), song, entry)
+    found.moved, found.gain, found.place = moved, gain, place
+    return found
+
+
+def close(stretch: Stretch, exit_bar: int) -> None:
+    """Ends a song after a bar."""
+    stretch.exit, stretch.stop = exit_bar, stretch.sample_of_bar(exit_bar + 1)
+    stretch.notes = _song_notes(stretch.song, stretch.start, stretch.entry, exit_bar, stretch.gain)
+
+
+def bridge_stretch(before: Stretch, plan: Plan, following: Stretch, number: int) -> Stretch:
+    """The bridge after a song that is closed."""
+    bridge: Bridge = plan.bridge
+    beats = np.arange(len(bridge.times))
+    places = _places(following.song) | _places(before.song)
+
+    def sample_of(positions: np.ndarray) -> np.ndarray:
+        return before.stop + np.round(np.interp(positions, beats, bridge.times) * RATE).astype(np.int64)
+
+    def gain_of(positions: np.ndarray) -> np.ndarray:
+        return np.interp(positions, [0, beats[-1]], [before.gain, plan.gain])
+
+    parts = [(part, places.get((part.track, part.program), 0.0)) for part in bridge.parts]
+    notes = notes_of(parts, sample_of, gain_of, RATE)
+    stop = int(sample_of(beats[-1:])[0])
+    return Stretch("bridge", following.name, before.stop, stop, notes, point=plan.point, number=number)
+
+
+def moved_notes(notes: Notes, samples: int) -> Notes:
+    """Notes so much later."""
+    rest = (notes.tracks, notes.programs, notes.keys, notes.velocities, notes.left, notes.right)
+    return Notes(notes.starts + samples, notes.ends + samples, *rest)
+
+
+def _clock(song: Song, entry: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Beats of a song's score -> samples since a bar began."""
+    grid, first = song.score.grid, round(song.position(entry))
+    origin = float(grid.time_of(first))
+    return lambda beats: np.round((grid.time_of(beats) - origin) * RATE).astype(np.int64)
+
+
+def _song_notes(song: Song, start: int, entry: int, exit_bar: int | None, gain: float) -> Notes:
+    clock = _clock(song, entry)
+    return song_notes(song, entry, exit_bar, lambda beats: start + clock(beats), gain)
+
+
+def _places(song: Song) -> dict[tuple[str, int], float]:
+    """(track, program) -> stereo place of the first part of a song that is played so."""
+    found: dict[tuple[str, int], float] = {}
+    for part, pan in zip(song.score.parts, pans(song.score.parts), strict=True):
+        found.setdefault((part.track, part.program), pan)
+    return found

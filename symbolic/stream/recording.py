@@ -1,0 +1,114 @@
+"""A stream into a .wav file, block by block."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from d2m.errors import D2MError
+from d2m.symbolic.stream.player import RATE, Player
+from d2m.symbolic.stream.programme import Programme
+from d2m.whole_file import whole_file
+
+#: Seconds that are played at a time, and over which the end fades.
+_BLOCK, _FADE = 4.0, 4.0
+_FRAME = 4
+#: Bytes of sound above which a file is RF64 (EBU Tech 3306), which counts in 64 bits.
+_MOST_PLAIN = 2**32 - 1 - 64
+
+
+def record(
+    programme: Programme,
+    player: Player,
+    minutes: float,
+    out: Path,
+    progress: Callable[[float], None] = lambda share: None,
+) -> list[dict[str, object]]:
+    """Writes the programme's first minutes: 16-bit stereo at 44.1 kHz, faded out over the last four seconds.
+
+    Memory does not grow with the length. Over 4 GB (6.8 hours) the file is an RF64, which common players and editors
+    read.
+
+    Args:
+        progress: called with the share that is done.
+
+    Returns:
+        The stretches that were played, as :meth:`~d2m.symbolic.stream.programme.Stretch.to_json`.
+
+    Raises:
+        D2MError: if the file cannot be written or there is no space for it.
+    """
+    total = int(round(minutes * 60 * RATE))
+    check_space(out, total)
+    played: list[dict[str, object]] = []
+    with whole_file(out) as temporary, temporary.open("wb") as file:
+        file.write(header(total))
+        done = 0
+        while done < total:
+            count = min(int(_BLOCK * RATE), total - done)
+            played += prepare(programme, player.mixed + count + player.delay)
+            sound = player.read(count)
+            sound = sound * fade(done, count, total)
+            file.write(pcm(sound))
+            done += count
+            programme.forget(done - 40 * RATE)
+            progress(done / total)
+    return [entry for entry in played if entry["start"] < total / RATE]
+
+
+def prepare(programme: Programme, sample: int) -> list[dict[str, object]]:
+    """Decides what is played up to a sample; returns the stretches that this closed."""
+    closed = []
+    while programme.last.start < sample:
+        before = programme.last
+        programme.extend()
+        closed += [before.to_json(), programme.stretches[-2].to_json()]
+    return closed
+
+
+def outline(programme: Programme, minutes: float) -> list[dict[str, object]]:
+    """The stretches of the first minutes, without playing them."""
+    total = int(round(minutes * 60 * RATE))
+    closed = []
+    while programme.last.start < total:
+        closed += prepare(programme, programme.last.start + 1)
+        programme.forget(programme.last.start - 1)
+    return [entry for entry in closed if entry["start"] < total / RATE]
+
+
+def pcm(sound: np.ndarray) -> bytes:
+    """16-bit frames, little-endian, of float32 (2, n)."""
+    return np.round(np.clip(sound, -1.0, 1.0).T * 32767).astype("<i2").tobytes()
+
+
+def fade(done: int, count: int, total: int) -> np.ndarray:
+    """float32 (count,): 1, falling to 0 at the end of the file."""
+    left = (total - np.arange(done, done + count)) / (_FADE * RATE)
+    return (0.5 - 0.5 * np.cos(np.pi * np.clip(left, 0.0, 1.0))).astype(np.float32)
+
+
+def check_space(out: Path, total: int) -> None:
+    """Raises D2MError if a file of so many frames does not fit on the disk."""
+    folder = next((place for place in out.absolute().parents if place.is_dir()), Path("/"))
+    free = shutil.disk_usage(folder).free
+    if total * _FRAME > free:
+        raise D2MError(
+            f"{out} would need {total * _FRAME / 1e9:.1f} GB and there are {free / 1e9:.1f} GB; ask for fewer --minutes"
+        )
+
+
+def header(total: int) -> bytes:
+    """Of a .wav of so many frames."""
+    size = total * _FRAME
+    form = b"fmt " + (16).to_bytes(4, "little") + (1).to_bytes(2, "little") + (2).to_bytes(2, "little")
+    form += RATE.to_bytes(4, "little") + (RATE * _FRAME).to_bytes(4, "little")
+    form += _FRAME.to_bytes(2, "little") + (16).to_bytes(2, "little")
+    if size <= _MOST_PLAIN:
+        return b"RIFF" + (36 + size).to_bytes(4, "little") + b"WAVE" + form + b"data" + size.to_bytes(4, "little")
+    unknown = b"\xff" * 4
+    sizes = b"ds64" + (28).to_bytes(4, "little") + (36 + 36 + size).to_bytes(8, "little")
+    sizes += size.to_bytes(8, "little") + total.to_bytes(8, "little") + bytes(4)
+    return b"RF64" + unknown + b"WAVE" + sizes + form + b"data" + unknown

@@ -1,0 +1,184 @@
+"""A small server for a station: the page, the sound in segments, and what the page's buttons ask for."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import json
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from d2m.errors import D2MError
+from d2m.symbolic.stream.player import RATE
+from d2m.symbolic.stream.recording import header
+from d2m.symbolic.stream.station import Station
+
+_PAGE = Path(__file__).parent / "page"
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+_MOST_BYTES, _LONGEST_ID = 4096, 64
+
+
+class StreamServer(ThreadingHTTPServer):
+    """Serves a station. Of the disk only the page's own files can be read.
+
+    Args:
+        station: started and stopped by whoever made it.
+        host, port: to listen on; loopback by default. Port 0 takes a free one.
+        locked: only this machine may skip and change the queue.
+
+    Raises:
+        D2MError: if the port is taken.
+    """
+
+    daemon_threads = True
+    #: Listeners may come all at once.
+    request_queue_size = 64
+
+    def __init__(self, station: Station, host: str = "127.0.0.1", port: int = 8090, locked: bool = False) -> None:
+        self.station, self.locked = station, locked
+        self.files = {f"/{path.name}": path for path in _PAGE.iterdir() if path.suffix in _TYPES}
+        self.files["/"] = self.files["/index.html"]
+        try:
+            super().__init__((host, port), _Handler)
+        except OSError as error:
+            raise D2MError(f"cannot listen on {host}:{port} ({error.strerror}); choose another --port") from error
+        self.loopback = _is_loopback(self.server_address[0])
+
+    @property
+    def url(self) -> str:
+        """Where a browser finds it."""
+        host, port = self.server_address[:2]
+        return f"http://{'localhost' if host in ('0.0.0.0', '::') else host}:{port}/"
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Listeners who close the connection are normal."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: StreamServer
+    protocol_version = "HTTP/1.1"
+    server_version = "d2m"
+    sys_version = ""
+    timeout = 60
+    # Headers and body go out together: without this, each waits for the other to be acknowledged.
+    wbufsize = 1 << 16
+
+    def do_GET(self) -> None:
+        if not self._own_name():
+            return
+        asked = urlsplit(self.path)
+        station = self.server.station
+        if asked.path in self.server.files:
+            path = self.server.files[asked.path]
+            self._send(200, path.read_bytes(), _TYPES[path.suffix])
+        elif asked.path == "/state":
+            station.greet(parse_qs(asked.query).get("listener", [""])[0][:_LONGEST_ID])
+            self._json(200, station.state() | {"may_change": self._may_change()})
+        elif asked.path == "/songs":
+            self._json(200, {"songs": station.names()})
+        elif asked.path.startswith("/segment/"):
+            self._segment(asked.path.removeprefix("/segment/").removesuffix(".wav"))
+        else:
+            self._json(404, {"error": "not found"})
+
+    def do_POST(self) -> None:
+        length = self.headers.get("Content-Length", "")
+        # What follows a request that is not read would be taken for the next one.
+        self.close_connection = True
+        if not self._own_name():
+            return
+        if not length.isdigit() or int(length) > _MOST_BYTES:
+            self._json(413, {"error": "too long"})
+            return
+        body = self.rfile.read(int(length))
+        self.close_connection = False
+        # A page of somebody else's cannot send this type without asking first, which nobody grants.
+        if self.headers.get_content_type() != "application/json" or not self._may_change():
+            self._json(403, {"error": "not allowed"})
+            return
+        try:
+            self._change(json.loads(body))
+        except D2MError as error:
+            self._json(400, {"error": str(error)})
+        except (ValueError, TypeError, KeyError, RecursionError):
+            self._json(400, {"error": "not understood"})
+        else:
+            self._json(200, self.server.station.state() | {"may_change": True})
+
+    def _change(self, wanted: dict[str, Any]) -> None:
+        station = self.server.station
+        if self.path == "/skip":
+            start = wanted.get("start")
+            station.skip(None if start is None else float(start))
+        elif self.path == "/queue" and "add" in wanted:
+            station.wish(str(wanted["add"]))
+        elif self.path == "/queue" and "remove" in wanted:
+            station.unwish(int(wanted["remove"]))
+        elif self.path == "/queue":
+            station.move(int(wanted["move"]), int(wanted["to"]))
+        else:
+            raise ValueError(self.path)
+
+    def _segment(self, number: str) -> None:
+        if not (number.isdigit() and len(number) < 12):
+            self._json(404, {"error": "not found"})
+            return
+        try:
+            found = self.server.station.segment(int(number))
+        except TimeoutError:
+            self._json(503, {"error": "not yet"})
+            return
+        if found is None:
+            self._json(410, {"error": "gone"})
+            return
+        revision, frames = found
+        self._send(200, header(RATE) + frames, "audio/wav", {"D2M-Revision": str(revision)})
+
+    def _own_name(self) -> bool:
+        """Whether it was this server that was meant: another's name may lead here, too (DNS rebinding)."""
+        host = urlsplit(f"//{self.headers.get('Host', '')}").hostname or ""
+        if self.server.loopback and not _is_loopback(host):
+            self._json(403, {"error": "not allowed"})
+            return False
+        return True
+
+    def _may_change(self) -> bool:
+        return not self.server.locked or _is_loopback(self.client_address[0])
+
+    def _json(self, status: int, content: dict[str, Any]) -> None:
+        self._send(status, json.dumps(content).encode(), "application/json")
+
+    def _send(self, status: int, body: bytes, kind: str, more: dict[str, str] | None = None) -> None:
+        # A listener who moves on closes the connection: nothing to be done.
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Cache-Control", "no-store")
+            self.send_header("X-Content-Type-Options", "nosniff")
+            self.send_header("Referrer-Policy", "no-referrer")
+            self.send_header("Content-Security-Policy", "default-src 'self'; frame-ancestors 'none'")
+            for name, value in (more or {}).items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+            self.wfile.flush()
+
+    def log_message(self, *_: object) -> None:
+        """Silence: who listens is nobody's business."""
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

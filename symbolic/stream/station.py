@@ -1,0 +1,420 @@
+"""One programme for many listeners, as a radio: composed ahead, played only as far as somebody listens.
+
+Sound comes in segments of a second, numbered from the beginning of the programme. Listeners fetch them a few seconds
+ahead of what they hear; the furthest of them is the head. The station plays a little beyond the head and no further, so
+nothing is played while nobody listens, and the head moves no faster than real time, so nobody can hurry the others.
+
+A skip goes back to a moment that no listener has reached, leaves the song there at the next bar line and plays the
+segments from that bar on anew, under a higher revision; listeners exchange those they had fetched.
+
+Two threads: one decides what comes next and composes bridges, the other plays.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from d2m.errors import D2MError
+from d2m.symbolic.stream.memory import recall, remember
+from d2m.symbolic.stream.planning import Planner, exits
+from d2m.symbolic.stream.player import RATE, Player
+from d2m.symbolic.stream.programme import Programme, Stretch
+from d2m.symbolic.stream.recording import pcm
+
+#: Segments that a listener fetches ahead, that are played beyond the furthest, and that are kept behind it.
+AHEAD, LEAD, KEPT = 8, 2, 30
+#: Segments after the hearing of the furthest listener that a skip may change: time to notice and fetch anew.
+NOTICE = 3
+#: Segments by which the head may move at once, and a second: a hair faster than real time, as sound cards may be.
+_BURST, _PACE = 12.0, 1.0005
+#: Seconds of programme that are decided at least, of sound played unheard when going on after a restart, and between
+#: notes in the memory.
+_DECIDED, _LEAD_IN, _REMEMBER_EVERY = 30.0, 6, 2.0
+_MOST_WISHES, _MOST_LISTENERS, _PRESENT = 200, 1000, 10.0
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A song that a listener wants next.
+
+    Attributes:
+        number: of the wish.
+        name: of the song.
+    """
+
+    number: int
+    name: str
+
+
+@dataclass(frozen=True)
+class _Task:
+    """Something to be composed: how to leave a song."""
+
+    generation: int
+    stretch: Stretch
+    between: tuple[int, int]
+    wanted: list[tuple[int, str]]
+    skip: bool
+
+
+class Station:
+    """Plays a programme to listeners.
+
+    Args:
+        programme: to begin with, unless ``memory`` holds one that can be gone on with.
+        memory: file that outlives the process, or None.
+        tell: called with one line about anything worth knowing.
+    """
+
+    def __init__(
+        self,
+        programme: Programme,
+        memory: Path | None = None,
+        tell: Callable[[str], None] = lambda line: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.programme, self.memory, self.tell, self.clock = programme, memory, tell, clock
+        self.identity = secrets.token_hex(8)
+        self.head, self.revision = -1, 0
+        self.wishes: list[Wish] = []
+        self.wish_count = 0
+        self.skipping = False
+        self.changed = threading.Condition()
+        self.segments: dict[int, tuple[int, bytes]] = {}
+        self._snapshots: dict[int, Player] = {}
+        self._listeners: dict[str, float] = {}
+        self._tokens, self._refilled = _BURST, clock()
+        self._generation = 0
+        self._names: list[str] = []
+        self._known: set[str] = set()
+        self._listed, self._took, self._complaint = -1e9, 0.5, ""
+        self._stopped = False
+        self._threads: list[threading.Thread] = []
+        self._remembered = -1e9
+        self.recalled = memory is not None and recall(self, memory)
+        first = max(self.head - AHEAD, 0)
+        self.player = Player(self.planner.font, self.programme)
+        self.rendered = first
+        self._restart_at = first
+
+    @property
+    def planner(self) -> Planner:
+        """Of the programme."""
+        return self.programme.planner
+
+    def start(self) -> None:
+        """Begins to compose and play."""
+        self._list()
+        for work in (self._compose, self._play):
+            thread = threading.Thread(target=self._guarded, args=(work,), daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        """Ends both threads and notes where the programme is."""
+        with self.changed:
+            self._stopped = True
+            self.changed.notify_all()
+        for thread in self._threads:
+            thread.join()
+        self._remember(force=True)
+
+    # What listeners ask for
+
+    def segment(self, number: int, patience: float = 8.0) -> tuple[int, bytes] | None:
+        """Revision and 16-bit frames of a segment; None if it is gone, or so far ahead that it is another programme's.
+
+        Waits until it is time for it, then until it is played.
+
+        Raises:
+            TimeoutError: if that takes too long.
+        """
+        until = self.clock() + patience
+        with self.changed:
+            while True:
+                if number < min(self.segments, default=self.rendered) or number > self.head + _BURST:
+                    return None
+                if number > self.head:
+                    self._refill()
+                    if self._tokens >= number - self.head:
+                        self._tokens -= number - self.head
+                        self.head = number
+                        self.changed.notify_all()
+                elif number in self.segments:
+                    return self.segments[number]
+                left = until - self.clock()
+                if left <= 0 or self._stopped:
+                    raise TimeoutError
+                self.changed.wait(min(left, 0.2))
+
+    def greet(self, listener: str) -> None:
+        """Counts a listener."""
+        now = self.clock()
+        with self.changed:
+            if listener and (listener in self._listeners or len(self._listeners) < _MOST_LISTENERS):
+                self._listeners[listener] = now
+            self._listeners = {name: seen for name, seen in self._listeners.items() if now - seen < _PRESENT}
+
+    def state(self) -> dict[str, Any]:
+        """All that the page shows."""
+        with self.changed:
+            used = {s.queued for s in self.programme.stretches}
+            following = self._following(self._safe())
+            return {
+                "programme": self.identity,
+                "head": self.head,
+                "live": max(self.head - AHEAD + 2, min(self.segments, default=self.rendered)),
+                "revisions": {str(k): r for k, (r, _) in self.segments.items() if k > self.head - AHEAD - 2},
+                "revision": self.revision,
+                "stretches": [s.to_json() for s in self.programme.stretches],
+                "next": following[0].name if following else None,
+                "queue": [{"number": w.number, "name": w.name, "decided": w.number in used} for w in self.wishes],
+                "skipping": self.skipping,
+                "skipped": [
+                    {"name": n, "reason": why} for n, (_, why) in sorted(self.programme.library.broken.items())
+                ],
+                "songs": len(self._names),
+                "listeners": len(self._listeners),
+            }
+
+    def names(self) -> list[str]:
+        """Songs that may be wished for."""
+        with self.changed:
+            return list(self._names)
+
+    def skip(self, start: float | None = None) -> None:
+        """Leaves the song that is heard at the next bar line possible.
+
+        Args:
+            start: seconds at which the song began that the listener hears, or that the bridge heard leads to. Another
+                one is left alone, so that two who skip at once skip one song.
+        """
+        with self.changed:
+            target = self._changeable(self._safe())
+            if start is None or abs(target.start / RATE - start) < 0.01:
+                self.skipping = True
+                self._change()
+
+    def wish(self, name: str) -> None:
+        """Puts a song at the end of the queue.
+
+        Raises:
+            D2MError: if there is no such song, or the queue is full.
+        """
+        with self.changed:
+            if name not in self._known:
+                raise D2MError(f"there is no song {name[:100]}")
+            if len(self.wishes) >= _MOST_WISHES:
+                raise D2MError("the queue is full")
+            self.wish_count += 1
+            self.wishes.append(Wish(self.wish_count, name))
+            self._change()
+
+    def unwish(self, number: int) -> None:
+        """Takes a wish out of the queue."""
+        with self.changed:
+            self.wishes = [wish for wish in self.wishes if wish.number != number]
+            self._change()
+
+    def move(self, number: int, to: int) -> None:
+        """Puts a wish at another place of the queue, counted from 0."""
+        with self.changed:
+            chosen = [wish for wish in self.wishes if wish.number == number]
+            rest = [wish for wish in self.wishes if wish.number != number]
+            self.wishes = rest[: max(to, 0)] + chosen + rest[max(to, 0) :]
+            self._change()
+
+    # What comes next
+
+    def _change(self) -> None:
+        self._generation += 1
+        self.changed.notify_all()
+
+    def _safe(self) -> int:
+        """The first sample that may still be changed: no listener will have reached it when it is."""
+        return max(self.head - AHEAD + NOTICE, 0) * RATE
+
+    def _changeable(self, sample: int) -> Stretch:
+        """The first song that can still be left after a sample."""
+        for stretch in self.programme.stretches:
+            if stretch.song is not None and (stretch.stop is None or stretch.stop > sample):
+                return stretch
+        return self.programme.last
+
+    def _following(self, sample: int) -> list[Stretch]:
+        """Songs decided on after the one that can be left after a sample."""
+        songs = [s for s in self.programme.stretches if s.song is not None]
+        return songs[songs.index(self._changeable(sample)) + 1 :]
+
+    def _task(self) -> _Task | None:
+        """What to compose now."""
+        safe = self._safe()
+        if self.skipping:
+            return self._skip_task(safe)
+        songs = [self._changeable(safe), *self._following(safe)]
+        wanted = [(w.number, w.name) for w in self.wishes if w.name in self._known]
+        self._drop_played(songs[0])
+        decided = [s.queued for s in songs[1:]]
+        expected = ([number for number, _ in wanted] + [0] * len(decided))[: len(decided)]
+        for place, (is_now, should) in enumerate(zip(decided, expected, strict=True)):
+            if is_now != should:
+                return self._leave_task(songs[place], safe, wanted[place:], skip=False)
+        last = self.programme.last
+        if last is songs[0] or last.start < max(self.head, self.rendered) * RATE + _DECIDED * RATE:
+            return self._leave_task(last, safe, wanted[len(decided) :], skip=False)
+        return None
+
+    def _drop_played(self, current: Stretch) -> None:
+        """Wishes that have come true leave the queue."""
+        past = {s.queued for s in self.programme.stretches if s.start <= current.start}
+        self.wishes = [wish for wish in self.wishes if wish.number not in past]
+
+    def _skip_task(self, safe: int) -> _Task | None:
+        stretch = self._changeable(safe)
+        wanted = [(w.number, w.name) for w in self.wishes if w.name in self._known]
+        bars = [int(b) for b in exits(stretch.song) if b >= stretch.entry]
+        soon = [b for b in bars if stretch.sample_of_bar(b + 1) >= safe + self._margin()]
+        if not soon or (stretch.exit is not None and soon[0] >= stretch.exit):
+            # It is about to be left anyway.
+            self.skipping = False
+            return None
+        return _Task(self._generation, stretch, (soon[0], soon[0]), wanted, True)
+
+    def _leave_task(self, stretch: Stretch, safe: int, wanted: list[tuple[int, str]], skip: bool) -> _Task:
+        bars = [int(b) for b in exits(stretch.song) if b >= stretch.entry]
+        earliest = self.planner.earliest(stretch.song, stretch.entry)
+        late = [b for b in bars if b >= earliest] or bars[-1:]
+        soon = [b for b in late if stretch.sample_of_bar(b + 1) >= safe + self._margin()] or late[-1:]
+        return _Task(self._generation, stretch, (soon[0], soon[-1]), wanted, skip)
+
+    def _margin(self) -> int:
+        """Samples that listeners may hear while a bridge is composed."""
+        return int(1.5 * self._took * RATE)
+
+    def _compose(self) -> None:
+        """The composing thread."""
+        while True:
+            self._list()
+            with self.changed:
+                task = self._task()
+                if self._stopped:
+                    return
+                if task is None:
+                    self.changed.wait(1.0)
+                    continue
+            began = self.clock()
+            try:
+                plan, following = self.programme.plan_from(task.stretch, task.between, task.wanted)
+            except D2MError as error:
+                self._complain(f"no bridge: {error}")
+                with self.changed:
+                    self.skipping = False
+                    self.changed.wait(1.0)
+                continue
+            # Files that turned out broken are no longer among the names.
+            self._listed = -1e9
+            with self.changed:
+                self._took = min(max(self.clock() - began, 0.3), 20.0)
+                current = task.generation == self._generation and task.stretch in self.programme.stretches
+                end = task.stretch.sample_of_bar(plan.point.bar_a + 1)
+                if current and (end >= self._safe() or task.stretch is self.programme.last):
+                    self._install(task, plan, following)
+
+    def _list(self) -> None:
+        """Looks through the library now and then."""
+        now = self.clock()
+        if now - self._listed > 3.0:
+            names = list(self.programme.library.playable())
+            known = set(names)
+            with self.changed:
+                self._names, self._known, self._listed = names, known, now
+                gone = [wish.name for wish in self.wishes if wish.name not in known]
+                self.wishes = [wish for wish in self.wishes if wish.name in known]
+            for name in gone:
+                self.tell(f"{name} cannot be played any more and leaves the queue")
+
+    def _complain(self, line: str) -> None:
+        if line != self._complaint:
+            self.tell(line)
+        self._complaint = line
+
+    def _install(self, task: _Task, plan: Any, following: Stretch) -> None:
+        end = self.programme.leave(task.stretch, plan, following)
+        if task.skip:
+            self.skipping = False
+        if self.player.mixed > end:
+            first = (end - self.player.delay - 1) // RATE
+            self.player = self._snapshots[first].snapshot()
+            self.revision += 1
+            self.rendered = first
+            self.segments = {k: found for k, found in self.segments.items() if k < first}
+            self._snapshots = {k: found for k, found in self._snapshots.items() if k <= first}
+        self.player.let_go(end)
+        self._remembered = -1e9
+        self.changed.notify_all()
+
+    # Playing
+
+    def _play(self) -> None:
+        """The playing thread."""
+        with self.changed:
+            while not self._may_play(self._restart_at * RATE):
+                if self._stopped:
+                    return
+                self.changed.wait(0.5)
+            lead = min(_LEAD_IN, self._restart_at) * RATE
+            self.player = Player(self.planner.font, self.programme, self._restart_at * RATE, lead)
+        while True:
+            with self.changed:
+                while not self._stopped and not (
+                    self.rendered <= self.head + LEAD and self._may_play(self.player.mixed + 2 * RATE)
+                ):
+                    self.changed.wait(0.5)
+                if self._stopped:
+                    return
+                self._snapshots[self.rendered] = self.player.snapshot()
+                self.segments[self.rendered] = (self.revision, pcm(self.player.read(RATE)))
+                self.rendered += 1
+                self._tidy()
+                self.changed.notify_all()
+            self._remember()
+
+    def _may_play(self, sample: int) -> bool:
+        return self.programme.last.start >= sample
+
+    def _tidy(self) -> None:
+        self.segments = {k: found for k, found in self.segments.items() if k > self.head - KEPT}
+        self._snapshots = {k: found for k, found in self._snapshots.items() if k > self.head - AHEAD - 1}
+        self.programme.forget((self.head - KEPT - 30) * RATE)
+
+    def _refill(self) -> None:
+        now = self.clock()
+        self._tokens = min(self._tokens + (now - self._refilled) * _PACE, _BURST)
+        self._refilled = now
+
+    def _remember(self, force: bool = False) -> None:
+        now = self.clock()
+        if self.memory is None or (now - self._remembered < _REMEMBER_EVERY and not force):
+            return
+        self._remembered = now
+        try:
+            remember(self, self.memory)
+        except D2MError as error:
+            self.tell(f"where the programme is cannot be remembered: {error}")
+            self.memory = None
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception as error:
+            self.tell(f"the stream has stopped: {type(error).__name__}: {error}")
+            with self.changed:
+                self._stopped = True
+                self.changed.notify_all()
+            raise
