@@ -95,6 +95,7 @@ def generate(
     visual: str | os.PathLike[str] | None = None,
     denoise: bool = False,
     soundfont: str | os.PathLike[str] | None = None,
+    sketch: str | os.PathLike[str] | None = None,
     write_video: bool = True,
     keep_audio: bool = False,
     progress: Progress | None = None,
@@ -109,7 +110,7 @@ def generate(
         video: a video file.
         output_dir: folder to write to, made if missing; the current one by default.
         engine: ``"vq"``, ``"symbolic"``, or an engine of your own (:class:`d2m.engines.Engine`), which makes the
-            arguments from ``codec`` to ``soundfont`` meaningless.
+            arguments from ``codec`` to ``sketch`` meaningless.
         genre: one of the ten AIST genres, as a name (``"house"``) or code (``"gHO"``); None or ``"auto"`` to choose
             from the dance.
         seed: the same video, seed and weights give the same music.
@@ -121,6 +122,7 @@ def generate(
         visual: for a D2M-GAN: features of the picture, ``.npy`` or ``.npz`` with an array (segments, 2048).
         denoise: for a D2M-GAN: take steady noise out of the music.
         soundfont: for the symbolic engine: name or path of a .sf2 file.
+        sketch: who writes the music: ``"composer"``, ``"musegan"``, or a MIDI file, fitted to the dancer's beats.
         write_video: write the video with its music.
         keep_audio: keep the clip's own sound in that video, the music ducked under it.
         progress: called with a stage and the share of it that is done.
@@ -142,6 +144,7 @@ def generate(
     clock = _Clock(progress)
     settings = {"codec": codec, "level": level, "weights": _names(weights), "denoise": bool(denoise)}
     settings |= {"motion": _name(motion), "visual": _name(visual), "soundfont": _name(soundfont)}
+    settings |= {"sketch": _name(sketch)}
     with _staging(Path(output_dir or ".")) as staging, _loading(engine, settings) as loading:
         analysis = _watch(opened, code, loading, clock)
         with clock.stage("compose") as tell:

@@ -48,6 +48,13 @@ def generate(
     soundfont: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="A .sf2 file, for --engine symbolic.")
     ] = None,
+    sketch: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Who writes the music: composer, musegan, or a MIDI file of yours, fitted to the dancer's beats.",
+        ),
+    ] = None,
     no_video: Annotated[bool, typer.Option("--no-video", help="Leave the video out, write the music only.")] = False,
     keep_audio: Annotated[
         bool, typer.Option("--keep-audio", help="Keep the clip's own sound, the music ducked under it.")
@@ -83,6 +90,7 @@ def generate(
                     visual=visual,
                     denoise=denoise,
                     soundfont=soundfont,
+                    sketch=sketch,
                     write_video=not no_video,
                     keep_audio=keep_audio,
                     progress=tell,

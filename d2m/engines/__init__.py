@@ -20,6 +20,7 @@ def load(
     level: str = "high",
     weights: str | Sequence[str] | None = None,
     soundfont: str | None = None,
+    sketch: str | None = None,
     motion: str | None = None,
     visual: str | None = None,
     denoise: bool = False,
@@ -33,6 +34,8 @@ def load(
         weights: name or file of other generator weights than the shipped ones, for the vq engine; or the files of a
             D2M-GAN, in any order, which tell codec and level themselves.
         soundfont: name or path of a .sf2 file, for the symbolic engine; None for the default.
+        sketch: who writes the music: ``"composer"``, ``"musegan"`` or a MIDI file (:mod:`d2m.engines.sketches`); None
+            for the composer. A D2M-GAN needs none.
         motion: file of the dance's motion, for a D2M-GAN.
         visual: file of picture features, for a D2M-GAN.
         denoise: take steady noise out of the music of a D2M-GAN.
@@ -47,6 +50,8 @@ def load(
     if gan is not None:
         from d2m.engines.d2m_gan_files import load_engine as load_gan
 
+        if sketch is not None:
+            raise D2MError("a D2M-GAN plays from motion and picture alone; leave out --sketch")
         return load_gan(gan, level, motion, visual, denoise)
     for option, given in (("--motion", motion), ("--visual", visual), ("--denoise", denoise)):
         if given:
@@ -57,14 +62,14 @@ def load(
         if names:
             raise D2MError("--weights are the vq engine's; leave them out with --engine symbolic")
 
-        return symbolic.load_engine(soundfont)
+        return symbolic.load_engine(soundfont, sketch or "composer")
     from d2m.engines.vq import load_engine
 
     if soundfont is not None:
         raise D2MError("--soundfont is for --engine symbolic; the vq engine plays through its codec")
     if len(names) > 1:
         raise D2MError("several --weights make a D2M-GAN, but its generator is not among them; add netG.pt")
-    return load_engine(codec, level, names[0] if names else None)
+    return load_engine(codec, level, names[0] if names else None, sketch or "composer")
 
 
 def _d2m_gan(names: Sequence[str]) -> Sorted | None:

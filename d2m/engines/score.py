@@ -1,4 +1,4 @@
-"""What every engine plays from: the studio composer's score for a dance."""
+"""What engines play from unless told otherwise: the studio composer's score for a dance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The symbolic engine: a score for the dancer's beats, played on a soundfont in stereo.
+"""The symbolic engine: a score on the dancer's beats, played on a soundfont in stereo.
 
 What D2M-GAN's authors name as the way out of the limits of neural audio codecs (Zhu et al. 2022, section 5): notes
 instead of waveforms, so that the sound is as good as the instruments, and the music can be carried on with in a DAW.
@@ -6,14 +6,15 @@ instead of waveforms, so that the sound is as good as the instruments, and the m
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from d2m.engines.base import Progress
 from d2m.engines.mastering import master
-from d2m.engines.score import ATTACK, write_score
+from d2m.engines.score import ATTACK
+from d2m.engines.sketches import ComposerSketch, Sketch, load_sketch
 from d2m.types import Dance, Score, Soundtrack
 
 #: Seconds played before the video begins, and cut off.
@@ -27,12 +28,18 @@ class SymbolicEngine:
     Attributes:
         soundfont: path or name of a .sf2 file (:func:`d2m.symbolic.synth.find_soundfont`); None for the default.
         sample_rate: hertz.
+        sketch: who writes the music.
     """
 
     soundfont: str | None = None
     sample_rate: int = 44100
-    weights: tuple[str, ...] = ()
+    sketch: Sketch = field(default_factory=ComposerSketch)
     name: str = "symbolic"
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """Names of the weights in use."""
+        return self.sketch.weights
 
     def compose(self, dance: Dance, *, seed: int = 0, progress: Progress | None = None) -> Soundtrack:
         """Music for ``dance``, in stereo.
@@ -48,7 +55,7 @@ class SymbolicEngine:
         from d2m.symbolic.synth import find_soundfont
 
         font = find_soundfont(self.soundfont)
-        score = write_score(dance, seed)
+        score = self.sketch.write(dance, seed)
         if progress:
             progress(0.2)
         waveform = _play_ahead(score, self.sample_rate, font)
@@ -60,7 +67,7 @@ class SymbolicEngine:
         return Soundtrack(
             mastered,
             self.sample_rate,
-            dance.grid,
+            score.grid,
             score,
             None,
             {
@@ -68,7 +75,7 @@ class SymbolicEngine:
                 "weights": list(self.weights),
                 "seed": seed,
                 "genre": score.genre,
-                "details": {"soundfont": font.name},
+                "details": {"soundfont": font.name, "sketch": self.sketch.name},
             },
         )
 
@@ -84,12 +91,12 @@ def _play_ahead(score: Score, sample_rate: int, font: Path) -> np.ndarray:
     return render(played, sample_rate, font, stereo=True)[:, lead:]
 
 
-def load_engine(soundfont: str | None) -> SymbolicEngine:
-    """The engine, its soundfont found.
+def load_engine(soundfont: str | None, sketch: str = "composer") -> SymbolicEngine:
+    """The engine, its soundfont found and its sketch read (:func:`~d2m.engines.sketches.load_sketch`).
 
     Raises:
-        D2MError: if there is no such soundfont.
+        D2MError: if there is no such soundfont or sketch.
     """
     from d2m.symbolic.synth import find_soundfont
 
-    return SymbolicEngine(str(find_soundfont(soundfont)))
+    return SymbolicEngine(str(find_soundfont(soundfont)), sketch=load_sketch(sketch))

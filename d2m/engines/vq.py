@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,11 +15,13 @@ from d2m import generator as generators
 from d2m.codec.spectral import SpectralCodec
 from d2m.engines.base import Progress
 from d2m.engines.mastering import master
-from d2m.engines.score import ATTACK, write_score
+from d2m.engines.score import ATTACK
+from d2m.engines.sketches import ComposerSketch, Sketch, load_sketch
 from d2m.errors import D2MError
 from d2m.generator.conditions import motion_rows, rhythm_rows
 from d2m.generator.sketch import sketch
 from d2m.generator.temporal import Conditions, TemporalGenerator
+from d2m.symbolic.composer.style import PROGRAMS
 from d2m.types import GENRES, Dance, Score, Soundtrack
 
 if TYPE_CHECKING:
@@ -38,12 +40,14 @@ class VqEngine:
     Attributes:
         codec: makes the sound.
         generator: trained on that codec.
-        weights: names of both.
+        weights: names of all in use.
+        sketch: who writes the music.
     """
 
     codec: SpectralCodec
     generator: TemporalGenerator
     weights: tuple[str, ...]
+    sketch: Sketch = field(default_factory=ComposerSketch)
     name: str = "vq"
 
     @torch.no_grad()
@@ -55,7 +59,7 @@ class VqEngine:
             seed: of the score and of the generator's noise.
             progress: called with the share done.
         """
-        score = write_score(dance, seed)
+        score = _playable(self.sketch.write(dance, seed))
         total = math.ceil(dance.duration * self.codec.frame_rate)
         waveforms, codes = [], []
         for begin in range(0, total, _WINDOW):
@@ -68,10 +72,16 @@ class VqEngine:
         return Soundtrack(
             master(waveform, self.codec.sample_rate, dance.duration),
             self.codec.sample_rate,
-            dance.grid,
+            score.grid,
             score,
             torch.cat(codes, 1).numpy(),
-            {"engine": self.name, "weights": list(self.weights), "seed": seed, "genre": score.genre},
+            {
+                "engine": self.name,
+                "weights": list(self.weights),
+                "seed": seed,
+                "genre": score.genre,
+                "details": {"sketch": self.sketch.name},
+            },
         )
 
     def _window(self, dance: Dance, score: Score, seed: int, begin: int, end: int, total: int) -> tuple[Tensor, Tensor]:
@@ -109,6 +119,15 @@ class VqEngine:
             genre=torch.tensor([genre]) if genre is not None else None,
             noise=torch.from_numpy(_noise(seed, left, right, self.generator.config.noise_size))[None],
         )
+
+
+def _playable(score: Score) -> Score:
+    """The score with every instrument that the generator has never heard replaced by the nearest one of its track."""
+    parts = []
+    for part in score.parts:
+        known = PROGRAMS[part.track]
+        parts.append(replace(part, program=min(known, key=lambda p: (p != part.program, abs(p - part.program)))))
+    return replace(score, parts=tuple(parts))
 
 
 def _noise(seed: int, left: int, right: int, size: int, block: int = 256) -> np.ndarray:
@@ -154,11 +173,11 @@ class JukeboxEngine:
         )
 
 
-def load_engine(codec: str, level: str, weights: str | None) -> VqEngine | JukeboxEngine:
+def load_engine(codec: str, level: str, weights: str | None, sketch: str = "composer") -> VqEngine | JukeboxEngine:
     """The engine on the shipped weights, or on the generator that ``weights`` names.
 
     Raises:
-        D2MError: if codec or level are unknown, or the weights do not fit.
+        D2MError: if codec, level or sketch are unknown, or the weights do not fit.
     """
     if codec not in ("spectral", "jukebox"):
         raise D2MError(f"unknown codec '{codec}'; choose spectral or jukebox")
@@ -167,7 +186,8 @@ def load_engine(codec: str, level: str, weights: str | None) -> VqEngine | Jukeb
     sound = codecs.load(CODEC)
     if trained_on not in ("", CODEC) or generator.config.feature_size != sound.feature_size:
         raise D2MError(f"{name} was trained on the codec '{trained_on}', not on '{CODEC}'; choose other weights")
-    player = VqEngine(sound, generator, (CODEC, str(name)))
+    music = load_sketch(sketch)
+    player = VqEngine(sound, generator, (CODEC, str(name), *music.weights), music)
     if codec == "spectral":
         return player
     return JukeboxEngine(player, _jukebox(level), (*player.weights, "studio-vqvae"))

@@ -1,0 +1,85 @@
+"""Who writes the music that an engine plays: the studio composer, a MuseGAN, or a MIDI file of the user's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from d2m.errors import D2MError
+from d2m.types import Dance, Score
+
+#: What ``--sketch`` takes besides the name of a MIDI file.
+SKETCHES: tuple[str, ...] = ("composer", "musegan")
+#: The genre of a dance of which none is known.
+FALLBACK_GENRE = "gMH"
+
+
+class Sketch(Protocol):
+    """Writes scores.
+
+    Attributes:
+        name: for reports.
+        weights: names of the weights in use.
+    """
+
+    name: str
+    weights: tuple[str, ...]
+
+    def write(self, dance: Dance, seed: int) -> Score:
+        """A score on the dancer's beats, as long as the dance; the same for the same arguments."""
+        ...
+
+
+@dataclass(frozen=True)
+class ComposerSketch:
+    """The studio composer: everything written by rule, from tables of the genre."""
+
+    name: str = "composer"
+    weights: tuple[str, ...] = ()
+
+    def write(self, dance: Dance, seed: int) -> Score:
+        """See :class:`Sketch`."""
+        from d2m.engines.score import write_score
+
+        return write_score(dance, seed)
+
+
+class MuseGanSketch:
+    """A MuseGAN's phrases, tidied, with a drummer of the genre (:mod:`d2m.symbolic.musegan.band`).
+
+    Args:
+        model: name or file of the weights of a model that makes all tracks.
+    """
+
+    def __init__(self, model: str = "studio-musegan") -> None:
+        from d2m.symbolic.musegan.files import load
+
+        self._muse = load(model)
+        self.name = "musegan"
+        self.weights: tuple[str, ...] = (self._muse.name,)
+
+    def write(self, dance: Dance, seed: int) -> Score:
+        """See :class:`Sketch`."""
+        from d2m.symbolic.musegan.band import play_for
+
+        genre = dance.genre or FALLBACK_GENRE
+        return play_for(self._muse, dance.grid, dance.duration, genre, seed, energy=dance.energy, accents=dance.accents)
+
+
+def load_sketch(name: str = "composer") -> Sketch:
+    """A sketch by what ``--sketch`` says: one of :data:`SKETCHES`, or the path of a MIDI file.
+
+    Raises:
+        D2MError: if it is neither, or the file cannot be used.
+    """
+    if name == "composer":
+        return ComposerSketch()
+    if name == "musegan":
+        return MuseGanSketch()
+    path = Path(name)
+    if path.suffix.lower() in (".mid", ".midi") or path.is_file():
+        from d2m.engines.sketches_midi import MidiSketch
+
+        return MidiSketch(path)
+    raise D2MError(f"no sketch '{name}'; choose {', '.join(SKETCHES)} or give a MIDI file (.mid)")

@@ -1,0 +1,130 @@
+"""Which of many generated phrases to play: clean, as full as wanted, each leading to the next.
+
+A MuseGAN is quick and uneven. So far more phrases are drawn than a piece has room for, in families that share their
+time-independent vectors and with them a manner; all are measured in the scale that fits each best, and the family that
+suits the piece plays it, phrase by phrase.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from d2m.symbolic.metrics import note_starts, pitch_class_profile, tonal_centroid
+from d2m.symbolic.tracks import BASS, DRUMS
+
+if TYPE_CHECKING:
+    from d2m.symbolic.musegan.sampler import MuseGan
+
+#: Families that are drawn, and phrases in each.
+_FAMILIES, _MEMBERS = 12, 12
+_MAJOR = (0, 2, 4, 5, 7, 9, 11)
+#: What a level that is missed by its whole range costs, and a step as far as two chords can lie apart.
+_FULLNESS, _STEP = 0.25, 0.15
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Generated phrases and what is known of them; arrays have one row a phrase.
+
+    Attributes:
+        held: bool (N, bars, steps, pitches, 5).
+        family: int (N,), which phrases belong together.
+        tonic: int (N,), pitch class of the major scale that fits best.
+        clean: float (N,), 0 to 1: how much lies in that scale, is held rather than splintered, and agrees with the
+            other tracks.
+        fullness: float (N,), notes a bar, drums too.
+        opening, closing: float (N, 6), tonal centroids of the first and the last bar as they are in C.
+    """
+
+    held: np.ndarray
+    family: np.ndarray
+    tonic: np.ndarray
+    clean: np.ndarray
+    fullness: np.ndarray
+    opening: np.ndarray
+    closing: np.ndarray
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A place for a phrase: its name, and how full the music is there, 0 to 1.
+
+    Places of one name get one phrase, so that a piece comes back to what it began with.
+    """
+
+    name: str
+    level: float
+
+
+def draw_pool(muse: MuseGan, seed: int) -> Pool:
+    """Many phrases by a model that makes them from scratch."""
+    from d2m.symbolic.musegan.latents import draw
+
+    rng = np.random.default_rng([seed, 3])
+    latents = draw(muse.config, rng, _FAMILIES * _MEMBERS)
+    heads = np.repeat(np.arange(_FAMILIES) * _MEMBERS, _MEMBERS)
+    shared = {name: value[heads] for name in ("inter", "intra") if (value := getattr(latents, name)) is not None}
+    return measure(muse.realise(latents._replace(**shared)), muse.config.lowest, heads // _MEMBERS)
+
+
+def measure(held: np.ndarray, lowest: int, family: np.ndarray) -> Pool:
+    """The figures of phrases.
+
+    Args:
+        held, family: as in :class:`Pool`.
+        lowest: MIDI key of the first pitch.
+    """
+    count, bars, steps = held.shape[:3]
+    pitched = held[..., DRUMS + 1 :]
+    # (N, bars, tracks, 12); a bass note says more about the harmony than one inside a chord.
+    classes = pitch_class_profile(np.moveaxis(pitched.sum(2), -1, 2), lowest)
+    weights = np.ones((pitched.shape[-1], 1))
+    weights[BASS - DRUMS - 1] = 2.0
+    profile = (classes * weights).sum(2)
+    scales = np.array([np.isin(np.arange(12), [(t + s) % 12 for s in _MAJOR]) for t in range(12)], dtype=np.float64)
+    inside = profile.sum(1) @ scales.T / np.maximum(profile.sum((1, 2)), 1.0)[:, None]
+    tonic = inside.argmax(1)
+    notes = note_starts(held.reshape(count, bars * steps, *held.shape[3:])).sum((1, 2))
+    held_on = 1.0 - notes[:, DRUMS + 1 :].sum(1) / np.maximum(pitched.sum((1, 2, 3, 4)), 1)
+    in_c = np.stack([np.roll(row, -t, axis=-1) for row, t in zip(profile, tonic, strict=True)])
+    centroid = tonal_centroid(in_c)
+    clean = inside.max(1) * np.sqrt(np.clip(held_on, 0.0, 1.0)) * np.clip(1.0 - 0.5 * _apart(classes), 0.0, 1.0)
+    return Pool(held, family, tonic, clean, notes.sum(1) / bars, centroid[:, 0], centroid[:, -1])
+
+
+def _apart(classes: np.ndarray) -> np.ndarray:
+    """float (N,): mean tonal distance of a phrase's tracks from all of them together, bar by bar."""
+    sounds = classes.sum(-1) > 0
+    gaps = np.linalg.norm(tonal_centroid(classes) - tonal_centroid(classes.sum(2, keepdims=True)), axis=-1)
+    return (gaps * sounds).sum((1, 2)) / np.maximum(sounds.sum((1, 2)), 1)
+
+
+def choose(pool: Pool, places: list[Wanted]) -> list[int]:
+    """A phrase for every place: rows of the pool, all of one family.
+
+    What counts: clean phrases; the fuller ones of the family where the music is fuller; and a first bar that follows
+    from the last one before it. Two names get two phrases while there are enough.
+    """
+    found = [_course(pool, np.flatnonzero(pool.family == family), places) for family in np.unique(pool.family)]
+    return max(found, key=lambda course: course[0])[1]
+
+
+def _course(pool: Pool, members: np.ndarray, places: list[Wanted]) -> tuple[float, list[int]]:
+    """What a family plays at the places, and how well that suits them."""
+    fullness = pool.fullness[members].argsort().argsort() / max(len(members) - 1, 1)
+    taken: dict[str, int] = {}
+    chosen: list[int] = []
+    total = 0.0
+    for place in places:
+        scores = pool.clean[members] - _FULLNESS * np.abs(fullness - place.level)
+        if chosen:
+            scores = scores - _STEP * np.linalg.norm(pool.opening[members] - pool.closing[members[chosen[-1]]], axis=1)
+        if place.name not in taken:
+            used = np.isin(np.arange(len(members)), list(taken.values()))
+            taken[place.name] = int(np.where(used & ~used.all(), -np.inf, scores).argmax())
+        chosen.append(taken[place.name])
+        total += float(scores[chosen[-1]])
+    return total, members[chosen].tolist()
