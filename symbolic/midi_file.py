@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 _MOST_CHANGES, _LONGEST_NAME = 20_000, 80
+#: Scores for a whole orchestra have half as many tracks; notes that a file forgets to end are shorter, in quarters.
+_MOST_TRACKS, _LONGEST_NOTE = 128, 1500
 
 
 class Instrument(NamedTuple):
@@ -46,25 +48,49 @@ class MidiFile:
 def parse(data: bytes, most_notes: int) -> MidiFile:
     """Read the bytes of a file.
 
-    A track that breaks off keeps what came before; notes never released end where their track does.
+    What many programs get wrong is taken as it is meant: a last chunk whose length does not reach the end of the file
+    or goes beyond it, a track without an end, notes that are never released (they end where their track does), and
+    bytes after the last track. Nothing is left out silently: a file that breaks off is refused.
 
     Raises:
-        ValueError: if it is no MIDI file with a tempo map, or holds more than ``most_notes`` notes.
+        ValueError: if it is no MIDI file with a tempo map, is damaged or breaks off, or holds more than ``most_notes``
+            notes, more than 128 tracks, or a note that is held as no instrument holds it.
     """
+    if not data:
+        raise ValueError("it is empty")
     if data[:4] != b"MThd" or len(data) < 14:
         raise ValueError("no MIDI header")
     resolution = int.from_bytes(data[12:14], "big")
     if resolution == 0 or resolution & 0x8000:
         raise ValueError("its time is counted in film frames, not beats")
+    announced = int.from_bytes(data[10:12], "big")
+    if announced > _MOST_TRACKS:
+        raise ValueError(f"it has {announced} tracks, at most {_MOST_TRACKS} are read")
     file = MidiFile(resolution)
     place, number = 8 + int.from_bytes(data[4:8], "big"), 0
     while place + 8 <= len(data):
         name, length = data[place : place + 4], int.from_bytes(data[place + 4 : place + 8], "big")
+        begin, end = place + 8, place + 8 + length
         if name == b"MTrk":
-            _Track(data[place + 8 : place + 8 + length], number, file, most_notes).read()
+            if number == _MOST_TRACKS:
+                raise ValueError(f"it has more than {_MOST_TRACKS} tracks")
+            whole = end <= len(data)
+            last = number + 1 >= announced
+            if last and whole and not _is_chunk(data, end):
+                end = len(data)
+            _Track(data[begin:end], number, file, most_notes).read(length if whole else None)
             number += 1
-        place += 8 + length
+        elif not name.isalnum() and number >= announced:
+            break
+        place = end
+    if number < announced or not number:
+        raise ValueError(f"it breaks off: {number} of {max(announced, 1)} tracks are there")
     return file
+
+
+def _is_chunk(data: bytes, place: int) -> bool:
+    """Whether the file ends here, or goes on with another chunk."""
+    return place == len(data) or (data[place : place + 4].isalnum() and len(data) >= place + 8)
 
 
 class _Track:
@@ -76,32 +102,46 @@ class _Track:
         self.programs = [0] * 16
         self.down: dict[tuple[int, int], deque[tuple[int, int, Instrument]]] = {}
 
-    def read(self) -> None:
-        status = 0
+    def read(self, length: int | None) -> None:
+        """All events.
+
+        Args:
+            length: the chunk's own, at which it may end without saying so; None if the file ends before.
+        """
         try:
-            while self.place < len(self.data):
-                self.tick += self._number()
-                if self.data[self.place] & 0x80:
-                    status = self.data[self.place]
-                    self.place += 1
-                elif status < 0x80:
-                    break
-                if status == 0xFF:
-                    if not self._meta():
-                        break
-                    status = 0
-                elif status in (0xF0, 0xF7):
-                    self.place += self._number()
-                    status = 0
-                elif status > 0xF0:
-                    break
-                else:
-                    self._channel(status >> 4, status & 15)
+            ended = self._events(length)
         except IndexError:
-            pass
+            ended = False
+        if not ended:
+            raise ValueError(f"track {self.number + 1} breaks off")
         for (channel, key), _ in list(self.down.items()):
             while self.down[channel, key]:
                 self._release(channel, key)
+
+    def _events(self, length: int | None) -> bool:
+        """Whether the track ends where a track may."""
+        status = 0
+        while self.place != length:
+            if self.place >= len(self.data):
+                return False
+            self.tick += self._number()
+            if self.data[self.place] & 0x80:
+                status = self.data[self.place]
+                self.place += 1
+            if status == 0xFF:
+                if not self._meta():
+                    return True
+                status = 0
+            elif status in (0xF0, 0xF7):
+                self.place += self._number()
+                status = 0
+            elif 0x80 <= status < 0xF0:
+                self._channel(status >> 4, status & 15)
+            else:
+                raise ValueError(f"track {self.number + 1} is damaged {self.place} bytes in")
+            if self.place > len(self.data):
+                return False
+        return True
 
     def _number(self) -> int:
         """A number of up to four bytes, seven bits each."""
@@ -111,8 +151,8 @@ class _Track:
             self.place += 1
             value = value << 7 | byte & 0x7F
             if byte < 0x80:
-                break
-        return value
+                return value
+        raise ValueError(f"track {self.number + 1} is damaged {self.place} bytes in")
 
     def _meta(self) -> bool:
         kind = self.data[self.place]
@@ -155,4 +195,6 @@ class _Track:
         if not waiting:
             return
         start, velocity, source = waiting.popleft()
+        if self.tick - start > _LONGEST_NOTE * self.file.resolution:
+            raise ValueError(f"a note is held for {(self.tick - start) // self.file.resolution} beats")
         self.file.notes.setdefault(source, []).append((start, max(self.tick, start + 1), key, velocity))
