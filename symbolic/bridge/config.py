@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from d2m.errors import D2MError
+from d2m.weights.config import config_from
 
 #: Longest bridge, in bars.
 MOST_BARS = 8
@@ -74,10 +74,4 @@ class BridgeConfig:
         Raises:
             D2MError: if an entry is unknown, of the wrong type, or out of range.
         """
-        unknown = set(values) - {entry.name for entry in fields(cls)}
-        if unknown:
-            raise D2MError(f"the bridge's configuration has an unknown entry '{sorted(unknown)[0]}'; update d2m")
-        try:
-            return cls(**values)
-        except (TypeError, ValueError) as error:
-            raise D2MError(f"the bridge's configuration is not usable: {error}") from error
+        return config_from(cls, values, "bridge")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from d2m.errors import D2MError
 from d2m.types import TRACKS
+from d2m.weights.config import config_from
 
 #: The three ways to make tracks fit each other (Dong et al. 2018, "Modeling the Multi-track Interdependency").
 MODELS = ("jamming", "composer", "hybrid")
@@ -111,13 +112,7 @@ class MuseGanConfig:
         Raises:
             D2MError: if an entry is unknown, of the wrong type, or out of range.
         """
-        unknown = set(values) - {entry.name for entry in fields(cls)}
-        if unknown:
-            raise D2MError(f"the MuseGAN's configuration has an unknown entry '{sorted(unknown)[0]}'; update d2m")
-        try:
-            return cls(**values)
-        except (TypeError, ValueError) as error:
-            raise D2MError(f"the MuseGAN's configuration is not usable: {error}") from error
+        return config_from(cls, values, "MuseGAN")
 
 
 #: 4 x 96 x 84 x 5, the networks of the paper.
