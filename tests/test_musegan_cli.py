@@ -58,6 +58,21 @@ def test_generate_writes_what_it_says(weights, tmp_path, capsys):
     assert out.read_bytes() != first
 
 
+def test_phrases_lead_from_one_seed_to_another(weights, tmp_path, capsys):
+    def notes(name, *words):
+        out = tmp_path / f"{name}.mid"
+        assert main(["symbolic", "generate", "--model", str(weights[0]), *words, "-o", str(out), "--json"]) == 0
+        capsys.readouterr()
+        return [read_roll(out, 4).excerpt(64 * i, 64 * (i + 1)).held for i in range(int(words[1]))]
+
+    way = notes("way", "--phrases", "4", "--seed", "3", "--interpolate", "8")
+    first, last = (notes(seed, "--phrases", "1", "--seed", seed)[0] for seed in ("3", "8"))
+    assert np.array_equal(way[0], first)
+    assert np.array_equal(way[-1][:, : last.shape[1]], last)
+    ends = (way[0] != way[-1]).sum()
+    assert all(0 < (a != b).sum() < ends for a, b in zip(way, way[1:], strict=False))
+
+
 def test_accompany_keeps_the_track_and_adds_the_others(weights, tmp_path, capsys):
     source, out = piano_piece(tmp_path / "in.mid"), tmp_path / "out.mid"
     assert main(["symbolic", "accompany", str(source), "--model", str(weights[1]), "-o", str(out), "--json"]) == 0
@@ -71,6 +86,9 @@ def test_accompany_keeps_the_track_and_adds_the_others(weights, tmp_path, capsys
     ("words", "message"),
     [
         (["generate", "--model", "{piano}"], "accompanies a piano track"),
+        (["generate", "--model", "{piano}", "--interpolate", "3"], "accompanies a piano track"),
+        (["generate", "--model", "{scratch}", "--phrases", "1", "--interpolate", "3"], "2 phrases or more"),
+        (["generate", "--model", "{scratch}", "--unrelated", "--interpolate", "3"], "exclude each other"),
         (["generate", "--model", "studio-codec"], "a MuseGAN is needed here"),
         (["generate", "--model", "{scratch}", "-o", "song.wav"], "should end in .mid"),
         (["generate", "--model", "{scratch}", "--binarise", "dice"], "choose threshold or bernoulli"),

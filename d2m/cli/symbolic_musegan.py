@@ -26,19 +26,35 @@ def generate(
     seed: Seed = 0,
     binarise: Binarise = "threshold",
     unrelated: Annotated[bool, typer.Option("--unrelated", help="Phrases that do not belong to one piece.")] = False,
+    to: Annotated[
+        int | None,
+        typer.Option(
+            "--interpolate",
+            metavar="SEED",
+            min=0,
+            help="Go from the phrase of --seed to that of this seed, --phrases long.",
+        ),
+    ] = None,
     output: Out = "musegan.mid",
     wav: Wav = False,
     png: Png = False,
     as_json: AsJson = False,
 ) -> None:
     """Make phrases of five tracks from random vectors."""
-    from d2m.symbolic.musegan.accompaniment import generate_roll
+    from d2m.symbolic.musegan.accompaniment import generate_roll, way_roll
     from d2m.symbolic.musegan.files import load
 
     out = _midi_path(output)
+    if to is not None and unrelated:
+        raise D2MError("--interpolate and --unrelated exclude each other; leave one out")
     muse = load(model)
-    roll = generate_roll(muse, phrases, seed, binarise, tempo, related=not unrelated)
-    _write(roll, out, wav, png, as_json, {"model": muse.name, "phrases": phrases, "seed": seed})
+    about = {"model": muse.name, "phrases": phrases, "seed": seed}
+    if to is None:
+        roll = generate_roll(muse, phrases, seed, binarise, tempo, related=not unrelated)
+    else:
+        roll = way_roll(muse, seed, to, phrases, binarise, tempo)
+        about["interpolate"] = to
+    _write(roll, out, wav, png, as_json, about)
 
 
 def accompany(

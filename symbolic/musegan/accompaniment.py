@@ -34,6 +34,13 @@ def generate_roll(
     return from_tensor(made, resolution_of(muse), tempo, name=muse.name)
 
 
+def way_roll(
+    muse: MuseGan, first: int, second: int, phrases: int, binarise: str = "threshold", tempo: float = 110.0
+) -> PianoRoll:
+    """The phrases of two seeds and those between; arguments as of :meth:`~d2m.symbolic.musegan.sampler.MuseGan.way`."""
+    return from_tensor(muse.way(first, second, phrases, binarise), resolution_of(muse), tempo, name=muse.name)
+
+
 def accompany_roll(muse: MuseGan, roll: PianoRoll, seed: int = 0, binarise: str = "threshold") -> PianoRoll:
     """A piece with the given track as it was, and all others made anew.
 

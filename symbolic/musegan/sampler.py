@@ -55,14 +55,17 @@ class MuseGan:
         Raises:
             D2MError: if this model needs a given track, or an argument is out of range.
         """
-        if self.config.conditional:
-            needed = TRACKS[self.config.condition]
-            raise D2MError(f"{self.name or 'this model'} accompanies a {needed} track; use accompany, or another model")
+        self._from_scratch()
         if phrases < 1:
             raise D2MError("at least one phrase is generated")
         rng = np.random.default_rng(seed)
         latents = draw(self.config, rng, phrases)
         return self.realise(_related(latents) if related else latents, rng, binarise)
+
+    def _from_scratch(self) -> None:
+        if self.config.conditional:
+            needed = TRACKS[self.config.condition]
+            raise D2MError(f"{self.name or 'this model'} accompanies a {needed} track; use accompany, or another model")
 
     def realise(
         self, latents: Latents, rng: np.random.Generator | None = None, binarise: str = "threshold"
@@ -118,10 +121,19 @@ class MuseGan:
             parts.append(made)
         return np.concatenate(parts)
 
-    def way(self, first: int, second: int, count: int) -> np.ndarray:
-        """Phrases on the way between those of two seeds: bool (count, bars, steps, pitches, tracks)."""
+    def way(self, first: int, second: int, count: int, binarise: str = "threshold") -> np.ndarray:
+        """Phrases on the way between those of two seeds: bool (count, bars, steps, pitches, tracks).
+
+        Raises:
+            D2MError: if this model needs a given track, or there are fewer than 2 phrases.
+        """
+        self._from_scratch()
+        if count < 2:
+            raise D2MError("a way between two seeds takes 2 phrases or more")
         a, b = (draw(self.config, np.random.default_rng(seed), 1) for seed in (first, second))
-        return np.concatenate([self.realise(between(a, b, weight)) for weight in np.linspace(0, 1, count).tolist()])
+        rng = np.random.default_rng([first, second])
+        weights = np.linspace(0, 1, count).tolist()
+        return np.concatenate([self.realise(between(a, b, weight), rng, binarise) for weight in weights])
 
     def square(self, first: int, second: int, count: int) -> np.ndarray:
         """:func:`~d2m.symbolic.musegan.latents.grid` between two seeds: bool (count, count, bars, ...)."""
