@@ -71,7 +71,7 @@ def evaluate_alignment(
 
     Returns:
         Plain JSON values, see the module's head; times are seconds from the first picture. None where a score cannot be
-        worked out (no motion beats).
+        worked out (no motion beats, or no such events in the music), with a note.
 
     Raises:
         D2MError: if a file cannot be read, the video has no sound and none is given, or a tolerance is not above 0.
@@ -139,18 +139,23 @@ def judge_music(
         notes.append(
             f"{music.duration:.2f} s of sound under {dance.duration:.2f} s of picture: the sound's time counts"
         )
+    heard = {"onset": inside(music.onsets, duration), "beat": inside(music.beats, duration)}
+    notes += [f"no {event} in the music: its scores are undefined" for event, times in heard.items() if not len(times)]
     judged = {name: _judge(beats, music, duration, sigma, window, shifts) for name, beats in dance.judges.items()}
     headline = HEADLINE if HEADLINE in judged else next(iter(judged))
+    motion = inside(dance.judges[headline], duration)
+    if not len(motion):
+        notes.append("no motion beat in the picture: nothing can be scored")
     return {
         "duration": duration,
         "sigma": sigma,
         "window": window,
         "shifts": shifts,
         "judge": headline,
-        "motion_beats": inside(dance.judges[headline], duration).tolist(),
+        "motion_beats": motion.tolist(),
         "tempo": music.tempo,
-        "music_onsets": inside(music.onsets, duration).tolist(),
-        "music_beats": inside(music.beats, duration).tolist(),
+        "music_onsets": heard["onset"].tolist(),
+        "music_beats": heard["beat"].tolist(),
         "onsets": judged[headline]["onsets"],
         "beats": judged[headline]["beats"],
         "judges": judged,
@@ -213,12 +218,14 @@ def _aist(motion: np.ndarray, music: Heard, duration: float, shifts: int) -> dic
 
 
 def _scored(score, motion: np.ndarray, music: np.ndarray, duration: float, shifts: int) -> dict[str, Any]:
-    if not len(motion):
+    # Without events there is nothing that could be in time or out of it: no score, which a 0 would be.
+    if not len(motion) or not len(music):
         return {"value": None, "chance": None, "excess": None, "interval": [None, None], "p": None}
     found = asdict(against_shifts(score, motion, music, duration, shifts))
-    found["interval"] = list(found["interval"])
     return {key: _plain(value) for key, value in found.items()}
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -30,12 +30,12 @@ from .fidelity import (
     signal_to_noise,
     stft_distance,
 )
-from .recordings import SAMPLE_RATE, find, measure, read
+from .recordings import SAMPLE_RATE, find, measure, read, silent
 from .sound import levels, spectral_flatness
 
-#: A recording is called silent for a time, quiet, clipped or noise-like from these figures on: seconds, LUFS, share of
-#: the samples, spectral flatness (real music: 0.01 to 0.1, white noise: 0.56).
-LONG_SILENCE, QUIET, CLIPPED, NOISE_LIKE = 1.0, -40.0, 1e-4, 0.35
+#: A recording is called silent for a time, quiet, clipped, noise-like, off centre from these figures on: seconds, LUFS,
+#: share of the samples, spectral flatness (real music: 0.01 to 0.1, white noise: 0.56), mean of the samples.
+LONG_SILENCE, QUIET, CLIPPED, NOISE_LIKE, OFF_CENTRE = 1.0, -40.0, 1e-4, 0.35, 0.05
 _PAIRED = ("log_mel_l1", "stft_convergence", "stft_log_magnitude", "onset_correlation", "snr_db", "si_sdr_db")
 
 
@@ -110,11 +110,14 @@ def describe_file(path: str, embedding: str, window: float | None) -> dict[str, 
     recording = read(path)
     chosen = load(embedding, window)
     checks = check(recording.waveform, recording.sample_rate)
-    vectors = None
-    try:
-        vectors = embed_checked(chosen, recording.mono(chosen.sample_rate))
-    except D2MError as error:
-        checks["problems"].append(f"left out of the sets' distances: {error}")
+    vectors, why = None, "silence"
+    if not recording.silent:
+        try:
+            vectors = embed_checked(chosen, recording.mono(chosen.sample_rate))
+        except D2MError as error:
+            why = str(error)
+    if vectors is None:
+        checks["problems"].append(f"left out of the sets' distances: {why}")
     return {"vectors": vectors, "checks": checks}
 
 
@@ -123,12 +126,14 @@ def check(waveform: np.ndarray, sample_rate: int) -> dict[str, Any]:
     found = levels(waveform, sample_rate)
     flatness = spectral_flatness(waveform)
     problems = []
-    if found.peak_dbfs < -60:
+    if silent(waveform):
         problems.append("silence")
     elif found.silent_seconds >= LONG_SILENCE:
         problems.append(f"{found.silent_seconds:.1f} s of silence")
     if -math.inf < found.loudness_lufs < QUIET and "silence" not in problems:
         problems.append(f"very quiet ({found.loudness_lufs:.0f} LUFS)")
+    if abs(found.offset) > OFF_CENTRE:
+        problems.append(f"off centre (mean {found.offset:+.2f})")
     if found.clipped > CLIPPED * waveform.size:
         problems.append(f"clipped ({found.clipped} samples)")
     if flatness > NOISE_LIKE:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from .beats import SCRIPTS, whole_seconds
-from .recordings import SAMPLE_RATE, SILENCE
+from .recordings import SAMPLE_RATE, silent
 
 #: Samples of a window and from one to the next: librosa's.
 WINDOW, HOP = 2048, 512
@@ -53,7 +53,7 @@ class Heard:
 def hear(waveform: np.ndarray) -> Heard:
     """Onsets, beats and tempo of a recording.
 
-    A recording that never reaches -60 dBFS has none but for the published scripts, which know no silence.
+    A silent recording has none but for the published scripts, which know no silence.
 
     Args:
         waveform: float32 (samples,), 22050 Hz, finite.
@@ -68,7 +68,7 @@ def hear(waveform: np.ndarray) -> Heard:
         for script, peaks in SCRIPTS.items()
     }
     onsets = beats = np.zeros(0)
-    if np.abs(waveform).max() >= SILENCE:
+    if not silent(waveform):
         onsets = librosa.onset.onset_detect(onset_envelope=rises, units="time", **settings)
         pulse = _rises(spectrum, np.median)
         if pulse.any():

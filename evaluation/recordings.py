@@ -52,8 +52,8 @@ class Recording:
 
     @property
     def silent(self) -> bool:
-        """Whether no sample reaches -60 dBFS."""
-        return max(float(self.waveform.max()), -float(self.waveform.min())) < SILENCE
+        """Whether no channel moves further than -60 dBFS from its mean: a constant is no sound."""
+        return silent(self.waveform)
 
     def mono(self, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
         """float32 (samples,): the channels' mean, resampled the way librosa's loader does (soxr, high quality)."""
@@ -85,6 +85,11 @@ class Pairs:
     pairs: tuple[tuple[str, Path, Path], ...]
     unpaired_reference: tuple[Path, ...] = field(default=())
     unpaired_generated: tuple[Path, ...] = field(default=())
+
+
+def silent(waveform: np.ndarray) -> bool:
+    """Whether samples (..., samples) stay within -60 dBFS of half-way between each channel's extremes."""
+    return float((waveform.max(axis=-1) - waveform.min(axis=-1)).max()) < 2 * SILENCE
 
 
 def read(path: str | os.PathLike[str]) -> Recording:

@@ -297,7 +297,7 @@ def test_faults_are_named_and_do_not_stop_the_rest(sets, tmp_path, capsys):
     assert report["pairs"][4]["log_mel_l1"] is None
     assert "1.50 s" in report["pairs"][4]["notes"][0]
     assert report["unpaired"]["generated"] == ["5.wav", "6.wav"]
-    assert any("1 of the generated recordings" in note for note in report["notes"])
+    assert any("2 of the generated recordings" in note for note in report["notes"])
     assert "6.wav" in said.err
 
 

@@ -59,7 +59,7 @@ def beats(
             of = counted.get(key, len(report["pairs"]))
             note = "" if of == len(report["pairs"]) else f"  (of {of} pairs; undefined for the others)"
             typer.echo(f"  {key:<13} {_number(value)}{note}")
-    _end(report)
+    _end(report, len(report["pairs"]))
 
 
 @app.command()
@@ -109,7 +109,7 @@ def alignment(
         if len(reports) > 1:
             typer.echo(f"mean of {len(reports)} videos (interval: bootstrap over videos)")
             _tell_scores(report["mean"])
-    _end(report)
+    _end(report, len(reports))
 
 
 @app.command()
@@ -146,7 +146,7 @@ def fidelity(
         for row in rows:
             for problem in row["problems"]:
                 complain(f"warning: {side} {row['name']}: {problem}")
-    _end(report)
+    _end(report, min(map(len, report["checks"].values())))
 
 
 @app.command()
@@ -171,7 +171,7 @@ def genre(
     _finish(report, as_json, output)
     if not as_json:
         _tell_genre(report)
-    _end(report)
+    _end(report, len(report["recordings"]))
 
 
 def _tell_genre(report: dict[str, Any]) -> None:
@@ -261,8 +261,13 @@ def _finish(report: dict[str, Any], as_json: bool, output: str | None) -> None:
         typer.echo(text)
 
 
-def _end(report: dict[str, Any]) -> None:
-    """Name what was left out; the exit status is 1 where a file could not be measured."""
+def _end(report: dict[str, Any], measured: int) -> None:
+    """Name what was left out; the exit status is 1 where a file could not be measured.
+
+    Args:
+        report: with ``failed``, ``unpaired`` and ``pairs`` where there are any.
+        measured: how many could be.
+    """
     for side, names in report.get("unpaired", {}).items():
         if names:
             more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
@@ -270,9 +275,14 @@ def _end(report: dict[str, Any]) -> None:
     for row in report.get("pairs", []):
         for note in row["notes"]:
             complain(f"warning: {row['name']}: {note}")
-    for failure in report.get("failed", []):
-        complain(f"error: {failure['name']}: {failure['error']}")
-    if report.get("failed"):
+    failed = report.get("failed", [])
+    for failure in failed:
+        # Most complaints begin with the file already.
+        named = failure["error"].startswith(failure["name"])
+        complain(f"error: {failure['error']}" if named else f"error: {failure['name']}: {failure['error']}")
+    if failed and not measured:
+        complain("error: nothing is left to measure, see above")
+    if failed:
         raise typer.Exit(1)
 
 

@@ -28,7 +28,7 @@ from d2m.evaluation.fidelity import (
 )
 from d2m.evaluation.fidelity_report import check
 from d2m.evaluation.heard import Heard, hear
-from d2m.evaluation.recordings import SAMPLE_RATE, SILENCE, Recording
+from d2m.evaluation.recordings import SAMPLE_RATE, Recording, silent
 
 from .players import Played
 from .stage import Stage
@@ -112,7 +112,7 @@ def _segment(
     mono = Recording(Path(stage.scene.name), piece, rate).mono()
     heard = hear(mono)
     checks = check(piece, rate)
-    silent = float(np.abs(piece).max()) < SILENCE
+    quiet = silent(piece)
     true = None
     if stage.true_beats is not None:
         inside = stage.true_beats[(stage.true_beats >= start) & (stage.true_beats < start + seconds)] - start
@@ -126,20 +126,19 @@ def _segment(
         "beats": score_pair(original.segments[index], heard),
         "true_beat_f": true,
         "checks": checks,
-        "genre": None if silent or genre_weights is None else _genre(piece, rate, genre_weights),
-        "vectors": None if silent else _vectors(mono, seconds),
+        "genre": None if quiet or genre_weights is None else _genre(piece, rate, genre_weights),
+        "vectors": None if quiet else _vectors(mono, seconds),
         "pairs": pairs,
     }
 
 
 def _alignment(stage: Stage, heard: Heard) -> dict[str, Any] | None:
-    """Fit to the dancer; a score of music without onsets, or beats, is undefined, and no 0."""
+    """Fit to the dancer."""
     report = judge_music(stage.watched, heard)
     found: dict[str, Any] = {"judge": report["judge"], "motion_beats": len(report["motion_beats"])}
-    for events, times in (("onsets", report["music_onsets"]), ("beats", report["music_beats"])):
-        scores = {name: row for name, row in report[events].items() if isinstance(row, dict)}
-        found[events] = scores if times else dict.fromkeys(scores)
-        found[f"aist_{events}"] = report["aist"][events] if report["aist"] is not None and times else None
+    for events in ("onsets", "beats"):
+        found[events] = {name: row for name, row in report[events].items() if isinstance(row, dict)}
+        found[f"aist_{events}"] = None if report["aist"] is None else report["aist"][events]
     return found
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from d2m.errors import D2MError
 from d2m.evaluation.alignment import JUDGES, aist_beats, kinematic_beats
 from d2m.evaluation.alignment_report import Watched
-from d2m.evaluation.recordings import SAMPLE_RATE, SILENCE, read
+from d2m.evaluation.recordings import SAMPLE_RATE, read, silent
 from d2m.types import BeatGrid, Dance, Motion, SmplMotion, Visual
 
 from .scenes import Scene, picture_name
@@ -88,7 +88,7 @@ def read_stage(scene: Scene, genre: str = "given", visual: Path | None = None) -
     if duration < 1.0:
         raise D2MError(f"{scene.name}: {duration:.2f} s of dance and music are too short")
     music = music[: round(duration * SAMPLE_RATE)]
-    if np.abs(music).max() < SILENCE:
+    if silent(music):
         raise D2MError(f"{scene.name}: the original music is silence")
     told = scene.genre if genre == "given" else None
     motion = _cut(seen.motion, duration)
