@@ -24,7 +24,7 @@ from d2m.training.emotion import EmotionTask, EmotionTraining, joined
 from d2m.training.export import export, read_checkpoint
 from d2m.training.loop import LoopConfig, train
 
-SMALL = MusicVaeConfig(6, 8, 1, True, 8, 12, 1, False, True)
+SMALL = MusicVaeConfig(6, 8, 1, True, 8, 12, 1)
 TABLE = load_emotions()
 
 
@@ -51,7 +51,7 @@ class PlainDecoder(nn.Module):
 class PlainVae(nn.Module):
     """A MusicVAE whose answers are known: what it decodes to, it encodes to."""
 
-    config = MusicVaeConfig(6, 1, 1, True, 1, 1, 1, False, True)
+    config = MusicVaeConfig(6, 1, 1, True, 1, 1, 1)
 
     def __init__(self):
         super().__init__()

@@ -29,8 +29,8 @@ from d2m.training.export import read_checkpoint
 from d2m.training.loop import LoopConfig, train
 from d2m.training.musicvae import MusicVaeTask, MusicVaeTraining, beta, measure, rate, sampled_share
 
-LINKED = MusicVaeConfig(12, 16, 2, False, 16, 16, 2, True, False)
-SMALL = MusicVaeConfig(32, 48, 1, True, 48, 64, 1, False, True)
+LINKED = MusicVaeConfig(12, 16, 2, False, 16, 16, 2)
+SMALL = MusicVaeConfig(32, 48, 1, True, 48, 64, 1)
 
 
 def tune(seed: int) -> np.ndarray:
@@ -92,7 +92,7 @@ def test_writing_step_by_step_is_what_training_sees(config):
     model = network(config)
     melodies = torch.from_numpy(MELODIES[:2]).long()
     truth = one_hot(melodies)
-    rows = iter(truth.unbind(1) if config.linked else truth.reshape(-1, STEPS_PER_BAR, CLASSES).unbind(1))
+    rows = iter(truth.reshape(-1, STEPS_PER_BAR, CLASSES).unbind(1) if config.side_by_side else truth.unbind(1))
     z = torch.randn(2, config.latent)
     logits, chosen = model.decoder.write(z, lambda _: next(rows))
     torch.testing.assert_close(logits, model.decoder(z, melodies))
@@ -235,7 +235,9 @@ def test_bad_input_is_one_clear_line(tmp_path):
         emotion.load("nothing")
 
 
-@pytest.mark.parametrize("forged", [{"encoder": 10**6}, {"encoder_layers": 10**5}, {"latent": 4}, {"linked": "x"}])
+@pytest.mark.parametrize(
+    "forged", [{"encoder": 10**6}, {"encoder_layers": 10**5}, {"latent": 4}, {"side_by_side": "x"}]
+)
 def test_a_forged_configuration_is_refused(tmp_path, forged):
     model = network(SMALL)
     weights.save_state(tmp_path / "a.safetensors", model.state_dict(), "musicvae", model.settings() | forged)

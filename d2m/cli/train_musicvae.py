@@ -22,14 +22,22 @@ def musicvae(
         Optional[float],  # noqa: UP045
         typer.Option(help="Learning rate at its highest; 2e-3, full 1e-3."),
     ] = None,
+    decay: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(min=0.0, max=1.0, help="Factor of the learning rate a step; 0.9999."),
+    ] = None,
     free_bits: Annotated[
         Optional[float],  # noqa: UP045
         typer.Option(min=0.0, help="Bits of KL divergence of a melody that cost nothing; 48, full 256."),
     ] = None,
     max_beta: Annotated[float, typer.Option(min=0.0, help="Greatest weight of the KL divergence.")] = 0.2,
+    unheard: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(min=0.0, max=1.0, help="Share of steps not told the one before; 0.3, full 0."),
+    ] = None,
     sampling: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(min=0.0, help="Scheduled sampling, k of the inverse sigmoid, 0 for none; 1000, full 0."),
+        typer.Option(min=0.0, help="Scheduled sampling, k of the inverse sigmoid; 0 for none."),
     ] = None,
     shift: Annotated[
         Optional[int],  # noqa: UP045
@@ -46,6 +54,7 @@ def musicvae(
     if size not in SIZES:
         raise typer.BadParameter(f"no size '{size}'; choose {' or '.join(SIZES)}", param_hint="--size")
     given = {"batch": batch, "learning_rate": rate, "free_bits": free_bits, "sampling": sampling, "shift": shift}
+    given |= {"unheard": unheard, "decay": decay}
     chosen = (MAGENTA if size == "full" else {}) | {name: value for name, value in given.items() if value is not None}
     settings = MusicVaeTraining(data, max_beta=max_beta, **chosen)
     torch.manual_seed(options.seed)

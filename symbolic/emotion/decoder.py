@@ -28,16 +28,13 @@ class HierarchicalDecoder(nn.Module):
         conductor: units of the conductor.
         writer: units of the writer.
         layers: of both.
-        linked: the first step of a bar is told the last of the bar before, as Magenta's is; else it is told nothing,
-            and all bars can be written at the same time.
-        reminded: the conductor is told the latent vector in every bar; else only in its first state, as Magenta's is.
     """
 
-    def __init__(self, latent: int, conductor: int, writer: int, layers: int, linked: bool, reminded: bool):
+    def __init__(self, latent: int, conductor: int, writer: int, layers: int):
         super().__init__()
-        self.layers, self.linked, self.reminded = layers, linked, reminded
+        self.layers = layers
         self.conductor_start = nn.Linear(latent, 2 * layers * conductor)
-        self.conductor = initialise(nn.LSTM(latent if reminded else 1, conductor, layers, batch_first=True))
+        self.conductor = initialise(nn.LSTM(1, conductor, layers, batch_first=True))
         self.writer_start = nn.Linear(conductor, 2 * layers * writer)
         self.writer = initialise(nn.LSTM(CLASSES + conductor, writer, layers, batch_first=True))
         self.output = nn.Linear(writer, CLASSES)
@@ -48,59 +45,49 @@ class HierarchicalDecoder(nn.Module):
 
     def plan(self, z: Tensor) -> Tensor:
         """Latent vectors (B, latent) -> what the conductor says of each bar, (B, 16, conductor)."""
-        told = z[:, None].expand(-1, BARS, -1) if self.reminded else z.new_zeros(len(z), BARS, 1)
-        said, _ = self.conductor(told, self._start(self.conductor_start, z))
+        said, _ = self.conductor(z.new_zeros(len(z), BARS, 1), self._start(self.conductor_start, z))
         return said
 
-    def forward(self, z: Tensor, melodies: Tensor) -> Tensor:
+    def forward(self, z: Tensor, melodies: Tensor, unheard: Tensor | None = None) -> Tensor:
         """Logits of every step where the steps before it are known (teacher forcing).
 
         Args:
             z: (B, latent).
             melodies: classes int (B, 256).
+            unheard: steps that are not told what was before them, bool (B, 256); none if not given.
 
         Returns:
             (B, 256, 90).
         """
         said = self.plan(z).flatten(0, 1)
-        told = one_hot(self.before(melodies)).reshape(len(said), STEPS_PER_BAR, CLASSES)
+        before = functional.pad(melodies[:, :-1].long(), (1, 0), value=-1)
+        before = before if unheard is None else before.masked_fill(unheard, -1)
+        told = one_hot(before).reshape(len(said), STEPS_PER_BAR, CLASSES)
         about = said[:, None].expand(-1, STEPS_PER_BAR, -1)
         written, _ = self.writer(torch.cat([told, about], dim=2), self._start(self.writer_start, said))
         return self.output(written).reshape(len(z), -1, CLASSES)
-
-    def before(self, melodies: Tensor) -> Tensor:
-        """The class that each step is told of the one before it, -1 for nothing: int (B, 256)."""
-        previous = functional.pad(melodies[:, :-1].long(), (1, 0), value=-1)
-        if not self.linked:
-            previous[:, ::STEPS_PER_BAR] = -1
-        return previous
 
     def write(self, z: Tensor, choose: Choose) -> tuple[Tensor, Tensor]:
         """Write melodies step by step, each step told what was chosen before.
 
         Args:
             z: (B, latent).
-            choose: called once a step with the logits of all rows: 16 times with (B * 16, 90) where bars are written at
-                the same time (row ``i`` is bar ``i % 16``), 256 times with (B, 90) where they are linked.
+            choose: called 256 times with the logits of a step, (B, 90).
 
         Returns:
             logits and choices, (B, 256, 90) each. Gradients flow if ``choose`` lets them.
         """
         said = self.plan(z)
-        if not self.linked:
-            logits, chosen = self._bar(said.flatten(0, 1), None, choose)
-            return logits.reshape(len(z), -1, CLASSES), chosen.reshape(len(z), -1, CLASSES)
-        bars, told = [], None
+        bars, told = [], said.new_zeros(len(z), CLASSES)
         for bar in range(BARS):
             bars.append(self._bar(said[:, bar], told, choose))
             told = bars[-1][1][:, -1]
         logits, chosen = zip(*bars, strict=True)
         return torch.cat(logits, dim=1), torch.cat(chosen, dim=1)
 
-    def _bar(self, said: Tensor, told: Tensor | None, choose: Choose) -> tuple[Tensor, Tensor]:
+    def _bar(self, said: Tensor, told: Tensor, choose: Choose) -> tuple[Tensor, Tensor]:
         """One bar of every row: logits and choices (rows, 16, 90)."""
         state = self._start(self.writer_start, said)
-        told = said.new_zeros(len(said), CLASSES) if told is None else told
         logits, chosen = [], []
         for _ in range(STEPS_PER_BAR):
             written, state = self.writer(torch.cat([told.to(said.dtype), said], dim=1)[:, None], state)

@@ -1,4 +1,4 @@
-"""From a melody to what it says of its latent vector: bidirectional LSTMs over the steps, or over bars of steps."""
+"""From a melody to what it says of its latent vector: a bidirectional LSTM over the steps."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from d2m.symbolic.emotion.melody import CLASSES, STEPS_PER_BAR
+from d2m.symbolic.emotion.melody import CLASSES
 
 
 def initialise(lstm: nn.LSTM) -> nn.LSTM:
@@ -45,24 +45,4 @@ class FlatEncoder(nn.Module):
     def forward(self, melodies: Tensor) -> Tensor:
         """Classes int (B, steps) -> the last states of both directions, float (B, 2 * units)."""
         _, (states, _) = self.lstm(one_hot(melodies))
-        return torch.cat([states[-2], states[-1]], dim=1)
-
-
-class BarEncoder(nn.Module):
-    """Reads each bar alone, then the sequence of bars (Magenta's ``hier-mel_16bar``).
-
-    The bars of a batch run side by side, so that only 16 + 16 steps follow each other.
-    """
-
-    def __init__(self, units: int, layers: int):
-        super().__init__()
-        self.steps = initialise(nn.LSTM(CLASSES, units, layers, batch_first=True, bidirectional=True))
-        self.bars = initialise(nn.LSTM(2 * units, units, layers, batch_first=True, bidirectional=True))
-        self.size = 2 * units
-
-    def forward(self, melodies: Tensor) -> Tensor:
-        """Classes int (B, bars * 16) -> the last states of both directions, float (B, 2 * units)."""
-        _, (states, _) = self.steps(one_hot(melodies.reshape(-1, STEPS_PER_BAR)))
-        each = torch.cat([states[-2], states[-1]], dim=1).reshape(len(melodies), -1, self.size)
-        _, (states, _) = self.bars(each)
         return torch.cat([states[-2], states[-1]], dim=1)

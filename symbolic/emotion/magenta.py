@@ -153,7 +153,7 @@ def convert(read: Callable[[str], np.ndarray], config: MusicVaeConfig) -> dict[s
 
     Args:
         read: gives a variable by name, float32, in the shape of :func:`variables`.
-        config: sizes; ``bars_first`` and ``reminded`` are off, ``linked`` on, as in ``hierdec-mel_16bar``.
+        config: sizes; ``side_by_side`` is off, as in ``hierdec-mel_16bar``.
     """
     state: dict[str, Tensor] = {}
     for ours, theirs in _DENSE.items():

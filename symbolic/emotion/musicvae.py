@@ -14,8 +14,9 @@ from torch.nn import functional
 
 from d2m.errors import D2MError
 from d2m.symbolic.emotion.decoder import Choose, HierarchicalDecoder
-from d2m.symbolic.emotion.encoder import BarEncoder, FlatEncoder
+from d2m.symbolic.emotion.encoder import FlatEncoder
 from d2m.symbolic.emotion.melody import CLASSES, STEPS, canonical
+from d2m.symbolic.emotion.side_by_side import BarReader, BarWriter
 
 #: Melodies that go through the networks at a time.
 _ROWS = 128
@@ -29,30 +30,28 @@ class MusicVaeConfig:
     Attributes:
         latent: values of a latent vector (``z_size``).
         encoder, encoder_layers: units of each direction and layers (``enc_rnn_size``).
-        bars_first: the encoder reads bars alone first (``hier-mel_16bar``) instead of 256 steps in a row.
+        side_by_side: bars are read and written at the same time (:mod:`~d2m.symbolic.emotion.side_by_side`), by one
+            layer each, instead of one after the other.
         conductor, decoder, decoder_layers: units and layers of the decoder's two levels (``dec_rnn_size``).
-        linked: the first step of a bar is told the last of the bar before.
-        reminded: the conductor is told the latent vector in every bar, not in its first state alone.
     """
 
     latent: int = 512
     encoder: int = 2048
     encoder_layers: int = 2
-    bars_first: bool = False
+    side_by_side: bool = False
     conductor: int = 1024
     decoder: int = 1024
     decoder_layers: int = 2
-    linked: bool = True
-    reminded: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.encoder_layers <= _MOST_LAYERS or not 1 <= self.decoder_layers <= _MOST_LAYERS:
             raise ValueError(f"between 1 and {_MOST_LAYERS} layers")
+        if self.side_by_side and (self.encoder_layers, self.decoder_layers) != (1, 1):
+            raise ValueError("one layer each where bars lie side by side")
 
 
 FULL = MusicVaeConfig()
-#: Bars are read and written side by side, so that 16 steps follow each other where the full size has 256.
-COMPACT = MusicVaeConfig(256, 256, 1, True, 256, 256, 2, False, True)
+COMPACT = MusicVaeConfig(256, 256, 1, True, 256, 128, 1)
 SIZES: dict[str, MusicVaeConfig] = {"compact": COMPACT, "full": FULL}
 
 
@@ -62,8 +61,12 @@ class HierarchicalMusicVae(nn.Module):
     def __init__(self, config: MusicVaeConfig = FULL):
         super().__init__()
         self.config = config
-        encoder = BarEncoder if config.bars_first else FlatEncoder
-        self.encoder = encoder(config.encoder, config.encoder_layers)
+        if config.side_by_side:
+            self.encoder = BarReader(config.encoder)
+            self.decoder = BarWriter(config.latent, config.conductor, config.decoder)
+        else:
+            self.encoder = FlatEncoder(config.encoder, config.encoder_layers)
+            self.decoder = HierarchicalDecoder(config.latent, config.conductor, config.decoder, config.decoder_layers)
         self.mu = nn.Linear(self.encoder.size, config.latent)
         self.sigma = nn.Linear(self.encoder.size, config.latent)
         # Magenta starts both near 0, a vector of noise; here the vector tells melodies apart before it is blurred.
@@ -71,9 +74,6 @@ class HierarchicalMusicVae(nn.Module):
         nn.init.normal_(self.sigma.weight, std=0.001)
         nn.init.zeros_(self.mu.bias)
         nn.init.constant_(self.sigma.bias, -2.0)
-        self.decoder = HierarchicalDecoder(
-            config.latent, config.conductor, config.decoder, config.decoder_layers, config.linked, config.reminded
-        )
 
     @torch.no_grad()
     def expect(self, counts: np.ndarray) -> None:
