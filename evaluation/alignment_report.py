@@ -45,6 +45,7 @@ from .heard import Heard, hear
 from .recordings import read
 
 if TYPE_CHECKING:
+    from d2m.features import Analysis
     from d2m.media import Video
 
 #: The judge of the headline, and the one where nobody is seen.
@@ -108,8 +109,13 @@ class Watched:
     notes: tuple[str, ...] = ()
 
 
-def watch(video: Video, progress: Callable[[float], None] | None = None) -> Watched:
+def watch(video: Video, progress: Callable[[float], None] | None = None, analysis: Analysis | None = None) -> Watched:
     """Find the motion beats of a video; once is enough for any number of pieces of music.
+
+    Args:
+        video: a dance video.
+        progress: called with the part done, 0..1.
+        analysis: of the video, where it is there already.
 
     Raises:
         D2MError: if the video cannot be decoded.
@@ -117,7 +123,7 @@ def watch(video: Video, progress: Callable[[float], None] | None = None) -> Watc
     from d2m.features import analyse
     from d2m.features.flow import dancer_speed, picture_speeds
 
-    analysis = analyse(video, progress=progress)
+    analysis = analysis or analyse(video, progress=progress)
     motion, world = analysis.dance.motion, analysis.world
     if motion is None:
         rate = float(min(30.0, max(video.fps, 5.0)))

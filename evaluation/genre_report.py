@@ -2,7 +2,8 @@
 
 A recording's dance genre is, in this order: what the caller says; the AIST code in its name (``gBR_...``,
 ``000-gBR``); the genre of AIST music (``mBR0``); the genre in the ``.d2m.json`` that ``d2m generate`` wrote beside it.
-Where none is known the recording is judged, but counts for no accuracy.
+Where none is known the recording is judged, but counts for no accuracy. Training examples, such as the songs held out
+from a network's training, hold their genre themselves.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from d2m.datasets.examples import read_example, read_song
 from d2m.errors import D2MError
 from d2m.evaluation import genre
-from d2m.evaluation.recordings import find, measure, read
+from d2m.evaluation.recordings import SAMPLE_RATE, SOUND, VIDEO, find, measure, read
 from d2m.types import GENRES, genre_code
 
 _CODES = "|".join(code[1:] for code in GENRES)
@@ -39,7 +43,7 @@ def evaluate_genre(
     """Judge a file or a folder of recordings.
 
     Args:
-        place: sound or video files.
+        place: sound or video files, or training examples (npz, :mod:`d2m.datasets.examples`).
         asked: the genre of all of them, as a name or code; None to tell it as the module's docstring says.
         weights: of the genre network.
         processes: how many work at a time.
@@ -48,8 +52,8 @@ def evaluate_genre(
     Returns:
         Plain JSON values: ``weights``; ``recordings``, each with ``name``, ``genre`` (of the dance, or null),
         ``heard``, ``probability``, ``nearest`` (genre of the nearest song of the training set); ``classification`` and
-        ``retrieval`` (shares, null where no genre is known), ``counted``; ``confusion`` (``genres`` and ``counts``, a
-        row for each genre of dances); ``failed``.
+        ``retrieval`` (shares, null where no genre is known), ``counted``; ``confusion`` (``genres``, and counts with a
+        row for each genre of dances: ``counts`` by the classifier, ``nearest`` by retrieval); ``failed``.
 
     Raises:
         D2MError: if there are no recordings, no such genre, or the weights cannot be used.
@@ -59,27 +63,31 @@ def evaluate_genre(
     except ValueError as error:
         raise D2MError(str(error)) from None
     _judge(weights)
-    files = find(place)
+    files = _files(Path(place))
     jobs = [(name, (str(path), weights)) for name, path in files.items()]
     good, bad = measure(_hear, jobs, processes, progress and (lambda done: progress(done, len(jobs))))
     codes = list(GENRES)
     rows, truth, heard, nearest = [], [], [], []
-    for name, (first, share, second) in good:
-        true = wanted or genre_of(files[name])
+    for name, (first, share, second, told) in good:
+        true = wanted or told
         row = {"name": name, "genre": _title(true), "heard": GENRES[codes[first]], "probability": round(share, 4)}
         rows.append(row | {"nearest": GENRES[codes[second]]})
         if true is not None:
             truth.append(codes.index(true))
             heard.append(first)
             nearest.append(second)
-    table = genre.confusion(truth, heard)
+    table, near = genre.confusion(truth, heard), genre.confusion(truth, nearest)
     return {
         "weights": _judge(weights).name,
         "recordings": rows,
         "classification": table.accuracy if truth else None,
-        "retrieval": genre.confusion(truth, nearest).accuracy if truth else None,
+        "retrieval": near.accuracy if truth else None,
         "counted": len(truth),
-        "confusion": {"genres": list(GENRES.values()), "counts": table.counts.tolist()},
+        "confusion": {
+            "genres": list(GENRES.values()),
+            "counts": table.counts.tolist(),
+            "nearest": near.counts.tolist(),
+        },
         "failed": [{"name": failure.name, "error": failure.error} for failure in bad],
     }
 
@@ -107,8 +115,23 @@ def _judge(weights: str) -> genre.GenreJudge:
     return genre.load(weights)
 
 
-def _hear(path: str, weights: str) -> tuple[int, float, int]:
-    """Likeliest genre, its probability, and the genre of the nearest song."""
-    recording, judge = read(path), _judge(weights)
-    heard = judge.hear(recording.waveform, recording.sample_rate)
-    return heard.genre, float(heard.probabilities.max()), judge.nearest(heard.embedding)
+def _files(place: Path) -> dict[str, Path]:
+    """Name -> file, of recordings or, where a folder holds only these, of training examples."""
+    examples = sorted(place.glob("*.npz")) if place.is_dir() else []
+    if examples and not any(path.suffix.lower() in SOUND + VIDEO for path in place.iterdir()):
+        return {path.stem: path for path in examples}
+    return find(place)
+
+
+def _hear(path: str, weights: str) -> tuple[int, float, int, str | None]:
+    """Likeliest genre, its probability, the genre of the nearest song, and the dance's as far as the file tells it."""
+    judge, example = _judge(weights), path.endswith(".npz")
+    if example:
+        index = int(read_example(path, genre=(np.int64, 0))["genre"])
+        told = list(GENRES)[index] if 0 <= index < len(GENRES) else None
+        waveform, rate = read_song(path).astype(np.float32) / 32768, SAMPLE_RATE
+    else:
+        recording, told = read(path), genre_of(Path(path))
+        waveform, rate = recording.waveform, recording.sample_rate
+    heard = judge.hear(waveform, rate)
+    return heard.genre, float(heard.probabilities.max()), judge.nearest(heard.embedding), told

@@ -107,3 +107,31 @@ def test_recordings_are_judged_against_the_genre_their_names_tell(trained, tmp_p
     assert np.sum(report["confusion"]["counts"]) == 4
     assert main(["evaluate", "genre", str(tmp_path), "--genre", "polka", "--weights", str(trained[0])]) == 1
     assert "unknown genre 'polka'" in capsys.readouterr().err
+
+
+def test_held_out_songs_give_the_confusion_matrix(trained, tmp_path, capsys):
+    import json
+    import shutil
+
+    from d2m.cli.main import main
+
+    folder = shutil.copytree(trained[0].parent / "held_out", tmp_path / "held_out")
+    (folder / "damaged.npz").write_bytes((folder / "0.npz").read_bytes()[:300])
+    words = ["evaluate", "genre", str(folder), "--weights", str(trained[0])]
+    assert main([*words, "--json"]) == 1
+    said = capsys.readouterr()
+    report = json.loads(said.out)
+    assert "damaged.npz is damaged" in said.err
+    assert len(report["recordings"]) == 9
+    assert report["counted"] == 8
+    names = report["confusion"]["genres"]
+    for table in ("counts", "nearest"):
+        counts = np.array(report["confusion"][table])
+        assert counts[names.index("lock"), names.index("lock")] == 4
+        assert counts[names.index("krump"), names.index("krump")] == 4
+        assert counts.sum() == 8
+    main(words)
+    lines = capsys.readouterr().out.splitlines()
+    table = [line for line in lines if line.startswith("|")]
+    assert [line.split(" | ")[0] for line in table[2:]] == ["| lock", "| krump"]
+    assert {line.count("|") for line in table} == {len(names) + 2}

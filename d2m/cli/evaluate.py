@@ -151,7 +151,9 @@ def fidelity(
 
 @app.command()
 def genre(
-    music: Annotated[str, typer.Argument(metavar="FILE|DIR", help="Sound or video files.")],
+    music: Annotated[
+        str, typer.Argument(metavar="FILE|DIR", help="Sound or video files, or a folder of training examples (npz).")
+    ],
     genre: Annotated[
         str | None, typer.Option(metavar="NAME", help="Of the dances; else the files' names or reports tell it.")
     ] = None,
@@ -162,7 +164,8 @@ def genre(
 ) -> None:
     """Does the music sound like the dance's genre?
 
-    The paper's genre accuracy, by the nearest song of the training set, and that of the classifier.
+    The paper's genre accuracy, by the nearest song of the training set, and that of the classifier with its confusion
+    matrix. The network itself is judged by the songs held out from its training: give their folder.
     """
     from d2m.evaluation.genre_report import evaluate_genre
 
@@ -181,10 +184,21 @@ def _tell_genre(report: dict[str, Any]) -> None:
             f"dance {row['genre'] or 'unknown'}"
         )
     if report["counted"]:
+        _tell_confusion(report["confusion"])
         typer.echo(
             f"accuracy over {report['counted']}: {report['retrieval']:.3f} by retrieval, "
             f"{report['classification']:.3f} by classification (chance about 0.1)"
         )
+
+
+def _tell_confusion(confusion: dict[str, Any]) -> None:
+    """As Markdown: rows are genres of dances that there are, columns what they were heard as."""
+    genres, counts = confusion["genres"], confusion["counts"]
+    typer.echo("\n| dance \\ heard | " + " | ".join(genres) + " |\n" + "|---" * (len(genres) + 1) + "|")
+    for genre, row in zip(genres, counts, strict=True):
+        if any(row):
+            typer.echo(f"| {genre} | " + " | ".join(str(n) if n else "" for n in row) + " |")
+    typer.echo("")
 
 
 def _tell_fidelity(report: dict[str, Any]) -> None:

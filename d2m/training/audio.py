@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from d2m.datasets.examples import read_song
 from d2m.datasets.prepared import SPLITS, Manifest, find_music, read_entry, read_split
 from d2m.errors import D2MError
-from d2m.training.examples import read_song
 from d2m.training.monitor import Sample
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
+from d2m.datasets.examples import read_example
 from d2m.errors import D2MError
 from d2m.generator.conditions import MOTION_SIZE, RHYTHM_SIZE, motion_rows, rhythm_rows
 from d2m.generator.sketch import ROWS, sketch
-from d2m.training.examples import read_example
 from d2m.types import Dance, Score
 from d2m.whole_file import whole_file
 

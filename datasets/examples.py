@@ -41,7 +41,7 @@ def read_example(path: str | Path, **wanted: tuple[type[np.generic], int]) -> di
     except FileNotFoundError as error:
         raise D2MError(f"{path} is missing") from error
     except _DAMAGED as error:
-        raise D2MError(f"{path} is damaged and cannot be trained on; make it again, or take it away") from error
+        raise D2MError(f"{path} is damaged; make it again, or take it away") from error
     if missing:
         raise D2MError(f"{path} is no training example: it has no '{missing[0]}'; take it away")
     for name, (kind, dimensions) in wanted.items():

@@ -11,7 +11,7 @@ from d2m.errors import D2MError
 from d2m.generator.conditions import MOTION_SIZE, RHYTHM_SIZE
 from d2m.generator.sketch import ROWS
 from d2m.training.audio import SongCrops
-from d2m.training.examples import read_example
+from d2m.datasets.examples import read_example
 from d2m.training.genre import labelled_songs
 from d2m.training.pairs import load_pairs
 
@@ -105,7 +105,7 @@ def test_music_without_sound_is_refused(example):
 
 
 def test_an_array_larger_than_any_example_is_not_unpacked(example, monkeypatch):
-    monkeypatch.setattr("d2m.training.examples._LARGEST", 1000)
+    monkeypatch.setattr("d2m.datasets.examples._LARGEST", 1000)
     with pytest.raises(D2MError, match="something else"):
         read_example(example(), waveform=(np.int16, 1))
 
