@@ -9,6 +9,7 @@ import typer
 
 from d2m.cli.console import complain
 from d2m.cli.symbolic_bridge import bridge, mixpoints
+from d2m.cli.symbolic_emotion import emotion
 from d2m.cli.symbolic_melodies import melodies
 from d2m.cli.symbolic_musegan import accompany, generate
 from d2m.cli.symbolic_stream import stream
@@ -261,3 +262,4 @@ app.command()(melodies)
 app.command()(mixpoints)
 app.command()(bridge)
 app.command()(stream)
+app.command()(emotion)

@@ -30,6 +30,7 @@ ARTICULATIONS: tuple[str, ...] = ("legato", "detached", "staccato", "accented")
 #: A melody is in an emotion's region within this many standard deviations of its targets, in pitch and in density.
 REGION = 0.5
 _MOST_BYTES = 1 << 20
+_WHOLE = ("register", "program")
 _NUMBERS: dict[str, tuple[float, float]] = {
     "valence": (-1.0, 1.0),
     "arousal": (-1.0, 1.0),
@@ -39,6 +40,7 @@ _NUMBERS: dict[str, tuple[float, float]] = {
     "density": (0.0, 16.0),
     "register": (-48, 48),
     "tempo": (20.0, 300.0),
+    "program": (0, 127),
 }
 
 
@@ -56,6 +58,7 @@ class Emotion:
         register: semitones by which the melody is moved when it is played.
         tempo: beats a minute.
         articulation: ``legato``, ``detached``, ``staccato`` or ``accented``.
+        program: General MIDI program of the melody.
     """
 
     name: str
@@ -70,6 +73,7 @@ class Emotion:
     register: int
     tempo: float
     articulation: str
+    program: int
 
 
 @dataclass(frozen=True)
@@ -172,9 +176,10 @@ def check_strength(strength: float) -> float:
 def _emotion(path: Path, name: str, row: dict[str, object]) -> Emotion:
     emotion = Emotion(name=normalize("NFC", name).casefold(), **row)  # type: ignore[arg-type]
     for field, (least, most) in _NUMBERS.items():
-        value = getattr(emotion, field)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-            raise D2MError(f"{path}: {field} of {name} is {value!r}, not a number from {least:g} to {most:g}")
+        value, kind = getattr(emotion, field), int if field in _WHOLE else int | float
+        if isinstance(value, bool) or not isinstance(value, kind) or not least <= value <= most:
+            number = "whole number" if field in _WHOLE else "number"
+            raise D2MError(f"{path}: {field} of {name} is {value!r}, not a {number} from {least:g} to {most:g}")
     for field, choices in (("mode", MODES), ("articulation", ARTICULATIONS)):
         if getattr(emotion, field) not in choices:
             raise D2MError(f"{path}: {field} of {name} is {getattr(emotion, field)!r}, not {' or '.join(choices)}")

@@ -90,13 +90,7 @@ def melody_notes(score: Score, names: Sequence[str] = ()) -> np.ndarray:
     Raises:
         D2MError: if the score has drums only, or nothing within the range of a melody.
     """
-    called = dict(zip(map(id, score.parts), names, strict=False))
-    parts = [part for part in score.parts if not part.is_drum and len(part.starts)]
-    if not parts:
-        raise D2MError("no melody found: the file has drums only; give music with a tune")
-    named = [part for part in parts if _NAMES.search(called.get(id(part), ""))]
-    # A name that all of them have is the piece's.
-    tunes = (named if len(named) < len(parts) else []) or [part for part in parts if _is_tune(part, score)]
+    parts, tunes = _tunes(score, names)
     if tunes:
         best = max(tunes, key=_salience)
         notes = one_voice(_notes(best)) if _overlap(best) < _OVERLAP else skyline(_notes(best))
@@ -106,6 +100,16 @@ def melody_notes(score: Score, names: Sequence[str] = ()) -> np.ndarray:
     if not len(notes):
         raise D2MError(f"no melody found: no note lies between the keys {LOWEST} and {HIGHEST}")
     return notes
+
+
+def only_chords(score: Score, names: Sequence[str] = ()) -> bool:
+    """Whether no part is called a melody, and none plays one note at a time: the melody is but a skyline.
+
+    Raises:
+        D2MError: if the score has drums only.
+    """
+    parts, tunes = _tunes(score, names)
+    return not tunes and all(_overlap(part) >= _OVERLAP for part in parts)
 
 
 def one_voice(notes: np.ndarray) -> np.ndarray:
@@ -132,9 +136,15 @@ def skyline(notes: np.ndarray) -> np.ndarray:
 
 
 def sections(score: Score) -> list[tuple[float, int]]:
-    """Stretches of 4/4: the beat of the first bar line, and how many whole bars follow."""
+    """Stretches of 4/4: the beat of the first bar line, and how many whole bars follow.
+
+    Where all bars are of one or two beats, which many files claim for lack of a better metre, four beats are a bar.
+    """
     lines = np.asarray(score.grid.downbeats, dtype=np.int64)
     last = float(score.grid.position_of(score.duration))
+    if len(lines) > 1 and np.diff(lines).max() <= 2:
+        bars = int(np.ceil((last - lines[0]) / BEATS_PER_BAR - 1e-6))
+        return [(float(lines[0]), bars)] if bars > 0 else []
     found: list[tuple[float, int]] = []
     start = 0
     for i in range(len(lines)):
@@ -208,6 +218,17 @@ def _without_idle_ends(window: np.ndarray) -> np.ndarray:
     window = window.copy()
     window[: struck[0] if len(struck) else len(window)] = 0
     return window
+
+
+def _tunes(score: Score, names: Sequence[str]) -> tuple[list[Part], list[Part]]:
+    """The parts with pitches, and those among them that are called a melody or else behave like one."""
+    called = dict(zip(map(id, score.parts), names, strict=False))
+    parts = [part for part in score.parts if not part.is_drum and len(part.starts)]
+    if not parts:
+        raise D2MError("no melody found: the file has drums only; give music with a tune")
+    named = [part for part in parts if _NAMES.search(called.get(id(part), ""))]
+    # A name that all of them have is the piece's.
+    return parts, (named if len(named) < len(parts) else []) or [part for part in parts if _is_tune(part, score)]
 
 
 def _notes(part: Part) -> np.ndarray:

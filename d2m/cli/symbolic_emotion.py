@@ -1,0 +1,195 @@
+"""``d2m symbolic emotion``: melodies with a feeling, new ones or a song's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from d2m.errors import D2MError
+
+if TYPE_CHECKING:
+    from d2m.symbolic.emotion.actor_critic import EmotionModel
+    from d2m.symbolic.emotion.emotions import Emotion
+    from d2m.types import Score
+
+_TEMPERATURE = 0.5
+
+
+def emotion(
+    name: Annotated[
+        str,
+        typer.Option("--emotion", "-e", metavar="NAME", help="In Korean or English, such as 우울함 or melancholic."),
+    ],
+    source: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option(
+            "--from", metavar="FILE", help="A MIDI file whose melody gets the feeling; a new one if not given."
+        ),
+    ] = None,
+    strength: Annotated[float, typer.Option(metavar="0..1", help="0 as it was, 1 all of the feeling.")] = 1.0,
+    count: Annotated[int, typer.Option(min=1, max=500, help="Melodies; more than one get numbers.")] = 1,
+    temperature: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(min=0.0, max=5.0, help="0 calm, 1 wild; 0.5, with --from 0 for the first and 0.5 for others."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same music.")] = 0,
+    skyline: Annotated[
+        bool, typer.Option("--skyline", help="With --from, take the highest notes where there are only chords.")
+    ] = False,
+    accompany: Annotated[
+        bool, typer.Option("--accompany", help="Add a band, by a MuseGAN that is given chords.")
+    ] = False,
+    band: Annotated[
+        str, typer.Option(metavar="NAME|FILE", help="Its weights, of a model that is given the piano.")
+    ] = "studio-musegan-piano",
+    output: Annotated[
+        str, typer.Option("--output", "-o", metavar="FILE", help="The MIDI file to write.")
+    ] = "emotion.mid",
+    wav: Annotated[bool, typer.Option("--wav", help="Also play it into a .wav beside the MIDI file.")] = False,
+    png: Annotated[bool, typer.Option("--png", help="Also draw the piano-roll beside the MIDI file.")] = False,
+    weights: Annotated[str, typer.Option(metavar="NAME|FILE", help="Of the actor.")] = "studio-emotion",
+    vae: Annotated[
+        str, typer.Option(metavar="NAME|FILE", help="Of the MusicVAE it was trained on.")
+    ] = "studio-musicvae",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+) -> None:
+    """Make melodies of 16 bars with a feeling, or give a song's melody, of any length, another one."""
+    from d2m.symbolic.emotion.emotions import check_strength, load_emotions
+
+    found = load_emotions().find(name)
+    check_strength(strength)
+    files = _paths(output, count)
+    if skyline and source is None:
+        raise D2MError("--skyline is about the melody of a song; give one with --from, or leave it out")
+    muse = _band(band) if accompany else None
+    model = _model(weights, vae)
+    scores, about = _made(model, found, source, strength, len(files), temperature, seed, skyline)
+    written = []
+    for number, (score, path) in enumerate(zip(scores, files, strict=True)):
+        if muse is not None:
+            from d2m.symbolic.emotion.band import with_band
+
+            score = with_band(score, found, muse, seed + number)
+        about[number] |= {"files": [str(file) for file in _write(score, path, wav, png)]}
+        about[number] |= {"seconds": round(score.duration, 2), "parts": [part.track for part in score.parts]}
+        written.append(about[number])
+    _tell(found, strength, seed, source, written, as_json)
+
+
+def _made(
+    model: EmotionModel,
+    found: Emotion,
+    source: Path | None,
+    strength: float,
+    count: int,
+    temperature: float | None,
+    seed: int,
+    skyline: bool,
+) -> tuple[list[Score], list[dict[str, Any]]]:
+    """The melodies as they are played, and what they are like."""
+    import numpy as np
+
+    from d2m.symbolic.emotion.emotions import attributes
+    from d2m.symbolic.emotion.performance import perform
+    from d2m.symbolic.emotion.song import perform_song, read_song, recolour_song
+
+    scores, about = [], []
+    if source is None:
+        warmth = _TEMPERATURE if temperature is None else temperature
+        melodies = model.compose(found, count, seed, strength, warmth)
+        scores = [perform(melody, found, strength) for melody in melodies]
+        about = [_likeness(values) for values in attributes(melodies)]
+    else:
+        song = read_song(source, skyline)
+        before = _likeness(attributes(np.concatenate(song.melodies)))
+        for number in range(count):
+            warmth = (_TEMPERATURE if number else 0.0) if temperature is None else temperature
+            changed = recolour_song(model, song, found, strength, warmth, np.random.default_rng([seed, number]))
+            scores.append(perform_song(changed, found, strength))
+            about.append(_likeness(attributes(np.concatenate(changed.melodies))) | {"before": before})
+    silent = [number for number, score in enumerate(scores, 1) if not len(score.parts[0].starts)]
+    if silent:
+        raise D2MError(f"melody {silent[0]} came out silent, so nothing was written; take another --seed")
+    return scores, about
+
+
+def _likeness(values: Any) -> dict[str, float | None]:
+    pitch, density = (round(float(value), 2) for value in values)
+    return {"mean_pitch": pitch if pitch == pitch else None, "notes_a_bar": density}
+
+
+def _paths(output: str, count: int) -> list[Path]:
+    out = Path(output)
+    if out.suffix.lower() not in (".mid", ".midi"):
+        raise D2MError(f"{out} should end in .mid; that is what is written")
+    if count == 1:
+        return [out]
+    digits = max(len(str(count)), 2)
+    return [out.with_name(f"{out.stem}-{number:0{digits}d}{out.suffix}") for number in range(1, count + 1)]
+
+
+def _model(weights: str, vae: str) -> EmotionModel:
+    from d2m.symbolic.emotion import load, load_emotion
+
+    return load_emotion(weights, load(vae))
+
+
+def _band(name: str) -> Any:
+    """The MuseGAN that plays along."""
+    from d2m.symbolic.musegan.files import load
+    from d2m.types import TRACKS
+
+    try:
+        muse = load(name)
+    except D2MError as error:
+        raise D2MError(f"--accompany needs weights of a MuseGAN that is given the piano: {error}") from None
+    if not muse.config.conditional or TRACKS[muse.config.condition] != "piano":
+        given = f"is given the {TRACKS[muse.config.condition]}" if muse.config.conditional else "is given nothing"
+        raise D2MError(f"--accompany needs a MuseGAN that is given the piano, and {muse.name} {given}; choose a --band")
+    return muse
+
+
+def _write(score: Score, path: Path, wav: bool, png: bool) -> list[Path]:
+    from d2m.symbolic.midi import write_midi
+
+    files = [write_midi(score, path)]
+    if png:
+        from d2m.symbolic.pianoroll_image import draw
+        from d2m.symbolic.pianoroll_midi import read_roll
+        from d2m.symbolic.tracks import playing_track
+
+        files.append(draw(read_roll(path, 24, playing_track), path.with_suffix(".png"), title=path.stem))
+    if wav:
+        from dataclasses import replace
+
+        from d2m.media_write import write_wav
+        from d2m.symbolic.synth import render
+
+        files.append(path.with_suffix(".wav"))
+        # The last note rings on.
+        write_wav(files[-1], render(replace(score, duration=score.duration + 2.0), 44100, stereo=True), 44100)
+    return files
+
+
+def _tell(
+    found: Emotion, strength: float, seed: int, source: Path | None, written: list[dict[str, Any]], as_json: bool
+) -> None:
+    target = {"mean_pitch": found.pitch, "notes_a_bar": found.density}
+    if as_json:
+        import json
+
+        content = {"emotion": found.name, "korean": found.korean, "strength": strength, "seed": seed}
+        content |= {"from": str(source) if source else None, "target": target, "melodies": written}
+        typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
+        return
+    for melody in written:
+        for file in melody["files"]:
+            typer.echo(file)
+        pitch = f"mean pitch {melody['mean_pitch']:.1f} (aim {found.pitch:.1f}"
+        density = f"{melody['notes_a_bar']:.1f} notes a bar (aim {found.density:.1f}"
+        if "before" in melody:
+            pitch += f", was {melody['before']['mean_pitch']:.1f}"
+            density += f", was {melody['before']['notes_a_bar']:.1f}"
+        typer.echo(f"{melody['seconds']:.1f} s, {found.name} {found.korean}: {pitch}), {density})")

@@ -1,0 +1,160 @@
+"""A song's melody with another feeling, at its own length: windows of 16 bars changed one by one and joined.
+
+The windows lie end to end; the last begins where 16 bars are left, and gives the bars that no other has. A section
+of less than 16 bars is said over and over until it has them. The song as a whole goes to the targets of an emotion; a
+verse that is lower than the chorus stays lower, by half of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from d2m.errors import D2MError
+from d2m.symbolic.emotion.actor_critic import EmotionModel
+from d2m.symbolic.emotion.emotions import Emotion, attributes, check_strength
+from d2m.symbolic.emotion.extract import melody_on_grid, only_chords, sections
+from d2m.symbolic.emotion.melody import BARS, FIRST_KEY, HOLD, NOTE_OFF, STEPS, STEPS_PER_BAR, canonical
+from d2m.symbolic.emotion.performance import pace, part, toned
+from d2m.symbolic.emotion.statistics import sounding
+from d2m.symbolic.midi import load, read_midi
+from d2m.types import BeatGrid, Score
+
+#: What is left of the differences between a song's windows in pitch and density.
+_CONTRAST = 0.5
+
+
+@dataclass(frozen=True)
+class Song:
+    """The melody of a song.
+
+    Attributes:
+        grid: the song's beats.
+        duration: seconds.
+        melodies: of each section in 4/4, uint8 (bars * 16,).
+        firsts: beat of each section's first bar line.
+    """
+
+    grid: BeatGrid
+    duration: float
+    melodies: tuple[np.ndarray, ...]
+    firsts: tuple[float, ...]
+
+    @property
+    def tempo(self) -> float:
+        """Mean of the whole song, beats a minute."""
+        first, last = self.grid.position_of(np.array([0.0, self.duration]))
+        return float(60.0 * (last - first) / self.duration)
+
+    def at_pace(self, faster: float) -> Song:
+        """The same song played so many times as fast, its tempo changes kept."""
+        grid = replace(self.grid, beats=self.grid.beats / faster, tempo=self.grid.tempo * faster)
+        return replace(self, grid=grid, duration=self.duration / faster)
+
+
+def read_song(path: str | Path, skyline: bool = False) -> Song:
+    """The melody of a MIDI file.
+
+    Args:
+        path: the file.
+        skyline: take the highest notes where all parts play several notes at a time.
+
+    Raises:
+        D2MError: if the file cannot be read; has no melody, or one only among chords; no bar of 4/4; or less than a
+            bar of melody.
+    """
+    score, file = read_midi(path), load(path)
+    names = [file.names.get(instrument.track, "") for instrument in file.notes]
+    try:
+        return find_song(score, names, skyline)
+    except D2MError as error:
+        raise D2MError(f"{path}: {error}") from None
+
+
+def find_song(score: Score, names: Sequence[str] = (), skyline: bool = False) -> Song:
+    """As :func:`read_song`, of a score that is read already; ``names`` of its parts."""
+    melodies = melody_on_grid(score, names)
+    if not skyline and only_chords(score, names):
+        raise D2MError("no melody found: every part plays several notes at a time; --skyline takes the highest ones")
+    struck = [np.flatnonzero(sounding(melody)) for melody in melodies]
+    spans = [at[-1] + 1 - at[0] for at in struck if len(at)]
+    if sum(spans) < STEPS_PER_BAR:
+        raise D2MError("the melody is shorter than a bar of 4/4; give more of it")
+    return Song(score.grid, score.duration, tuple(melodies), tuple(first for first, _ in sections(score)))
+
+
+def recolour_song(
+    model: EmotionModel,
+    song: Song,
+    emotion: Emotion,
+    strength: float = 1.0,
+    temperature: float = 0.0,
+    rng: np.random.Generator | None = None,
+) -> Song:
+    """The song with another melody; at strength 0 what MusicVAE makes of its own.
+
+    Args:
+        model: actor and MusicVAE.
+        song: of any length.
+        emotion: where to.
+        strength: 0 to 1.
+        temperature, rng: see :meth:`~d2m.symbolic.emotion.musicvae.MusicVae.decode`.
+
+    Raises:
+        D2MError: if the strength is not between 0 and 1.
+    """
+    strength = check_strength(strength)
+    cut = [_windows(melody) for melody in song.melodies]
+    rows = np.concatenate(cut)
+    plays = (rows >= FIRST_KEY).any(axis=1)
+    values = attributes(rows[plays])
+    targets = np.array([emotion.pitch, emotion.density]) + _CONTRAST * (values - values.mean(axis=0))
+    targets[:, 1] = targets[:, 1].clip(0.5, 16.0)
+    z = model.steer(model.vae.encode(rows[plays])[0], targets, strength)
+    rows[plays] = model.vae.decode(z, temperature, rng)
+    changed, at = [], 0
+    for old, windows in zip(song.melodies, cut, strict=True):
+        changed.append(_joined(old, rows[at : at + len(windows)]))
+        at += len(windows)
+    return replace(song, melodies=tuple(changed))
+
+
+def perform_song(song: Song, emotion: Emotion, strength: float = 1.0) -> Score:
+    """The song's melody as a score of one part, played with an emotion: its tempo map scaled, all else in place."""
+    played = song.at_pace(pace(emotion, song.tempo, strength))
+    parts = [
+        part(toned(melody, emotion, strength), emotion, strength, first)
+        for melody, first in zip(song.melodies, song.firsts, strict=True)
+    ]
+    fields = ("starts", "ends", "pitches", "velocities")
+    together = {field: np.concatenate([getattr(one, field) for one in parts]) for field in fields}
+    return Score((replace(parts[0], **together),), played.grid, played.duration)
+
+
+def _plan(bars: int) -> list[tuple[int, int, int]]:
+    """Windows of so many bars: where each begins, and the first bar and the one after the last that it gives."""
+    whole = [(first, first, min(first + BARS, bars)) for first in range(0, max(bars - BARS, 0) + 1, BARS)]
+    rest = bars % BARS if bars > BARS else 0
+    return whole + [(bars - BARS, bars - rest, bars)] * bool(rest)
+
+
+def _windows(melody: np.ndarray) -> np.ndarray:
+    """The windows of a melody, uint8 (N, 256)."""
+    bars = len(melody) // STEPS_PER_BAR
+    filled = np.resize(melody, max(len(melody), STEPS))
+    return np.stack([canonical(filled[first * STEPS_PER_BAR :][:STEPS]) for first, _, _ in _plan(bars)])
+
+
+def _joined(old: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """One melody of changed windows; a note is held across a seam only where it was before."""
+    melody, sounded = np.full(len(old), HOLD, np.uint8), sounding(old)
+    for row, bars in zip(rows, _plan(len(old) // STEPS_PER_BAR), strict=True):
+        begin, first, end = (bar * STEPS_PER_BAR for bar in bars)
+        melody[first:end] = row[first - begin : end - begin]
+        held = first > 0 and old[first] == HOLD and sounded[first - 1] > 0
+        if melody[first] == HOLD and not held:
+            melody[first] = NOTE_OFF
+    return canonical(melody)
