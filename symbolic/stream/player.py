@@ -18,10 +18,12 @@ from d2m.types import TRACKS
 RATE = 44100
 #: Seconds that drums ring, that pitched notes ring on at most, and in which a choked drum falls silent.
 _DRUMS_RING, _LONGEST_RELEASE, _CHOKED = 3.5, 2.5, 0.06
+#: Seconds by which the lengths of tones made ahead differ.
+_TONE_STEP = 0.5
 #: Notes sounding at a time; those that began first give way.
 _MOST_VOICES = 400
 #: Tones kept by a stream's own soundfont.
-CACHE_BYTES = 96_000_000
+CACHE_BYTES = 192_000_000
 _SENDS = np.array([ROOM_SEND[track] for track in TRACKS], np.float32)
 
 
@@ -161,7 +163,9 @@ class Player:
             end = start + int(_DRUMS_RING * RATE)
         release = min(self.font.release(program, drums, key, velocity), _LONGEST_RELEASE)
         release = max(release, 0.002)
-        tone = self.font.tone(program, drums, key, velocity, RATE, (end - start) / RATE + release, 2)
+        # In steps, so that the next note of this key, a little longer, finds the tone ready.
+        seconds = np.ceil(((end - start) / RATE + release) / _TONE_STEP) * _TONE_STEP
+        tone = self.font.tone(program, drums, key, velocity, RATE, seconds, 2)
         if tone is None:
             return None
         gain = np.array([[notes.left[index]], [notes.right[index]]], np.float32)

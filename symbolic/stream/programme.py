@@ -40,6 +40,7 @@ class Stretch:
         gain: decibels.
         place: of the order, after this song.
         queued: number of the wish that this song is, or 0.
+        skipped: whether it is left early because a listener asked for it.
         point: of a bridge.
         number: of a bridge, counted from 1.
     """
@@ -56,6 +57,7 @@ class Stretch:
     gain: float = 0.0
     place: Place = field(default_factory=Place)
     queued: int = 0
+    skipped: bool = False
     point: MixPoint | None = None
     number: int = 0
 

@@ -14,7 +14,7 @@ from d2m.symbolic.stream.programme import Programme
 from d2m.whole_file import whole_file
 
 #: Seconds that are played at a time, and over which the end fades.
-_BLOCK, _FADE = 4.0, 4.0
+_BLOCK, FADE = 4.0, 4.0
 _FRAME = 4
 #: Bytes of sound above which a file is RF64 (EBU Tech 3306), which counts in 64 bits.
 _MOST_PLAIN = 2**32 - 1 - 64
@@ -86,7 +86,7 @@ def pcm(sound: np.ndarray) -> bytes:
 
 def fade(done: int, count: int, total: int) -> np.ndarray:
     """float32 (count,): 1, falling to 0 at the end of the file."""
-    left = (total - np.arange(done, done + count)) / (_FADE * RATE)
+    left = (total - np.arange(done, done + count)) / (FADE * RATE)
     return (0.5 - 0.5 * np.cos(np.pi * np.clip(left, 0.0, 1.0))).astype(np.float32)
 
 

@@ -42,7 +42,7 @@ class StreamServer(ThreadingHTTPServer):
     request_queue_size = 64
 
     def __init__(self, station: Station, host: str = "127.0.0.1", port: int = 8090, locked: bool = False) -> None:
-        self.station, self.locked = station, locked
+        self.station, self.locked, self.closed = station, locked, False
         self.files = {f"/{path.name}": path for path in _PAGE.iterdir() if path.suffix in _TYPES}
         self.files["/"] = self.files["/index.html"]
         try:
@@ -56,6 +56,11 @@ class StreamServer(ThreadingHTTPServer):
         """Where a browser finds it."""
         host, port = self.server_address[:2]
         return f"http://{'localhost' if host in ('0.0.0.0', '::') else host}:{port}/"
+
+    def server_close(self) -> None:
+        """Listens no more, and answers no more on connections that are still open."""
+        self.closed = True
+        super().server_close()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Listeners who close the connection are normal."""
@@ -71,7 +76,7 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = 1 << 16
 
     def do_GET(self) -> None:
-        if not self._own_name():
+        if not self._meant():
             return
         asked = urlsplit(self.path)
         station = self.server.station
@@ -92,7 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "")
         # What follows a request that is not read would be taken for the next one.
         self.close_connection = True
-        if not self._own_name():
+        if not self._meant():
             return
         if not length.isdigit() or int(length) > _MOST_BYTES:
             self._json(413, {"error": "too long"})
@@ -141,8 +146,11 @@ class _Handler(BaseHTTPRequestHandler):
         revision, frames = found
         self._send(200, header(RATE) + frames, "audio/wav", {"D2M-Revision": str(revision)})
 
-    def _own_name(self) -> bool:
+    def _meant(self) -> bool:
         """Whether it was this server that was meant: another's name may lead here, too (DNS rebinding)."""
+        if self.server.closed:
+            self.close_connection = True
+            return False
         host = urlsplit(f"//{self.headers.get('Host', '')}").hostname or ""
         if self.server.loopback and not _is_loopback(host):
             self._json(403, {"error": "not allowed"})

@@ -197,7 +197,7 @@ class Station:
         """
         with self.changed:
             target = self._changeable(self._safe())
-            if start is None or abs(target.start / RATE - start) < 0.01:
+            if not target.skipped and (start is None or abs(target.start / RATE - start) < 0.01):
                 self.skipping = True
                 self._change()
 
@@ -347,7 +347,7 @@ class Station:
     def _install(self, task: _Task, plan: Any, following: Stretch) -> None:
         end = self.programme.leave(task.stretch, plan, following)
         if task.skip:
-            self.skipping = False
+            self.skipping, task.stretch.skipped = False, True
         if self.player.mixed > end:
             first = (end - self.player.delay - 1) // RATE
             self.player = self._snapshots[first].snapshot()
