@@ -23,7 +23,7 @@ from torch.nn import functional
 from d2m.datasets.melodies import load_melodies
 from d2m.symbolic.emotion.decoder import Choose
 from d2m.symbolic.emotion.encoder import one_hot
-from d2m.symbolic.emotion.melody import BARS, CLASSES, STEPS_PER_BAR, to_score
+from d2m.symbolic.emotion.melody import BARS, CLASSES, HOLD, STEPS_PER_BAR, to_score
 from d2m.symbolic.emotion.musicvae import (
     COMPACT,
     HierarchicalMusicVae,
@@ -238,9 +238,10 @@ def measure(vae: MusicVae, melodies: np.ndarray) -> dict[str, float]:
 
     Returns:
         ``reconstruction`` nats a melody; ``forced_accuracy`` and ``accuracy`` share of steps, told the truth or
-        left alone; ``bar_accuracy`` share of bars without a wrong step, left alone; ``note_f1`` of onsets, left alone;
-        ``kl_bits`` a melody; ``active`` dimensions with more than 0.05 nats; ``loss`` reconstruction and 0.2 times
-        the KL divergence in nats.
+        left alone, and ``hold_accuracy`` where all steps were said to hold; ``bar_accuracy`` share of bars without a
+        wrong step, left alone; ``note_f1`` of onsets, left alone; ``kl_bits`` a melody, ``kl_least``, ``kl_median`` and
+        ``kl_most`` nats of a dimension, and how many have more than 0.05 (``active``); ``loss`` reconstruction and 0.2
+        times the KL divergence in nats.
     """
     mu, sigma = vae.encode(melodies)
     spent = divergence(torch.from_numpy(mu), torch.from_numpy(sigma)).numpy()
@@ -252,15 +253,19 @@ def measure(vae: MusicVae, melodies: np.ndarray) -> dict[str, float]:
         wrong.append(functional.cross_entropy(logits.transpose(1, 2), part.long(), reduction="none").sum(dim=1))
         right.append((logits.argmax(dim=2) == part).float().mean(dim=1))
     alone = vae.decode(mu)
-    same = alone == melodies
+    same, dimensions = alone == melodies, spent.mean(axis=0)
     reconstruction = float(torch.cat(wrong).mean())
     return {
         "reconstruction": reconstruction,
         "forced_accuracy": float(torch.cat(right).mean()),
         "accuracy": float(same.mean()),
+        "hold_accuracy": float((melodies == HOLD).mean()),
         "bar_accuracy": float(same.reshape(-1, BARS, STEPS_PER_BAR).all(axis=2).mean()),
         "note_f1": note_f1(melodies, alone),
         "kl_bits": float(spent.sum(axis=1).mean() / math.log(2.0)),
-        "active": float((spent.mean(axis=0) > _ACTIVE).sum()),
+        "kl_least": float(dimensions.min()),
+        "kl_median": float(np.median(dimensions)),
+        "kl_most": float(dimensions.max()),
+        "active": float((dimensions > _ACTIVE).sum()),
         "loss": reconstruction + 0.2 * float(spent.sum(axis=1).mean()),
     }
