@@ -170,6 +170,19 @@ def test_batch_norms_of_the_average_belong_to_its_weights(tmp_path):
     assert (trained - counted).abs().mean() < 0.02 * trained.std() + 0.02
 
 
+def test_tracks_rest_as_often_as_in_the_data_whatever_has_been_learnt():
+    work = task(measured=256)
+    work.fabric = _fabric()
+    work._playing = torch.tensor([0.9, 0.5, 0.2, 0.7, 1.0])
+    for part in work.average.rests:
+        part.view.weight.data.pow_(3)
+    work.average.start_from(torch.full((16, 72, 5), 0.9), torch.full((5,), 0.6))
+    work._recount(np.random.default_rng(0))
+    made = work._made(np.random.default_rng(1), 512)
+    sounding = made.any((2, 3)).mean((0, 1))
+    assert np.allclose(sounding, work._playing, atol=0.06)
+
+
 def test_phrases_of_another_resolution_are_refused():
     with pytest.raises(D2MError, match="phrases of 4 x 16 x 72 x 5, the model needs 4 x 96 x 84 x 5"):
         task(config=replace(SMALL, steps=96, pitches=84))

@@ -110,7 +110,8 @@ class MuseGanTask(Task):
         self._of_data: dict[str, float] | None = None
         self._binary = False
         self.generator, self.critics = Generator(config), Critics(config)
-        self.generator.start_from(*self._shares())
+        notes, self._playing = self._shares()
+        self.generator.start_from(notes, self._playing)
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
         self.modules = {"generator": self.generator, "critics": self.critics, "average": self.average}
         self.optimizers = {
@@ -173,6 +174,7 @@ class MuseGanTask(Task):
 
     @torch.no_grad()
     def _recount(self, rng: np.random.Generator) -> None:
+        """Counts anew what averaged weights make of random vectors, for batch norms and for how often tracks rest."""
         norms = [module for module in self.average.modules() if isinstance(module, nn.BatchNorm1d)]
         for norm in norms:
             # With no momentum torch keeps the plain mean over all batches since the reset.
@@ -180,8 +182,20 @@ class MuseGanTask(Task):
             norm.momentum = None
         self.average.train()
         at_once = min(_AT_ONCE, self.settings.measured)
+        rests = list(self.average.rests or ())
+        views: list[list[Tensor]] = [[] for _ in rests]
+        hooks = [
+            part.norm.register_forward_hook(lambda _, __, view, seen=seen: seen.append(view))
+            for part, seen in zip(rests, views, strict=True)
+        ]
         for _ in range(0, 2 * self.settings.measured, at_once):
             self._play(self.average, rng, at_once)
+        for hook in hooks:
+            hook.remove()
+        if rests:
+            playing = self._playing[list(self.config.made)].to(self.fabric.device)
+            for part, share, seen in zip(rests, self.average.shares(playing), views, strict=True):
+                part.start_from(share, torch.cat(seen))
         self.average.eval()
 
     @torch.no_grad()

@@ -30,6 +30,10 @@ _NAMES = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
 _KICKS, _SNARES = (35, 36), (37, 38, 39, 40)
 #: Most keys of one instrument that are struck together.
 _FINGERS = 4
+#: What a note gains in velocity on a beat, and between beats.
+_ON_BEAT, _OFF_BEAT = 7.0, -6.0
+#: A bass that leaps an octave up is heard as another instrument.
+_BASS_RANGE = (RANGES["bass"][0], 48)
 #: A track that the genre has no instrument for joins in when it gets this full.
 _SPARE = {
     "piano": Layer("piano", (4, 0), "chords", (), 50, 76, 0.5, loudness=74),
@@ -259,12 +263,12 @@ class _Players:
                 continue
             key = self._key(int(key) + self.shift, at, length, layer, low)
             struck = fingers.setdefault(round(at, 3), set())
-            if key in struck or len(struck) >= _FINGERS:
+            if key in struck or len(struck) >= (1 if low else _FINGERS):
                 continue
             struck.add(key)
             chord = chord_at(self.chords, at)
             stop = min(at + length, form.final, max(chord.end, at + 0.25))
-            beat = 7.0 if abs(at - round(at)) < 1e-6 else -6.0 - 12.0 * form.slow
+            beat = _ON_BEAT if abs(at - round(at)) < 1e-6 else _OFF_BEAT - 12.0 * form.slow
             line.add(at, stop - 0.02, key, layer.loudness + beat + 12.0 * (bar.level - 0.6))
 
     def _key(self, key: int, at: float, length: float, layer: Layer, low: bool) -> int:
@@ -274,7 +278,7 @@ class _Players:
         tones = frozenset(chord.tones) if strong else allowed(chord, self.scale)
         if low and abs(at - chord.start) < 0.26:
             tones = frozenset({chord.root})
-        bottom, top = RANGES[layer.track] if low else (layer.low - 4, layer.high + 7)
+        bottom, top = _BASS_RANGE if low else (layer.low - 4, layer.high + 7)
         while key < bottom:
             key += 12
         while key > top:

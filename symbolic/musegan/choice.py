@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 #: Families that are drawn, and phrases in each.
 _FAMILIES, _MEMBERS = 12, 12
 _MAJOR = (0, 2, 4, 5, 7, 9, 11)
-#: What a level that is missed by its whole range costs, and a step as far as two chords can lie apart.
-_FULLNESS, _STEP = 0.25, 0.15
+#: What a level that is missed by its whole range costs, and a step as far as two chords can lie apart; and what bars of
+#: different chords gain.
+_FULLNESS, _STEP, _MOVING = 0.25, 0.15, 0.4
+#: Chords that follow each other in songs lie about so far apart; who goes further gains nothing.
+_SONG_STEP = 0.6
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class Pool:
         tonic: int (N,), pitch class of the major scale that fits best.
         clean: float (N,), 0 to 1: how much lies in that scale, is held rather than splintered, and agrees with the
             other tracks.
+        moving: float (N,), 0 to 1: how far the harmony goes from bar to bar, against a song's.
         fullness: float (N,), notes a bar, drums too.
         opening, closing: float (N, 6), tonal centroids of the first and the last bar as they are in C.
     """
@@ -43,6 +47,7 @@ class Pool:
     family: np.ndarray
     tonic: np.ndarray
     clean: np.ndarray
+    moving: np.ndarray
     fullness: np.ndarray
     opening: np.ndarray
     closing: np.ndarray
@@ -92,7 +97,9 @@ def measure(held: np.ndarray, lowest: int, family: np.ndarray) -> Pool:
     in_c = np.stack([np.roll(row, -t, axis=-1) for row, t in zip(profile, tonic, strict=True)])
     centroid = tonal_centroid(in_c)
     clean = inside.max(1) * np.sqrt(np.clip(held_on, 0.0, 1.0)) * np.clip(1.0 - 0.5 * _apart(classes), 0.0, 1.0)
-    return Pool(held, family, tonic, clean, notes.sum(1) / bars, centroid[:, 0], centroid[:, -1])
+    steps_apart = np.linalg.norm(np.diff(centroid, axis=1), axis=-1)
+    moving = np.minimum(steps_apart / _SONG_STEP, 1.0).mean(1) if bars > 1 else np.zeros(count)
+    return Pool(held, family, tonic, clean, moving, notes.sum(1) / bars, centroid[:, 0], centroid[:, -1])
 
 
 def _apart(classes: np.ndarray) -> np.ndarray:
@@ -105,8 +112,8 @@ def _apart(classes: np.ndarray) -> np.ndarray:
 def choose(pool: Pool, places: list[Wanted]) -> list[int]:
     """A phrase for every place: rows of the pool, all of one family.
 
-    What counts: clean phrases; the fuller ones of the family where the music is fuller; and a first bar that follows
-    from the last one before it. Two names get two phrases while there are enough.
+    What counts: clean phrases whose harmony moves; the fuller ones of the family where the music is fuller; and a first
+    bar that follows from the last one before it. Two names get two phrases while there are enough.
     """
     found = [_course(pool, np.flatnonzero(pool.family == family), places) for family in np.unique(pool.family)]
     return max(found, key=lambda course: course[0])[1]
@@ -119,7 +126,8 @@ def _course(pool: Pool, members: np.ndarray, places: list[Wanted]) -> tuple[floa
     chosen: list[int] = []
     total = 0.0
     for place in places:
-        scores = pool.clean[members] - _FULLNESS * np.abs(fullness - place.level)
+        scores = pool.clean[members] + _MOVING * pool.moving[members]
+        scores -= _FULLNESS * np.abs(fullness - place.level)
         if chosen:
             scores = scores - _STEP * np.linalg.norm(pool.opening[members] - pool.closing[members[chosen[-1]]], axis=1)
         if place.name not in taken:

@@ -125,6 +125,20 @@ class Rests(nn.Module):
         self.norm = nn.BatchNorm1d(tracks, affine=False)
         self.register_buffer("needed", torch.full((tracks,), -3.0))
 
+    def start_from(self, playing: Tensor, views: Tensor | None = None) -> None:
+        """Set what is needed to play, so that tracks play in the share ``playing`` (tracks,) of all bars.
+
+        Args:
+            playing: 0 to 1.
+            views: (N, tracks), scaled views of many bars; normally distributed if not given.
+        """
+        playing = playing.clamp(1e-3, 1 - 1e-3)
+        if views is None:
+            self.needed.copy_(torch.special.ndtri(1 - playing))
+            return
+        columns = zip(views.float().unbind(1), (1 - playing).tolist(), strict=True)
+        self.needed.copy_(torch.stack([torch.quantile(column, share) for column, share in columns]))
+
     def forward(self, z: Tensor) -> Tensor:
         excess = self.norm(self.view(z.flatten(0, 1)).float()).view(*z.shape[:2], -1) - self.needed
         chance = torch.sigmoid(excess)
@@ -172,14 +186,17 @@ class Generator(nn.Module):
         """
         mean, playing = mean[..., list(self.config.made)], playing[list(self.config.made)]
         if self.rests is not None:
-            needed = torch.special.ndtri(1 - playing.clamp(1e-3, 1 - 1e-3)).float()
-            for part, value in zip(self.rests, needed.split([len(part.needed) for part in self.rests]), strict=True):
-                part.needed.copy_(value)
+            for part, share in zip(self.rests, self.shares(playing), strict=True):
+                part.start_from(share)
             mean = mean / playing.clamp(1e-3)
         if not self.config.prior:
             mean = mean.mean((0, 1), keepdim=True)
         # The output is tanh(x) = 2 sigmoid(2x) - 1; bounded, since a place without any gradient never comes to life.
         self.prior.data.copy_((torch.logit(mean.clamp(1e-4, 1 - 1e-4)) / 2).clamp(-2, 2))
+
+    def shares(self, playing: Tensor) -> tuple[Tensor, ...]:
+        """What concerns each of :attr:`rests` of a value for every generated track."""
+        return playing.split([len(part.needed) for part in self.rests])
 
     def forward(self, latents: Latents, condition: Tensor | None = None) -> Tensor:
         """Phrases (B, bars, steps, pitches, tracks) within -1..1, where a note is 1 and none -1.
