@@ -1,7 +1,6 @@
 """What is played: stretches of songs and the bridges between them, one after another, for ever.
 
-The last stretch is always a song whose end is still open; it is not played before that is decided, so that no note is
-held beyond it. Times are samples from the beginning of the programme. A
+The last stretch is always a song whose end is still open; it may be played up to where it may be left. Times are samples from the beginning of the programme. A
 programme only knows what was decided; whoever plays it asks for more in time (:meth:`Programme.extend`), or lets it be
 changed from some sample on (:meth:`Programme.leave`).
 """
@@ -200,6 +199,13 @@ class Programme:
         bars = exits(stretch.song)
         between = (min(self.planner.earliest(stretch.song, stretch.entry), int(bars[-1])), int(bars[-1]))
         self.leave(stretch, *self.plan_from(stretch, between, wanted or []))
+
+    def decided(self) -> int:
+        """The sample up to which :meth:`extend` changes nothing but how long notes are held."""
+        last = self.last
+        bars = exits(last.song)
+        earliest = min(self.planner.earliest(last.song, last.entry), int(bars[-1]))
+        return max(last.sample_of_bar(max(earliest, last.entry)), last.start)
 
     def notes(self, first: int, stop: int) -> Notes:
         """Notes that start from sample ``first`` to before ``stop``."""

@@ -386,7 +386,7 @@ class Station:
             self._remember()
 
     def _may_play(self, sample: int) -> bool:
-        return self.programme.last.start >= sample
+        return self.programme.decided() >= sample
 
     def _tidy(self) -> None:
         self.segments = {k: found for k, found in self.segments.items() if k > self.head - KEPT}

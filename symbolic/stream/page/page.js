@@ -11,7 +11,7 @@
   // Segment `first` sounds from the time `begins` of the context on; `scheduled`: number -> its source and revision.
   let first = 0, begins = 0, next = 0;
   const scheduled = new Map();
-  let heard = null, announced = "", stalls = 0, skipping = false;
+  let announced = "", stalls = 0, skipping = false;
 
   // What is heard now, in segments from the beginning of the programme; null while nothing is.
   function place() {
@@ -166,6 +166,7 @@
       volume.connect(context.destination);
     }
     playing = true;
+    say("Getting ready.");
     $("play").textContent = "Pause";
     await context.resume();
     await join();
@@ -220,10 +221,10 @@
     if ($("now").textContent !== text) {
       $("now").textContent = text;
       document.title = `${text} – d2m`;
-      if (heard !== null || playing) say(isBridge ? text : `Now playing ${text}`);
+      if (place() !== null) say(isBridge ? text : `Now playing ${text}`);
       if ("mediaSession" in navigator) navigator.mediaSession.metadata = new MediaMetadata({ title: text });
-      heard = text;
     }
+    if (place() !== null && announced === "Getting ready.") say(isBridge ? text : `Now playing ${text}`);
     progress(isBridge ? stretch : song, isBridge ? stretch : bridge, now, isBridge);
     const upcoming = isBridge ? stretch.name : state.next;
     $("next").textContent = upcoming ? title(upcoming) : "being chosen";
