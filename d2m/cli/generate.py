@@ -52,7 +52,8 @@ def generate(
         str | None,
         typer.Option(
             metavar="NAME|FILE",
-            help="Who writes the music: composer, musegan, or a MIDI file of yours, fitted to the dancer's beats.",
+            help="Who writes the music: composer (vq's own choice), musegan (symbolic's), or your MIDI file (.mid), "
+            "fitted to the dancer's beats.",
         ),
     ] = None,
     no_video: Annotated[bool, typer.Option("--no-video", help="Leave the video out, write the music only.")] = False,

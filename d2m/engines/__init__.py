@@ -35,7 +35,8 @@ def load(
             D2M-GAN, in any order, which tell codec and level themselves.
         soundfont: name or path of a .sf2 file, for the symbolic engine; None for the default.
         sketch: who writes the music: ``"composer"``, ``"musegan"`` or a MIDI file (:mod:`d2m.engines.sketches`); None
-            for the composer. A D2M-GAN needs none.
+            for what suits the engine: MuseGAN for symbolic, for vq the composer that its generator has learnt from. A
+            D2M-GAN takes none.
         motion: file of the dance's motion, for a D2M-GAN.
         visual: file of picture features, for a D2M-GAN.
         denoise: take steady noise out of the music of a D2M-GAN.
@@ -62,7 +63,7 @@ def load(
         if names:
             raise D2MError("--weights are the vq engine's; leave them out with --engine symbolic")
 
-        return symbolic.load_engine(soundfont, sketch or "composer")
+        return symbolic.load_engine(soundfont, sketch or "musegan")
     from d2m.engines.vq import load_engine
 
     if soundfont is not None:

@@ -91,7 +91,7 @@ def _play_ahead(score: Score, sample_rate: int, font: Path) -> np.ndarray:
     return render(played, sample_rate, font, stereo=True)[:, lead:]
 
 
-def load_engine(soundfont: str | None, sketch: str = "composer") -> SymbolicEngine:
+def load_engine(soundfont: str | None, sketch: str = "musegan") -> SymbolicEngine:
     """The engine, its soundfont found and its sketch read (:func:`~d2m.engines.sketches.load_sketch`).
 
     Raises:
