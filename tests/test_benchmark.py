@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 import soundfile
 
+from d2m.cli.benchmark import finish
 from d2m.cli.main import main
 from d2m.datasets.studio import make_tiktok_studio
 from d2m.errors import D2MError
-from d2m.evaluation.benchmark.ablation import Recipe, ablation
 from d2m.evaluation.benchmark.baselines import WRONG, clicks, metronome
 from d2m.evaluation.benchmark.measure import cut, window_of
+from d2m.evaluation.benchmark.order import expectations
 from d2m.evaluation.benchmark.published import PUBLISHED
+from d2m.evaluation.benchmark.report import short_table
 from d2m.evaluation.benchmark.rows import BASELINES, all_rows, system_row
 from d2m.evaluation.benchmark.run import benchmark
 from d2m.evaluation.benchmark.scenes import Scene, find_scenes
@@ -143,6 +145,30 @@ def test_the_report_is_whole_in_three_forms(measured):
     assert {line.count("|") for line in table[: len(report["rows"])]} == {table[0].count("|")}
 
 
+def test_the_report_says_whether_the_baselines_stand_where_they_should(measured, lines):
+    out, report = measured
+    ordered = dict(expectations(report["rows"]))
+    strict = [text for text in ordered if text.startswith("beat F")]
+    assert len(strict) == 4
+    assert all(ordered[text] for text in strict)
+    assert re.search(r"beat F: silence scores least +\| yes", (out / "report.md").read_text(encoding="utf-8"))
+    cheat = {**lines["silence"], "beats": {**lines["silence"]["beats"], "beat_f": 0.99}}
+    worse = dict(expectations([cheat if row["key"] == "silence" else row for row in report["rows"]]))
+    assert not worse["beat F: silence scores least"]
+    assert expectations([lines["symbolic"]]) == []
+
+
+def test_the_short_table_comes_first_and_the_command_prints_it_as_it_stands(measured, studio, capsys):
+    out, report = measured
+    text = (out / "report.md").read_text(encoding="utf-8")
+    assert text.index("## In short") < text.index("## Beats")
+    table = short_table(report)
+    assert table in text
+    assert table.count("\n") == len(report["rows"]) + 1
+    finish(report, out, as_json=False)
+    assert table in capsys.readouterr().out
+
+
 def test_published_figures_have_a_source_and_are_shares():
     for row in PUBLISHED:
         assert row.source
@@ -214,6 +240,25 @@ def test_one_broken_file_is_named_and_in_no_mean(studio, tmp_path, capsys):
     # The other originals are silent or broken; a silent one can still be played.
     assert [r["details"]["music"] for r in report["results"]["shuffled"]] == [scenes[1].name]
     assert scenes[0].name in (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+
+
+def test_music_that_is_unfit_is_named_and_music_that_is_short_too(studio, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(studio, data)
+    sound = soundfile.read(data / "wav" / f"{find_scenes('studio', data)[0].music}.wav")[0]
+    short, one, spoilt = (data / "wav" / f"{scene.music}.wav" for scene in find_scenes("studio", data))
+    soundfile.write(short, np.repeat(sound[: round(5 * 22050)], 2), 44100)
+    soundfile.write(one, sound[:1], 22050)
+    soundfile.write(spoilt, np.where(np.arange(len(sound)) == 9, np.nan, sound), 22050, "FLOAT")
+    report = few(data, tmp_path / "out", only=("silence",))
+    errors = {failure["name"]: failure["error"] for failure in report["failed"]}
+    names = [scene.name for scene in find_scenes("studio", data)]
+    assert list(errors) == names[1:]
+    assert "1 sample" in errors[names[1]]
+    assert "not numbers" in errors[names[2]]
+    assert report["notes"] == [f"{names[0]}: 5.00 s of music for 9.00 s of dance: the rest of the dance is left out"]
+    assert report["notes"][0] in (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert report["segments"] == 1
 
 
 def test_nothing_to_measure_is_an_error(studio, tmp_path):
@@ -315,48 +360,3 @@ def test_skeletons_keep_the_points_that_they_share():
         assert (full.confidence[:, 17:23] == 0).all()
     with pytest.raises(ValueError, match="nobody"):
         tidied(np.full((5, 17, 2), np.nan), np.ones((5, 17)), 30.0, "coco17")
-
-
-def test_an_ablation_plays_what_was_trained_and_names_what_cannot_be(tmp_path):
-    """The runs of two variants are there already, as a run leaves them; the third needs pictures that the data lack."""
-    import torch
-
-    from d2m import jukebox, weights
-    from d2m.datasets.prepare import prepare
-    from d2m.datasets.prepare_aist import AistSource
-    from d2m.download import sha256_of
-    from d2m.evaluation.benchmark import ablation as module
-    from d2m.generator.d2m_gan import D2MGAN, D2MGANConfig
-    from d2m.generator.d2m_gan_checkpoint import save_d2m_gan
-    from d2m.jukebox.codec import codebook_digest
-
-    make_test_studio(tmp_path / "raw", 2, 1, 4.0, seed=3)
-    other, name = (scene.name for scene in find_scenes("studio", tmp_path / "raw"))
-    (tmp_path / "raw" / "splits" / "crossmodal_train.txt").write_text(f"{other}\n")
-    (tmp_path / "raw" / "splits" / "crossmodal_test.txt").write_text(f"{name}\n")
-    prepare(AistSource(tmp_path / "raw", any_fps=True), tmp_path / "raw", tmp_path / "data")
-    recipe = Recipe(tmp_path / "data", 5)
-    path, _ = weights.find("studio-vqvae")
-    torch.manual_seed(0)
-    model = D2MGAN(D2MGANConfig(modality="motion"))
-    model.codec, model.codebook = "studio-vqvae", codebook_digest(jukebox.load(path), "high")
-    run = tmp_path / "out" / "runs" / "modality-motion"
-    run.mkdir(parents=True)
-    save_d2m_gan(model, run / "weights-motion.safetensors", run / "weights.safetensors")
-    wanted = {"steps": 5, "recipe": module._plain(recipe), "modality": "both", "vqvae": sha256_of(path)}
-    (run / "done.json").write_text(json.dumps(wanted))
-    report = ablation("modality", recipe, tmp_path / "out")
-    failed = {failure["row"]: failure["error"] for failure in report["failed"]}
-    assert "no visual features" in failed["full"]
-    assert "no visual features" in failed["modality-vision"]
-    assert set(failed) == {"full", "modality-vision"}
-    assert any("one song" in remark for remark in report["remarks"])
-    lines = {line["key"]: line for line in report["rows"]}
-    assert lines["modality-motion"]["segments"] == 2
-    assert lines["modality-motion"]["beats"]["beat_f"] < 1
-    assert [r["name"] for r in report["results"]["modality-motion"]] == [name]
-    assert (tmp_path / "out" / "modality" / "report.html").is_file()
-    with pytest.raises(D2MError, match="no table"):
-        ablation("size", recipe, tmp_path / "out")
-    with pytest.raises(D2MError, match="not a prepared data set"):
-        ablation("losses", Recipe(tmp_path / "raw", 5), tmp_path / "out")

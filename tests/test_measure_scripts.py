@@ -7,16 +7,21 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from d2m.errors import D2MError
+from d2m.evaluation.alignment_report import Watched, judge_music
+from d2m.evaluation.heard import Heard
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 
 
 @pytest.fixture
 def script(monkeypatch):
-    """Runs a script of the repository with words as a user would, in this process."""
+    """Loads a script of the repository that is called with words."""
 
-    def run(name: str, *words: object) -> None:
+    def load(name: str, *words: object):
         path = SCRIPTS / f"{name}.py"
         if not path.is_file():
             pytest.skip("needs the scripts of the repository")
@@ -25,16 +30,53 @@ def script(monkeypatch):
         spec = importlib.util.spec_from_file_location(name, path)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        module.main()
+        return module
 
-    return run
+    return load
 
 
 def test_speed_of_the_beat_scores_is_told_a_file(script, tmp_path, capsys):
     words = ["--pairs", 2, "--seconds", 3, "--rate", 44100, "--channels", 2, "--processes", 1, "--keep", tmp_path]
-    script("measure_beats_speed", *words)
+    script("measure_beats_speed", *words).main()
     told = capsys.readouterr().out
     assert "2 pairs of 3 s, 44100 Hz, channels 2, 1 processes" in told
     assert "not measured: 0" in told
     assert len(re.findall(r"\d+\.\d s, \d+\.\d ms a file", told)) == 2
     assert len(list(tmp_path.glob("*/*.wav"))) == 4
+
+
+def heard(times):
+    return Heard(4.0, times, times, 120.0, {})
+
+
+def test_clips_are_summed_up_over_what_is_defined(script):
+    clips = script("measure_clips")
+    turns = np.arange(0.3, 4, 0.7)
+    dance = Watched(4.0, {"space": turns, "flow": turns[::2]}, None)
+    good, late, none = (judge_music(dance, heard(times)) for times in (turns, turns + 0.3, np.zeros(0)))
+    found = {"ours": {"a": [good, good], "b": [good, late], "c": [none]}, "published": {"a": [late]}}
+    first, ours, published = clips.summary(found, "space", np.random.default_rng(0))
+    assert len(first) == len(ours) == len(published)
+    assert ours[:3] == ["ours", "3", "5"]
+    well, badly = (report["beats"]["beat_align"]["excess"] for report in (good, late))
+    mean = (well + (well + badly) / 2) / 2
+    assert ours[3].startswith(f"{mean:+.2f} (")
+    assert ours[3].endswith("2 clips")
+    assert "(" not in published[3]
+    header, *lines = clips.by_clip(found, "flow")
+    assert header == ["clip", "motion beats", "ours", "published"]
+    assert [line[:2] for line in lines] == [["a", "3"], ["b", "3"], ["c", "3"]]
+    assert lines[2][2] == "undefined, undefined"
+    assert lines[1][3] == ""
+    assert clips.markdown([header, *lines]).count("\n") == 4
+
+
+def test_clips_in_which_nobody_is_seen_are_left_out(script, clip, tmp_path, capsys):
+    clip(tmp_path / "a.mp4", duration=1.0)
+    with pytest.raises(D2MError, match="nobody is seen"):
+        script("measure_clips", tmp_path, "--seeds", 1).main()
+    assert "a: nobody is seen" in capsys.readouterr().out
+    with pytest.raises(D2MError, match="holds no clip 'b'; it has a"):
+        script("measure_clips", tmp_path, "--original", "b").main()
+    with pytest.raises(D2MError, match="no such folder"):
+        script("measure_clips", tmp_path / "none").main()

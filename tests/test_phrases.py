@@ -378,6 +378,8 @@ def test_render_metrics_and_pictures_from_the_command_line(tmp_path, capsys):
     assert found["bars"] == 2
     assert found["used_pitch_classes"]["piano"] == 3
     assert found["drum_pattern"] == 100
+    assert main(["evaluate", "symbolic", str(tmp_path / "a.mid"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == found
 
 
 @pytest.mark.parametrize(

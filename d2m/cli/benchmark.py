@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+import functools
+import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
 
-from d2m.cli.console import complain
+from d2m.cli.console import complain, counting_bar
 
 app = typer.Typer(help="Measure systems on a data set beside baselines.", no_args_is_help=True)
 
@@ -40,51 +42,73 @@ def _group() -> None:
     """Measure systems on a data set beside baselines that expose a metric, and what others have published."""
 
 
+def _shared(
+    weights: _Weights = None,
+    segment: _Segment = 6.0,
+    split: _Split = "test",
+    limit: _Limit = None,
+    genre: _Genre = "given",
+    genre_weights: _Judge = None,
+    visual: _Visual = None,
+    seed: _Seed = 0,
+    processes: _Processes = 1,
+    keep: _Keep = False,
+    row: _Rows = None,
+) -> dict[str, Any]:
+    """The options of every benchmark, as :func:`d2m.evaluation.benchmark.run.benchmark` takes them."""
+    given = {
+        "segment": segment, "split": split, "limit": limit, "genre": genre, "genre_weights": genre_weights,
+        "visual": visual, "seed": seed, "processes": processes, "keep": keep, "only": row or None,
+    }  # fmt: skip
+    return given | ({"systems": weights} if weights else {})
+
+
+def _measuring(command: Callable[..., None]) -> Callable[..., None]:
+    """A command with the options of :func:`_shared` after its own; it gets what they say as ``given``."""
+    parts = [inspect.signature(function, eval_str=True).parameters for function in (command, _shared)]
+    own = [parameter for name, parameter in parts[0].items() if name != "given"]
+    names = set(parts[1])
+
+    @functools.wraps(command)
+    def wrapped(**values: Any) -> None:
+        shared = {name: value for name, value in values.items() if name in names}
+        command(**{name: value for name, value in values.items() if name not in names}, given=_shared(**shared))
+
+    both = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*own, *parts[1].values())]
+    wrapped.__signature__ = inspect.Signature(both)  # type: ignore[attr-defined]
+    wrapped.__annotations__ = {parameter.name: parameter.annotation for parameter in both}
+    return wrapped
+
+
 @app.command()
+@_measuring
 def aist(
     data: Annotated[Path, typer.Option(metavar="DIR", help="AIST++, raw or prepared.")],
     out: _Out,
-    weights: _Weights = None,
-    segment: _Segment = 6.0,
-    split: _Split = "test",
-    limit: _Limit = None,
-    genre: _Genre = "given",
-    genre_weights: _Judge = None,
-    visual: _Visual = None,
-    seed: _Seed = 0,
-    processes: _Processes = 1,
-    keep: _Keep = False,
-    row: _Rows = None,
+    given: dict[str, Any],
     as_json: _Json = False,
 ) -> None:
     """On AIST++."""
-    _run("aist", data, out, as_json, _given(locals()))
+    _run("aist", data, out, as_json, given)
 
 
 @app.command()
+@_measuring
 def tiktok(
     data: Annotated[Path, typer.Option(metavar="DIR", help="TikTok Dance-Music, raw or prepared.")],
     out: _Out,
-    weights: _Weights = None,
-    segment: _Segment = 6.0,
-    split: _Split = "test",
-    limit: _Limit = None,
-    genre: _Genre = "given",
-    genre_weights: _Judge = None,
-    visual: _Visual = None,
-    seed: _Seed = 0,
-    processes: _Processes = 1,
-    keep: _Keep = False,
-    row: _Rows = None,
+    given: dict[str, Any],
     as_json: _Json = False,
 ) -> None:
     """On the TikTok Dance-Music data."""
-    _run("tiktok", data, out, as_json, _given(locals()))
+    _run("tiktok", data, out, as_json, given)
 
 
 @app.command()
+@_measuring
 def studio(
     out: _Out,
+    given: dict[str, Any],
     data: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(metavar="DIR", help="A studio; without one it is made in the report's folder."),
@@ -93,27 +117,15 @@ def studio(
     dances: Annotated[int, typer.Option(min=1, max=15, help="Dances to each song of a new studio.")] = 1,
     seconds: Annotated[float, typer.Option(help="Length of each song of a new studio.")] = 24.0,
     studio_seed: Annotated[int, typer.Option(min=0, help="Of a new studio.")] = 20_000,
-    weights: _Weights = None,
-    segment: _Segment = 6.0,
-    split: _Split = "test",
-    limit: _Limit = None,
-    genre: _Genre = "given",
-    genre_weights: _Judge = None,
-    visual: _Visual = None,
-    seed: _Seed = 0,
-    processes: _Processes = 1,
-    keep: _Keep = False,
-    row: _Rows = None,
     as_json: _Json = False,
 ) -> None:
     """On synthetic dances whose true beats are known; without --data from nothing."""
     from d2m.evaluation.benchmark.studio import make_test_studio
 
-    given = _given({name: value for name, value in locals().items() if name not in ("songs", "dances", "seconds")})
     if data is None:
         data = out / "studio"
-        with _bar("songs") as tell:
-            make_test_studio(data, songs, dances, seconds, studio_seed, processes, tell)
+        with counting_bar("songs") as tell:
+            make_test_studio(data, songs, dances, seconds, studio_seed, given["processes"], tell)
     _run("studio", data, out, as_json, given)
 
 
@@ -147,7 +159,7 @@ def ablation(
         def tell(done: int, total: int) -> None:
             # Training shows a bar of its own; two at a time do not go together.
             if not bars:
-                bars.append(stack.enter_context(_bar("pieces of music")))
+                bars.append(stack.enter_context(counting_bar("pieces of music")))
             bars[0](done, total)
 
         def told(title: str, place: int, count: int) -> None:
@@ -158,17 +170,10 @@ def ablation(
     finish(report, out / table, as_json)
 
 
-def _given(values: dict[str, Any]) -> dict[str, Any]:
-    """The command's options as :func:`d2m.evaluation.benchmark.run.benchmark` takes them."""
-    names = ("segment", "split", "limit", "genre", "genre_weights", "visual", "seed", "processes", "keep")
-    given = {name: values[name] for name in names} | {"only": values["row"] or None}
-    return given | ({"systems": values["weights"]} if values["weights"] else {})
-
-
 def _run(kind: str, data: Path, out: Path, as_json: bool, given: dict[str, Any]) -> None:
     from d2m.evaluation.benchmark.run import benchmark
 
-    with _bar("pieces of music") as tell:
+    with counting_bar("pieces of music") as tell:
         report = benchmark(kind, data, out, command=_command(), progress=tell, **given)
     finish(report, out, as_json)
 
@@ -177,19 +182,15 @@ def finish(report: dict[str, Any], out: Path, as_json: bool) -> None:
     """Tells what came of it; exit status 1 if something could not be measured."""
     import json
 
-    from d2m.evaluation.benchmark.report import failures, number
+    from d2m.evaluation.benchmark.report import failures, short_table
 
     if as_json:
         typer.echo(json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False))
     else:
-        for line in report["rows"]:
-            beats = line["beats"]
-            aligned = ((line["alignment"] or {}).get("beats") or {}).get("beat_align")
-            excess = "undefined" if aligned is None else f"{aligned['excess']:+.3f}"
-            typer.echo(
-                f"{line['title']:<48} hit {number(beats['d2m_hit'])}  beat F {number(beats['beat_f'])}  fit {excess}"
-            )
+        typer.echo(short_table(report))
         typer.echo(f"{report['segments']} segments of {report['sequences']} dances: {out / 'report.html'}")
+    for line in report["notes"]:
+        complain(f"warning: {line}")
     for line in failures(report):
         complain(f"error: {line}")
     if report["failed"]:
@@ -202,19 +203,3 @@ def _command() -> str:
     import sys
 
     return " ".join(["d2m", *map(shlex.quote, sys.argv[1:])]) if Path(sys.argv[0]).name in ("d2m", "main.py") else ""
-
-
-@contextlib.contextmanager
-def _bar(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on stderr, if that is a terminal; yields what to call with (done, of how many)."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda done, total: None
-        return
-    columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

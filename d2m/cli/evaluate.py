@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any
 
 import typer
 
 from d2m.cli import listening
-from d2m.cli.console import complain
+from d2m.cli.console import complain, counting_bar
+from d2m.cli.symbolic import metrics
 from d2m.errors import D2MError
 
 app = typer.Typer(help="Measure music: its beats, its fit to the dancer, its sound.", no_args_is_help=True)
@@ -45,7 +45,7 @@ def beats(
     """
     from d2m.evaluation.beat_report import evaluate_beats
 
-    with _bar("pairs") as tell:
+    with counting_bar("pairs") as tell:
         report = evaluate_beats(reference, generated, processes, tell)
     _finish(report, as_json, output)
     if not as_json and report["pairs"]:
@@ -89,7 +89,7 @@ def alignment(
     reports, failed = [], []
     for video in videos:
         try:
-            with _bar(video) as tell:
+            with counting_bar(video) as tell:
                 reports.append(evaluate_alignment(video, audio, sigma, window, shifts, partial(_percent, tell)))
         except D2MError as error:
             if len(videos) == 1:
@@ -137,7 +137,7 @@ def fidelity(
     """
     from d2m.evaluation.fidelity_report import evaluate_fidelity
 
-    with _bar("recordings") as tell:
+    with counting_bar("recordings") as tell:
         report = evaluate_fidelity(reference, generated, embedding, window, seed, processes, tell)
     _finish(report, as_json, output)
     if not as_json:
@@ -169,12 +169,16 @@ def genre(
     """
     from d2m.evaluation.genre_report import evaluate_genre
 
-    with _bar("recordings") as tell:
+    with counting_bar("recordings") as tell:
         report = evaluate_genre(music, genre, weights, processes, tell)
     _finish(report, as_json, output)
     if not as_json:
         _tell_genre(report)
     _end(report, len(report["recordings"]))
+
+
+#: The same as ``d2m symbolic metrics``, where it can also be looked for.
+app.command(name="symbolic")(metrics)
 
 
 def _tell_genre(report: dict[str, Any]) -> None:
@@ -298,20 +302,3 @@ def _end(report: dict[str, Any], measured: int) -> None:
         complain("error: nothing is left to measure, see above")
     if failed:
         raise typer.Exit(1)
-
-
-@contextlib.contextmanager
-def _bar(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on stderr, if that is a terminal; yields what to call with (done, of how many)."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda done, total: None
-        return
-    columns = (TextColumn(escape(title)), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

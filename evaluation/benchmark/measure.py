@@ -87,7 +87,7 @@ def measure(
 
     Returns:
         Plain JSON values: ``duration``, ``seconds`` of processor time that it took, ``segments``, ``alignment``,
-        ``details``.
+        ``details``, ``notes``.
     """
     whole = Recording(Path(stage.scene.name), played.waveform, played.sample_rate)
     mono = whole.mono()
@@ -97,6 +97,7 @@ def measure(
         "duration": stage.dance.duration,
         "seconds": played.seconds,
         "details": played.details,
+        "notes": list(stage.notes),
         "segments": [
             _segment(stage, original, index, piece, played.sample_rate, paired, genre_weights)
             for index, piece in enumerate(pieces)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import base64
 import html
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from d2m.whole_file import whole_file
 
+from .columns import ALIGNMENT, BEATS, LEGEND, PAIRS, SHORT, SOUND, Column, number
+from .order import expectations
 from .plots import all_plots
-from .table import FAULTS
 
-Column = tuple[str, Callable[[dict[str, Any]], str]]
 #: Failures that are listed one by one in the readable reports; the JSON has them all.
 _LISTED = 50
+#: Above the answers on the baselines.
+ORDER = "A strict measure that is any good gives these answers; a NO says that a figure here means less than it seems."
 
 
 def write_report(report: dict[str, Any], folder: Path) -> dict[str, Path]:
@@ -46,18 +47,30 @@ def markdown(report: dict[str, Any], pictures: tuple[str, ...] = ()) -> str:
     """The report as Markdown; ``pictures`` are names of files in ``plots/``."""
     parts = [f"# {report['title']}", *_facts(report)]
     for title, text, header, lines in tables(report):
-        parts += [f"## {title}", text, "\n".join(_row(cells) for cells in (header, ["---"] * len(header), *lines))]
+        parts += [f"## {title}", text, _table(header, lines)]
     parts += [f"![{name}](plots/{name}.png)" for name in pictures]
     parts += ["## What the rows are", "\n".join(f"- **{title}**: {note}" for title, note in _notes(report))]
     parts += ["## What the columns are", "\n".join(f"- **{name}**: {text}" for name, text in LEGEND.items())]
+    if report["notes"]:
+        parts += ["## Unusual", "\n".join(f"- {line}" for line in report["notes"])]
     if report["failed"]:
         parts += ["## Not measured", "\n".join(f"- {line}" for line in failures(report))]
     parts += ["## Sources of the published figures", "\n".join(f"- {source}" for source in _sources(report))]
     return "\n\n".join(parts) + "\n"
 
 
-def _row(cells: list[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+def short_table(report: dict[str, Any]) -> str:
+    """The table "In short" of the report alone, as Markdown."""
+    _, _, header, lines = tables(report)[0]
+    return _table(header, lines)
+
+
+def _table(header: list[str], lines: list[list[str]]) -> str:
+    """Columns are as wide as their widest cell, so that it reads well in a terminal, too."""
+    rows = [[cell.replace("|", "\\|") for cell in cells] for cells in (header, *lines)]
+    wide = [max(3, *map(len, column)) for column in zip(*rows, strict=True)]
+    rows.insert(1, ["-" * width for width in wide])
+    return "\n".join("| " + " | ".join(map(str.ljust, cells, wide)) + " |" for cells in rows)
 
 
 def page(report: dict[str, Any], pictures: dict[str, bytes]) -> str:
@@ -74,6 +87,7 @@ def page(report: dict[str, Any], pictures: dict[str, bytes]) -> str:
     lists = {
         "What the rows are": [f"{title}: {note}" for title, note in _notes(report)],
         "What the columns are": [f"{name}: {text}" for name, text in LEGEND.items()],
+        "Unusual": report["notes"],
         "Not measured": failures(report),
         "Sources of the published figures": _sources(report),
     }
@@ -87,6 +101,7 @@ def tables(report: dict[str, Any]) -> list[tuple[str, str, list[str], list[list[
     """Title, text, header and lines of each table."""
     rows = report["rows"]
     made = [
+        ("In short", "The figures that tell most; every one of them and the rest stand below.", _lines(rows, SHORT)),
         (
             "Beats",
             "Against the original of the same dance; means over segments.",
@@ -99,7 +114,7 @@ def tables(report: dict[str, Any]) -> list[tuple[str, str, list[str], list[list[
         ),
         ("Sound and genre", report["genre_note"], _lines(rows, SOUND)),
     ]
-    headers = (BEATS, ALIGNMENT, SOUND)
+    headers = (SHORT, BEATS, ALIGNMENT, SOUND)
     found = [
         (title, text, ["", *(name for name, _ in columns)], lines)
         for (title, text, lines), columns in zip(made, headers, strict=True)
@@ -108,6 +123,9 @@ def tables(report: dict[str, Any]) -> list[tuple[str, str, list[str], list[list[
     if compared:
         header = ["", *(name for name, _ in PAIRS)]
         found.append(("Reconstruction", "Against the original, sample by sample.", header, _lines(compared, PAIRS)))
+    if ordered := expectations(rows):
+        answers = [[text, "yes" if holds else "NO"] for text, holds in ordered]
+        found.append(("Do the baselines stand where they should?", ORDER, ["", ""], answers))
     return found
 
 
@@ -125,119 +143,6 @@ def _published(report: dict[str, Any]) -> list[list[str]]:
         cells = [number(row["scores"][key], 4) if key in row["scores"] else "" for key in keys]
         lines.append([title, *cells, *[""] * (len(BEATS) - len(keys))])
     return lines
-
-
-def number(value: float | None, digits: int = 3) -> str:
-    """A figure, or that there is none; of large ones nobody reads the decimals."""
-    if value is None:
-        return "undefined"
-    return f"{value:.{digits}f}" if abs(value) < 100 else f"{value:,.0f}"
-
-
-def spread(value: float | None, interval: list[float] | None, signed: bool = False) -> str:
-    """A figure with its interval."""
-    if value is None:
-        return "undefined"
-    figures = [f"{v:+.3f}" if signed else number(v) for v in (value, *(interval or ()))]
-    return figures[0] if interval is None else f"{figures[0]} ({figures[1]} to {figures[2]})"
-
-
-def _beat(key: str) -> Callable[[dict[str, Any]], str]:
-    return lambda row: number(row["beats"][key])
-
-
-def _over_chance(events: str, score: str) -> Callable[[dict[str, Any]], str]:
-    def text(row: dict[str, Any]) -> str:
-        found = (row["alignment"] or {events: {}})[events].get(score)
-        return "undefined" if found is None else spread(found["excess"], found["interval"], signed=True)
-
-    return text
-
-
-def _value(events: str, score: str) -> Callable[[dict[str, Any]], str]:
-    def text(row: dict[str, Any]) -> str:
-        found = (row["alignment"] or {events: {}})[events].get(score)
-        return "undefined" if found is None else f"{found['value']:.3f} / {found['chance']:.3f}"
-
-    return text
-
-
-def _within(group: str, key: str, digits: int = 3) -> Callable[[dict[str, Any]], str]:
-    return lambda row: number((row[group] or {}).get(key), digits)
-
-
-def _faults(row: dict[str, Any]) -> str:
-    counts = {fault.replace("_", "-"): row["sound"][fault] for fault in FAULTS}
-    found = [f"{count} {fault}" for fault, count in counts.items() if count]
-    return ", ".join(found) + f" of {row['segments']}" if found else "none"
-
-
-def _excess_of_halves(row: dict[str, Any]) -> str:
-    halves = (row["fidelity"] or {}).get("halves")
-    return "undefined" if halves is None else spread(halves["excess"], halves["interval"], signed=True)
-
-
-def _kernel(row: dict[str, Any]) -> str:
-    kernel = (row["fidelity"] or {}).get("kernel")
-    return "undefined" if kernel is None else spread(kernel["value"], kernel["interval"])
-
-
-BEATS: tuple[Column, ...] = (
-    ("coverage", _beat("d2m_coverage")),
-    ("hit", _beat("d2m_hit")),
-    ("BCS", _beat("bcs")),
-    ("CSD", _beat("csd")),
-    ("BHS", _beat("bhs")),
-    ("HSD", _beat("hsd")),
-    ("F1", _beat("f1")),
-    ("onset F", lambda row: spread(row["beats"]["onset_f"], row["intervals"]["onset_f"])),
-    ("beat F", lambda row: spread(row["beats"]["beat_f"], row["intervals"]["beat_f"])),
-    ("true beat F", lambda row: spread(row["true_beat_f"], row["intervals"]["true_beat_f"])),
-    ("tempo ratio", _beat("tempo_ratio")),
-)
-ALIGNMENT: tuple[Column, ...] = (
-    ("beat-align, beats", _over_chance("beats", "beat_align")),
-    ("score / chance", _value("beats", "beat_align")),
-    ("hit rate, beats", _over_chance("beats", "hit_rate")),
-    ("beat-align, onsets", _over_chance("onsets", "beat_align")),
-    ("AIST++ script, beats", _over_chance("beats", "aist")),
-)
-SOUND: tuple[Column, ...] = (
-    ("Fréchet", _within("fidelity", "frechet")),
-    ("over real halves", _excess_of_halves),
-    ("kernel distance", _kernel),
-    ("genre, classified", _within("genre", "classification")),
-    ("genre, retrieved", _within("genre", "retrieval")),
-    ("loudness, LUFS", _within("sound", "loudness_lufs", 1)),
-    ("faults", _faults),
-    ("s per s", lambda row: "" if row["seconds_per_second"] is None else number(row["seconds_per_second"])),
-)
-PAIRS: tuple[Column, ...] = (
-    ("log-mel L1", _within("pairs", "log_mel_l1")),
-    ("STFT convergence", _within("pairs", "stft_convergence")),
-    ("STFT log magnitude", _within("pairs", "stft_log_magnitude")),
-    ("onset correlation", _within("pairs", "onset_correlation")),
-    ("SNR, dB", _within("pairs", "snr_db", 1)),
-    ("SI-SDR, dB", _within("pairs", "si_sdr_db", 1)),
-)
-LEGEND: dict[str, str] = {
-    "coverage, hit": "D2M-GAN's script: whole seconds with an onset, generated over original, and in both over "
-    "original",
-    "BCS, CSD, BHS, HSD, F1": "LORIS's script: means and standard deviations of coverage and hit, harmonic mean of the "
-    "means",
-    "onset F, beat F": "F-measure at 70 ms against onsets, and tracked beats, of the original; 95 % over dances",
-    "true beat F": "tracked beats against those that the music was written on, where the data tell them",
-    "tempo ratio": "tempo heard over the original's; undefined without beats",
-    "beat-align, hit rate": "AIST++'s score with sigma 0.05 s, and motion beats with music within 70 ms; less the mean "
-    "of the same music shifted round; undefined for music without beats",
-    "Fréchet": "distance to the originals in the log-mel embedding, per value, of the ground truth that of its "
-    "halves; biased upwards by small sets; shuffled originals are the same set",
-    "over real halves": "distance to one half of the originals less that of the other half; 0 is real music",
-    "kernel distance": "unbiased, squared maximum mean discrepancy with a cubic kernel; 95 %",
-    "genre": "share of segments in the dance's genre, by classification and by the nearest song of the network's "
-    "training",
-    "s per s": "seconds of processor time, all cores together, to a second of music, without loading weights",
-}  # fmt: skip
 
 
 def _facts(report: dict[str, Any]) -> list[str]:

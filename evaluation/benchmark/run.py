@@ -165,6 +165,7 @@ def compose_report(
         "judge": judges[judge],
         "genre_note": note,
         "remarks": remarks,
+        "notes": [f"{result['name']}: {note}" for result in originals for note in result.get("notes", ())],
         "rows": summarise(rows, outcome.results, about["seed"]),
         "published": [row.plain() for row in published_for(about["kind"])],
         "failed": outcome.failed,

@@ -28,6 +28,8 @@ from .skeletons import front_view, tidied, to_mediapipe33
 _AIST_HEIGHT, _TIKTOK_HEIGHT = 1080, 720
 #: Seconds of picture to a row of features.
 _SEEN = 2.0
+#: Seconds that music may lack at the end of a dance before the report says so.
+_SHORT = 0.1
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Stage:
     judge: what they were found from, in words.
     music: float32 (T,), the original at 22,050 Hz, as long as the dance.
     true_beats: seconds of the beats that the music was written on, or None where nobody knows them.
+    notes: what is unusual about the scene.
     """
 
     scene: Scene
@@ -49,6 +52,7 @@ class Stage:
     judge: str
     music: np.ndarray
     true_beats: np.ndarray | None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,11 @@ def read_stage(scene: Scene, genre: str = "given", visual: Path | None = None) -
     duration = min(seen.motion.duration, len(music) / SAMPLE_RATE)
     if duration < 1.0:
         raise D2MError(f"{scene.name}: {duration:.2f} s of dance and music are too short")
+    notes = ()
+    if duration < seen.motion.duration - _SHORT:
+        notes = (
+            f"{duration:.2f} s of music for {seen.motion.duration:.2f} s of dance: the rest of the dance is left out",
+        )
     music = music[: round(duration * SAMPLE_RATE)]
     if silent(music):
         raise D2MError(f"{scene.name}: the original music is silence")
@@ -108,6 +117,7 @@ def read_stage(scene: Scene, genre: str = "given", visual: Path | None = None) -
         seen.judge,
         music,
         _true_beats(scene, duration),
+        notes,
     )
 
 
