@@ -1,0 +1,150 @@
+"""A song's melody gets another feeling at its own length and in its own time, and is played as the table says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from d2m.errors import D2MError
+from d2m.symbolic.emotion.emotions import load_emotions
+from d2m.symbolic.emotion.melody import NOTE_OFF, from_notes, to_notes
+from d2m.symbolic.emotion.mode import in_mode, keys_of
+from d2m.symbolic.emotion.performance import perform
+from d2m.symbolic.emotion.song import Song, find_song, perform_song, recolour_song
+from d2m.symbolic.emotion.statistics import sounding
+from d2m.types import BeatGrid, Part, Score
+
+TABLE = load_emotions()
+MAJOR = (60, 62, 64, 65, 67, 69, 71, 72)
+
+
+def scale(bars: int, keys=MAJOR) -> np.ndarray:
+    """Up and down a scale in quarters, on and on."""
+    line = [*keys, *keys[-2:0:-1]]
+    return from_notes(np.array([(4 * i, 4 * i + 4, line[i % len(line)]) for i in range(4 * bars)]), 16 * bars)
+
+
+class Octave:
+    """A model that gives a melody back an octave higher, in place of its vectors the melody itself."""
+
+    table = TABLE
+
+    def __init__(self):
+        self.vae, self.asked = self, []
+
+    def encode(self, melodies):
+        return melodies.astype(np.float32), None
+
+    def steer(self, z, targets, strength):
+        self.asked.append((targets, strength))
+        return z
+
+    def decode(self, z, temperature=0.0, rng=None):
+        return np.where(z > NOTE_OFF, z + 12, z).astype(np.uint8)
+
+
+def song(*melodies: np.ndarray, tempo: float = 100.0) -> Song:
+    firsts = np.cumsum([0, *(len(melody) // 4 for melody in melodies)])
+    duration = float(firsts[-1]) * 60 / tempo
+    return Song(BeatGrid.steady(tempo, duration), duration, melodies, tuple(map(float, firsts[:-1])))
+
+
+@pytest.mark.parametrize("bars", [(1,), (5,), (16,), (17,), (32,), (45, 3)])
+def test_songs_of_any_length_come_back_whole(bars):
+    before = song(*(scale(length) for length in bars))
+    model = Octave()
+    after = recolour_song(model, before, TABLE.find("bright"), 0.7)
+    for old, new in zip(before.melodies, after.melodies, strict=True):
+        expected = to_notes(old) + [0, 0, 12]
+        np.testing.assert_array_equal(to_notes(new), expected)
+    assert model.asked[0][1] == 0.7
+
+
+def test_the_song_as_a_whole_is_moved_and_its_contrasts_halved():
+    verse, chorus = scale(16), scale(16, tuple(key + 8 for key in MAJOR))
+    model, bright = Octave(), TABLE.find("bright")
+    recolour_song(model, song(np.concatenate([verse, chorus])), bright)
+    targets, _ = model.asked[0]
+    assert targets[:, 0].mean() == pytest.approx(bright.pitch)
+    assert targets[1, 0] - targets[0, 0] == pytest.approx(4)
+
+
+def test_silent_windows_stay_silent_and_notes_ring_over_seams_only_where_they_did():
+    melody = np.zeros(48 * 16, np.uint8)
+    melody[: 16 * 16] = scale(16)
+    melody[16 * 16] = NOTE_OFF
+    melody[32 * 16 :] = scale(16)
+    after = recolour_song(Octave(), song(melody), TABLE.find("clear")).melodies[0]
+    assert not sounding(after)[16 * 16 : 32 * 16].any()
+    # Here a note is held over the bar line where one window ends.
+    held = from_notes(np.array([(0, 250, 60), (250, 300, 64), (300, 512, 67)]), 512)
+    np.testing.assert_array_equal(
+        to_notes(recolour_song(Octave(), song(held), TABLE.find("clear")).melodies[0]), to_notes(held) + [0, 0, 12]
+    )
+
+
+def test_the_tempo_map_is_kept_and_scaled():
+    beats = np.cumsum([0.0, *([0.5] * 32), *([1.0] * 33)])
+    before = Song(BeatGrid(beats, np.arange(0, 66, 4), 120.0, 1.0), float(beats[-2]), (scale(16),), (0.0,))
+    gloomy = TABLE.find("gloomy")
+    score = perform_song(before, gloomy)
+    assert np.diff(score.grid.beats)[40] / np.diff(score.grid.beats)[3] == pytest.approx(2.0)
+    assert 60 * 64 / score.duration == pytest.approx(gloomy.tempo, rel=0.02)
+    same = perform_song(before, gloomy, 0.0)
+    np.testing.assert_allclose(same.grid.beats, beats)
+    half = perform_song(before, gloomy, 0.5)
+    assert same.duration < half.duration < score.duration
+
+
+def test_mode_changes_the_third_the_sixth_and_the_seventh_alone():
+    major = scale(16)
+    assert (keys_of(major) == 0).all()
+    minor = in_mode(major, "minor")
+    assert set(to_notes(minor)[:, 2] % 12) == {0, 2, 3, 5, 7, 8, 10}
+    np.testing.assert_array_equal(in_mode(major, "major"), major)
+    assert set(to_notes(in_mode(scale(16, (60, 63, 67, 71, 72)), "major"))[:, 2] % 12) == {0, 4, 7, 11}
+    np.testing.assert_array_equal(in_mode(np.zeros(32, np.uint8), "minor"), np.zeros(32, np.uint8))
+
+
+def test_a_melody_is_played_as_the_table_says():
+    melody = scale(4)
+    gloomy, lively, intense = (TABLE.find(name) for name in ("gloomy", "lively", "intense"))
+    low, short = perform(melody, gloomy).parts[0], perform(melody, lively).parts[0]
+    assert low.pitches.mean() < short.pitches.mean() - 11
+    assert (low.program, short.program) == (gloomy.program, lively.program)
+    assert (low.ends - low.starts).mean() > 1.8 * (short.ends - short.starts).mean()
+    assert low.velocities.mean() < perform(melody, intense).parts[0].velocities.mean() - 20
+    plain = perform(melody, gloomy, 0.0)
+    np.testing.assert_array_equal(plain.parts[0].pitches, to_notes(melody)[:, 2])
+    assert plain.grid.tempo == pytest.approx(100.0)
+
+
+def part(notes, track="piano", program=0):
+    starts, ends, pitches = np.array(notes, dtype=float).T
+    return Part(track, program, starts, ends, pitches.astype(np.int64), np.full(len(starts), 90))
+
+
+def score_of(*parts, beats=64):
+    return Score(parts, BeatGrid.steady(120.0, beats / 2), beats / 2)
+
+
+def test_what_has_no_melody_is_refused_in_one_line():
+    tune = part([(i, i + 1, MAJOR[i % 8]) for i in range(64)])
+    chords = part([(4 * i, 4 * i + 4, key) for i in range(16) for key in (48 + i % 3, 52, 55)])
+    drums = part([(i, i + 0.5, 36) for i in range(64)], "drums")
+    assert len(find_song(score_of(tune, chords)).melodies) == 1
+    with pytest.raises(D2MError, match="drums only"):
+        find_song(score_of(drums))
+    with pytest.raises(D2MError, match="several notes at a time; --skyline"):
+        find_song(score_of(chords, drums))
+    assert len(to_notes(find_song(score_of(chords), skyline=True).melodies[0])) == 16
+    with pytest.raises(D2MError, match="shorter than a bar"):
+        find_song(score_of(part([(0, 1, 60), (1, 2, 62), (2, 3, 64), (3, 3.5, 65)]), beats=4))
+
+
+def test_files_that_count_in_quarters_are_read_in_fours():
+    tune = part([(i, i + 1, MAJOR[i % 8]) for i in range(64)])
+    grid = BeatGrid(np.arange(66) / 2, np.arange(65), 120.0, 1.0, 1)
+    found = find_song(Score((tune,), grid, 32.0))
+    assert found.firsts == (0.0,)
+    assert len(found.melodies[0]) == 256
