@@ -242,6 +242,9 @@ def measure(
 
     Returns:
         (name, result) of those that worked and those that did not, both in the order of ``jobs``.
+
+    Raises:
+        D2MError: if a process dies.
     """
     outcomes: dict[int, Any] = {}
     for done, (index, outcome) in enumerate(_outcomes(function, jobs, processes), start=1):
@@ -263,6 +266,7 @@ def _outcomes(function, jobs, processes: int) -> Iterator[tuple[int, Any]]:
             yield index, _attempt(function, arguments)
         return
     from concurrent.futures import ProcessPoolExecutor, as_completed
+    from concurrent.futures.process import BrokenProcessPool
     from multiprocessing import get_context
 
     # spawn: a fork would copy the threads of whatever library is loaded, and may hang.
@@ -271,6 +275,10 @@ def _outcomes(function, jobs, processes: int) -> Iterator[tuple[int, Any]]:
         try:
             for future in as_completed(waiting):
                 yield waiting[future], future.result()
+        except BrokenProcessPool as error:
+            raise D2MError(
+                "a process was ended from outside, perhaps for want of memory; use fewer processes"
+            ) from error
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

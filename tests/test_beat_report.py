@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -293,6 +294,11 @@ def test_processes_do_not_change_the_figures_or_the_order():
     assert measure(_root, jobs, 2) == alone
     assert [name for name, _ in alone[0]] == ["3", "2", "0", "1"]
     assert [(f.name, f.error) for f in alone[1]] == [("-1", "-1: no root")]
+
+
+def test_a_process_that_dies_is_told_in_one_line():
+    with pytest.raises(D2MError, match="fewer processes"):
+        measure(os._exit, [(str(n), (n,)) for n in (1, 2)], 2)
 
 
 def _root(number: int) -> float:
