@@ -4,9 +4,11 @@
     python scripts/measure_bridge.py phrases studio-bridge --bars 4
 
 The middle bars of held-out windows are masked, and written by each network and by simple rules; figures as in
-d2m/symbolic/bridge/measure.py. Cost: parameters, multiply-adds a bridge (counted by PyTorch's FlopCounterMode, which
-takes two operations for each), size in float16, and milliseconds a bridge, in batches of one on the threads that
-PyTorch has.
+d2m/symbolic/bridge/measure.py. Cost, always beside the published network's shape: parameters, multiply-adds a bridge
+(counted by PyTorch's FlopCounterMode, which takes two operations for each), size in float16, and milliseconds a bridge,
+in batches of one on the threads that PyTorch has. Where torchinfo is installed, also its multiply-adds and the
+megabytes of a pass for a batch of 16, as Smootify's table has them (258.22 M, 26.49 MB); torchinfo counts a linear
+layer once for each row of the batch, however many places it is applied to, so that its figure for ours is far too low.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import argparse
 import json
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -56,12 +59,39 @@ def cost(composer: Composer, bars: int) -> dict[str, float]:
             chances(network, context, bars)
             times.append(time.perf_counter() - began)
     count = sum(p.numel() for p in network.parameters())
-    return {
+    row = {
         "parameters": count,
         "multiply-adds, M": counter.get_total_flops() / 2e6,
         "MB": 2 * count / 1e6,
         "ms": 1000 * float(np.median(times)),
     }
+    return row | by_torchinfo(composer, bars)
+
+
+def by_torchinfo(composer: Composer, bars: int, batch: int = 16) -> dict[str, float]:
+    """What the seed's table counts, for a batch; nothing where torchinfo is not installed."""
+    if find_spec("torchinfo") is None:
+        return {}
+    from torchinfo import summary
+
+    context = torch.zeros(batch, 2, *composer.config.shape)
+    found = summary(_Whole(composer.network, bars), input_data=context, verbose=0)
+    return {
+        f"torchinfo, M for {batch}": found.total_mult_adds / 1e6,
+        f"pass, MB for {batch}": found.total_output_bytes / 1e6,
+        "parameters, MB": found.total_param_bytes / 1e6,
+    }
+
+
+class _Whole(torch.nn.Module):
+    """From two bars to a bridge, whichever the network."""
+
+    def __init__(self, network: torch.nn.Module, bars: int) -> None:
+        super().__init__()
+        self.network, self.bars = network, bars
+
+    def forward(self, context: torch.Tensor) -> torch.Tensor:
+        return chances(self.network, context, self.bars)
 
 
 def windows(folder: Path, bars: int, most: int, seed: int) -> np.ndarray:
@@ -87,10 +117,12 @@ def main() -> None:
     rows = {name: figures(made, real, context) for name, made in baselines(context, args.bars).items()}
     rows["the real bars"] = figures(real, real, context)
     costs = {}
+    published = Composer(build(BridgeConfig("published")), "Smootify's, untrained")
     for name in args.networks:
         composer = read(name)
         rows[composer.name] = figures(composer.compose(context, args.bars), real, context)
         costs[composer.name] = cost(composer, args.bars)
+    costs[published.name] = cost(published, published.config.most_bars)
     if args.scores:
         first = next(iter(costs))
         chosen = {f"{n}, {len(found)} held-out bridges": v for n, v in rows[first].items()} | costs[first]
