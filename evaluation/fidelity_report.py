@@ -65,11 +65,7 @@ def evaluate_fidelity(
         D2MError: if a place does not exist or is empty, or there is no such embedding.
     """
     chosen = load(embedding, window)
-    sides = {"reference": find(reference), "generated": find(generated)}
-    if not Path(reference).is_dir() and not Path(generated).is_dir():
-        # Two single files are a pair whatever their names.
-        (name,) = sides["reference"]
-        sides["generated"] = {name: next(iter(sides["generated"].values()))}
+    sides = _sides(reference, generated)
     names = [name for name in sides["reference"] if name in sides["generated"]]
     files = [(side, name, path) for side, found in sides.items() for name, path in found.items()]
     jobs = [(f"{side} {path.name}", (str(path), embedding, window)) for side, _, path in files]
@@ -103,6 +99,15 @@ def evaluate_fidelity(
             side: [path.name for name, path in found.items() if name not in names] for side, found in sides.items()
         },
     }
+
+
+def _sides(reference: str | os.PathLike[str], generated: str | os.PathLike[str]) -> dict[str, dict[str, Path]]:
+    """The files of each side by name; two single files are a pair whatever their names."""
+    sides = {"reference": find(reference), "generated": find(generated)}
+    if not Path(reference).is_dir() and not Path(generated).is_dir():
+        (name,) = sides["reference"]
+        sides["generated"] = {name: next(iter(sides["generated"].values()))}
+    return sides
 
 
 def describe_file(path: str, embedding: str, window: float | None) -> dict[str, Any]:

@@ -91,10 +91,11 @@ def alignment(
         try:
             with counting_bar(video) as tell:
                 reports.append(evaluate_alignment(video, audio, sigma, window, shifts, partial(_percent, tell)))
-        except D2MError as error:
+        except (D2MError, ValueError, OSError, MemoryError) as error:
             if len(videos) == 1:
                 raise
-            failed.append({"name": video, "error": str(error)})
+            told = str(error) if isinstance(error, D2MError) else f"{type(error).__name__}: {error}"
+            failed.append({"name": video, "error": told})
     if len(videos) == 1:
         report = reports[0]
     else:
