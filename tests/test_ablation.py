@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -57,6 +58,7 @@ def test_an_ablation_plays_what_was_trained_and_names_what_cannot_be(tmp_path):
     save_d2m_gan(model, run / "weights-motion.safetensors", run / "weights.safetensors")
     wanted = {"steps": 5, "recipe": module._plain(recipe), "modality": "both", "vqvae": sha256_of(path)}
     (run / "done.json").write_text(json.dumps(wanted))
+    (run / "log.jsonl").write_text('{"step": 5, "held_out": true, "mel": 1.25, "codes": 0.5}\n{"step": 5, "mel": 9}\n')
     report = ablation("modality", recipe, tmp_path / "out")
     failed = {failure["row"]: failure["error"] for failure in report["failed"]}
     assert "no visual features" in failed["full"]
@@ -68,6 +70,9 @@ def test_an_ablation_plays_what_was_trained_and_names_what_cannot_be(tmp_path):
     assert lines["modality-motion"]["beats"]["beat_f"] < 1
     assert [r["name"] for r in report["results"]["modality-motion"]] == [name]
     assert (tmp_path / "out" / "modality" / "report.html").is_file()
+    text = re.sub(" +", " ", (tmp_path / "out" / "modality" / "report.md").read_text(encoding="utf-8"))
+    assert "| | steps | mel | codes |" in text
+    assert "| D2M-GAN, motion only | 5 | 1.2500 | 0.5000 |" in text
     with pytest.raises(D2MError, match="no table"):
         ablation("size", recipe, tmp_path / "out")
     with pytest.raises(D2MError, match="not a prepared data set"):

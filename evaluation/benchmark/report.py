@@ -16,7 +16,8 @@ from .plots import all_plots
 
 #: Failures that are listed one by one in the readable reports; the JSON has them all.
 _LISTED = 50
-#: Above the answers on the baselines.
+#: Above the figures of training, and above the answers on the baselines.
+TRAINING = "The last held-out figures of each variant's training run; see docs/training.md."
 ORDER = "A strict measure that is any good gives these answers; a NO says that a figure here means less than it seems."
 
 
@@ -123,10 +124,21 @@ def tables(report: dict[str, Any]) -> list[tuple[str, str, list[str], list[list[
     if compared:
         header = ["", *(name for name, _ in PAIRS)]
         found.append(("Reconstruction", "Against the original, sample by sample.", header, _lines(compared, PAIRS)))
+    if report.get("training"):
+        found.append(("Training", TRAINING, *_training(report)))
     if ordered := expectations(rows):
         answers = [[text, "yes" if holds else "NO"] for text, holds in ordered]
         found.append(("Do the baselines stand where they should?", ORDER, ["", ""], answers))
     return found
+
+
+def _training(report: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Header and lines of what the variants of an ablation reached in training."""
+    known = {row["title"]: report["training"].get(row["key"]) for row in report["rows"]}
+    known = {title: figures for title, figures in known.items() if figures}
+    names = [name for name in next(iter(known.values()), {}) if name not in ("step", "held_out")]
+    lines = [[title, str(f["step"]), *(number(f.get(name), 4) for name in names)] for title, f in known.items()]
+    return ["", "steps", *names], lines
 
 
 def _lines(rows: list[dict[str, Any]], columns: tuple[Column, ...]) -> list[list[str]]:
