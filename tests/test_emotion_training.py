@@ -112,7 +112,7 @@ def test_the_plain_vae_is_what_it_says():
 
 @pytest.mark.parametrize(
     "weights",
-    [{"heard": 1.0, "judged": 0.0}, {"heard": 0.0, "judged": 1.0}],
+    [{"heard": 1.0, "judged": 0.0, "lessons": 0}, {"heard": 0.0, "judged": 1.0, "lessons": 1}],
     ids=["through the decoder", "by the critic"],
 )
 def test_an_actor_moves_pitch_and_density_towards_the_emotion(data, tmp_path, weights):
@@ -137,7 +137,7 @@ def test_an_actor_moves_pitch_and_density_towards_the_emotion(data, tmp_path, we
 def test_who_must_stay_near_moves_less(data, tmp_path):
     ways = []
     for near in (0.0, 5.0):
-        trained = task(data, plain(), near=near, real=0.0, judged=0.0)
+        trained = task(data, plain(), near=near, real=0.0, judged=0.0, lessons=0)
         train(trained, loop(tmp_path / f"{near}", 20))
         z, _ = trained.vae.encode(trained.valid)
         ways.append(np.square(trained.model().move(z, "gloomy") - z).mean())

@@ -24,6 +24,7 @@ def emotion(
     ] = 0.25,
     real: Annotated[float, typer.Option(min=0.0, help="Weight of looking like a real melody's vector.")] = 0.2,
     near: Annotated[float, typer.Option(min=0.0, help="Weight of staying near the start.")] = 0.5,
+    lessons: Annotated[int, typer.Option(min=0, help="Lessons from memory after each step.")] = 4,
     harmony: Annotated[float, typer.Option(min=0.0, help="Weight of notes off the chord.")] = 0.5,
 ) -> None:
     """Train an actor and a critic that move a MusicVAE's latent vectors towards nine emotions."""
@@ -33,7 +34,9 @@ def emotion(
     from d2m.training.emotion import EmotionTask, EmotionTraining
     from d2m.training.loop import train
 
-    settings = EmotionTraining(data, batch, rate, judged=judged, heard=heard, real=real, near=near, harmony=harmony)
+    settings = EmotionTraining(
+        data, batch, rate, judged=judged, heard=heard, real=real, near=near, harmony=harmony, lessons=lessons
+    )
     model = load(vae)
     torch.manual_seed(options.seed)
     # Losses through 16 steps of hard choices are too fine for bfloat16.

@@ -7,6 +7,10 @@ changed), half are drawn from the prior (so that new ones can be made), and each
   density and off-chord notes of what the decoder makes of real melodies' vectors, of the actor's and of their starts.
 * The actor learns to please the critic (``real``, ``judged``), to lower the losses of the melodies themselves through
   the decoder (``heard``; with 0 it learns by the critic alone, as Engel et al. 2017 do), and not to go far (``near``).
+
+To decode is what takes the time. So all that was decoded is remembered, and after every step both learn a few more
+lessons from memory, on larger batches and without a decoder: the critic what it should have foreseen, the actor by the
+critic.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ from torch import Tensor
 
 from d2m.datasets.melodies import load_melodies
 from d2m.symbolic.emotion.actor_critic import (
+    HEARD,
     ActorCritic,
     ActorCriticConfig,
     EmotionModel,
@@ -46,6 +51,12 @@ from d2m.training.loop import Task
 _SURE_OF = 512
 #: One in so many of the starts is decoded for the critic, beside what the actor made of all.
 _STARTS = 4
+#: Vectors that are remembered with what they decode to; real melodies' vectors that are remembered.
+_REMEMBERED, _KNOWN = 8192, 4096
+#: Vectors of a lesson from memory.
+_LESSON = 128
+#: Targets may be so many standard deviations from real melodies' means.
+_WIDEST = 2.5
 
 
 #: What is looked at while training, of all that can be measured: before and after, and what is left of the tune.
@@ -74,6 +85,7 @@ class EmotionTraining:
         clip: greatest norm of each gradient.
         shift: real melodies are transposed by up to this many semitones.
         jitter: targets vary by this many standard deviations around the emotions'.
+        lessons: from memory, after each step.
         judged: weight of the losses that the critic foresees.
         heard: weight of the losses of the melodies themselves, through the decoder.
         real: weight of the critic's doubt that the vector is a real melody's.
@@ -88,7 +100,8 @@ class EmotionTraining:
     learning_rate: float = 5e-4
     clip: float = 1.0
     shift: int = 6
-    jitter: float = 0.1
+    jitter: float = 0.4
+    lessons: int = 4
     judged: float = 1.0
     heard: float = 0.25
     real: float = 0.2
@@ -96,6 +109,42 @@ class EmotionTraining:
     harmony: float = 0.5
     temperature: float = 1.0
     evaluate_on: int = 90
+
+
+class Memory:
+    """The latest rows of tensors, the oldest forgotten first.
+
+    Args:
+        size: rows that are kept.
+        widths: of each tensor.
+    """
+
+    def __init__(self, size: int, *widths: int) -> None:
+        self.rows = [torch.zeros(size, width) for width in widths]
+        self.count = 0
+
+    def add(self, *rows: Tensor) -> None:
+        """Remember rows (N, width) of each tensor."""
+        size = len(self.rows[0])
+        places = (self.count + torch.arange(len(rows[0]))) % size
+        for kept, new in zip(self.rows, rows, strict=True):
+            kept[places] = new.detach().float().cpu()
+        self.count += len(rows[0])
+
+    def draw(self, rng: np.random.Generator, count: int, device: torch.device) -> list[Tensor]:
+        """So many rows of each tensor, any number of times the same."""
+        chosen = torch.from_numpy(rng.integers(min(self.count, len(self.rows[0])), size=count))
+        return [kept[chosen].to(device) for kept in self.rows]
+
+    def state(self) -> dict[str, object]:
+        """All of it, for a checkpoint."""
+        return {"rows": [kept[: self.count].clone() for kept in self.rows], "count": self.count}
+
+    def restore(self, state: dict[str, object]) -> None:
+        """Take back what :meth:`state` gave."""
+        for kept, rows in zip(self.rows, state["rows"], strict=True):
+            kept[: len(rows)] = rows
+        self.count = int(state["count"])
 
 
 class EmotionTask(Task):
@@ -119,6 +168,7 @@ class EmotionTask(Task):
         self.valid = load_melodies(settings.data, "valid").spread(settings.evaluate_on)
         self.sigma = torch.from_numpy(vae.encode(self.train.spread(_SURE_OF))[1].mean(axis=0))
         self.scale = Scale(self.table.pitch_deviation, self.table.density_deviation)
+        self.seen, self.known = Memory(_REMEMBERED, vae.config.latent, HEARD), Memory(_KNOWN, vae.config.latent)
         self.modules = {"actor": self.network.actor, "critic": self.network.critic}
         self.optimizers = {
             name: torch.optim.Adam(module.parameters(), settings.learning_rate, betas=(0.5, 0.99))
@@ -141,8 +191,13 @@ class EmotionTask(Task):
         self.sigma = self.sigma.to(fabric.device)
 
     def state(self) -> dict[str, object]:
-        """The shape."""
-        return {"config": self.network.settings()}
+        """The shape, and what is remembered."""
+        return {"config": self.network.settings(), "seen": self.seen.state(), "known": self.known.state()}
+
+    def restore(self, state: dict[str, object]) -> None:
+        """Remember."""
+        self.seen.restore(state["seen"])
+        self.known.restore(state["known"])
 
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
         """Trains the critic, then the actor, on one batch."""
@@ -154,19 +209,45 @@ class EmotionTask(Task):
         settings = self.settings
         played = self._play(moved if settings.heard else moved.detach())
         figures = self._teach_critic(known, prior, start, moved.detach(), played.detach())
-        with self.autocast():
-            logit, foreseen = self.modules["critic"](moved)
-        judged = far(foreseen[:, :2] - self._scaled(targets)).sum(dim=1) + settings.harmony * foreseen[:, 2]
+        loss, told = self._judged(moved, start, targets)
         pitch = pitch_loss(played, targets[:, 0], self.scale, harmony=settings.harmony).mean()
         density = density_loss(played, targets[:, 1], self.scale).mean()
-        doubt = torch.nn.functional.softplus(-logit).mean()
-        way = drift(moved, start, self.sigma).mean()
-        loss = settings.judged * judged.mean() + settings.real * doubt + settings.near * way
         if settings.heard:
             loss = loss + settings.heard * (pitch + density)
         self.update("actor", loss, clip=settings.clip)
-        told = {"actor": loss, "pitch": pitch, "density": density, "judged": judged.mean(), "doubt": doubt, "way": way}
+        for _ in range(settings.lessons):
+            self._lesson(rng)
+        told |= {"actor": loss, "pitch": pitch, "density": density}
         return {name: value.item() for name, value in told.items()} | figures
+
+    def _judged(self, moved: Tensor, start: Tensor, targets: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The actor's loss as far as it needs no decoder, and its terms."""
+        settings = self.settings
+        with self.autocast():
+            logit, foreseen = self.modules["critic"](moved)
+        judged = far(foreseen[:, :2] - self._scaled(targets)).sum(dim=1) + settings.harmony * foreseen[:, 2]
+        terms = {
+            "judged": judged.mean(),
+            "doubt": torch.nn.functional.softplus(-logit).mean(),
+            "way": drift(moved, start, self.sigma).mean(),
+        }
+        loss = settings.judged * terms["judged"] + settings.real * terms["doubt"] + settings.near * terms["way"]
+        return loss, terms
+
+    def _lesson(self, rng: np.random.Generator) -> None:
+        """Both learn from memory."""
+        device = self.fabric.device
+        seen, truth = self.seen.draw(rng, _LESSON, device)
+        (known,) = self.known.draw(rng, _LESSON, device)
+        prior, fresh = torch.from_numpy(rng.standard_normal((2, *known.shape), dtype=np.float32)).to(device)
+        changed = torch.from_numpy(rng.random((_LESSON, 1)) < 0.5).to(device)
+        start, targets = torch.where(changed, known, fresh), torch.from_numpy(self._targets(rng, _LESSON)).to(device)
+        with self.autocast():
+            moved = self.modules["actor"](start, self._scaled(targets))
+            logit, foreseen = self.modules["critic"](torch.cat([known, moved.detach(), prior, seen]))
+        real = realism_loss(logit[:_LESSON], logit[_LESSON : 3 * _LESSON])
+        self.update("critic", real + (foreseen[3 * _LESSON :] - truth).abs().mean(), clip=self.settings.clip)
+        self.update("actor", self._judged(moved, start, targets)[0], clip=self.settings.clip)
 
     @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:
@@ -195,11 +276,8 @@ class EmotionTask(Task):
         settings, count = self.settings, self.settings.batch
         melodies = self.train.batch(rng, count, settings.shift)
         noise = rng.standard_normal((3, count, self.config.latent), dtype=np.float32)
-        targets = self.table.targets()[rng.integers(len(self.table.emotions), size=count)]
-        targets = targets + settings.jitter * rng.standard_normal((count, 2)) * [self.scale.pitch, self.scale.density]
-        targets[:, 1] = targets[:, 1].clip(0.5, 16.0)
-        changed = rng.random((count, 1)) < 0.5
-        rows = (melodies, targets.astype(np.float32), changed, *noise)
+        targets, changed = self._targets(rng, count), rng.random((count, 1)) < 0.5
+        rows = (melodies, targets, changed, *noise)
         melodies, targets, changed, blur, prior, fresh = (
             torch.from_numpy(self.own(part)).to(self.fabric.device) for part in rows
         )
@@ -207,6 +285,17 @@ class EmotionTask(Task):
             mu, sigma = self.vae.network.encode(melodies.long())
         # The actor starts where it will in use: at the mean of a tune, or anywhere in the prior.
         return mu + sigma * blur, prior, torch.where(changed, mu, fresh), targets
+
+    def _targets(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """Mean pitches and notes a bar around those of the emotions, float32 (count, 2)."""
+        table = self.table
+        mean = np.array([table.pitch_mean, table.density_mean])
+        spread = np.array([table.pitch_deviation, table.density_deviation])
+        targets = table.targets()[rng.integers(len(table.emotions), size=count)]
+        targets = targets + self.settings.jitter * spread * rng.standard_normal((count, 2))
+        targets = targets.clip(mean - _WIDEST * spread, mean + _WIDEST * spread)
+        targets[:, 1] = targets[:, 1].clip(0.5, 16.0)
+        return targets.astype(np.float32)
 
     def _scaled(self, targets: Tensor) -> Tensor:
         mean = targets.new_tensor([self.table.pitch_mean, self.table.density_mean])
@@ -223,6 +312,8 @@ class EmotionTask(Task):
         some = start[: max(len(start) // _STARTS, 1)]
         with torch.no_grad():
             truth = self._heard(torch.cat([played, self._play(torch.cat([some, known]))]))
+        self.seen.add(torch.cat([moved, some, known]), truth)
+        self.known.add(known)
         with self.autocast():
             logits, foreseen = self.modules["critic"](torch.cat([moved, some, known, prior]))
         moved_logit, _, known_logit, prior_logit = logits.split([len(rows) for rows in (moved, some, known, prior)])
