@@ -5,10 +5,10 @@
 ACTOR and VAE are names, safetensors files, or the checkpoints of runs (``runs/emotion/best.ckpt``). Prints tables in
 Markdown; the JSON file holds the same figures, flat, as ``scripts/export_weights.py --scores`` takes them.
 
-For every emotion as many vectors are drawn from the prior (the same for all), and decoded as they are and moved by the
-actor. Against them stand real melodies of the part ``train`` whose mean pitch and density are nearest to the targets,
-and plain gradient descent on the same vectors (``--descent``, fewer of them: it decodes each 50 times). Then held-out
-melodies are changed at five strengths.
+For every emotion as many vectors are drawn from the prior (the same for all), and decoded as they are, moved by the
+actor, and moved by the actor alone, without looks at where its vectors lead. Against them stand real melodies of the
+part ``train`` whose mean pitch and density are nearest to the targets, and plain gradient descent on the same vectors
+(``--descent``, fewer of them: it decodes each 50 times). Then held-out melodies are changed at five strengths.
 
 * error: distance of a melody's mean pitch and notes a bar from the targets, mean of both, in standard deviations of
   real melodies; cut: by how much less that is than of the vectors as drawn, of single melodies and of the means.
@@ -33,7 +33,7 @@ from measure_musicvae import copied, open_model
 from d2m.datasets.melodies import load_melodies
 from d2m.errors import D2MError
 from d2m.symbolic.emotion import load_emotion
-from d2m.symbolic.emotion.actor_critic import ActorCritic, ActorCriticConfig, EmotionModel
+from d2m.symbolic.emotion.actor_critic import LOOKS, ActorCritic, ActorCriticConfig, EmotionModel
 from d2m.symbolic.emotion.ascent import descend
 from d2m.symbolic.emotion.effect import STRENGTHS, starting_from
 from d2m.symbolic.emotion.emotions import attributes
@@ -139,8 +139,9 @@ def make(
 
     plain = decoded(z)
     ways = {"prior": Measured(model, np.tile(plain, (len(emotions), 1, 1)), np.tile(z, (len(emotions), 1, 1)))}
-    moved = np.stack([model.move(z, emotion) for emotion in emotions])
-    ways["actor"] = Measured(model, np.stack([decoded(vectors) for vectors in moved]), moved)
+    for name, looks in (("actor", LOOKS), ("actor alone", 0)):
+        moved = np.stack([model.move(z, emotion, looks=looks) for emotion in emotions])
+        ways[name] = Measured(model, np.stack([decoded(vectors) for vectors in moved]), moved)
     near = model.table.errors(attributes(known)[None], targets[:, None]).max(axis=2).argsort(axis=1)[:, : args.count]
     ways["nearest real"] = Measured(model, known[near], None)
     if args.descent:
@@ -196,13 +197,14 @@ def show_ways(ways: dict[str, Measured], known: np.ndarray, real: np.ndarray, mo
     actor = figures["actor"] | {
         f"prior: {name}": figures["prior"][name] for name in ("error", "chord", "realism", "alike")
     }
+    actor |= {f"alone: {name}": figures["actor alone"][name] for name in ("error", "error cut", "realism")}
     return actor | {"statistics within 10 %": sum(within) / len(within)}
 
 
 def show_strengths(model: EmotionModel, melodies: np.ndarray) -> dict[str, float]:
     """Held-out melodies changed at five strengths."""
     mu = model.vae.encode(melodies)[0]
-    found = starting_from(model, mu, "from", STRENGTHS)
+    found = starting_from(model, mu, "from", STRENGTHS, LOOKS)
     names = ["pitch error", "density error", "in region", "tune", "rhythm", "off chord", "realism", "moved"]
     rows = [
         [f"{strength:g}", *(found.get(f"from {strength:g}: {name}", float("nan")) for name in names)]

@@ -35,7 +35,7 @@ class Octave:
     def encode(self, melodies):
         return melodies.astype(np.float32), None
 
-    def steer(self, z, targets, strength):
+    def aim(self, z, targets, strength):
         self.asked.append((targets, strength))
         return z
 

@@ -144,6 +144,27 @@ def test_who_must_stay_near_moves_less(data, tmp_path):
     assert ways[1] < 0.5 * ways[0]
 
 
+def test_looking_where_it_leads_an_actor_that_falls_short_gets_there():
+    class Half(nn.Module):
+        """Goes half the way to the targets, and lower than asked."""
+
+        def forward(self, z, targets, strength=1.0):
+            moved = z.clone()
+            moved[:, :2] += strength * (0.5 * (targets - z[:, :2]) - 0.2)
+            return moved
+
+    vae = plain()
+    network = ActorCritic(ActorCriticConfig(6, 8, vae=fingerprint(vae.network)))
+    network.actor = Half()
+    model, z = EmotionModel(vae, network), np.zeros((9, 6), np.float32)
+    targets = TABLE.targets()
+    errors = [TABLE.errors(attributes(vae.decode(model.aim(z, targets, 1.0, n))), targets).mean() for n in (0, 1, 3, 6)]
+    assert errors[0] == errors[1]
+    assert errors[2] < 0.6 * errors[0]
+    assert errors[3] < errors[2]
+    np.testing.assert_array_equal(model.aim(z, targets, 0.0), z)
+
+
 def test_descending_the_gradient_alone_gets_there_too(data):
     vae, start = plain(), np.zeros((9, 6), np.float32)
     targets = TABLE.targets()
@@ -239,6 +260,7 @@ def test_an_actor_is_used_with_its_own_musicvae_alone():
     assert composed.shape == (3, 256)
     assert composed.max() < CLASSES
     np.testing.assert_array_equal(composed, model.compose("melancholic", 3, seed=4))
+    assert model.compose("melancholic", 0).shape == (0, 256)
 
 
 def test_the_command_says_what_is_missing(data, tmp_path, capsys):

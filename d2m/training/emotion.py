@@ -25,6 +25,7 @@ from torch import Tensor
 from d2m.datasets.melodies import load_melodies
 from d2m.symbolic.emotion.actor_critic import (
     HEARD,
+    WIDEST,
     ActorCritic,
     ActorCriticConfig,
     EmotionModel,
@@ -55,8 +56,6 @@ _STARTS = 4
 _REMEMBERED, _KNOWN = 8192, 4096
 #: Vectors of a lesson from memory.
 _LESSON = 128
-#: Targets may be so many standard deviations from real melodies' means.
-_WIDEST = 2.5
 
 
 #: What is looked at while training, of all that can be measured: before and after, and what is left of the tune.
@@ -293,7 +292,7 @@ class EmotionTask(Task):
         spread = np.array([table.pitch_deviation, table.density_deviation])
         targets = table.targets()[rng.integers(len(table.emotions), size=count)]
         targets = targets + self.settings.jitter * spread * rng.standard_normal((count, 2))
-        targets = targets.clip(mean - _WIDEST * spread, mean + _WIDEST * spread)
+        targets = targets.clip(mean - WIDEST * spread, mean + WIDEST * spread)
         targets[:, 1] = targets[:, 1].clip(0.5, 16.0)
         return targets.astype(np.float32)
 

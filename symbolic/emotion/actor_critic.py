@@ -22,13 +22,17 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from d2m.errors import D2MError
-from d2m.symbolic.emotion.emotions import Emotion, EmotionTable, check_strength, load_emotions
+from d2m.symbolic.emotion.emotions import Emotion, EmotionTable, attributes, check_strength, load_emotions
 from d2m.symbolic.emotion.musicvae import HierarchicalMusicVae, MusicVae
 
 #: Targets of an emotion: mean pitch and density.
 TARGETS = 2
 #: What the critic hears of a melody: mean pitch, density, and the share off the chords.
 HEARD = 3
+#: How often the actor sees where its vectors lead before they are taken.
+LOOKS = 3
+#: Targets that the actor is told lie within so many standard deviations of real melodies'.
+WIDEST = 2.5
 
 
 @dataclass(frozen=True)
@@ -152,17 +156,43 @@ class EmotionModel:
             D2MError: if the strength is not between 0 and 1.
         """
         start = self._tensor(z)
-        wanted = torch.from_numpy(self.table.scaled(targets).astype(np.float32)).to(start.device)
+        wanted = self.table.scaled(targets).clip(-WIDEST, WIDEST)
+        wanted = torch.from_numpy(wanted.astype(np.float32)).to(start.device)
         return self.network.actor(start, wanted, check_strength(strength)).cpu().numpy()
 
-    def move(self, z: np.ndarray, emotion: str | Emotion, strength: float = 1.0) -> np.ndarray:
-        """Latent vectors (N, latent) moved towards an emotion, float32.
+    def aim(self, z: np.ndarray, targets: np.ndarray, strength: float = 1.0, looks: int = LOOKS) -> np.ndarray:
+        """As :meth:`steer`, but looking where it leads: the actor is told to go as much further as it fell short.
+
+        After each look at the melodies the targets are moved by what was missed; of all tries the nearest counts. What
+        was found at full strength is then gone as far as asked.
+
+        Args:
+            z: (N, latent).
+            targets: mean pitches (MIDI) and notes a bar (N, 2).
+            strength: 0 to 1.
+            looks: how often melodies are decoded; with 0 it is :meth:`steer`.
+        """
+        targets = np.asarray(targets, dtype=np.float64)
+        told = best = targets.copy()
+        least = np.full(len(targets), np.inf)
+        for look in range(looks if strength and len(targets) else 0):
+            got = attributes(self.vae.decode(self.steer(z, told)))
+            missed = np.where(np.isfinite(got), targets - got, 0.0)
+            error = np.nan_to_num(self.table.errors(got, targets).mean(axis=1), nan=np.inf)
+            better = error < least
+            best, least = np.where(better[:, None], told, best), np.where(better, error, least)
+            if look + 1 < looks:
+                told = told + np.where(better[:, None], missed, 0.5 * (best - told))
+        return self.steer(z, best, strength)
+
+    def move(self, z: np.ndarray, emotion: str | Emotion, strength: float = 1.0, looks: int = 0) -> np.ndarray:
+        """Latent vectors (N, latent) moved towards an emotion, float32; ``looks`` as for :meth:`aim`.
 
         Raises:
             D2MError: if there is no such emotion, or the strength is not between 0 and 1.
         """
         found = emotion if isinstance(emotion, Emotion) else self.table.find(emotion)
-        return self.steer(z, np.tile([found.pitch, found.density], (len(z), 1)), strength)
+        return self.aim(z, np.tile([found.pitch, found.density], (len(z), 1)), strength, looks)
 
     @torch.no_grad()
     def realism(self, z: np.ndarray) -> np.ndarray:
@@ -170,16 +200,22 @@ class EmotionModel:
         return self.network.critic(self._tensor(z))[0].sigmoid().cpu().numpy()
 
     def compose(
-        self, emotion: str | Emotion, count: int, seed: int = 0, strength: float = 1.0, temperature: float = 0.5
+        self,
+        emotion: str | Emotion,
+        count: int,
+        seed: int = 0,
+        strength: float = 1.0,
+        temperature: float = 0.5,
+        looks: int = LOOKS,
     ) -> np.ndarray:
-        """New melodies with an emotion, uint8 (count, 256).
+        """New melodies with an emotion, uint8 (count, 256); ``looks`` as for :meth:`aim`.
 
         Raises:
             D2MError: if there is no such emotion, or the strength is not between 0 and 1.
         """
         rng = np.random.default_rng(seed)
         z = rng.standard_normal((count, self.vae.config.latent)).astype(np.float32)
-        return self.vae.decode(self.move(z, emotion, strength), temperature, rng)
+        return self.vae.decode(self.move(z, emotion, strength, looks), temperature, rng)
 
     def recolour(
         self,
@@ -188,13 +224,15 @@ class EmotionModel:
         strength: float = 1.0,
         temperature: float = 0.0,
         rng: np.random.Generator | None = None,
+        looks: int = LOOKS,
     ) -> np.ndarray:
-        """Melodies uint8 (N, 256) with another emotion; at strength 0 what MusicVAE makes of them.
+        """Melodies uint8 (N, 256) with another emotion; at strength 0 what MusicVAE makes of them. ``looks`` as for
+        :meth:`aim`.
 
         Raises:
             D2MError: if there is no such emotion, or the strength is not between 0 and 1.
         """
-        return self.vae.decode(self.move(self.vae.encode(melodies)[0], emotion, strength), temperature, rng)
+        return self.vae.decode(self.move(self.vae.encode(melodies)[0], emotion, strength, looks), temperature, rng)
 
     def _tensor(self, z: np.ndarray) -> Tensor:
         z = np.asarray(z, dtype=np.float32)

@@ -42,13 +42,16 @@ def measure(model: EmotionModel, melodies: np.ndarray, rng: np.random.Generator)
     return {name: value for name, value in figures.items() if np.isfinite(value)}
 
 
-def starting_from(model: EmotionModel, z: np.ndarray, name: str, strengths: tuple[float, ...]) -> dict[str, float]:
-    """Figures of vectors (N, latent) moved at the strengths, the most likely melody of each."""
+def starting_from(
+    model: EmotionModel, z: np.ndarray, name: str, strengths: tuple[float, ...], looks: int = 0
+) -> dict[str, float]:
+    """Figures of vectors (N, latent) moved at the strengths, the most likely melody of each; ``looks`` as of
+    :meth:`~d2m.symbolic.emotion.actor_critic.EmotionModel.aim`."""
     targets = model.table.targets()
     which = np.arange(len(z)) % len(targets)
     before, figures = model.vae.decode(z), {}
     for strength in strengths:
-        moved = model.steer(z, targets[which], strength)
+        moved = model.aim(z, targets[which], strength, looks)
         after = before if strength == 0 else model.vae.decode(moved)
         values = attributes(after)
         own = {

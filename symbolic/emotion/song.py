@@ -113,7 +113,7 @@ def recolour_song(
     values = attributes(rows[plays])
     targets = np.array([emotion.pitch, emotion.density]) + _CONTRAST * (values - values.mean(axis=0))
     targets[:, 1] = targets[:, 1].clip(0.5, 16.0)
-    z = model.steer(model.vae.encode(rows[plays])[0], targets, strength)
+    z = model.aim(model.vae.encode(rows[plays])[0], targets, strength)
     rows[plays] = model.vae.decode(z, temperature, rng)
     changed, at = [], 0
     for old, windows in zip(song.melodies, cut, strict=True):
