@@ -46,7 +46,7 @@ class ComposerSketch:
 
 
 class MuseGanSketch:
-    """A MuseGAN's phrases, tidied, with a drummer of the genre (:mod:`d2m.symbolic.musegan.band`).
+    """A MuseGAN's phrases, tidied, with a rhythm section of the genre (:mod:`d2m.symbolic.musegan.band`).
 
     Args:
         model: name or file of the weights of a model that makes all tracks.

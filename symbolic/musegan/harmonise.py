@@ -93,10 +93,7 @@ def _best(profile: np.ndarray, before: list[Chord]) -> tuple[tuple[int, str], fl
     total = float(profile.sum())
     if total <= 0.0:
         if before:
-            return (
-                before[-1].root,
-                "m" if before[-1].quality.startswith("m") and before[-1].quality[:3] != "maj" else "maj",
-            ), 0.0
+            return (before[-1].root, dict(_TRIADS)[before[-1].root]), 0.0
         return _TRIADS[0], 0.0
     # The root weighs more than the fifth, and that more than the third.
     fits = [float(profile[[(root + s) % 12 for s in _STEPS[kind]]] @ (1.2, 0.9, 1.0)) / total for root, kind in _TRIADS]
