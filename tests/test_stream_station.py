@@ -355,10 +355,11 @@ def test_a_browser_plays_across_a_bridge_skips_and_comes_back_after_a_restart(fo
         # The server is gone; what was fetched goes on sounding.
         place = page.run("d2m.place()")
         page.wait_for("document.getElementById('said').textContent.includes('lost')", 10)
+        page.wait_for("d2m.scheduled() === 0", 20)
         with station(folder, memory) as radio, serving(radio, port):
             assert radio.recalled
             page.wait_for("document.getElementById('said').textContent.includes('lost') === false", 20)
-            page.wait_for(f"d2m.place() > {place} + 8", 40)
+            page.wait_for(f"d2m.place() > {place} + 9", 40)
             _keep_time(page)
         allowed = ("Failed to load resource: net::", "ERR_CONNECTION")
         assert [line for line in page.complaints() if not line.startswith(allowed)] == []

@@ -40,8 +40,11 @@ class Notes:
 
     def within(self, first: int, stop: int) -> Notes:
         """The notes that start from sample ``first`` to before ``stop``."""
-        span = slice(*np.searchsorted(self.starts, (first, stop)).tolist())
-        return Notes(*(getattr(self, entry.name)[span] for entry in fields(self)))
+        return self.chosen(slice(*np.searchsorted(self.starts, (first, stop)).tolist()))
+
+    def chosen(self, which: slice | np.ndarray) -> Notes:
+        """Some of the notes."""
+        return Notes(*(getattr(self, entry.name)[which] for entry in fields(self)))
 
 
 def joined(parts: list[Notes]) -> Notes:

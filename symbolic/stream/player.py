@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from d2m.symbolic.soundfont import SoundFont
-from d2m.symbolic.stream.notes import Notes
+from d2m.symbolic.stream.notes import LONGEST_NOTE, Notes
 from d2m.symbolic.stream.output import Limiter, Room
 from d2m.symbolic.synth import ROOM_SEND
 from d2m.symbolic.tracks import DRUMS
@@ -18,6 +18,8 @@ from d2m.types import TRACKS
 RATE = 44100
 #: Seconds that drums ring, that pitched notes ring on at most, and in which a choked drum falls silent.
 _DRUMS_RING, _LONGEST_RELEASE, _CHOKED = 3.5, 2.5, 0.06
+#: No note sounds longer, in seconds.
+_LONGEST_SOUND = LONGEST_NOTE + _LONGEST_RELEASE
 #: Seconds by which the lengths of tones made ahead differ.
 _TONE_STEP = 0.5
 #: Notes sounding at a time; those that began first give way.
@@ -91,7 +93,7 @@ class Player:
         self.voices: list[Voice] = []
         #: The next sample to be mixed; what is given out lags behind by the limiter's delay.
         self.mixed = max(position - lead, 0)
-        self._begin(self.score.notes(max(self.mixed - 30 * RATE, 0), self.mixed))
+        self._begin(self._still_heard(self.score.notes(max(self.mixed - int(_LONGEST_SOUND * RATE), 0), self.mixed)))
         self._drop()
         self.position = self.mixed
         self._fresh = True
@@ -137,6 +139,11 @@ class Player:
         self._drop()
         dry = buses.sum(axis=0)
         return dry + self.room(_SENDS @ buses.mean(axis=1)) if self.room else dry
+
+    def _still_heard(self, notes: Notes) -> Notes:
+        """Of notes that began before, those that may still sound."""
+        rings = np.where(notes.tracks == DRUMS, notes.starts + int(_DRUMS_RING * RATE), notes.ends)
+        return notes.chosen(rings + int(_LONGEST_RELEASE * RATE) > self.mixed)
 
     def _drop(self) -> None:
         self.voices = [voice for voice in self.voices if voice.stop > self.mixed][-_MOST_VOICES:]

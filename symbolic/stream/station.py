@@ -99,9 +99,10 @@ class Station:
         self._remembered = -1e9
         self.recalled = memory is not None and recall(self, memory)
         first = max(self.head - AHEAD, 0)
-        self.player = Player(self.planner.font, self.programme)
+        #: The next segment to be played, and the synthesiser as it is then; None until it is ready.
         self.rendered = first
-        self._restart_at = first
+        self.player: Player | None = None
+        self._edition = 0
 
     @property
     def planner(self) -> Planner:
@@ -348,45 +349,53 @@ class Station:
         end = self.programme.leave(task.stretch, plan, following)
         if task.skip:
             self.skipping, task.stretch.skipped = False, True
-        if self.player.mixed > end:
-            first = (end - self.player.delay - 1) // RATE
-            self.player = self._snapshots[first].snapshot()
-            self.revision += 1
-            self.rendered = first
-            self.segments = {k: found for k, found in self.segments.items() if k < first}
-            self._snapshots = {k: found for k, found in self._snapshots.items() if k <= first}
-        self.player.let_go(end)
+        # What is being played at the moment is thrown away.
+        self._edition += 1
+        if self.player is not None:
+            if self.player.mixed > end:
+                self._go_back((end - self.player.delay - 1) // RATE)
+            self.player.let_go(end)
         self._remembered = -1e9
         self.changed.notify_all()
+
+    def _go_back(self, first: int) -> None:
+        """Forgets the segments from ``first`` on."""
+        self.player = self._snapshots[first].snapshot()
+        self.revision += 1
+        self.rendered = first
+        self.segments = {k: found for k, found in self.segments.items() if k < first}
+        self._snapshots = {k: found for k, found in self._snapshots.items() if k < first}
 
     # Playing
 
     def _play(self) -> None:
-        """The playing thread."""
-        with self.changed:
-            while not self._may_play(self._restart_at * RATE):
-                if self._stopped:
-                    return
-                self.changed.wait(0.5)
-            lead = min(_LEAD_IN, self._restart_at) * RATE
-            self.player = Player(self.planner.font, self.programme, self._restart_at * RATE, lead)
+        """The playing thread. It plays on a copy while nobody has to wait, and keeps that if it still holds."""
         while True:
             with self.changed:
-                while not self._stopped and not (
-                    self.rendered <= self.head + LEAD and self._may_play(self.player.mixed + 2 * RATE)
-                ):
+                while not self._stopped and not self._due():
                     self.changed.wait(0.5)
                 if self._stopped:
                     return
-                self._snapshots[self.rendered] = self.player.snapshot()
-                self.segments[self.rendered] = (self.revision, pcm(self.player.read(RATE)))
-                self.rendered += 1
+                edition, number = self._edition, self.rendered
+                before = self.player
+                copy = before.snapshot() if before else None
+            if before is None or copy is None:
+                lead = min(_LEAD_IN, number) * RATE
+                before = Player(self.planner.font, self.programme, number * RATE, lead)
+                copy = before.snapshot()
+            sound = pcm(copy.read(RATE))
+            with self.changed:
+                if edition != self._edition:
+                    continue
+                self._snapshots[number], self.segments[number] = before, (self.revision, sound)
+                self.player, self.rendered = copy, number + 1
                 self._tidy()
                 self.changed.notify_all()
             self._remember()
 
-    def _may_play(self, sample: int) -> bool:
-        return self.programme.decided() >= sample
+    def _due(self) -> bool:
+        """Whether the next segment is wanted, and decided."""
+        return self.rendered <= self.head + LEAD and self.programme.decided() >= (self.rendered + 2) * RATE
 
     def _tidy(self) -> None:
         self.segments = {k: found for k, found in self.segments.items() if k > self.head - KEPT}

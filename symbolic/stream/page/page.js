@@ -99,7 +99,7 @@
   async function pull() {
     if (!playing || fetching || joining || !context) return;
     const now = place();
-    if (next > (now === null ? first : now) + AHEAD) return;
+    if (now !== null && next > now + AHEAD) return;
     fetching = true;
     const number = next;
     try {
