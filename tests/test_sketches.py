@@ -128,11 +128,19 @@ def test_a_waltz_keeps_its_bars_of_three(tmp_path):
 
 def test_six_eight_is_felt_in_two_and_twelve_eight_in_four(tmp_path):
     eighths = [(0, i / 2, (i + 1) / 2, 40 + i) for i in range(24)]
-    for numerator, beats in ((6, 2), (12, 4)):
+    for numerator in (6, 12):
         path = midi(tmp_path / "a.mid", eighths, tempo=165, signatures=((0, numerator, 8),))
         score = fit(read_piece(path), dance(110))
         assert np.allclose(np.diff(score.parts[0].starts)[3:9], 1 / 3, atol=1e-6)
-        assert score.grid.beats_per_bar == beats
+        assert score.grid.beats_per_bar == 4
+
+
+def test_bars_of_one_and_two_quarters_are_counted_in_fours(tmp_path):
+    for numerator in (1, 2):
+        path = midi(tmp_path / "a.mid", quarters(10), tempo=118, signatures=((0, numerator, 4),))
+        assert read_piece(path).bars.tolist() == [0, 4, 8, 12]
+        score = fit(read_piece(path), dance(115, 20.0))
+        assert score.grid.beats_per_bar == 4
 
 
 def test_seven_eight_keeps_whole_beats(tmp_path):

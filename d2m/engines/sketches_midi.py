@@ -96,7 +96,7 @@ def read_piece(path: Path) -> Piece:
     seconds = np.diff(clock(file)(quarters[inside]))
     spans = np.diff(beats[inside])
     usual = np.median(np.repeat(seconds / spans, np.maximum(spans.astype(int), 1)))
-    return Piece(tuple(parts[:_MOST_PARTS]), beats[inside], float(60.0 / max(usual, 1e-3)))
+    return Piece(tuple(parts[:_MOST_PARTS]), _long_bars(beats[inside]), float(60.0 / max(usual, 1e-3)))
 
 
 def _bars(signatures: dict[int, tuple[int, int]], resolution: int, last: float) -> list[tuple[float, float, float]]:
@@ -138,6 +138,13 @@ def _beats(bars: list[tuple[float, float, float]], first: int) -> tuple[np.ndarr
     quarters = np.array([bars[0][0], *(end for _, end, _ in bars)])
     beats = np.concatenate([[0.0], np.cumsum(counts)])
     return quarters, beats - beats[first]
+
+
+def _long_bars(lines: np.ndarray) -> np.ndarray:
+    """Bar lines in beats; where bars have two beats at most, as in 2/4 and 6/8, every four beats, as a dance counts."""
+    if np.diff(lines).max() > 2:
+        return lines
+    return np.arange(0.0, 4.0 * np.ceil(lines[-1] / 4.0) + 1.0, 4.0)
 
 
 def fit(piece: Piece, dance: Dance) -> Score:
