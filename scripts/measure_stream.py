@@ -177,7 +177,7 @@ def levels(sound: np.ndarray, played: list[dict[str, Any]]) -> dict[str, float]:
     found = []
     for entry in played:
         span = slice(round(entry["start"] * RATE), min(round(entry["end"] * RATE), len(sound)))
-        if entry["kind"] == "song" and span.stop - span.start > 20 * RATE:
+        if entry["kind"] == "song" and span.stop - span.start > 5 * RATE:
             found.append(loudness(sound[span].T / 32768, RATE))
     near = 32768 * 10 ** (CEILING_DB / 20) * 0.99
     hot = sum(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -112,7 +115,7 @@ def _write(programme: Any, minutes: float, out: Path) -> list[dict[str, Any]]:
     from d2m.symbolic.stream.player import Player
     from d2m.symbolic.stream.recording import record
 
-    with stage_bars({"play": "playing"}, str(out)) as tell:
+    with _ended_tidily(), stage_bars({"play": "playing"}, str(out)) as tell:
         player = Player(programme.planner.font, programme)
         return record(programme, player, minutes, out, lambda share: tell("play", share))
 
@@ -124,27 +127,33 @@ def _outline(programme: Any, minutes: float) -> list[dict[str, Any]]:
 
 
 def _serve(programme: Any, host: str, port: int, locked: bool, memory: Path | None) -> None:
-    import signal
-
     from d2m.symbolic.stream.server import StreamServer
     from d2m.symbolic.stream.station import Station
-
-    def end(*_: object) -> None:
-        raise KeyboardInterrupt
 
     station = Station(programme, memory, complain)
     with StreamServer(station, host, port, locked) as server:
         station.start()
-        before = signal.signal(signal.SIGTERM, end)
         try:
             where = "goes on where it was" if station.recalled else "begins"
             typer.echo(f"the stream is at {server.url} and {where}; end with Ctrl-C")
-            server.serve_forever()
-        except KeyboardInterrupt:
-            pass
+            with _ended_tidily(), contextlib.suppress(KeyboardInterrupt):
+                server.serve_forever()
         finally:
-            signal.signal(signal.SIGTERM, before)
             station.stop()
+
+
+@contextlib.contextmanager
+def _ended_tidily() -> Iterator[None]:
+    """A service manager's request to end is like Ctrl-C."""
+
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _state_file(asked: str | None, source: str) -> Path | None:

@@ -50,7 +50,7 @@ class Library:
     def songs(self) -> dict[str, Path]:
         """Name -> path of every file that there is, sorted by name (of a playlist: in its order).
 
-        A name is the path from the folder on.
+        A name is the path from the folder on; of a playlist as much of the path's end as tells the files apart.
         """
         if self.source.is_dir():
             return _in_folder(self.source)
@@ -138,11 +138,12 @@ def _in_playlist(playlist: Path) -> dict[str, Path]:
         text = playlist.read_text("utf-8-sig", errors="surrogateescape")
     except OSError as error:
         raise D2MError(f"cannot read {playlist} ({error.strerror}); give a folder or playlist") from None
-    found = {}
+    found: dict[str, Path] = {}
     for line in text.splitlines()[:_MOST_LINES]:
-        name = line.strip()
-        path = playlist.parent / name
-        if name and not name.startswith("#") and path.suffix.lower() in KINDS and path.is_file():
+        path = playlist.parent / line.strip()
+        if line.strip() and not line.startswith("#") and path.suffix.lower() in KINDS and path.is_file():
+            ends = ("/".join(path.parts[-count:]) for count in range(1, len(path.parts) + 1))
+            name = next((end for end in ends if found.get(end, path) == path), str(path))
             found[name] = path
             if len(found) > MOST_SONGS:
                 raise D2MError(f"{playlist} names more than {MOST_SONGS} songs; give a shorter one")

@@ -93,7 +93,7 @@ class Station:
         self._generation = 0
         self._names: list[str] = []
         self._known: set[str] = set()
-        self._listed, self._took, self._complaint = -1e9, 0.5, ""
+        self._listed, self._listing, self._took, self._complaint = -1e9, 0.0, 0.5, ""
         self._stopped = False
         self._threads: list[threading.Thread] = []
         self._remembered = -1e9
@@ -328,10 +328,11 @@ class Station:
                     self._install(task, plan, following)
 
     def _list(self) -> None:
-        """Looks through the library now and then."""
+        """Looks through the library now and then, a slow one less often."""
         now = self.clock()
-        if now - self._listed > 3.0:
+        if now - self._listed > max(3.0, 30 * self._listing):
             names = list(self.programme.library.playable())
+            self._listing = self.clock() - now
             known = set(names)
             with self.changed:
                 self._names, self._known, self._listed = names, known, now
