@@ -120,6 +120,8 @@ def _plain_wav(path: Path) -> tuple[np.ndarray, int] | None:
     other. Finding out what else a file might be costs FFmpeg more time than all measurements of a short clip."""
     import soundfile
 
+    if not path.is_file():
+        return None
     try:
         with path.open("rb") as file:
             if file.read(4) != b"RIFF":

@@ -280,6 +280,14 @@ def test_a_wav_file_that_lies_about_its_length_or_is_compressed_is_read_all_the_
     assert read(path).waveform.shape == (2, RATE)
 
 
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.wav")
+    with pytest.raises(D2MError, match="not a regular file"):
+        read(tmp_path / "a.wav")
+    with pytest.raises(D2MError, match="no such file"):
+        read(tmp_path / "b.wav")
+
+
 def _silent_video(folder):
     from conftest import write_clip
 
