@@ -258,3 +258,21 @@ def test_classes_beyond_the_last_are_refused(tmp_path):
     np.savez(tmp_path / "train.npz", melodies=np.full((1, 256), 90, np.uint8), songs=none, bars=none, names=["a"])
     with pytest.raises(D2MError, match="no melodies"):
         load_melodies(tmp_path, "train")
+
+
+def test_melodies_move_along_their_scale():
+    d_major = [62, 64, 66, 67, 69, 71, 73, 74]
+    line = grid.from_notes(np.array([(4 * i, 4 * i + 4, d_major[i % 8]) for i in range(64)]))
+    moved = grid.diatonic(np.stack([line] * 4), np.array([0, 1, -1, 7]))
+    np.testing.assert_array_equal(moved[0], line)
+    assert grid.to_notes(moved[1])[:8, 2].tolist() == [*d_major[1:], 76]
+    assert grid.to_notes(moved[2])[:8, 2].tolist() == [61, *d_major[:-1]]
+    np.testing.assert_array_equal(moved[3], grid.transpose(line, 12))
+    # A note between two tones goes with the one below; silence stays.
+    other = np.array(line)
+    other[0] = 65 - grid.LOWEST + grid.FIRST_KEY
+    assert grid.to_notes(grid.diatonic(other[None], np.array([1]))[0])[0, 2] == 67
+    np.testing.assert_array_equal(grid.diatonic(np.zeros((2, 256), np.uint8), np.array([2, -2])), 0)
+    edge = grid.from_notes(np.array([(0, 4, 108), (4, 8, 21)]))[None]
+    for degrees in (3, -3):
+        assert len(grid.to_notes(grid.diatonic(edge, np.array([degrees]))[0])) == 2

@@ -14,7 +14,7 @@ from d2m.datasets.melodies import PARTS
 from d2m.errors import D2MError
 from d2m.symbolic import emotion
 from d2m.symbolic.emotion.encoder import one_hot
-from d2m.symbolic.emotion.melody import CLASSES, STEPS_PER_BAR, from_notes
+from d2m.symbolic.emotion.melody import CLASSES, STEPS_PER_BAR, canonical, from_notes
 from d2m.symbolic.emotion.musicvae import (
     COMPACT,
     FULL,
@@ -27,7 +27,7 @@ from d2m.symbolic.emotion.musicvae import (
 )
 from d2m.training.export import read_checkpoint
 from d2m.training.loop import LoopConfig, train
-from d2m.training.musicvae import MusicVaeTask, MusicVaeTraining, beta, measure, rate, sampled_share
+from d2m.training.musicvae import MusicVaeTask, MusicVaeTraining, beta, measure, rate, sampled_share, turn
 
 LINKED = MusicVaeConfig(12, 16, 2, False, 16, 16, 2)
 SMALL = MusicVaeConfig(32, 48, 1, True, 48, 64, 1)
@@ -153,7 +153,7 @@ def test_drawing_follows_the_probabilities():
 
 
 def test_it_learns_melodies_by_heart_and_keeps_them_in_a_file(data, tmp_path):
-    model = task(data, tmp_path / "samples", sampling=0.0, shift=0, free_bits=256.0)
+    model = task(data, tmp_path / "samples", sampling=0.0, shift=0, turned=0.0, degrees=0, dropout=0.0, free_bits=256.0)
     train(model, loop(tmp_path, 200, evaluate_every=200))
     figures = measure(MusicVae(model.vae), MELODIES)
     assert figures["accuracy"] > 0.95
@@ -199,6 +199,34 @@ def test_the_command_trains_and_refuses(data, tmp_path, capsys):
     assert "free_bits is 48.0, not 5.0" in capsys.readouterr().err
     assert main([*words, "--size", "huge"]) == 2
     assert "compact or full" in capsys.readouterr().err
+
+
+def test_a_run_starts_from_the_networks_of_another(data, tmp_path):
+    train(task(data), loop(tmp_path / "first", 2))
+    begun = MusicVaeTask(MusicVaeTraining(data, batch=4), SMALL, start=tmp_path / "first" / "last.ckpt")
+    for name, tensor in read_checkpoint(tmp_path / "first" / "last.ckpt")["modules"]["musicvae"].items():
+        assert torch.equal(tensor, begun.vae.state_dict()[name])
+    with pytest.raises(D2MError, match="of this size"):
+        MusicVaeTask(MusicVaeTraining(data, batch=4), LINKED, start=tmp_path / "first" / "last.ckpt")
+
+
+def test_melodies_are_turned_by_whole_beats():
+    rng = np.random.default_rng(0)
+    rows = np.tile(MELODIES[3], (200, 1))
+    turned = turn(rows, 0.5, rng)
+    ways = [tuple(canonical(np.roll(MELODIES[3], -4 * beats))) for beats in range(4)]
+    assert {tuple(row) for row in turned} == set(ways)
+    assert 70 < sum(tuple(row) == ways[0] for row in turned) < 130
+    np.testing.assert_array_equal(turn(rows, 0.0, rng), rows)
+
+
+def test_what_is_left_out_in_training_is_there_in_use(data):
+    model = task(data, dropout=0.5)
+    vae = MusicVae(model.vae)
+    np.testing.assert_array_equal(vae.encode(MELODIES)[0], vae.encode(MELODIES)[0])
+    model.vae.train()
+    melodies = torch.from_numpy(MELODIES).long()
+    assert (model.vae.encode(melodies)[0] != model.vae.encode(melodies)[0]).any()
 
 
 def test_samples_follow_the_seed():

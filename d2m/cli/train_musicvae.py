@@ -30,6 +30,10 @@ def musicvae(
         Optional[float],  # noqa: UP045
         typer.Option(min=0.0, help="Bits of KL divergence of a melody that cost nothing; 48, full 256."),
     ] = None,
+    beta_rate: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(min=0.0, max=1.0, help="How slowly that weight rises; 0.9998, full 0, which is at once."),
+    ] = None,
     max_beta: Annotated[float, typer.Option(min=0.0, help="Greatest weight of the KL divergence.")] = 0.2,
     unheard: Annotated[
         Optional[float],  # noqa: UP045
@@ -43,6 +47,22 @@ def musicvae(
         Optional[int],  # noqa: UP045
         typer.Option(min=0, max=24, help="Semitones by which melodies are transposed at most; 6, full 0."),
     ] = None,
+    degrees: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=0, max=6, help="Steps of their scale by which half of them are moved; 3, full 0."),
+    ] = None,
+    turned: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(min=0.0, max=1.0, help="Share of melodies that begin some beats later; 0.5, full 0."),
+    ] = None,
+    dropout: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(min=0.0, max=0.9, help="Share of what is known of a bar that is left out; 0.1, full 0."),
+    ] = None,
+    start: Annotated[
+        Optional[Path],  # noqa: UP045
+        typer.Option("--from", metavar="CKPT", help="Checkpoint of another run whose networks to start from."),
+    ] = None,
 ) -> None:
     """Train a MusicVAE: melodies of 16 bars to a latent vector and back."""
     import torch
@@ -54,9 +74,16 @@ def musicvae(
     if size not in SIZES:
         raise typer.BadParameter(f"no size '{size}'; choose {' or '.join(SIZES)}", param_hint="--size")
     given = {"batch": batch, "learning_rate": rate, "free_bits": free_bits, "sampling": sampling, "shift": shift}
-    given |= {"unheard": unheard, "decay": decay}
+    given |= {
+        "unheard": unheard,
+        "decay": decay,
+        "beta_rate": beta_rate,
+        "turned": turned,
+        "dropout": dropout,
+        "degrees": degrees,
+    }
     chosen = (MAGENTA if size == "full" else {}) | {name: value for name, value in given.items() if value is not None}
     settings = MusicVaeTraining(data, max_beta=max_beta, **chosen)
     torch.manual_seed(options.seed)
     folder = options.run / "samples" if options.samples_every else None
-    train(MusicVaeTask(settings, SIZES[size], folder), options.loop(steps))
+    train(MusicVaeTask(settings, SIZES[size], folder, start), options.loop(steps))

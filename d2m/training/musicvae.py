@@ -3,10 +3,12 @@
 The loss of a melody is the cross-entropy of its 256 steps, summed, plus beta times what the latent vector's KL
 divergence has above the free bits. Magenta trains ``hierdec-mel_16bar`` with teacher forcing throughout, 256 free
 bits, beta 0.2 from the first step, batches of 512, Adam at 1e-3 falling by 0.9999 a step to 1e-5, and the gradient's
-norm clipped at 1; that is :data:`MAGENTA`. The compact model has a small data set: fewer free bits, so that vectors
-drawn from the prior lie where melodies do, a rising beta, transposition, and steps that are not told what was before
-them (Bowman et al. 2016, "Generating Sentences from a Continuous Space"): unlike scheduled sampling (Bengio et al.
-2015, here by the inverse sigmoid of Magenta's ``cat-mel_2bar``) that costs no time.
+norm clipped at 1; that is :data:`MAGENTA`. The compact model has a small data set. So that vectors drawn from the prior
+lie where melodies do, there are fewer free bits, and beta rises. So that songs are not learnt by heart, melodies are
+transposed, moved along their scale, and begun some beats later, and there is dropout. So that the latent vector has to
+tell, some steps are not told what was before them (Bowman et al. 2016, "Generating Sentences from a Continuous Space"):
+unlike scheduled sampling (Bengio et al. 2015, here by the inverse sigmoid of Magenta's ``cat-mel_2bar``) that costs no
+time.
 """
 
 from __future__ import annotations
@@ -21,9 +23,20 @@ from torch import Tensor
 from torch.nn import functional
 
 from d2m.datasets.melodies import load_melodies
+from d2m.errors import D2MError
 from d2m.symbolic.emotion.decoder import Choose
 from d2m.symbolic.emotion.encoder import one_hot
-from d2m.symbolic.emotion.melody import BARS, CLASSES, HOLD, STEPS_PER_BAR, to_score
+from d2m.symbolic.emotion.melody import (
+    BARS,
+    BEATS_PER_BAR,
+    CLASSES,
+    FIRST_KEY,
+    HOLD,
+    STEPS_PER_BAR,
+    STEPS_PER_BEAT,
+    diatonic,
+    to_score,
+)
 from d2m.symbolic.emotion.musicvae import (
     COMPACT,
     HierarchicalMusicVae,
@@ -33,6 +46,7 @@ from d2m.symbolic.emotion.musicvae import (
     drawing,
 )
 from d2m.symbolic.emotion.statistics import note_f1, summary
+from d2m.training.export import read_checkpoint
 from d2m.training.loop import Task
 
 #: A dimension says something when its mean KL divergence is above this many nats.
@@ -56,7 +70,12 @@ class MusicVaeTraining:
         most_sampled: see ``sampling``.
         unheard: share of the steps that are not told what was before them (Bowman et al. 2016), so that the vector
             has to say it.
+        dropout: share of what is understood and planned of a bar that is left out (Srivastava et al. 2014); the
+            compact size's only.
         shift: melodies are transposed by up to this many semitones.
+        degrees: half of the melodies are moved by up to this many steps of their scale, besides.
+        turned: share of the melodies that begin one, two or three beats later, the first ones standing at the end, so
+            that more different bars are seen.
         evaluate_on: windows of the part ``valid`` that are looked at.
     """
 
@@ -72,7 +91,10 @@ class MusicVaeTraining:
     sampling: float = 0.0
     most_sampled: float = 0.5
     unheard: float = 0.3
+    dropout: float = 0.1
     shift: int = 6
+    degrees: int = 3
+    turned: float = 0.5
     evaluate_on: int = 256
 
 
@@ -83,7 +105,10 @@ MAGENTA: dict[str, float] = {
     "free_bits": 256.0,
     "beta_rate": 0.0,
     "unheard": 0.0,
+    "dropout": 0.0,
     "shift": 0,
+    "degrees": 0,
+    "turned": 0.0,
 }
 
 
@@ -94,16 +119,29 @@ class MusicVaeTask(Task):
         settings: of the run.
         config: of the networks.
         folder: where MIDI files of samples and reconstructions go, or None for none.
+        start: checkpoint of another run whose networks are the beginning of this one, or None.
+
+    Raises:
+        D2MError: if there are no melodies, or ``start`` is no such checkpoint of the same size.
     """
 
     def __init__(
-        self, settings: MusicVaeTraining, config: MusicVaeConfig = COMPACT, folder: Path | None = None
+        self,
+        settings: MusicVaeTraining,
+        config: MusicVaeConfig = COMPACT,
+        folder: Path | None = None,
+        start: Path | None = None,
     ) -> None:
         self.settings, self.folder = settings, folder
         self.vae = HierarchicalMusicVae(config)
         self.train = load_melodies(settings.data, "train")
         self.valid = load_melodies(settings.data, "valid").spread(settings.evaluate_on)
         self.vae.expect(np.bincount(self.train.melodies.ravel(), minlength=CLASSES))
+        if start is not None:
+            self.vae.load_state_dict(_networks(start, self.vae))
+        for module in self.vae.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = settings.dropout
         self.modules = {"musicvae": self.vae}
         self.optimizers = {"musicvae": torch.optim.Adam(self.vae.parameters(), settings.learning_rate)}
 
@@ -124,6 +162,9 @@ class MusicVaeTask(Task):
         self.vae.train()
         device = self.fabric.device
         melodies = self.train.batch(rng, settings.batch, settings.shift)
+        moved = rng.integers(-settings.degrees, settings.degrees + 1, size=len(melodies))
+        melodies = diatonic(melodies, np.where(rng.random(len(melodies)) < 0.5, moved, 0))
+        melodies = turn(melodies, settings.turned, rng)
         noise = rng.standard_normal((len(melodies), self.vae.config.latent), dtype=np.float32)
         melodies = torch.from_numpy(self.own(melodies)).to(device).long()
         noise = torch.from_numpy(self.own(noise)).to(device)
@@ -169,6 +210,25 @@ class MusicVaeTask(Task):
             write_midi(to_score(melody), folder / f"sample{i}.mid")
         self.vae.train()
         return ()
+
+
+def turn(melodies: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """A share of melodies (N, 256) begun one to three beats later; what stood before comes at the end."""
+    beats = np.where(rng.random(len(melodies)) < share, rng.integers(1, BEATS_PER_BAR, size=len(melodies)), 0)
+    places = (np.arange(melodies.shape[1]) + STEPS_PER_BEAT * beats[:, None]) % melodies.shape[1]
+    turned = np.take_along_axis(melodies, places, axis=1)
+    # What ends a note that is now elsewhere ends nothing.
+    begun = np.maximum.accumulate(turned >= FIRST_KEY, axis=1)
+    return np.where(begun, turned, HOLD).astype(np.uint8)
+
+
+def _networks(start: Path, vae: HierarchicalMusicVae) -> dict[str, Tensor]:
+    """The parameters in a run's checkpoint, if they fit."""
+    tensors = read_checkpoint(start)["modules"].get("musicvae", {})
+    shapes = {name: tensor.shape for name, tensor in vae.state_dict().items()}
+    if shapes != {name: tensor.shape for name, tensor in tensors.items()}:
+        raise D2MError(f"{start} is no run of 'd2m train musicvae' of this size; give another --from, or none")
+    return tensors
 
 
 def rate(settings: MusicVaeTraining, step: int) -> float:

@@ -21,6 +21,7 @@ STEPS = BARS * STEPS_PER_BAR
 HOLD, NOTE_OFF, FIRST_KEY = 0, 1, 2
 LOWEST, HIGHEST = 21, 108
 CLASSES = HIGHEST - LOWEST + 1 + FIRST_KEY
+_MAJOR = np.array([0, 2, 4, 5, 7, 9, 11])
 
 
 def from_notes(notes: np.ndarray, steps: int = STEPS) -> np.ndarray:
@@ -84,6 +85,27 @@ def transpose(melodies: np.ndarray, semitones: int | np.ndarray) -> np.ndarray:
     if struck.size and (struck.min() < FIRST_KEY or struck.max() >= CLASSES):
         raise ValueError(f"a note would leave the pitches {LOWEST} to {HIGHEST}")
     return moved.astype(np.uint8)
+
+
+def diatonic(melodies: np.ndarray, degrees: np.ndarray) -> np.ndarray:
+    """Melodies moved by steps of their own scale, so that they say something else in the same key.
+
+    The scale is the major one that holds most of a melody's onsets; notes between its tones go with the tone below.
+
+    Args:
+        melodies: uint8 (N, steps).
+        degrees: how many steps up (or down, below 0), int (N,).
+    """
+    keys = np.where(melodies >= FIRST_KEY, melodies.astype(np.int64) - FIRST_KEY + LOWEST, -1)
+    rows, _ = np.nonzero(keys >= 0)
+    count = np.bincount(rows * 12 + keys[keys >= 0] % 12, minlength=12 * len(melodies)).reshape(-1, 12)
+    roots = np.stack([count[:, (_MAJOR + root) % 12].sum(axis=1) for root in range(12)]).argmax(axis=0)[:, None]
+    above = (keys - roots) % 12
+    tone = np.searchsorted(_MAJOR, above, side="right") - 1
+    octave, place = np.divmod(tone + np.asarray(degrees)[:, None], len(_MAJOR))
+    moved = keys + 12 * octave + _MAJOR[place] - _MAJOR[tone]
+    moved = moved + 12 * ((moved < LOWEST).astype(np.int64) - (moved > HIGHEST))
+    return np.where(keys >= 0, moved - LOWEST + FIRST_KEY, melodies).astype(np.uint8)
 
 
 def room(melodies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

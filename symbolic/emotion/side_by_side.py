@@ -37,13 +37,16 @@ class BarReader(nn.Module):
         self.glance = nn.Sequential(
             nn.Linear(STEPS_PER_BAR * CLASSES, 4 * units), nn.SiLU(), nn.Linear(4 * units, 2 * units)
         )
+        #: Off in use; a training may set its share.
+        self.dropout = nn.Dropout(0.0)
         self.bars = initialise(nn.LSTM(2 * units, units, batch_first=True, bidirectional=True))
         self.narrow = nn.Linear(2 * units, max(units // 2, 1))
         self.size = BARS * self.narrow.out_features
 
     def forward(self, melodies: Tensor) -> Tensor:
         """Classes int (B, 256) -> what was understood of all bars, float (B, size)."""
-        seen = self.glance(one_hot(melodies).reshape(len(melodies), BARS, -1))
+        first, bend, second = self.glance
+        seen = second(self.dropout(bend(first(one_hot(melodies).reshape(len(melodies), BARS, -1)))))
         understood, _ = self.bars(seen)
         return functional.silu(self.narrow(understood)).flatten(1)
 
@@ -63,6 +66,8 @@ class BarWriter(nn.Module):
         self.conductor_start = nn.Linear(latent, 2 * conductor)
         self.conductor = initialise(nn.LSTM(conductor, conductor, batch_first=True))
         self.word = nn.Linear(2 * conductor, 2 * conductor)
+        #: Off in use; a training may set its share.
+        self.dropout = nn.Dropout(0.0)
         self.hints = nn.Linear(2 * conductor, STEPS_PER_BAR * _HINT)
         self.writer_start = nn.Linear(2 * conductor, 2 * writer)
         self.told = nn.Linear(CLASSES, _TOLD, bias=False)
@@ -73,7 +78,7 @@ class BarWriter(nn.Module):
         """Latent vectors (B, latent) -> the conductor's word on each bar, (B, 16, 2 * conductor)."""
         views = self.views(z).unflatten(1, (BARS, -1))
         going, _ = self.conductor(views, _start(self.conductor_start, z))
-        return functional.silu(self.word(torch.cat([going, views], dim=2)))
+        return self.dropout(functional.silu(self.word(torch.cat([going, views], dim=2))))
 
     def forward(self, z: Tensor, melodies: Tensor, unheard: Tensor | None = None) -> Tensor:
         """Logits of every step where the steps before it are known (teacher forcing).
