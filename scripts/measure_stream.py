@@ -203,7 +203,7 @@ def measure_file(args: argparse.Namespace) -> dict[str, dict[str, float]]:
         return results | {"loudness": levels(sound, played)}
 
 
-def listen(url: str, seconds: float, waits: list[float], late: list[int]) -> None:
+def listen(url: str, seconds: float, waits: list[float], spare: list[float]) -> None:
     """One listener, as the page is: eight segments ahead, on its own clock."""
     number = json.load(urllib.request.urlopen(url + "state"))["live"]
     first, begins = number, None
@@ -217,24 +217,23 @@ def listen(url: str, seconds: float, waits: list[float], late: list[int]) -> Non
         urllib.request.urlopen(f"{url}segment/{number}.wav").read()
         now = time.monotonic()
         begins = begins or now + 0.15
-        if number - heard < AHEAD - 1:
-            waits.append(now - asked)
-        if now > begins + number - first:
-            late.append(number)
+        waits.append(now - asked)
+        spare.append(begins + number - first - now)
         number += 1
 
 
 def measure_listeners(args: argparse.Namespace) -> dict[str, dict[str, float]]:
     station = Station(programme_of(args))
     waits: list[float] = []
-    late: list[int] = []
+    spare: list[float] = []
     with StreamServer(station, port=0) as server:
         station.start()
         threading.Thread(target=server.serve_forever, daemon=True).start()
         urllib.request.urlopen(server.url + "segment/0.wav").read()
         worked, began = time.process_time(), time.perf_counter()
         crowd = [
-            threading.Thread(target=listen, args=(server.url, args.seconds, waits, late)) for _ in range(args.listeners)
+            threading.Thread(target=listen, args=(server.url, args.seconds, waits, spare))
+            for _ in range(args.listeners)
         ]
         for thread in crowd:
             thread.start()
@@ -250,7 +249,8 @@ def measure_listeners(args: argparse.Namespace) -> dict[str, dict[str, float]]:
             "segments fetched": float(len(waits)),
             "median wait, ms": 1000 * float(np.median(waits)),
             "longest wait, ms": 1000 * max(waits),
-            "too late": float(len(late)),
+            "least in hand when it came, s": min(spare),
+            "too late": float(sum(left < 0 for left in spare)),
             "processor, listeners included": work,
             "segments played": float(station.rendered),
         }

@@ -232,7 +232,9 @@
     if (state.skipping) skipping = true;
     if (isBridge) skipping = false;
     if (pending && bridge && !isBridge) say(`Skipping: the bridge into ${title(bridge.name)} begins in a moment.`);
-    $("skip").disabled = !state.may_change || pending;
+    // Not `disabled`, which would take the focus away from whoever pressed it.
+    $("skip").setAttribute("aria-disabled", String(Boolean(pending)));
+    $("skip").hidden = !state.may_change;
     queue();
     skipped();
     const people = state.listeners;
@@ -332,7 +334,7 @@
 
   function skip() {
     const found = where();
-    if (!found || $("skip").disabled) return;
+    if (!found || $("skip").getAttribute("aria-disabled") === "true") return;
     say("Skipping.");
     change("skip", { start: found.song.start });
   }
