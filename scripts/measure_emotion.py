@@ -8,7 +8,8 @@ Markdown; the JSON file holds the same figures, flat, as ``scripts/export_weight
 For every emotion as many vectors are drawn from the prior (the same for all), and decoded as they are, moved by the
 actor, and moved by the actor alone, without looks at where its vectors lead. Against them stand real melodies of the
 part ``train`` whose mean pitch and density are nearest to the targets, and plain gradient descent on the same vectors
-(``--descent``, fewer of them: it decodes each 50 times). Then held-out melodies are changed at five strengths.
+(``--descent``, fewer of them: it decodes each 50 times). Then held-out melodies are changed at five strengths, beside
+the same melodies rewritten by rule (:mod:`d2m.symbolic.emotion.rewrite`).
 
 * error: distance of a melody's mean pitch and notes a bar from the targets, mean of both, in standard deviations of
   real melodies; cut: by how much less that is than of the vectors as drawn, of single melodies and of the means.
@@ -39,7 +40,8 @@ from d2m.symbolic.emotion.effect import STRENGTHS, starting_from
 from d2m.symbolic.emotion.emotions import attributes
 from d2m.symbolic.emotion.encoder import one_hot
 from d2m.symbolic.emotion.losses import off_chord
-from d2m.symbolic.emotion.similarity import tune_similarity
+from d2m.symbolic.emotion.rewrite import rewrite
+from d2m.symbolic.emotion.similarity import rhythm_similarity, tune_similarity
 from d2m.symbolic.emotion.statistics import summary
 from d2m.training.emotion import joined
 from d2m.training.export import read_checkpoint
@@ -201,8 +203,20 @@ def show_ways(ways: dict[str, Measured], known: np.ndarray, real: np.ndarray, mo
     return actor | {"statistics within 10 %": sum(within) / len(within)}
 
 
+def by_hand(model: EmotionModel, melodies: np.ndarray) -> list[float]:
+    """The figures of melodies that were rewritten by rule instead, likened to what they were."""
+    targets = model.table.targets()[np.arange(len(melodies)) % len(model.table.emotions)]
+    rows = np.stack([rewrite(melody, *target) for melody, target in zip(melodies, targets.tolist(), strict=True)])
+    z, errors = model.vae.encode(rows)[0], model.table.errors(attributes(rows), targets)
+    off = off_chord(one_hot(torch.from_numpy(rows))).mean().item()
+    likeness = [tune_similarity(melodies, rows).mean(), rhythm_similarity(melodies, rows).mean()]
+    moved = np.sqrt(np.square(z - model.vae.encode(melodies)[0]).mean())
+    hits = model.table.hits(attributes(rows), targets).mean()
+    return [float(x) for x in (*errors.mean(axis=0), hits, *likeness, off, model.realism(z).mean(), moved)]
+
+
 def show_strengths(model: EmotionModel, melodies: np.ndarray) -> dict[str, float]:
-    """Held-out melodies changed at five strengths."""
+    """Held-out melodies changed at five strengths, beside the same rewritten by rule."""
     mu = model.vae.encode(melodies)[0]
     found = starting_from(model, mu, "from", STRENGTHS, LOOKS)
     names = ["pitch error", "density error", "in region", "tune", "rhythm", "off chord", "realism", "moved"]
@@ -210,6 +224,7 @@ def show_strengths(model: EmotionModel, melodies: np.ndarray) -> dict[str, float
         [f"{strength:g}", *(found.get(f"from {strength:g}: {name}", float("nan")) for name in names)]
         for strength in STRENGTHS
     ]
+    rows.append(["by hand", *by_hand(model, melodies)])
     print("## A melody changed (--from)\n\n" + table(["strength", *names], rows) + "\n")
     return {name: value for name, value in found.items() if name.split(": ")[1] in names}
 

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from d2m.errors import D2MError
-from d2m.symbolic.emotion.emotions import load_emotions
+from d2m.symbolic.emotion.emotions import attributes, load_emotions
 from d2m.symbolic.emotion.melody import NOTE_OFF, from_notes, to_notes
 from d2m.symbolic.emotion.mode import in_mode, keys_of
 from d2m.symbolic.emotion.performance import perform
+from d2m.symbolic.emotion.rewrite import rewrite
+from d2m.symbolic.emotion.similarity import tune_similarity
 from d2m.symbolic.emotion.song import Song, find_song, perform_song, recolour_song
 from d2m.symbolic.emotion.statistics import sounding
 from d2m.types import BeatGrid, Part, Score
@@ -148,3 +150,20 @@ def test_files_that_count_in_quarters_are_read_in_fours():
     found = find_song(Score((tune,), grid, 32.0))
     assert found.firsts == (0.0,)
     assert len(found.melodies[0]) == 256
+
+
+def test_a_tune_rewritten_by_hand_has_the_pitch_and_density_asked_for():
+    tune = from_notes(np.array([(4 * i, 4 * i + 3, MAJOR[(3 * i) % 8]) for i in range(64)]))
+    for emotion in TABLE.emotions:
+        pitch, density = attributes(rewrite(tune, emotion.pitch, emotion.density))
+        assert abs(pitch - emotion.pitch) <= 0.5 + 1e-6
+        assert abs(density - emotion.density) <= 1 / 32
+        assert tune_similarity(tune[None], rewrite(tune, emotion.pitch, emotion.density)[None]) > 0.6
+    # The strong beats are left, and hold until the next one.
+    fewer = to_notes(rewrite(tune, attributes(tune)[0], 2.0))
+    assert (fewer[:, 0] % 8 == 0).all()
+    assert (fewer[:, 1] - fewer[:, 0] >= 3).all()
+    dense = rewrite(from_notes(np.array([(i, i + 1, 60) for i in range(256)])), 60, 16)
+    np.testing.assert_array_equal(rewrite(dense, 60.4, 99), dense)
+    np.testing.assert_array_equal(rewrite(np.zeros(256, np.uint8), 70, 5), 0)
+    assert attributes(rewrite(tune, 200.0, 4.0))[0] > 100

@@ -24,6 +24,9 @@ def emotion(
     ] = 0.25,
     real: Annotated[float, typer.Option(min=0.0, help="Weight of looking like a real melody's vector.")] = 0.2,
     near: Annotated[float, typer.Option(min=0.0, help="Weight of staying near the start.")] = 0.5,
+    guided: Annotated[
+        float, typer.Option(min=0.0, help="Weight of staying near a tune that was rewritten by hand.")
+    ] = 3.0,
     lessons: Annotated[int, typer.Option(min=0, help="Lessons from memory after each step.")] = 4,
     harmony: Annotated[float, typer.Option(min=0.0, help="Weight of notes off the chord.")] = 0.5,
 ) -> None:
@@ -35,7 +38,16 @@ def emotion(
     from d2m.training.loop import train
 
     settings = EmotionTraining(
-        data, batch, rate, judged=judged, heard=heard, real=real, near=near, harmony=harmony, lessons=lessons
+        data,
+        batch,
+        rate,
+        judged=judged,
+        heard=heard,
+        real=real,
+        near=near,
+        harmony=harmony,
+        lessons=lessons,
+        guided=guided,
     )
     model = load(vae)
     torch.manual_seed(options.seed)

@@ -7,6 +7,8 @@ changed), half are drawn from the prior (so that new ones can be made), and each
   density and off-chord notes of what the decoder makes of real melodies' vectors, of the actor's and of their starts.
 * The actor learns to please the critic (``real``, ``judged``), to lower the losses of the melodies themselves through
   the decoder (``heard``; with 0 it learns by the critic alone, as Engel et al. 2017 do), and not to go far (``near``).
+  Where it starts from a tune it goes near the same tune rewritten by hand (``guided``,
+  :mod:`d2m.symbolic.emotion.rewrite`), which is how the tune stays.
 
 To decode is what takes the time. So all that was decoded is remembered, and after every step both learn a few more
 lessons from memory, on larger batches and without a decoder: the critic what it should have foreseen, the actor by the
@@ -25,6 +27,7 @@ from torch import Tensor
 from d2m.datasets.melodies import load_melodies
 from d2m.symbolic.emotion.actor_critic import (
     HEARD,
+    TARGETS,
     WIDEST,
     ActorCritic,
     ActorCriticConfig,
@@ -46,6 +49,7 @@ from d2m.symbolic.emotion.losses import (
     straight_through,
 )
 from d2m.symbolic.emotion.musicvae import MusicVae
+from d2m.symbolic.emotion.rewrite import rewrite
 from d2m.training.loop import Task
 
 #: Real melodies by which the encoder's deviations are told.
@@ -88,7 +92,8 @@ class EmotionTraining:
         judged: weight of the losses that the critic foresees.
         heard: weight of the losses of the melodies themselves, through the decoder.
         real: weight of the critic's doubt that the vector is a real melody's.
-        near: weight of the way from the start (:func:`~d2m.symbolic.emotion.actor_critic.drift`).
+        near: weight of the way from the start (:func:`~d2m.symbolic.emotion.actor_critic.drift`), of new melodies.
+        guided: weight of the way from the rewritten tune.
         harmony: weight of notes off the chord within the pitch loss.
         temperature: of the soft choice whose gradient the decoder passes on.
         evaluate_on: windows of the part ``valid`` that are looked at.
@@ -105,6 +110,7 @@ class EmotionTraining:
     heard: float = 0.25
     real: float = 0.2
     near: float = 0.5
+    guided: float = 3.0
     harmony: float = 0.5
     temperature: float = 1.0
     evaluate_on: int = 90
@@ -167,7 +173,10 @@ class EmotionTask(Task):
         self.valid = load_melodies(settings.data, "valid").spread(settings.evaluate_on)
         self.sigma = torch.from_numpy(vae.encode(self.train.spread(_SURE_OF))[1].mean(axis=0))
         self.scale = Scale(self.table.pitch_deviation, self.table.density_deviation)
-        self.seen, self.known = Memory(_REMEMBERED, vae.config.latent, HEARD), Memory(_KNOWN, vae.config.latent)
+        latent = vae.config.latent
+        self.seen, self.known = Memory(_REMEMBERED, latent, HEARD), Memory(_KNOWN, latent)
+        #: Starts, what each should be near, and the targets.
+        self.ways = Memory(_KNOWN, latent, latent, TARGETS)
         self.modules = {"actor": self.network.actor, "critic": self.network.critic}
         self.optimizers = {
             name: torch.optim.Adam(module.parameters(), settings.learning_rate, betas=(0.5, 0.99))
@@ -191,24 +200,27 @@ class EmotionTask(Task):
 
     def state(self) -> dict[str, object]:
         """The shape, and what is remembered."""
-        return {"config": self.network.settings(), "seen": self.seen.state(), "known": self.known.state()}
+        return {"config": self.network.settings(), "seen": self.seen.state(), "known": self.known.state()} | {
+            "ways": self.ways.state()
+        }
 
     def restore(self, state: dict[str, object]) -> None:
         """Remember."""
         self.seen.restore(state["seen"])
         self.known.restore(state["known"])
+        self.ways.restore(state["ways"])
 
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
         """Trains the critic, then the actor, on one batch."""
         # cuDNN passes gradients through LSTMs in training mode only; nothing else differs in it.
         self.vae.network.train()
-        known, prior, start, targets = self._batch(rng)
+        known, prior, start, goal, targets = self._batch(rng)
         with self.autocast():
             moved = self.modules["actor"](start, self._scaled(targets))
         settings = self.settings
         played = self._play(moved if settings.heard else moved.detach())
         figures = self._teach_critic(known, prior, start, moved.detach(), played.detach())
-        loss, told = self._judged(moved, start, targets)
+        loss, told = self._judged(moved, start, goal, targets)
         pitch = pitch_loss(played, targets[:, 0], self.scale, harmony=settings.harmony).mean()
         density = density_loss(played, targets[:, 1], self.scale).mean()
         if settings.heard:
@@ -219,8 +231,8 @@ class EmotionTask(Task):
         told |= {"actor": loss, "pitch": pitch, "density": density}
         return {name: value.item() for name, value in told.items()} | figures
 
-    def _judged(self, moved: Tensor, start: Tensor, targets: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The actor's loss as far as it needs no decoder, and its terms."""
+    def _judged(self, moved: Tensor, start: Tensor, goal: Tensor, targets: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The actor's loss as far as it needs no decoder, and its terms. New melodies' goal is their start."""
         settings = self.settings
         with self.autocast():
             logit, foreseen = self.modules["critic"](moved)
@@ -229,24 +241,27 @@ class EmotionTask(Task):
             "judged": judged.mean(),
             "doubt": torch.nn.functional.softplus(-logit).mean(),
             "way": drift(moved, start, self.sigma).mean(),
+            "astray": drift(moved, goal, self.sigma).mean(),
         }
-        loss = settings.judged * terms["judged"] + settings.real * terms["doubt"] + settings.near * terms["way"]
-        return loss, terms
+        weight = torch.where((goal == start).all(dim=1), settings.near, settings.guided)
+        loss = settings.judged * terms["judged"] + settings.real * terms["doubt"]
+        return loss + (weight * drift(moved, goal, self.sigma)).mean(), terms
 
     def _lesson(self, rng: np.random.Generator) -> None:
         """Both learn from memory."""
         device = self.fabric.device
         seen, truth = self.seen.draw(rng, _LESSON, device)
         (known,) = self.known.draw(rng, _LESSON, device)
+        start, goal, targets = self.ways.draw(rng, _LESSON, device)
         prior, fresh = torch.from_numpy(rng.standard_normal((2, *known.shape), dtype=np.float32)).to(device)
         changed = torch.from_numpy(rng.random((_LESSON, 1)) < 0.5).to(device)
-        start, targets = torch.where(changed, known, fresh), torch.from_numpy(self._targets(rng, _LESSON)).to(device)
+        start, goal = torch.where(changed, start, fresh), torch.where(changed, goal, fresh)
         with self.autocast():
             moved = self.modules["actor"](start, self._scaled(targets))
             logit, foreseen = self.modules["critic"](torch.cat([known, moved.detach(), prior, seen]))
         real = realism_loss(logit[:_LESSON], logit[_LESSON : 3 * _LESSON])
         self.update("critic", real + (foreseen[3 * _LESSON :] - truth).abs().mean(), clip=self.settings.clip)
-        self.update("actor", self._judged(moved, start, targets)[0], clip=self.settings.clip)
+        self.update("actor", self._judged(moved, start, goal, targets)[0], clip=self.settings.clip)
 
     @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:
@@ -269,21 +284,24 @@ class EmotionTask(Task):
         """The actor and critic as they are, for use."""
         return EmotionModel(self.vae, self.network, self.table)
 
-    def _batch(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Vectors of real melodies, of the prior, and starts for the actor, (B, latent) each, and targets in MIDI and
-        notes a bar, (B, 2)."""
+    def _batch(self, rng: np.random.Generator) -> tuple[Tensor, ...]:
+        """Vectors of real melodies, of the prior, starts for the actor and goals near which it should end, (B, latent)
+        each, and targets in MIDI and notes a bar, (B, 2)."""
         settings, count = self.settings, self.settings.batch
         melodies = self.train.batch(rng, count, settings.shift)
         noise = rng.standard_normal((3, count, self.config.latent), dtype=np.float32)
         targets, changed = self._targets(rng, count), rng.random((count, 1)) < 0.5
-        rows = (melodies, targets, changed, *noise)
-        melodies, targets, changed, blur, prior, fresh = (
+        rewritten = np.stack([rewrite(row, *target) for row, target in zip(melodies, targets.tolist(), strict=True)])
+        rows = (melodies, rewritten, targets, changed, *noise)
+        melodies, rewritten, targets, changed, blur, prior, fresh = (
             torch.from_numpy(self.own(part)).to(self.fabric.device) for part in rows
         )
         with torch.no_grad(), self.autocast():
             mu, sigma = self.vae.network.encode(melodies.long())
+            goal, _ = self.vae.network.encode(rewritten.long())
+        self.ways.add(mu, goal, targets)
         # The actor starts where it will in use: at the mean of a tune, or anywhere in the prior.
-        return mu + sigma * blur, prior, torch.where(changed, mu, fresh), targets
+        return mu + sigma * blur, prior, torch.where(changed, mu, fresh), torch.where(changed, goal, fresh), targets
 
     def _targets(self, rng: np.random.Generator, count: int) -> np.ndarray:
         """Mean pitches and notes a bar around those of the emotions, float32 (count, 2)."""
