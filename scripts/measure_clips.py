@@ -3,7 +3,7 @@
     python scripts/measure_clips.py FOLDER --original aist_gt_5s
 
 For every clip of a folder: its own sound (published by others for the clip, or with ``--original`` what was danced to),
-the music of both engines for several seeds, exactly what ``d2m generate`` makes, and the music that was made for the
+the music of our engines for several seeds, exactly what ``d2m generate`` makes, and the music that was made for the
 other clips. Scores are those of ``d2m evaluate alignment``: AIST++ beat-align score (sigma 0.05 s) and hit rate at
 70 ms, of tracked beats and of onsets, each less what the same music reaches in mean over 400 shifts (chance).
 
@@ -28,10 +28,15 @@ from d2m.evaluation.alignment_report import Watched, judge_music, watch
 from d2m.evaluation.heard import Heard, hear
 from d2m.evaluation.recordings import SAMPLE_RATE, VIDEO, Recording, read
 
-ENGINES = ("vq", "symbolic")
+#: Engines with who writes what they play, as arguments of :func:`d2m.engines.load`.
+ENGINES: dict[str, dict[str, str]] = {
+    "vq engine": {"name": "vq"},
+    "symbolic engine, MuseGAN": {"name": "symbolic", "sketch": "musegan"},
+    "symbolic engine, composer": {"name": "symbolic", "sketch": "composer"},
+}
 #: Rows, in their order.
 ORIGINAL, PUBLISHED, OTHERS = "what was danced to", "published for the clip", "made for the other clips (vq engine)"
-ROWS = (ORIGINAL, PUBLISHED, *(f"ours, {engine} engine" for engine in ENGINES), OTHERS)
+ROWS = (ORIGINAL, PUBLISHED, *(f"ours, {engine}" for engine in ENGINES), OTHERS)
 #: Judges of motion beats that get a table: their names in the report, and what they look at.
 JUDGES = {"space": "landmarks in space", "flow": "optical flow"}
 #: Events and score of each column.
@@ -60,7 +65,7 @@ def measure(folder: Path, seeds: int, original: list[str]) -> Reports:
     clips = {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in VIDEO}
     if missing := [name for name in original if name not in clips]:
         raise D2MError(f"{folder} holds no clip '{missing[0]}'; it has {', '.join(clips) or 'no videos'}")
-    players = {name: engines.load(name) for name in ENGINES}
+    players = {title: engines.load(**which) for title, which in ENGINES.items()}
     found: Reports = defaultdict(lambda: defaultdict(list))
     dances: dict[str, Watched] = {}
     made: dict[str, list[Heard]] = {}
@@ -76,8 +81,8 @@ def measure(folder: Path, seeds: int, original: list[str]) -> Reports:
             found[row][name].append(judge_music(dance, hear(read(path).mono())))
         for kind, engine in players.items():
             pieces = [_heard(engine.compose(analysis.dance, seed=seed), path) for seed in range(seeds)]
-            found[f"ours, {kind} engine"][name] += [judge_music(dance, piece) for piece in pieces]
-            if kind == ENGINES[0]:
+            found[f"ours, {kind}"][name] += [judge_music(dance, piece) for piece in pieces]
+            if kind == next(iter(ENGINES)):
                 made[name] = pieces
     for name, dance in dances.items():
         others = [piece for other, pieces in made.items() if other != name for piece in pieces]

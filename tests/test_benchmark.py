@@ -44,9 +44,9 @@ def studio(tmp_path_factory):
 def measured(studio, tmp_path_factory):
     """Folder and report of a run over all baselines and two systems."""
     out = tmp_path_factory.mktemp("report")
-    rows = ("vq-spectral", "symbolic", *BASELINES)
+    rows = ("vq-spectral", "symbolic-composer", *BASELINES)
     report = benchmark(
-        "studio", studio, out, ("symbolic",), segment=SEGMENT, only=rows, command="d2m benchmark <studio>"
+        "studio", studio, out, ("symbolic-composer",), segment=SEGMENT, only=rows, command="d2m benchmark <studio>"
     )
     return out, report
 
@@ -87,8 +87,8 @@ def test_true_beats_judge_the_original_too(lines):
 
 def test_a_metronome_is_in_time_and_sounds_like_no_music(lines):
     distance = {key: (line["fidelity"] or {}).get("frechet") for key, line in lines.items()}
-    assert distance["vq-spectral"] < distance["symbolic"] < distance["noise"]
-    assert distance["metronome"] > 3 * distance["symbolic"]
+    assert distance["vq-spectral"] < distance["symbolic-composer"] < distance["noise"]
+    assert distance["metronome"] > 3 * distance["symbolic-composer"]
     assert lines["vq-spectral"]["pairs"]["log_mel_l1"] < 0.3
     assert lines["noise"]["pairs"] is None
 
@@ -106,16 +106,16 @@ def test_what_cannot_be_said_of_silence_is_undefined(lines):
 
 def test_unrelated_music_is_near_chance_beside_music_for_the_dance(lines):
     excess = {key: line["alignment"]["beats"]["beat_align"] for key, line in lines.items()}
-    assert excess["symbolic"]["excess"] > 0.1
-    assert excess["symbolic"]["excess"] > excess["noise"]["excess"] + 0.1
-    assert excess["symbolic"]["sequences"] == SONGS
-    low, high = excess["symbolic"]["interval"]
-    assert low <= excess["symbolic"]["excess"] <= high
+    assert excess["symbolic-composer"]["excess"] > 0.1
+    assert excess["symbolic-composer"]["excess"] > excess["noise"]["excess"] + 0.1
+    assert excess["symbolic-composer"]["sequences"] == SONGS
+    low, high = excess["symbolic-composer"]["interval"]
+    assert low <= excess["symbolic-composer"]["excess"] <= high
 
 
 def test_noise_and_speed_are_told(lines):
     assert lines["noise"]["sound"]["noise_like"] == 2 * SONGS
-    assert lines["symbolic"]["seconds_per_second"] > 0
+    assert lines["symbolic-composer"]["seconds_per_second"] > 0
     assert lines["noise"]["seconds_per_second"] is None
 
 
@@ -155,7 +155,7 @@ def test_the_report_says_whether_the_baselines_stand_where_they_should(measured,
     cheat = {**lines["silence"], "beats": {**lines["silence"]["beats"], "beat_f": 0.99}}
     worse = dict(expectations([cheat if row["key"] == "silence" else row for row in report["rows"]]))
     assert not worse["beat F: silence scores least"]
-    assert expectations([lines["symbolic"]]) == []
+    assert expectations([lines["symbolic-composer"]]) == []
 
 
 def test_the_short_table_comes_first_and_the_command_prints_it_as_it_stands(measured, studio, capsys):
@@ -316,7 +316,7 @@ def test_systems_are_named_in_many_ways():
     row = system_row("my best/one=studio-codec")
     assert row.key == "my-best-one"
     assert row.fingerprint != system_row("x=studio-vqvae").fingerprint
-    keys = [row.key for row in all_rows(("symbolic",))]
+    keys = [row.key for row in all_rows(("symbolic-composer",))]
     assert keys[0] == "ground-truth"
     assert set(BASELINES) < set(keys)
 

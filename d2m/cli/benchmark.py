@@ -20,8 +20,8 @@ _Weights = Annotated[
     Optional[list[str]],  # noqa: UP045
     typer.Option(
         metavar="SYSTEM",
-        help="studio, jukebox-high, jukebox-low, symbolic, or NAME=FILE,FILE (a generator, a D2M-GAN); repeatable. "
-        "Default: the four.",
+        help="studio, jukebox-high, jukebox-low, symbolic, symbolic-composer, or NAME=FILE,FILE (a generator, a "
+        "D2M-GAN); repeatable. Default: the five.",
     ),
 ]
 _Segment = Annotated[float, typer.Option(help="Seconds that are scored at a time; 2 is D2M-GAN's.")]

@@ -15,7 +15,8 @@ SYSTEMS: dict[str, tuple[str, dict[str, str]]] = {
     "studio": ("ours, vq engine, spectral codec", {"name": "vq", "codec": "spectral"}),
     "jukebox-high": ("ours, vq engine, JukeBox codec, high", {"name": "vq", "codec": "jukebox", "level": "high"}),
     "jukebox-low": ("ours, vq engine, JukeBox codec, low", {"name": "vq", "codec": "jukebox", "level": "low"}),
-    "symbolic": ("ours, symbolic engine", {"name": "symbolic"}),
+    "symbolic": ("ours, symbolic engine, MuseGAN", {"name": "symbolic", "sketch": "musegan"}),
+    "symbolic-composer": ("ours, symbolic engine, composer", {"name": "symbolic", "sketch": "composer"}),
 }
 RECONSTRUCTIONS: dict[str, str] = {
     "vq-spectral": "original through the spectral codec",
@@ -38,7 +39,7 @@ BASELINES: dict[str, tuple[str, str]] = {
     "silence": ("silence", "no sound"),
 }  # fmt: skip
 #: Systems measured when none is named.
-DEFAULT_SYSTEMS: tuple[str, ...] = ("studio", "jukebox-high", "jukebox-low", "symbolic")
+DEFAULT_SYSTEMS: tuple[str, ...] = tuple(SYSTEMS)
 REFERENCE = "ground-truth"
 
 
@@ -125,10 +126,10 @@ def _codec(key: str) -> str:
 
 
 def _system(name: str) -> str:
-    if name == "symbolic":
+    if name.startswith("symbolic"):
         from d2m.symbolic.synth import find_soundfont
 
         font = find_soundfont(None)
-        return f"{font.name} {font.stat().st_size}"
+        return f"{font.name} {font.stat().st_size}" + (_digest(["studio-musegan"]) if name == "symbolic" else "")
     used = ["studio-codec", "studio-generator"] + (["studio-vqvae"] if name.startswith("jukebox") else [])
     return _digest(used)
