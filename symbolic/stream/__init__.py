@@ -1,13 +1,13 @@
 """Music that never stops: song after song with composed bridges, as one performance.
 
     library = Library(Path("songs"))
-    programme = Programme(library, Planner(load("studio-bridge")), Settings(shuffle=True))
-    player = Player(SoundFont(find_soundfont()), programme)
-    samples = player.read(44100)
+    font = SoundFont(find_soundfont())
+    programme = Programme(library, Planner(load("studio-bridge"), font), shuffle=True)
+    record(programme, Player(font, programme), 60.0, Path("hour.wav"))
 
 What the parts are: ``library`` (songs of a folder or playlist, in which order), ``notes`` (scores as notes at samples),
 ``planning`` (from which bar into which song), ``programme`` (stretches of songs and bridges one after another),
 ``player`` (the synthesiser, whose notes ring across seams), ``output`` (room and limiter with a memory), ``recording``
-(into a file), ``station`` (one programme for many listeners), ``memory`` (what outlives the process), ``server`` and
-``page`` (the web page).
+(into a file), ``station`` (one programme for many listeners), ``pace`` (no faster than real time), ``wishes`` (the
+queue), ``memory`` (what outlives the process), ``server`` and ``page`` (the web page).
 """

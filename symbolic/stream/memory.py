@@ -16,6 +16,7 @@ from d2m.symbolic.bridge.mixpoints import MixPoint
 from d2m.symbolic.stream.library import Place, stamp
 from d2m.symbolic.stream.planning import Plan
 from d2m.symbolic.stream.programme import Programme, Stretch, bridge_stretch, close, song_stretch
+from d2m.symbolic.stream.wishes import Wish
 from d2m.whole_file import write_whole
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ def remember(station: Station, path: Path) -> None:
             "settings": settings(programme),
             "head": station.head,
             "revision": station.revision,
-            "wishes": [[wish.number, wish.name] for wish in station.wishes],
-            "wish_count": station.wish_count,
+            "wishes": [list(wish) for wish in station.wishes.queue],
+            "wish_count": station.wishes.count,
             "stretches": [_to_json(stretch, songs) for stretch in programme.stretches],
         }
     write_whole(path, json.dumps(content, indent=1).encode())
@@ -70,11 +71,9 @@ def recall(station: Station, path: Path) -> bool:
     except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError, D2MError) as error:
         station.tell(f"the programme cannot go on where it was ({error}); it begins anew")
         return False
-    from d2m.symbolic.stream.station import Wish
-
     station.programme.stretches = stretches
-    station.head, station.revision, station.wish_count, station.identity = head, revision, count, identity
-    station.wishes = [Wish(*wish) for wish in wishes]
+    station.head, station.revision, station.identity = head, revision, identity
+    station.wishes.queue, station.wishes.count = [Wish(*wish) for wish in wishes], count
     return True
 
 

@@ -214,9 +214,15 @@ class Programme:
         ]
         return joined(found) if len(found) != 1 else found[0]
 
-    def at(self, sample: int) -> Stretch:
-        """What is played at a sample."""
-        return next(s for s in reversed(self.stretches) if s.start <= sample or s is self.stretches[0])
+    def changeable(self, sample: int) -> Stretch:
+        """The first song that can still be left after a sample."""
+        songs = (s for s in self.stretches if s.song is not None and (s.stop is None or s.stop > sample))
+        return next(songs, self.last)
+
+    def following(self, sample: int) -> list[Stretch]:
+        """Songs decided on after the one that can be left after a sample."""
+        songs = [s for s in self.stretches if s.song is not None]
+        return songs[songs.index(self.changeable(sample)) + 1 :]
 
     def forget(self, sample: int) -> None:
         """Drops what ended before a sample, a song only together with the bridge after it."""

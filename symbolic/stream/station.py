@@ -22,34 +22,21 @@ from typing import Any
 
 from d2m.errors import D2MError
 from d2m.symbolic.stream.memory import recall, remember
-from d2m.symbolic.stream.planning import Planner, exits
+from d2m.symbolic.stream.pace import BURST, Pace
+from d2m.symbolic.stream.planning import Plan, Planner, exits
 from d2m.symbolic.stream.player import RATE, Player
 from d2m.symbolic.stream.programme import Programme, Stretch
 from d2m.symbolic.stream.recording import pcm
+from d2m.symbolic.stream.wishes import Wishes
 
 #: Segments that a listener fetches ahead, that are played beyond the furthest, and that are kept behind it.
 AHEAD, LEAD, KEPT = 8, 2, 30
 #: Segments after the hearing of the furthest listener that a skip may change: time to notice and fetch anew.
 NOTICE = 3
-#: Segments by which the head may move at once, and a second: a hair faster than real time, as sound cards may be.
-_BURST, _PACE = 12.0, 1.0005
 #: Seconds of programme that are decided at least, of sound played unheard when going on after a restart, and between
 #: notes in the memory.
 _DECIDED, _LEAD_IN, _REMEMBER_EVERY = 30.0, 6, 2.0
-_MOST_WISHES, _MOST_LISTENERS, _PRESENT = 200, 1000, 10.0
-
-
-@dataclass(frozen=True)
-class Wish:
-    """A song that a listener wants next.
-
-    Attributes:
-        number: of the wish.
-        name: of the song.
-    """
-
-    number: int
-    name: str
+_MOST_LISTENERS, _PRESENT = 1000, 10.0
 
 
 @dataclass(frozen=True)
@@ -82,14 +69,13 @@ class Station:
         self.programme, self.memory, self.tell, self.clock = programme, memory, tell, clock
         self.identity = secrets.token_hex(8)
         self.head, self.revision = -1, 0
-        self.wishes: list[Wish] = []
-        self.wish_count = 0
+        self.wishes = Wishes()
         self.skipping = False
         self.changed = threading.Condition()
         self.segments: dict[int, tuple[int, bytes]] = {}
         self._snapshots: dict[int, Player] = {}
         self._listeners: dict[str, float] = {}
-        self._tokens, self._refilled = _BURST, clock()
+        self._pace = Pace(clock)
         self._generation = 0
         self._names: list[str] = []
         self._known: set[str] = set()
@@ -139,12 +125,10 @@ class Station:
         until = self.clock() + patience
         with self.changed:
             while True:
-                if number < min(self.segments, default=self.rendered) or number > self.head + _BURST:
+                if number < min(self.segments, default=self.rendered) or number > self.head + BURST:
                     return None
                 if number > self.head:
-                    self._refill()
-                    if self._tokens >= number - self.head:
-                        self._tokens -= number - self.head
+                    if self._pace.take(number - self.head):
                         self.head = number
                         self.changed.notify_all()
                 elif number in self.segments:
@@ -166,16 +150,16 @@ class Station:
         """All that the page shows."""
         with self.changed:
             used = {s.queued for s in self.programme.stretches}
-            following = self._following(self._safe())
+            following = self.programme.following(self._safe())
             return {
                 "programme": self.identity,
                 "head": self.head,
-                "live": max(self.head - AHEAD + 2, min(self.segments, default=self.rendered)),
+                "live": max(self.head - AHEAD, min(self.segments, default=self.rendered)),
                 "revisions": {str(k): r for k, (r, _) in self.segments.items() if k > self.head - AHEAD - 2},
                 "revision": self.revision,
                 "stretches": [s.to_json() for s in self.programme.stretches],
                 "next": following[0].name if following else None,
-                "queue": [{"number": w.number, "name": w.name, "decided": w.number in used} for w in self.wishes],
+                "queue": [{"number": w.number, "name": w.name, "decided": w.number in used} for w in self.wishes.queue],
                 "skipping": self.skipping,
                 "skipped": [
                     {"name": n, "reason": why} for n, (_, why) in sorted(self.programme.library.broken.items())
@@ -197,7 +181,7 @@ class Station:
                 one is left alone, so that two who skip at once skip one song.
         """
         with self.changed:
-            target = self._changeable(self._safe())
+            target = self.programme.changeable(self._safe())
             if not target.skipped and (start is None or abs(target.start / RATE - start) < 0.01):
                 self.skipping = True
                 self._change()
@@ -211,24 +195,19 @@ class Station:
         with self.changed:
             if name not in self._known:
                 raise D2MError(f"there is no song {name[:100]}")
-            if len(self.wishes) >= _MOST_WISHES:
-                raise D2MError("the queue is full")
-            self.wish_count += 1
-            self.wishes.append(Wish(self.wish_count, name))
+            self.wishes.add(name)
             self._change()
 
     def unwish(self, number: int) -> None:
         """Takes a wish out of the queue."""
         with self.changed:
-            self.wishes = [wish for wish in self.wishes if wish.number != number]
+            self.wishes.remove({number})
             self._change()
 
     def move(self, number: int, to: int) -> None:
         """Puts a wish at another place of the queue, counted from 0."""
         with self.changed:
-            chosen = [wish for wish in self.wishes if wish.number == number]
-            rest = [wish for wish in self.wishes if wish.number != number]
-            self.wishes = rest[: max(to, 0)] + chosen + rest[max(to, 0) :]
+            self.wishes.move(number, to)
             self._change()
 
     # What comes next
@@ -241,25 +220,13 @@ class Station:
         """The first sample that may still be changed: no listener will have reached it when it is."""
         return max(self.head - AHEAD + NOTICE, 0) * RATE
 
-    def _changeable(self, sample: int) -> Stretch:
-        """The first song that can still be left after a sample."""
-        for stretch in self.programme.stretches:
-            if stretch.song is not None and (stretch.stop is None or stretch.stop > sample):
-                return stretch
-        return self.programme.last
-
-    def _following(self, sample: int) -> list[Stretch]:
-        """Songs decided on after the one that can be left after a sample."""
-        songs = [s for s in self.programme.stretches if s.song is not None]
-        return songs[songs.index(self._changeable(sample)) + 1 :]
-
     def _task(self) -> _Task | None:
         """What to compose now."""
         safe = self._safe()
         if self.skipping:
             return self._skip_task(safe)
-        songs = [self._changeable(safe), *self._following(safe)]
-        wanted = [(w.number, w.name) for w in self.wishes if w.name in self._known]
+        songs = [self.programme.changeable(safe), *self.programme.following(safe)]
+        wanted = self._wanted()
         self._drop_played(songs[0])
         decided = [s.queued for s in songs[1:]]
         expected = ([number for number, _ in wanted] + [0] * len(decided))[: len(decided)]
@@ -271,14 +238,18 @@ class Station:
             return self._leave_task(last, safe, wanted[len(decided) :], skip=False)
         return None
 
+    def _wanted(self) -> list[tuple[int, str]]:
+        """Wishes that can be played, as far as is known."""
+        return [(wish.number, wish.name) for wish in self.wishes.queue if wish.name in self._known]
+
     def _drop_played(self, current: Stretch) -> None:
         """Wishes that have come true leave the queue."""
         past = {s.queued for s in self.programme.stretches if s.start <= current.start}
-        self.wishes = [wish for wish in self.wishes if wish.number not in past]
+        self.wishes.remove(past)
 
     def _skip_task(self, safe: int) -> _Task | None:
-        stretch = self._changeable(safe)
-        wanted = [(w.number, w.name) for w in self.wishes if w.name in self._known]
+        stretch = self.programme.changeable(safe)
+        wanted = self._wanted()
         bars = [int(b) for b in exits(stretch.song) if b >= stretch.entry]
         soon = [b for b in bars if stretch.sample_of_bar(b + 1) >= safe + self._margin()]
         if not soon or (stretch.exit is not None and soon[0] >= stretch.exit):
@@ -336,17 +307,16 @@ class Station:
             known = set(names)
             with self.changed:
                 self._names, self._known, self._listed = names, known, now
-                gone = [wish.name for wish in self.wishes if wish.name not in known]
-                self.wishes = [wish for wish in self.wishes if wish.name in known]
-            for name in gone:
-                self.tell(f"{name} cannot be played any more and leaves the queue")
+                gone = self.wishes.only(known)
+            for wish in gone:
+                self.tell(f"{wish.name} cannot be played any more and leaves the queue")
 
     def _complain(self, line: str) -> None:
         if line != self._complaint:
             self.tell(line)
         self._complaint = line
 
-    def _install(self, task: _Task, plan: Any, following: Stretch) -> None:
+    def _install(self, task: _Task, plan: Plan, following: Stretch) -> None:
         end = self.programme.leave(task.stretch, plan, following)
         if task.skip:
             self.skipping, task.stretch.skipped = False, True
@@ -402,11 +372,6 @@ class Station:
         self.segments = {k: found for k, found in self.segments.items() if k > self.head - KEPT}
         self._snapshots = {k: found for k, found in self._snapshots.items() if k > self.head - AHEAD - 1}
         self.programme.forget((self.head - KEPT - 30) * RATE)
-
-    def _refill(self) -> None:
-        now = self.clock()
-        self._tokens = min(self._tokens + (now - self._refilled) * _PACE, _BURST)
-        self._refilled = now
 
     def _remember(self, force: bool = False) -> None:
         now = self.clock()

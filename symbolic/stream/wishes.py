@@ -1,0 +1,58 @@
+"""What listeners want to hear next."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from d2m.errors import D2MError
+
+_MOST = 200
+
+
+class Wish(NamedTuple):
+    """A song to be played: the number of the wish, and the song's name."""
+
+    number: int
+    name: str
+
+
+class Wishes:
+    """A queue of wishes, each with a number of its own.
+
+    Attributes:
+        queue: the next first.
+        count: of all wishes so far.
+    """
+
+    def __init__(self) -> None:
+        self.queue: list[Wish] = []
+        self.count = 0
+
+    def add(self, name: str) -> None:
+        """Puts a song at the end.
+
+        Raises:
+            D2MError: if the queue is full.
+        """
+        if len(self.queue) >= _MOST:
+            raise D2MError("the queue is full")
+        self.count += 1
+        self.queue.append(Wish(self.count, name))
+
+    def remove(self, numbers: Collection[int]) -> None:
+        """Takes wishes out."""
+        self.queue = [wish for wish in self.queue if wish.number not in numbers]
+
+    def move(self, number: int, to: int) -> None:
+        """Puts a wish at another place, counted from 0."""
+        chosen = [wish for wish in self.queue if wish.number == number]
+        rest = [wish for wish in self.queue if wish.number != number]
+        at = max(to, 0)
+        self.queue = rest[:at] + chosen + rest[at:]
+
+    def only(self, known: Collection[str]) -> list[Wish]:
+        """Drops wishes for songs that are not known any more; returns these."""
+        gone = [wish for wish in self.queue if wish.name not in known]
+        self.queue = [wish for wish in self.queue if wish.name in known]
+        return gone
