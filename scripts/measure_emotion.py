@@ -5,11 +5,12 @@
 ACTOR and VAE are names, safetensors files, or the checkpoints of runs (``runs/emotion/best.ckpt``). Prints tables in
 Markdown; the JSON file holds the same figures, flat, as ``scripts/export_weights.py --scores`` takes them.
 
-For every emotion as many vectors are drawn from the prior (the same for all), and decoded as they are, moved by the
-actor, and moved by the actor alone, without looks at where its vectors lead. Against them stand real melodies of the
-part ``train`` whose mean pitch and density are nearest to the targets, and plain gradient descent on the same vectors
-(``--descent``, fewer of them: it decodes each 50 times). Then held-out melodies are changed at five strengths, beside
-the same melodies rewritten by rule (:mod:`d2m.symbolic.emotion.rewrite`).
+For every emotion as many vectors are drawn (the same for all; from the distribution fitted to real melodies' vectors,
+beside MusicVAE's prior), and decoded as they are, moved by the actor, and moved by the actor alone, without looks at
+where its vectors lead. Against them stand real melodies of the part ``train`` whose mean pitch and density are nearest
+to the targets, and plain gradient descent on the same vectors (``--descent``, fewer of them: it decodes each 50 times).
+Then held-out melodies are changed at five strengths, beside the same melodies rewritten by rule
+(:mod:`d2m.symbolic.emotion.rewrite`).
 
 * error: distance of a melody's mean pitch and notes a bar from the targets, mean of both, in standard deviations of
   real melodies; cut: by how much less that is than of the vectors as drawn, of single melodies and of the means.
@@ -134,13 +135,15 @@ def make(
     """Melodies in all ways, and the seconds that one takes."""
     emotions, targets = model.table.emotions, model.table.targets()
     rng = np.random.default_rng(args.seed)
-    z = rng.standard_normal((args.count, model.vae.config.latent)).astype(np.float32)
+    z, unfitted = model.draw(args.count, rng), rng.standard_normal((args.count, model.vae.config.latent))
 
     def decoded(vectors: np.ndarray) -> np.ndarray:
         return model.vae.decode(vectors, args.temperature, np.random.default_rng(args.seed + 1))
 
-    plain = decoded(z)
-    ways = {"prior": Measured(model, np.tile(plain, (len(emotions), 1, 1)), np.tile(z, (len(emotions), 1, 1)))}
+    ways = {}
+    for name, rows in (("drawn", z), ("prior", unfitted)):
+        every = (len(emotions), 1, 1)
+        ways[name] = Measured(model, np.tile(decoded(rows), every), np.tile(rows, every))
     for name, looks in (("actor", LOOKS), ("actor alone", 0)):
         moved = np.stack([model.move(z, emotion, looks=looks) for emotion in emotions])
         ways[name] = Measured(model, np.stack([decoded(vectors) for vectors in moved]), moved)
@@ -159,7 +162,7 @@ def make(
 
 
 def show_emotions(model: EmotionModel, ways: dict[str, Measured]) -> None:
-    before, after = ways["prior"], ways["actor"]
+    before, after = ways["drawn"], ways["actor"]
     rows = []
     for i, emotion in enumerate(model.table.emotions):
         row: list[object] = [f"{emotion.name} {emotion.korean}", emotion.pitch, emotion.density]
@@ -175,9 +178,9 @@ def show_emotions(model: EmotionModel, ways: dict[str, Measured]) -> None:
 
 def show_ways(ways: dict[str, Measured], known: np.ndarray, real: np.ndarray, most: int) -> dict[str, float]:
     """Ways of making melodies side by side, and their statistics beside real melodies'. Returns the actor's figures."""
-    figures = {name: way.figures(ways["prior"]) for name, way in ways.items()}
+    figures = {name: way.figures(ways["drawn"]) for name, way in ways.items()}
     looked_at = {name: way.melodies[:, : max(most // len(way.melodies), 1)] for name, way in ways.items()}
-    looked_at["prior"] = ways["prior"].melodies[:1, :most]
+    looked_at |= {name: ways[name].melodies[:1, :most] for name in ("drawn", "prior")}
     for name, rows in looked_at.items():
         figures[name]["copied"] = copied(rows.reshape(-1, rows.shape[-1]), known)
     names = list(figures["actor"])
@@ -189,15 +192,15 @@ def show_ways(ways: dict[str, Measured], known: np.ndarray, real: np.ndarray, mo
     }
     rows, within = [], []
     for name in like["real"]:
-        share = like["actor"][name] / like["prior"][name] - 1 if like["prior"][name] else float("nan")
+        share = like["actor"][name] / like["drawn"][name] - 1 if like["drawn"][name] else float("nan")
         steered = name in _STEERED
         within += [] if steered else [abs(share) <= 0.1]
         label = f"{name} (steered)" if steered else name
         rows.append([label, *(like[way][name] for way in like), f"{100 * share:+.0f} %"])
-    print("## Statistics\n\n" + table(["", *like, "actor beside prior"], rows) + "\n")
-    print(f"{sum(within)} of {len(within)} statistics that no emotion steers are within 10 % of the prior's.\n")
+    print("## Statistics\n\n" + table(["", *like, "actor beside drawn"], rows) + "\n")
+    print(f"{sum(within)} of {len(within)} statistics that no emotion steers are within 10 % of those as drawn.\n")
     actor = figures["actor"] | {
-        f"prior: {name}": figures["prior"][name] for name in ("error", "chord", "realism", "alike")
+        f"drawn: {name}": figures["drawn"][name] for name in ("error", "chord", "realism", "alike")
     }
     actor |= {f"alone: {name}": figures["actor alone"][name] for name in ("error", "error cut", "realism")}
     return actor | {"statistics within 10 %": sum(within) / len(within)}

@@ -3,8 +3,8 @@
     python scripts/plot_emotions.py ACTOR --vae VAE --data MELODIES [-o docs] [--count 150]
 
 ACTOR and VAE are names, safetensors files, or checkpoints of runs. Writes ``emotions-clouds.png`` (melodies made for
-each emotion, the targets, and real melodies behind them) and ``emotions-latent.png`` (vectors of real melodies, of the
-prior and of the emotions, on the two principal components of what the actor makes of the prior).
+each emotion, the targets, and real melodies behind them) and ``emotions-latent.png`` (vectors of real melodies, as
+drawn, and of the emotions, on the two principal components of the latter).
 """
 
 from __future__ import annotations
@@ -73,13 +73,13 @@ def ellipse(values: np.ndarray, colour: str) -> Ellipse:
 
 
 def latent(model: EmotionModel, moved: np.ndarray, prior: np.ndarray, known: np.ndarray) -> Figure:
-    """Vectors of each emotion (E, N, latent), of the prior and of real melodies, on two principal components."""
+    """Vectors of each emotion (E, N, latent), as drawn and of real melodies, on two principal components."""
     centre = moved.mean(axis=(0, 1))
     _, sizes, directions = np.linalg.svd((moved - centre).reshape(-1, moved.shape[-1]), full_matrices=False)
     told = np.square(sizes[:2]).sum() / np.square(sizes).sum()
     figure = Figure(figsize=(9, 6.5), dpi=110)
     axes = figure.subplots()
-    for rows, colour, name in ((known, "#bfbfbf", "real melodies"), (prior, "#e8d9a8", "drawn from the prior")):
+    for rows, colour, name in ((known, "#bfbfbf", "real melodies"), (prior, "#e8d9a8", "as drawn")):
         axes.scatter(*((rows - centre) @ directions[:2].T).T, s=5, color=colour, label=name, zorder=1)
     for emotion, rows, colour in zip(model.table.emotions, moved, COLOURS, strict=True):
         points = (rows - centre) @ directions[:2].T
@@ -120,7 +120,7 @@ def main() -> None:
     if len(model.table.emotions) > len(COLOURS):
         raise D2MError(f"there are colours for {len(COLOURS)} emotions")
     rng = np.random.default_rng(args.seed)
-    prior = rng.standard_normal((args.count, model.vae.config.latent)).astype(np.float32)
+    prior = model.draw(args.count, rng)
     moved = np.stack([model.move(prior, emotion) for emotion in model.table.emotions])
     made = np.stack([model.vae.decode(vectors, 0.5, rng) for vectors in moved])
     real = load_melodies(args.data, "train").spread(1500)

@@ -130,8 +130,9 @@ def test_an_actor_moves_pitch_and_density_towards_the_emotion(data, tmp_path, we
     assert moved == sorted(moved)
     assert moved[0] == 0
     assert figures["from 0: tune"] == figures["from 0: rhythm"] == 1.0
-    # New vectors have noise where melodies have none.
-    assert figures["real: realism"] > figures["new 0: realism"]
+    # New vectors lie where melodies' do, which have little but noise in four of the six values.
+    drawn = trained.model().draw(500, np.random.default_rng(0))
+    np.testing.assert_allclose(drawn.std(axis=0), [1, 1, 0.1, 0.1, 0.1, 0.1], rtol=0.4)
 
 
 def test_who_must_stay_near_moves_less(data, tmp_path):

@@ -1,9 +1,9 @@
 """Training an actor and a critic to give melodies an emotion in MusicVAE's latent space; MusicVAE stays as it is.
 
 Actor and critic learn together. Half of the vectors that the actor moves are real melodies' (so that a tune can be
-changed), half are drawn from the prior (so that new ones can be made), and each is told the targets of one emotion.
+changed), half are drawn where such vectors lie (so that new ones can be made); each is told the targets of one emotion.
 
-* The critic learns to tell vectors of real melodies from the actor's and the prior's, and to foresee mean pitch,
+* The critic learns to tell vectors of real melodies from the actor's and from drawn ones, and to foresee mean pitch,
   density and off-chord notes of what the decoder makes of real melodies' vectors, of the actor's and of their starts.
 * The actor learns to please the critic (``real``, ``judged``), to lower the losses of the melodies themselves through
   the decoder (``heard``; with 0 it learns by the critic alone, as Engel et al. 2017 do), and not to go far (``near``).
@@ -52,8 +52,8 @@ from d2m.symbolic.emotion.musicvae import MusicVae
 from d2m.symbolic.emotion.rewrite import rewrite
 from d2m.training.loop import Task
 
-#: Real melodies by which the encoder's deviations are told.
-_SURE_OF = 512
+#: Real melodies by which the encoder's deviations are told, and where vectors lie.
+_SURE_OF = 2000
 #: One in so many of the starts is decoded for the critic, beside what the actor made of all.
 _STARTS = 4
 #: Vectors that are remembered with what they decode to; real melodies' vectors that are remembered.
@@ -171,16 +171,19 @@ class EmotionTask(Task):
         self.network = ActorCritic(self.config)
         self.train = load_melodies(settings.data, "train")
         self.valid = load_melodies(settings.data, "valid").spread(settings.evaluate_on)
-        self.sigma = torch.from_numpy(vae.encode(self.train.spread(_SURE_OF))[1].mean(axis=0))
+        mu, sigma = vae.encode(self.train.spread(_SURE_OF))
+        self.sigma = torch.from_numpy(sigma.mean(axis=0))
+        self.network.starts.fit(mu + sigma * np.random.default_rng(0).standard_normal(mu.shape))
         self.scale = Scale(self.table.pitch_deviation, self.table.density_deviation)
         latent = vae.config.latent
         self.seen, self.known = Memory(_REMEMBERED, latent, HEARD), Memory(_KNOWN, latent)
         #: Starts, what each should be near, and the targets.
         self.ways = Memory(_KNOWN, latent, latent, TARGETS)
-        self.modules = {"actor": self.network.actor, "critic": self.network.critic}
+        self.modules = {"actor": self.network.actor, "critic": self.network.critic, "starts": self.network.starts}
         self.optimizers = {
             name: torch.optim.Adam(module.parameters(), settings.learning_rate, betas=(0.5, 0.99))
             for name, module in self.modules.items()
+            if name != "starts"
         }
 
     def describe(self) -> dict[str, object]:
@@ -196,6 +199,7 @@ class EmotionTask(Task):
         """Networks, and the MusicVAE beside them, onto the device."""
         super().setup(fabric)
         self.vae.network.to(fabric.device)
+        self.network.starts.to(fabric.device)
         self.sigma = self.sigma.to(fabric.device)
 
     def state(self) -> dict[str, object]:
@@ -253,7 +257,8 @@ class EmotionTask(Task):
         seen, truth = self.seen.draw(rng, _LESSON, device)
         (known,) = self.known.draw(rng, _LESSON, device)
         start, goal, targets = self.ways.draw(rng, _LESSON, device)
-        prior, fresh = torch.from_numpy(rng.standard_normal((2, *known.shape), dtype=np.float32)).to(device)
+        noise = torch.from_numpy(rng.standard_normal((2, *known.shape), dtype=np.float32)).to(device)
+        prior, fresh = self.modules["starts"](noise)
         changed = torch.from_numpy(rng.random((_LESSON, 1)) < 0.5).to(device)
         start, goal = torch.where(changed, start, fresh), torch.where(changed, goal, fresh)
         with self.autocast():
@@ -285,7 +290,7 @@ class EmotionTask(Task):
         return EmotionModel(self.vae, self.network, self.table)
 
     def _batch(self, rng: np.random.Generator) -> tuple[Tensor, ...]:
-        """Vectors of real melodies, of the prior, starts for the actor and goals near which it should end, (B, latent)
+        """Vectors of real melodies, drawn ones, starts for the actor and goals near which it should end, (B, latent)
         each, and targets in MIDI and notes a bar, (B, 2)."""
         settings, count = self.settings, self.settings.batch
         melodies = self.train.batch(rng, count, settings.shift)
@@ -299,8 +304,9 @@ class EmotionTask(Task):
         with torch.no_grad(), self.autocast():
             mu, sigma = self.vae.network.encode(melodies.long())
             goal, _ = self.vae.network.encode(rewritten.long())
+        prior, fresh = self.modules["starts"](torch.stack([prior, fresh]))
         self.ways.add(mu, goal, targets)
-        # The actor starts where it will in use: at the mean of a tune, or anywhere in the prior.
+        # The actor starts where it will in use: at the mean of a tune, or anywhere that such lie.
         return mu + sigma * blur, prior, torch.where(changed, mu, fresh), torch.where(changed, goal, fresh), targets
 
     def _targets(self, rng: np.random.Generator, count: int) -> np.ndarray:
@@ -350,5 +356,9 @@ class EmotionTask(Task):
 def joined(state: dict[str, object]) -> dict[str, object]:
     """The checkpoint of a run with actor and critic as one module ``emotion``, as they are kept and loaded together."""
     modules = state["modules"]
-    both = {f"{part}.{name}": tensor for part in ("actor", "critic") for name, tensor in modules.get(part, {}).items()}
+    both = {
+        f"{part}.{name}": tensor
+        for part in ("actor", "critic", "starts")
+        for name, tensor in modules.get(part, {}).items()
+    }
     return state | {"modules": modules | {"emotion": both}}

@@ -98,13 +98,41 @@ class Critic(nn.Module):
         return self.real(z)[:, 0].float(), self.heard(z).float()
 
 
+class Starts(nn.Module):
+    """Where new melodies start: a normal distribution with the mean and covariance of real melodies' vectors.
+
+    MusicVAE's own prior takes all values for unrelated, which in real melodies they are not: its samples wander between
+    keys. A density fitted to the vectors after training is the simplest remedy (Ghosh et al. 2020, "From Variational to
+    Deterministic Autoencoders", section 4).
+    """
+
+    def __init__(self, latent: int):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(latent))
+        self.register_buffer("factor", torch.eye(latent))
+
+    @torch.no_grad()
+    def fit(self, z: np.ndarray) -> None:
+        """Take mean and covariance of vectors (N, latent), drawn around real melodies; shrunk where they are few."""
+        covariance = np.cov(z.T.astype(np.float64)).reshape(z.shape[1], z.shape[1])
+        share = z.shape[1] / (z.shape[1] + len(z))
+        covariance = (1 - share) * covariance + share * np.diag(np.diag(covariance))
+        factor = np.linalg.cholesky(covariance + 1e-4 * np.eye(len(covariance)))
+        self.mean.copy_(torch.from_numpy(z.mean(axis=0)))
+        self.factor.copy_(torch.from_numpy(factor))
+
+    def forward(self, noise: Tensor) -> Tensor:
+        """Vectors (B, latent) of standard normal noise."""
+        return self.mean + noise @ self.factor.T
+
+
 class ActorCritic(nn.Module):
-    """Both, as they are kept together."""
+    """Both, as they are kept together, and where new melodies start."""
 
     def __init__(self, config: ActorCriticConfig):
         super().__init__()
         self.config = config
-        self.actor, self.critic = Actor(config), Critic(config)
+        self.actor, self.critic, self.starts = Actor(config), Critic(config), Starts(config.latent)
 
     def settings(self) -> dict[str, Any]:
         """Plain values that rebuild the model."""
@@ -160,6 +188,11 @@ class EmotionModel:
         wanted = torch.from_numpy(wanted.astype(np.float32)).to(start.device)
         return self.network.actor(start, wanted, check_strength(strength)).cpu().numpy()
 
+    @torch.no_grad()
+    def draw(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """Vectors (count, latent) of new melodies, before they are moved, float32."""
+        return self.network.starts(self._tensor(rng.standard_normal((count, self.vae.config.latent)))).cpu().numpy()
+
     def aim(self, z: np.ndarray, targets: np.ndarray, strength: float = 1.0, looks: int = LOOKS) -> np.ndarray:
         """As :meth:`steer`, but looking where it leads: the actor is told to go as much further as it fell short.
 
@@ -214,8 +247,7 @@ class EmotionModel:
             D2MError: if there is no such emotion, or the strength is not between 0 and 1.
         """
         rng = np.random.default_rng(seed)
-        z = rng.standard_normal((count, self.vae.config.latent)).astype(np.float32)
-        return self.vae.decode(self.move(z, emotion, strength, looks), temperature, rng)
+        return self.vae.decode(self.move(self.draw(count, rng), emotion, strength, looks), temperature, rng)
 
     def recolour(
         self,

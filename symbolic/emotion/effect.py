@@ -1,7 +1,7 @@
 """What an actor does to melodies, in figures: do they reach the emotion, and is the tune still there?
 
-Melodies are changed at several strengths, each towards one of the emotions in turn; besides, vectors drawn from the
-prior become new melodies. Named after where they start, ``from`` and ``new``, and the strength:
+Melodies are changed at several strengths, each towards one of the emotions in turn; besides, vectors drawn where
+real ones lie become new melodies. Named after where they start, ``from`` and ``new``, and the strength:
 
 * ``in region``: share of melodies whose mean pitch and notes a bar lie in the emotion's region.
 * ``pitch error``, ``density error``: mean distance to the targets, in standard deviations of real melodies.
@@ -38,7 +38,7 @@ def measure(model: EmotionModel, melodies: np.ndarray, rng: np.random.Generator)
     drawn = mu + sigma * rng.standard_normal(mu.shape).astype(np.float32)
     figures = {"real: realism": float(model.realism(drawn).mean())}
     figures |= starting_from(model, mu, "from", STRENGTHS)
-    figures |= starting_from(model, rng.standard_normal(mu.shape).astype(np.float32), "new", (0.0, 1.0))
+    figures |= starting_from(model, model.draw(len(mu), rng), "new", (0.0, 1.0))
     return {name: value for name, value in figures.items() if np.isfinite(value)}
 
 
