@@ -98,8 +98,8 @@ MODELS: dict[str, tuple[str, str, str, str]] = {
         "studio-musicvae",
         "musicvae",
         "musicvae",
-        "MusicVAE (Roberts et al. 2018) on melodies of 16 bars: bidirectional LSTMs over bars of sixteenths "
-        "-> latent vector -> conductor -> writer of single bars",
+        "MusicVAE (Roberts et al. 2018) on melodies of 16 bars: dense layers over the steps of a bar, bidirectional "
+        "LSTM over bars -> latent vector -> conductor LSTM over bars -> LSTM that writes each bar",
     ),
     "emotion": (
         "studio-emotion",
