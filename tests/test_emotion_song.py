@@ -149,6 +149,7 @@ def test_files_that_count_in_quarters_are_read_in_fours():
     grid = BeatGrid(np.arange(66) / 2, np.arange(65), 120.0, 1.0, 1)
     found = find_song(Score((tune,), grid, 32.0))
     assert found.firsts == (0.0,)
+    assert found.grid.downbeats[:3].tolist() == [0, 4, 8]
     assert len(found.melodies[0]) == 256
 
 

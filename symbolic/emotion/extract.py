@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +36,7 @@ from d2m.symbolic.emotion.melody import (
     from_notes,
 )
 from d2m.symbolic.midi import load, read_midi
-from d2m.types import Part, Score
+from d2m.types import BeatGrid, Part, Score
 
 _NAMES = re.compile(r"melod|vocal|\bvoice\b|\blead\b|\bsinger\b|멜로디|보컬|노래", re.IGNORECASE)
 #: A part is of one voice when notes sound together for less than this share of the time that it plays.
@@ -136,15 +136,10 @@ def skyline(notes: np.ndarray) -> np.ndarray:
 
 
 def sections(score: Score) -> list[tuple[float, int]]:
-    """Stretches of 4/4: the beat of the first bar line, and how many whole bars follow.
-
-    Where all bars are of one or two beats, which many files claim for lack of a better metre, four beats are a bar.
-    """
-    lines = np.asarray(score.grid.downbeats, dtype=np.int64)
-    last = float(score.grid.position_of(score.duration))
-    if len(lines) > 1 and np.diff(lines).max() <= 2:
-        bars = int(np.ceil((last - lines[0]) / BEATS_PER_BAR - 1e-6))
-        return [(float(lines[0]), bars)] if bars > 0 else []
+    """Stretches of 4/4, of a grid :func:`in_fours`: the beat of the first bar line, and how many whole bars follow."""
+    grid = in_fours(score.grid)
+    lines = np.asarray(grid.downbeats, dtype=np.int64)
+    last = float(grid.position_of(score.duration))
     found: list[tuple[float, int]] = []
     start = 0
     for i in range(len(lines)):
@@ -152,12 +147,22 @@ def sections(score: Score) -> list[tuple[float, int]]:
             continue
         bars = i - start
         # Behind the last bar line the metre goes on, if it is the score's.
-        if i + 1 == len(lines) and score.grid.beats_per_bar == BEATS_PER_BAR:
+        if i + 1 == len(lines) and grid.beats_per_bar == BEATS_PER_BAR:
             bars += max(int(np.ceil((last - lines[i]) / BEATS_PER_BAR - 1e-6)), 0)
         if bars > 0:
             found.append((float(lines[start]), bars))
         start = i + 1
     return found
+
+
+def in_fours(grid: BeatGrid) -> BeatGrid:
+    """The grid; where all bars are of one or two beats, which many files claim for lack of a better metre, with bars of
+    four."""
+    lines = np.asarray(grid.downbeats, dtype=np.int64)
+    if len(lines) < 2 or np.diff(lines).max() > 2:
+        return grid
+    fours = np.arange(lines[0], len(grid.beats), BEATS_PER_BAR, dtype=np.int64)
+    return replace(grid, downbeats=fours, beats_per_bar=BEATS_PER_BAR)
 
 
 def melody_on_grid(score: Score, names: Sequence[str] = ()) -> list[np.ndarray]:

@@ -16,7 +16,7 @@ import numpy as np
 from d2m.errors import D2MError
 from d2m.symbolic.emotion.actor_critic import EmotionModel
 from d2m.symbolic.emotion.emotions import Emotion, attributes, check_strength
-from d2m.symbolic.emotion.extract import melody_on_grid, only_chords, sections
+from d2m.symbolic.emotion.extract import in_fours, melody_on_grid, only_chords, sections
 from d2m.symbolic.emotion.melody import BARS, FIRST_KEY, HOLD, NOTE_OFF, STEPS, STEPS_PER_BAR, canonical
 from d2m.symbolic.emotion.performance import pace, part, toned
 from d2m.symbolic.emotion.statistics import sounding
@@ -32,7 +32,7 @@ class Song:
     """The melody of a song.
 
     Attributes:
-        grid: the song's beats.
+        grid: the song's beats, in bars of four where it has any.
         duration: seconds.
         melodies: of each section in 4/4, uint8 (bars * 16,).
         firsts: beat of each section's first bar line.
@@ -83,7 +83,7 @@ def find_song(score: Score, names: Sequence[str] = (), skyline: bool = False) ->
     spans = [at[-1] + 1 - at[0] for at in struck if len(at)]
     if sum(spans) < STEPS_PER_BAR:
         raise D2MError("the melody is shorter than a bar of 4/4; give more of it")
-    return Song(score.grid, score.duration, tuple(melodies), tuple(first for first, _ in sections(score)))
+    return Song(in_fours(score.grid), score.duration, tuple(melodies), tuple(first for first, _ in sections(score)))
 
 
 def recolour_song(
