@@ -196,6 +196,7 @@ def test_defaults_are_those_of_the_paper_and_compact_ones_say_how_they_differ():
     compact = compact_training(Path("data"), batch=32)
     assert (compact.batch, compact.critic_steps, compact.penalty) == (32, 5, 10.0)
     assert compact.average > 0
+    assert paper.binary_after > 10**6 > compact.binary_after
 
 
 def test_the_distance_is_none_for_the_data_itself_and_counts_each_figure():

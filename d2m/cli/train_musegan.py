@@ -35,8 +35,9 @@ def musegan(
         typer.Option(min=0, max=11, help="Semitones by which phrases are moved at most; 5, paper 0."),
     ] = None,
     binary_after: Annotated[
-        int, typer.Option(min=0, help="Step from which the critics hear notes instead of the generator's numbers.")
-    ] = 10**9,
+        Optional[int],  # noqa: UP045
+        typer.Option(min=0, help="Step from which critics hear notes, not the generator's numbers; 1000, paper never."),
+    ] = None,
     rests: Annotated[
         Optional[bool],  # noqa: UP045
         typer.Option("--rests/--no-rests", help="Whether tracks decide bar by bar if they play; yes, paper no."),
@@ -65,8 +66,9 @@ def musegan(
     parts = {name: int(value) for name, value in (("rests", rests), ("classes", classes)) if value is not None}
     config = replace(config, **parts)
     given = {"batch": batch, "learning_rate": rate, "average": average, "transpose": transpose}
+    given["binary_after"] = binary_after
     chosen = {name: value for name, value in given.items() if value is not None}
-    chosen |= {"critic_steps": critic_steps, "binary_after": binary_after, "measured": measured}
+    chosen |= {"critic_steps": critic_steps, "measured": measured}
     settings = (compact_training if resolution == "compact" else MuseGanTraining)(data, **chosen)
     torch.manual_seed(options.seed)
     pictures = options.run / "samples" if options.samples_every else None

@@ -1,9 +1,9 @@
 """Training MuseGAN: WGAN-GP, five critic steps for each generator step (Dong et al. 2018, section "Model Settings").
 
 The defaults are the paper's, with the batch and the learning rate of the authors' published configuration. The
-compact settings depart from it, for two cores: smaller batches, a higher learning rate, transposed phrases, and samples
-from a moving average of the generator (Yazıcı et al. 2019, "The Unusual Effectiveness of Averaging in GAN Training"),
-which takes out what the critic's last moves did to the generator.
+compact settings depart from it, for two cores: smaller batches, a higher learning rate, transposed phrases, critics
+that after a while hear notes instead of numbers, and samples from a moving average of the generator (Yazıcı et al.
+2019, "The Unusual Effectiveness of Averaging in GAN Training"), which takes out what the critic's last moves did to it.
 
 With several devices batch norms see a device's own rows of the batch, as is usual in data-parallel training.
 """
@@ -80,7 +80,7 @@ class MuseGanTraining:
 
 def compact_training(data: Path, **changes: Any) -> MuseGanTraining:
     """The settings for the compact resolution on two cores."""
-    settings = {"batch": 16, "learning_rate": 5e-4, "average": 0.999, "transpose": 5}
+    settings = {"batch": 16, "learning_rate": 5e-4, "average": 0.999, "transpose": 5, "binary_after": 1000}
     return MuseGanTraining(data, **(settings | changes))
 
 
