@@ -192,7 +192,8 @@ def show_ways(ways: dict[str, Measured], known: np.ndarray, real: np.ndarray, mo
     }
     rows, within = [], []
     for name in like["real"]:
-        share = like["actor"][name] / like["drawn"][name] - 1 if like["drawn"][name] else float("nan")
+        new, old = like["actor"][name], like["drawn"][name]
+        share = new / old - 1 if old else float(new > 0)
         steered = name in _STEERED
         within += [] if steered else [abs(share) <= 0.1]
         label = f"{name} (steered)" if steered else name
