@@ -10,7 +10,8 @@ copies: the distance of generated phrases to the nearest training phrase (cells 
 either), beside that of held-out phrases. Last the parameters and the multiply-adds of a phrase as torchinfo counts
 them, beside published ones, and phrases a second.
 
-A model with a given track gets it from the data, and the track is measured with the others. Needs torchinfo.
+A model with a given track gets it from the data; the track is measured with the others, but not looked for among
+copies. Needs torchinfo.
 """
 
 from __future__ import annotations
@@ -76,12 +77,12 @@ def row(figures: Metrics) -> dict[str, float]:
     return cells | {f"TD {pair}": value for pair, value in figures.tonal_distance.items()}
 
 
-def nearest(phrases: np.ndarray, data: Phrases) -> np.ndarray:
+def nearest(phrases: np.ndarray, data: Phrases, tracks: list[int]) -> np.ndarray:
     """float (N,): share of cells that differ from the nearest phrase of the data, of those that sound in either."""
-    own = phrases.reshape(len(phrases), -1).astype(np.float32)
+    own = phrases[..., tracks].reshape(len(phrases), -1).astype(np.float32)
     best = np.full(len(own), np.inf)
     for start in range(0, len(data), 512):
-        theirs = data[start : start + 512].reshape(-1, own.shape[1]).astype(np.float32)
+        theirs = data[start : start + 512][..., tracks].reshape(-1, own.shape[1]).astype(np.float32)
         both = own @ theirs.T
         either = own.sum(1)[:, None] + theirs.sum(1)[None] - both
         best = np.minimum(best, (1 - both / np.maximum(either, 1)).min(1))
@@ -94,7 +95,7 @@ def copies(muse: MuseGan, made: np.ndarray, folder: Path, data: Phrases) -> dict
     chosen = np.random.default_rng(0).permutation(len(held_out))[:_COMPARED]
     found = {}
     for name, phrases in (("generated", made[:_COMPARED]), ("held out", held_out[chosen])):
-        distances = nearest(phrases, data)
+        distances = nearest(phrases, data, list(muse.config.made))
         found |= {f"{name}, least": distances.min(), f"{name}, median": np.median(distances)}
     return {name: round(float(value), 4) for name, value in found.items()}
 
