@@ -81,6 +81,20 @@ def test_a_playlist_keeps_its_order_and_leaves_out_what_is_not_there(folder, tmp
     assert order(Library(playlist), 2) == ["c.mid", f"{tmp_path.name}/c.mid"]
 
 
+def test_a_file_that_goes_between_two_looks_stops_nothing(folder, monkeypatch):
+    made = programme(folder)
+    looks = iter([{"c.mid": folder / "c.mid"}, *[{}] * 9])
+    monkeypatch.setattr(Library, "songs", lambda library: next(looks))
+    made.extend()
+    assert made.last.name == "c.mid"
+
+
+def test_lines_of_a_playlist_that_are_no_names_of_files_are_left_out(folder, tmp_path):
+    playlist = tmp_path / "list.txt"
+    playlist.write_text(f"{'x' * 5000}.mid\n{folder / 'a.mid'}\nnull\0.mid\n")
+    assert list(Library(playlist).songs()) == ["a.mid"]
+
+
 def test_folders_without_songs_are_told(tmp_path):
     with pytest.raises(D2MError, match="names no songs"):
         Library(tmp_path)

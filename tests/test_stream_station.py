@@ -193,6 +193,46 @@ def test_files_may_come_go_and_break_while_it_plays(folder):
         hear(radio, 100, 140, clock)
 
 
+def test_a_wish_after_a_skip_changes_where_it_leads_but_not_that_it_is_left(folder):
+    with station(folder, clock=Clock()) as radio:
+        hear(radio, 0, 8)
+        until(lambda: bridges(radio))
+        first = bridges(radio)[0]["start"]
+        radio.skip()
+        until(lambda: not radio.skipping)
+        left = bridges(radio)[0]["start"]
+        assert left < first
+        radio.wish("c.mid")
+        until(lambda: radio.state()["next"] == "c.mid")
+        assert bridges(radio)[0]["start"] == left
+
+
+def test_a_folder_that_cannot_be_looked_through_any_more_does_not_stop_the_music(folder, monkeypatch):
+    clock, told = Clock(), []
+    with station(folder, clock=clock, tell=told.append) as radio:
+        until(radio.names)
+        monkeypatch.setattr("d2m.symbolic.stream.library.MOST_SONGS", 2)
+        clock.now += 5
+        hear(radio, 0, 11)
+        until(lambda: told)
+        assert "more than 2 songs" in told[0]
+        monkeypatch.undo()
+        clock.now += 5
+        hear(radio, 12, 30, clock)
+        assert radio.failure is None
+
+
+def test_a_server_whose_station_has_failed_ends_and_says_why(folder, monkeypatch):
+    def fail(*_: object) -> None:
+        raise RuntimeError("out of tune")
+
+    with station(folder) as radio, StreamServer(radio, port=0) as server:
+        monkeypatch.setattr(radio.programme, "plan_from", fail)
+        radio.wish("c.mid")
+        with pytest.raises(D2MError, match="the stream has stopped: RuntimeError: out of tune"):
+            server.serve_forever(0.05)
+
+
 @pytest.mark.parametrize("way", ["stopped", "killed"])
 def test_a_restarted_station_goes_on_where_it_was(folder, tmp_path, way):
     memory = tmp_path / "state.json"
@@ -222,7 +262,7 @@ def test_a_restarted_station_goes_on_where_it_was(folder, tmp_path, way):
     assert np.abs(heard.astype(int) - expected).max() < 33
 
 
-@pytest.mark.parametrize("harm", ["cut", "type", "bars", "deep", "file", "settings"])
+@pytest.mark.parametrize("harm", ["cut", "type", "bars", "deep", "file", "settings", "empty"])
 def test_a_memory_that_does_not_fit_is_not_trusted(folder, tmp_path, harm):
     memory = tmp_path / "state.json"
     with station(folder, memory) as radio:
@@ -240,6 +280,8 @@ def test_a_memory_that_does_not_fit_is_not_trusted(folder, tmp_path, harm):
             content["stretches"][0]["start"] = "x"
         elif harm == "bars":
             content["stretches"][0]["exit"] = 99
+        elif harm == "empty":
+            content["stretches"] = []
         else:
             content["settings"]["seed"] = 9
         memory.write_text(json.dumps(content))
@@ -285,7 +327,7 @@ def test_the_server_gives_the_page_segments_and_nothing_else(folder):
         assert frames(reply.read()).shape == (RATE, 2)
         assert json.load(urllib.request.urlopen(server.url + "songs"))["songs"] == ["a.mid", "b.mid", "c.mid"]
         for path, status in (
-            ("segment/99999.wav", 410), ("segment/x.wav", 404), ("../state.json", 404),
+            ("segment/99999.wav", 410), ("segment/x.wav", 404), ("segment/%B2.wav", 404), ("../state.json", 404),
             ("%2e%2e/server.py", 404), ("server.py", 404), ("segment/-1.wav", 404),
         ):  # fmt: skip
             with pytest.raises(urllib.error.HTTPError, match=str(status)):
@@ -302,6 +344,8 @@ def test_only_the_page_itself_may_change_things(folder):
             ("queue", {"add": "x.mid"}, {}, 400),
             ("queue", {"move": "x", "to": 1}, {}, 400),
             ("queue", [1], {}, 400),
+            ("skip", [1], {}, 400),
+            ("skip", {"start": 10**400}, {}, 400),
             ("else", {}, {}, 400),
             ("skip", {}, {"Content_Type": "text/plain"}, 403),
             ("skip", {}, {"Host": "evil.example"}, 403),

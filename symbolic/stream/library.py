@@ -33,6 +33,11 @@ class Place(NamedTuple):
 class Library:
     """The songs of a folder (its subfolders too) or of a playlist, one path a line.
 
+    Raises:
+        D2MError: if there is no such folder or playlist, it cannot be read, names no songs, or more than
+            :data:`MOST_SONGS`; so do :meth:`songs`, :meth:`playable` and :meth:`after`, but for what is missing or
+            empty later on.
+
     Attributes:
         source: the folder or playlist.
         broken: name -> (time and size of the file, why it cannot be played).
@@ -71,12 +76,17 @@ class Library:
         self.broken[name] = (stamp(path), reason)
         return news
 
-    def after(self, place: Place, shuffle: bool, seed: int) -> Place | None:
+    def after(self, place: Place, shuffle: bool, seed: int, names: list[str] | None = None) -> Place | None:
         """The next song in order, or None if none can be played.
 
         A song follows itself only where it is the only one.
+
+        Args:
+            place: how far the order has come.
+            shuffle, seed: the order.
+            names: of :meth:`playable`, where the caller has looked already.
         """
-        names = list(self.playable())
+        names = list(self.playable()) if names is None else names
         if not names:
             return None
         if not shuffle:
@@ -141,7 +151,7 @@ def _in_playlist(playlist: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for line in text.splitlines()[:_MOST_LINES]:
         path = playlist.parent / line.strip()
-        if line.strip() and not line.startswith("#") and path.suffix.lower() in KINDS and path.is_file():
+        if line.strip() and not line.startswith("#") and path.suffix.lower() in KINDS and os.path.isfile(path):
             ends = ("/".join(path.parts[-count:]) for count in range(1, len(path.parts) + 1))
             name = next((end for end in ends if found.get(end, path) == path), str(path))
             found[name] = path

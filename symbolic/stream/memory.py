@@ -34,7 +34,6 @@ def remember(station: Station, path: Path) -> None:
     """
     with station.changed:
         programme = station.programme
-        songs = programme.library.songs()
         content = {
             "version": _VERSION,
             "programme": station.identity,
@@ -43,7 +42,7 @@ def remember(station: Station, path: Path) -> None:
             "revision": station.revision,
             "wishes": [list(wish) for wish in station.wishes.queue],
             "wish_count": station.wishes.count,
-            "stretches": [_to_json(stretch, songs) for stretch in programme.stretches],
+            "stretches": [_to_json(stretch) for stretch in programme.stretches],
         }
     write_whole(path, json.dumps(content, indent=1).encode())
 
@@ -68,7 +67,7 @@ def recall(station: Station, path: Path) -> bool:
         head, revision, count = (int(content[name]) for name in ("head", "revision", "wish_count"))
         wishes = [(int(number), str(name)) for number, name in content["wishes"][:_MOST_WISHES]]
         identity = str(content["programme"])[:64]
-    except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError, D2MError) as error:
+    except (OSError, ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError, D2MError) as error:
         station.tell(f"the programme cannot go on where it was ({error}); it begins anew")
         return False
     station.programme.stretches = stretches
@@ -77,15 +76,14 @@ def recall(station: Station, path: Path) -> bool:
     return True
 
 
-def _to_json(stretch: Stretch, songs: dict[str, Path]) -> dict[str, Any]:
+def _to_json(stretch: Stretch) -> dict[str, Any]:
     found: dict[str, Any] = {"kind": stretch.kind, "name": stretch.name, "start": stretch.start, "stop": stretch.stop}
     if stretch.song is None:
         point = stretch.point
         found |= {"number": stretch.number, "point": [point.bar_a, point.bar_b, point.transpose, point.cost]}
         return found | {"method": point.method}
     found |= {"entry": stretch.entry, "exit": stretch.exit, "moved": stretch.moved, "gain": stretch.gain}
-    found |= {"place": list(stretch.place), "queued": stretch.queued}
-    return found | {"file": list(stamp(songs[stretch.name])) if stretch.name in songs else None}
+    return found | {"place": list(stretch.place), "queued": stretch.queued, "file": list(stretch.file)}
 
 
 def _rebuild(content: list[dict[str, Any]], programme: Programme) -> list[Stretch]:
@@ -108,10 +106,12 @@ def _rebuild(content: list[dict[str, Any]], programme: Programme) -> list[Stretc
             raise D2MError(f"{entry['name']} has other bars")
         place = Place(int(entry["place"][0]), str(entry["place"][1]))
         made = song_stretch(song, str(entry["name"]), int(entry["start"]), bars[0], moved, float(entry["gain"]), place)
-        made.queued = int(entry["queued"])
+        made.queued, made.file = int(entry["queued"]), stamp(path)
         if len(bars) > 1:
             close(made, bars[1])
         found.append(made)
+    if not found or found[-1] is None or found[-1].stop is not None:
+        raise D2MError("it does not end with a song that goes on")
     return [_bridge(content[at], found, at, programme) if s is None else s for at, s in enumerate(found)]
 
 

@@ -107,9 +107,7 @@ class Planner:
         """The first bar after which a song that came in at bar ``entry`` may be left."""
         return max(entry + LEAST_BARS - 1, int(np.ceil(self.spare * len(song))))
 
-    def plan(
-        self, song: Song, between: tuple[int, int], path: Path, number: int, given: MixPoint | None = None
-    ) -> Plan:
+    def plan(self, song: Song, between: tuple[int, int], path: Path, number: int) -> Plan:
         """How to leave ``song``, as it plays now, for the one at ``path``.
 
         Args:
@@ -118,20 +116,17 @@ class Planner:
                 next that can is taken.
             path: of the next.
             number: of the bridge; it seeds ``method="random"``.
-            given: a point found before, to write the same bridge again.
 
         Raises:
             D2MError: if the next song cannot be read or mixed, or ``song`` cannot be left any more.
         """
         other = self.read(path)
-        point = given or self._search(song, other, between, number, self.transpose)
+        point = self._search(song, other, between, number, self.transpose)
         return self._with(song, point, other, self.gain(path, other))
 
-    def repeat(
-        self, song: Song, between: tuple[int, int], number: int, gain: float, given: MixPoint | None = None
-    ) -> Plan:
+    def repeat(self, song: Song, between: tuple[int, int], number: int, gain: float) -> Plan:
         """How to go from ``song`` back into itself, without its file."""
-        return self._with(song, given or self._search(song, song, between, number, 0), song, gain)
+        return self._with(song, self._search(song, song, between, number, 0), song, gain)
 
     def _with(self, song: Song, point: MixPoint, other: Song, gain: float) -> Plan:
         following = other.moved(point.transpose)

@@ -17,7 +17,7 @@ from d2m.errors import D2MError
 from d2m.symbolic.bridge.joining import Bridge
 from d2m.symbolic.bridge.mixpoints import MixPoint
 from d2m.symbolic.bridge.song import Song
-from d2m.symbolic.stream.library import Library, Place
+from d2m.symbolic.stream.library import Library, Place, stamp
 from d2m.symbolic.stream.notes import Notes, joined, notes_of
 from d2m.symbolic.stream.planning import Plan, Planner, exits, song_notes
 from d2m.symbolic.stream.player import RATE
@@ -39,6 +39,7 @@ class Stretch:
         gain: decibels.
         place: of the order, after this song.
         queued: number of the wish that this song is, or 0.
+        file: of the song when it was read: time of the last change and size, see :func:`~.library.stamp`.
         skipped: whether it is left early because a listener asked for it.
         point: of a bridge.
         number: of a bridge, counted from 1.
@@ -56,6 +57,7 @@ class Stretch:
     gain: float = 0.0
     place: Place = field(default_factory=Place)
     queued: int = 0
+    file: tuple[int, int] = (0, 0)
     skipped: bool = False
     point: MixPoint | None = None
     number: int = 0
@@ -108,14 +110,19 @@ class Programme:
     def _first(self) -> Stretch:
         place = Place()
         while True:
-            found = self.library.after(place, self.shuffle, self.seed)
+            # One look for both: files may come and go between two.
+            playable = self.library.playable()
+            found = self.library.after(place, self.shuffle, self.seed, list(playable))
             if found is None:
                 reason = next(iter(self.library.broken.values()))[1] if self.library.broken else "there is none"
                 raise D2MError(f"no song of {self.library.source} can be played: {reason}")
-            path = self.library.songs()[found.name]
+            path = playable[found.name]
+            stamped = stamp(path)
             try:
                 song = self.planner.read(path)
-                return song_stretch(song, found.name, 0, 0, 0, self.planner.gain(path, song), found)
+                made = song_stretch(song, found.name, 0, 0, 0, self.planner.gain(path, song), found)
+                made.file = stamped
+                return made
             except D2MError as error:
                 self.skip_file(found.name, path, error)
                 place = found
@@ -136,12 +143,13 @@ class Programme:
         Returns:
             its place (of the order, unchanged by wishes, but for its name), the number of the wish or 0, its path.
         """
-        songs = self.library.songs()
+        # One look for both: files may come and go between two.
+        playable = self.library.playable()
         for number, name in wanted:
-            if name in songs and not self.library.is_broken(name, songs[name]):
-                return place, number, songs[name]
-        found = self.library.after(place, self.shuffle, self.seed)
-        return None if found is None else (found, 0, songs[found.name])
+            if name in playable:
+                return place, number, playable[name]
+        found = self.library.after(place, self.shuffle, self.seed, list(playable))
+        return None if found is None else (found, 0, playable[found.name])
 
     def plan_from(
         self, stretch: Stretch, between: tuple[int, int], wanted: list[tuple[int, str]]
@@ -156,6 +164,8 @@ class Programme:
         while (found := self.choose(place, wanted)) is not None:
             place_after, wish, path = found
             name = names[wish] if wish else place_after.name
+            # Before it is read: if it changes meanwhile, it is not taken for what is played.
+            stamped = stamp(path)
             try:
                 plan = self.planner.plan(stretch.song, between, path, number)
             except D2MError as error:
@@ -163,9 +173,9 @@ class Programme:
                     raise
                 self.skip_file(name, path, error)
                 continue
-            return plan, self._open(plan, name, 0, place_after, wish)
+            return plan, self._open(plan, name, place_after, wish, stamped)
         plan = self.planner.repeat(stretch.song, between, number, stretch.gain)
-        following = self._open(plan, stretch.name, 0, place, 0)
+        following = self._open(plan, stretch.name, place, 0, stretch.file)
         following.moved = stretch.moved
         return plan, following
 
@@ -177,9 +187,9 @@ class Programme:
             return True
         return False
 
-    def _open(self, plan: Plan, name: str, start: int, place: Place, wish: int) -> Stretch:
-        made = song_stretch(plan.song, name, start, plan.point.bar_b, plan.point.transpose, plan.gain, place)
-        made.queued = wish
+    def _open(self, plan: Plan, name: str, place: Place, wish: int, file: tuple[int, int]) -> Stretch:
+        made = song_stretch(plan.song, name, 0, plan.point.bar_b, plan.point.transpose, plan.gain, place)
+        made.queued, made.file = wish, file
         return made
 
     def leave(self, stretch: Stretch, plan: Plan, following: Stretch) -> int:

@@ -57,6 +57,16 @@ class StreamServer(ThreadingHTTPServer):
         host, port = self.server_address[:2]
         return f"http://{'localhost' if host in ('0.0.0.0', '::') else host}:{port}/"
 
+    def service_actions(self) -> None:
+        """Ends :meth:`serve_forever` when the station cannot go on, so that whoever watches the process can tell.
+
+        Raises:
+            D2MError: with what went wrong.
+        """
+        error = self.station.failure
+        if error is not None:
+            raise D2MError(f"the stream has stopped: {type(error).__name__}: {error}") from error
+
     def server_close(self) -> None:
         """Listens no more, and answers no more on connections that are still open."""
         self.closed = True
@@ -99,7 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         if not self._meant():
             return
-        if not length.isdigit() or int(length) > _MOST_BYTES:
+        if not length.isdecimal() or int(length) > _MOST_BYTES:
             self._json(413, {"error": "too long"})
             return
         body = self.rfile.read(int(length))
@@ -112,13 +122,15 @@ class _Handler(BaseHTTPRequestHandler):
             self._change(json.loads(body))
         except D2MError as error:
             self._json(400, {"error": str(error)})
-        except (ValueError, TypeError, KeyError, RecursionError):
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             self._json(400, {"error": "not understood"})
         else:
             self._json(200, self.server.station.state() | {"may_change": True})
 
-    def _change(self, wanted: dict[str, Any]) -> None:
+    def _change(self, wanted: object) -> None:
         station = self.server.station
+        if not isinstance(wanted, dict):
+            raise TypeError(wanted)
         if self.path == "/skip":
             start = wanted.get("start")
             station.skip(None if start is None else float(start))
@@ -132,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise ValueError(self.path)
 
     def _segment(self, number: str) -> None:
-        if not (number.isdigit() and len(number) < 12):
+        if not (number.isdecimal() and len(number) < 12):
             self._json(404, {"error": "not found"})
             return
         try:

@@ -76,19 +76,18 @@ class Station:
         self._snapshots: dict[int, Player] = {}
         self._listeners: dict[str, float] = {}
         self._pace = Pace(clock)
-        self._generation = 0
-        self._names: list[str] = []
-        self._known: set[str] = set()
+        self._generation, self._edition = 0, 0
+        self._songs: dict[str, Path] = {}
         self._listed, self._listing, self._took, self._complaint = -1e9, 0.0, 0.5, ""
         self._stopped = False
         self._threads: list[threading.Thread] = []
         self._remembered = -1e9
+        #: What ended one of the threads, which nothing should.
+        self.failure: Exception | None = None
         self.recalled = memory is not None and recall(self, memory)
-        first = max(self.head - AHEAD, 0)
         #: The next segment to be played, and the synthesiser as it is then; None until it is ready.
-        self.rendered = first
+        self.rendered = max(self.head - AHEAD, 0)
         self.player: Player | None = None
-        self._edition = 0
 
     @property
     def planner(self) -> Planner:
@@ -98,10 +97,10 @@ class Station:
     def start(self) -> None:
         """Begins to compose and play."""
         self._list()
-        for work in (self._compose, self._play):
-            thread = threading.Thread(target=self._guarded, args=(work,), daemon=True)
+        works = (self._compose, self._play)
+        self._threads = [threading.Thread(target=self._guarded, args=(work,), daemon=True) for work in works]
+        for thread in self._threads:
             thread.start()
-            self._threads.append(thread)
 
     def stop(self) -> None:
         """Ends both threads and notes where the programme is."""
@@ -164,14 +163,14 @@ class Station:
                 "skipped": [
                     {"name": n, "reason": why} for n, (_, why) in sorted(self.programme.library.broken.items())
                 ],
-                "songs": len(self._names),
+                "songs": len(self._songs),
                 "listeners": len(self._listeners),
             }
 
     def names(self) -> list[str]:
         """Songs that may be wished for."""
         with self.changed:
-            return list(self._names)
+            return list(self._songs)
 
     def skip(self, start: float | None = None) -> None:
         """Leaves the song that is heard at the next bar line possible.
@@ -193,7 +192,7 @@ class Station:
             D2MError: if there is no such song, or the queue is full.
         """
         with self.changed:
-            if name not in self._known:
+            if name not in self._songs:
                 raise D2MError(f"there is no song {name[:100]}")
             self.wishes.add(name)
             self._change()
@@ -232,38 +231,39 @@ class Station:
         expected = ([number for number, _ in wanted] + [0] * len(decided))[: len(decided)]
         for place, (is_now, should) in enumerate(zip(decided, expected, strict=True)):
             if is_now != should:
-                return self._leave_task(songs[place], safe, wanted[place:], skip=False)
+                return self._leave_task(songs[place], safe, wanted[place:])
         last = self.programme.last
         if last is songs[0] or last.start < max(self.head, self.rendered) * RATE + _DECIDED * RATE:
-            return self._leave_task(last, safe, wanted[len(decided) :], skip=False)
+            return self._leave_task(last, safe, wanted[len(decided) :])
         return None
 
     def _wanted(self) -> list[tuple[int, str]]:
         """Wishes that can be played, as far as is known."""
-        return [(wish.number, wish.name) for wish in self.wishes.queue if wish.name in self._known]
+        return [(wish.number, wish.name) for wish in self.wishes.queue if wish.name in self._songs]
 
     def _drop_played(self, current: Stretch) -> None:
         """Wishes that have come true leave the queue."""
-        past = {s.queued for s in self.programme.stretches if s.start <= current.start}
-        self.wishes.remove(past)
+        self.wishes.remove({s.queued for s in self.programme.stretches if s.start <= current.start})
 
     def _skip_task(self, safe: int) -> _Task | None:
         stretch = self.programme.changeable(safe)
-        wanted = self._wanted()
         bars = [int(b) for b in exits(stretch.song) if b >= stretch.entry]
         soon = [b for b in bars if stretch.sample_of_bar(b + 1) >= safe + self._margin()]
         if not soon or (stretch.exit is not None and soon[0] >= stretch.exit):
             # It is about to be left anyway.
             self.skipping = False
             return None
-        return _Task(self._generation, stretch, (soon[0], soon[0]), wanted, True)
+        return _Task(self._generation, stretch, (soon[0], soon[0]), self._wanted(), True)
 
-    def _leave_task(self, stretch: Stretch, safe: int, wanted: list[tuple[int, str]], skip: bool) -> _Task:
+    def _leave_task(self, stretch: Stretch, safe: int, wanted: list[tuple[int, str]]) -> _Task:
+        if stretch.skipped and stretch.exit is not None:
+            # A wish changes where it leads, not that it is left.
+            return _Task(self._generation, stretch, (stretch.exit, stretch.exit), wanted, False)
         bars = [int(b) for b in exits(stretch.song) if b >= stretch.entry]
         earliest = self.planner.earliest(stretch.song, stretch.entry)
         late = [b for b in bars if b >= earliest] or bars[-1:]
         soon = [b for b in late if stretch.sample_of_bar(b + 1) >= safe + self._margin()] or late[-1:]
-        return _Task(self._generation, stretch, (soon[0], soon[-1]), wanted, skip)
+        return _Task(self._generation, stretch, (soon[0], soon[-1]), wanted, False)
 
     def _margin(self) -> int:
         """Samples that listeners may hear while a bridge is composed."""
@@ -295,21 +295,28 @@ class Station:
                 self._took = min(max(self.clock() - began, 0.3), 20.0)
                 current = task.generation == self._generation and task.stretch in self.programme.stretches
                 end = task.stretch.sample_of_bar(plan.point.bar_a + 1)
-                if current and (end >= self._safe() or task.stretch is self.programme.last):
+                # An open song is played no further than to its first exit, but a skip may leave it before that.
+                if current and (end >= self._safe() or (task.stretch is self.programme.last and not task.skip)):
                     self._install(task, plan, following)
 
     def _list(self) -> None:
         """Looks through the library now and then, a slow one less often."""
         now = self.clock()
-        if now - self._listed > max(3.0, 30 * self._listing):
-            names = list(self.programme.library.playable())
-            self._listing = self.clock() - now
-            known = set(names)
-            with self.changed:
-                self._names, self._known, self._listed = names, known, now
-                gone = self.wishes.only(known)
-            for wish in gone:
-                self.tell(f"{wish.name} cannot be played any more and leaves the queue")
+        if now - self._listed <= max(3.0, 30 * self._listing):
+            return
+        self._listed = now
+        try:
+            songs = self.programme.library.playable()
+        except D2MError as error:
+            # Until it can be read again, what was there is taken to be there.
+            self._complain(str(error))
+            return
+        self._listing = self.clock() - now
+        with self.changed:
+            self._songs = songs
+            gone = self.wishes.only(songs)
+        for wish in gone:
+            self.tell(f"{wish.name} cannot be played any more and leaves the queue")
 
     def _complain(self, line: str) -> None:
         if line != self._complaint:
@@ -388,8 +395,6 @@ class Station:
         try:
             work()
         except Exception as error:
-            self.tell(f"the stream has stopped: {type(error).__name__}: {error}")
             with self.changed:
-                self._stopped = True
+                self.failure, self._stopped = error, True
                 self.changed.notify_all()
-            raise
