@@ -114,10 +114,16 @@ def tempo_agrees(estimated: float, reference: float, multiples: bool = False, to
 
 
 def track_beats(waveform: np.ndarray, sample_rate: int) -> tuple[float, np.ndarray]:
-    """Tempo and beat times heard in a recording, by librosa's tracker (Ellis 2007); no beats gives tempo 0."""
+    """Tempo and beat times heard in a recording, by librosa's tracker (Ellis 2007); no beats gives tempo 0.
+
+    Args:
+        waveform: float32 (samples,) or (channels, samples); heard at 22050 Hz mono, as in every report, since the tracker
+            counts in frames of 512 samples and so hears other beats at another rate.
+        sample_rate: hertz.
+    """
     import librosa
 
-    tempo, beats = librosa.beat.beat_track(y=mono(waveform), sr=sample_rate, units="time")
+    tempo, beats = librosa.beat.beat_track(y=_at_22050(waveform, sample_rate), sr=22050, units="time")
     return float(np.atleast_1d(tempo)[0]), beats
 
 
@@ -131,10 +137,15 @@ def seconds_with_onsets(waveform: np.ndarray, sample_rate: int, script: str = "d
     """
     import librosa
 
-    waveform = mono(waveform)
-    if sample_rate != 22050:
-        waveform = librosa.resample(waveform, orig_sr=sample_rate, target_sr=22050)
+    waveform = _at_22050(waveform, sample_rate)
     return whole_seconds(librosa.onset.onset_detect(y=waveform, sr=22050, units="time", **SCRIPTS[script]))
+
+
+def _at_22050(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
+    import librosa
+
+    waveform = mono(waveform)
+    return waveform if sample_rate == 22050 else librosa.resample(waveform, orig_sr=sample_rate, target_sr=22050)
 
 
 def whole_seconds(times: np.ndarray) -> np.ndarray:
