@@ -117,8 +117,8 @@ def track_beats(waveform: np.ndarray, sample_rate: int) -> tuple[float, np.ndarr
     """Tempo and beat times heard in a recording, by librosa's tracker (Ellis 2007); no beats gives tempo 0.
 
     Args:
-        waveform: float32 (samples,) or (channels, samples); heard at 22050 Hz mono, as in every report, since the tracker
-            counts in frames of 512 samples and so hears other beats at another rate.
+        waveform: float32 (samples,) or (channels, samples); heard at 22050 Hz mono, as in every report: the tracker
+            counts in frames of 512 samples, so that it hears other beats at another rate.
         sample_rate: hertz.
     """
     import librosa
