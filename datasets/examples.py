@@ -14,8 +14,8 @@ from d2m.errors import D2MError
 #: An array of an example unpacked, bytes: half an hour of music has 80 million.
 _LARGEST = 1 << 30
 _DAMAGED = (
-    OSError, ValueError, TypeError, EOFError, SyntaxError, RuntimeError, NotImplementedError, zipfile.BadZipFile,
-    zlib.error, TokenError,
+    OSError, ValueError, TypeError, EOFError, SyntaxError, RuntimeError, NotImplementedError, MemoryError,
+    zipfile.BadZipFile, zlib.error, TokenError,
 )  # fmt: skip
 
 

@@ -10,12 +10,14 @@ from d2m.types import Dance, Score
 #: few milliseconds, bass and strings 40): a player strikes so much ahead of the beat for the sound to be on it (Vos
 #: and Rasch, "The perceptual onset of musical tones", 1981).
 ATTACK = 0.02
+#: The genre of a dance of which none is known: middle hip-hop.
+FALLBACK_GENRE = "gMH"
 
 
 def write_score(dance: Dance, seed: int) -> Score:
-    """What the composer writes for the dancer's beats, energy and genre; middle hip-hop where no genre is known."""
+    """What the composer writes for the dancer's beats, energy and genre."""
     from d2m.symbolic.composer import compose
 
-    genre = dance.genre or "gMH"
+    genre = dance.genre or FALLBACK_GENRE
     rng = np.random.default_rng(seed)
     return compose(dance.grid, dance.duration, genre, rng, energy=dance.energy, accents=dance.accents)

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from d2m.engines.score import FALLBACK_GENRE, write_score
 from d2m.errors import D2MError
 from d2m.types import Dance, Score
 
 #: What ``--sketch`` takes besides the name of a MIDI file.
 SKETCHES: tuple[str, ...] = ("composer", "musegan")
-#: The genre of a dance of which none is known.
-FALLBACK_GENRE = "gMH"
 
 
 class Sketch(Protocol):
@@ -40,8 +39,6 @@ class ComposerSketch:
 
     def write(self, dance: Dance, seed: int) -> Score:
         """See :class:`Sketch`."""
-        from d2m.engines.score import write_score
-
         return write_score(dance, seed)
 
 

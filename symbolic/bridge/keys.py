@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from d2m.symbolic.composer import harmony
+
 #: Share of pieces' segments in which each degree occurs, from the tonic upwards.
 _MAJOR = (0.748, 0.060, 0.488, 0.082, 0.670, 0.460, 0.096, 0.715, 0.104, 0.366, 0.057, 0.400)
 _MINOR = (0.712, 0.084, 0.474, 0.618, 0.049, 0.460, 0.105, 0.747, 0.404, 0.067, 0.133, 0.330)
-_NAMES = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
 #: What a change of key between two bars costs, in nats; a bar of music says about one for its key over a neighbour's.
 _CHANGE = 12.0
 #: Beats of evidence in a full bar.
@@ -26,7 +27,7 @@ KEYS = 24
 
 def key_name(key: int) -> str:
     """Such as ``"A:min"``."""
-    return f"{_NAMES[key % 12]}:{'maj' if key < 12 else 'min'}"
+    return harmony.key_name(key % 12, key >= 12)
 
 
 def transposed(key: np.ndarray | int, semitones: int) -> np.ndarray | int:

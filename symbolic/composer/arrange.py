@@ -9,7 +9,7 @@ from d2m.symbolic.composer import bass, club, funk, hiphop
 from d2m.symbolic.composer.comping import Comper
 from d2m.symbolic.composer.form import Bar, Form, plan
 from d2m.symbolic.composer.grooves import Drummer
-from d2m.symbolic.composer.harmony import Chord, key_name, lay_out, pitch_classes
+from d2m.symbolic.composer.harmony import Chord, is_minor, key_name, lay_out, pitch_classes
 from d2m.symbolic.composer.lines import Feel, Line, perform
 from d2m.symbolic.composer.melody import Lead
 from d2m.symbolic.composer.style import Layer, Song, Style
@@ -74,7 +74,8 @@ def compose(
     )
     lines = _write(style, song, form, chords, tonic, feel, grid.tempo, rng)
     parts = [perform(line, feel, grid, form, rng) for line in lines]
-    return Score(tuple(p for p in parts if p is not None), grid, float(duration), genre, key_name(tonic, song))
+    key = key_name(tonic, is_minor(song))
+    return Score(tuple(p for p in parts if p is not None), grid, float(duration), genre, key)
 
 
 def _write(

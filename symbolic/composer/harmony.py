@@ -80,10 +80,14 @@ class Chord:
         return (self.root + next((s for s in (10, 11, 9) if s in steps), 0)) % 12
 
 
-def key_name(tonic: int, song: Song) -> str:
-    """``"A:min"`` or ``"C:maj"``, by the third of the home chord."""
-    minor = _QUALITIES[song.home.split(":")[1]][0] == 3
+def key_name(tonic: int, minor: bool) -> str:
+    """``"A:min"`` or ``"C:maj"``."""
     return f"{_NOTE_NAMES[tonic]}:{'min' if minor else 'maj'}"
+
+
+def is_minor(song: Song) -> bool:
+    """Whether a song is in a minor key, by the third of its home chord."""
+    return _QUALITIES[song.home.split(":")[1]][0] == 3
 
 
 @lru_cache(maxsize=256)

@@ -20,7 +20,7 @@ from d2m.symbolic.composer.arrange import STYLES
 from d2m.symbolic.composer.comping import Comper
 from d2m.symbolic.composer.form import Bar, Form, plan
 from d2m.symbolic.composer.grooves import Drummer
-from d2m.symbolic.composer.harmony import Chord, pitch_classes
+from d2m.symbolic.composer.harmony import Chord, key_name, pitch_classes
 from d2m.symbolic.composer.lines import Feel, Line, perform, rhythm
 from d2m.symbolic.composer.style import Style
 from d2m.symbolic.musegan.choice import Pool, Wanted, choose, draw_pool
@@ -30,7 +30,6 @@ from d2m.symbolic.musegan.sampler import MuseGan
 from d2m.symbolic.tracks import DRUMS
 from d2m.types import BeatGrid, Score
 
-_NAMES = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
 _KICKS, _SNARES = (35, 36), (37, 38, 39, 40)
 #: Tracks that play MuseGAN's notes, but for the one that the rhythm section's comping takes.
 _IN_FRONT = ("piano", "guitar", "strings")
@@ -84,8 +83,7 @@ def play_for(
     free = tuple(name for name in _IN_FRONT if name != comping.track)
     front = Players(style, form, chords, scale, shift, feel.lag).play(free, places, rng)
     parts = [perform(line, feel, grid, form, rng) for line in (drummer.line, low, comping, *front)]
-    key = f"{_NAMES[tonic]}:{'min' if minor else 'maj'}"
-    return Score(tuple(p for p in parts if p is not None), grid, float(duration), genre, key)
+    return Score(tuple(p for p in parts if p is not None), grid, float(duration), genre, key_name(tonic, minor))
 
 
 def _places(pool: Pool, muse: MuseGan, form: Form) -> list[Place]:
