@@ -22,6 +22,7 @@ DUCK_DEPTH = 12.0
 #: Levels of the clip's own sound (dB full scale) at which the music starts to step back and has done so.
 DUCK_FROM, DUCK_TO = -50.0, -30.0
 
+
 def write_wav(path: str | os.PathLike[str], waveform: np.ndarray, sample_rate: int) -> None:
     """Write a 16-bit PCM wav file, complete or not at all.
 

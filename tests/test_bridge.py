@@ -271,9 +271,7 @@ def test_instruments_change_half_way_and_levels_little_by_little():
     a, b = song("CaFGCaFG"), song("CaFGCaFG", style=1)
     b = replace(b, roll=replace(b.roll, programs=(8, 4, 24, 38, 48)))
     programs = {"drums": 8, "piano": 4, "bass": 38, "strings": 48}
-    loud = tuple(
-        replace(p, velocities=np.full(len(p.pitches), 40), program=programs[p.track]) for p in b.score.parts
-    )
+    loud = tuple(replace(p, velocities=np.full(len(p.pitches), 40), program=programs[p.track]) for p in b.score.parts)
     b = replace(b, score=replace(b.score, parts=loud))
     joined = join(a, b, POINT, Repeater(), bars=4)
     of_bass = [p for p in joined.score.parts if p.track == "bass"]
