@@ -9,8 +9,9 @@ For every emotion as many vectors are drawn (the same for all; from the distribu
 beside MusicVAE's prior), and decoded as they are, moved by the actor, and moved by the actor alone, without looks at
 where its vectors lead. Against them stand real melodies of the part ``train`` whose mean pitch and density are nearest
 to the targets, and plain gradient descent on the same vectors (``--descent``, fewer of them: it decodes each 50 times).
-Then held-out melodies are changed at five strengths, beside the same melodies rewritten by rule
-(:mod:`d2m.symbolic.emotion.rewrite`).
+Then held-out melodies are changed at five strengths, as --from does (``from``), beside what the moved vectors decode
+to (``decoded``) and the same melodies rewritten by rule (:mod:`d2m.symbolic.emotion.rewrite`), all likened to the
+melodies themselves. ``--count 0`` does that alone.
 
 * error: distance of a melody's mean pitch and notes a bar from the targets, mean of both, in standard deviations of
   real melodies; cut: by how much less that is than of the vectors as drawn, of single melodies and of the means.
@@ -37,13 +38,14 @@ from d2m.errors import D2MError
 from d2m.symbolic.emotion import load_emotion
 from d2m.symbolic.emotion.actor_critic import LOOKS, ActorCritic, ActorCriticConfig, EmotionModel
 from d2m.symbolic.emotion.ascent import descend
-from d2m.symbolic.emotion.effect import STRENGTHS, starting_from
+from d2m.symbolic.emotion.edit import WHOLE, edited, find_edit
+from d2m.symbolic.emotion.effect import STRENGTHS
 from d2m.symbolic.emotion.emotions import attributes
 from d2m.symbolic.emotion.encoder import one_hot
 from d2m.symbolic.emotion.losses import off_chord
 from d2m.symbolic.emotion.rewrite import rewrite
 from d2m.symbolic.emotion.similarity import rhythm_similarity, tune_similarity
-from d2m.symbolic.emotion.statistics import summary
+from d2m.symbolic.emotion.statistics import describe, summary
 from d2m.training.emotion import joined
 from d2m.training.export import read_checkpoint
 
@@ -207,30 +209,54 @@ def show_ways(ways: dict[str, Measured], known: np.ndarray, real: np.ndarray, mo
     return actor | {"statistics within 10 %": sum(within) / len(within)}
 
 
-def by_hand(model: EmotionModel, melodies: np.ndarray) -> list[float]:
-    """The figures of melodies that were rewritten by rule instead, likened to what they were."""
+def likened(model: EmotionModel, melodies: np.ndarray, rows: np.ndarray) -> dict[str, float]:
+    """Figures of held-out melodies (N, 256), each changed towards one emotion in turn, beside what they were."""
     targets = model.table.targets()[np.arange(len(melodies)) % len(model.table.emotions)]
-    rows = np.stack([rewrite(melody, *target) for melody, target in zip(melodies, targets.tolist(), strict=True)])
-    z, errors = model.vae.encode(rows)[0], model.table.errors(attributes(rows), targets)
-    off = off_chord(one_hot(torch.from_numpy(rows))).mean().item()
-    likeness = [tune_similarity(melodies, rows).mean(), rhythm_similarity(melodies, rows).mean()]
-    moved = np.sqrt(np.square(z - model.vae.encode(melodies)[0]).mean())
-    hits = model.table.hits(attributes(rows), targets).mean()
-    return [float(x) for x in (*errors.mean(axis=0), hits, *likeness, off, model.realism(z).mean(), moved)]
+    z, errors = model.vae.encode(rows)[0], model.table.errors(attributes(rows), targets).mean(axis=0)
+    figures = {
+        "pitch error": errors[0],
+        "density error": errors[1],
+        "in region": model.table.hits(attributes(rows), targets).mean(),
+        "tune": tune_similarity(melodies, rows).mean(),
+        "rhythm": rhythm_similarity(melodies, rows).mean(),
+        "in key": np.nanmean(describe(rows)["in key"]),
+        "off chord": off_chord(one_hot(torch.from_numpy(rows))).mean().item(),
+        "realism": model.realism(z).mean(),
+        "moved": np.sqrt(np.square(z - model.vae.encode(melodies)[0]).mean()),
+    }
+    return {name: float(value) for name, value in figures.items()}
 
 
 def show_strengths(model: EmotionModel, melodies: np.ndarray) -> dict[str, float]:
-    """Held-out melodies changed at five strengths, beside the same rewritten by rule."""
+    """Held-out melodies changed at five strengths, beside what the moved vectors decode to, and a rule."""
+    targets = model.table.targets()[np.arange(len(melodies)) % len(model.table.emotions)]
+    edit = find_edit(model, melodies, targets)
     mu = model.vae.encode(melodies)[0]
-    found = starting_from(model, mu, "from", STRENGTHS, LOOKS)
-    names = ["pitch error", "density error", "in region", "tune", "rhythm", "off chord", "realism", "moved"]
-    rows = [
-        [f"{strength:g}", *(found.get(f"from {strength:g}: {name}", float("nan")) for name in names)]
-        for strength in STRENGTHS
-    ]
-    rows.append(["by hand", *by_hand(model, melodies)])
+    ways: dict[str, np.ndarray] = {}
+    for strength in STRENGTHS:
+        ways[f"from {strength:g}"] = np.stack(
+            [edited([row], [WHOLE], edit[i : i + 1], strength)[0] for i, row in enumerate(melodies)]
+        )
+    for strength in STRENGTHS:
+        ways[f"decoded {strength:g}"] = model.vae.decode(model.aim(mu, targets, strength))
+    ways["by hand"] = np.stack(
+        [rewrite(melody, *target) for melody, target in zip(melodies, targets.tolist(), strict=True)]
+    )
+    found = {way: likened(model, melodies, rows) for way, rows in ways.items()}
+    names = list(found["by hand"])
+    rows = [[way, *(figures[name] for name in names)] for way, figures in found.items()]
     print("## A melody changed (--from)\n\n" + table(["strength", *names], rows) + "\n")
-    return {name: value for name, value in found.items() if name.split(": ")[1] in names}
+    return {f"{way}: {name}": value for way, figures in found.items() for name, value in figures.items()}
+
+
+def show_new(model: EmotionModel, known: np.ndarray, real: np.ndarray, args: argparse.Namespace) -> dict[str, float]:
+    """New melodies of all emotions, beside training melodies ``known`` and held-out ones ``real``."""
+    ways, seconds = make(model, known, args)
+    show_emotions(model, ways)
+    figures = show_ways(ways, known, real, args.copies) | seconds
+    print(f"Of {len(real)} held-out melodies themselves {100 * copied(real, known):.1f} % count as copied.")
+    print("; ".join(f"{name} {value:.3f}" for name, value in seconds.items()) + "\n")
+    return figures
 
 
 def main() -> None:
@@ -251,14 +277,8 @@ def main() -> None:
     args = parser.parse_args()
     model = open_actor(args.actor, args.vae)
     known, held_out = (load_melodies(args.data, part) for part in ("train", "held_out"))
-    real = held_out.spread(args.count)
-    ways, figures = make(model, known.melodies, args)
-    show_emotions(model, ways)
-    figures = show_ways(ways, known.melodies, real, args.copies) | figures
+    figures = show_new(model, known.melodies, held_out.spread(args.count), args) if args.count else {}
     figures |= show_strengths(model, held_out.spread(args.changed))
-    real_copied = copied(real, known.melodies)
-    print(f"Of {len(real)} held-out melodies themselves {100 * real_copied:.1f} % count as copied.")
-    print("; ".join(f"{name} {value:.3f}" for name, value in figures.items() if name.startswith("seconds")))
     if args.json:
         args.json.write_text(json.dumps({name: round(value, 4) for name, value in figures.items()}, indent=2) + "\n")
 

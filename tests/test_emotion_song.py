@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from d2m.errors import D2MError
 from d2m.symbolic.emotion.emotions import attributes, load_emotions
-from d2m.symbolic.emotion.melody import NOTE_OFF, from_notes, to_notes
+from d2m.symbolic.emotion.melody import HOLD, NOTE_OFF, from_notes, to_notes
 from d2m.symbolic.emotion.mode import in_mode, keys_of
 from d2m.symbolic.emotion.performance import perform
 from d2m.symbolic.emotion.rewrite import rewrite
 from d2m.symbolic.emotion.similarity import tune_similarity
 from d2m.symbolic.emotion.song import Song, find_song, perform_song, recolour_song
-from d2m.symbolic.emotion.statistics import sounding
+from d2m.symbolic.emotion.statistics import describe, sounding
 from d2m.types import BeatGrid, Part, Score
 
 TABLE = load_emotions()
@@ -27,22 +29,46 @@ def scale(bars: int, keys=MAJOR) -> np.ndarray:
 
 
 class Octave:
-    """A model that gives a melody back an octave higher, in place of its vectors the melody itself."""
+    """A model that moves a melody by semitones, in place of its vectors the melody itself; it renders it ``flat``
+    semitones lower than it is."""
 
     table = TABLE
 
-    def __init__(self):
-        self.vae, self.asked = self, []
+    def __init__(self, semitones: float = 12.0, flat: int = 0):
+        self.vae, self.asked, self.semitones, self.flat = self, [], semitones, flat
 
     def encode(self, melodies):
-        return melodies.astype(np.float32), None
+        return np.where(melodies > NOTE_OFF, melodies - float(self.flat), melodies).astype(np.float32), None
 
     def aim(self, z, targets, strength):
         self.asked.append((targets, strength))
-        return z
+        return np.where(z > NOTE_OFF, z + self.semitones, z).astype(np.float32)
 
     def decode(self, z, temperature=0.0, rng=None):
-        return np.where(z > NOTE_OFF, z + 12, z).astype(np.uint8)
+        return z.round().astype(np.uint8)
+
+
+class Rewriter(Octave):
+    """A model that forgets a tenth of a melody's notes, and rewrites the others by rule on the way to the targets."""
+
+    def encode(self, melodies):
+        rows = melodies.copy()
+        for row in rows:
+            row[np.flatnonzero(row > NOTE_OFF)[::10]] = HOLD
+        return rows.astype(np.float32), None
+
+    def aim(self, z, targets, strength):
+        self.start, self.targets = z, targets
+        return z + 1000.0
+
+    def decode(self, z, temperature=0.0, rng=None):
+        rows = []
+        for part in np.split(z, len(z) // len(self.start)):
+            share = (part[0] - self.start[0]).mean() / 1000.0
+            for row, target in zip(self.start.astype(np.uint8), self.targets, strict=True):
+                own = attributes(row)
+                rows.append(rewrite(row, *(own + share * (target - own))) if share else row)
+        return np.stack(rows)
 
 
 def song(*melodies: np.ndarray, tempo: float = 100.0) -> Song:
@@ -52,14 +78,80 @@ def song(*melodies: np.ndarray, tempo: float = 100.0) -> Song:
 
 
 @pytest.mark.parametrize("bars", [(1,), (5,), (16,), (17,), (32,), (45, 3)])
-def test_songs_of_any_length_come_back_whole(bars):
+def test_songs_of_any_length_keep_their_notes(bars):
     before = song(*(scale(length) for length in bars))
-    model = Octave()
-    after = recolour_song(model, before, TABLE.find("bright"), 0.7)
+    model, bright = Octave(flat=5), TABLE.find("bright")
+    same = recolour_song(model, before, bright, 0.0)
+    for old, new in zip(before.melodies, same.melodies, strict=True):
+        np.testing.assert_array_equal(new, old)
+    after = recolour_song(model, before, bright, 0.7)
+    mean = attributes(np.concatenate(before.melodies))[0]
     for old, new in zip(before.melodies, after.melodies, strict=True):
-        expected = to_notes(old) + [0, 0, 12]
-        np.testing.assert_array_equal(to_notes(new), expected)
-    assert model.asked[0][1] == 0.7
+        moved = to_notes(new) - to_notes(old)
+        assert np.ptp(moved, axis=0).tolist() == [0, 0, 0]
+        assert moved[0].tolist() == [0, 0, pytest.approx(0.7 * (bright.pitch - mean), abs=1)]
+
+
+def test_no_more_is_done_than_the_model_does():
+    bright = TABLE.find("bright")
+    for semitones, moved in ((0, 0), (1, 2), (-2, 4), (12, 11)):
+        after = recolour_song(Octave(semitones), song(scale(16)), bright).melodies[0]
+        np.testing.assert_array_equal(to_notes(after), to_notes(scale(16)) + [0, 0, moved])
+
+
+def tunes(count: int = 6) -> list[np.ndarray]:
+    """Melodies in C major with different lengths of notes, and steps more often than leaps."""
+    rng, found = np.random.default_rng(5), []
+    for _ in range(count):
+        starts = np.flatnonzero(rng.random(128) < 0.55) * 2
+        degrees = np.cumsum(rng.choice([-2, -1, -1, 0, 1, 1, 2], len(starts))) % 14
+        keys = 55 + 12 * (degrees // 7) + np.array([0, 2, 4, 5, 7, 9, 10])[degrees % 7]
+        found.append(from_notes(np.column_stack([starts, np.append(starts[1:], 256), keys])))
+    return found
+
+
+@pytest.mark.parametrize("emotion", TABLE.emotions, ids=lambda emotion: emotion.name)
+def test_the_stronger_the_feeling_the_less_is_left_of_the_tune(emotion):
+    for tune in tunes():
+        goal, values, alike = np.array([emotion.pitch, emotion.density]), [], []
+        for strength in (0.0, 0.25, 0.5, 0.75, 1.0):
+            after = recolour_song(Rewriter(), song(tune), emotion, strength).melodies[0]
+            if strength == 0:
+                np.testing.assert_array_equal(after, tune)
+            values.append(attributes(after))
+            alike.append(float(tune_similarity(tune[None], after[None])[0]))
+            wanted = values[0] + strength * (goal - values[0])
+            assert abs(values[-1][0] - wanted[0]) < 0.9
+            assert abs(values[-1][1] - wanted[1]) < 0.1
+            assert describe(after[None])["in key"][0] == 1.0
+        assert (np.diff(alike) <= 1e-9).all()
+        assert 0.5 < alike[-1] <= 2 * min(values[0][1], goal[1]) / (values[0][1] + goal[1]) + 0.01
+
+
+class Halves(Octave):
+    """A model that strikes nothing on the second and fourth beat any more, and moves the second half up by a fifth."""
+
+    def aim(self, z, targets, strength):
+        return z + 1000.0
+
+    def decode(self, z, temperature=0.0, rng=None):
+        rows = np.where(z >= 1000.0, z - 1000.0, z)
+        rows = np.where((z < 1000.0) & (z >= 249.0), z % 250.0, rows)
+        moved = z >= 249.0
+        rows[moved & (np.arange(256) % 8 == 4)] = HOLD
+        rows[moved & (rows > NOTE_OFF) & (np.arange(256) >= 128)] += 9.0
+        return rows.astype(np.uint8)
+
+
+def test_what_the_model_leaves_out_is_left_out_and_what_it_moves_further_is_moved_further():
+    tune, low = scale(16), replace(TABLE.find("gloomy"), density=3.0, pitch=70.5)
+    after = to_notes(recolour_song(Halves(), song(tune), low).melodies[0])
+    assert len(after) == 48
+    assert np.isin(np.arange(0, 256, 8), after[:, 0]).all()
+    assert attributes(from_notes(after))[0] == pytest.approx(low.pitch, abs=0.9)
+    before = dict(zip(to_notes(tune)[:, 0], to_notes(tune)[:, 2], strict=True))
+    moved = np.array([key - before[start] for start, _, key in after.tolist()])
+    assert moved[after[:, 0] >= 128].mean() > moved[after[:, 0] < 128].mean() + 1
 
 
 def test_the_song_as_a_whole_is_moved_and_its_contrasts_halved():
@@ -80,9 +172,8 @@ def test_silent_windows_stay_silent_and_notes_ring_over_seams_only_where_they_di
     assert not sounding(after)[16 * 16 : 32 * 16].any()
     # Here a note is held over the bar line where one window ends.
     held = from_notes(np.array([(0, 250, 60), (250, 300, 64), (300, 512, 67)]), 512)
-    np.testing.assert_array_equal(
-        to_notes(recolour_song(Octave(), song(held), TABLE.find("clear")).melodies[0]), to_notes(held) + [0, 0, 12]
-    )
+    after = to_notes(recolour_song(Octave(), song(held), TABLE.find("clear")).melodies[0])
+    np.testing.assert_array_equal(after[:, :2], to_notes(held)[:, :2])
 
 
 def test_the_tempo_map_is_kept_and_scaled():

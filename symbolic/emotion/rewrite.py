@@ -25,34 +25,46 @@ def rewrite(melody: np.ndarray, pitch: float, density: float) -> np.ndarray:
     if not len(notes):
         return melody
     wanted = max(round(density * len(melody) / STEPS_PER_BAR), 1)
-    notes = _fewer(notes, wanted) if len(notes) > wanted else _more(notes, wanted)
+    notes = fewer(notes, wanted) if len(notes) > wanted else more(notes, wanted)
     written = from_notes(notes, len(melody))
     down, up = room(written)
     return transpose(written, int(np.clip(round(pitch - float(notes[:, 2].mean())), down, up)))
 
 
-def _fewer(notes: np.ndarray, wanted: int) -> np.ndarray:
-    """The notes (N, 3) that carry a melody; what is left out is held by the note before."""
-    places = notes[:, 0] % STEPS_PER_BAR
-    strength = sum((places % every == 0).astype(np.int64) for every in (2, 4, 8, 16))
+def place_strength(steps: np.ndarray) -> np.ndarray:
+    """How strong steps are in their bar: 4 on the bar line, 3 in its middle, 2, 1 and 0 on and between the eighths."""
+    places = np.asarray(steps) % STEPS_PER_BAR
+    return sum((places % every == 0).astype(np.int64) for every in (2, 4, 8, 16))
+
+
+def fewer(notes: np.ndarray, wanted: int, favour: np.ndarray | None = None) -> np.ndarray:
+    """The notes that carry a melody; what is left out is held by the note before.
+
+    Args:
+        notes: (N, 3) of start step, end step and pitch.
+        wanted: how many to keep.
+        favour: which to keep first, (N,); among equals, and by default, those on strong places, and long ones.
+    """
+    favour = np.zeros(len(notes)) if favour is None else favour
     kept = np.zeros(len(notes), bool)
-    kept[np.lexsort((notes[:, 0], notes[:, 0] - notes[:, 1], -strength))[:wanted]] = True
+    order = (notes[:, 0], notes[:, 0] - notes[:, 1], -place_strength(notes[:, 0]), -favour)
+    kept[np.lexsort(order)[:wanted]] = True
     rows: list[list[int]] = []
     for (start, end, key), keep in zip(notes.tolist(), kept, strict=True):
         if keep:
             rows.append([start, end, key])
         elif rows and rows[-1][1] == start:
             rows[-1][1] = end
-    return np.array(rows)
+    return np.array(rows, dtype=np.int64).reshape(-1, 3)
 
 
-def _more(notes: np.ndarray, wanted: int) -> np.ndarray:
+def more(notes: np.ndarray, wanted: int) -> np.ndarray:
     """The notes (N, 3), the longest struck again half way."""
     heap = [(start - end, start, end, key) for start, end, key in notes.tolist()]
     heapq.heapify(heap)
-    while len(heap) < wanted and heap[0][0] <= -2:
+    while heap and len(heap) < wanted and heap[0][0] <= -2:
         _, start, end, key = heapq.heappop(heap)
         middle = start + max((end - start) // 4 * 2, 1)
         for row in ((start, middle), (middle, end)):
             heapq.heappush(heap, (row[0] - row[1], *row, key))
-    return np.array(sorted(row[1:] for row in heap))
+    return np.array(sorted(row[1:] for row in heap), dtype=np.int64).reshape(-1, 3)

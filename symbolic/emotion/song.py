@@ -15,9 +15,10 @@ import numpy as np
 
 from d2m.errors import D2MError
 from d2m.symbolic.emotion.actor_critic import EmotionModel
+from d2m.symbolic.emotion.edit import Stretch, edited, find_edit
 from d2m.symbolic.emotion.emotions import Emotion, attributes, check_strength
 from d2m.symbolic.emotion.extract import in_fours, melody_on_grid, only_chords, sections
-from d2m.symbolic.emotion.melody import BARS, FIRST_KEY, HOLD, NOTE_OFF, STEPS, STEPS_PER_BAR, canonical
+from d2m.symbolic.emotion.melody import BARS, FIRST_KEY, STEPS, STEPS_PER_BAR, canonical
 from d2m.symbolic.emotion.performance import pace, part, toned
 from d2m.symbolic.emotion.statistics import sounding
 from d2m.symbolic.midi import load, read_midi
@@ -94,7 +95,8 @@ def recolour_song(
     temperature: float = 0.0,
     rng: np.random.Generator | None = None,
 ) -> Song:
-    """The song with another melody; at strength 0 what MusicVAE makes of its own.
+    """The song with its own melody, changed as the actor changes MusicVAE's rendering of it
+    (:mod:`d2m.symbolic.emotion.edit`); at strength 0 note for note the same.
 
     Args:
         model: actor and MusicVAE.
@@ -107,19 +109,16 @@ def recolour_song(
         D2MError: if the strength is not between 0 and 1.
     """
     strength = check_strength(strength)
-    cut = [_windows(melody) for melody in song.melodies]
-    rows = np.concatenate(cut)
+    rows = np.concatenate([_windows(melody) for melody in song.melodies])
     plays = (rows >= FIRST_KEY).any(axis=1)
+    if strength == 0 or not plays.any():
+        return song
     values = attributes(rows[plays])
     targets = np.array([emotion.pitch, emotion.density]) + _CONTRAST * (values - values.mean(axis=0))
     targets[:, 1] = targets[:, 1].clip(0.5, 16.0)
-    z = model.aim(model.vae.encode(rows[plays])[0], targets, strength)
-    rows[plays] = model.vae.decode(z, temperature, rng)
-    changed, at = [], 0
-    for old, windows in zip(song.melodies, cut, strict=True):
-        changed.append(_joined(old, rows[at : at + len(windows)]))
-        at += len(windows)
-    return replace(song, melodies=tuple(changed))
+    edit = find_edit(model, rows[plays], targets, temperature, rng)
+    stretches = _stretches(song.melodies, plays)
+    return replace(song, melodies=tuple(edited(song.melodies, stretches, edit, strength)))
 
 
 def perform_song(song: Song, emotion: Emotion, strength: float = 1.0) -> Score:
@@ -148,13 +147,12 @@ def _windows(melody: np.ndarray) -> np.ndarray:
     return np.stack([canonical(filled[first * STEPS_PER_BAR :][:STEPS]) for first, _, _ in _plan(bars)])
 
 
-def _joined(old: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """One melody of changed windows; a note is held across a seam only where it was before."""
-    melody, sounded = np.full(len(old), HOLD, np.uint8), sounding(old)
-    for row, bars in zip(rows, _plan(len(old) // STEPS_PER_BAR), strict=True):
-        begin, first, end = (bar * STEPS_PER_BAR for bar in bars)
-        melody[first:end] = row[first - begin : end - begin]
-        held = first > 0 and old[first] == HOLD and sounded[first - 1] > 0
-        if melody[first] == HOLD and not held:
-            melody[first] = NOTE_OFF
-    return canonical(melody)
+def _stretches(melodies: Sequence[np.ndarray], plays: np.ndarray) -> list[Stretch]:
+    """Where the windows in which something plays lie."""
+    row_of, at, found = np.cumsum(plays) - 1, 0, []
+    for section, melody in enumerate(melodies):
+        for bars in _plan(len(melody) // STEPS_PER_BAR):
+            if plays[at]:
+                found.append(Stretch(section, int(row_of[at]), *(bar * STEPS_PER_BAR for bar in bars)))
+            at += 1
+    return found
