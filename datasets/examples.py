@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
 import zlib
 from pathlib import Path
@@ -13,9 +14,10 @@ from d2m.errors import D2MError
 
 #: An array of an example unpacked, bytes: half an hour of music has 80 million.
 _LARGEST = 1 << 30
-_DAMAGED = (
-    OSError, ValueError, TypeError, EOFError, SyntaxError, RuntimeError, NotImplementedError, MemoryError,
-    zipfile.BadZipFile, zlib.error, TokenError,
+#: What numpy and zipfile raise for damaged archives, and for those that somebody has tampered with.
+DAMAGED = (
+    OSError, ValueError, TypeError, KeyError, EOFError, SyntaxError, RuntimeError, NotImplementedError, MemoryError,
+    zipfile.BadZipFile, zlib.error, struct.error, TokenError,
 )  # fmt: skip
 
 
@@ -40,7 +42,7 @@ def read_example(path: str | Path, **wanted: tuple[type[np.generic], int]) -> di
                 found = {name: archive[name] for name in wanted}
     except FileNotFoundError as error:
         raise D2MError(f"{path} is missing") from error
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise D2MError(f"{path} is damaged; make it again, or take it away") from error
     if missing:
         raise D2MError(f"{path} is no training example: it has no '{missing[0]}'; take it away")

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from d2m.datasets.examples import DAMAGED
 from d2m.errors import D2MError
 from d2m.symbolic.emotion.extract import WindowRules, notes_on_grid, one_voice, read_melody, sections, windows
 from d2m.symbolic.emotion.melody import CLASSES, STEPS, room, transpose
@@ -72,7 +73,7 @@ def load_melodies(folder: str | Path, part: str) -> Melodies:
                 raise D2MError(f"{path} unpacks to more than {_MOST_BYTES // 1_000_000} MB; make it anew")
         with np.load(path, allow_pickle=False) as arrays:
             found = Melodies(arrays["melodies"], arrays["songs"], arrays["bars"], arrays["names"])
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         raise refused from error
     melodies = found.melodies
     if melodies.dtype != np.uint8 or melodies.ndim != 2 or melodies.shape[1] != STEPS or not len(melodies):

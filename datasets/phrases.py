@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from d2m.datasets.examples import DAMAGED
 from d2m.errors import D2MError
 from d2m.symbolic.pianoroll_tensor import RESOLUTIONS, Resolution, articulate
 from d2m.symbolic.tracks import DRUMS
@@ -93,7 +94,7 @@ def load_phrases(path: str | Path) -> PhraseSet:
             )  # fmt: skip
     except D2MError:
         raise
-    except (OSError, KeyError, ValueError, TypeError, EOFError, zipfile.BadZipFile, MemoryError) as error:
+    except DAMAGED as error:
         reason = " ".join(str(error).split())
         raise D2MError(f"cannot read the phrases {path} ({reason}); prepare them again") from None
     count = (int(np.prod(resolution.shape(BARS))) + 7) // 8

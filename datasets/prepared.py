@@ -21,10 +21,10 @@ import struct
 import zipfile
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from tokenize import TokenError
 
 import numpy as np
 
+from d2m.datasets.examples import DAMAGED
 from d2m.errors import D2MError
 from d2m.whole_file import whole_file
 
@@ -33,9 +33,6 @@ KINDS: tuple[str, ...] = ("aist", "tiktok")
 #: Raised when the folder's layout changes.
 FORMAT = 1
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,120}")
-_DAMAGED = (
-    OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, struct.error, NotImplementedError, TokenError,
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -204,7 +201,7 @@ def read_entry(folder: str | Path, name: str, manifest: Manifest) -> Entry:
         music = places["music.npy"].rows(0, places["music.npy"].shape[0]).tobytes().decode("ascii")
         visual = places.get("visual.npy")
         seconds = float(places["visual_seconds.npy"].rows(0, 1)[0]) if visual is not None else 2.0
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise D2MError(f"{path} is damaged; prepare the data set again") from error
     entry = Entry(name, motion, checked_id(music), int(small["offset"][0]), int(small["genre"][0]), visual, seconds)
     if not _fits(entry, manifest):
@@ -255,7 +252,7 @@ def find_music(folder: str | Path, music: str) -> Place:
     try:
         with path.open("rb") as file:
             place = _array_at(path, file, 0, path.stat().st_size)
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise D2MError(f"{path} is damaged; prepare the data set again") from error
     if place.dtype != np.int16 or len(place.shape) != 1:
         raise D2MError(f"{path} is no music of a prepared data set; prepare it again")

@@ -253,6 +253,19 @@ def test_a_damaged_data_set_is_one_clear_line(tmp_path, content):
         load_melodies(tmp_path, "train")
 
 
+def test_every_damaged_byte_is_noticed_or_harmless(tmp_path):
+    path, none = tmp_path / "train.npz", np.zeros(8, np.int32)
+    np.savez_compressed(path, melodies=np.zeros((8, 256), np.uint8), songs=none, bars=none, names=["a"])
+    good, refused = path.read_bytes(), 0
+    for place in range(0, len(good), 3):
+        path.write_bytes(good[:place] + bytes([good[place] ^ 0xFF]) + good[place + 1 :])
+        try:
+            load_melodies(tmp_path, "train")
+        except D2MError:
+            refused += 1
+    assert refused > 20
+
+
 def test_classes_beyond_the_last_are_refused(tmp_path):
     none = np.zeros(1, np.int32)
     np.savez(tmp_path / "train.npz", melodies=np.full((1, 256), 90, np.uint8), songs=none, bars=none, names=["a"])

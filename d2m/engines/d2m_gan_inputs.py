@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from d2m.datasets.examples import DAMAGED
 from d2m.errors import D2MError
 from d2m.types import Motion, SmplMotion, Visual
 
 #: An hour of key points is 33 MB.
 _MOST_BYTES = 1 << 29
-_DAMAGED = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError)
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
             return {name: held[name] for name in held.files}
     except FileNotFoundError as error:
         raise D2MError(f"{path}: no such file") from error
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise D2MError(f"{path} is damaged or no NumPy file; make it again") from error
 
 
