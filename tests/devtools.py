@@ -5,12 +5,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+#: Seconds within which the browser answers.
+_PATIENCE = 60.0
 
 
 def chromium() -> str | None:
@@ -48,6 +53,9 @@ class Page:
 
     def _read(self) -> dict[str, Any]:
         while b"\0" not in self._rest:
+            # A browser that no longer answers must not keep the tests for ever.
+            if not select.select([self._receive], [], [], _PATIENCE)[0]:
+                raise TimeoutError("the browser does not answer")
             got = os.read(self._receive, 1 << 16)
             if not got:
                 raise RuntimeError("the browser has gone")
@@ -107,14 +115,21 @@ def open_page(folder: Path) -> Iterator[Page]:
         os.dup2(high[1], 4)
 
     browser = subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, close_fds=False, preexec_fn=keep
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        close_fds=False,
+        preexec_fn=keep,
+        start_new_session=True,
     )
     os.close(to_browser[0])
     os.close(from_browser[1])
     try:
         yield Page(to_browser[1], from_browser[0])
     finally:
-        browser.kill()
+        # With its renderers, which would go on without it.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(browser.pid, signal.SIGKILL)
         browser.wait()
         os.close(to_browser[1])
         os.close(from_browser[0])

@@ -252,3 +252,21 @@ def test_models_are_recognised_by_their_parameters():
     assert recognise(["fc.weight", "model.1.bias"]) == "d2m-gan-generator"
     assert recognise(["model.disc_0.model.layer_0.1.bias"]) == "discriminator"
     assert recognise(["conv1.weight"]) is None
+
+
+def test_matrices_stored_in_8_bits_come_back_within_half_a_step(tmp_path):
+    torch.manual_seed(0)
+    state = {"wide": torch.randn(64, 128) * torch.logspace(-3, 1, 64)[:, None], "bias": torch.randn(64)}
+    weights.save_state(tmp_path / "a.safetensors", state, "musicvae", {}, rows=True)
+    weights.save_state(tmp_path / "b.safetensors", state, "musicvae", {})
+    back, _ = weights.load_state(tmp_path / "a.safetensors", "musicvae")
+    assert (tmp_path / "a.safetensors").stat().st_size < 0.65 * (tmp_path / "b.safetensors").stat().st_size
+    assert back.keys() == state.keys()
+    step = state["wide"].abs().amax(dim=1, keepdim=True) / 127
+    assert ((back["wide"] - state["wide"]).abs() <= 0.52 * step).all()
+
+
+def test_a_scale_without_its_matrix_is_damage(tmp_path):
+    weights.save_state(tmp_path / "a.safetensors", {"m.row_scale": torch.ones(4), "m": torch.ones(3, 4)}, "musicvae", {})
+    with pytest.raises(D2MError, match="damaged"):
+        weights.load_state(tmp_path / "a.safetensors", "musicvae")

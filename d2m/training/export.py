@@ -35,6 +35,7 @@ def export(
     kind: str,
     config: dict[str, object],
     card: dict[str, object],
+    rows: bool = False,
 ) -> weights.Card:
     """Write ``path`` (safetensors, float16) and the card beside it from one module of a checkpoint.
 
@@ -45,9 +46,10 @@ def export(
         kind: of the model, for the file's header.
         config: rebuilds the model.
         card: architecture, data, licence, command, seed and scores.
+        rows: matrices in 8 bits.
     """
     path = Path(path)
-    weights.save_state(path, state["modules"][module], kind, config)
+    weights.save_state(path, state["modules"][module], kind, config, rows=rows)
     result = weights.Card(
         name=path.stem,
         kind=kind,

@@ -14,6 +14,7 @@ from d2m.errors import D2MError
 from d2m.whole_file import write_whole
 
 from .recognise import recognise
+from .rows import SCALE, pack, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,6 +73,7 @@ def load_state(path: Path | str, expect: str | None) -> tuple[dict[str, torch.Te
         raise D2MError(f"{path}: the configuration in its header is not valid JSON; get the file anew") from error
     if not isinstance(config, dict):
         raise D2MError(f"{path}: the configuration in its header is not a table; get the file anew")
+    tensors = unpack(tensors, path)
     return {k: v.to(torch.float32) if v.is_floating_point() else v for k, v in tensors.items()}, config
 
 
@@ -117,6 +119,7 @@ def save_state(
     kind: str,
     config: Mapping[str, Any],
     half: bool = True,
+    rows: bool = False,
 ) -> None:
     """Writes parameters with their model's kind and configuration, whole or not at all.
 
@@ -127,6 +130,7 @@ def save_state(
         config: plain JSON values that rebuild the model.
         half: store floating point values in float16. A value beyond its range (65504) keeps its tensor in
             float32.
+        rows: store matrices in 8 bits (:mod:`d2m.weights.rows`).
 
     Raises:
         D2MError: if the file cannot be written, or a value is not finite.
@@ -135,7 +139,7 @@ def save_state(
     from safetensors.torch import save
 
     stored = {}
-    for name, tensor in tensors.items():
+    for name, tensor in (pack(tensors) if rows else tensors).items():
         tensor = tensor.detach().to("cpu").contiguous()
         if tensor.is_floating_point():
             if not torch.isfinite(tensor).all():
@@ -143,6 +147,8 @@ def save_state(
                     f"will not save {path}: '{name}' holds values that are not finite; lower the learning rate"
                 )
             fits = tensor.numel() == 0 or tensor.abs().max() <= torch.finfo(torch.float16).max
+            # A scale multiplies a whole row: it must not lose its digits below the normal numbers.
+            fits = fits and not (name.endswith(SCALE) and tensor.min() < torch.finfo(torch.float16).tiny)
             tensor = tensor.to(torch.float16 if half and fits else torch.float32)
         stored[name] = tensor.clone()
     write_whole(path, save(stored, {"kind": kind, "config": json.dumps(dict(config))}))
