@@ -267,6 +267,7 @@ def test_matrices_stored_in_8_bits_come_back_within_half_a_step(tmp_path):
 
 
 def test_a_scale_without_its_matrix_is_damage(tmp_path):
-    weights.save_state(tmp_path / "a.safetensors", {"m.row_scale": torch.ones(4), "m": torch.ones(3, 4)}, "musicvae", {})
+    state = {"m.row_scale": torch.ones(4), "m": torch.ones(3, 4)}
+    weights.save_state(tmp_path / "a.safetensors", state, "musicvae", {})
     with pytest.raises(D2MError, match="damaged"):
         weights.load_state(tmp_path / "a.safetensors", "musicvae")
