@@ -10,7 +10,6 @@ from __future__ import annotations
 import bz2
 import contextlib
 import gzip
-import io
 import os
 import re
 import shutil
@@ -25,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from d2m.careful_tar import CarefulStream
 from d2m.errors import D2MError
 
 _BLOCK, _MOST_AT_ONCE = 1 << 20, 1 << 24
@@ -122,7 +122,7 @@ def _members(archive: Path) -> Iterator[_Members]:
             yield _Members(each, sum(info.file_size for info in infos), None)
         return
     with archive.open("rb") as raw:
-        plain = _Careful(_decompressed(raw))
+        plain = CarefulStream(_decompressed(raw), _MOST_AT_ONCE)
         with tarfile.open(fileobj=plain, mode="r:") as opened:
             # read as a stream: the list of a hostile file may be endless
             each = (_Member(i.name, _tar_kind(i), i.size, lambda i=i: opened.extractfile(i)) for i in opened)
@@ -135,24 +135,6 @@ def _decompressed(raw: IO[bytes]) -> IO[bytes]:
     if magic[:2] == b"\x1f\x8b":
         return gzip.GzipFile(fileobj=raw)
     return bz2.BZ2File(raw) if magic == b"BZh" else raw
-
-
-class _Careful(io.RawIOBase):
-    """A stream that is never asked for much at once: tarfile reads headers whole, however long they say they are."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self.stream = stream
-
-    def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= _MOST_AT_ONCE:
-            raise tarfile.ReadError("a header of absurd length")
-        return self.stream.read(size)
-
-    def seek(self, place: int, whence: int = 0) -> int:
-        return self.stream.seek(place, whence)
-
-    def tell(self) -> int:
-        return self.stream.tell()
 
 
 def _zip_kind(info: zipfile.ZipInfo) -> str:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import io
-import os
 import tarfile
 import tempfile
 import zlib
@@ -16,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import IO, Protocol
 
+from d2m.careful_tar import CarefulStream
 from d2m.errors import D2MError
 
 _GZIP = b"\x1f\x8b\x08"
@@ -94,7 +93,7 @@ def _unfolded(packed: Readable, length: int, stack: contextlib.ExitStack) -> IO[
 def _members(raw: IO[bytes]) -> dict[str, tuple[int, int]]:
     """Where the plain files of a tar file begin, and their sizes."""
     members: dict[str, tuple[int, int]] = {}
-    with tarfile.open(fileobj=_Careful(raw), mode="r:") as opened:
+    with tarfile.open(fileobj=CarefulStream(raw, _MOST_AT_ONCE), mode="r:") as opened:
         # Read as a stream: the list of a hostile file may be endless.
         for count, info in enumerate(opened):
             if count >= _MOST_MEMBERS:
@@ -106,24 +105,6 @@ def _members(raw: IO[bytes]) -> dict[str, tuple[int, int]]:
                     raise tarfile.ReadError(f"it holds '{info.name[:60]}' twice")
                 members[info.name] = (info.offset_data, info.size)
     return members
-
-
-class _Careful(io.RawIOBase):
-    """A stream for tarfile that is never asked for much at once."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self.stream = stream
-
-    def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= _MOST_AT_ONCE:
-            raise tarfile.ReadError("a header of absurd length")
-        return self.stream.read(size)
-
-    def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
-        return self.stream.seek(place, whence)
-
-    def tell(self) -> int:
-        return self.stream.tell()
 
 
 class _Part:
