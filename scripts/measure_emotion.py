@@ -266,7 +266,7 @@ def main() -> None:
     parser.add_argument("--vae", default="studio-musicvae")
     parser.add_argument("--data", type=Path, required=True, help="folder of melodies")
     parser.add_argument("--count", type=int, default=500, help="melodies of each emotion")
-    parser.add_argument("--changed", type=int, default=270, help="held-out melodies that are changed")
+    parser.add_argument("--changed", type=int, default=270, help="held-out melodies that are changed; 0 for none")
     parser.add_argument(
         "--descent", type=int, default=16, help="vectors of each emotion for gradient descent; 0 for none"
     )
@@ -278,7 +278,8 @@ def main() -> None:
     model = open_actor(args.actor, args.vae)
     known, held_out = (load_melodies(args.data, part) for part in ("train", "held_out"))
     figures = show_new(model, known.melodies, held_out.spread(args.count), args) if args.count else {}
-    figures |= show_strengths(model, held_out.spread(args.changed))
+    if args.changed:
+        figures |= show_strengths(model, held_out.spread(args.changed))
     if args.json:
         args.json.write_text(json.dumps({name: round(value, 4) for name, value in figures.items()}, indent=2) + "\n")
 
