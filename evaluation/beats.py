@@ -35,6 +35,8 @@ from typing import Any
 
 import numpy as np
 
+from d2m.load_librosa import load_librosa
+
 from .fidelity import mono
 
 #: Distance within which a beat is right, seconds.
@@ -121,7 +123,7 @@ def track_beats(waveform: np.ndarray, sample_rate: int) -> tuple[float, np.ndarr
             counts in frames of 512 samples, so that it hears other beats at another rate.
         sample_rate: hertz.
     """
-    import librosa
+    librosa = load_librosa()
 
     tempo, beats = librosa.beat.beat_track(y=_at_22050(waveform, sample_rate), sr=22050, units="time")
     return float(np.atleast_1d(tempo)[0]), beats
@@ -135,14 +137,14 @@ def seconds_with_onsets(waveform: np.ndarray, sample_rate: int, script: str = "d
         sample_rate: hertz.
         script: ``"d2m-gan"`` or ``"loris"``, which pick peaks differently.
     """
-    import librosa
+    librosa = load_librosa()
 
     waveform = _at_22050(waveform, sample_rate)
     return whole_seconds(librosa.onset.onset_detect(y=waveform, sr=22050, units="time", **SCRIPTS[script]))
 
 
 def _at_22050(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
-    import librosa
+    librosa = load_librosa()
 
     waveform = mono(waveform)
     return waveform if sample_rate == 22050 else librosa.resample(waveform, orig_sr=sample_rate, target_sr=22050)

@@ -38,6 +38,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from d2m.load_librosa import load_librosa
+
 #: Lengths may differ by this many seconds, which covers any codec's padding.
 LENGTH_TOLERANCE = 0.1
 #: Smallest mel magnitude told from silence; -80 dB.
@@ -90,7 +92,7 @@ def log_mel(
     """log10 of the mel magnitude spectrogram, (n_mels, frames): Hann window, centred frames, Slaney's mel
     filters of unit area from 0 to half the sample rate, magnitudes (not power) under ``floor`` raised to
     it."""
-    import librosa
+    librosa = load_librosa()
 
     magnitude = librosa.feature.melspectrogram(
         y=mono(waveform), sr=sample_rate, n_fft=n_fft, hop_length=hop, n_mels=n_mels, power=1.0
@@ -127,7 +129,7 @@ def stft_distance(
     output: np.ndarray, reference: np.ndarray, sample_rate: int, sizes: tuple[int, ...] = (256, 512, 1024, 2048, 4096)
 ) -> StftDistance:
     """Distance of magnitude spectrograms at windows of ``sizes`` samples, each with a hop of a quarter."""
-    import librosa
+    librosa = load_librosa()
 
     output, reference = _same_length(output, reference, sample_rate)
     convergence, log_magnitude = [], []
@@ -172,7 +174,7 @@ def onset_envelope(waveform: np.ndarray, sample_rate: int, hop: int = 256) -> np
     """Onset strength, (frames,): rises of the 128-band log-mel spectrum, mean over the bands, in decibels
     (librosa).
     """
-    import librosa
+    librosa = load_librosa()
 
     return librosa.onset.onset_strength(y=mono(waveform), sr=sample_rate, hop_length=hop)
 
@@ -206,7 +208,7 @@ def embed(waveform: np.ndarray, sample_rate: int, frames: int = EMBEDDING_FRAMES
     Raises:
         ValueError: if the recording is shorter than one window.
     """
-    import librosa
+    librosa = load_librosa()
 
     from d2m.loudness import loudness
 

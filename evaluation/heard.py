@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from d2m.load_librosa import load_librosa
+
 from .beats import SCRIPTS, whole_seconds
 from .recordings import SAMPLE_RATE, silent
 
@@ -58,7 +60,7 @@ def hear(waveform: np.ndarray) -> Heard:
     Args:
         waveform: float32 (samples,), 22050 Hz, finite.
     """
-    import librosa
+    librosa = load_librosa()
 
     spectrum = log_mels(waveform)
     settings: dict[str, Any] = {"sr": SAMPLE_RATE, "hop_length": HOP}
@@ -80,7 +82,7 @@ def hear(waveform: np.ndarray) -> Heard:
 def log_mels(waveform: np.ndarray) -> np.ndarray:
     """librosa's log-power mel spectrogram float32 (128, frames), decibels, at most 80 under its peak; frames are
     centred on multiples of 512 samples and the ends filled up with zeros."""
-    import librosa
+    librosa = load_librosa()
 
     count = 1 + len(waveform) // HOP
     padded = np.pad(np.asarray(waveform, np.float32), WINDOW // 2)
@@ -96,21 +98,21 @@ def log_mels(waveform: np.ndarray) -> np.ndarray:
 @lru_cache(maxsize=1)
 def _filters() -> np.ndarray:
     """librosa's mel bands, float32 (128, bins); making them takes a fifth as long as a clip's spectrogram."""
-    import librosa
+    librosa = load_librosa()
 
     return librosa.filters.mel(sr=SAMPLE_RATE, n_fft=WINDOW)
 
 
 def _rises(spectrum: np.ndarray, aggregate) -> np.ndarray:
     """Onset strength, (frames,): rises from frame to frame, their mean or median over the bands."""
-    import librosa
+    librosa = load_librosa()
 
     return librosa.onset.onset_strength(S=spectrum, sr=SAMPLE_RATE, hop_length=HOP, aggregate=aggregate)
 
 
 def _mean_tempogram(envelope: np.ndarray) -> np.ndarray:
     """Local autocorrelation of an onset envelope over 8 s, (lags, 1), mean over time: librosa's, in blocks."""
-    import librosa
+    librosa = load_librosa()
 
     lags = int(TEMPO_WINDOW * SAMPLE_RATE / HOP)
     padded = np.pad(envelope, lags // 2, mode="linear_ramp", end_values=0)

@@ -27,6 +27,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from d2m.load_librosa import load_librosa
+
 from .fidelity import log_mel, mono, onset_envelope
 
 #: A sample counts as clipped from here on (16-bit full scale is 0.99997).
@@ -100,7 +102,7 @@ def spectral_flatness(waveform: np.ndarray) -> float:
     """Geometric over arithmetic mean of the power spectrum (n_fft 2048), mean over the frames that are not
     silent.
     """
-    import librosa
+    librosa = load_librosa()
 
     waveform = mono(waveform)
     loud = librosa.feature.rms(y=waveform, frame_length=2048, hop_length=512)[0] > 10 ** (SILENCE_DBFS / 20)
@@ -117,7 +119,7 @@ def harmonic_salience(waveform: np.ndarray, sample_rate: int) -> float:
     averaged over the first five harmonics of every fundamental from 60 to 1000 Hz in eighth tones, and the
     best fundamental counts. White noise gives about 5 dB, pop songs 15 to 25.
     """
-    import librosa
+    librosa = load_librosa()
     from scipy.ndimage import median_filter
 
     waveform = mono(waveform)
@@ -144,7 +146,7 @@ def onset_strength(waveform: np.ndarray, sample_rate: int) -> float:
 
 def onset_rate(waveform: np.ndarray, sample_rate: int) -> float:
     """Detected onsets a second (librosa's peak picking)."""
-    import librosa
+    librosa = load_librosa()
 
     envelope = onset_envelope(waveform, sample_rate, 512)
     onsets = librosa.onset.onset_detect(onset_envelope=envelope, sr=sample_rate, hop_length=512)

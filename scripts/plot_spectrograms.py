@@ -23,6 +23,7 @@ from recordings import SAMPLE_RATE, open_codec, read, reconstruct
 
 from d2m.errors import D2MError
 from d2m.evaluation.fidelity import log_mel
+from d2m.load_librosa import load_librosa
 from d2m.weights import list_cards
 
 #: Pixels across.
@@ -31,7 +32,7 @@ WIDTH = 1400
 
 def draw(panels: list[tuple[str, np.ndarray]], path: Path) -> None:
     """One picture of several recordings (title, samples), on one colour scale."""
-    import librosa
+    librosa = load_librosa()
     import matplotlib
 
     matplotlib.use("Agg")

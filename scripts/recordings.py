@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from d2m.errors import D2MError
+from d2m.load_librosa import load_librosa
 
 if TYPE_CHECKING:
     from d2m.codec.base import Codec
@@ -80,7 +81,7 @@ def read(file: Path) -> np.ndarray:
     if file.suffix == ".npz":
         with np.load(file, allow_pickle=False) as archive:
             return archive["waveform"].astype(np.float32) / 32768
-    import librosa
+    librosa = load_librosa()
 
     return librosa.load(file, sr=SAMPLE_RATE, mono=True)[0]
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from d2m.load_librosa import load_librosa
 from d2m.symbolic.bridge.song import Song
 
 #: How much dearer a pair becomes from the best placed to the worst placed bars, and for bars without notes.
@@ -39,11 +40,10 @@ def by_distribution(a: Song, b: Song) -> np.ndarray:
 
 def by_warping(a: Song, b: Song) -> np.ndarray:
     """float64 (A, B): as :func:`by_distribution`, infinite off the path that aligns the songs at the least cost."""
-    from librosa.sequence import dtw
     from scipy.spatial.distance import cdist
 
     gap = cdist(distributions(a), distributions(b), "cityblock")
-    _, path = dtw(C=gap)
+    _, path = load_librosa().sequence.dtw(C=gap)
     cost = np.full(gap.shape, np.inf)
     along = tuple(path.T)
     cost[along] = _placed(gap, a, b)[along]
