@@ -6,9 +6,10 @@ ACTOR and VAE are names, safetensors files, or the checkpoints of runs (``runs/e
 Markdown; the JSON file holds the same figures, flat, as ``scripts/export_weights.py --scores`` takes them.
 
 For every emotion as many vectors are drawn (the same for all; from the distribution fitted to real melodies' vectors,
-beside MusicVAE's prior), and decoded as they are, moved by the actor, and moved by the actor alone, without looks at
-where its vectors lead. Against them stand real melodies of the part ``train`` whose mean pitch and density are nearest
-to the targets, and plain gradient descent on the same vectors (``--descent``, fewer of them: it decodes each 50 times).
+beside MusicVAE's prior), and decoded in the same forms as they are, moved by the actor, and moved by the actor alone,
+without looks at where its vectors lead. Against them stand real melodies of the part ``train`` whose mean pitch and
+density are nearest to the targets, and plain gradient descent on the same vectors (``--descent``, fewer of them: it
+decodes each 50 times, in no form).
 Then held-out melodies are changed at five strengths, as --from does (``from``), beside what the moved vectors decode
 to (``decoded``) and the same melodies rewritten by rule (:mod:`d2m.symbolic.emotion.rewrite`), all likened to the
 melodies themselves. ``--count 0`` does that alone.
@@ -42,6 +43,7 @@ from d2m.symbolic.emotion.edit import WHOLE, edited, find_edit
 from d2m.symbolic.emotion.effect import STRENGTHS
 from d2m.symbolic.emotion.emotions import attributes
 from d2m.symbolic.emotion.encoder import one_hot
+from d2m.symbolic.emotion.forms import Forms, load_forms
 from d2m.symbolic.emotion.losses import off_chord
 from d2m.symbolic.emotion.rewrite import rewrite
 from d2m.symbolic.emotion.similarity import rhythm_similarity, tune_similarity
@@ -138,23 +140,24 @@ def make(
     emotions, targets = model.table.emotions, model.table.targets()
     rng = np.random.default_rng(args.seed)
     z, unfitted = model.draw(args.count, rng), rng.standard_normal((args.count, model.vae.config.latent))
+    forms = load_forms().draw(args.count, rng)
 
-    def decoded(vectors: np.ndarray) -> np.ndarray:
-        return model.vae.decode(vectors, args.temperature, np.random.default_rng(args.seed + 1))
+    def decoded(vectors: np.ndarray, forms: Forms | None = forms) -> np.ndarray:
+        return model.vae.decode(vectors, args.temperature, np.random.default_rng(args.seed + 1), forms)
 
     ways = {}
     for name, rows in (("drawn", z), ("prior", unfitted)):
         every = (len(emotions), 1, 1)
         ways[name] = Measured(model, np.tile(decoded(rows), every), np.tile(rows, every))
     for name, looks in (("actor", LOOKS), ("actor alone", 0)):
-        moved = np.stack([model.move(z, emotion, looks=looks) for emotion in emotions])
+        moved = np.stack([model.move(z, emotion, looks=looks, forms=forms) for emotion in emotions])
         ways[name] = Measured(model, np.stack([decoded(vectors) for vectors in moved]), moved)
     near = model.table.errors(attributes(known)[None], targets[:, None]).max(axis=2).argsort(axis=1)[:, : args.count]
     ways["nearest real"] = Measured(model, known[near], None)
     if args.descent:
         few = z[: args.descent]
         low = np.stack([descend(model.vae, few, np.tile(target, (len(few), 1)), model.table) for target in targets])
-        ways["descent"] = Measured(model, np.stack([decoded(vectors) for vectors in low]), low)
+        ways["descent"] = Measured(model, np.stack([decoded(vectors, None) for vectors in low]), low)
     seconds = {}
     for count in (1, 32):
         began = time.perf_counter()

@@ -10,6 +10,7 @@ after transposition to the sample's first key) agrees on more than nine steps in
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import sys
 import time
@@ -20,6 +21,7 @@ import numpy as np
 from d2m.datasets.melodies import load_melodies
 from d2m.errors import D2MError
 from d2m.symbolic import emotion
+from d2m.symbolic.emotion.forms import load_forms
 from d2m.symbolic.emotion.melody import FIRST_KEY
 from d2m.symbolic.emotion.musicvae import HierarchicalMusicVae, MusicVae, MusicVaeConfig
 from d2m.symbolic.emotion.statistics import summary
@@ -72,11 +74,11 @@ def main() -> None:
     known = load_melodies(args.data, "train").melodies
     kept = measure(vae, real)
     like, rows = summary(real), {}
-    for temperature in args.temperatures:
+    for forms, temperature in itertools.product((None, load_forms()), args.temperatures):
         began = time.perf_counter()
-        samples = vae.sample(args.count, temperature, seed=1)
+        samples = vae.sample(args.count, temperature, seed=1, forms=forms)
         seconds = (time.perf_counter() - began) / args.count
-        rows[f"samples at {temperature:g}"] = summary(samples) | {
+        rows[f"{'free' if forms is None else 'in form'} at {temperature:g}"] = summary(samples) | {
             "copied": copied(samples, known),
             "seconds a melody": seconds,
         }

@@ -120,9 +120,9 @@ def main() -> None:
     if len(model.table.emotions) > len(COLOURS):
         raise D2MError(f"there are colours for {len(COLOURS)} emotions")
     rng = np.random.default_rng(args.seed)
-    prior = model.draw(args.count, rng)
-    moved = np.stack([model.move(prior, emotion) for emotion in model.table.emotions])
-    made = np.stack([model.vae.decode(vectors, 0.5, rng) for vectors in moved])
+    prior, forms = model.draw(args.count, rng), load_forms().draw(args.count, rng)
+    moved = np.stack([model.move(prior, emotion, looks=LOOKS, forms=forms) for emotion in model.table.emotions])
+    made = np.stack([model.vae.decode(vectors, 0.5, rng, forms) for vectors in moved])
     real = load_melodies(args.data, "train").spread(1500)
     mu, sigma = model.vae.encode(real[:: max(len(real) // 500, 1)])
     known = mu + sigma * rng.standard_normal(mu.shape).astype(np.float32)

@@ -149,6 +149,8 @@ def test_an_interrupted_run_ends_in_one_line_and_leaves_nothing(clip, tmp_path, 
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell's background jobs are deaf to Ctrl-C, and so would be what they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob("out/.d2m-*")) and run.poll() is None and time.monotonic() < deadline:

@@ -23,6 +23,7 @@ from torch.nn import functional
 
 from d2m.errors import D2MError
 from d2m.symbolic.emotion.emotions import Emotion, EmotionTable, attributes, check_strength, load_emotions
+from d2m.symbolic.emotion.forms import Forms, load_forms
 from d2m.symbolic.emotion.musicvae import HierarchicalMusicVae, MusicVae
 
 #: Targets of an emotion: mean pitch and density.
@@ -193,7 +194,14 @@ class EmotionModel:
         """Vectors (count, latent) of new melodies, before they are moved, float32."""
         return self.network.starts(self._tensor(rng.standard_normal((count, self.vae.config.latent)))).cpu().numpy()
 
-    def aim(self, z: np.ndarray, targets: np.ndarray, strength: float = 1.0, looks: int = LOOKS) -> np.ndarray:
+    def aim(
+        self,
+        z: np.ndarray,
+        targets: np.ndarray,
+        strength: float = 1.0,
+        looks: int = LOOKS,
+        forms: Forms | None = None,
+    ) -> np.ndarray:
         """As :meth:`steer`, but looking where it leads: the actor is told to go as much further as it fell short.
 
         After each look at the melodies the targets are moved by what was missed; of all tries the nearest counts. What
@@ -204,12 +212,13 @@ class EmotionModel:
             targets: mean pitches (MIDI) and notes a bar (N, 2).
             strength: 0 to 1.
             looks: how often melodies are decoded; with 0 it is :meth:`steer`.
+            forms: of N melodies, those they will be written in.
         """
         targets = np.asarray(targets, dtype=np.float64)
         told = best = targets.copy()
         least = np.full(len(targets), np.inf)
         for look in range(looks if strength and len(targets) else 0):
-            got = attributes(self.vae.decode(self.steer(z, told)))
+            got = attributes(self.vae.decode(self.steer(z, told), forms=forms))
             missed = np.where(np.isfinite(got), targets - got, 0.0)
             error = np.nan_to_num(self.table.errors(got, targets).mean(axis=1), nan=np.inf)
             better = error < least
@@ -218,14 +227,21 @@ class EmotionModel:
                 told = told + np.where(better[:, None], missed, 0.5 * (best - told))
         return self.steer(z, best, strength)
 
-    def move(self, z: np.ndarray, emotion: str | Emotion, strength: float = 1.0, looks: int = 0) -> np.ndarray:
-        """Latent vectors (N, latent) moved towards an emotion, float32; ``looks`` as for :meth:`aim`.
+    def move(
+        self,
+        z: np.ndarray,
+        emotion: str | Emotion,
+        strength: float = 1.0,
+        looks: int = 0,
+        forms: Forms | None = None,
+    ) -> np.ndarray:
+        """Latent vectors (N, latent) moved towards an emotion, float32; ``looks`` and ``forms`` as for :meth:`aim`.
 
         Raises:
             D2MError: if there is no such emotion, or the strength is not between 0 and 1.
         """
         found = emotion if isinstance(emotion, Emotion) else self.table.find(emotion)
-        return self.aim(z, np.tile([found.pitch, found.density], (len(z), 1)), strength, looks)
+        return self.aim(z, np.tile([found.pitch, found.density], (len(z), 1)), strength, looks, forms)
 
     @torch.no_grad()
     def realism(self, z: np.ndarray) -> np.ndarray:
@@ -241,13 +257,14 @@ class EmotionModel:
         temperature: float = 0.5,
         looks: int = LOOKS,
     ) -> np.ndarray:
-        """New melodies with an emotion, uint8 (count, 256); ``looks`` as for :meth:`aim`.
+        """New melodies with an emotion, in the forms of real ones, uint8 (count, 256); ``looks`` as for :meth:`aim`.
 
         Raises:
             D2MError: if there is no such emotion, or the strength is not between 0 and 1.
         """
         rng = np.random.default_rng(seed)
-        return self.vae.decode(self.move(self.draw(count, rng), emotion, strength, looks), temperature, rng)
+        z, forms = self.draw(count, rng), load_forms().draw(count, rng)
+        return self.vae.decode(self.move(z, emotion, strength, looks, forms), temperature, rng, forms)
 
     def recolour(
         self,

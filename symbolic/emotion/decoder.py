@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from d2m.symbolic.emotion.encoder import initialise, one_hot
+from d2m.symbolic.emotion.forms import Forms, follow
 from d2m.symbolic.emotion.melody import BARS, CLASSES, STEPS_PER_BAR
 
 #: Takes logits (n, 90) of a step, gives what the writer is told has been played: one-hot or soft, (n, 90).
@@ -67,17 +68,18 @@ class HierarchicalDecoder(nn.Module):
         written, _ = self.writer(torch.cat([told, about], dim=2), self._start(self.writer_start, said))
         return self.output(written).reshape(len(z), -1, CLASSES)
 
-    def write(self, z: Tensor, choose: Choose) -> tuple[Tensor, Tensor]:
+    def write(self, z: Tensor, choose: Choose, forms: Forms | None = None) -> tuple[Tensor, Tensor]:
         """Write melodies step by step, each step told what was chosen before.
 
         Args:
             z: (B, latent).
             choose: called 256 times with the logits of a step, (B, 90).
+            forms: of B melodies, if their bars are to take up each other.
 
         Returns:
             logits and choices, (B, 256, 90) each. Gradients flow if ``choose`` lets them.
         """
-        said = self.plan(z)
+        said = self.plan(z) if forms is None else follow(self.plan(z), forms)
         bars, told = [], said.new_zeros(len(z), CLASSES)
         for bar in range(BARS):
             bars.append(self._bar(said[:, bar], told, choose))

@@ -4,6 +4,7 @@ Structure in Music"), in the shape of Magenta's ``hierdec-mel_16bar`` and in one
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch.nn import functional
 from d2m.errors import D2MError
 from d2m.symbolic.emotion.decoder import Choose, HierarchicalDecoder
 from d2m.symbolic.emotion.encoder import FlatEncoder
+from d2m.symbolic.emotion.forms import Forms, shared_noise
 from d2m.symbolic.emotion.melody import CLASSES, STEPS, canonical
 from d2m.symbolic.emotion.side_by_side import BarReader, BarWriter
 
@@ -122,6 +124,25 @@ def drawing(temperature: float, rng: np.random.Generator) -> Choose:
     return choose
 
 
+def drawing_in_form(temperature: float, rng: np.random.Generator, forms: Forms) -> Choose:
+    """As :func:`drawing`, for all steps of melodies with these forms in turn: bars that say the same are also told the
+    same by chance. For one call of a decoder's ``write``."""
+    if temperature <= 0:
+        return most_likely
+    noise = torch.from_numpy(shared_noise(forms, rng))
+    steps = noise.flatten(1, 2).unbind(1)
+    calls = itertools.count()
+
+    def choose(logits: Tensor) -> Tensor:
+        at = next(calls)
+        # A decoder writes all bars side by side, or one after the other.
+        side_by_side = len(logits) > len(forms)
+        told = noise[:, :, at].flatten(0, 1) if side_by_side else steps[at]
+        return most_likely(logits.float() / temperature + told.to(logits.device))
+
+    return choose
+
+
 def spherical(a: np.ndarray, b: np.ndarray, steps: int) -> np.ndarray:
     """Vectors from ``a`` to ``b`` (latent,) along the great circle between their directions (Shoemake 1985).
 
@@ -159,13 +180,20 @@ class MusicVae:
         return tuple(torch.cat(values).cpu().numpy() for values in zip(*rows, strict=True))
 
     @torch.no_grad()
-    def decode(self, z: np.ndarray, temperature: float = 0.0, rng: np.random.Generator | None = None) -> np.ndarray:
+    def decode(
+        self,
+        z: np.ndarray,
+        temperature: float = 0.0,
+        rng: np.random.Generator | None = None,
+        forms: Forms | None = None,
+    ) -> np.ndarray:
         """Melodies of latent vectors, canonical.
 
         Args:
             z: (N, latent).
             temperature: 0 takes the most likely class at each step; below 1 is calmer, above wilder.
             rng: draws the classes; needed above 0.
+            forms: of N melodies, if bars are to take up earlier ones; else they are as the vectors have them.
 
         Raises:
             D2MError: if ``z`` is of another size, not finite, or the temperature is negative.
@@ -175,8 +203,12 @@ class MusicVae:
             raise D2MError(f"latent vectors are (N, {self.config.latent}) finite values, not {z.shape}")
         if not 0 <= temperature < float("inf") or (temperature and rng is None):
             raise D2MError("a temperature is 0 or more, and above 0 needs a random generator")
-        choose = drawing(temperature, rng)
-        rows = [self.network.decoder.write(part, choose)[1].argmax(dim=2).cpu().numpy() for part in self._parts(z)]
+        rows, done = [], 0
+        for part in self._parts(z):
+            some = None if forms is None else forms[done : done + len(part)]
+            choose = drawing(temperature, rng) if some is None else drawing_in_form(temperature, rng, some)
+            rows.append(self.network.decoder.write(part, choose, some)[1].argmax(dim=2).cpu().numpy())
+            done += len(part)
         return np.stack([canonical(row) for row in np.concatenate(rows)]) if rows else np.zeros((0, STEPS), np.uint8)
 
     def reconstruct(
@@ -185,10 +217,11 @@ class MusicVae:
         """Melodies through the mean of their latent vectors and back."""
         return self.decode(self.encode(melodies)[0], temperature, rng)
 
-    def sample(self, count: int, temperature: float = 0.5, seed: int = 0) -> np.ndarray:
-        """New melodies from the prior."""
+    def sample(self, count: int, temperature: float = 0.5, seed: int = 0, forms: Forms | None = None) -> np.ndarray:
+        """New melodies from the prior; in forms drawn from those given, or in none."""
         rng = np.random.default_rng(seed)
-        return self.decode(rng.standard_normal((count, self.config.latent)), temperature, rng)
+        z = rng.standard_normal((count, self.config.latent))
+        return self.decode(z, temperature, rng, None if forms is None else forms.draw(count, rng))
 
     def interpolate(
         self, a: np.ndarray, b: np.ndarray, steps: int, temperature: float = 0.0, rng: np.random.Generator | None = None

@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from d2m.symbolic.emotion.decoder import Choose
 from d2m.symbolic.emotion.encoder import initialise, one_hot
+from d2m.symbolic.emotion.forms import Forms, follow
 from d2m.symbolic.emotion.melody import BARS, CLASSES, STEPS_PER_BAR
 
 #: Values of the hint for a step, and of what is told of the step before.
@@ -100,17 +101,18 @@ class BarWriter(nn.Module):
         written, _ = self.writer(torch.cat([told.to(hints.dtype), hints], dim=2), _start(self.writer_start, word))
         return self.output(torch.cat([written, hints], dim=2)).reshape(len(z), -1, CLASSES)
 
-    def write(self, z: Tensor, choose: Choose) -> tuple[Tensor, Tensor]:
+    def write(self, z: Tensor, choose: Choose, forms: Forms | None = None) -> tuple[Tensor, Tensor]:
         """Write melodies step by step, each step told what was chosen before.
 
         Args:
             z: (B, latent).
             choose: called 16 times with the logits (B * 16, 90) of a step of all bars; row ``i`` is bar ``i % 16``.
+            forms: of B melodies, if their bars are to take up each other.
 
         Returns:
             logits and choices, (B, 256, 90) each. Gradients flow if ``choose`` lets them.
         """
-        word, hints = self._words(z)
+        word, hints = self._words(z, forms)
         state, told = _start(self.writer_start, word), hints.new_zeros(len(hints), CLASSES)
         logits, chosen = [], []
         for hint in hints.unbind(1):
@@ -121,9 +123,10 @@ class BarWriter(nn.Module):
         shape = (len(z), -1, CLASSES)
         return torch.stack(logits, dim=1).reshape(shape), torch.stack(chosen, dim=1).reshape(shape)
 
-    def _words(self, z: Tensor) -> tuple[Tensor, Tensor]:
+    def _words(self, z: Tensor, forms: Forms | None = None) -> tuple[Tensor, Tensor]:
         """The word on each bar (B * 16, 2 * conductor), and the hints (B * 16, 16, 64)."""
-        word = self.plan(z).flatten(0, 1)
+        said = self.plan(z)
+        word = (said if forms is None else follow(said, forms)).flatten(0, 1)
         return word, self.hints(word).unflatten(1, (STEPS_PER_BAR, _HINT))
 
 

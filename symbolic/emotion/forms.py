@@ -1,0 +1,96 @@
+"""The form of a melody: which of its bars take up an earlier one, and how much of it they say again.
+
+Songs come back to what they said; a third of a melody's bars are at home in an earlier one. A latent vector drawn at
+random knows nothing of it: every bar of the decoder has its own share of the vector, and the shares are drawn apart
+from each other. So a new melody is given the form of a real one (``forms.json``, set by ``scripts/fit_forms.py``): what
+the conductor says of a bar is drawn towards what it says of the bar that is taken up, before anything is written. The
+decoder stays as it is, and so does the vector. Templates of repetition chosen before the notes are an old remedy for
+models that do not remember (Medeot et al. 2018, "StructureNet: Inducing Structure in Generated Melodies").
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from d2m.symbolic.emotion.melody import BARS, CLASSES, FIRST_KEY, STEPS_PER_BAR
+
+FORMS = Path(__file__).with_name("forms.json")
+#: Bars that share less of their onsets than this have nothing to do with each other.
+RELATED = 0.5
+
+
+@dataclass(frozen=True)
+class Forms:
+    """Forms of N melodies.
+
+    Attributes:
+        taken: the bar that each bar takes up, an earlier one, or itself if it is new: int64 (N, 16).
+        share: how much of it is said again, 0 (new) to 1 (all of it): float32 (N, 16).
+    """
+
+    taken: np.ndarray
+    share: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.taken)
+
+    def __getitem__(self, rows: slice | np.ndarray) -> Forms:
+        return Forms(self.taken[rows], self.share[rows])
+
+    def draw(self, count: int, rng: np.random.Generator) -> Forms:
+        """So many forms, each as likely as the others."""
+        return self[rng.integers(len(self), size=count)]
+
+
+def forms_of(melodies: np.ndarray) -> Forms:
+    """The forms of melodies uint8 (N, 256): to each bar the earlier one it has most onsets in common with, by pitch
+    and step, and which share (the earliest of equals); to bars under :data:`RELATED` themselves."""
+    bars = np.asarray(melodies).reshape(len(melodies), BARS, STEPS_PER_BAR)
+    struck = bars >= FIRST_KEY
+    common = ((bars[:, :, None] == bars[:, None]) & struck[:, :, None]).sum(axis=3)
+    counts = struck.sum(axis=2)
+    alike = 2.0 * common / np.maximum(counts[:, :, None] + counts[:, None], 1)
+    alike = np.where(np.tri(BARS, k=-1, dtype=bool), alike, 0.0)
+    taken, share = alike.argmax(axis=2), alike.max(axis=2)
+    related = share >= RELATED
+    return Forms(np.where(related, taken, np.arange(BARS)), np.where(related, share, 0.0).astype(np.float32))
+
+
+@cache
+def load_forms(path: Path = FORMS) -> Forms:
+    """The forms of real melodies that come with the package."""
+    rows = json.loads(path.read_text(encoding="utf-8"))["forms"]
+    taken = np.array([[bar for bar, _ in row] for row in rows], np.int64)
+    return Forms(taken, np.array([[share for _, share in row] for row in rows], np.float32))
+
+
+def follow(said: Tensor, forms: Forms) -> Tensor:
+    """What the conductor says of each bar (B, 16, units), drawn towards what it says of the bars that are taken up."""
+    share = torch.from_numpy(forms.share).to(said)[..., None]
+    taken = torch.from_numpy(forms.taken).to(said.device)
+    rows, bars = torch.arange(len(said), device=said.device), []
+    for bar in range(BARS):
+        # A bar takes up an earlier one or itself; its own place is filled before it is looked up.
+        bars.append(said[:, bar])
+        earlier = torch.stack(bars, dim=1)[rows, taken[:, bar]]
+        bars[-1] = torch.lerp(said[:, bar], earlier, share[:, bar])
+    return torch.stack(bars, dim=1)
+
+
+def shared_noise(forms: Forms, rng: np.random.Generator) -> np.ndarray:
+    """Gumbel noise for every class of every step, float32 (B, 16, 16, 90); bars that take one up have its noise.
+
+    Every bar for itself is drawn as before, but chance no longer sets bars apart that mean the same.
+    """
+    noise = rng.gumbel(size=(len(forms), BARS, STEPS_PER_BAR, CLASSES)).astype(np.float32)
+    rows = np.arange(len(forms))
+    for bar in range(BARS):
+        noise[:, bar] = noise[rows, forms.taken[:, bar]]
+    return noise
