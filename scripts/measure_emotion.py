@@ -7,9 +7,9 @@ Markdown; the JSON file holds the same figures, flat, as ``scripts/export_weight
 
 For every emotion as many vectors are drawn (the same for all; from the distribution fitted to real melodies' vectors,
 beside MusicVAE's prior), and decoded in the same forms as they are, moved by the actor, and moved by the actor alone,
-without looks at where its vectors lead. Against them stand real melodies of the part ``train`` whose mean pitch and
-density are nearest to the targets, and plain gradient descent on the same vectors (``--descent``, fewer of them: it
-decodes each 50 times, in no form).
+without looks at where its vectors lead; and composed as users get them, where those that miss are drawn anew. Against
+them stand real melodies of the part ``train`` whose mean pitch and density are nearest to the targets, and plain
+gradient descent on the same vectors (``--descent``, fewer of them: it decodes each 50 times, in no form).
 Then held-out melodies are changed at five strengths, as --from does (``from``), beside what the moved vectors decode
 to (``decoded``) and the same melodies rewritten by rule (:mod:`d2m.symbolic.emotion.rewrite`), all likened to the
 melodies themselves. ``--count 0`` does that alone.
@@ -152,6 +152,8 @@ def make(
     for name, looks in (("actor", LOOKS), ("actor alone", 0)):
         moved = np.stack([model.move(z, emotion, looks=looks, forms=forms) for emotion in emotions])
         ways[name] = Measured(model, np.stack([decoded(vectors) for vectors in moved]), moved)
+    composed = np.stack([model.compose(emotion, args.count, args.seed) for emotion in emotions])
+    ways["composed"] = Measured(model, composed, None)
     near = model.table.errors(attributes(known)[None], targets[:, None]).max(axis=2).argsort(axis=1)[:, : args.count]
     ways["nearest real"] = Measured(model, known[near], None)
     if args.descent:

@@ -18,12 +18,14 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
+from matplotlib.patheffects import withStroke
 from measure_emotion import open_actor
 
 from d2m.datasets.melodies import load_melodies
 from d2m.errors import D2MError
-from d2m.symbolic.emotion.actor_critic import EmotionModel
+from d2m.symbolic.emotion.actor_critic import LOOKS, EmotionModel
 from d2m.symbolic.emotion.emotions import attributes
+from d2m.symbolic.emotion.forms import load_forms
 from d2m.whole_file import write_whole
 
 #: Told apart also by people who do not see red and green as different; in the order of the table.
@@ -46,10 +48,12 @@ def clouds(model: EmotionModel, made: np.ndarray, real: np.ndarray) -> Figure:
         axes.annotate(
             emotion.name,
             (emotion.pitch, emotion.density),
-            xytext=(6, 6),
+            xytext=(0, 20),
             textcoords="offset points",
+            ha="center",
             color=colour,
             weight="bold",
+            path_effects=[withStroke(linewidth=3, foreground="white")],
             zorder=5,
         )
     spread = 4 * np.array([model.table.pitch_deviation, model.table.density_deviation])
@@ -85,7 +89,16 @@ def latent(model: EmotionModel, moved: np.ndarray, prior: np.ndarray, known: np.
         points = (rows - centre) @ directions[:2].T
         axes.scatter(*points.T, s=7, alpha=0.5, color=colour, zorder=2)
         place = points.mean(axis=0)
-        axes.annotate(emotion.name, place, ha="center", color=colour, weight="bold", fontsize=11, zorder=4)
+        axes.annotate(
+            emotion.name,
+            place,
+            ha="center",
+            color=colour,
+            weight="bold",
+            fontsize=11,
+            zorder=4,
+            path_effects=[withStroke(linewidth=3, foreground="white")],
+        )
     axes.set_xlabel("first principal component")
     axes.set_ylabel("second")
     axes.set_title(

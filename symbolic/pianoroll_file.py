@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from pypianoroll import Multitrack
 
 _MOST_BYTES, _MOST_TRACKS = 64_000_000, 256
+#: Beats of the longest bar that a file is believed to end with.
+_LONGEST_BAR = 16
 
 
 def save_npz(roll: PianoRoll, path: str | Path) -> Path:
@@ -190,6 +192,7 @@ def _merged(
     if not len(lines):
         lines = np.arange(0, steps, 4 * steps_per_beat)
     downbeats = np.unique(np.concatenate([[0], lines[lines < steps]])).astype(np.int64)
+    downbeats = _to_the_end(downbeats, steps, steps_per_beat)
     kept = tuple(Metre(*(int(n) for n in row)) for row in metres)
     possible = all(1 <= m.numerator <= 255 and m.denominator in (1, 2, 4, 8, 16, 32, 64, 128) for m in kept)
     rising = kept and kept[0].step == 0 and all(a.step < b.step < steps for a, b in pairwise(kept))
@@ -197,6 +200,17 @@ def _merged(
         kept = metres_of(downbeats, steps, steps_per_beat)
     programs = tuple(max(p, key=lambda k: (p[k], -k)) if p else d for p, d in zip(players, PROGRAMS, strict=True))
     return PianoRoll(held, onsets, steps_per_beat, tempo, downbeats, kept, programs, name)
+
+
+def _to_the_end(downbeats: np.ndarray, steps: int, steps_per_beat: int) -> np.ndarray:
+    """Bar lines up to the end of the music, in bars of four beats where the file has none.
+
+    pypianoroll 1.0 marks none after the last change of metre of a MIDI file that it reads, so of most files but the
+    first; what remains is longer than any bar is.
+    """
+    if steps - downbeats[-1] <= _LONGEST_BAR * steps_per_beat:
+        return downbeats
+    return np.concatenate([downbeats[:-1], np.arange(downbeats[-1], steps, 4 * steps_per_beat)])
 
 
 def with_gaps(roll: PianoRoll) -> np.ndarray:

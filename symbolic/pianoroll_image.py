@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,11 @@ _DRUM_NAMES = {
     57: "crash 2", 59: "ride 2", 62: "mute conga", 63: "conga", 64: "low conga", 69: "cabasa", 70: "maracas",
     75: "claves", 82: "shaker",
 }  # fmt: skip
+#: Families with Hangul of Linux, Windows and macOS; the first that is there draws what matplotlib's own cannot.
+_EAST_ASIAN = (
+    "Noto Sans CJK KR", "Noto Sans KR", "Noto Sans CJK JP", "NanumGothic", "UnDotum", "Malgun Gothic",
+    "Apple SD Gothic Neo", "AppleGothic", "Arial Unicode MS", "Unifont",
+)  # fmt: skip
 _NOTE_NAMES = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
 
 
@@ -42,6 +48,7 @@ def draw(
 
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.font_manager import get_font_names
 
     path = Path(path)
     bars = len(roll.downbeats)
@@ -56,12 +63,20 @@ def draw(
         if shaded:
             panel.axvspan(*shaded, color="#f2d16b", alpha=0.35, linewidth=0, zorder=0.5)
     axes[-1].set_xlabel("bar")
-    axes[0].set_title(title or f"{roll.name or 'piano-roll'}  ·  {np.median(roll.tempo):.0f} bpm", loc="left")
+    title = title or f"{roll.name or 'piano-roll'}  ·  {np.median(roll.tempo):.0f} bpm"
+    # Often a file's name: dollars in it are no formula, and bytes in it need not be text.
+    title = " ".join(title.encode("utf-8", "replace").decode("utf-8").split())
+    axes[0].set_title(title, loc="left", parse_math=False, family=fonts(set(get_font_names())))
     figure.tight_layout(h_pad=0.3)
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
     write_whole(path, picture.getvalue(), make_folder=False)
     return path
+
+
+def fonts(installed: Container[str]) -> list[str]:
+    """Font families for text in any language, as far as they are installed; matplotlib's own has no Korean."""
+    return ["DejaVu Sans", *(name for name in _EAST_ASIAN if name in installed)]
 
 
 def _keys(roll: PianoRoll, track: int) -> np.ndarray:

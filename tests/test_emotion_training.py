@@ -34,7 +34,7 @@ class PlainDecoder(nn.Module):
     #: Steps of a bar, those that a melody strikes first coming first.
     ORDER = (0, 8, 4, 12, 6, 14, 2, 10, 7, 3, 11, 15, 1, 5, 9, 13)
 
-    def write(self, z, choose):
+    def write(self, z, choose, forms=None):
         keys = torch.arange(LOWEST, HIGHEST + 1)
         pitch = TABLE.pitch_mean + TABLE.pitch_deviation * z[:, :1]
         wanted = TABLE.density_mean + TABLE.density_deviation * z[:, 1:2]

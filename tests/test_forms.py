@@ -7,6 +7,8 @@ import pytest
 import torch
 
 from d2m.symbolic import emotion
+from d2m.symbolic.emotion import actor_critic
+from d2m.symbolic.emotion.emotions import attributes
 from d2m.symbolic.emotion.forms import Forms, follow, forms_of, load_forms, shared_noise
 from d2m.symbolic.emotion.melody import BARS, STEPS_PER_BAR
 from d2m.symbolic.emotion.musicvae import HierarchicalMusicVae, MusicVae, MusicVaeConfig
@@ -95,3 +97,17 @@ def test_new_melodies_come_back_to_what_they_said():
     free, formed = (summary(vae.sample(16, 0.5, seed=2, forms=forms)) for forms in (None, load_forms()))
     assert formed["similar bars"] > free["similar bars"] + 0.1
     assert formed["notes a bar"] == pytest.approx(free["notes a bar"], rel=0.15)
+
+
+def test_melodies_that_miss_their_emotion_are_drawn_anew(monkeypatch):
+    model = emotion.load_emotion("studio-emotion", emotion.load("studio-musicvae"))
+    target = np.array([[model.table.find("gloomy").pitch, model.table.find("gloomy").density]])
+
+    def hits(draws: int) -> np.ndarray:
+        monkeypatch.setattr(actor_critic, "DRAWS", draws)
+        return model.table.hits(attributes(model.compose("gloomy", 32, seed=1)), target)
+
+    once, thrice = hits(1), hits(3)
+    assert not once.all()
+    assert thrice.sum() > once.sum()
+    assert thrice[once].all()

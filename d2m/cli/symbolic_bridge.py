@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from d2m.cli.symbolic_out import midi_path
 from d2m.errors import D2MError
 
 SongFile = Annotated[str, typer.Argument(metavar="A", help="The song that ends: MIDI (.mid) or piano-roll (.npz).")]
@@ -83,9 +84,7 @@ def bridge(
     from d2m.symbolic.bridge.joining import join, within_channels
     from d2m.symbolic.midi import write_midi
 
-    out = Path(output)
-    if out.suffix.lower() not in (".mid", ".midi"):
-        raise D2MError(f"{out} should end in .mid; that is what is written")
+    out = midi_path(output, a, b)
     composer = load(model)
     songs = _read(a, b)
     if at:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from d2m.cli.symbolic_out import midi_path
 from d2m.errors import D2MError
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def emotion(
 
     found = load_emotions().find(name)
     check_strength(strength)
-    files = _paths(output, count)
+    files = _paths(output, count, source)
     if skyline and source is None:
         raise D2MError("--skyline is about the melody of a song; give one with --from, or leave it out")
     muse = _band(band) if accompany else None
@@ -120,14 +121,13 @@ def _likeness(values: Any) -> dict[str, float | None]:
     return {"mean_pitch": pitch if pitch == pitch else None, "notes_a_bar": density}
 
 
-def _paths(output: str, count: int) -> list[Path]:
-    out = Path(output)
-    if out.suffix.lower() not in (".mid", ".midi"):
-        raise D2MError(f"{out} should end in .mid; that is what is written")
+def _paths(output: str, count: int, source: Path | None) -> list[Path]:
+    out = midi_path(output, *([source] if count == 1 else []))
     if count == 1:
         return [out]
     digits = max(len(str(count)), 2)
-    return [out.with_name(f"{out.stem}-{number:0{digits}d}{out.suffix}") for number in range(1, count + 1)]
+    names = [f"{out.stem}-{number:0{digits}d}{out.suffix}" for number in range(1, count + 1)]
+    return [midi_path(str(out.with_name(name)), source) for name in names]
 
 
 def _model(weights: str, vae: str) -> EmotionModel:

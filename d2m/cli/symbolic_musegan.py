@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from d2m.cli.symbolic_out import midi_path
 from d2m.errors import D2MError
 
 Out = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The MIDI file to write.")]
@@ -44,7 +45,7 @@ def generate(
     from d2m.symbolic.musegan.accompaniment import generate_roll, way_roll
     from d2m.symbolic.musegan.files import load
 
-    out = _midi_path(output)
+    out = midi_path(output)
     if to is not None and unrelated:
         raise D2MError("--interpolate and --unrelated exclude each other; leave one out")
     muse = load(model)
@@ -80,7 +81,7 @@ def accompany(
     from d2m.types import TRACKS
 
     source = Path(music)
-    out = _midi_path(output or str(source.with_name(f"{source.stem}_band.mid")))
+    out = midi_path(output or str(source.with_name(f"{source.stem}_band.mid")), source)
     if track not in TRACKS:
         raise D2MError(f"no track called '{track}'; choose one of: {', '.join(TRACKS)}")
     roll = load_npz(source) if source.suffix.lower() == ".npz" else read_roll(source, 24)
@@ -90,13 +91,6 @@ def accompany(
         raise D2MError(f"{muse.name} accompanies {needed}, not {track}; give --track {needed} or another --model")
     made = accompany_roll(muse, roll, seed, binarise)
     _write(made, out, wav, png, as_json, {"model": muse.name, "track": track, "seed": seed})
-
-
-def _midi_path(output: str) -> Path:
-    out = Path(output)
-    if out.suffix.lower() not in (".mid", ".midi"):
-        raise D2MError(f"{out} should end in .mid; that is what is written")
-    return out
 
 
 def _write(roll: Any, out: Path, wav: bool, png: bool, as_json: bool, about: dict[str, Any]) -> None:

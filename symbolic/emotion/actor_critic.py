@@ -22,8 +22,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from d2m.errors import D2MError
-from d2m.symbolic.emotion.emotions import Emotion, EmotionTable, attributes, check_strength, load_emotions
+from d2m.symbolic.emotion.emotions import REGION, Emotion, EmotionTable, attributes, check_strength, load_emotions
 from d2m.symbolic.emotion.forms import Forms, load_forms
+from d2m.symbolic.emotion.melody import STEPS
 from d2m.symbolic.emotion.musicvae import HierarchicalMusicVae, MusicVae
 
 #: Targets of an emotion: mean pitch and density.
@@ -32,6 +33,8 @@ TARGETS = 2
 HEARD = 3
 #: How often the actor sees where its vectors lead before they are taken.
 LOOKS = 3
+#: How often a new melody is drawn before the nearest to its emotion is taken.
+DRAWS = 3
 #: Targets that the actor is told lie within so many standard deviations of real melodies'.
 WIDEST = 2.5
 
@@ -259,12 +262,26 @@ class EmotionModel:
     ) -> np.ndarray:
         """New melodies with an emotion, in the forms of real ones, uint8 (count, 256); ``looks`` as for :meth:`aim`.
 
+        At full strength those that miss the emotion's region are drawn anew, :data:`DRAWS` times in all; the nearest
+        is kept.
+
         Raises:
             D2MError: if there is no such emotion, or the strength is not between 0 and 1.
         """
-        rng = np.random.default_rng(seed)
-        z, forms = self.draw(count, rng), load_forms().draw(count, rng)
-        return self.vae.decode(self.move(z, emotion, strength, looks, forms), temperature, rng, forms)
+        found = emotion if isinstance(emotion, Emotion) else self.table.find(emotion)
+        rng, target = np.random.default_rng(seed), np.array([found.pitch, found.density])
+        melodies, misses = np.zeros((count, STEPS), np.uint8), np.full(count, np.inf)
+        missing = np.arange(count)
+        for _ in range(DRAWS if strength == 1 else 1):
+            z, forms = self.draw(len(missing), rng), load_forms().draw(len(missing), rng)
+            drawn = self.vae.decode(self.move(z, found, strength, looks, forms), temperature, rng, forms)
+            errors = np.nan_to_num(self.table.errors(attributes(drawn), target[None]).max(axis=1), nan=np.inf)
+            better = (errors < misses[missing]) | ~np.isfinite(misses[missing])
+            melodies[missing[better]], misses[missing[better]] = drawn[better], errors[better]
+            missing = np.flatnonzero(misses > REGION)
+            if not len(missing):
+                break
+        return melodies
 
     def recolour(
         self,

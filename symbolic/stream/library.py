@@ -40,11 +40,12 @@ class Library:
 
     Attributes:
         source: the folder or playlist.
-        broken: name -> (time and size of the file, why it cannot be played).
+        broken: name -> (what the file was like, why it cannot be played), of files that are there. Always a new
+            dictionary, so that another thread may look through it at any time.
     """
 
     source: Path
-    broken: dict[str, tuple[tuple[int, int], str]] = field(default_factory=dict)
+    broken: dict[str, tuple[tuple[int, ...], str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.source.exists():
@@ -62,18 +63,21 @@ class Library:
         return _in_playlist(self.source) if self.source.is_file() else {}
 
     def playable(self) -> dict[str, Path]:
-        """The songs without those that were found broken and have not changed since."""
-        return {name: path for name, path in self.songs().items() if not self.is_broken(name, path)}
+        """The songs without those that were found broken and have not changed since; forgets broken ones that are
+        gone or have changed."""
+        songs = self.songs()
+        self.broken = {n: why for n, why in self.broken.items() if n in songs and self.is_broken(n, songs[n])}
+        return {name: path for name, path in songs.items() if name not in self.broken}
 
     def is_broken(self, name: str, path: Path) -> bool:
         """Whether the file, as it is now, has been found broken."""
         known = self.broken.get(name)
-        return known is not None and known[0] == stamp(path)
+        return known is not None and known[0] == _condition(path)
 
     def mark(self, name: str, path: Path, reason: str) -> bool:
         """Remembers that a file cannot be played; whether that is news."""
         news = not self.is_broken(name, path)
-        self.broken[name] = (stamp(path), reason)
+        self.broken = self.broken | {name: (_condition(path), reason)}
         return news
 
     def after(self, place: Place, shuffle: bool, seed: int, names: list[str] | None = None) -> Place | None:
@@ -118,6 +122,14 @@ def stamp(path: Path) -> tuple[int, int]:
     except OSError:
         return 0, 0
     return found.st_mtime_ns, found.st_size
+
+
+def _condition(path: Path) -> tuple[int, ...]:
+    """What tells that a file has changed, or may be read now: a new permission is no new content."""
+    try:
+        return *stamp(path), path.stat().st_ctime_ns
+    except OSError:
+        return 0, 0, 0
 
 
 def _key(seed: int, turn: int, name: str) -> str:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from d2m.symbolic.stream.station import Station
 
 _VERSION = 1
+#: Seconds from one note to the next, and after one that could not be written.
+_EVERY, _AGAIN = 2.0, 30.0
 _MOST_BYTES, _MOST_STRETCHES, _MOST_WISHES = 1_000_000, 100, 1000
 
 
@@ -45,6 +47,41 @@ def remember(station: Station, path: Path) -> None:
             "stretches": [_to_json(stretch) for stretch in programme.stretches],
         }
     write_whole(path, json.dumps(content, indent=1).encode())
+
+
+class Diary:
+    """Notes now and then where a station is, and says when it cannot and when it can again.
+
+    Args:
+        station: whose.
+        path: of the file; None keeps no diary.
+    """
+
+    def __init__(self, station: Station, path: Path | None) -> None:
+        self.station, self.path = station, path
+        self._due, self._fails = -1e9, False
+
+    def hurry(self) -> None:
+        """The next call notes, however soon it comes."""
+        self._due = -1e9
+
+    def note(self, force: bool = False) -> None:
+        """Notes where the station is if it is time for it. A disk that is full or away is tried again later."""
+        now = self.station.clock()
+        if self.path is None or (now < self._due and not force):
+            return
+        try:
+            self._due = now + _EVERY
+            remember(self.station, self.path)
+        except D2MError as error:
+            self._due = now + _AGAIN
+            if not self._fails:
+                self.station.tell(f"where the programme is cannot be remembered: {error}")
+            self._fails = True
+        else:
+            if self._fails:
+                self.station.tell("from now on it is remembered again where the programme is")
+            self._fails = False
 
 
 def settings(programme: Programme) -> dict[str, Any]:

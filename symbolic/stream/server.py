@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import ipaddress
 import json
+import socket
+import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -34,10 +37,12 @@ class StreamServer(ThreadingHTTPServer):
         locked: only this machine may skip and change the queue.
 
     Raises:
-        D2MError: if the port is taken.
+        D2MError: if the port is taken, or the address is none of this machine's.
     """
 
     daemon_threads = True
+    #: Connections at a time. Each is a thread and an open file, of which the songs need some, too; more are closed.
+    most_connections = 400
     #: Listeners may come all at once.
     request_queue_size = 64
 
@@ -45,17 +50,35 @@ class StreamServer(ThreadingHTTPServer):
         self.station, self.locked, self.closed = station, locked, False
         self.files = {f"/{path.name}": path for path in _PAGE.iterdir() if path.suffix in _TYPES}
         self.files["/"] = self.files["/index.html"]
+        self._room = threading.BoundedSemaphore(self.most_connections)
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             super().__init__((host, port), _Handler)
         except OSError as error:
-            raise D2MError(f"cannot listen on {host}:{port} ({error.strerror}); choose another --port") from error
+            wrong = "--port" if error.errno in (errno.EADDRINUSE, errno.EACCES) else "--host"
+            raise D2MError(f"cannot listen on {host}:{port} ({error.strerror}); choose another {wrong}") from error
         self.loopback = _is_loopback(self.server_address[0])
 
     @property
     def url(self) -> str:
         """Where a browser finds it."""
         host, port = self.server_address[:2]
-        return f"http://{'localhost' if host in ('0.0.0.0', '::') else host}:{port}/"
+        name = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+        return f"http://{name}:{port}/"
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answers in a thread of its own, or not at all where there are too many connections."""
+        if not self._room.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """What the thread does."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._room.release()
 
     def service_actions(self) -> None:
         """Ends :meth:`serve_forever` when the station cannot go on, so that whoever watches the process can tell.
@@ -86,9 +109,16 @@ class _Handler(BaseHTTPRequestHandler):
     wbufsize = 1 << 16
 
     def do_GET(self) -> None:
+        if self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers:
+            # A body, which nobody reads here, would be taken for the next request.
+            self.close_connection = True
         if not self._meant():
             return
-        asked = urlsplit(self.path)
+        try:
+            asked = urlsplit(self.path)
+        except ValueError:
+            self._json(404, {"error": "not found"})
+            return
         station = self.server.station
         if asked.path in self.server.files:
             path = self.server.files[asked.path]
@@ -163,14 +193,24 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.closed:
             self.close_connection = True
             return False
-        host = urlsplit(f"//{self.headers.get('Host', '')}").hostname or ""
-        if self.server.loopback and not _is_loopback(host):
+        if self.server.loopback and not _is_loopback(self._host()):
             self._json(403, {"error": "not allowed"})
             return False
         return True
 
+    def _host(self) -> str:
+        """The name under which the server was asked."""
+        try:
+            return urlsplit(f"//{self.headers.get('Host', '')}").hostname or ""
+        except ValueError:
+            return ""
+
     def _may_change(self) -> bool:
-        return not self.server.locked or _is_loopback(self.client_address[0])
+        """Whether this machine asks, where others may not; a proxy on it asks for somebody else."""
+        if not self.server.locked:
+            return True
+        passed_on = any(name in self.headers for name in ("Forwarded", "X-Forwarded-For", "Via"))
+        return _is_loopback(self.client_address[0]) and _is_loopback(self._host()) and not passed_on
 
     def _json(self, status: int, content: dict[str, Any]) -> None:
         self._send(status, json.dumps(content).encode(), "application/json")

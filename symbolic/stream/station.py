@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from d2m.errors import D2MError
-from d2m.symbolic.stream.memory import recall, remember
+from d2m.symbolic.stream.memory import Diary, recall
 from d2m.symbolic.stream.pace import BURST, Pace
 from d2m.symbolic.stream.planning import Plan, Planner, exits
 from d2m.symbolic.stream.player import RATE, Player
@@ -33,9 +33,8 @@ from d2m.symbolic.stream.wishes import Wishes
 AHEAD, LEAD, KEPT = 8, 2, 30
 #: Segments after the hearing of the furthest listener that a skip may change: time to notice and fetch anew.
 NOTICE = 3
-#: Seconds of programme that are decided at least, of sound played unheard when going on after a restart, and between
-#: notes in the memory.
-_DECIDED, _LEAD_IN, _REMEMBER_EVERY = 30.0, 6, 2.0
+#: Seconds of programme that are decided at least, and of sound played unheard when going on after a restart.
+_DECIDED, _LEAD_IN = 30.0, 6
 _MOST_LISTENERS, _PRESENT = 1000, 10.0
 
 
@@ -66,7 +65,7 @@ class Station:
         tell: Callable[[str], None] = lambda line: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.programme, self.memory, self.tell, self.clock = programme, memory, tell, clock
+        self.programme, self.tell, self.clock = programme, tell, clock
         self.identity = secrets.token_hex(8)
         self.head, self.revision = -1, 0
         self.wishes = Wishes()
@@ -81,9 +80,9 @@ class Station:
         self._listed, self._listing, self._took, self._complaint = -1e9, 0.0, 0.5, ""
         self._stopped = False
         self._threads: list[threading.Thread] = []
-        self._remembered = -1e9
         #: What ended one of the threads, which nothing should.
         self.failure: Exception | None = None
+        self._diary = Diary(self, memory)
         self.recalled = memory is not None and recall(self, memory)
         #: The next segment to be played, and the synthesiser as it is then; None until it is ready.
         self.rendered = max(self.head - AHEAD, 0)
@@ -109,7 +108,7 @@ class Station:
             self.changed.notify_all()
         for thread in self._threads:
             thread.join()
-        self._remember(force=True)
+        self._diary.note(force=True)
 
     # What listeners ask for
 
@@ -333,7 +332,7 @@ class Station:
             if self.player.mixed > end:
                 self._go_back((end - self.player.delay - 1) // RATE)
             self.player.let_go(end)
-        self._remembered = -1e9
+        self._diary.hurry()
         self.changed.notify_all()
 
     def _go_back(self, first: int) -> None:
@@ -369,7 +368,7 @@ class Station:
                 self.player, self.rendered = copy, number + 1
                 self._tidy()
                 self.changed.notify_all()
-            self._remember()
+            self._diary.note()
 
     def _due(self) -> bool:
         """Whether the next segment is wanted, and decided."""
@@ -379,17 +378,6 @@ class Station:
         self.segments = {k: found for k, found in self.segments.items() if k > self.head - KEPT}
         self._snapshots = {k: found for k, found in self._snapshots.items() if k > self.head - AHEAD - 1}
         self.programme.forget((self.head - KEPT - 30) * RATE)
-
-    def _remember(self, force: bool = False) -> None:
-        now = self.clock()
-        if self.memory is None or (now - self._remembered < _REMEMBER_EVERY and not force):
-            return
-        self._remembered = now
-        try:
-            remember(self, self.memory)
-        except D2MError as error:
-            self.tell(f"where the programme is cannot be remembered: {error}")
-            self.memory = None
 
     def _guarded(self, work: Callable[[], None]) -> None:
         try:

@@ -39,7 +39,8 @@
 
   async function refresh() {
     try {
-      const found = await ask("state?listener=" + listener);
+      // Who does not hear it is no listener.
+      const found = await ask(playing ? "state?listener=" + listener : "state");
       connected(true);
       const other = state && state.programme !== found.programme;
       state = found;
@@ -288,7 +289,9 @@
       const down = button("↓", `Move ${name} down`, () => change("queue", { move: wish.number, to: at + 1 }, `${name} is now number ${at + 2}.`));
       up.disabled = at === 0;
       down.disabled = at === state.queue.length - 1;
-      row.append(up, down, button("✕", `Remove ${name}`, () => change("queue", { remove: wish.number }, `${name} has left the queue.`)));
+      const buttons = document.createElement("span");
+      buttons.append(up, down, button("✕", `Remove ${name}`, () => change("queue", { remove: wish.number }, `${name} has left the queue.`)));
+      row.append(buttons);
       return row;
     });
     $("queue").replaceChildren(...rows);
@@ -301,11 +304,15 @@
     }
   }
 
+  let shownSkipped = "";
+
   function skipped() {
     const files = state.skipped;
+    const key = JSON.stringify(files);
+    if (key === shownSkipped) return;
+    shownSkipped = key;
     $("skipped-part").hidden = !files.length;
     $("skipped-count").textContent = files.length;
-    if ($("skipped").children.length === files.length) return;
     $("skipped").replaceChildren(
       ...files.map((file) => {
         const row = document.createElement("li");
@@ -315,13 +322,10 @@
     );
   }
 
-  let listed = -1;
-
+  // Files come, go and change their names: looked up whenever somebody is about to choose.
   async function songs() {
-    if (!state || state.songs === listed) return;
     try {
       const found = await ask("songs");
-      listed = found.songs.length;
       $("songs").replaceChildren(
         ...found.songs.map((name) => {
           const option = document.createElement("option");

@@ -1,0 +1,33 @@
+"""Where the commands under ``d2m symbolic`` write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from d2m.errors import D2MError
+
+
+def midi_path(output: str, *sources: str | Path | None) -> Path:
+    """The MIDI file to write.
+
+    Args:
+        output: as the user named it.
+        sources: files that are read; the music in them is the user's own, and often all there is of it.
+
+    Raises:
+        D2MError: if it does not end in ``.mid`` or ``.midi``, or is one of the sources.
+    """
+    out = Path(output)
+    if out.suffix.lower() not in (".mid", ".midi"):
+        raise D2MError(f"{out} should end in .mid; that is what is written")
+    if any(source is not None and _is_same(out, Path(source)) for source in sources):
+        raise D2MError(f"{out} is the music that is read, and would be lost; give another name with -o")
+    return out
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        # One of them is not there.
+        return False
