@@ -70,8 +70,8 @@ class Diary:
         now = self.station.clock()
         if self.path is None or (now < self._due and not force):
             return
+        self._due = now + _EVERY
         try:
-            self._due = now + _EVERY
             remember(self.station, self.path)
         except D2MError as error:
             self._due = now + _AGAIN
