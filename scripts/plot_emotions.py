@@ -135,7 +135,7 @@ def main() -> None:
     rng = np.random.default_rng(args.seed)
     prior, forms = model.draw(args.count, rng), load_forms().draw(args.count, rng)
     moved = np.stack([model.move(prior, emotion, looks=LOOKS, forms=forms) for emotion in model.table.emotions])
-    made = np.stack([model.vae.decode(vectors, 0.5, rng, forms) for vectors in moved])
+    made = np.stack([model.compose(emotion, args.count, args.seed) for emotion in model.table.emotions])
     real = load_melodies(args.data, "train").spread(1500)
     mu, sigma = model.vae.encode(real[:: max(len(real) // 500, 1)])
     known = mu + sigma * rng.standard_normal(mu.shape).astype(np.float32)
