@@ -176,6 +176,19 @@ def test_silent_windows_stay_silent_and_notes_ring_over_seams_only_where_they_di
     np.testing.assert_array_equal(after[:, :2], to_notes(held)[:, :2])
 
 
+def test_a_note_held_over_a_seam_is_struck_again_before_it_only():
+    held = from_notes(np.array([*([8 * i, 8 * i + 4, 60 + i % 5] for i in range(31)), [248, 400, 67]]), 32 * 16)
+    again = from_notes(np.array([[8 * i, 8 * i + 4, 60 + i % 5] for i in range(20)]), 16 * 16)
+    before = song(np.where(np.arange(512) < 400, held, np.concatenate([np.zeros(256, np.uint8), again])))
+    after = to_notes(recolour_song(Rewriter(), before, TABLE.find("intense"), 1.0).melodies[0])
+    assert (np.diff(after[:, 0]) > 0).all()
+    struck = to_notes(before.melodies[0])[:, 0]
+    # The second window plays nothing until beat 100 but what rings into it.
+    assert not [start for start in after[:, 0] if 256 <= start < struck[struck >= 256].min()]
+    ringing = after[after[:, 0] < 256][-1]
+    assert ringing[1] > 300
+
+
 def test_the_tempo_map_is_kept_and_scaled():
     beats = np.cumsum([0.0, *([0.5] * 32), *([1.0] * 33)])
     before = Song(BeatGrid(beats, np.arange(0, 66, 4), 120.0, 1.0), float(beats[-2]), (scale(16),), (0.0,))

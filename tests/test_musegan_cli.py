@@ -129,3 +129,15 @@ def test_train_makes_a_run_from_prepared_phrases(tmp_path, capsys):
     assert "batch is 2, not 4" in capsys.readouterr().err
     assert main([*words, "--run", str(tmp_path / "other"), "--resolution", "paper"]) == 1
     assert "the model needs 4 x 96 x 84 x 5" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [("accompany",), ("emotion", "-e", "bright", "--from"), ("bridge",)])
+def test_the_music_that_is_read_is_never_written_over(tmp_path, capsys, words):
+    source = piano_piece(tmp_path / "mine.mid")
+    before = source.read_bytes()
+    sources = [str(source)] * (2 if words == ("bridge",) else 1)
+    (tmp_path / "link.mid").symlink_to(source)
+    for out in (source, tmp_path / "link.mid"):
+        assert main(["symbolic", *words, *sources, "-o", str(out)]) == 1
+        assert "is the music that is read" in capsys.readouterr().err
+    assert source.read_bytes() == before

@@ -15,7 +15,7 @@ from d2m.symbolic.composer import compose
 from d2m.symbolic.midi_file import Instrument, MidiFile
 from d2m.symbolic.pianoroll import Metre, PianoRoll, fill, from_score, struck, to_score
 from d2m.symbolic.pianoroll_file import from_multitrack, load_npz, save_npz, to_multitrack
-from d2m.symbolic.pianoroll_image import draw
+from d2m.symbolic.pianoroll_image import draw, fonts
 from d2m.symbolic.pianoroll_midi import read_roll, roll_from_file, write_roll
 from d2m.symbolic.pianoroll_tensor import COMPACT, PAPER, articulate, from_tensor, to_tensor
 from d2m.symbolic.tracks import lpd_track, playing_track
@@ -332,3 +332,24 @@ def test_a_picture_shows_every_track(hard, tmp_path):
     assert picture.shape[1] > 800
     colours = {tuple(np.round(c * 255).astype(int)) for c in picture[::2, ::2, :3].reshape(-1, 3)}
     assert {(77, 77, 77), (0, 114, 178), (213, 94, 0)} <= colours
+
+
+@pytest.mark.parametrize("title", ["two$\\frac{$", "bad\udcffname", "a\nb\x1b[31m", "노래 $x^2$"])
+def test_any_name_of_a_file_may_stand_over_a_picture(hard, tmp_path, title):
+    assert draw(hard, tmp_path / "roll.png", title=title).stat().st_size > 5000
+
+
+def test_korean_names_are_drawn_in_a_font_that_has_korean_where_there_is_one():
+    assert fonts({"Arial", "NanumGothic", "Noto Sans CJK JP"}) == ["DejaVu Sans", "Noto Sans CJK JP", "NanumGothic"]
+    assert fonts(set()) == ["DejaVu Sans"]
+
+
+def test_bar_lines_that_pypianoroll_leaves_out_are_put_in(tmp_path):
+    import pypianoroll
+
+    write_roll(from_tensor(np.ones((4, 16, 72, 5), bool), COMPACT, 100.0), tmp_path / "song.mid")
+    theirs = pypianoroll.read(str(tmp_path / "song.mid"), resolution=4)
+    assert theirs.downbeat.sum() == 1
+    theirs.save(str(tmp_path / "song.npz"))
+    assert load_npz(tmp_path / "song.npz").downbeats[:4].tolist() == [0, 16, 32, 48]
+    assert from_multitrack(theirs).downbeats[:4].tolist() == [0, 16, 32, 48]

@@ -26,6 +26,8 @@ Spare = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Of the random method.")]
+#: Seconds of music that can be rendered.
+_LONGEST = 1200.0
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
@@ -95,6 +97,12 @@ def bridge(
             raise D2MError(f"there are only {len(points)} mix points; take one of these with --choice")
         point = points[-1]
     joined = join(*songs, point, composer, bars, around)
+    if wav and joined.score.duration > _LONGEST:
+        # Before anything is written.
+        raise D2MError(
+            f"the joined music lasts {joined.score.duration / 60:.0f} minutes, at most 20 can be rendered; "
+            "keep fewer bars with --around, or leave out --wav"
+        )
     files = [write_midi(within_channels(joined.score), out)]
     if png:
         files.append(_picture(joined, out, songs))
@@ -176,12 +184,6 @@ def _sound(joined: Any, out: Path) -> Path:
     from d2m.media_write import write_wav
     from d2m.symbolic.synth import render
 
-    longest = 1200.0
-    if joined.score.duration > longest:
-        raise D2MError(
-            f"the joined music lasts {joined.score.duration / 60:.0f} minutes, at most 20 can be rendered; "
-            "keep fewer bars with --around"
-        )
     path = out.with_suffix(".wav")
     write_wav(path, render(replace(joined.score, duration=joined.score.duration + 2.0), 44100, stereo=True), 44100)
     return path

@@ -154,13 +154,7 @@ def edited(
     for (stretch, notes), pitch in zip(parts, wanted, strict=True):
         own = strength * edit.bars[stretch.window][(notes[:, 0] - stretch.begin) // STEPS_PER_BAR]
         rows[stretch.section].append(_moved(notes + [0, 0, semitones], own, pitch))
-    return [_written(np.concatenate(part), len(old)) for part, old in zip(rows, melodies, strict=True)]
-
-
-def _written(notes: np.ndarray, steps: int) -> np.ndarray:
-    """Notes (N, 3) as a melody; where two begin together, as a note struck again over a seam may, the first counts."""
-    _, first = np.unique(notes[:, 0], return_index=True)
-    return from_notes(notes[first], steps)
+    return [from_notes(np.concatenate(part), len(old)) for part, old in zip(rows, melodies, strict=True)]
 
 
 def _shifts(old: np.ndarray, new: Sequence[np.ndarray]) -> np.ndarray:
@@ -186,7 +180,11 @@ def _recounted(notes: np.ndarray, count: int, stretch: Stretch, edit: Edit) -> n
     struck = edit.struck[stretch.window, stretch.inside]
     for step in best[struck[best] > 0]:
         notes = _with_note(notes, int(step) + stretch.first, float(struck[step]), stretch.end)
-    return more(notes, count)
+    # A note held beyond the stretch is struck again within it only: the edit knows nothing of what follows.
+    held = int(notes[-1, 1])
+    notes = more(np.column_stack([notes[:, 0], np.minimum(notes[:, 1], stretch.end), notes[:, 2]]), count)
+    notes[-1, 1] = max(held, int(notes[-1, 1]))
+    return notes
 
 
 def _with_note(notes: np.ndarray, start: int, pitch: float, end: int) -> np.ndarray:
