@@ -4,7 +4,25 @@ from __future__ import annotations
 
 import io
 import tarfile
+from collections.abc import Iterator
 from typing import IO
+
+#: Bytes that may be asked for at once. Headers nest as deep as Python's stack, and what they hold is kept as long.
+MOST_AT_ONCE = 1 << 17
+
+
+def each_member(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """The members of an archive, one after the other; unlike tarfile's own list, nothing is kept of those that are
+    past, whose headers may be a thousand times as long as the compressed archive.
+
+    Raises:
+        tarfile.TarError: if the archive is damaged. Headers that nest without end are a RecursionError, here or when
+            the archive is opened.
+    """
+    for member in archive:
+        yield member
+        archive.members.clear()
+        archive.pax_headers.clear()
 
 
 class CarefulStream(io.RawIOBase):
@@ -15,7 +33,7 @@ class CarefulStream(io.RawIOBase):
         most: bytes that may be asked for; more is :class:`tarfile.ReadError`.
     """
 
-    def __init__(self, stream: IO[bytes], most: int) -> None:
+    def __init__(self, stream: IO[bytes], most: int = MOST_AT_ONCE) -> None:
         self.stream, self.most = stream, most
 
     def read(self, size: int = -1) -> bytes:

@@ -22,6 +22,8 @@ from d2m.errors import D2MError
 #: Largest pickle that is read, bytes: ten times the longest AIST++ file.
 MOST_BYTES = 100_000_000
 _MOST_MEMO = 100_000
+#: An array takes some twenty; an empty list takes one byte of the file and seventy of memory.
+_MOST_OPCODES = 1_000_000
 _OPCODES = """
 PROTO FRAME STOP MARK POP POP_MARK NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 FLOAT BINFLOAT
 STRING BINSTRING SHORT_BINSTRING UNICODE SHORT_BINUNICODE BINUNICODE BINUNICODE8 SHORT_BINBYTES BINBYTES BINBYTES8
@@ -85,7 +87,9 @@ class _Unsafe(Exception):
 
 
 def _inspect(data: bytes, allowed: Collection[str]) -> None:
-    for opcode, argument, _ in pickletools.genops(data):
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
+        if count >= _MOST_OPCODES:
+            raise _Unsafe("holds more single values than arrays do")
         if opcode.name not in allowed:
             raise _Unsafe(f"is no plain data (opcode {opcode.name})")
         if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument) > _MOST_MEMO:
@@ -139,13 +143,6 @@ class _Kind:
             self.dtype = self.dtype.newbyteorder(state[1])
 
 
-class _ArrayClass:
-    """Stands for numpy's array class where a builder is told what to build; itself it builds nothing."""
-
-    def __init__(self, *_: object):
-        raise _Unsafe("builds an array in an unusual way")
-
-
 class _Filled(np.ndarray):
     """An array whose contents come from the bytes of numbers."""
 
@@ -156,9 +153,18 @@ class _Filled(np.ndarray):
         super().__setstate__((version, shape, kind.dtype, fortran, content))
 
 
+def _no_array(*_: object) -> None:
+    raise _Unsafe("builds an array in an unusual way")
+
+
+#: Stands for numpy's array class where a builder is told what to build; itself it builds nothing. No class: a pickle
+#: may give those any attribute, too.
+_ARRAY_CLASS = _Builder(_no_array)
+
+
 def _array(kind: object, shape: object, letter: object) -> np.ndarray:
     # numpy starts from an empty array and fills in shape, type and bytes afterwards, checking that they agree
-    if kind is not _ArrayClass or shape != (0,):
+    if kind is not _ARRAY_CLASS or shape != (0,):
         raise _Unsafe("builds an array in an unusual way")
     return _Filled.__new__(_Filled, (0,), np.int8)
 
@@ -192,20 +198,20 @@ def _no_bytes(*arguments: object) -> bytes:
 
 def _object_of(kind: object, base: object, state: object) -> Held:
     # how protocols 0 and 1 make objects
-    if kind is not Held or base is not _ObjectClass or state is not None:
+    if kind is not Held or base is not _OBJECT_CLASS or state is not None:
         raise _Unsafe("builds an object in an unusual way")
     return Held()
 
 
-class _ObjectClass:
-    """Stands for ``object`` there."""
+#: Stands for ``object`` there.
+_OBJECT_CLASS = _Builder(_no_array)
 
 
 _BUILDERS: dict[tuple[str, str], object] = {
     ("numpy.core.multiarray", "_reconstruct"): _Builder(_array),
     ("numpy.core.multiarray", "scalar"): _Builder(_scalar),
     ("numpy.core.numeric", "_frombuffer"): _Builder(_from_buffer),
-    ("numpy", "ndarray"): _ArrayClass,
+    ("numpy", "ndarray"): _ARRAY_CLASS,
     ("numpy", "dtype"): _Kind,
     ("_codecs", "encode"): _Builder(_encode),
     ("__builtin__", "bytes"): _Builder(_no_bytes),
@@ -214,7 +220,7 @@ _BUILDERS: dict[tuple[str, str], object] = {
 _OBJECT_BUILDERS: dict[tuple[str, str], object] = {
     ("copy_reg", "_reconstructor"): _Builder(_object_of),
     ("copyreg", "_reconstructor"): _Builder(_object_of),
-    ("__builtin__", "object"): _ObjectClass,
-    ("builtins", "object"): _ObjectClass,
+    ("__builtin__", "object"): _OBJECT_CLASS,
+    ("builtins", "object"): _OBJECT_CLASS,
     ("collections", "OrderedDict"): dict,
 }

@@ -24,10 +24,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from d2m.careful_tar import CarefulStream
+from d2m.careful_tar import MOST_AT_ONCE, CarefulStream, each_member
 from d2m.errors import D2MError
 
-_BLOCK, _MOST_AT_ONCE = 1 << 20, 1 << 24
+_BLOCK = MOST_AT_ONCE
 _DAMAGED = (
     zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, struct.error, NotImplementedError,
     UnicodeError, ValueError, IndexError, RuntimeError,
@@ -122,10 +122,11 @@ def _members(archive: Path) -> Iterator[_Members]:
             yield _Members(each, sum(info.file_size for info in infos), None)
         return
     with archive.open("rb") as raw:
-        plain = CarefulStream(_decompressed(raw), _MOST_AT_ONCE)
+        plain = CarefulStream(_decompressed(raw))
         with tarfile.open(fileobj=plain, mode="r:") as opened:
             # read as a stream: the list of a hostile file may be endless
-            each = (_Member(i.name, _tar_kind(i), i.size, lambda i=i: opened.extractfile(i)) for i in opened)
+            infos = each_member(opened)
+            each = (_Member(i.name, _tar_kind(i), i.size, lambda i=i: opened.extractfile(i)) for i in infos)
             yield _Members(each, archive.stat().st_size, raw.tell)
 
 

@@ -124,7 +124,7 @@ def _claim(out: Path, settings: Settings) -> None:
     try:
         if path.is_file() and json.loads(path.read_text()) != vars(settings):
             raise D2MError(f"{out} was made with other settings ({path}); choose another folder")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise D2MError(f"cannot read {path} ({error}); choose another folder") from None
     if not path.is_file():
         _write_json(path, vars(settings))
@@ -143,7 +143,7 @@ def _record(out: Path, name: str, songs: Sequence[Song]) -> dict[str, Any] | Non
     """What was noted about a finished group, or None if it is unfinished or was made of other songs."""
     try:
         record = json.loads((out / "parts" / f"{name}.json").read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     whole = isinstance(record, dict) and record.get("songs_of") == _fingerprint(songs)
     shards = [out / split / f"{name}.npz" for split in SPLITS if whole and record["phrases"][split]]

@@ -154,7 +154,7 @@ def read_scores(words: list[str]) -> dict[str, float]:
 def _read_file(path: Path) -> dict[str, object]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise D2MError(f"cannot read scores from '{path}'; give name=value or a JSON file") from error
     if not isinstance(content, dict):
         raise D2MError(f"'{path}' holds no JSON object of figures")

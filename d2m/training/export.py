@@ -9,6 +9,7 @@ import torch
 from d2m import weights
 from d2m.download import sha256_of
 from d2m.errors import D2MError
+from d2m.weights.torch_file import Hostile, check_torch_file
 
 
 def read_checkpoint(path: str | Path) -> dict[str, object]:
@@ -18,14 +19,22 @@ def read_checkpoint(path: str | Path) -> dict[str, object]:
         D2MError: if there is none, or it is not such a file.
     """
     try:
+        check_torch_file(Path(path))
         state = torch.load(path, map_location="cpu", weights_only=True)
+    except Hostile as error:
+        raise D2MError(f"{path} {error}") from error
     except FileNotFoundError as error:
         raise D2MError(f"no checkpoint at {path}; train first") from error
     except Exception as error:  # torch raises many kinds for a file that is not its own
         raise D2MError(f"{path} is not a checkpoint of d2m") from error
-    if not isinstance(state, dict) or not {"step", "modules"} <= set(state):
+    if not isinstance(state, dict) or not isinstance(state.get("step"), int) or not _are_modules(state.get("modules")):
         raise D2MError(f"{path} is not a checkpoint of d2m")
     return state
+
+
+def _are_modules(content: object) -> bool:
+    modules = content.values() if isinstance(content, dict) and content else [None]
+    return all(isinstance(module, dict) and all(map(torch.is_tensor, module.values())) for module in modules)
 
 
 def export(

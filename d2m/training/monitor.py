@@ -111,7 +111,7 @@ class Monitor:
 def _step_of(line: str) -> float:
     try:
         return int(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         # Half a line, left by a run that was killed while it wrote.
         return float("inf")
 

@@ -43,7 +43,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
         return dict(json.loads(path.read_text(encoding="utf-8"))["settings"])
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise D2MError(f"{path} is damaged; remove it to go on without a comparison of settings") from error
 
 

@@ -12,6 +12,7 @@ from torch import nn
 
 from d2m.errors import D2MError
 from d2m.training.devices import of_all
+from d2m.weights.torch_file import check_torch_file
 
 if TYPE_CHECKING:
     from d2m.training.loop import Task
@@ -78,6 +79,7 @@ def restore(task: Task, path: Path) -> Progress:
     if not path.exists():
         return Progress()
     try:
+        check_torch_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
         names, optimizers = state["modules"].keys(), state["optimizers"].keys()
         step = int(state["step"])

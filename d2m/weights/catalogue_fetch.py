@@ -65,7 +65,7 @@ def verify(entry: Entry) -> str:
     if _note(entry).is_file():
         try:
             noted = json.loads(_note(entry).read_text(encoding="utf-8"))["sha256"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise D2MError(f"{_note(entry)} is damaged; delete it and run again") from error
         if sha256_of(path) != noted:
             raise D2MError(f"{path} has changed since it was fetched; delete it and {entry.how_to_get()}")

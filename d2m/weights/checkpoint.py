@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from d2m.errors import D2MError
+
+from .torch_file import Hostile, check_torch_file
 
 
 def load_checkpoint(path: Path | str) -> dict[str, Any]:
@@ -22,7 +23,8 @@ def load_checkpoint(path: Path | str) -> dict[str, Any]:
         Whatever dictionary was saved: a state dict, or one that holds a state dict among other things.
 
     Raises:
-        D2MError: if the file is missing, damaged, not a PyTorch file, or wants code to be run.
+        D2MError: if the file is missing, damaged, not a PyTorch file, wants code to be run, or more memory than it is
+            long.
     """
     import pickle
 
@@ -30,11 +32,13 @@ def load_checkpoint(path: Path | str) -> dict[str, Any]:
 
     path = Path(path)
     try:
-        _refuse_bombs(path)
+        check_torch_file(path)
         with warnings.catch_warnings(), torch.serialization.safe_globals(_plain_numbers()):
             # It remarks on pickle protocols that it goes on to refuse or read anyway.
             warnings.simplefilter("ignore")
             content = torch.load(path, map_location="cpu", weights_only=True)
+    except Hostile as error:
+        raise D2MError(f"{path} {error}") from error
     except OSError as error:
         raise D2MError(f"cannot read the weights file {path}: {error.strerror or error}") from error
     except pickle.UnpicklingError as error:
@@ -43,8 +47,6 @@ def load_checkpoint(path: Path | str) -> dict[str, Any]:
                 f"{path} wants to run code when it is read, so it was refused; weights are data only"
             ) from error
         raise D2MError(f"{path} is damaged or not a PyTorch file; get the file anew") from error
-    except D2MError:
-        raise
     except Exception as error:
         # What the unpickler raises on a file cut short depends on where the cut falls.
         raise D2MError(f"{path} is damaged or not a PyTorch file; get the file anew") from error
@@ -63,6 +65,8 @@ def is_pytorch(path: Path | str) -> bool:
     try:
         with Path(path).open("rb") as file:
             start = file.read(9)
+    except Hostile as error:
+        raise D2MError(f"{path} {error}") from error
     except OSError as error:
         raise D2MError(f"cannot read the weights file {path}: {error.strerror}") from error
     return start[:4] == b"PK\x03\x04" or (start[:1] == b"\x80" and start[8:9] != b"{")
@@ -102,14 +106,3 @@ def _number(kind: np.dtype, raw: bytes) -> np.generic:
     if not isinstance(kind, np.dtype) or kind.kind not in "fiub" or not isinstance(raw, (bytes, str)):
         raise ValueError("not a plain number")
     return np.frombuffer(raw.encode("latin1") if isinstance(raw, str) else raw, kind, count=1)[0]
-
-
-def _refuse_bombs(path: Path) -> None:
-    """PyTorch stores its archives uncompressed; a packed one may unfold to any size."""
-    if not zipfile.is_zipfile(path):
-        return
-    with zipfile.ZipFile(path) as archive:
-        if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
-            raise D2MError(f"{path} is a compressed archive, not a file that PyTorch wrote")
-        if sum(entry.file_size for entry in archive.infolist()) > 2 * path.stat().st_size:
-            raise D2MError(f"{path} claims to hold more than its size; get the file anew")

@@ -14,14 +14,13 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import IO, Protocol
 
-from d2m.careful_tar import CarefulStream
+from d2m.careful_tar import CarefulStream, each_member
 from d2m.errors import D2MError
 
 _GZIP = b"\x1f\x8b\x08"
 _MOST_MEMBERS = 1000
 #: Trained weights shrink by less than a tenth; a gzip file may unfold to a thousand times its size.
 _MOST_UNFOLDED = 20
-#: tarfile reads headers whole, however long they say they are; values are read past it.
 _MOST_AT_ONCE = 1 << 20
 
 
@@ -58,7 +57,7 @@ def tar_files(path: Path, stack: contextlib.ExitStack) -> Callable[[str], tuple[
             # Variables are read in any order, and gzip files only from their beginning.
             raw = _unfolded(gzip.GzipFile(fileobj=raw), path.stat().st_size, stack)
         members = _members(raw)
-    except (tarfile.TarError, zlib.error, EOFError, ValueError, gzip.BadGzipFile) as error:
+    except (tarfile.TarError, zlib.error, EOFError, ValueError, gzip.BadGzipFile, RecursionError) as error:
         raise D2MError(f"{path} is damaged or no tar file ({str(error)[:100]}); get the file anew") from error
     except OSError as error:
         raise D2MError(f"cannot read {path}: {error.strerror}") from error
@@ -93,9 +92,9 @@ def _unfolded(packed: Readable, length: int, stack: contextlib.ExitStack) -> IO[
 def _members(raw: IO[bytes]) -> dict[str, tuple[int, int]]:
     """Where the plain files of a tar file begin, and their sizes."""
     members: dict[str, tuple[int, int]] = {}
-    with tarfile.open(fileobj=CarefulStream(raw, _MOST_AT_ONCE), mode="r:") as opened:
+    with tarfile.open(fileobj=CarefulStream(raw), mode="r:") as opened:
         # Read as a stream: the list of a hostile file may be endless.
-        for count, info in enumerate(opened):
+        for count, info in enumerate(each_member(opened)):
             if count >= _MOST_MEMBERS:
                 raise tarfile.ReadError("it holds too many files")
             # macOS puts a hidden "._name" beside every file.

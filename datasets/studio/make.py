@@ -119,7 +119,7 @@ def claim(out: Path, studio: Studio, layout: str = "aist") -> None:
             found = json.loads(manifest.read_text())
             optional = {"layout": None, "split": None}
             same = {key: found.get(key) for key in {**optional, **wanted}} == {**optional, **wanted}
-        except (OSError, ValueError, AttributeError):
+        except (OSError, ValueError, AttributeError, RecursionError):
             same = False
         if not same:
             raise D2MError(f"{out} holds another studio; choose an empty folder, or its seed and seconds")

@@ -296,6 +296,6 @@ def _held_out(folder: Path) -> dict[str, float] | None:
     """The last held-out figures of a run."""
     try:
         lines = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
-    return next((line for line in reversed(lines) if line.get("held_out")), None)
+    return next((line for line in reversed(lines) if isinstance(line, dict) and line.get("held_out")), None)
