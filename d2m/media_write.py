@@ -109,7 +109,7 @@ def container_for(codec: str) -> str:
         if name in av.open(os.devnull, "w", format=form).supported_codecs:
             return suffix
     raise D2MError(
-        f"a picture in {name} cannot be copied into a new video; convert it to H.264 first, or use --no-video"
+        f"pictures in {name} cannot be copied into a new video; convert it to H.264 first, or use --no-video"
     )
 
 

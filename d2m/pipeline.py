@@ -29,6 +29,7 @@ import numpy as np
 from d2m.errors import D2MError
 from d2m.types import GENRES, Dance, Soundtrack, genre_code
 from d2m.version import __version__
+from d2m.whole_file import writing
 
 if TYPE_CHECKING:
     from d2m.engines import Engine
@@ -51,7 +52,8 @@ class Result:
     Attributes:
         soundtrack: the music.
         dance: what the engine saw of the video.
-        files: paths of the written files by kind: ``"wav"``, ``"mp4"`` (unless left out), ``"json"``, ``"png"``.
+        files: paths of the written files by kind: ``"wav"``, ``"mp4"`` (unless left out), ``"json"``, ``"png"``, with
+            the symbolic engine ``"mid"``.
         report: what the json file holds, plain values.
     """
 
@@ -124,23 +126,14 @@ def generate(
         soundfont: for the symbolic engine: name or path of a .sf2 file.
         sketch: who writes the music: ``"composer"``, ``"musegan"``, or a MIDI file, fitted to the dancer's beats.
         write_video: write the video with its music.
-        keep_audio: keep the clip's own sound in that video, the music ducked under it.
+        keep_audio: keep the clip's own sound in that video, the music ducked under it; not without ``write_video``.
         progress: called with a stage and the share of it that is done.
 
     Raises:
         D2MError: if the video cannot be used, an argument names nothing that exists, or a file cannot be written.
     """
-    from d2m.media import open_video
-    from d2m.media_write import container_for
-    from d2m.whole_file import writing
-
-    code = _genre(genre)
-    if not 0 <= int(seed) < 2**63:
-        raise D2MError(f"seed {seed} is not usable; give a whole number from 0 on")
-    opened = open_video(video)
-    suffix = container_for(opened.codec) if write_video else ""
-    if keep_audio and not opened.has_audio:
-        opened.warn("the video has no sound to keep")
+    code = check(genre, seed, write_video, keep_audio)
+    opened, ending = _open(video, write_video, keep_audio)
     clock = _Clock(progress)
     settings = {"codec": codec, "level": level, "weights": _names(weights), "denoise": bool(denoise)}
     settings |= {"motion": _name(motion), "visual": _name(visual), "soundfont": _name(soundfont)}
@@ -149,38 +142,80 @@ def generate(
         analysis = _watch(opened, code, loading, clock)
         with clock.stage("compose") as tell:
             soundtrack = _compose(loading.result(), opened, analysis.dance, int(seed), tell)
-        files = {"wav": ".wav", "mp4": suffix, "json": ".json", "png": ".png"}
-        # With codes the score is a sketch, and what sounds is the generator's; without, it is the music itself.
-        files["mid"] = ".mid" if soundtrack.score is not None and soundtrack.codes is None else ""
-        files = {kind: f"{opened.path.stem}.d2m{ending}" for kind, ending in files.items() if ending}
+        files = _files(opened.path.stem, ending, soundtrack)
         with clock.stage("write") as tell:
             _write_media(staging, files, opened, analysis, soundtrack, keep_audio, tell)
-        asked = _asked(engine, codec, level) | {"seed": int(seed), "genre_asked": genre or "auto"}
-        details = soundtrack.provenance.get("details")
-        asked |= details if isinstance(details, dict) else {}
+        asked = _maker(loading.result(), soundtrack) | {"seed": int(seed), "genre_asked": genre or "auto"}
         report = _report(opened, analysis, soundtrack, asked, clock.seconds, files)
-        with writing(staging / files["json"]):
-            (staging / files["json"]).write_text(_json(report), "utf-8", errors="backslashreplace")
-            published = _publish(staging, files)
+        published = _publish(staging, files, report)
     return Result(soundtrack, analysis.dance, published, report)
 
 
-def _asked(engine: str | Engine, codec: str, level: str) -> dict[str, Any]:
-    """Engine, codec and level for the report; an engine of the caller's own has neither codec nor level."""
-    if not isinstance(engine, str):
-        return {"engine": engine.name, "codec": None, "level": None}
-    if engine == "symbolic":
-        return {"engine": engine, "codec": None, "level": None}
-    return {"engine": engine, "codec": codec, "level": level if codec == "jukebox" else None}
+def check(genre: str | None, seed: int, write_video: bool, keep_audio: bool) -> str | None:
+    """The code of the genre asked for, None for any.
 
-
-def _genre(name: str | None) -> str | None:
-    if name is None or name.strip().lower() == "auto":
+    Raises:
+        D2MError: if these arguments of :func:`generate` cannot be met, whatever the video.
+    """
+    if not 0 <= int(seed) < 2**63:
+        raise D2MError(f"seed {seed} is not usable; give a whole number from 0 to 2^63 - 1")
+    if keep_audio and not write_video:
+        raise D2MError("the clip's own sound is kept in the video only; leave out --keep-audio or --no-video")
+    if genre is None or genre.strip().lower() == "auto":
         return None
     try:
-        return genre_code(name)
+        return genre_code(genre)
     except ValueError as error:
         raise D2MError(f"{error}, or auto") from None
+
+
+def load_engine(engine: str | Engine, **settings: Any) -> Engine:
+    """An engine that lacks nothing but the video.
+
+    Args:
+        engine: a name, or an engine that is loaded already.
+        settings: see :func:`d2m.engines.load`.
+
+    Raises:
+        D2MError: if there is no such engine, or something is missing that no video gives.
+    """
+    from d2m import engines
+    from d2m.engines.base import LooksItself
+
+    loaded = engines.load(engine, **settings) if isinstance(engine, str) else engine
+    if isinstance(loaded, LooksItself):
+        loaded.ready()
+    return loaded
+
+
+def _open(path: str | os.PathLike[str], write_video: bool, keep_audio: bool) -> tuple[Video, str]:
+    """The video, and the ending of the one to be written: empty for none."""
+    from d2m.media import open_video
+    from d2m.media_write import container_for
+
+    video = open_video(path)
+    if keep_audio and not video.has_audio:
+        video.warn("the video has no sound to keep")
+    if not write_video:
+        return video, ""
+    try:
+        return video, container_for(video.codec)
+    except D2MError as error:
+        raise D2MError(f"{video.path}: {error}") from None
+
+
+def _files(stem: str, video: str, soundtrack: Soundtrack) -> dict[str, str]:
+    """Kind -> name of each file to be written; ``video`` is the ending of the video, empty for none."""
+    # With codes the score is a sketch, and what sounds is the generator's; without, it is the music itself.
+    notes = ".mid" if soundtrack.score is not None and soundtrack.codes is None else ""
+    endings = {"wav": ".wav", "mp4": video, "json": ".json", "png": ".png", "mid": notes}
+    return {kind: f"{stem}.d2m{ending}" for kind, ending in endings.items() if ending}
+
+
+def _maker(engine: Engine, soundtrack: Soundtrack) -> dict[str, Any]:
+    """For the report: the engine, its codec and level if it has them, and what else it tells of itself."""
+    details = soundtrack.provenance.get("details")
+    return {"engine": engine.name, "codec": None, "level": None} | (details if isinstance(details, dict) else {})
 
 
 def _name(path: str | os.PathLike[str] | None) -> str | None:
@@ -201,20 +236,9 @@ def _names(
 def _loading(engine: str | Engine, settings: dict[str, Any]) -> Iterator[Future[Engine]]:
     """The engine, being loaded beside the first stage, which leaves Python's lock free most of the time."""
 
-    def load() -> Engine:
-        if not isinstance(engine, str):
-            return engine
-        from d2m import engines
-        from d2m.engines.base import LooksItself
-
-        loaded = engines.load(engine, **settings)
-        if isinstance(loaded, LooksItself):
-            loaded.ready()
-        return loaded
-
     executor = ThreadPoolExecutor(1, thread_name_prefix="engine")
     try:
-        yield executor.submit(load)
+        yield executor.submit(load_engine, engine, **settings)
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
 
@@ -311,10 +335,6 @@ def _report(
     }
 
 
-def _json(report: dict[str, Any]) -> str:
-    return json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
 def _versions() -> dict[str, str]:
     from importlib import metadata
 
@@ -328,8 +348,6 @@ def _versions() -> dict[str, str]:
 @contextlib.contextmanager
 def _staging(output_dir: Path) -> Iterator[Path]:
     """A folder inside ``output_dir`` to write to; it is removed at the end, and so are folders made for nothing."""
-    from d2m.whole_file import writing
-
     if output_dir.exists() and not output_dir.is_dir():
         raise D2MError(f"{output_dir}: this is a file; -o takes a folder")
     made = [folder for folder in (output_dir, *output_dir.parents) if not folder.exists()]
@@ -349,12 +367,15 @@ def _staging(output_dir: Path) -> Iterator[Path]:
                 folder.rmdir()
 
 
-def _publish(staging: Path, files: dict[str, str]) -> dict[str, Path]:
-    """Give the finished files their names, all of them at once."""
+def _publish(staging: Path, files: dict[str, str], report: dict[str, Any]) -> dict[str, Path]:
+    """Write the report beside the other files, and give them all their names at once."""
     targets = {kind: staging.parent / name for kind, name in files.items()}
     for target in targets.values():
         if target.is_dir():
             raise D2MError(f"{target}: a folder has this name; move it or choose another folder with -o")
-    for kind, target in targets.items():
-        os.replace(staging / files[kind], target)
+    with writing(targets["json"]):
+        content = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        (staging / files["json"]).write_text(content, "utf-8", errors="backslashreplace")
+        for kind, target in targets.items():
+            os.replace(staging / files[kind], target)
     return targets

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from d2m.cli.console import complain, stage_bars
 from d2m.errors import D2MError
 from d2m.types import GENRES
+
+if TYPE_CHECKING:
+    from d2m.pipeline import Result
 
 app = typer.Typer(add_completion=False)
 
@@ -67,50 +70,63 @@ def generate(
     Each VIDEO gets four files: .d2m.wav (the music), .d2m.mp4 (the untouched picture with it), .d2m.json (tempo,
     beats, genre …), .d2m.png (a picture of it all); with --engine symbolic also .d2m.mid (the notes).
     """
+    player = {"engine": engine, "codec": codec, "level": level, "weights": weights, "motion": motion, "visual": visual}
+    player |= {"denoise": denoise, "soundfont": soundfont, "sketch": sketch}
+    settings = {"genre": genre, "seed": seed, "write_video": not no_video, "keep_audio": keep_audio}
+    if len(videos) == 1:
+        content = _make(Path(videos[0]), output, player | settings, as_json)
+        failed = False
+    else:
+        reports = _make_all([Path(video) for video in videos], output, player, settings, as_json)
+        content, failed = {"videos": reports}, any("error" in report for report in reports)
+    if as_json:
+        _print_json(content)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _make_all(
+    videos: list[Path], output: str, player: dict[str, Any], settings: dict[str, Any], as_json: bool
+) -> list[dict[str, Any]]:
+    """Reports of several videos; what goes wrong with one of them does not stop the others."""
+    from d2m.pipeline import check, load_engine
+
+    if player["motion"] or player["visual"]:
+        raise D2MError("--motion and --visual are one video's; run the videos one by one")
+    _refuse_same_names(videos)
+    _refuse_own_results(videos, Path(output))
+    # What is wrong with the options is wrong with all of them: it is said once, and the engine is loaded once.
+    check(**settings)
+    engine = load_engine(**player)
+    reports: list[dict[str, Any]] = []
+    for video in videos:
+        try:
+            reports.append(_make(video, output, {"engine": engine, **settings}, as_json))
+            continue
+        except D2MError as error:
+            told = str(error)
+        except MemoryError:
+            told = "out of memory; close other programs or use a shorter or smaller video"
+        except Exception as error:
+            told = f"{type(error).__name__}: {error}; this is a bug in d2m, run this video alone with --debug"
+        told = told if str(video) in told else f"{video}: {told}"
+        complain(f"error: {told}")
+        reports.append({"video": {"name": video.name}, "error": told})
+    return reports
+
+
+def _make(video: Path, output: str, settings: dict[str, Any], as_json: bool) -> dict[str, Any]:
+    """The report of one video, whose files are written."""
     from d2m.pipeline import STAGES
     from d2m.pipeline import generate as make
 
-    paths = [Path(video) for video in videos]
-    _refuse_same_names(paths)
-    if len(paths) > 1 and (motion or visual):
-        raise D2MError("--motion and --visual are one video's; run the videos one by one")
-    reports: list[dict[str, Any]] = []
-    for video in paths:
-        try:
-            with stage_bars(STAGES, video.name) as tell:
-                result = make(
-                    video,
-                    output,
-                    engine=engine,
-                    genre=genre,
-                    seed=seed,
-                    codec=codec,
-                    level=level,
-                    weights=weights,
-                    motion=motion,
-                    visual=visual,
-                    denoise=denoise,
-                    soundfont=soundfont,
-                    sketch=sketch,
-                    write_video=not no_video,
-                    keep_audio=keep_audio,
-                    progress=tell,
-                )
-        except D2MError as error:
-            if len(videos) == 1:
-                raise
-            complain(f"error: {error}")
-            reports.append({"video": {"name": video.name}, "error": str(error)})
-            continue
-        for warning in result.report["warnings"]:
-            complain(f"warning: {video}: {warning}")
-        reports.append({**result.report, "folder": str(Path(output).resolve())})
-        if not as_json:
-            _tell(result)
-    if as_json:
-        _print_json(reports[0] if len(reports) == 1 else {"videos": reports})
-    if any("error" in report for report in reports):
-        raise typer.Exit(1)
+    with stage_bars(STAGES, video.name) as tell:
+        result = make(video, output, progress=tell, **settings)
+    for warning in result.report["warnings"]:
+        complain(f"warning: {video}: {warning}")
+    if not as_json:
+        _tell(result)
+    return {**result.report, "folder": str(Path(output).resolve())}
 
 
 def _refuse_same_names(videos: list[Path]) -> None:
@@ -124,7 +140,20 @@ def _refuse_same_names(videos: list[Path]) -> None:
         seen[video.stem] = video
 
 
-def _tell(result) -> None:
+def _refuse_own_results(videos: list[Path], output: Path) -> None:
+    """``d2m generate *.mp4`` run again finds what it made the first time, which it would write over and read."""
+    read = {video.resolve(): video for video in videos}
+    for video in videos:
+        for ending in (".mp4", ".mkv"):
+            result = read.get((output / f"{video.stem}.d2m{ending}").resolve())
+            if result is not None:
+                raise D2MError(
+                    f"the music for {video} would be written over {result}, which is to get music too; leave one of "
+                    "them out, or choose another folder with -o"
+                )
+
+
+def _tell(result: Result) -> None:
     report = result.report
     typer.echo(
         f"{report['video']['name']}: {report['genre']}, {report['tempo']:.0f} bpm, "

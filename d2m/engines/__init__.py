@@ -12,6 +12,9 @@ from d2m.errors import D2MError
 if TYPE_CHECKING:
     from d2m.engines.d2m_gan_files import Sorted
 
+#: What ``--engine``, ``--codec`` and ``--level`` take; the first is what is taken unless told otherwise.
+ENGINES, CODECS, LEVELS = ("vq", "symbolic"), ("spectral", "jukebox"), ("high", "low")
+
 
 def load(
     name: str = "vq",
@@ -42,10 +45,12 @@ def load(
         denoise: take steady noise out of the music of a D2M-GAN.
 
     Raises:
-        D2MError: if there is no such engine, codec, level or soundfont, or the weights cannot be used.
+        D2MError: if there is no such engine, codec, level or soundfont, the weights cannot be used, or an option is of
+            no use to the engine.
     """
-    if name not in ("vq", "symbolic"):
-        raise D2MError(f"unknown engine '{name}'; choose vq or symbolic")
+    for what, given, choice in (("engine", name, ENGINES), ("codec", codec, CODECS), ("level", level, LEVELS)):
+        if given not in choice:
+            raise D2MError(f"unknown {what} '{given}'; choose {' or '.join(choice)}")
     names = [weights] if isinstance(weights, str) else list(weights or [])
     gan = _d2m_gan(names) if name == "vq" else None
     if gan is not None:
@@ -60,14 +65,16 @@ def load(
     if name == "symbolic":
         from d2m.engines import symbolic
 
-        if names:
-            raise D2MError("--weights are the vq engine's; leave them out with --engine symbolic")
-
+        for option, asked in (("--weights", names), ("--codec", codec != CODECS[0]), ("--level", level != LEVELS[0])):
+            if asked:
+                raise D2MError(f"{option} is for the vq engine; leave it out with --engine symbolic")
         return symbolic.load_engine(soundfont, sketch or "musegan")
     from d2m.engines.vq import load_engine
 
     if soundfont is not None:
         raise D2MError("--soundfont is for --engine symbolic; the vq engine plays through its codec")
+    if level != LEVELS[0] and codec != "jukebox":
+        raise D2MError("--level low is the JukeBox codec's; add --codec jukebox, or leave it out")
     if len(names) > 1:
         raise D2MError("several --weights make a D2M-GAN, but its generator is not among them; add netG.pt")
     return load_engine(codec, level, names[0] if names else None, sketch or "composer")

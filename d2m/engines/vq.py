@@ -80,7 +80,7 @@ class VqEngine:
                 "weights": list(self.weights),
                 "seed": seed,
                 "genre": score.genre,
-                "details": {"sketch": self.sketch.name},
+                "details": {"codec": "spectral", "sketch": self.sketch.name},
             },
         )
 
@@ -149,11 +149,13 @@ class JukeboxEngine:
     Attributes:
         player: makes the performance.
         codec: one level of a JukeBox VQ-VAE.
+        level: its name, ``"high"`` or ``"low"``.
         weights: names of all the weights in use.
     """
 
     player: VqEngine
     codec: JukeboxCodec
+    level: str
     weights: tuple[str, ...]
     name: str = "vq"
 
@@ -169,18 +171,20 @@ class JukeboxEngine:
             played,
             waveform=master(waveform, played.sample_rate, dance.duration),
             codes=codes[0].numpy(),
-            provenance=played.provenance | {"weights": list(self.weights)},
+            provenance=played.provenance
+            | {
+                "weights": list(self.weights),
+                "details": {"codec": "jukebox", "level": self.level, "sketch": self.player.sketch.name},
+            },
         )
 
 
 def load_engine(codec: str, level: str, weights: str | None, sketch: str = "composer") -> VqEngine | JukeboxEngine:
-    """The engine on the shipped weights, or on the generator that ``weights`` names.
+    """The engine on the shipped weights, or on the generator that ``weights`` names; see :func:`d2m.engines.load`.
 
     Raises:
-        D2MError: if codec, level or sketch are unknown, or the weights do not fit.
+        D2MError: if the sketch is unknown, or the weights do not fit.
     """
-    if codec not in ("spectral", "jukebox"):
-        raise D2MError(f"unknown codec '{codec}'; choose spectral or jukebox")
     name = weights or "studio-generator"
     generator, trained_on = generators.load(name)
     sound = codecs.load(CODEC)
@@ -190,16 +194,14 @@ def load_engine(codec: str, level: str, weights: str | None, sketch: str = "comp
     player = VqEngine(sound, generator, (CODEC, str(name), *music.weights), music)
     if codec == "spectral":
         return player
-    return JukeboxEngine(player, _jukebox(level), (*player.weights, "studio-vqvae"))
+    return JukeboxEngine(player, _jukebox(level), level, (*player.weights, "studio-vqvae"))
 
 
 def _jukebox(level: str) -> JukeboxCodec:
     from d2m import jukebox
     from d2m import weights as shipped
-    from d2m.jukebox.codec import HOPS, JukeboxCodec
+    from d2m.jukebox.codec import JukeboxCodec
 
-    if level not in HOPS:
-        raise D2MError(f"unknown level '{level}'; choose high or low")
     path, _ = shipped.find("studio-vqvae", "jukebox-vqvae")
     try:
         return JukeboxCodec(jukebox.load(path).eval().requires_grad_(False), level)
