@@ -9,6 +9,7 @@ only.
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -128,7 +129,7 @@ def part_of(name: str) -> str:
 
     The songs of POP909 go by their number, as those of the audio models do: every tenth is held out.
     """
-    number = int(name) % 10 if name.isdigit() else int(sha256(name.encode()).hexdigest(), 16) % 10
+    number = int(name) % 10 if name.isdigit() else int(sha256(os.fsencode(name)).hexdigest(), 16) % 10
     return {0: "held_out", 5: "valid"}.get(number, "train")
 
 

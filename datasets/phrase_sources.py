@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections import Counter
 from dataclasses import dataclass
@@ -96,11 +97,11 @@ def songs_of(source: str, rules: Rules) -> tuple[str, list[Song], Counter[str]]:
         return "pop909", [_pop(folder) for folder in folders], Counter()
     kept, left_out = cleanse(song_files(root), read_metadata(root), rules)
     # Two folders of the same name must not share their shards.
-    name = f"{root.resolve().name}-{zlib.crc32(str(root.resolve()).encode()):08x}"
+    name = f"{root.resolve().name}-{zlib.crc32(os.fsencode(root.resolve())):08x}"
     songs = []
     for file in kept:
         inner = str(file.path.relative_to(root).with_suffix(""))
-        out = zlib.crc32((file.msd_id or file.name).encode()) % _HELD_OUT_EVERY == 0
+        out = zlib.crc32(os.fsencode(file.msd_id or file.name)) % _HELD_OUT_EVERY == 0
         songs.append(Song("file", inner, str(file.path), out))
     return name, songs, left_out
 

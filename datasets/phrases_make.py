@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -136,7 +137,7 @@ def _write_json(path: Path, content: dict[str, Any]) -> None:
 
 
 def _fingerprint(songs: Sequence[Song]) -> str:
-    return hashlib.sha256("\n".join(f"{s.kind} {s.name}" for s in songs).encode()).hexdigest()[:16]
+    return hashlib.sha256(os.fsencode("\n".join(f"{s.kind} {s.name}" for s in songs))).hexdigest()[:16]
 
 
 def _record(out: Path, name: str, songs: Sequence[Song]) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -210,6 +211,18 @@ def test_a_data_set_keeps_songs_apart(tunes, tmp_path):
     batch = parts["train"].batch(np.random.default_rng(0), 8, shift=6)
     assert batch.shape == (8, 256)
     assert len(parts["train"].spread(5)) == 5
+
+
+def test_names_of_files_need_not_be_text(tunes, tmp_path, capsys):
+    odd = Path(shutil.copytree(tunes, tmp_path / "odd"))
+    first = sorted(odd.glob("*.mid"))[0]
+    try:
+        first.rename(first.with_name("b\udcffd.mid"))
+    except OSError:
+        pytest.skip("this file system takes names of text only")
+    assert main(["symbolic", "melodies", str(odd), "-o", str(tmp_path / "melodies"), "--stride", "2"]) == 0
+    assert main(["symbolic", "prepare", str(odd), "-o", str(tmp_path / "phrases")]) in (0, 1)
+    assert "a bug in d2m" not in capsys.readouterr().err
 
 
 def test_melodies_of_pop909_stand_on_their_annotated_bars(tmp_path):
