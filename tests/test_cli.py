@@ -93,6 +93,16 @@ def test_every_command_that_is_there_has_an_app(capsys):
             said = capsys.readouterr().out
             assert "Usage" in said
             assert "completion" not in said
+            assert "<bool>" not in said  # a switch takes no value
+
+
+def test_help_fills_the_lines_of_the_terminal(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "150")
+    assert main(["evaluate", "alignment", "--help"]) == 0
+    said = capsys.readouterr().out
+    assert "is shifted at random" in said  # where the docstring breaks its line
+    assert main(["--help"]) == 0
+    assert "<bool>" not in capsys.readouterr().out
 
 
 def test_the_version_is_told(capsys):
@@ -132,6 +142,51 @@ def test_a_bug_is_one_line_unless_debugging(capsys, monkeypatch, tmp_path):
     assert "ZeroDivisionError: oops and more" in heard
     with pytest.raises(ZeroDivisionError):
         main(["generate", str(tmp_path), "--debug"])
+
+
+def test_what_is_wrong_with_the_options_is_said_once_for_all_videos(ran, capsys):
+    folder, _ = ran
+    videos = [str(folder / "a.mp4"), str(folder / "c.mp4"), "-o", str(folder / "none")]
+    for options in (["--genre", "polka"], ["--engine", "tape"], ["--keep-audio", "--no-video"], ["--level", "low"]):
+        assert main(["generate", *videos, *options]) == 1
+        heard = capsys.readouterr().err
+        assert len(heard.splitlines()) == 1, heard
+    assert not (folder / "none").exists()
+
+
+def test_one_of_several_videos_that_shows_a_bug_does_not_stop_the_others(clip, tmp_path, capsys, monkeypatch):
+    from test_pipeline import Clicks
+
+    from d2m import engines
+
+    class Broken(Clicks):
+        def compose(self, dance, *, seed=0, progress=None):
+            if dance.duration < 0.9:
+                raise ZeroDivisionError("oops")
+            return super().compose(dance, seed=seed)
+
+    loaded = []
+    monkeypatch.setattr(engines, "load", lambda name, **_: loaded.append(name) or Broken())
+    for name, seconds in (("short", 0.7), ("long", 1.0)):
+        clip(tmp_path / f"{name}.mp4", duration=seconds)
+    videos = [str(tmp_path / "short.mp4"), str(tmp_path / "long.mp4")]
+    assert main(["generate", *videos, "-o", str(tmp_path / "out"), "--json"]) == 1
+    heard = capsys.readouterr()
+    short, long = json.loads(heard.out)["videos"]
+    assert "short.mp4: ZeroDivisionError: oops" in short["error"]
+    assert (tmp_path / "out" / long["files"]["mp4"]).is_file()
+    assert [line for line in heard.err.splitlines() if line.startswith("error")] == [f"error: {short['error']}"]
+    assert loaded == ["vq"]
+
+
+def test_results_of_an_earlier_run_among_the_videos_are_not_written_over(capsys, tmp_path):
+    videos = [tmp_path / "a.mp4", tmp_path / "a.d2m.mp4"]
+    for video in videos:
+        video.write_bytes(b"film")
+    assert main(["generate", *map(str, videos), "-o", str(tmp_path)]) == 1
+    heard = capsys.readouterr().err
+    assert "a.d2m.mp4, which is to get music too" in heard
+    assert [video.read_bytes() for video in videos] == [b"film"] * 2
 
 
 def test_two_videos_of_one_name_are_refused(capsys, tmp_path):

@@ -172,6 +172,11 @@ def test_a_failure_at_the_last_file_leaves_earlier_results_as_they_were(clip, tm
         ({"seed": -1}, "seed"),
         ({"engine": "tape"}, "unknown engine 'tape'"),
         ({"codec": "mp3"}, "unknown codec 'mp3'"),
+        ({"level": "mid"}, "unknown level 'mid'"),
+        ({"level": "low"}, "add --codec jukebox"),
+        ({"engine": "symbolic", "codec": "jukebox"}, "--codec is for the vq engine"),
+        ({"engine": "symbolic", "level": "low"}, "--level is for the vq engine"),
+        ({"keep_audio": True, "write_video": False}, "leave out --keep-audio or --no-video"),
     ],
 )
 def test_an_argument_that_names_nothing_is_refused(clip, tmp_path, options, message):
@@ -179,6 +184,17 @@ def test_an_argument_that_names_nothing_is_refused(clip, tmp_path, options, mess
     with pytest.raises(D2MError, match=message):
         d2m.generate(video, tmp_path / "out", **options)
     assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_pictures_that_no_video_can_hold_are_refused_by_the_name_of_the_file(clip, tmp_path):
+    animation = clip(tmp_path / "a.gif", codec="gif", duration=1.0, rate=10, pixels="rgb8")
+    with pytest.raises(D2MError, match="a.gif: pictures in gif cannot be copied"):
+        d2m.generate(animation, tmp_path / "out", engine=Clicks())
+    assert set(d2m.generate(animation, tmp_path / "out", engine=Clicks(), write_video=False).files) == {
+        "wav",
+        "json",
+        "png",
+    }
 
 
 def test_an_output_folder_that_is_a_file_is_refused(clip, tmp_path):

@@ -64,7 +64,7 @@ def beats(
 
 @app.command()
 def alignment(
-    videos: Annotated[list[str], typer.Argument(metavar="VIDEO...", help="Dance videos.")],
+    videos: Annotated[list[str], typer.Argument(metavar="VIDEO", help="Dance videos.")],
     audio: Annotated[
         str | None, typer.Option(metavar="FILE", help="The music, if not the video's own; starts with the picture.")
     ] = None,

@@ -57,6 +57,7 @@ class _LazyGroup(TyperGroup):
         # Typer offers to install shell completion under every command that it builds.
         command.params = [p for p in command.params if p.name not in ("install_completion", "show_completion")]
         command.help = command.help or help_line
+        _make_readable(command)
         return args[0], command, args[1:]
 
     def invoke(self, ctx: Any) -> Any:
@@ -66,6 +67,19 @@ class _LazyGroup(TyperGroup):
         except KeyboardInterrupt:
             complain("interrupted")
             raise typer.Exit(130) from None
+
+
+def _make_readable(command: Any) -> None:
+    """Help as it is meant: paragraphs as wide as the terminal, and no type beside switches, which take no value.
+
+    Newer versions of Typer keep a docstring's line breaks and write ``<bool>``.
+    """
+    command.help = "\n\n".join(" ".join(part.split()) for part in (command.help or "").split("\n\n"))
+    for option in (*command.params, command.get_help_option(typer.Context(command))):
+        if getattr(option, "is_flag", False):
+            option.metavar = ""
+    for inner in getattr(command, "commands", {}).values():
+        _make_readable(inner)
 
 
 app = typer.Typer(cls=_LazyGroup, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -100,7 +114,9 @@ def main(args: Sequence[str] | None = None) -> int:
     words = [word for word in words if word != "--debug"]
     with _tidy_exit(), contextlib.nullcontext() if debug else quiet_libraries():
         try:
-            return int(typer.main.get_command(app).main(words, prog_name="d2m", standalone_mode=False) or 0)
+            root = typer.main.get_command(app)
+            _make_readable(root)
+            return int(root.main(words, prog_name="d2m", standalone_mode=False) or 0)
         except KeyboardInterrupt:
             complain("interrupted")
             return 130

@@ -84,7 +84,7 @@ def show(
 
 @app.command()
 def fetch(
-    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names from 'd2m models list'.")],
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="Names from 'd2m models list'.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Accept the licences.")] = False,
     as_json: _Json = False,
 ) -> None:
@@ -115,7 +115,7 @@ def fetch(
 @app.command()
 def verify(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="All that are here, if none is given.")
+        list[str] | None, typer.Argument(metavar="NAME", help="All that are here, if none is given.")
     ] = None,
     as_json: _Json = False,
 ) -> None:

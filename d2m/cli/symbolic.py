@@ -205,7 +205,7 @@ def _number(value: float, digits: int) -> str:
 def prepare(
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="SOURCE...", help="POP909, LPD or any folder of .npz or .mid files; or studio:COUNT."),
+        typer.Argument(metavar="SOURCE", help="POP909, LPD or any folder of .npz or .mid files; or studio:COUNT."),
     ],
     output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help="Where to; an unfinished one goes on.")],
     resolution: Annotated[
