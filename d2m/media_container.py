@@ -12,6 +12,10 @@ from d2m.errors import D2MError
 
 # A playlist format makes FFmpeg open other files, which a clip has no business doing.
 _PLAYLISTS = {"hls", "concat", "concatf", "dash", "sdp", "rtsp", "imf"}
+# Formats whose header gives the length that was written, whatever has become of the file since.
+_LENGTH_IN_HEADER = {"matroska", "webm", "flv"}
+# Seconds that may be missing from that length before a file counts as cut off.
+_SLACK = 0.5
 
 
 def open_container(path: Path):
@@ -71,7 +75,7 @@ def picture_stream(container, path: Path):
 
 
 def extent(container, stream, path: Path) -> tuple[float, float, bool]:
-    """(start s, duration s, whether the file ends before its index says) of a picture stream.
+    """(start s, duration s, whether the file ends before its index or header says) of a picture stream.
 
     The header is believed where it speaks of this very stream (mp4, mov); otherwise (mkv, webm) every packet
     is looked at, without decoding.
@@ -81,36 +85,41 @@ def extent(container, stream, path: Path) -> tuple[float, float, bool]:
     complete = all(entry.pos + entry.size <= size for entry in stream.index_entries)
     if complete and len(stream.index_entries) and stream.duration and stream.start_time is not None:
         return float(stream.start_time * base), float(stream.duration * base), False
-    start, end = _scan(path, stream.index)
+    start, end, reach = _scan(path, stream.index)
+    if container.duration and _LENGTH_IN_HEADER & set(container.format.name.split(",")):
+        complete = complete and reach > container.duration / 1e6 - _SLACK
     if start is None:
         start, end = float((stream.start_time or 0) * base), float((stream.start_time or 0) * base)
     return start, end - start, not complete
 
 
-def _scan(path: Path, index: int) -> tuple[float | None, float]:
-    """First and last instant (seconds on the file's clock) of the pictures to be shown."""
+def _scan(path: Path, index: int) -> tuple[float | None, float, float]:
+    """First and last instant (seconds on the file's clock) of the pictures to be shown, and the last of all streams."""
     import av
 
-    start, end, step, last = None, 0.0, 0.0, None
+    start, end, step, last, reach = None, 0.0, 0.0, None, 0.0
     with open_container(path) as container:
         stream = container.streams[index]
         try:
-            for packet in container.demux(stream):
+            for packet in container.demux():
                 stamp = packet.pts if packet.pts is not None else packet.dts
                 if stamp is None or packet.is_discard:
                     continue
                 time = float(stamp * packet.time_base)
+                length = float((packet.duration or 0) * packet.time_base)
+                reach = max(reach, time + length)
+                if packet.stream_index != index:
+                    continue
                 if last is not None and time > last:
                     step = time - last
                 last = time
-                length = float((packet.duration or 0) * packet.time_base)
                 start = time if start is None else min(start, time)
                 end = max(end, time + length)
         except av.FFmpegError:
             pass  # what comes after the damage cannot be reached
         if start is not None and last is not None and end <= last:
             end = last + (step or 1 / float(stream.average_rate or 25))
-    return start, end
+    return start, end, max(reach, end)
 
 
 def first_picture(container, stream):

@@ -161,6 +161,18 @@ def test_a_file_cut_off_after_its_index_is_read_as_far_as_it_goes(clip, tmp_path
     assert av.open(str(path)).duration / 1e6 == pytest.approx(whole.duration, abs=0.1)
 
 
+@pytest.mark.parametrize("ending", ["mkv", "webm"])
+def test_a_file_without_an_index_that_is_cut_off_says_so(clip, tone, tmp_path, ending):
+    codec = {"mkv": "h264", "webm": "vp8"}[ending]
+    path = clip(tmp_path / f"whole.{ending}", codec=codec, duration=4.0, sound=tone(4.0, 300, 48000), sample_rate=48000)
+    assert open_video(path).warnings == []
+    data = path.read_bytes()
+    (tmp_path / f"cut.{ending}").write_bytes(data[: len(data) // 2])
+    video = open_video(tmp_path / f"cut.{ending}")
+    assert 0.5 < video.duration < 3.5
+    assert "cut off" in video.warnings[0]
+
+
 def test_memory_does_not_grow_with_the_length_of_a_video(clip, tmp_path):
     import av
 
