@@ -72,7 +72,10 @@ class Segments:
         self._entries: list[Entry] = []
         self._music: dict[str, Place] = {}
         skipped, counts = [], []
-        for name in read_split(folder, split):
+        names = read_split(folder, split)
+        if not names:
+            raise D2MError(f"the split '{split}' of {folder} is empty; prepare data that has one")
+        for name in names:
             entry = read_entry(folder, name, manifest)
             if entry.music not in self._music:
                 self._music[entry.music] = find_music(folder, entry.music)
@@ -96,7 +99,7 @@ class Segments:
 
         Raises:
             IndexError: beyond the last.
-            D2MError: if a file has been changed since.
+            D2MError: if a file has been changed since, or holds numbers that are not finite.
         """
         index = index + len(self) if index < 0 else index
         if not 0 <= index < len(self):
@@ -109,11 +112,15 @@ class Segments:
         # a segment's ends may both be rounded up
         sample = min(entry.offset + round(start * self.sample_rate), music.shape[0] - self._samples)
         waveform = music.rows(sample, self._samples)
+        motion = entry.motion.rows(frame, self._frames)
+        visual = self._visual(entry, start)
+        if not (np.isfinite(motion).all() and (visual is None or np.isfinite(visual).all())):
+            raise D2MError(f"{entry.motion.path} holds numbers that are not finite; prepare the data set again")
         return Segment(
             entry.name,
             start,
-            entry.motion.rows(frame, self._frames),
-            self._visual(entry, start),
+            motion,
+            visual,
             waveform.astype(np.float32) / 32768,
             entry.genre,
         )

@@ -12,14 +12,14 @@ from d2m.cli.train_emotion import emotion
 from d2m.cli.train_genre import genre
 from d2m.cli.train_musegan import musegan
 from d2m.cli.train_musicvae import musicvae
-from d2m.cli.train_options import RunOptions, Start, with_run
+from d2m.cli.train_options import RunOptions, Start, above_zero, with_run
 
 app = typer.Typer(help="Train codecs and generators.", no_args_is_help=True)
 
 Music = Annotated[Path, typer.Option(help="A prepared data set, or a folder with train/ and held_out/.")]
 Steps = Annotated[int, typer.Option(min=1, help="Steps of the whole run.")]
 Batch = Annotated[int, typer.Option(min=1, help="Crops a step, over all devices.")]
-Rate = Annotated[float, typer.Option(help="Learning rate at its highest.")]
+Rate = Annotated[float, typer.Option(callback=above_zero, help="Learning rate at its highest.")]
 Never = 10**9
 
 
@@ -32,12 +32,15 @@ def codec(
     batch: Batch = 6,
     rate: Rate = 6e-4,
     start: Start = None,
-    quantise_after: Annotated[int, typer.Option(help="Steps without quantisation.")] = 400,
-    adversarial_after: Annotated[int, typer.Option(help="Step at which the discriminators join.")] = Never,
-    length: Annotated[int, typer.Option(help="Samples of a crop.")] = 32768,
-    bass: Annotated[float, typer.Option(help="Weight of the bass at the resolution of notes.")] = 4.0,
+    quantise_after: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=0, help="Steps without quantisation; 400, with --from 0."),
+    ] = None,
+    adversarial_after: Annotated[int, typer.Option(min=0, help="Step at which the discriminators join.")] = Never,
+    length: Annotated[int, typer.Option(help="Samples of a crop, a multiple of 256.")] = 32768,
+    bass: Annotated[float, typer.Option(min=0.0, help="Weight of the bass at the resolution of notes.")] = 4.0,
     fresh_tones: Annotated[bool, typer.Option(help="With --from: let the tone bank's gains start anew.")] = False,
-    decoder_only: Annotated[bool, typer.Option(help="Keep the codes, train the decoder alone.")] = False,
+    decoder_only: Annotated[bool, typer.Option(help="With --from: keep the codes, train the decoder alone.")] = False,
 ) -> None:
     """Train the spectral VQ codec."""
     import torch
@@ -46,6 +49,10 @@ def codec(
     from d2m.training.codec import CodecTask, CodecTraining
     from d2m.training.loop import train
 
+    if not start and (fresh_tones or decoder_only):
+        raise typer.BadParameter(f"{'--fresh-tones' if fresh_tones else '--decoder-only'} needs --from")
+    if quantise_after is None:
+        quantise_after = 0 if start else 400
     settings = CodecTraining(
         data / "train",
         data / "held_out",
@@ -54,7 +61,7 @@ def codec(
         length=length,
         bass=bass,
         learning_rate=rate,
-        quantise_after=0 if start else quantise_after,
+        quantise_after=quantise_after,
         adversarial_after=adversarial_after,
         freeze_codes=decoder_only,
     )
@@ -113,7 +120,10 @@ def generator(
     ] = "temporal",
     steps: Steps = 10000,
     batch: Annotated[Optional[int], typer.Option(min=1, help="Crops a step; 8, d2m-gan 16.")] = None,  # noqa: UP045
-    rate: Annotated[Optional[float], typer.Option(help="Learning rate; 6e-4, d2m-gan 1e-4.")] = None,  # noqa: UP045
+    rate: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(callback=above_zero, help="Learning rate; 6e-4, d2m-gan 1e-4."),
+    ] = None,
     start: Start = None,
     codec: Annotated[
         Optional[str],  # noqa: UP045

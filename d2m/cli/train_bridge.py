@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from d2m.cli.train_options import RunOptions
+from d2m.cli.train_options import RunOptions, above_zero
 
 
 def bridge(
@@ -22,7 +22,10 @@ def bridge(
     ] = None,
     steps: Annotated[int, typer.Option(min=1, help="Steps of the whole run.")] = 40000,
     batch: Annotated[Optional[int], typer.Option(min=2, help="Bridges a step; 32, published 16.")] = None,  # noqa: UP045
-    rate: Annotated[Optional[float], typer.Option(help="Learning rate; 1e-3, published 1e-4.")] = None,  # noqa: UP045
+    rate: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(callback=above_zero, help="Learning rate; 1e-3, published 1e-4."),
+    ] = None,
     transpose: Annotated[
         Optional[int],  # noqa: UP045
         typer.Option(min=0, max=6, help="Semitones by which music is moved at most; 5, published 0."),

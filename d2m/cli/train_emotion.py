@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from d2m.cli.train_options import RunOptions
+from d2m.cli.train_options import RunOptions, above_zero
 
 
 def emotion(
@@ -16,7 +16,7 @@ def emotion(
     vae: Annotated[str, typer.Option(help="MusicVAE (name or file) whose latent space it is.")] = "studio-musicvae",
     steps: Annotated[int, typer.Option(min=1, help="Steps of the whole run.")] = 10000,
     batch: Annotated[int, typer.Option(min=1, help="Latent vectors a step.")] = 32,
-    rate: Annotated[float, typer.Option(help="Learning rate.")] = 5e-4,
+    rate: Annotated[float, typer.Option(callback=above_zero, help="Learning rate.")] = 5e-4,
     units: Annotated[int, typer.Option(min=1, max=4096, help="Units of the hidden layers.")] = 512,
     judged: Annotated[float, typer.Option(min=0.0, help="Weight of what the critic foresees.")] = 1.0,
     heard: Annotated[

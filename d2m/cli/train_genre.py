@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from d2m.cli.train_options import RunOptions
+from d2m.cli.train_options import RunOptions, above_zero
 
 
 def genre(
@@ -17,7 +17,7 @@ def genre(
     ],
     steps: Annotated[int, typer.Option(min=1, help="Steps of the whole run.")] = 2000,
     batch: Annotated[int, typer.Option(min=2, help="Windows of 2.97 s a step.")] = 24,
-    rate: Annotated[float, typer.Option(help="Learning rate at its highest.")] = 1e-3,
+    rate: Annotated[float, typer.Option(callback=above_zero, help="Learning rate at its highest.")] = 1e-3,
 ) -> None:
     """Train the genre network, which keeps the training set's songs to retrieve from."""
     import torch

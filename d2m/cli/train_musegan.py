@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from d2m.cli.train_options import RunOptions
+from d2m.cli.train_options import RunOptions, above_zero
 
 
 def musegan(
@@ -22,7 +22,7 @@ def musegan(
     ] = "compact",
     steps: Annotated[int, typer.Option(min=1, help="Steps of the generator in the whole run.")] = 20000,
     batch: Annotated[Optional[int], typer.Option(min=2, help="Phrases a step; 16, paper 64.")] = None,  # noqa: UP045
-    rate: Annotated[Optional[float], typer.Option(help="Learning rate; 5e-4, paper 2e-4.")] = None,  # noqa: UP045
+    rate: Annotated[Optional[float], typer.Option(callback=above_zero, help="Learning rate; 5e-4, paper 2e-4.")] = None,  # noqa: UP045
     critic_steps: Annotated[int, typer.Option(min=1, help="Steps of the critics for each of the generator.")] = 5,
     average: Annotated[
         Optional[float],  # noqa: UP045

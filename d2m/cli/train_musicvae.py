@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from d2m.cli.train_options import RunOptions
+from d2m.cli.train_options import RunOptions, above_zero
 
 
 def musicvae(
@@ -20,7 +20,7 @@ def musicvae(
     batch: Annotated[Optional[int], typer.Option(min=1, help="Melodies a step; 32, full 512.")] = None,  # noqa: UP045
     rate: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(help="Learning rate at its highest; 2e-3, full 1e-3."),
+        typer.Option(callback=above_zero, help="Learning rate at its highest; 2e-3, full 1e-3."),
     ] = None,
     decay: Annotated[
         Optional[float],  # noqa: UP045

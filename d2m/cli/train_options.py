@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,14 @@ import typer
 if TYPE_CHECKING:
     from d2m.training.loop import LoopConfig
 
+
+def above_zero(value: float | None) -> float | None:
+    """The value, unless it is no number above 0; for options that may be left out, None."""
+    if value is not None and not 0 < value < math.inf:
+        raise typer.BadParameter(f"{value:g} is no number above 0")
+    return value
+
+
 #: For options that name a set of weights.
 Start = Annotated[Optional[str], typer.Option("--from", help="Weights (name or file) to start from.")]  # noqa: UP045
 
@@ -22,8 +31,8 @@ class RunOptions:
     """What the shared options say; each field is an option of that name."""
 
     run: Annotated[Path, typer.Option(help="Folder of the run. An existing run goes on where it stopped.")]
-    minutes: Annotated[float, typer.Option(help="Stop after so many minutes; 0 for no limit.")] = 0.0
-    seed: Annotated[int, typer.Option(help="Seed of weights and batches.")] = 0
+    minutes: Annotated[float, typer.Option(min=0.0, help="Stop after so many minutes; 0 for no limit.")] = 0.0
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of weights and batches.")] = 0
     log_every: Annotated[int, typer.Option(min=1, help="Steps between lines of the log.")] = 25
     evaluate_every: Annotated[int, typer.Option(min=1, help="Steps between looks at held-out data.")] = 500
     checkpoint_every: Annotated[int, typer.Option(min=1, help="Steps between saved states.")] = 250

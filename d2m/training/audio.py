@@ -14,6 +14,9 @@ from d2m.datasets.prepared import SPLITS, Manifest, find_music, read_entry, read
 from d2m.errors import D2MError
 from d2m.training.monitor import Sample
 
+#: Seconds: less is no music, and shorter than what a codec makes of one code.
+_SHORTEST = 0.04
+
 
 class SongCrops:
     """Random crops of songs.
@@ -26,20 +29,25 @@ class SongCrops:
         sample_rate: hertz.
 
     Raises:
-        D2MError: if the folder holds none of these, music of another rate, or a file that is damaged.
+        D2MError: if the folder holds none of these, music of another rate or of next to no length, or a file that is
+            damaged.
     """
 
     def __init__(self, folder: str | Path, sample_rate: int = 22050) -> None:
         folder = Path(folder)
         self.songs: list[np.ndarray] = []
-        for path in sorted(folder.glob("*.npz")):
-            self.songs.append(read_song(path))
-        for path in sorted(folder.glob("*.wav")):
-            self.songs.append(_read_wav(path, sample_rate))
+        readers = {"*.npz": read_song, "*.wav": lambda path: _read_wav(path, sample_rate)}
+        for pattern, read in readers.items():
+            for path in sorted(folder.glob(pattern)):
+                self.songs.append(read(path))
+                if len(self.songs[-1]) < _SHORTEST * sample_rate:
+                    raise D2MError(f"{path} holds less than {_SHORTEST:g} s of sound; take it away")
         if not folder.exists() and (folder.parent / "prepared.json").is_file():
             self.songs = [song for song, _ in prepared_songs(folder.parent, folder.name, sample_rate)]
         if not self.songs:
-            raise D2MError(f"no music to train on in {folder}; make some with scripts/make_training_data.py")
+            raise D2MError(
+                f"no music to train on in {folder}; give one of 'd2m data prepare' or scripts/make_training_data.py"
+            )
         self._weights = np.array([len(song) for song in self.songs], float)
         self._weights /= self._weights.sum()
 

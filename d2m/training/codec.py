@@ -18,11 +18,15 @@ from d2m.codec.discriminators import (
 from d2m.codec.layers import initialise
 from d2m.codec.losses import SpectralLoss
 from d2m.codec.spectral import SpectralCodec, SpectralConfig
+from d2m.errors import D2MError
 from d2m.jukebox.bottleneck import gathered
 from d2m.training.adversarial import train_discriminator
 from d2m.training.audio import SongCrops, compared
 from d2m.training.loop import Task
 from d2m.training.monitor import Sample
+
+#: Samples: half the longest window that the losses look through.
+_SHORTEST = 4096
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,11 @@ class CodecTask(Task):
     def __init__(self, settings: CodecTraining, config: SpectralConfig | None = None) -> None:
         self.settings = settings
         self.codec = SpectralCodec(config)
+        if settings.length < _SHORTEST or settings.length % self.codec.hop:
+            raise D2MError(
+                f"crops of {settings.length} samples are not possible; choose a multiple of {self.codec.hop}, "
+                f"{_SHORTEST} or more"
+            )
         trained = self.codec.decoder if settings.freeze_codes else self.codec
         self.loss = SpectralLoss(self.codec.sample_rate, self.codec.hop, bass_weight=settings.bass)
         self.discriminator = MultiResolutionDiscriminator()

@@ -31,7 +31,7 @@ from d2m.codec.mel import LogMel
 from d2m.datasets.prepared import read_split
 from d2m.datasets.segments import Segment, Segments
 from d2m.errors import D2MError
-from d2m.generator.d2m_gan import D2MGAN, DATASETS, FEATURE_SIZE, D2MGANConfig
+from d2m.generator.d2m_gan import D2MGAN, DATASETS, FEATURE_SIZE, MODALITIES, D2MGANConfig
 from d2m.generator.d2m_gan_discriminator import D2MGANDiscriminator
 from d2m.generator.losses import LossWeights
 from d2m.jukebox import VQVAE
@@ -316,6 +316,8 @@ def matching_loss(real: Answers, fake: Answers) -> Tensor:
 def _config(settings: D2MGANTraining, segments: Segments) -> D2MGANConfig:
     """The model that fits settings and data."""
     shape = DATASETS[segments.kind]
+    if settings.modality not in MODALITIES:
+        raise D2MError(f"no modality '{settings.modality}'; choose one of {', '.join(MODALITIES)}")
     if (segments.motion_size, segments.motion_fps) != (shape.motion_size, shape.motion_rate):
         raise D2MError(
             f"D2M-GAN takes {shape.motion_size} values at {shape.motion_rate} frames a second for {segments.kind}, but "

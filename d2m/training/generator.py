@@ -12,6 +12,7 @@ from torch import Tensor
 
 from d2m.codec.base import Codec
 from d2m.codec.discriminators import adversarial_loss, feature_matching_loss
+from d2m.errors import D2MError
 from d2m.generator.discriminator import MultiScaleDiscriminator
 from d2m.generator.losses import LossWeights, PerceptualLoss
 from d2m.generator.temporal import Conditions, TemporalConfig, TemporalGenerator
@@ -66,8 +67,7 @@ class GeneratorTask(Task):
             "generator": torch.optim.AdamW(self.generator.parameters(), rate, (0.8, 0.95), weight_decay=1e-3),
             "discriminator": torch.optim.AdamW(self.discriminator.parameters(), 1e-4, (0.5, 0.9)),
         }
-        self.pairs = load_pairs(sorted(settings.train.glob("*.npz")))
-        self.held_out = load_pairs(sorted(settings.held_out.glob("*.npz")))
+        self.pairs, self.held_out = (_examples(folder, settings) for folder in (settings.train, settings.held_out))
         self.targets: list[np.ndarray] = []
 
     def setup(self, fabric) -> None:  # noqa: D102
@@ -188,6 +188,16 @@ class GeneratorTask(Task):
     def score(self, held_out: dict[str, float]) -> float:
         """The mel distance."""
         return held_out["mel"]
+
+
+def _examples(folder: Path, settings: GeneratorTraining) -> list[Pair]:
+    """The examples of a folder that are as long as a crop; D2MError if there are none."""
+    pairs = [pair for pair in load_pairs(sorted(folder.glob("*.npz"))) if pair.frames >= settings.frames]
+    if not pairs:
+        raise D2MError(
+            f"no examples of {settings.frames} frames or more in {folder}; make some with scripts/make_training_data.py"
+        )
+    return pairs
 
 
 def pair_conditions(

@@ -65,7 +65,9 @@ def labelled_songs(folder: str | Path) -> tuple[list[np.ndarray], np.ndarray]:
             found.append((read_song(path), genre))
     found = [(song, genre) for song, genre in found if 0 <= genre < len(GENRES)]
     if not found:
-        raise D2MError(f"no music with a genre in {folder}; make some with scripts/make_training_data.py")
+        raise D2MError(
+            f"no music with a genre in {folder}; give one of 'd2m data prepare' or scripts/make_training_data.py"
+        )
     return [song for song, _ in found], np.array([genre for _, genre in found], np.int64)
 
 

@@ -193,7 +193,7 @@ class _Run:
     def go(self) -> int:
         config, progress = self.config, self.progress
         began = self.logged = time.monotonic()
-        saved = progress.step
+        began_at = saved = progress.step
         try:
             with _stop_signals() as stop, _Bar(config.steps, enabled=self.monitor is not None) as bar:
                 while progress.step < config.steps:
@@ -209,6 +209,8 @@ class _Run:
                         saved = progress.step
                     if ends:
                         break
+            if self.monitor is not None and began_at >= config.steps:
+                self.monitor.say(f"{config.folder} has its {began_at} steps; nothing to do until --steps is more", True)
             if self.monitor is not None and progress.step < config.steps:
                 self.monitor.say(f"stopped at step {progress.step} of {config.steps}; the same command goes on", True)
         finally:

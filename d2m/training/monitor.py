@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from d2m.whole_file import whole_file, write_whole
+from d2m.whole_file import whole_file, write_whole, writing
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,8 @@ class Monitor:
 
     def say(self, line: str, aloud: bool = False) -> None:
         """A line of ``log.txt``, and on stderr where there is no progress bar, or whatever there is if ``aloud``."""
-        with open(self.folder / "log.txt", "a", encoding="utf-8") as file:
+        path = self.folder / "log.txt"
+        with writing(path), open(path, "a", encoding="utf-8") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}\n")
         if aloud or not self._quiet:
             print(line, file=sys.stderr, flush=True)
@@ -69,13 +70,15 @@ class Monitor:
         """Figures of a step; ``seconds_per_step`` may be one of them."""
         record = {"step": step, **({"held_out": True} if held_out else {}), **figures}
         rounded = {k: round(v, 5) if isinstance(v, float) else v for k, v in record.items()}
-        with open(self.folder / "log.jsonl", "a", encoding="utf-8") as file:
+        path = self.folder / "log.jsonl"
+        with writing(path), open(path, "a", encoding="utf-8") as file:
             file.write(json.dumps(rounded) + "\n")
         kind = "held out" if held_out else "training"
         self.say(f"step {step:>7}  {kind}  " + "  ".join(f"{name} {value:.4g}" for name, value in figures.items()))
         if self._events is not None:
-            for name, value in figures.items():
-                self._events.add_scalar(f"{kind.replace(' ', '_')}/{name}", value, step)
+            with writing(self.folder / "events"):
+                for name, value in figures.items():
+                    self._events.add_scalar(f"{kind.replace(' ', '_')}/{name}", value, step)
 
     def show(self, step: int, samples: Sequence[Sample]) -> None:
         """Sounds, spectrograms and curves so far."""
@@ -83,7 +86,8 @@ class Monitor:
 
         folder = self.folder / "samples" / f"{step:06d}"
         for sample in samples:
-            folder.mkdir(parents=True, exist_ok=True)
+            with writing(folder):
+                folder.mkdir(parents=True, exist_ok=True)
             _write_wav(folder / f"{sample.name}.wav", sample.waveform, sample.sample_rate)
             real = folder.parent / f"{sample.name}_real.wav"
             if not real.exists():
@@ -91,14 +95,16 @@ class Monitor:
             picture = plot_comparison(sample, folder / f"{sample.name}.png", f"step {step}")
             if self._events is not None:
                 sound = np.clip(sample.waveform, -1, 1)[None]
-                self._events.add_audio(f"samples/{sample.name}", sound, step, sample.sample_rate)
-                self._events.add_image(f"samples/{sample.name}", picture, step, dataformats="HWC")
+                with writing(self.folder / "events"):
+                    self._events.add_audio(f"samples/{sample.name}", sound, step, sample.sample_rate)
+                    self._events.add_image(f"samples/{sample.name}", picture, step, dataformats="HWC")
         plot_losses(self.folder / "log.jsonl", self.folder / "losses.png")
 
     def close(self) -> None:
         """Finishes the event files."""
         if self._events is not None:
-            self._events.close()
+            with writing(self.folder / "events"):
+                self._events.close()
 
     def _forget_after(self, step: int) -> None:
         path = self.folder / "log.jsonl"
@@ -121,7 +127,8 @@ def _event_writer(folder: Path, step: int):
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
-    return SummaryWriter(str(folder), purge_step=step + 1, flush_secs=30)
+    with writing(folder):
+        return SummaryWriter(str(folder), purge_step=step + 1, flush_secs=30)
 
 
 def _write_wav(path: Path, waveform: np.ndarray, sample_rate: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +15,7 @@ from torch import nn
 from d2m.errors import D2MError
 from d2m.training.devices import of_all
 from d2m.weights.torch_file import check_torch_file
+from d2m.whole_file import writing
 
 if TYPE_CHECKING:
     from d2m.training.loop import Task
@@ -138,10 +141,18 @@ def _own_state(task: Task, state: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write(path: Path, state: dict[str, Any]) -> None:
+    # Always the same name, so that runs that are killed do not leave one file each.
     temporary = path.with_suffix(".partial")
     try:
-        torch.save(state, temporary)
-        os.replace(temporary, path)
-    except (OSError, RuntimeError) as error:
-        temporary.unlink(missing_ok=True)
-        raise D2MError(f"cannot write {path}: {error}; make room, the last complete state is kept") from error
+        with writing(path):
+            try:
+                torch.save(state, temporary)
+            except RuntimeError as error:
+                # PyTorch knows only that not all of it was written.
+                raise OSError(errno.ENOSPC, "the disk is full") from error
+            os.replace(temporary, path)
+    except D2MError as error:
+        raise D2MError(f"{error}; what was saved before is kept") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)

@@ -126,6 +126,8 @@ def claim(out: Path, studio: Studio, layout: str = "aist") -> None:
         return
     if out.exists() and not out.is_dir():
         raise D2MError(f"{out} is not a folder; choose another place")
+    if out.exists() and any(not path.name.startswith(".") for path in out.iterdir()):
+        raise D2MError(f"{out} is not empty; choose an empty folder")
     aist.write_text(manifest, json.dumps(wanted, indent=1) + "\n")
 
 
