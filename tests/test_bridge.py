@@ -173,12 +173,26 @@ def test_a_bridge_is_as_busy_as_the_bars_around_it_and_no_likelier_key_is_left_o
     sure = rng.random((1, 3, 16, 72, 5)) * 0.5 + 0.5
     composer.chances = lambda context, bars: sure
     context = np.zeros((1, 2, 16, 72, 5), bool)
-    context[0, 0, :, 30, 1] = context[0, :, ::4, 12, 0] = True
+    context[0, 0, :8, [30, 34], 1] = context[0, :, ::4, 12, 0] = True
     made = composer.compose(context, 3)
     assert made[0].sum(axis=(1, 2)).tolist() == [[4, 12, 0, 0, 0], [4, 8, 0, 0, 0], [4, 4, 0, 0, 0]]
     assert sure[0, 0, ..., 1][made[0, 0, ..., 1]].min() > sure[0, 0, ..., 1][~made[0, 0, ..., 1]].max()
     composer.network.thresholds.fill_(2.0)
     assert not composer.compose(context, 3).any()
+
+
+def test_a_track_of_one_voice_stays_of_one_voice():
+    composer = Repeater()
+    sure = np.random.default_rng(1).random((1, 2, 16, 72, 5)) * 0.5 + 0.5
+    composer.chances = lambda context, bars: sure
+    context = np.zeros((1, 2, 16, 72, 5), bool)
+    # The bass walks, each bar another key; the piano plays three at once in one of the bars.
+    context[0, 0, :, 8, 3] = context[0, 1, :, 13, 3] = True
+    context[0, 0, :, 30, 1] = context[0, 1, :4, [30, 34, 37], 1] = True
+    made = composer.compose(context, 2)[0].sum(axis=2)
+    assert made[..., 3].max() == 1
+    assert made[..., 3].sum() >= 24
+    assert made[..., 1].max() > 1
 
 
 def test_thresholds_and_densities_are_those_that_bring_the_real_bars_back():
