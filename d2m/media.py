@@ -25,7 +25,7 @@ __all__ = ["Frame", "Video", "mux", "open_video", "read_audio", "write_wav"]
 
 #: Seconds of picture below which there is no dance to follow.
 SHORTEST = 0.5
-#: Seconds of picture above which a file is refused: a damaged or hostile header may claim any length.
+#: Seconds of picture or of sound above which a file is refused: a damaged or hostile header may claim any length.
 LONGEST = 2 * 3600.0
 #: Pixels of a frame, about 8K; the decoder reserves memory for what a header claims.
 LARGEST_FRAME = 8192 * 4608
@@ -170,7 +170,7 @@ def read_audio(path: str | os.PathLike[str], sample_rate: int, mono: bool = True
         float32 (channels, samples).
 
     Raises:
-        D2MError: if the file is missing, unreadable, or has no sound that can be decoded.
+        D2MError: if the file is missing, unreadable, has no sound that can be decoded, or more than two hours of it.
     """
     path = Path(path)
     with open_container(path) as container:
@@ -183,7 +183,12 @@ def read_audio(path: str | os.PathLike[str], sample_rate: int, mono: bool = True
             picture = picture_stream(container, path)
             origin = extent(container, picture, path)[0]
         layout = "mono" if stream.codec_context.channels == 1 else "stereo"
-        blocks = list(_sound_blocks(container, stream, sample_rate, layout, origin))
+        blocks, samples = [], 0
+        for block in _sound_blocks(container, stream, sample_rate, layout, origin):
+            samples += block.shape[1]
+            if samples > LONGEST * sample_rate:
+                raise D2MError(f"{path}: more than {LONGEST / 3600:g} hours of sound; cut it into shorter files")
+            blocks.append(block)
         length = None
         if stream.duration is not None and stream.start_time is not None:
             # The encoder fills its last frame up; the header knows where the sound itself ends.

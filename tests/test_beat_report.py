@@ -318,3 +318,13 @@ def _root(number: int) -> float:
 
 def test_the_mean_of_nothing_is_nothing():
     assert set(mean_scores([]).values()) == {None}
+
+
+def test_what_is_to_be_said_of_many_pairs_is_said_in_one_line(tmp_path, capsys):
+    for name in "abc":
+        write(tmp_path / "r" / f"{name}.wav", clicks())
+        write(tmp_path / "g" / f"{name}.wav", np.repeat(clicks(), 2), 2 * RATE)
+    assert main(["evaluate", "beats", "--reference", str(tmp_path / "r"), "--generated", str(tmp_path / "g")]) == 0
+    said = [line for line in capsys.readouterr().err.splitlines() if "both brought to" in line]
+    assert len(said) == 1
+    assert said[0].startswith("warning: a, b, c: ")

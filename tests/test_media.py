@@ -173,6 +173,16 @@ def test_a_file_without_an_index_that_is_cut_off_says_so(clip, tone, tmp_path, e
     assert "cut off" in video.warnings[0]
 
 
+def test_sound_without_end_is_refused_before_it_fills_the_memory(tmp_path, tone, monkeypatch):
+    from d2m import media
+
+    write_wav(tmp_path / "long.wav", tone(3.0, 300, 8000), 8000)
+    assert read_audio(tmp_path / "long.wav", 8000).shape == (1, 24000)
+    monkeypatch.setattr(media, "LONGEST", 2.0)
+    with pytest.raises(D2MError, match="long.wav: more than .* hours of sound"):
+        read_audio(tmp_path / "long.wav", 8000)
+
+
 def test_memory_does_not_grow_with_the_length_of_a_video(clip, tmp_path):
     import av
 

@@ -15,7 +15,7 @@ from d2m.errors import D2MError
 
 app = typer.Typer(help="Measure music: its beats, its fit to the dancer, its sound.", no_args_is_help=True)
 
-#: Files without a partner that are named on stderr; the report has them all.
+#: Files that are named in one line on stderr; the report has them all.
 _NAMED = 20
 
 _Json = Annotated[bool, typer.Option("--json", help="Print the report as one JSON object on stdout.")]
@@ -280,6 +280,11 @@ def _finish(report: dict[str, Any], as_json: bool, output: str | None) -> None:
         typer.echo(text)
 
 
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
+
+
 def _end(report: dict[str, Any], measured: int) -> None:
     """Name what was left out; the exit status is 1 where a file could not be measured.
 
@@ -289,11 +294,13 @@ def _end(report: dict[str, Any], measured: int) -> None:
     """
     for side, names in report.get("unpaired", {}).items():
         if names:
-            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-            complain(f"warning: {side} files without a partner, left out: {', '.join(names[:_NAMED])}{more}")
+            complain(f"warning: {side} files without a partner, left out: {_listed(names)}")
+    noted: dict[str, list[str]] = {}
     for row in report.get("pairs", []):
         for note in row["notes"]:
-            complain(f"warning: {row['name']}: {note}")
+            noted.setdefault(note, []).append(row["name"])
+    for note, names in noted.items():
+        complain(f"warning: {_listed(names)}: {note}")
     failed = report.get("failed", [])
     for failure in failed:
         # Most complaints begin with the file already.
