@@ -150,6 +150,15 @@ def test_the_page_knows_songs_by_their_new_names_and_counts_who_listens(folder, 
         page.wait_for("document.getElementById('said').textContent === 'd is in the queue.'", 10)
         page.run("document.getElementById('play').click()")
         page.wait_for("document.getElementById('crowd').textContent === '3 songs; 1 listener.'", 20)
+        (folder / "z.mid").write_text("no music")
+        until(lambda: "z.mid" in radio.names(), 20)
+        page.run("document.getElementById('wish').value = 'z'; document.getElementById('add').requestSubmit()")
+        page.wait_for(
+            "document.getElementById('said').textContent === 'z cannot be played and has left the queue.'", 30
+        )
+        page.wait_for("document.getElementById('skipped').textContent.startsWith('z.mid is not a usable MIDI')", 10)
+        (folder / "z.mid").unlink()
+        page.wait_for("document.getElementById('skipped').textContent === ''", 20)
         # One broken file in another's place is named, though there are as many as before.
         for name in ("x", "y"):
             write_song(folder / f"{name}.mid")

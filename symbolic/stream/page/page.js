@@ -227,7 +227,8 @@
     }
     if (place() !== null && announced === "Getting ready.") say(isBridge ? text : `Now playing ${text}`);
     progress(isBridge ? stretch : song, isBridge ? stretch : bridge, now, isBridge);
-    const upcoming = isBridge ? stretch.name : state.next;
+    // Heard, not composed: what the server takes for the next may be one further a moment before the bridge.
+    const upcoming = isBridge ? stretch.name : bridge ? bridge.name : state.next;
     $("next").textContent = upcoming ? title(upcoming) : "being chosen";
     const pending = state.skipping || (skipping && !isBridge && bridge && bridge.start - now < 12);
     if (state.skipping) skipping = true;
@@ -236,6 +237,7 @@
     // Not `disabled`, which would take the focus away from whoever pressed it.
     $("skip").setAttribute("aria-disabled", String(Boolean(pending)));
     $("skip").hidden = !state.may_change;
+    disappointed();
     queue();
     skipped();
     const people = state.listeners;
@@ -270,6 +272,17 @@
     made.dataset.what = what;
     made.addEventListener("click", action);
     return made;
+  }
+
+  let wished = [];
+
+  // A wish that cannot come true leaves the queue without anybody's doing.
+  function disappointed() {
+    const waiting = new Set(state.queue.map((wish) => wish.number));
+    const unfit = new Set(state.skipped.map((file) => file.name));
+    const gone = wished.filter((wish) => !waiting.has(wish.number) && unfit.has(wish.name));
+    if (gone.length) say(`${title(gone[0].name)} cannot be played and has left the queue.`);
+    wished = state.queue;
   }
 
   let shownQueue = "";
@@ -316,7 +329,10 @@
     $("skipped").replaceChildren(
       ...files.map((file) => {
         const row = document.createElement("li");
-        row.textContent = `${file.name}: ${file.reason}`;
+        // Most reasons begin with the file's name, without its folder.
+        const base = file.name.split("/").pop();
+        const named = file.reason.startsWith(base);
+        row.textContent = named ? file.name + file.reason.slice(base.length) : `${file.name}: ${file.reason}`;
         return row;
       }),
     );
@@ -374,7 +390,7 @@
     navigator.mediaSession.setActionHandler("pause", () => playing && pause());
   }
   // For whoever measures the page.
-  window.d2m = { place, stalls: () => stalls, where, state: () => state, scheduled: () => scheduled.size };
+  window.d2m = { place, stalls: () => stalls, where, state: () => state, said: () => announced, scheduled: () => scheduled.size };
   setInterval(refresh, 1000);
   setInterval(() => {
     pull();
