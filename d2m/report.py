@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
 
 #: Seconds of video above which single beats and onsets would only blacken the picture.
 CROWDED = 45.0
+#: Fonts of usual systems for names of files in Korean, Japanese and Chinese.
+FONTS = (
+    *("Noto Sans CJK KR", "Noto Sans CJK JP", "Noto Sans KR", "NanumGothic", "Apple SD Gothic Neo", "Malgun Gothic"),
+    *("Arial Unicode MS", "Yu Gothic", "Microsoft YaHei", "WenQuanYi Micro Hei", "Droid Sans Fallback"),
+)
 #: Columns of a panel.
 COLUMNS = 1600
 
@@ -47,12 +53,15 @@ def draw_report(analysis: Analysis, soundtrack: Soundtrack, path: Path, title: s
     axes = figure.subplots(3, 1, sharex=True, height_ratios=(1, 1, 1.4))
     genre = soundtrack.provenance.get("genre") or analysis.dance.genre
     grid = soundtrack.grid
+    # A file's name may hold bytes that are no text.
+    name = title.encode("utf-8", "replace").decode()
     figure.suptitle(
-        f"{title}   ·   {GENRES.get(str(genre), genre or 'no genre')}   ·   {grid.tempo:.0f} bpm   ·   "
+        f"{name}   ·   {GENRES.get(str(genre), genre or 'no genre')}   ·   {grid.tempo:.0f} bpm   ·   "
         f"beat confidence {grid.confidence:.2f}",
         fontsize=13,
         color=_INK,
         parse_math=False,  # a dollar sign in a file's name is just that
+        fontfamily=_fonts(),
     )
     _draw_motion(axes[0], analysis, duration)
     mono = np.asarray(soundtrack.waveform, np.float32).mean(axis=0)
@@ -65,8 +74,17 @@ def draw_report(analysis: Analysis, soundtrack: Soundtrack, path: Path, title: s
             axis.spines[side].set_visible(False)
     axes[2].set_xlabel("seconds", color=_INK)
     _draw_legend(figure, duration)
-    with whole_file(path, make_folder=False) as temporary:
+    with whole_file(path, make_folder=False) as temporary, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a box stands for it
         figure.savefig(temporary, format="png")
+
+
+def _fonts() -> list[str]:
+    """matplotlib's own font, then those for other scripts that are installed."""
+    from matplotlib.font_manager import fontManager
+
+    installed = set(fontManager.get_font_names())
+    return ["DejaVu Sans", *(font for font in FONTS if font in installed)]
 
 
 def _draw_motion(axis, analysis: Analysis, duration: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -135,6 +136,18 @@ def test_damaged_pictures_and_odd_names_are_no_obstacle(clip, tmp_path):
     assert [line for line in result.report["warnings"] if "skipped" in line]
     assert [line for line in result.report["warnings"] if "no sound to keep" in line]
     assert read_audio(result.files["wav"], RATE).shape[1] / RATE == pytest.approx(3.0, abs=0.01)
+
+
+def test_a_name_that_is_no_text_is_no_obstacle(clip, tmp_path, recwarn):
+    video = tmp_path / os.fsdecode("춤 ".encode() + b"\xff.mp4")
+    try:
+        clip(tmp_path / "a.mp4", duration=1.0).rename(video)
+    except OSError:
+        pytest.skip("this file system takes names in UTF-8 only")
+    result = d2m.generate(video, tmp_path / "out", engine=Clicks())
+    assert all(path.is_file() for path in result.files.values())
+    assert json.loads(result.files["json"].read_text())["files"]["wav"].startswith("춤")
+    assert not [warning for warning in recwarn if "Glyph" in str(warning.message)]
 
 
 @dataclass

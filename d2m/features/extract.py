@@ -199,7 +199,10 @@ def extract(
         keys.pose, lambda: _track(path, settings.fps, lambda done: tell(share * done)), settings.force
     )
     if not len(pose["joints"]) and not settings.keep_empty:
-        raise D2MError(f"{path}: no dancer found (somebody was seen in {float(pose['found']):.0%} of the frames)")
+        seen = f"somebody was seen in {float(pose['found']):.0%} of the frames"
+        raise D2MError(
+            f"{path}: no dancer found ({seen}); leave the video out, or write zeros for it with --keep-empty"
+        )
     visual, looked = None, False
     if keys.visual:
         visual, looked = store.get_or_make(
