@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 from d2m.errors import D2MError
@@ -185,7 +184,8 @@ def main() -> None:
     if args.model == "emotion" and {"actor", "critic"} <= state["modules"].keys():
         state = joined(state)
     if module not in state["modules"] or (args.model == "decoder") != ("before" in state.get("task", {})):
-        raise D2MError(f"{args.run} is no run of 'd2m train {args.model}'")
+        command = "generator --model d2m-gan" if args.model == "d2m-gan" else args.model
+        raise D2MError(f"{args.run} is no run of 'd2m train {command}'")
     if any(key.endswith(".k") and not book.any() for key, book in state["modules"][module].items()):
         raise D2MError(f"{args.run} has not begun to quantise (step {state['step']}); train it further")
     if kind == "musegan":
@@ -211,7 +211,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except D2MError as error:
-        sys.exit(f"error: {error}")
+    from one_line import run
+
+    run(main)

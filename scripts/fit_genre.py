@@ -137,4 +137,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from one_line import run
+
+    run(main)

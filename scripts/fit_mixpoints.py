@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 from measure_mixpoints import Case, make_case, songs_of_split
 
-from d2m.errors import D2MError
 from d2m.symbolic.bridge.expectation import TERMS, terms
 
 _OTHERS, _DECAY = 3000, 0.02
@@ -80,7 +79,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except D2MError as error:
-        sys.exit(f"error: {error}")
+    from one_line import run
+
+    run(main)

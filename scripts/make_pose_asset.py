@@ -83,4 +83,6 @@ def write(output: Path, models: dict[str, bytes]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from one_line import run
+
+    run(main)

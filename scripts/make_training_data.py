@@ -20,6 +20,7 @@ from d2m.datasets.studio.camera import wild_camera
 from d2m.datasets.studio.choreographer import DancerStyle, choreograph
 from d2m.datasets.studio.landmarks import landmark_motion
 from d2m.datasets.studio.music import compose_song
+from d2m.errors import D2MError
 from d2m.features.envelope import body_speeds, motion_events
 from d2m.features.rhythm import accents_per_beat, energy_per_beat
 from d2m.symbolic.excerpt import excerpt
@@ -77,7 +78,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=1)
     args = parser.parse_args()
-    jobs = []
+    if not args.pop_songs and not args.studio_songs:
+        raise D2MError("nothing to make; say how many with --pop-songs, --studio-songs or both")
+    if args.pop_songs and args.pop909 is None:
+        raise D2MError("--pop-songs needs --pop909, the folder with the songs")
+    jobs, failed = [], 0
     for part in ("train", "held_out"):
         (args.out / part).mkdir(parents=True, exist_ok=True)
     if args.pop_songs:
@@ -101,9 +106,14 @@ def main() -> None:
         for number, (future, (_, arguments)) in enumerate(zip(futures, jobs, strict=True), 1):
             if error := future.exception():
                 print(f"{arguments[-1].name}: {error!r}", flush=True)
+                failed += 1
             if number % 20 == 0:
                 print(f"{number} done", flush=True)
+    if failed:
+        raise D2MError(f"{failed} of {len(jobs)} examples could not be made; they are listed above")
 
 
 if __name__ == "__main__":
-    main()
+    from one_line import run
+
+    run(main)

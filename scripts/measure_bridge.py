@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,7 +24,6 @@ import torch
 
 from d2m.datasets.phrase_windows import PhraseWindows
 from d2m.datasets.phrases import Phrases
-from d2m.errors import D2MError
 from d2m.symbolic.bridge.composer import Composer, build, chances
 from d2m.symbolic.bridge.config import BridgeConfig
 from d2m.symbolic.bridge.files import load
@@ -137,7 +135,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except D2MError as error:
-        sys.exit(f"error: {error}")
+    from one_line import run
+
+    run(main)

@@ -170,7 +170,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except D2MError as error:
-        raise SystemExit(f"error: {error}") from error
+    from one_line import run
+
+    run(main)

@@ -11,14 +11,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from recordings import SAMPLE_RATE, open_codec, reconstruct, recordings, table, white_noise
 
-from d2m.errors import D2MError
 from d2m.evaluation import fidelity
 
 
@@ -68,7 +66,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except D2MError as error:
-        sys.exit(f"error: {error}")
+    from one_line import run
+
+    run(main)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +80,6 @@ def _embed(songs: list[np.ndarray], name: str) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except D2MError as error:
-        sys.exit(f"error: {error}")
+    from one_line import run
+
+    run(main)

@@ -26,7 +26,6 @@ import numpy as np
 from recordings import table
 
 from d2m import engines
-from d2m.errors import D2MError
 from d2m.evaluation.alignment import bootstrap, excess, judged_beats
 from d2m.evaluation.beats import beat_f_measure, track_beats
 from d2m.types import GENRES, BeatGrid
@@ -154,7 +153,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except D2MError as error:
-        raise SystemExit(f"error: {error}") from error
+    from one_line import run
+
+    run(main)

@@ -20,7 +20,6 @@ from recordings import table
 
 import d2m
 from d2m.engines.vq import _WINDOW
-from d2m.errors import D2MError
 from d2m.evaluation.sound import levels, seams
 from d2m.media import open_video, read_audio
 
@@ -83,7 +82,6 @@ def read_audio_file(path: Path) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except D2MError as error:
-        raise SystemExit(f"error: {error}") from error
+    from one_line import run
+
+    run(main)

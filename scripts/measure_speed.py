@@ -154,4 +154,6 @@ def report(results: dict[float, tuple[float, float, float]], options: argparse.N
 
 
 if __name__ == "__main__":
-    main()
+    from one_line import run
+
+    run(main)

@@ -32,7 +32,6 @@ from typing import Any
 
 import numpy as np
 
-from d2m.errors import D2MError
 from d2m.loudness import loudness
 from d2m.symbolic.bridge.files import load
 from d2m.symbolic.soundfont import SoundFont
@@ -278,7 +277,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except D2MError as error:
-        sys.exit(f"error: {error}")
+    from one_line import run
+
+    run(main)

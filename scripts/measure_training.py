@@ -163,4 +163,6 @@ def _table(result: dict) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    from one_line import run
+
+    run(main)

@@ -14,7 +14,6 @@ Everything shows the same seconds but --generated, which shows its own, from --g
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -143,7 +142,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except D2MError as error:
-        sys.exit(f"error: {error}")
+    from one_line import run
+
+    run(main)

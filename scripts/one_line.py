@@ -1,0 +1,23 @@
+"""How scripts end when something is wrong: one line, and status 1."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from d2m.errors import D2MError
+
+
+def run(main: Callable[[], None]) -> None:
+    """Calls a script's ``main``; what is wrong with its input becomes one line on stderr."""
+    try:
+        main()
+    except D2MError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        # Without a file it is no matter of the input.
+        if error.filename is None:
+            raise
+        sys.exit(f"error: {error.filename}: {(error.strerror or str(error)).lower()}")
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,53 @@
+"""Scripts that are given nothing, or files that are not there, say so in one line and end with status 1."""
+
+from __future__ import annotations
+
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).parent.parent / "scripts"
+
+
+def said(monkeypatch, name: str, *words: object) -> str:
+    """What a script ends with; a text makes the status 1, and goes to stderr."""
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    monkeypatch.setattr(sys, "argv", [name, *map(str, words)])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(str(SCRIPTS / f"{name}.py"), run_name="__main__")
+    assert isinstance(end.value.code, str)
+    assert "\n" not in end.value.code
+    return end.value.code
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("measure_codec", ["{}"]),
+        ("measure_generated", ["{}"]),
+        ("measure_outputs", ["{}"]),
+        ("measure_speed", ["{}", "x"]),
+        ("measure_roundtrip", ["{}"]),
+        ("fit_emotions", ["{}"]),
+        ("make_training_data", ["out", "--pop909", "{}", "--pop-songs", "1"]),
+    ],
+)
+def test_a_file_that_is_not_there_is_named(tmp_path, monkeypatch, name, words):
+    monkeypatch.chdir(tmp_path)
+    line = said(monkeypatch, name, *[word.format(tmp_path / "nowhere") for word in words])
+    assert line.startswith("error: ")
+    assert "nowhere" in line
+
+
+@pytest.mark.parametrize(("words", "what"), [([], "nothing to make"), (["--pop-songs", 3], "needs --pop909")])
+def test_making_examples_of_nothing_is_refused(tmp_path, monkeypatch, words, what):
+    assert what in said(monkeypatch, "make_training_data", tmp_path / "out", *words)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_is_a_file_is_named(tmp_path, monkeypatch):
+    (tmp_path / "out").write_text("")
+    line = said(monkeypatch, "make_training_data", tmp_path / "out", "--studio-songs", 1)
+    assert line.startswith(f"error: {tmp_path / 'out'}")
