@@ -183,8 +183,8 @@ def test_many_videos_go_on_past_those_that_fail_and_the_next_run_goes_on_from_th
     failed = json.loads((out / "failed.json").read_text())
     assert {Path(v["video"]).name: v["error"].split(": ", 1)[1] for v in failed} == {
         "broken.mp4": next(v["error"] for v in failed if "broken" in v["video"]).split(": ", 1)[1],
-        "grey.mp4": "no dancer found (somebody was seen in 0% of the frames); leave the video out, or write zeros for it "
-        "with --keep-empty",
+        "grey.mp4": "no dancer found (somebody was seen in 0% of the frames); leave the video out, or write zeros "
+        "for it with --keep-empty",
     }
     assert len((out / "features.log").read_text().splitlines()) == 4
     (folder / "broken.mp4").unlink()
