@@ -12,6 +12,7 @@ import torch
 from d2m import weights
 from d2m.cli.main import main
 from d2m.symbolic.emotion.actor_critic import ActorCritic, ActorCriticConfig, fingerprint
+from d2m.symbolic.emotion.emotions import load_emotions
 from d2m.symbolic.emotion.melody import from_notes, to_score
 from d2m.symbolic.emotion.musicvae import HierarchicalMusicVae, MusicVaeConfig
 from d2m.symbolic.midi import read_midi, write_midi
@@ -145,3 +146,10 @@ def test_bad_input_is_one_clear_line(models, song, tmp_path, capsys):
     write_midi(short, tmp_path / "short.mid")
     assert "shorter than a bar" in refusal(capsys, "-e", "bright", "--from", tmp_path / "short.mid", *out)
     assert not (tmp_path / "a.mid").exists()
+
+
+def test_the_help_names_all_emotions(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert run("--help") == 0
+    shown = capsys.readouterr().out
+    assert all(emotion.name in shown for emotion in load_emotions().emotions)

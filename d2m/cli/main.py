@@ -29,7 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("d2m.cli.train", "Train the models."),
     "evaluate": ("d2m.cli.evaluate", "Measure music: its beats, its fit to the dancer, its sound."),
     "benchmark": ("d2m.cli.benchmark", "Measure systems on a data set beside baselines."),
-    "symbolic": ("d2m.cli.symbolic", "Symbolic music: render, measure, prepare."),
+    "symbolic": ("d2m.cli.symbolic", "Music as notes: compose, accompany, join, stream, play, measure."),
     "models": ("d2m.cli.models", "List, show, fetch and check weights."),
 }
 

@@ -15,7 +15,11 @@ from d2m.cli.symbolic_musegan import accompany, generate
 from d2m.cli.symbolic_stream import stream
 from d2m.errors import D2MError
 
-app = typer.Typer(help="Symbolic music: render, measure, prepare.", no_args_is_help=True, add_completion=False)
+app = typer.Typer(
+    help="Music as notes: compose, accompany, join, stream, give a feeling, play, measure, prepare.",
+    no_args_is_help=True,
+    add_completion=False,
+)
 
 #: Longer music is refused: it would not fit into memory as sound.
 _LONGEST_SECONDS = 1200.0
@@ -24,7 +28,7 @@ _RINGS_ON = 2.0
 
 @app.callback()
 def _group() -> None:
-    """Symbolic music: render, measure, prepare."""
+    """Music as notes: compose, accompany, join, stream, give a feeling, play, measure, prepare."""
 
 
 @app.command()
@@ -55,7 +59,7 @@ def render(
     font = find_soundfont(soundfont)
     sound = play(replace(score, duration=score.duration + _RINGS_ON), 44100, font, stereo=True)
     write_wav(out, sound, 44100)
-    typer.echo(f"{out}: {sound.shape[1] / 44100:.1f} s, {len(score.parts)} parts, played with {font.name}")
+    typer.echo(f"{out}: {sound.shape[1] / 44100:.1f} s, {counted(len(score.parts), 'part')}, played with {font.name}")
     if roll is not None:
         from d2m.symbolic.pianoroll_image import draw
 
@@ -190,11 +194,16 @@ def _show(title: str, figures: Any) -> None:
     for track in figures.empty_bars:
         table.add_row(track, *(_number(getattr(figures, name)[track], digits) for name, digits in columns.values()))
     console = Console()
-    head = f"{title}: {figures.bars} bars of {figures.steps} steps"
+    head = f"{title}: {counted(figures.bars, 'bar')} of {figures.steps} steps"
     console.print(head, style="bold", markup=False, highlight=False)
     console.print(table)
     distances = "  ".join(f"{pair} {_number(value, 2)}" for pair, value in figures.tonal_distance.items())
     console.print(f"DP {_number(figures.drum_pattern, 1)} %   TD {distances}", markup=False, highlight=False)
+
+
+def counted(number: int, what: str) -> str:
+    """``1 bar``, ``2 bars``."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _number(value: float, digits: int) -> str:

@@ -46,7 +46,7 @@ def mixpoints(
     points = _search(*songs, method, top, transpose, spare, seed)
     found = [_about(*songs, point) for point in points]
     if as_json:
-        typer.echo(json.dumps({"a": a, "b": b, "method": method, "mix_points": found}, indent=2))
+        typer.echo(json.dumps({"a": a, "b": b, "method": method, "mix_points": found}, indent=2, ensure_ascii=False))
         return
     typer.echo(f"{songs[0].name} ({len(songs[0])} bars) into {songs[1].name} ({len(songs[1])} bars), by {method}")
     for entry in found:
@@ -65,7 +65,9 @@ def bridge(
     ),
     bars: Annotated[int, typer.Option(min=1, max=8, help="Of the bridge.")] = 2,
     method: Method = "harmonic",
-    choice: Annotated[int, typer.Option(min=1, max=1000, help="Take the so-manieth best mix point.")] = 1,
+    choice: Annotated[
+        int, typer.Option(min=1, max=1000, help="Take the best mix point (1), the next best (2), and so on.")
+    ] = 1,
     at: Annotated[
         str | None,
         typer.Option(metavar="A:B", help="Mix after this bar of A into this bar of B, counted from 1; no search."),
@@ -113,7 +115,7 @@ def bridge(
     about |= {"bridge_seconds": [round(start, 3), round(end, 3)], "mix_point": _about(*songs, point)}
     about |= {"seconds": round(joined.score.duration, 3)}
     if as_json:
-        typer.echo(json.dumps(about, indent=2))
+        typer.echo(json.dumps(about, indent=2, ensure_ascii=False))
         return
     for file in files:
         typer.echo(f"{file}")

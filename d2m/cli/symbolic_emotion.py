@@ -21,7 +21,13 @@ _TEMPERATURE = 0.5
 def emotion(
     name: Annotated[
         str,
-        typer.Option("--emotion", "-e", metavar="NAME", help="In Korean or English, such as 우울함 or melancholic."),
+        typer.Option(
+            "--emotion",
+            "-e",
+            metavar="NAME",
+            help="intense, bright, lively, peaceful, refreshing, mysterious, melancholic, clear, gloomy; or in "
+            "Korean, such as 우울함.",
+        ),
     ],
     source: Annotated[
         Optional[Path],  # noqa: UP045

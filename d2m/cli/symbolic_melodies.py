@@ -11,7 +11,7 @@ import typer
 
 
 def melodies(
-    source: Annotated[Path, typer.Argument(help="Unpacked POP909, or any folder of MIDI files.")],
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Unpacked POP909, or any folder of MIDI files.")],
     out: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the data set.")],
     stride: Annotated[int, typer.Option(min=1, help="Bars from one window to the next.")] = 1,
     least_notes: Annotated[int, typer.Option(min=1, help="Windows with fewer notes are dropped.")] = 32,

@@ -116,7 +116,7 @@ def _write(roll: Any, out: Path, wav: bool, png: bool, as_json: bool, about: dic
     if as_json:
         import json
 
-        typer.echo(json.dumps(about, indent=2))
+        typer.echo(json.dumps(about, indent=2, ensure_ascii=False))
         return
     for file in files:
         typer.echo(f"{file}")

@@ -30,7 +30,8 @@ def stream(
     ] = None,
     serve: Annotated[bool, typer.Option("--serve", help="Play it on a web page, until Ctrl-C.")] = False,
     minutes: Annotated[
-        float | None, typer.Option(min=0.05, max=_MOST_MINUTES, help="How long, with -o or --json.")
+        float | None,
+        typer.Option(min=0.05, max=_MOST_MINUTES, help="How long; 60 for a list, and -o needs it."),
     ] = None,
     shuffle: Annotated[bool, typer.Option("--shuffle", help="Every round in another order.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of --shuffle and the random method.")] = 0,
