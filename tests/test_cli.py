@@ -110,6 +110,11 @@ def test_the_version_is_told(capsys):
     assert capsys.readouterr().out.strip() == f"d2m {__version__}"
 
 
+def test_the_package_can_be_run(tmp_path):
+    run = subprocess.run([sys.executable, "-m", "d2m", "--version"], capture_output=True, text=True, cwd=tmp_path)
+    assert (run.returncode, run.stdout, run.stderr) == (0, f"d2m {__version__}\n", "")
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [
