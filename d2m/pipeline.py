@@ -143,6 +143,8 @@ def generate(
         with clock.stage("compose") as tell:
             soundtrack = _compose(loading.result(), opened, analysis.dance, int(seed), tell)
         files = _files(opened.path.stem, ending, soundtrack)
+        for name in _left_over(staging.parent, opened.path.stem, files):
+            opened.warn(f"{name} is left from an earlier run and does not go with this music")
         with clock.stage("write") as tell:
             _write_media(staging, files, opened, analysis, soundtrack, keep_audio, tell)
         asked = _maker(loading.result(), soundtrack) | {"seed": int(seed), "genre_asked": genre or "auto"}
@@ -210,6 +212,12 @@ def _files(stem: str, video: str, soundtrack: Soundtrack) -> dict[str, str]:
     notes = ".mid" if soundtrack.score is not None and soundtrack.codes is None else ""
     endings = {"wav": ".wav", "mp4": video, "json": ".json", "png": ".png", "mid": notes}
     return {kind: f"{stem}.d2m{ending}" for kind, ending in endings.items() if ending}
+
+
+def _left_over(folder: Path, stem: str, files: dict[str, str]) -> list[str]:
+    """Names of files of an earlier run that this one does not replace. They stay: somebody may have worked on them."""
+    names = [f"{stem}.d2m{ending}" for ending in (".mp4", ".mkv", ".mid")]
+    return [name for name in names if name not in files.values() and (folder / name).is_file()]
 
 
 def _maker(engine: Engine, soundtrack: Soundtrack) -> dict[str, Any]:

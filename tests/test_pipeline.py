@@ -138,6 +138,17 @@ def test_damaged_pictures_and_odd_names_are_no_obstacle(clip, tmp_path):
     assert read_audio(result.files["wav"], RATE).shape[1] / RATE == pytest.approx(3.0, abs=0.01)
 
 
+def test_what_an_earlier_run_left_is_kept_and_told(clip, tmp_path):
+    video = clip(tmp_path / "a.mp4", duration=1.0)
+    (tmp_path / "a.d2m.mid").write_bytes(b"worked on")
+    first = d2m.generate(video, tmp_path, engine=Clicks())
+    assert [line for line in first.report["warnings"] if "a.d2m.mid is left from an earlier run" in line]
+    assert not [line for line in first.report["warnings"] if ".d2m.mp4" in line]
+    again = d2m.generate(video, tmp_path, engine=Clicks(), write_video=False)
+    assert len([line for line in again.report["warnings"] if "earlier run" in line]) == 2
+    assert (tmp_path / "a.d2m.mid").read_bytes() == b"worked on"
+
+
 def test_a_name_that_is_no_text_is_no_obstacle(clip, tmp_path, recwarn):
     video = tmp_path / os.fsdecode("춤 ".encode() + b"\xff.mp4")
     try:
