@@ -16,7 +16,8 @@ from d2m.errors import D2MError
 _LARGEST = 1 << 30
 #: What numpy and zipfile raise for damaged archives, and for those that somebody has tampered with.
 DAMAGED = (
-    OSError, ValueError, TypeError, KeyError, EOFError, SyntaxError, RuntimeError, NotImplementedError, MemoryError,
+    OSError, ValueError, TypeError, KeyError, AttributeError, IndexError,
+    EOFError, SyntaxError, RuntimeError, NotImplementedError, MemoryError,
     zipfile.BadZipFile, zlib.error, struct.error, TokenError,
 )  # fmt: skip
 
@@ -39,7 +40,8 @@ def read_example(path: str | Path, **wanted: tuple[type[np.generic], int]) -> di
         fits = not any(sizes.get(f"{name}.npy", 0) > _LARGEST for name in wanted)
         if not missing and fits:
             with np.load(path, allow_pickle=False) as archive:
-                found = {name: archive[name] for name in wanted}
+                # By the whole name: a member that is called just "waveform" would come before "waveform.npy".
+                found = {name: np.asarray(archive[f"{name}.npy"]) for name in wanted}
     except FileNotFoundError as error:
         raise D2MError(f"{path} is missing") from error
     except DAMAGED as error:

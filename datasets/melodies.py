@@ -73,13 +73,13 @@ def load_melodies(folder: str | Path, part: str) -> Melodies:
             if sum(item.file_size for item in archive.infolist()) > _MOST_BYTES:
                 raise D2MError(f"{path} unpacks to more than {_MOST_BYTES // 1_000_000} MB; make it anew")
         with np.load(path, allow_pickle=False) as arrays:
-            found = Melodies(arrays["melodies"], arrays["songs"], arrays["bars"], arrays["names"])
+            found = Melodies(*(np.asarray(arrays[name]) for name in ("melodies", "songs", "bars", "names")))
     except DAMAGED as error:
         raise refused from error
     melodies = found.melodies
     if melodies.dtype != np.uint8 or melodies.ndim != 2 or melodies.shape[1] != STEPS or not len(melodies):
         raise refused
-    if melodies.max() >= CLASSES or len(found.songs) != len(melodies) or len(found.bars) != len(melodies):
+    if melodies.max() >= CLASSES or {found.songs.shape, found.bars.shape} != {(len(melodies),)}:
         raise refused
     return found
 

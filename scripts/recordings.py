@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from d2m.datasets.examples import read_song
 from d2m.errors import D2MError
 from d2m.load_librosa import load_librosa
 
@@ -79,8 +80,7 @@ def recordings(folder: Path, seconds: float = 0.0, count: int = 0) -> list[np.nd
 def read(file: Path) -> np.ndarray:
     """One recording, float32 mono at 22050 Hz."""
     if file.suffix == ".npz":
-        with np.load(file, allow_pickle=False) as archive:
-            return archive["waveform"].astype(np.float32) / 32768
+        return read_song(file).astype(np.float32) / 32768
     librosa = load_librosa()
 
     return librosa.load(file, sr=SAMPLE_RATE, mono=True)[0]

@@ -19,6 +19,9 @@ import torch
 
 from d2m import plain_pickle, weights
 from d2m.datasets.archives import unpack
+from d2m.datasets.examples import read_song
+from d2m.datasets.melodies import load_melodies
+from d2m.datasets.studio.music import read_score
 from d2m.errors import D2MError
 from d2m.plain_pickle import load_pickle
 from d2m.training.export import read_checkpoint
@@ -200,3 +203,43 @@ def test_nothing_in_a_checkpoint_is_run(tmp_path):
             with pytest.raises(D2MError):
                 read(tmp_path / "a.pt")
     assert not (tmp_path / "owned").exists()
+
+
+def test_an_example_cannot_hide_a_large_member_behind_a_small_one(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, waveform=np.ones(100, np.int16))
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("waveform", b"\0" * MANY)
+    with little_memory():
+        assert len(read_song(path)) == 100
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("waveform.npy", b"no array")
+    with pytest.raises(D2MError, match="is something else"):
+        read_song(path)
+
+
+def test_melodies_that_are_no_arrays_are_refused(tmp_path):
+    good = {
+        "melodies": np.zeros((2, 256), np.uint8),
+        "songs": np.zeros(2),
+        "bars": np.zeros(2),
+        "names": np.array(["a"]),
+    }
+    for changed in ({"songs": np.array(5)}, {"bars": np.zeros((2, 2))}, {"melodies": np.array(1, np.uint8)}):
+        np.savez(tmp_path / "train.npz", **(good | changed))
+        with pytest.raises(D2MError, match="holds no melodies"):
+            load_melodies(tmp_path, "train")
+    with zipfile.ZipFile(tmp_path / "train.npz", "w") as archive:
+        for name in good:
+            archive.writestr(f"{name}.npy", b"no array")
+    with pytest.raises(D2MError, match="holds no melodies"):
+        load_melodies(tmp_path, "train")
+
+
+def test_damaged_and_swollen_scores_are_refused(tmp_path):
+    (tmp_path / "a.npz").write_bytes(b"PK\x03\x04 cut short")
+    with pytest.raises(D2MError, match="cannot read the score"):
+        read_score(tmp_path / "a.npz")
+    np.savez_compressed(tmp_path / "b.npz", beats=np.zeros(3_000_000))
+    with little_memory(), pytest.raises(D2MError, match="cannot read the score"):
+        read_score(tmp_path / "b.npz")

@@ -7,6 +7,7 @@ rows of it and average what comes out, so that the number of devices changes the
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable
 
@@ -62,6 +63,8 @@ def make_fabric(accelerator: str, devices: int, nodes: int, strategy: str, preci
     if torch.distributed.is_torchelastic_launched() and devices == nodes == 1:
         devices = int(os.environ["LOCAL_WORLD_SIZE"])
         nodes = int(os.environ["WORLD_SIZE"]) // devices
+    # It greets every run, and every process.
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
     many = devices * nodes > 1
     try:
         fabric = Fabric(

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from d2m.datasets.aist import write_text
+from d2m.datasets.examples import DAMAGED
 from d2m.errors import D2MError
 from d2m.types import BeatGrid, Part, Score
 from d2m.whole_file import whole_file
+
+#: Of a score unpacked: ten minutes have some thousand notes.
+_MOST_BYTES = 16 << 20
 
 
 def song_grid(genre: str, seconds: float, rng: np.random.Generator) -> BeatGrid:
@@ -86,6 +91,9 @@ def read_score(path: str | Path) -> tuple[Score, np.ndarray]:
         D2MError: if the file is missing or of another kind.
     """
     try:
+        with zipfile.ZipFile(path) as archive:
+            if sum(item.file_size for item in archive.infolist()) > _MOST_BYTES:
+                raise ValueError("unpacks to more than any score")
         with np.load(path, allow_pickle=False) as data:
             grid = BeatGrid(data["beats"], data["downbeats"], float(data["tempo"]), 1.0)
             parts = tuple(
@@ -99,7 +107,7 @@ def read_score(path: str | Path) -> tuple[Score, np.ndarray]:
             score = Score(parts, grid, float(data["duration"]), str(data["genre"]) or None, str(data["key"]) or None)
             energy = data["energy"] if "energy" in data.files else np.zeros(len(grid.beats), np.float32)
             return score, energy
-    except (OSError, KeyError, ValueError) as error:
+    except DAMAGED as error:
         raise D2MError(f"cannot read the score {path}; make the studio again") from error
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from d2m.datasets.prepared import SPLITS
 from d2m.errors import D2MError
 from d2m.types import GENRES
 
@@ -64,6 +65,8 @@ def find_scenes(kind: str, root: str | Path, split: str = "test", limit: int | N
     """
     root = Path(root)
     layout = layout_of(kind, root)
+    if split not in SPLITS:
+        raise D2MError(f"there is no split '{split}'; choose one of {', '.join(SPLITS)}")
     found = {"aist": _aist, "tiktok": _tiktok, "prepared": _prepared}[layout](root, split)
     if not found:
         raise D2MError(f"{root} has nothing in its split '{split}'")
