@@ -1,12 +1,13 @@
 """Scores as standard MIDI files, and back.
 
-Writing: the grid becomes the tempo map, one tempo for each beat, so that any MIDI program plays the notes at the
-same seconds; a short first bar of its own time signature carries a pickup, so bar lines fall on downbeats.
+Writing: the grid becomes the tempo map, one tempo for each beat where it moves, so that any MIDI program plays the
+notes at the same seconds; a short first bar of its own time signature carries a pickup, so bar lines fall on downbeats.
 Reading: whatever a file holds becomes five tracks, by General MIDI families.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +24,8 @@ MOST_BYTES, MOST_NOTES, LONGEST_SECONDS = 16_000_000, 500_000, 4 * 3600.0
 _MOST_QUARTERS = 200_000
 # A tempo in a MIDI file is a whole number of microseconds in three bytes.
 _SLOWEST = 0xFFFFFF
+#: Seconds by which beats in a file may be off the grid; nobody hears a fifth of a millisecond.
+_LATE = 2e-4
 
 #: First General MIDI program of each family -> track, section by section of the sound set.
 _FAMILIES = (
@@ -78,22 +81,36 @@ def write_midi(score: Score, path: str | Path) -> Path:
 
 
 def _tempos(grid: BeatGrid, first: float, last: float) -> list[tuple[int, int]]:
-    """(tick, microseconds a beat) wherever the spacing of the beats changes; rounding is made good in the next beat."""
+    """(tick, microseconds a beat) wherever the spacing of the beats changes.
+
+    Each tempo holds for as many beats as it keeps within :data:`_LATE` of the grid: music of one tempo has one or two.
+    """
     edges = np.unique(np.concatenate([[first, last], np.arange(np.ceil(first), np.floor(last) + 1)]))
     edges = edges[(edges >= first) & (edges <= last)]
-    ticks = np.round((edges - first) * TICKS_PER_BEAT).astype(np.int64)
+    ticks = np.unique(np.round((edges - first) * TICKS_PER_BEAT).astype(np.int64))
     times = grid.time_of(first + ticks / TICKS_PER_BEAT)
     found: list[tuple[int, int]] = []
-    played = float(times[0])
-    for i in range(len(edges) - 1):
-        beats = (ticks[i + 1] - ticks[i]) / TICKS_PER_BEAT
-        if beats <= 0:
-            continue
-        tempo = int(np.clip(round((times[i + 1] - played) * 1e6 / beats), 1000, _SLOWEST))
-        played += tempo * beats / 1e6
-        if not found or tempo != found[-1][1]:
-            found.append((int(ticks[i]), tempo))
+    played, start = float(times[0]), 0
+    while start + 1 < len(ticks):
+        stop, tempo = _held(ticks[start:], (times[start:] - played) * 1e6)
+        found.append((int(ticks[start]), tempo))
+        played += tempo * int(ticks[start + stop] - ticks[start]) / TICKS_PER_BEAT / 1e6
+        start += stop
     return found or [(0, int(np.clip(round(6e7 / grid.tempo), 1000, _SLOWEST)))]
+
+
+def _held(ticks: np.ndarray, due: np.ndarray) -> tuple[int, int]:
+    """For how many edges one tempo (microseconds a beat) does, and which, where edges are due microseconds from now."""
+    least, most, tempo = 1000, _SLOWEST, 0
+    for stop in range(1, len(ticks)):
+        beats = int(ticks[stop] - ticks[0]) / TICKS_PER_BEAT
+        low = max(least, math.ceil((due[stop] - _LATE * 1e6) / beats))
+        high = min(most, math.floor((due[stop] + _LATE * 1e6) / beats))
+        if low > high:
+            # No tempo does even for one where the beats are faster or slower than a file can say.
+            return (stop - 1, tempo) if stop > 1 else (1, int(np.clip(round(due[1] / beats), 1000, _SLOWEST)))
+        least, most, tempo = low, high, min(max(round(due[stop] / beats), low), high)
+    return len(ticks) - 1, tempo
 
 
 def _signatures(grid: BeatGrid, first: float, last: float) -> list[tuple[int, int, int]]:

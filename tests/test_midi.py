@@ -117,3 +117,17 @@ def test_a_file_of_one_note_has_a_grid(tmp_path: Path) -> None:
     again = read_midi(write_midi(Score((part,), BeatGrid.steady(100, 1.0), 1.0), tmp_path / "n.mid"))
     assert len(again.grid.beats) >= 2
     assert again.parts[0].pitches.tolist() == [60]
+
+
+@pytest.mark.parametrize("tempo", [126.0, 68.0, 58.0, 97.3])
+def test_music_of_one_tempo_has_one_in_the_file_and_keeps_time(tmp_path: Path, tempo: float) -> None:
+    from symusic import Score as Read
+
+    grid = BeatGrid.steady(tempo, 240.0)
+    starts = np.arange(0.0, len(grid.beats) - 1.0, 4.0)
+    notes = (np.full(len(starts), 60), np.full(len(starts), 80))
+    music = Score((Part("piano", 0, starts, starts + 1.0, *notes),), grid, 240.0)
+    path = write_midi(music, tmp_path / "steady.mid")
+    assert len(Read(str(path)).tempos) <= 2
+    back = read_midi(path)
+    np.testing.assert_allclose(back.grid.time_of(back.parts[0].starts), grid.time_of(starts), atol=3e-4)
