@@ -70,8 +70,8 @@ def generate(
     Each VIDEO gets four files: .d2m.wav (the music), .d2m.mp4 (the untouched picture with it), .d2m.json (tempo,
     beats, genre …), .d2m.png (a picture of it all); with --engine symbolic also .d2m.mid (the notes).
     """
-    player = {"engine": engine, "codec": codec, "level": level, "weights": weights, "motion": motion, "visual": visual}
-    player |= {"denoise": denoise, "soundfont": soundfont, "sketch": sketch}
+    player: dict[str, Any] = {"engine": engine, "codec": codec, "level": level, "weights": weights}
+    player |= {"motion": motion, "visual": visual, "denoise": denoise, "soundfont": soundfont, "sketch": sketch}
     settings = {"genre": genre, "seed": seed, "write_video": not no_video, "keep_audio": keep_audio}
     if len(videos) == 1:
         content = _make(Path(videos[0]), output, player | settings, as_json)

@@ -48,9 +48,9 @@ def load(
         D2MError: if there is no such engine, codec, level or soundfont, the weights cannot be used, or an option is of
             no use to the engine.
     """
-    for what, given, choice in (("engine", name, ENGINES), ("codec", codec, CODECS), ("level", level, LEVELS)):
-        if given not in choice:
-            raise D2MError(f"unknown {what} '{given}'; choose {' or '.join(choice)}")
+    for what, chosen, choice in (("engine", name, ENGINES), ("codec", codec, CODECS), ("level", level, LEVELS)):
+        if chosen not in choice:
+            raise D2MError(f"unknown {what} '{chosen}'; choose {' or '.join(choice)}")
     names = [weights] if isinstance(weights, str) else list(weights or [])
     gan = _d2m_gan(names) if name == "vq" else None
     if gan is not None:
