@@ -17,6 +17,7 @@ from d2m.datasets.studio import make_studio
 from d2m.errors import D2MError
 from d2m.training.audio import SongCrops
 from d2m.training.codec import CodecTask, CodecTraining
+from d2m.training.devices import make_fabric
 from d2m.training.generator import GeneratorTraining, _examples
 from d2m.training.monitor import Monitor
 
@@ -142,3 +143,8 @@ def test_a_log_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
 def test_a_studio_is_not_made_among_other_files(data):
     with pytest.raises(D2MError, match="is not empty"):
         make_studio(data, 1, 1, 4.0, 0)
+
+
+def test_a_run_is_not_greeted_by_a_library(capfd):
+    make_fabric("cpu", 1, 1, "auto", "bf16-mixed")
+    assert capfd.readouterr().err == ""

@@ -64,7 +64,8 @@ def make_fabric(accelerator: str, devices: int, nodes: int, strategy: str, preci
         devices = int(os.environ["LOCAL_WORLD_SIZE"])
         nodes = int(os.environ["WORLD_SIZE"]) // devices
     # It greets every run, and every process.
-    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    for name in ("lightning.fabric", "lightning.pytorch"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     many = devices * nodes > 1
     try:
         fabric = Fabric(
