@@ -226,7 +226,9 @@ def test_musegan_plays_for_both_engines():
     assert "studio-musegan" in engines.load("vq", sketch="musegan").weights
 
 
-def test_a_d2m_gan_takes_no_sketch(monkeypatch):
+def test_a_d2m_gan_takes_neither_sketch_nor_soundfont(monkeypatch):
     monkeypatch.setattr(engines, "_d2m_gan", lambda names: object())
+    with pytest.raises(D2MError, match="--soundfont is for --engine symbolic"):
+        engines.load("vq", weights=["netG.pt"], soundfont="FluidR3_GM.sf2")
     with pytest.raises(D2MError, match="leave out --sketch"):
         engines.load("vq", weights=["netG.pt"], sketch="musegan")

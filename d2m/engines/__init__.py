@@ -51,6 +51,8 @@ def load(
     for what, chosen, choice in (("engine", name, ENGINES), ("codec", codec, CODECS), ("level", level, LEVELS)):
         if chosen not in choice:
             raise D2MError(f"unknown {what} '{chosen}'; choose {' or '.join(choice)}")
+    if name == "vq" and soundfont is not None:
+        raise D2MError("--soundfont is for --engine symbolic; the vq engine plays through its codec")
     names = [weights] if isinstance(weights, str) else list(weights or [])
     gan = _d2m_gan(names) if name == "vq" else None
     if gan is not None:
@@ -71,8 +73,6 @@ def load(
         return symbolic.load_engine(soundfont, sketch or "musegan")
     from d2m.engines.vq import load_engine
 
-    if soundfont is not None:
-        raise D2MError("--soundfont is for --engine symbolic; the vq engine plays through its codec")
     if level != LEVELS[0] and codec != "jukebox":
         raise D2MError("--level low is the JukeBox codec's; add --codec jukebox, or leave it out")
     if len(names) > 1:
