@@ -50,7 +50,7 @@ class StreamServer(ThreadingHTTPServer):
         self.station, self.locked, self.closed = station, locked, False
         self.files = {f"/{path.name}": path for path in _PAGE.iterdir() if path.suffix in _TYPES}
         self.files["/"] = self.files["/index.html"]
-        self._room = threading.BoundedSemaphore(self.most_connections)
+        self._room = threading.BoundedSemaphore(min(self.most_connections, _files() // 2))
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         try:
             super().__init__((host, port), _Handler)
@@ -237,6 +237,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Silence: who listens is nobody's business."""
+
+
+def _files() -> int:
+    """Files that this process may have open."""
+    try:
+        import resource
+    except ImportError:
+        # Windows counts no sockets among them.
+        return 2048
+    least = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return 1 << 20 if least == resource.RLIM_INFINITY else max(least, 2)
 
 
 def _is_loopback(host: str) -> bool:
