@@ -159,6 +159,7 @@ def test_tar_file_name_and_safetensors_lead_to_the_same(tiny, tmp_path, monkeypa
 def convert(monkeypatch, source: Path, target: Path) -> None:
     script = Path(__file__).parent.parent / "scripts" / "convert_magenta.py"
     monkeypatch.setattr(sys, "argv", [script.name, str(source), "-o", str(target)])
+    monkeypatch.syspath_prepend(str(script.parent))
     runpy.run_path(str(script), run_name="__main__")
 
 
