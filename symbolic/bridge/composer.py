@@ -67,10 +67,10 @@ class Composer:
         """bool (N, bars, steps, pitches, tracks): the bridges.
 
         Of each track in each bar the likeliest cells sound: about as many as in the bars around, as a network that is
-        unsure of the chord would otherwise play several at once; and only those above a threshold. A track that plays
-        one key at a time in the bars around, as most basses do, plays one at a time here.
+        unsure of the chord would otherwise play several at once; and only those above a threshold. No track plays more
+        keys at a time than in the bars around: a bass of one voice stays one.
         """
-        found = _one_voice(self.chances(context, bars), context)
+        found = _no_thicker(self.chances(context, bars), context)
         limits = (values.cpu().numpy() for values in (self.network.thresholds, self.network.densities))
         return _chosen(found, _ranks(found), _usual(context, bars), *limits)
 
@@ -82,7 +82,7 @@ class Composer:
             real: bool (N, bars, steps, pitches, tracks), the bars between.
         """
         bars = real.shape[1]
-        found, usual = _one_voice(self.chances(context, bars), context), _usual(context, bars)
+        found, usual = _no_thicker(self.chances(context, bars), context), _usual(context, bars)
         ranks, due = _ranks(found), starts(context, real)
         tried = [(threshold, density) for threshold in _THRESHOLDS for density in _DENSITIES]
         scores = []
@@ -121,13 +121,14 @@ def _chosen(
     return (chances > thresholds) & (ranks < most)
 
 
-def _one_voice(chances: np.ndarray, context: np.ndarray) -> np.ndarray:
-    """Chances (N, bars, steps, pitches, tracks) with none but for the likeliest key of each step, of tracks that play
-    one key at a time in ``context``."""
-    alone = context.astype(bool).sum(axis=3).max(axis=(1, 2)) <= 1
-    best = np.zeros(chances.shape, bool)
-    np.put_along_axis(best, chances.argmax(axis=3, keepdims=True), True, axis=3)
-    return np.where(best | ~alone[:, None, None, None], chances, 0.0)
+def _no_thicker(chances: np.ndarray, context: np.ndarray) -> np.ndarray:
+    """Chances (N, bars, steps, pitches, tracks) of the likeliest keys of each step, as many as the track ever plays at
+    once in ``context`` (one at least), and none of the others."""
+    most = np.maximum(context.astype(bool).sum(axis=3).max(axis=(1, 2)), 1)
+    ranks = np.empty(chances.shape, np.int64)
+    order = np.argsort(-chances, axis=3, kind="stable")
+    np.put_along_axis(ranks, order, np.arange(chances.shape[3])[:, None], axis=3)
+    return np.where(ranks < most[:, None, None, None], chances, 0.0)
 
 
 def _f1_by_track(made: np.ndarray, real: np.ndarray) -> np.ndarray:
