@@ -32,7 +32,7 @@ import numpy as np
 
 from d2m.errors import D2MError
 from d2m.symbolic.pianoroll import PITCHES, PianoRoll
-from d2m.symbolic.pianoroll_tensor import Resolution, to_tensor, whole_bars
+from d2m.symbolic.pianoroll_tensor import Resolution, in_fours, to_tensor
 from d2m.symbolic.tracks import DRUMS
 from d2m.types import TRACKS
 
@@ -286,18 +286,23 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def count_roll(roll: PianoRoll, tally: Tally) -> None:
-    """Add the 4/4 bars of a roll to a tally; bars of one stretch without other metres count as one phrase.
+def count_roll(roll: PianoRoll, tally: Tally) -> tuple[int, int]:
+    """Add the 4/4 bars of a roll to a tally; bars of one stretch without other metres count as one phrase. Bars of 1/4
+    and 2/4 are taken together by four quarters.
+
+    Returns:
+        bars that were added, and all bars.
 
     Raises:
         D2MError: if there are none.
     """
     whole = Resolution("whole", tally.steps, PITCHES, 0)
-    roll = roll.resampled(whole.steps_per_beat)
-    fits = np.concatenate([[False], whole_bars(roll), [False]]).astype(int)
+    roll, fours = in_fours(roll.resampled(whole.steps_per_beat))
+    fits = np.concatenate([[False], fours, [False]]).astype(int)
     first, stop = np.flatnonzero(np.diff(fits) == 1), np.flatnonzero(np.diff(fits) == -1)
     if not len(first):
         raise D2MError("it has no bars in 4/4, and the metrics are defined for these only")
     for start, end in zip(first.tolist(), stop.tolist(), strict=True):
         held, onsets = to_tensor(roll, whole, start, end - start)
         tally.add(held[None], 0, onsets[None])
+    return int(fits.sum()), len(fits) - 2

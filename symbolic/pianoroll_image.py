@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Container
 from pathlib import Path
 
@@ -67,9 +68,11 @@ def draw(
     # Often a file's name: dollars in it are no formula, and bytes in it need not be text.
     title = " ".join(title.encode("utf-8", "replace").decode("utf-8").split())
     axes[0].set_title(title, loc="left", parse_math=False, family=fonts(set(get_font_names())))
-    figure.tight_layout(h_pad=0.3)
     picture = io.BytesIO()
-    figure.savefig(picture, format="png")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a box stands for it
+        figure.tight_layout(h_pad=0.3)
+        figure.savefig(picture, format="png")
     write_whole(path, picture.getvalue(), make_folder=False)
     return path
 

@@ -6,7 +6,7 @@ Two resolutions are in use: the paper's 4 x 96 x 84 x 5 (Dong et al., AAAI 2018,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -58,9 +58,23 @@ def resolution_named(name: str) -> Resolution:
     return RESOLUTIONS[name]
 
 
-def whole_bars(roll: PianoRoll) -> np.ndarray:
-    """bool (B,): which bars last four quarters; the last one counts as its metre says, wherever the roll ends in it."""
-    return roll.bar_lengths == 4 * roll.steps_per_beat
+def in_fours(roll: PianoRoll) -> tuple[PianoRoll, np.ndarray]:
+    """The same music with bars of one and two quarters, which many files claim for lack of a better metre, joined to
+    bars of four; and which bars have four quarters: bool (B,)."""
+    beat = roll.steps_per_beat
+    groups: list[list[int]] = []
+    for length in roll.bar_lengths.tolist():
+        joins = length in (beat, 2 * beat) and groups and set(groups[-1]) <= {beat, 2 * beat}
+        if joins and sum(groups[-1]) + length <= 4 * beat:
+            groups[-1].append(length)
+        else:
+            groups.append([length])
+    lengths = [sum(group) for group in groups]
+    if set(groups[-1]) <= {beat, 2 * beat}:
+        # Music that ends within a bar is taken to the end of it.
+        lengths[-1] = 4 * beat
+    lines = np.cumsum([0, *map(sum, groups[:-1])]).astype(np.int64)
+    return replace(roll, downbeats=lines, metres=(Metre(0, 4, 4),)), np.array(lengths) == 4 * beat
 
 
 def to_tensor(roll: PianoRoll, resolution: Resolution, first: int, bars: int = 4) -> tuple[np.ndarray, np.ndarray]:

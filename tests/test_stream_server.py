@@ -150,9 +150,15 @@ def test_the_page_knows_songs_by_their_new_names_and_counts_who_listens(folder, 
         page.wait_for("document.getElementById('said').textContent === 'd is in the queue.'", 10)
         page.run("document.getElementById('play').click()")
         page.wait_for("document.getElementById('crowd').textContent === '3 songs; 1 listener.'", 20)
-        (folder / "z.mid").write_text("no music")
+        # Behind other wishes, so that nobody has read it when it breaks.
+        write_song(folder / "z.mid")
         until(lambda: "z.mid" in radio.names(), 20)
+        for _ in range(5):
+            radio.wish("b.mid")
         page.run("document.getElementById('wish').value = 'z'; document.getElementById('add').requestSubmit()")
+        page.wait_for("document.getElementById('said').textContent === 'z is in the queue.'", 10)
+        (folder / "z.mid").write_text("no music")
+        radio.move(radio.state()["queue"][-1]["number"], 0)
         page.wait_for(
             "document.getElementById('said').textContent === 'z cannot be played and has left the queue.'", 30
         )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
+from d2m.cli.main import main
 from d2m.errors import D2MError
 from d2m.symbolic.metrics import (
     Tally,
@@ -188,6 +191,30 @@ def test_files_are_measured_by_their_bars_in_four_four():
     assert found.empty_bars["piano"] == 50.0
     with pytest.raises(D2MError, match="4/4"):
         count_roll(roll(3), Tally(96))
+
+
+@pytest.mark.parametrize("beats_in_bar", [1, 2])
+def test_short_bars_are_taken_together_by_four_quarters(beats_in_bar):
+    tally, usual = Tally(96), Tally(96)
+    assert count_roll(roll(beats_in_bar), tally) == (2, 2)
+    count_roll(roll(4), usual)
+    assert tally.metrics().to_json() == usual.metrics().to_json()
+
+
+def test_bars_in_other_metres_are_counted_and_named(tmp_path, capsys):
+    import pretty_midi
+
+    song = pretty_midi.PrettyMIDI(initial_tempo=120)
+    piano = pretty_midi.Instrument(0)
+    piano.notes = [pretty_midi.Note(90, 60, 0.5 * beat, 0.5 * beat + 0.4) for beat in range(14)]
+    song.instruments = [piano]
+    # Two bars of 4/4, then two of 3/4.
+    song.time_signature_changes = [pretty_midi.TimeSignature(4, 4, 0.0), pretty_midi.TimeSignature(3, 4, 4.0)]
+    song.write(str(tmp_path / "song.mid"))
+    assert main(["symbolic", "metrics", str(tmp_path / "song.mid"), "--json"]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out)["bars"] == 2
+    assert told.err.endswith("song.mid: 2 of 4 bars are not in 4/4 and were left out\n")
 
 
 def test_pypianoroll_agrees_where_it_is_right():

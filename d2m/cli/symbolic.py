@@ -130,13 +130,16 @@ def _measure_files(source: Path, steps: int) -> tuple[Any, list[str]]:
         try:
             roll = load_npz(path) if path.suffix.lower() == ".npz" else read_roll(path, steps // 4)
             try:
-                count_roll(roll, tally)
+                added, bars = count_roll(roll, tally)
             except D2MError as error:
                 raise D2MError(f"{path}: {error}") from None
         except D2MError as error:
             if len(paths) == 1:
                 raise
             skipped.append(str(error))
+            continue
+        if added < bars:
+            skipped.append(f"{path}: {bars - added} of {bars} bars are not in 4/4 and were left out")
     if not tally.sums:
         raise D2MError(f"none of the {len(paths)} files in {source} can be measured; the first: {skipped[0]}")
     return tally.metrics(), skipped

@@ -9,8 +9,8 @@ import numpy as np
 from d2m.errors import D2MError
 from d2m.symbolic.musegan.config import BEATS
 from d2m.symbolic.musegan.sampler import MuseGan
-from d2m.symbolic.pianoroll import Metre, PianoRoll, plays, struck
-from d2m.symbolic.pianoroll_tensor import Resolution, articulate, from_tensor, to_tensor
+from d2m.symbolic.pianoroll import PianoRoll, plays, struck
+from d2m.symbolic.pianoroll_tensor import Resolution, articulate, from_tensor, in_fours, to_tensor
 from d2m.symbolic.tracks import PROGRAMS
 from d2m.types import TRACKS
 
@@ -64,7 +64,7 @@ def accompany_roll(muse: MuseGan, roll: PianoRoll, seed: int = 0, binarise: str 
         played = ", ".join(plays(roll)) or "nothing"
         raise D2MError(f"the music has no {name} track to accompany, it plays {played}")
     resolution = resolution_of(muse)
-    coarse, whole = _in_fours(roll.resampled(config.steps // BEATS))
+    coarse, whole = in_fours(roll.resampled(config.steps // BEATS))
     if not whole.any():
         raise D2MError("the music has no bar in 4/4, and MuseGAN knows no other metre")
     given = np.zeros((len(whole), config.steps, config.pitches), dtype=bool)
@@ -74,24 +74,6 @@ def accompany_roll(muse: MuseGan, roll: PianoRoll, seed: int = 0, binarise: str 
         given[bar] = flat[..., config.condition]
     made = muse.accompany(given, seed, binarise)
     return _around(roll, coarse, made, whole, muse)
-
-
-def _in_fours(roll: PianoRoll) -> tuple[PianoRoll, np.ndarray]:
-    """The same music with bars of one and two quarters joined to bars of four, and which bars have four: bool (B,)."""
-    beat = roll.steps_per_beat
-    groups: list[list[int]] = []
-    for length in roll.bar_lengths.tolist():
-        joins = length in (beat, 2 * beat) and groups and set(groups[-1]) <= {beat, 2 * beat}
-        if joins and sum(groups[-1]) + length <= 4 * beat:
-            groups[-1].append(length)
-        else:
-            groups.append([length])
-    lengths = [sum(group) for group in groups]
-    if set(groups[-1]) <= {beat, 2 * beat}:
-        # Music that ends within a bar is taken to the end of it.
-        lengths[-1] = 4 * beat
-    lines = np.cumsum([0, *map(sum, groups[:-1])]).astype(np.int64)
-    return replace(roll, downbeats=lines, metres=(Metre(0, 4, 4),)), np.array(lengths) == 4 * beat
 
 
 def _around(roll: PianoRoll, coarse: PianoRoll, made: np.ndarray, whole: np.ndarray, muse: MuseGan) -> PianoRoll:
