@@ -31,6 +31,8 @@ def said(monkeypatch, name: str, *words: object) -> str:
         ("measure_speed", ["{}", "x"]),
         ("measure_roundtrip", ["{}"]),
         ("fit_emotions", ["{}"]),
+        ("fit_forms", ["{}"]),
+        ("measure_musicvae", ["studio-musicvae", "--data", "{}"]),
         ("make_training_data", ["out", "--pop909", "{}", "--pop-songs", "1"]),
     ],
 )

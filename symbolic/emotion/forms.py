@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from d2m.symbolic.emotion.melody import BARS, CLASSES, FIRST_KEY, STEPS_PER_BAR
+from d2m.symbolic.emotion.melody import BARS, CLASSES, STEPS_PER_BAR
+from d2m.symbolic.emotion.statistics import likeness
 
 FORMS = Path(__file__).with_name("forms.json")
 #: Bars that share less of their onsets than this have nothing to do with each other.
@@ -53,11 +54,7 @@ def forms_of(melodies: np.ndarray) -> Forms:
     """The forms of melodies uint8 (N, 256): to each bar the earlier one it has most onsets in common with, by pitch
     and step, and which share (the earliest of equals); to bars under :data:`RELATED` themselves."""
     bars = np.asarray(melodies).reshape(len(melodies), BARS, STEPS_PER_BAR)
-    struck = bars >= FIRST_KEY
-    common = ((bars[:, :, None] == bars[:, None]) & struck[:, :, None]).sum(axis=3)
-    counts = struck.sum(axis=2)
-    alike = 2.0 * common / np.maximum(counts[:, :, None] + counts[:, None], 1)
-    alike = np.where(np.tri(BARS, k=-1, dtype=bool), alike, 0.0)
+    alike = np.where(np.tri(BARS, k=-1, dtype=bool), likeness(bars), 0.0)
     taken, share = alike.argmax(axis=2), alike.max(axis=2)
     related = share >= RELATED
     return Forms(np.where(related, taken, np.arange(BARS)), np.where(related, share, 0.0).astype(np.float32))

@@ -53,6 +53,15 @@ def sounding(melodies: np.ndarray) -> np.ndarray:
     return np.where(last >= FIRST_KEY, last - FIRST_KEY + LOWEST, 0)
 
 
+def likeness(bars: np.ndarray) -> np.ndarray:
+    """How much bars (..., B, 16) say the same: the share of their onsets that two have in common, by pitch and step,
+    float64 (..., B, B); 0 for bars without onsets."""
+    struck = bars >= FIRST_KEY
+    common = ((bars[..., :, None, :] == bars[..., None, :, :]) & struck[..., :, None, :]).sum(axis=-1)
+    counts = struck.sum(axis=-1)
+    return 2.0 * common / np.maximum(counts[..., :, None] + counts[..., None, :], 1)
+
+
 def note_f1(truth: np.ndarray, guess: np.ndarray) -> float:
     """F1 of onsets with the right pitch on the right step, over all melodies together (N, steps)."""
     hit = ((truth == guess) & (truth >= FIRST_KEY)).sum()
@@ -95,11 +104,9 @@ def _resemblance(bars: np.ndarray) -> tuple[float, float]:
     if len(full) < 2:
         return float("nan"), float("nan")
     same = (full[:, None] == full[None]).all(axis=2)
-    struck = full >= FIRST_KEY
-    common = ((full[:, None] == full[None]) & struck[:, None]).sum(axis=2)
-    alike = 2.0 * common / (struck.sum(axis=1)[:, None] + struck.sum(axis=1)[None])
     before = np.tri(len(full), k=-1, dtype=bool)
-    return float((same & before).any(axis=1)[1:].mean()), float(np.where(before, alike, 0.0).max(axis=1)[1:].mean())
+    alike = np.where(before, likeness(full), 0.0)
+    return float((same & before).any(axis=1)[1:].mean()), float(alike.max(axis=1)[1:].mean())
 
 
 def _in_key(pitches: np.ndarray) -> float:
