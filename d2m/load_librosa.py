@@ -17,18 +17,23 @@ from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
-# Every module of librosa 0.11 that has such functions; what else librosa compiles is kept in one file each.
-MODULES = ("librosa.util.utils", "librosa.core.audio", "librosa.core.pitch", "librosa.beat")
+# Every module of librosa 0.11 that has such functions; what else librosa compiles is kept in one file each. The beat
+# tracker's takes as long to load as all others together, and most have no need of it.
+MODULES, BEAT = ("librosa.util.utils", "librosa.core.audio", "librosa.core.pitch"), "librosa.beat"
 
 # Seconds to wait for others; compiling takes some 20 on a slow core. Then a lock is taken for one nobody will free.
 PATIENCE = 600.0
 
 
-@lru_cache(maxsize=1)
-def load_librosa() -> ModuleType:
-    """The package librosa, with nothing left in it that two processes must not compile at once."""
+@lru_cache(maxsize=2)
+def load_librosa(beat: bool = False) -> ModuleType:
+    """The package librosa, with nothing left in it that two processes must not compile at once.
+
+    Args:
+        beat: ``librosa.beat`` is used, too.
+    """
     with _alone():
-        for name in MODULES:
+        for name in (*MODULES, BEAT) if beat else MODULES:
             importlib.import_module(name)
     return importlib.import_module("librosa")
 

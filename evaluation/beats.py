@@ -123,7 +123,7 @@ def track_beats(waveform: np.ndarray, sample_rate: int) -> tuple[float, np.ndarr
             counts in frames of 512 samples, so that it hears other beats at another rate.
         sample_rate: hertz.
     """
-    librosa = load_librosa()
+    librosa = load_librosa(beat=True)
 
     tempo, beats = librosa.beat.beat_track(y=_at_22050(waveform, sample_rate), sr=22050, units="time")
     return float(np.atleast_1d(tempo)[0]), beats

@@ -60,7 +60,7 @@ def hear(waveform: np.ndarray) -> Heard:
     Args:
         waveform: float32 (samples,), 22050 Hz, finite.
     """
-    librosa = load_librosa()
+    librosa = load_librosa(beat=True)
 
     spectrum = log_mels(waveform)
     settings: dict[str, Any] = {"sr": SAMPLE_RATE, "hop_length": HOP}

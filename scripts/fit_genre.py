@@ -137,6 +137,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    from one_line import run
+    from one_line import run_main
 
-    run(main)
+    run_main(main)

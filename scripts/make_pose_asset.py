@@ -83,6 +83,6 @@ def write(output: Path, models: dict[str, bytes]) -> None:
 
 
 if __name__ == "__main__":
-    from one_line import run
+    from one_line import run_main
 
-    run(main)
+    run_main(main)

@@ -80,6 +80,6 @@ def _embed(songs: list[np.ndarray], name: str) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    from one_line import run
+    from one_line import run_main
 
-    run(main)
+    run_main(main)

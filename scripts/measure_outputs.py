@@ -82,6 +82,6 @@ def read_audio_file(path: Path) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    from one_line import run
+    from one_line import run_main
 
-    run(main)
+    run_main(main)

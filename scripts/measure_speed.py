@@ -154,6 +154,6 @@ def report(results: dict[float, tuple[float, float, float]], options: argparse.N
 
 
 if __name__ == "__main__":
-    from one_line import run
+    from one_line import run_main
 
-    run(main)
+    run_main(main)

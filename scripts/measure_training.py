@@ -163,6 +163,6 @@ def _table(result: dict) -> str:
 
 
 if __name__ == "__main__":
-    from one_line import run
+    from one_line import run_main
 
-    run(main)
+    run_main(main)

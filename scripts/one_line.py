@@ -8,7 +8,7 @@ from collections.abc import Callable
 from d2m.errors import D2MError
 
 
-def run(main: Callable[[], None]) -> None:
+def run_main(main: Callable[[], None]) -> None:
     """Calls a script's ``main``; what is wrong with its input becomes one line on stderr."""
     try:
         main()

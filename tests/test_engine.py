@@ -11,6 +11,7 @@ from d2m import engines
 from d2m.engines import vq
 from d2m.engines.mastering import limit, master
 from d2m.errors import D2MError
+from d2m.load_librosa import load_librosa
 from d2m.loudness import loudness
 from d2m.types import BeatGrid, Dance, Motion
 
@@ -54,7 +55,7 @@ def test_level_is_even_and_never_clips(soundtrack):
 
 
 def test_it_is_the_beat_that_is_heard(soundtrack, dance):
-    librosa = pytest.importorskip("librosa")
+    librosa = load_librosa()
     strength = librosa.onset.onset_strength(y=soundtrack.waveform[0], sr=22050, hop_length=256)
     on = dance.grid.beats[(dance.grid.beats > 0.2) & (dance.grid.beats < 5)]
     near = [strength[max(0, int(b * 22050 / 256) - 2) : int(b * 22050 / 256) + 4].max() for b in on]

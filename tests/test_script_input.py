@@ -53,3 +53,9 @@ def test_a_folder_that_is_a_file_is_named(tmp_path, monkeypatch):
     (tmp_path / "out").write_text("")
     line = said(monkeypatch, "make_training_data", tmp_path / "out", "--studio-songs", 1)
     assert line.startswith(f"error: {tmp_path / 'out'}")
+
+
+def test_no_script_has_a_function_of_that_name_itself():
+    # It is imported last, and would take the place of the script's own.
+    own = [path.name for path in SCRIPTS.glob("*.py") if "def run_main(" in path.read_text(encoding="utf-8")]
+    assert own == ["one_line.py"]

@@ -7,6 +7,7 @@ import pytest
 
 from d2m import engines
 from d2m.errors import D2MError
+from d2m.load_librosa import load_librosa
 from d2m.loudness import loudness
 from d2m.types import BeatGrid, Dance
 
@@ -37,7 +38,7 @@ def test_the_score_behind_it_comes_along(soundtrack, dance):
 
 
 def test_tracked_beats_are_the_dancers(soundtrack, dance):
-    librosa = pytest.importorskip("librosa")
+    librosa = load_librosa(beat=True)
     mir_eval = pytest.importorskip("mir_eval")
     mono = librosa.resample(soundtrack.waveform.mean(0), orig_sr=44100, target_sr=22050)
     tracked = librosa.beat.beat_track(y=mono, sr=22050, units="time", start_bpm=112)[1]
