@@ -95,7 +95,6 @@ def copy_video(video: Video, sound: np.ndarray, rate: int, target: Path) -> None
     Raises:
         CannotCopyError: if the picture does not fit.
     """
-    import av
 
     with open_container(video.path) as source:
         stream = picture_stream(source, video.path)
@@ -119,7 +118,9 @@ def refused_as_copy(video: Video) -> Iterator[None]:
     except (av.FFmpegError, ValueError) as error:
         if isinstance(error, OSError):
             raise
-        raise CannotCopyError(f"{video.path}: the picture cannot be copied into a new file ({error}); {ADVICE}") from None
+        raise CannotCopyError(
+            f"{video.path}: the picture cannot be copied into a new file ({error}); {ADVICE}"
+        ) from None
 
 
 def open_output(target: Path, time_base: Fraction) -> Any:

@@ -85,9 +85,7 @@ def _add_picture(out: Any, stream: Any, first: Any, video: Video, crf: int) -> t
     return picture, form
 
 
-def _pictures(
-    frames: Iterable[tuple[float, Any]], video: Video, picture: Any, form: dict[str, Any]
-) -> Iterator[Any]:
+def _pictures(frames: Iterable[tuple[float, Any]], video: Video, picture: Any, form: dict[str, Any]) -> Iterator[Any]:
     """Packets of the pictures, the last of which ends when the video does.
 
     The encoder counts pictures; each packet gets the time of its picture for display, and for decoding the time of as

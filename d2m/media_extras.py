@@ -1,4 +1,4 @@
-"""Carry what belongs to a video besides picture and sound into a new file: subtitles, chapters, title, creation time."""
+"""Carry subtitles, chapters, title and creation time of a video into a new file."""
 
 from __future__ import annotations
 
@@ -62,7 +62,11 @@ def carry_subtitles(source: Any, out: Any, video: Video) -> tuple[dict[Any, Any]
         written = _add(out, stream) if codec is not None else None
         packets = None if written is None else _packets(video, stream.index)
         if written is None or packets is None:
-            why = f"do not fit into {'.mp4' if out.format.name == 'mp4' else '.mkv'}" if written is None else "are too large"
+            why = (
+                f"do not fit into {'.mp4' if out.format.name == 'mp4' else '.mkv'}"
+                if written is None
+                else "are too large"
+            )
             video.warn(f"subtitles ({name}) {why} and are left out")
             continue
         streams[stream] = written

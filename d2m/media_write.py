@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from d2m.errors import D2MError
 from d2m.whole_file import whole_file
 
 #: Sample rates that AAC knows (ISO/IEC 14496-3, table 1.18), up to the highest that makes sense for music.

@@ -13,7 +13,6 @@ import pytest
 
 from d2m.errors import D2MError
 from d2m.media import mux, open_video, read_audio, write_wav
-from d2m.media_copy import container_for
 from d2m.media_write import duck
 from d2m.whole_file import whole_file
 
