@@ -15,6 +15,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from d2m.errors import D2MError
+
 ROOT = Path(__file__).resolve().parent.parent
 #: Packages whose version the platform decides.
 PLATFORM = re.compile(r"^(torch|torchvision|triton|nvidia-|cuda-)")
@@ -31,7 +33,8 @@ def main() -> None:
         wanted, resolved = Path(folder) / "requirements.in", Path(folder) / "resolved.txt"
         wanted.write_text("\n".join(requirements()) + "\n", encoding="utf-8")
         command = ["uv", "pip", "compile", "--universal", "--python-version", "3.10", "--no-annotate", "--no-header"]
-        subprocess.run([*command, "--quiet", str(wanted), "-o", str(resolved)], check=True)
+        if subprocess.run([*command, "--quiet", str(wanted), "-o", str(resolved)]).returncode:
+            raise D2MError("the requirements of setup.cfg cannot be met together; uv says why above")
         lines = resolved.read_text(encoding="utf-8").splitlines()
     kept = [line for line in lines if line.strip() and not line.startswith(("-", "#")) and not PLATFORM.match(line)]
     temporary = arguments.output.with_suffix(".part")

@@ -16,6 +16,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from d2m.errors import D2MError
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -37,11 +39,16 @@ def main() -> None:
 
 
 def make_environment(folder: Path) -> Path:
-    """Create a virtual environment with d2m and its test extra, without constraints; return its Python."""
+    """Create a virtual environment with d2m and its test extra, without constraints; return its Python.
+
+    Raises:
+        D2MError: if pip cannot install them.
+    """
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     python = folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
     install = [str(python), "-m", "pip", "install", "--quiet", "--upgrade", "--upgrade-strategy", "eager"]
-    subprocess.run([*install, "-e", f"{ROOT}[test]"], check=True)
+    if subprocess.run([*install, "-e", f"{ROOT}[test]"]).returncode:
+        raise D2MError("the newest versions cannot be installed together; pip says why above")
     return python
 
 

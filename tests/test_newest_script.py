@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import runpy
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from d2m.errors import D2MError
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -30,4 +33,11 @@ def test_only_changed_packages_are_named(script):
 def test_the_constraints_cover_what_is_installed_and_leave_pytorch_out(script):
     tested = script["pinned"](ROOT / "constraints.txt")
     assert {"numpy", "mediapipe", "opencv-contrib-python", "soxr", "pytest"} <= tested.keys()
-    assert not tested.keys() & {"torch", "torchvision", "triton"}
+    assert [name for name in tested if name.startswith(("torch", "nvidia-", "cuda-", "triton"))] == []
+
+
+def test_versions_that_cannot_be_installed_end_in_one_line(script, tmp_path, monkeypatch):
+    calls = [0, 1]  # the environment is made, the installation fails
+    monkeypatch.setattr("subprocess.run", lambda *_, **__: SimpleNamespace(returncode=calls.pop(0)))
+    with pytest.raises(D2MError, match="cannot be installed together"):
+        script["make_environment"](tmp_path)
