@@ -160,9 +160,7 @@ def draw_reliability(report: dict[str, Any], path: str | os.PathLike[str]) -> No
         if row["clips"]:
             middle, width = (row["low"] + row["high"]) / 2, row["high"] - row["low"]
             axes.bar(middle, row["right"], 0.96 * width, color="#2f6f9f", alpha=0.3)
-            axes.annotate(
-                f"{row['clips']} clips", (middle, row["right"]), (0, 3), textcoords="offset points", ha="center"
-            )
+            axes.annotate(f"{row['clips']} clips", (middle, 0.0), (0, 4), textcoords="offset points", ha="center")
             axes.plot(row["confidence"], row["right"], "o", color="#2f6f9f")
     axes.set(xlim=(0, 1), ylim=(0, 1.08), xlabel="confidence", ylabel="share of clips with the right tempo")
     axes.legend(loc="upper left", frameon=False)
