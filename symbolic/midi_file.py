@@ -133,7 +133,8 @@ class _Track:
                     return True
                 status = 0
             elif status in (0xF0, 0xF7):
-                self.place += self._number()
+                length = self._number()  # read first: the call moves `place` itself
+                self.place += length
                 status = 0
             elif 0x80 <= status < 0xF0:
                 self._channel(status >> 4, status & 15)
