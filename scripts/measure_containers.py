@@ -104,8 +104,8 @@ CASES: dict[str, str] = {
     "raw.h264": f"{PICTURE} {BFRAMES}",
     "raw.hevc": f"{PICTURE} -c:v libx265 -preset veryfast -x265-params log-level=none:bframes=2",
     # Starts
-    "start_later.mp4": f"{PICTURE} {SOUND} {BFRAMES} -c:a aac {{}}/_a.mp4 | -itsoffset 0.7 -i {{}}/_a.mp4 -i {{}}/_a.mp4 "
-    "-map 0:v -map 1:a -c copy",
+    "start_later.mp4": f"{PICTURE} {SOUND} {BFRAMES} -c:a aac {{}}/_a.mp4 | "
+    "-itsoffset 0.7 -i {}/_a.mp4 -i {}/_a.mp4 -map 0:v -map 1:a -c copy",
     "start_negative.mp4": f"{PICTURE} {SOUND} {BFRAMES} -c:a aac {{}}/_a.mp4 | -ss 1.1 -i {{}}/_a.mp4 -c copy",
     "start_negative.mov": f"{PICTURE} {SOUND} {H264} -g 30 -c:a aac {{}}/_a.mov | -ss 0.77 -i {{}}/_a.mov -c copy",
     "start_cut.mkv": f"{PICTURE} {BFRAMES} {{}}/_a.mkv | -ss 1.0 -i {{}}/_a.mkv -c copy -avoid_negative_ts disabled",
