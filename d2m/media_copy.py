@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import heapq
 import io
+import itertools
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -19,7 +20,7 @@ import numpy as np
 
 from d2m.errors import D2MError
 from d2m.media_clock import Timeline, packets, read_timeline
-from d2m.media_container import has_alpha_beside, open_container, picture_stream
+from d2m.media_container import first_picture, has_alpha_beside, open_container, picture_stream
 from d2m.media_extras import carry_metadata, carry_subtitles
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 MUXERS = {".mp4": "mp4", ".mkv": "matroska"}
 #: What to do where a copy is not possible.
 ADVICE = "add --reencode to encode the picture as H.264, or --no-video"
+# Packets that are copied to see whether a decoder can make a picture of the copy.
+_TRIED = 10
 
 
 class CannotCopyError(D2MError):
@@ -52,13 +55,34 @@ def container_for(video: Video) -> str:
             if suffix == ".mp4" and has_alpha_beside(stream):
                 continue
             try:
-                with av.open(io.BytesIO(), "w", format=muxer) as out:
-                    add_picture(out, stream)
-                    out.start_encoding()
-                return suffix
+                if _takes(muxer, source, stream):
+                    return suffix
             except (av.FFmpegError, ValueError):
                 continue
     raise CannotCopyError(f"{video.path}: pictures in {video.codec} cannot be copied into a new video; {ADVICE}")
+
+
+def _takes(muxer: str, source: Any, stream: Any) -> bool:
+    """Tell whether a muxer takes a picture stream; FFmpegError or ValueError may say that it does not.
+
+    Codecs that FFmpeg does not list for the muxer are tried: a file may be written that lacks what a decoder needs.
+    """
+    import av
+
+    file = io.BytesIO()
+    with av.open(file, "w", format=muxer) as out:
+        picture = add_picture(out, stream)
+        out.start_encoding()
+        if stream.codec_context.name in out.supported_codecs:
+            return True
+        some = (packet for packet in packets(source, stream) if packet.size)
+        for index, packet in enumerate(itertools.islice(some, _TRIED)):
+            packet.pts = packet.dts = round(index / 25 / packet.time_base)
+            packet.stream = picture
+            out.mux(packet)
+    file.seek(0)
+    with av.open(file) as written:
+        return first_picture(written, written.streams.video[0]) is not None
 
 
 def add_picture(out: Any, stream: Any) -> Any:
