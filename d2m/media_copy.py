@@ -35,7 +35,7 @@ _TRIED = 10
 
 
 class CannotCopyError(D2MError):
-    """The picture of a video cannot be copied into a new file."""
+    """The picture of a video cannot be copied or encoded into a new file."""
 
 
 def container_for(video: Video) -> str:
@@ -126,15 +126,21 @@ def copy_video(video: Video, sound: np.ndarray, rate: int, target: Path) -> None
         kept = _kept(timeline, target.suffix, video)
         if not timeline.timed and stream.codec_context.has_b_frames:
             raise CannotCopyError(f"{video.path}: the file does not say when its pictures are shown; {ADVICE}")
-        with refused_as_copy(video), open_output(target, stream.time_base) as out:
+        with refused_by_ffmpeg(video, "copied", ADVICE), open_output(target, stream.time_base) as out:
             picture = add_picture(out, stream)
             pictures = _retimed(packets(source, stream), picture, timeline, kept)
             write_streams(source, out, video, {stream: picture}, pictures, sound, rate)
 
 
 @contextlib.contextmanager
-def refused_as_copy(video: Video) -> Iterator[None]:
-    """Turn what FFmpeg says while a copy is written into a CannotCopyError; what the disk says passes."""
+def refused_by_ffmpeg(video: Video, done: str, advice: str) -> Iterator[None]:
+    """Turn what FFmpeg says while a picture is written into a CannotCopyError; what the disk says passes.
+
+    Args:
+        video: the source.
+        done: what is done with its picture, a participle.
+        advice: what to do instead.
+    """
     import av
 
     try:
@@ -142,9 +148,7 @@ def refused_as_copy(video: Video) -> Iterator[None]:
     except (av.FFmpegError, ValueError) as error:
         if isinstance(error, OSError):
             raise
-        raise CannotCopyError(
-            f"{video.path}: the picture cannot be copied into a new file ({error}); {ADVICE}"
-        ) from None
+        raise CannotCopyError(f"{video.path}: the picture cannot be {done} ({error}); {advice}") from None
 
 
 def open_output(target: Path, time_base: Fraction) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 
 from d2m.errors import D2MError
 from d2m.media_container import open_container, picture_stream
-from d2m.media_copy import last_duration, open_output, write_streams
+from d2m.media_copy import last_duration, open_output, refused_by_ffmpeg, write_streams
 
 if TYPE_CHECKING:
     from d2m.media import Video
@@ -49,7 +49,11 @@ def encode_video(video: Video, sound: np.ndarray, rate: int, target: Path, crf: 
 
     if video.alpha:
         video.warn("the transparency of the picture is lost: H.264 has none")
-    with open_container(video.path) as source, open_output(target, Fraction(1, CLOCK)) as out:
+    with (
+        open_container(video.path) as source,
+        refused_by_ffmpeg(video, "encoded", "use --no-video"),
+        open_output(target, Fraction(1, CLOCK)) as out,
+    ):
         stream = picture_stream(source, video.path)
         frames = decoded(source, video)
         first = next(frames, None)

@@ -107,8 +107,8 @@ def generate(
     """Make music for a dance video.
 
     Writes ``<stem>.d2m.wav``, ``<stem>.d2m.mp4`` (``.mkv`` for a picture that mp4 cannot hold), ``<stem>.d2m.json``
-    and ``<stem>.d2m.png``, with the symbolic engine ``<stem>.d2m.mid``; files of these names are replaced. A picture
-    that turns out not to be copyable leaves the video out; the warnings say so.
+    and ``<stem>.d2m.png``, with the symbolic engine ``<stem>.d2m.mid``; files of these names are replaced. A video
+    that cannot be written is left out; the warnings say why.
 
     Args:
         video: a video file.
@@ -204,16 +204,27 @@ def load_engine(engine: str | Engine, **settings: Any) -> Engine:
 
 
 def _open(path: str | os.PathLike[str], write_video: bool, keep_audio: bool, reencode: bool) -> tuple[Video, str]:
-    """The video, and the ending of the one to be written: empty for none."""
+    """The video, and the ending of the one to be written: empty for none, also where the picture cannot be copied."""
     from d2m.media import open_video
-    from d2m.media_copy import container_for
+    from d2m.media_copy import CannotCopyError, container_for
 
     video = open_video(path)
     if keep_audio and not video.has_audio:
         video.warn("the video has no sound to keep")
     if not write_video:
         return video, ""
-    return video, ".mp4" if reencode else container_for(video)
+    if reencode:
+        return video, ".mp4"
+    try:
+        return video, container_for(video)
+    except CannotCopyError as error:
+        _leave_video_out(video, str(error))
+        return video, ""
+
+
+def _leave_video_out(video: Video, reason: str) -> None:
+    """Warn that no video is written."""
+    video.warn(f"{WITHOUT_VIDEO}: {reason.removeprefix(f'{video.path}: ')}")
 
 
 def _files(stem: str, video: str, soundtrack: Soundtrack) -> dict[str, str]:
@@ -289,7 +300,6 @@ def _write_media(
     tell: Callable[[float], None],
 ) -> None:
     """The wav, video and picture of a result; a video that cannot be written is taken out of ``files``."""
-    from d2m.media_copy import CannotCopyError
     from d2m.media_write import fit, mux, write_wav
     from d2m.report import draw_report
 
@@ -304,8 +314,8 @@ def _write_media(
     if "mp4" in files:
         try:
             mux(video, waveform, rate, folder / files["mp4"], **picture)
-        except CannotCopyError as error:
-            video.warn(f"{WITHOUT_VIDEO}: {str(error).removeprefix(f'{video.path}: ')}")
+        except D2MError as error:
+            _leave_video_out(video, str(error).replace(str(folder), str(folder.parent)))
             del files["mp4"]
     tell(0.6)
     draw_report(analysis, soundtrack, folder / files["png"], title=video.path.name)
