@@ -101,12 +101,14 @@ def packets(container: Any, stream: Any, on_damage: Callable[[], None] = lambda:
         if filters is None:
             yield mend(packet)
             continue
-        if packet.size and packet.dts is None:
+        # The filter may take the data out of the packet.
+        filled = packet.size > 0
+        if filled and packet.dts is None:
             packet.dts = mend.expected
         for filtered in _filtered(filters, packet, on_damage):
             filtered.stream = stream
             yield mend(filtered)
-        if not packet.size:
+        if not filled:
             yield packet
 
 
