@@ -7,6 +7,7 @@ sound, pictures and copies agree on every time.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,12 +22,14 @@ from d2m.media_container import open_container
 MOST_BACK = 1.0
 #: Seconds by which they may leap in formats whose clock may change at any time (MPEG-TS), FFmpeg's own limit.
 MOST_AHEAD = 10.0
+#: Pictures that a decoder of H.264 or HEVC holds back at most to put others first.
+MOST_HELD = 16
 #: Seconds over which pictures are counted for :attr:`Timeline.rate`.
 RATE_WINDOW = 2.0
 
-# Formats that store no display times, and the codecs for which FFmpeg's filter works them out from the pictures' order.
+# Formats that store no display times, and the codecs for which FFmpeg does not work them out.
 _DECODING_TIMES_ONLY = {"avi", "h264", "hevc"}
-_ORDERED_BY_FILTER = {"h264", "hevc"}
+_ORDERED_BY_DECODER = {"h264", "hevc"}
 # Formats whose header gives the length that was written, whatever has become of the file since.
 _LENGTH_IN_HEADER = {"matroska", "webm", "flv"}
 # Seconds that may be missing from that length before a file counts as cut off.
@@ -73,8 +76,9 @@ class Timeline:
 def packets(container: Any, stream: Any, on_damage: Callable[[], None] = lambda: None) -> Iterator[Any]:
     """Read the packets of a stream with a clock that goes on throughout.
 
-    Display times that the format does not store are worked out; where the clock starts again, the packets go on from
-    the last time before. The last packet is empty and flushes a decoder.
+    Display times that the format does not store are worked out if the packets suffice for it, and are else the same as
+    the decoding times (:func:`counts_pictures`); where the clock starts again, the packets go on from the last time
+    before. The last packet is empty and flushes a decoder.
 
     Args:
         container: a PyAV input container at its beginning.
@@ -86,30 +90,72 @@ def packets(container: Any, stream: Any, on_damage: Callable[[], None] = lambda:
     """
     import av
 
-    flags = av.container.Flags
-    names = set(container.format.name.split(","))
-    codec = stream.codec_context.name
     filters = None
-    if names & _DECODING_TIMES_ONLY and codec in _ORDERED_BY_FILTER:
-        filters = av.bitstream.BitStreamFilterContext("dts2pts", stream)
-    else:
-        container.flags |= flags.gen_pts.value
-        if "avi" in names and codec == "mpeg4":
+    counted = counts_pictures(container, stream)
+    if not counted:
+        container.flags |= av.container.Flags.gen_pts.value
+        if "avi" in container.format.name.split(",") and stream.codec_context.name == "mpeg4":
             filters = av.bitstream.BitStreamFilterContext("mpeg4_unpack_bframes", stream)
     mend = _Clock(stream, bool(container.format.flags & av.format.Flags.ts_discont.value))
     for packet in _demuxed(container, stream, on_damage):
+        # A filter may take the data out of the packet.
+        filled = packet.size > 0
+        if counted and filled:
+            packet.dts = mend.expected if packet.dts is None else packet.dts
+            packet.pts = packet.dts
         if filters is None:
             yield mend(packet)
             continue
-        # The filter may take the data out of the packet.
-        filled = packet.size > 0
-        if filled and packet.dts is None:
-            packet.dts = mend.expected
         for filtered in _filtered(filters, packet, on_damage):
             filtered.stream = stream
             yield mend(filtered)
         if not filled:
             yield packet
+
+
+def counts_pictures(container: Any, stream: Any) -> bool:
+    """Tell whether a file stores decoding times only, so that the decoder's order tells when pictures are shown."""
+    names = set(container.format.name.split(","))
+    return bool(names & _DECODING_TIMES_ONLY) and stream.codec_context.name in _ORDERED_BY_DECODER
+
+
+class DisplayOrder:
+    """Display times of pictures in a file that stores decoding times only (:func:`counts_pictures`).
+
+    The n-th picture that the decoder gives out is shown at the n-th decoding time; times of pictures that it cannot
+    decode are left out.
+
+    Attributes:
+        times: number of a packet -> display time of its picture, in ticks.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._free: deque[int] = deque()
+        self._waiting: deque[int] = deque()
+        self.times: dict[int, int] = {}
+
+    def number(self, packet: Any) -> None:
+        """Number a packet before it is decoded; its picture will carry the number."""
+        if packet.size:
+            self._free.append(packet.dts)
+            self._waiting.append(self._count)
+            packet.pts = self._count
+            self._count += 1
+
+    def place(self, frame: Any) -> None:
+        """Give a decoded picture its display time."""
+        number = frame.pts
+        if number not in self._waiting:
+            frame.pts = None
+            return
+        self._waiting.remove(number)
+        before = sum(waiting < number for waiting in self._waiting)
+        # What was decoded before a key picture is shown before it.
+        for _ in range(before - (0 if frame.key_frame else MOST_HELD)):
+            self._waiting.popleft()
+            self._free.popleft()
+        frame.pts = self.times[number] = self._free.popleft()
 
 
 def _demuxed(container: Any, stream: Any, on_damage: Callable[[], None]) -> Iterator[Any]:
@@ -204,7 +250,7 @@ def extent(container: Any, stream: Any, path: Path, first: int | None) -> tuple[
         agrees = abs(times[-1] - times[0] + step - length) <= 0.1 + 3 * step
         if agrees and all(end <= size for _, end in entries):
             return float(stream.start_time) * base, length, fastest(times), True
-    timeline = read_timeline(path, stream.index, first)
+    timeline = read_timeline(path, stream.index, first, ordered=False)
     return *timeline.seconds, timeline.rate, timeline.complete
 
 
@@ -226,14 +272,16 @@ def fastest(times: np.ndarray) -> float:
     return float(counts[best] / max(times[last[best]] - times[best], 1e-3))
 
 
-def read_timeline(path: Path, index: int, first: int | None = None) -> Timeline:
-    """Read the timestamps of all packets of a picture stream, without decoding.
+def read_timeline(path: Path, index: int, first: int | None = None, ordered: bool = True) -> Timeline:
+    """Read the timestamps of all packets of a picture stream, without decoding them if the file stores display times.
 
     Args:
         path: the file.
         index: number of the stream in the file.
         first: display time of the first picture that can be decoded, in ticks: pictures before it that belong to a
             group whose start has been cut away are not shown.
+        ordered: decode the pictures where nothing else tells which packet is shown when; otherwise the display times
+            are right as a whole, but not each packet's own.
     """
     rows: list[tuple[int, int, bool, bool]] = []
     with open_container(path) as container:
@@ -244,9 +292,12 @@ def read_timeline(path: Path, index: int, first: int | None = None) -> Timeline:
             if packet.size:
                 pts = _NONE if packet.pts is None else packet.pts
                 rows.append((pts, packet.duration or 0, packet.is_keyframe, packet.is_discard))
+        ordered = ordered and counts_pictures(container, stream) and bool(stream.codec_context.has_b_frames)
         length = container.duration if _LENGTH_IN_HEADER & set(container.format.name.split(",")) else None
     table = np.array(rows, dtype=[("pts", "i8"), ("duration", "i8"), ("key", "?"), ("discard", "?")])
     timed = bool((table["pts"] != _NONE).any())
+    if ordered:
+        table["pts"] = _decoded_times(path, index, len(table))
     pts = _without_holes(table["pts"], table["key"], step)
     shown = _shown(pts, table["key"], table["discard"], first)
     if not shown.any():
@@ -260,6 +311,22 @@ def read_timeline(path: Path, index: int, first: int | None = None) -> Timeline:
     if length is not None:
         complete = complete and max(float(end * base), _reach(path)) > length / 1e6 - _SLACK
     return Timeline(base, pts, shown, table["discard"], table["key"], int(rising[0]), end, complete, timed)
+
+
+def _decoded_times(path: Path, index: int, count: int) -> np.ndarray:
+    """Display times of packets in the decoder's order, int64 (count,); ``_NONE`` where there is no picture."""
+    from d2m.media_container import decode_all
+
+    times = np.full(count, _NONE)
+    with open_container(path) as container:
+        stream = container.streams[index]
+        stream.codec_context.thread_type = "AUTO"
+        order = DisplayOrder()
+        for _ in decode_all(container, stream, lambda: None, order):
+            pass
+    for number, time in order.times.items():
+        times[number] = time
+    return times
 
 
 def _usual_step(stream: Any) -> int:

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from d2m.errors import D2MError
+
+if TYPE_CHECKING:
+    from d2m.media_clock import DisplayOrder
 
 #: Seconds of picture or of sound above which a file is refused: a damaged or hostile header may claim any length.
 LONGEST = 2 * 3600.0
@@ -122,24 +125,33 @@ def first_picture(container: Any, stream: Any) -> Any | None:
     return next(iter(decode_all(container, stream, lambda: None)), None)
 
 
-def decode_all(container: Any, stream: Any, on_damage: Callable[[], None]) -> Iterator[Any]:
+def decode_all(
+    container: Any, stream: Any, on_damage: Callable[[], None], order: DisplayOrder | None = None
+) -> Iterator[Any]:
     """Decode a stream, its timestamps repaired (:func:`d2m.media_clock.packets`).
 
     Args:
         container: from :func:`open_container`, at its beginning.
         stream: one of its streams.
         on_damage: called for each packet that cannot be decoded.
+        order: told which picture is shown when, in files that do not say so.
 
     Yields:
         PyAV frames.
     """
     import av
 
-    from d2m.media_clock import packets
+    from d2m.media_clock import DisplayOrder, counts_pictures, packets
 
+    if order is None and counts_pictures(container, stream):
+        order = DisplayOrder()
     for packet in packets(container, stream, on_damage):
+        if order is not None:
+            order.number(packet)
         try:
             for frame in stream.decode(packet):
+                if order is not None:
+                    order.place(frame)
                 if getattr(frame, "is_corrupt", False):
                     on_damage()
                 else:

@@ -318,7 +318,9 @@ def shown(path: Path, index: int) -> tuple[int, float]:
     frames = answer.get("frames", [])
     known = [float(f["best_effort_timestamp_time"]) for f in frames if "best_effort_timestamp_time" in f]
     if len(known) < 2:
-        return len(frames), 0.0
+        # Raw streams have no times; a picture lasts as long as their header says.
+        lengths = [float(f.get("pkt_duration_time", f.get("duration_time", 0))) for f in frames]
+        return len(frames), round(sum(lengths), 3)
     step = float(np.median(np.abs(np.diff(known))))
     last = frames[int(np.argmax(known))] if len(known) == len(frames) else {}
     length = float(last.get("pkt_duration_time", last.get("duration_time", step)))
