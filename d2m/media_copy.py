@@ -97,7 +97,8 @@ def add_picture(out: Any, stream: Any) -> Any:
         # Matroska holds any codec that has a name in AVI or QuickTime, though FFmpeg does not list them.
         picture = out.add_mux_stream("mjpeg", width=stream.width, height=stream.height)
         picture.time_base = stream.time_base
-        av.bitstream.BitStreamFilterContext("null", stream, picture)
+        with av.open(io.BytesIO(), "w", format="avi") as unwritten:
+            av.bitstream.BitStreamFilterContext("null", _with_avi_name(stream, unwritten), picture)
         return picture
     if stream.codec_context.name == "hevc" and out.format.name == "mp4":
         # Apple's players show HEVC only under this tag; FFmpeg would choose the other one.
@@ -105,6 +106,21 @@ def add_picture(out: Any, stream: Any) -> Any:
     if has_alpha_beside(stream):
         picture.metadata["alpha_mode"] = "1"
     return picture
+
+
+def _with_avi_name(stream: Any, unwritten: Any) -> Any:
+    """A stream whose codec has the name that AVI gives it, if there is one; other containers use names of their own.
+
+    Args:
+        stream: of the source.
+        unwritten: an AVI that nothing is written to.
+    """
+    if {"avi", "asf", "matroska"} & set(stream.container.format.name.split(",")):
+        return stream
+    try:
+        return unwritten.add_stream_from_template(stream, opaque=True)
+    except ValueError:
+        return stream
 
 
 def copy_video(video: Video, sound: np.ndarray, rate: int, target: Path) -> None:
