@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 MUXERS = {".mp4": "mp4", ".mkv": "matroska"}
 #: What to do where a copy is not possible.
 ADVICE = "add --reencode to encode the picture as H.264, or --no-video"
+#: Ticks a second of an mp4's own clock at most.
+FINEST_UNIT = 200_000
 # Packets that are copied to see whether a decoder can make a picture of the copy.
 _TRIED = 10
 
@@ -179,8 +181,10 @@ def open_output(target: Path, time_base: Fraction) -> Any:
     options = {}
     if target.suffix == ".mp4":
         # Edit lists are written in this unit; the default, milliseconds, would move the first and the last picture.
-        unit = min(time_base.denominator, 1_000_000)
-        options = {"movflags": "+faststart", "movie_timescale": str(unit * (1_000_000 // unit))}
+        # Edit lists are written in this unit; the default, milliseconds, would move the first and the last picture.
+        # Chapters are, too, and their 32 bits must hold a whole video.
+        unit = min(time_base.denominator, FINEST_UNIT)
+        options = {"movflags": "+faststart", "movie_timescale": str(unit * (FINEST_UNIT // unit))}
     return av.open(f"file:{target}", "w", format=MUXERS[target.suffix], container_options=options)
 
 
