@@ -77,9 +77,10 @@ def _add_picture(out: Any, stream: Any, first: Any, video: Video, crf: int) -> t
     form: dict[str, Any] = {"width": picture.width, "height": picture.height, "format": "yuv420p"}
     colours = {name: getattr(context, name) for name in ("color_primaries", "color_trc", "colorspace", "color_range")}
     if first.format.is_rgb or "pal" in first.format.name:
-        form["dst_colorspace"] = "ITU709"
+        form |= {"dst_colorspace": "ITU709", "src_color_range": "JPEG", "dst_color_range": "MPEG"}
         colours |= {"colorspace": 1, "color_range": 1}
     elif first.format.name.startswith("yuvj"):
+        form |= {"src_color_range": "JPEG", "dst_color_range": "MPEG"}
         colours["color_range"] = 1
     for name, value in colours.items():
         setattr(picture.codec_context, name, value)

@@ -1,6 +1,6 @@
 """Compare the videos that d2m writes with what ``ffmpeg -c copy`` writes into the same container.
 
-    python scripts/measure_containers.py FOLDER [--only TEXT] [--json FILE]
+    python scripts/measure_containers.py FOLDER [--only TEXT] [--reencode] [--json FILE]
 
 Makes small files with FFmpeg in FOLDER (containers, codecs, and what is odd about real files), lets d2m put music
 under each, and counts the pictures that a decoder shows and the seconds from the first to the end of the last. A row
@@ -180,6 +180,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="folder for the files, made if missing")
     parser.add_argument("--only", default="", help="run the cases whose name holds this text")
+    parser.add_argument("--reencode", action="store_true", help="encode all pictures anew instead of copying them")
     parser.add_argument("--json", type=Path, help="write the rows into this file too")
     options = parser.parse_args()
     if not shutil.which("ffmpeg") or not shutil.which("ffprobe"):
@@ -188,7 +189,7 @@ def main() -> None:
     rows = []
     for name in CASES:
         if options.only in name:
-            rows.append(measure(make(name, options.folder), options.folder))
+            rows.append(measure(make(name, options.folder), options.folder, options.reencode))
             print(line(rows[-1]), flush=True)
     passed = sum(row.verdict == "ok" for row in rows)
     marked, encoded = sum(row.against_source for row in rows), sum(row.encoded for row in rows)
@@ -274,17 +275,16 @@ QUIRKS: dict[str, Callable[[Path], None]] = {
 RECORDED = {"clock_falls.flv": (90, 3.0)}
 
 
-def measure(path: Path, folder: Path) -> Row:
-    """Let d2m and FFmpeg copy a file, and compare."""
+def measure(path: Path, folder: Path, encoded: bool) -> Row:
+    """Let d2m and FFmpeg copy a file, and compare; ``encoded`` is whether d2m is to encode it anew."""
     with open_container(path) as container:
         index = picture_stream(container, path).index
     source = RECORDED.get(path.name) or shown(path, index)
     video = open_video(path)
     music = np.random.default_rng(0).normal(0, 0.1, (1, round(video.duration * RATE))).astype(np.float32)
     out = folder / "out" / f"{path.stem}_{path.suffix[1:]}.mp4"
-    encoded = False
     try:
-        out = mux(video, music, RATE, out)
+        out = mux(video, music, RATE, out, reencode=encoded)
     except CannotCopyError:
         encoded = True
         out = mux(video, music, RATE, out, reencode=True)

@@ -222,17 +222,40 @@ def test_a_gif_gets_its_music_in_a_matroska_file_or_as_h264(clip, tmp_path):
     assert open_video(encoded.files["mp4"]).codec == "h264"
 
 
-def test_the_music_is_written_even_if_the_video_cannot_be(clip, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("place", "error", "told"),
+    [
+        ("copy_video", "CannotCopyError", "the picture cannot"),
+        ("container_for", "CannotCopyError", "the picture cannot"),
+        ("copy_video", "D2MError", "the disk is full"),
+    ],
+)
+def test_the_music_is_written_even_if_the_video_cannot_be(clip, tmp_path, monkeypatch, place, error, told):
     from d2m import media_copy
 
     def fail(*args, **settings):
-        raise media_copy.CannotCopyError("the picture cannot be copied; add --reencode")
+        raise getattr(media_copy, error)(f"{told}; do something else")
 
-    monkeypatch.setattr(media_copy, "copy_video", fail)
+    monkeypatch.setattr(media_copy, place, fail)
     result = d2m.generate(clip(tmp_path / "a.mp4", duration=1.0), tmp_path / "out", engine=Clicks())
     assert set(result.files) == set(result.report["files"]) == {"wav", "json", "png"}
     assert sorted(p.suffix for p in (tmp_path / "out").iterdir()) == [".json", ".png", ".wav"]
-    assert [line for line in result.report["warnings"] if "the video was not: the picture cannot" in line]
+    assert [line for line in result.report["warnings"] if f"the video was not: {told}; do" in line]
+
+
+def test_own_sound_that_cannot_be_decoded_leaves_the_video_out(clip, tone, tmp_path):
+    import av
+
+    video = clip(tmp_path / "a.mp4", duration=1.0, sound=tone(1.0, 300))
+    data = bytearray(video.read_bytes())
+    with av.open(str(video)) as container:
+        for packet in container.demux(audio=0):
+            if packet.size:
+                data[packet.pos : packet.pos + packet.size] = b"\xff" * packet.size
+    video.write_bytes(data)
+    result = d2m.generate(video, tmp_path / "out", engine=Clicks(), keep_audio=True)
+    assert set(result.files) == {"wav", "json", "png"}
+    assert [line for line in result.report["warnings"] if "the video was not: no sound in this file" in line]
 
 
 def test_another_seed_says_that_it_replaces_the_earlier_music(clip, tmp_path):
