@@ -272,7 +272,12 @@ def _rotation(matrix: tuple[bool, bool, bool]) -> int:
 
 
 def _has_alpha(stream: Any, picture: Any) -> bool:
-    """Tell whether a stream has transparency: by its pixel format, or beside the picture as in WebM."""
+    """Tell whether a stream has transparency: by its pixel format, or beside the picture as in WebM.
+
+    GIFs always have a format for it; there the first picture tells.
+    """
+    if stream.codec_context.name == "gif":
+        return bool(picture.to_ndarray(format="rgba")[..., 3].min() < 255)
     return has_alpha_beside(stream) or any(part.is_alpha for part in picture.format.components)
 
 

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from d2m.whole_file import whole_file
+
+if TYPE_CHECKING:
+    from d2m.media import Video
 
 #: Sample rates that AAC knows (ISO/IEC 14496-3, table 1.18), up to the highest that makes sense for music.
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
@@ -49,7 +53,7 @@ def write_wav(path: str | os.PathLike[str], waveform: np.ndarray, sample_rate: i
 
 
 def mux(
-    video_path: str | os.PathLike[str],
+    video_path: str | os.PathLike[str] | Video,
     waveform: np.ndarray,
     sample_rate: int,
     out_path: str | os.PathLike[str],
@@ -63,6 +67,7 @@ def mux(
     ProRes, GIF, a transparent VP9 …) is written to a Matroska file of the same name instead, ``.mkv``.
 
     Args:
+        video_path: a video file, or a video that is open already.
         waveform: float (channels, samples), one or two channels; sample 0 sounds with the first picture.
         sample_rate: hertz; a rate that AAC does not know is resampled to 48 kHz.
         out_path: the ``.mp4`` to write.

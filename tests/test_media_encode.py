@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from d2m.errors import D2MError
-from d2m.media import mux, open_video
+from d2m.media import Video, mux, open_video
 
 RATE = 44100
 SILENCE = np.zeros((1, 3 * RATE), np.float32)
 
 
-def encode(source: Path, folder: Path, **settings: Any) -> Path:
+def encode(source: Path | Video, folder: Path, **settings: Any) -> Path:
     """Encode a clip anew under silence."""
     return mux(source, SILENCE, RATE, folder / "new/out.mp4", reencode=True, **settings)
 
@@ -104,8 +104,11 @@ def test_colours_stay_whatever_their_matrix_and_range(clip, tmp_path, codec, pix
 
 def test_an_odd_size_is_made_even(clip, tmp_path):
     source = clip(tmp_path / "odd.gif", codec="gif", pixels="rgb8", size=(97, 55), clock=100)
-    video = open_video(encode(source, tmp_path))
+    given = open_video(source)
+    video = open_video(encode(given, tmp_path))
     assert (video.width, video.height) == (98, 56)
+    assert not given.alpha
+    assert given.warnings == []
 
 
 def test_the_rate_factor_decides_the_size_and_must_exist(clip, tmp_path):
