@@ -35,7 +35,7 @@ def carry_metadata(source: Any, out: Any, streams: dict[Any, Any], start: float,
     for old, new in streams.items():
         new.metadata.update({name: old.metadata[name] for name in _OF_A_STREAM if name in old.metadata})
         new.disposition = int(old.disposition)
-    chapters = []
+    chapters: list[dict[str, Any]] = []
     for chapter in source.chapters():
         base = chapter["time_base"] or Fraction(1, 1000)
         begin, end = (min(max(float(chapter[at] * base) - start, 0.0), length) for at in ("start", "end"))

@@ -196,7 +196,7 @@ def main() -> None:
     print(f"\n{passed} of {len(rows)} files pass, {marked} of them against the source, {encoded} of them encoded anew")
     if options.json:
         options.json.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
-    sys.exit(passed != len(rows))
+    sys.exit(int(passed != len(rows)))
 
 
 def line(row: Row) -> str:

@@ -105,6 +105,23 @@ def test_files_without_display_times_are_shown_in_the_order_of_their_pictures(cl
     check_copy(source, tmp_path / "out.mp4", [i / 20 for i in range(40)], 2.0, shown)
 
 
+def test_damaged_pictures_of_a_file_without_display_times_move_no_others(clip, shown, tmp_path):
+    import av
+
+    source = clip(tmp_path / "damaged.avi", options=BFRAMES, clock=20, duration=4.0)
+    data = bytearray(source.read_bytes())
+    with av.open(str(source)) as container:
+        spots = [(p.pos, p.size) for p in container.demux(video=0) if p.size][25:29]
+    for position, size in spots:
+        data[position + 5 : position + size] = np.random.default_rng(0).bytes(size - 5)
+    source.write_bytes(data)
+    frames = list(open_video(source).frames(20))
+    assert len(frames) == 80
+    times = np.array([shown(frame.rgb, 4.0) for frame in frames])
+    away = np.abs(np.arange(80) / 20 - 1.5) > 0.6
+    assert times[away] == pytest.approx(np.arange(80)[away] / 20, abs=0.07)
+
+
 def rewritten(source: Path, target: Path, change: Any) -> Path:
     """Copy the packets of a file's picture for which ``change(index, packet)`` is not None."""
     import av
