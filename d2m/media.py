@@ -79,6 +79,7 @@ class Video:
         has_audio: whether the file has sound.
         codec: FFmpeg's name of the picture's codec, such as ``"h264"``.
         alpha: whether the picture is transparent in places; its frames are given out opaque.
+        timed: whether the file says when its pictures are shown; else they are counted.
         warnings: what went wrong while reading and could be worked around; grows while frames are read.
     """
 
@@ -93,6 +94,7 @@ class Video:
     has_audio: bool
     codec: str
     alpha: bool = False
+    timed: bool = True
     warnings: list[str] = field(default_factory=list, compare=False)
 
     def frames(self, rate: float, height: int | None = None) -> Iterator[Frame]:
@@ -154,7 +156,7 @@ def open_video(path: str | os.PathLike[str]) -> Video:
         first = first_picture(container, stream)
         if first is None:
             raise D2MError(f"{path}: {_UNDECODABLE}")
-        start, duration, rate, complete = extent(container, stream, path, first.pts)
+        start, duration, rate, complete, timed = extent(container, stream, path, first.pts)
         if not duration >= SHORTEST:
             raise D2MError(f"{path}: only {duration:.2f} s of picture; d2m needs at least {SHORTEST} s")
         if duration > LONGEST:
@@ -175,6 +177,7 @@ def open_video(path: str | os.PathLike[str]) -> Video:
             has_audio=sound_stream(container) is not None,
             codec=context.name,
             alpha=_has_alpha(stream, first),
+            timed=timed,
         )
         others = sum(not is_still(other) for other in container.streams.video) - 1
     if others:
@@ -207,6 +210,8 @@ def decoded(container: Any, video: Video) -> Iterator[tuple[float, Any]]:
     try:
         for picture in decode_all(container, stream, on_damage):
             if picture.pts is None:
+                if video.timed and not np.isfinite(last):
+                    continue  # to be shown before the file's first instant
                 time = last + 1 / video.fps if np.isfinite(last) else 0.0
             else:
                 time = float(picture.pts * picture.time_base) - video.start_time

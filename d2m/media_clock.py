@@ -7,29 +7,24 @@ sound, pictures and copies agree on every time.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from d2m.media_container import open_container
+from d2m.media_order import DisplayOrder, counts_pictures
 
 #: Seconds by which decoding times may fall before the clock counts as started again.
 MOST_BACK = 1.0
 #: Seconds by which they may leap in formats whose clock may change at any time (MPEG-TS), FFmpeg's own limit.
 MOST_AHEAD = 10.0
-#: Pictures that a decoder of H.264 or HEVC holds back at most to put others first.
-MOST_HELD = 16
 #: Seconds over which pictures are counted for :attr:`Timeline.rate`.
 RATE_WINDOW = 2.0
 
-# Formats that store no display times, and the codecs for which FFmpeg does not work them out.
-_DECODING_TIMES_ONLY = {"avi", "h264", "hevc"}
-_ORDERED_BY_DECODER = {"h264", "hevc"}
 # Formats whose header gives the length that was written, whatever has become of the file since.
 _LENGTH_IN_HEADER = {"matroska", "webm", "flv"}
 # Seconds that may be missing from that length before a file counts as cut off.
@@ -77,7 +72,7 @@ def packets(container: Any, stream: Any, on_damage: Callable[[], None] = lambda:
     """Read the packets of a stream with a clock that goes on throughout.
 
     Display times that the format does not store are worked out if the packets suffice for it, and are else the same as
-    the decoding times (:func:`counts_pictures`); where the clock starts again, the packets go on from the last time
+    the decoding times (:mod:`d2m.media_order`). Where the clock starts again, the packets go on from the last time
     before. The last packet is empty and flushes a decoder.
 
     Args:
@@ -111,51 +106,6 @@ def packets(container: Any, stream: Any, on_damage: Callable[[], None] = lambda:
             yield mend(filtered)
         if not filled:
             yield packet
-
-
-def counts_pictures(container: Any, stream: Any) -> bool:
-    """Tell whether a file stores decoding times only, so that the decoder's order tells when pictures are shown."""
-    names = set(container.format.name.split(","))
-    return bool(names & _DECODING_TIMES_ONLY) and stream.codec_context.name in _ORDERED_BY_DECODER
-
-
-class DisplayOrder:
-    """Display times of pictures in a file that stores decoding times only (:func:`counts_pictures`).
-
-    The n-th picture that the decoder gives out is shown at the n-th decoding time; times of pictures that it cannot
-    decode are left out.
-
-    Attributes:
-        times: number of a packet -> display time of its picture, in ticks.
-    """
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._free: deque[int] = deque()
-        self._waiting: deque[int] = deque()
-        self.times: dict[int, int] = {}
-
-    def number(self, packet: Any) -> None:
-        """Number a packet before it is decoded; its picture will carry the number."""
-        if packet.size:
-            self._free.append(packet.dts)
-            self._waiting.append(self._count)
-            packet.pts = self._count
-            self._count += 1
-
-    def place(self, frame: Any) -> None:
-        """Give a decoded picture its display time."""
-        number = frame.pts
-        if number not in self._waiting:
-            frame.pts = None
-            return
-        self._waiting.remove(number)
-        before = sum(waiting < number for waiting in self._waiting)
-        # What was decoded before a key picture is shown before it.
-        for _ in range(before - (0 if frame.key_frame else MOST_HELD)):
-            self._waiting.popleft()
-            self._free.popleft()
-        frame.pts = self.times[number] = self._free.popleft()
 
 
 def _demuxed(container: Any, stream: Any, on_damage: Callable[[], None]) -> Iterator[Any]:
@@ -226,7 +176,25 @@ class _Clock:
             packet.dts = None if packet.dts is None else packet.dts + self._offset
 
 
-def extent(container: Any, stream: Any, path: Path, first: int | None) -> tuple[float, float, float, bool]:
+class Extent(NamedTuple):
+    """What the packets of a picture stream tell about all of it.
+
+    Attributes:
+        start: seconds on the file's clock at which the first picture is shown.
+        duration: seconds to the end of the last.
+        rate: pictures a second where they follow each other fastest.
+        complete: whether the file holds all that its header or index announces.
+        timed: whether the file says when its pictures are shown.
+    """
+
+    start: float
+    duration: float
+    rate: float
+    complete: bool
+    timed: bool
+
+
+def extent(container: Any, stream: Any, path: Path, first: int | None) -> Extent:
     """Find when a picture stream starts, how long it is and how fast its pictures follow each other.
 
     The index of an mp4 or mov answers if it agrees with the header; otherwise every packet is read, without decoding.
@@ -236,22 +204,20 @@ def extent(container: Any, stream: Any, path: Path, first: int | None) -> tuple[
         stream: its picture stream.
         path: the file.
         first: display time of the first picture that can be decoded, in ticks.
-
-    Returns:
-        Start (seconds on the file's clock), duration in seconds, pictures a second where they follow each other
-        fastest, and whether the file is complete.
     """
     base, size = float(stream.time_base), path.stat().st_size
     entries = [(e.timestamp, e.pos + e.size) for e in stream.index_entries if not e.is_discard]
-    if len(entries) > 1 and stream.duration and stream.start_time is not None and stream.start_time == first:
+    # Other formats list some of their packets only.
+    listed = "mov" in container.format.name.split(",") and len(entries) > 1
+    if listed and stream.duration and stream.start_time is not None and stream.start_time == first:
         times = np.sort(np.array([time for time, _ in entries], np.float64)) * base
         step = float(np.median(np.diff(times)))
         length = float(stream.duration) * base
         agrees = abs(times[-1] - times[0] + step - length) <= 0.1 + 3 * step
         if agrees and all(end <= size for _, end in entries):
-            return float(stream.start_time) * base, length, fastest(times), True
+            return Extent(float(stream.start_time) * base, length, fastest(times), True, True)
     timeline = read_timeline(path, stream.index, first, ordered=False)
-    return *timeline.seconds, timeline.rate, timeline.complete
+    return Extent(*timeline.seconds, timeline.rate, timeline.complete, timeline.timed)
 
 
 def fastest(times: np.ndarray) -> float:

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from d2m.errors import D2MError
-
-if TYPE_CHECKING:
-    from d2m.media_clock import DisplayOrder
+from d2m.media_order import DisplayOrder, counts_pictures
 
 #: Seconds of picture or of sound above which a file is refused: a damaged or hostile header may claim any length.
 LONGEST = 2 * 3600.0
@@ -141,7 +139,7 @@ def decode_all(
     """
     import av
 
-    from d2m.media_clock import DisplayOrder, counts_pictures, packets
+    from d2m.media_clock import packets
 
     if order is None and counts_pictures(container, stream):
         order = DisplayOrder()

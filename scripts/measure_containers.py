@@ -271,8 +271,8 @@ QUIRKS: dict[str, Callable[[Path], None]] = {
     "clock_falls.flv": _second_half_earlier,
     "rotated.mp4": _turned,
 }
-#: Pictures and seconds that were recorded, where FFmpeg puts pictures on top of each other.
-RECORDED = {"clock_falls.flv": (90, 3.0)}
+#: Pictures and seconds that were recorded, where FFmpeg puts pictures on top of each other or shows what was cut away.
+RECORDED = {"clock_falls.flv": (90, 3.0), "start_cut.mkv": (60, 2.0)}
 
 
 def measure(path: Path, folder: Path, encoded: bool) -> Row:
@@ -336,8 +336,9 @@ def shown(path: Path, index: int) -> tuple[int, float]:
     step = float(np.median(np.abs(np.diff(known))))
     last = frames[int(np.argmax(known))] if len(known) == len(frames) else {}
     length = float(last.get("pkt_duration_time", last.get("duration_time", step)))
-    # What has no time beside pictures that have one comes before the file's first instant.
-    return len(known), round(max(known) - min(known) + (length if length > step / 2 else step), 3)
+    # Some demuxers leave single pictures without a time.
+    length = (length if length > step / 2 else step) + step * (len(frames) - len(known))
+    return len(frames), round(max(known) - min(known) + length, 3)
 
 
 def ffmpeg(*arguments: str) -> None:

@@ -126,7 +126,8 @@ def rewritten(source: Path, target: Path, change: Any) -> Path:
     """Copy the packets of a file's picture for which ``change(index, packet)`` is not None."""
     import av
 
-    with av.open(str(source)) as given, av.open(str(target), "w") as out:
+    as_they_are = {"avoid_negative_ts": "disabled"}
+    with av.open(str(source)) as given, av.open(str(target), "w", container_options=as_they_are) as out:
         stream = out.add_stream_from_template(given.streams.video[0], opaque=True)
         for index, packet in enumerate(p for p in given.demux(video=0) if p.size):
             if change(index, packet) is not None:
@@ -145,6 +146,26 @@ def test_a_copy_cut_between_key_pictures_begins_with_the_first_that_can_be_shown
     assert len(seen) == len(frames)
     assert [grey for _, grey in seen] == pytest.approx([shown(f.rgb, 3.0) for f in frames], abs=0.06)
     assert open_video(written).duration == pytest.approx(video.duration, abs=0.002)
+
+
+def test_pictures_before_the_first_instant_are_not_shown(clip, shown, tmp_path):
+    import av
+
+    # A Matroska file has no place for times below zero; FFmpeg's reader gives such pictures no time.
+    def earlier(index: int, packet: Any) -> Any:
+        packet.pts, packet.dts = packet.pts - 1000, packet.dts - 1000
+        return packet
+
+    whole = clip(tmp_path / "whole.mkv", duration=3.0, options={"bf": "0", "g": "20"})
+    source = rewritten(whole, tmp_path / "before.mkv", earlier)
+    with av.open(str(source)) as container:
+        assert sum(packet.pts is None for packet in container.demux(video=0) if packet.size) == 20
+    video = open_video(source)
+    expected = pytest.approx([1 + i / 20 for i in range(40)], abs=0.06)
+    assert [shown(frame.rgb, 3.0) for frame in video.frames(20)] == expected
+    for settings in ({}, {"reencode": True}):
+        written = mux(video, noise(2.0), RATE, tmp_path / "out.mp4", **settings)
+        assert [grey for _, grey in told(written, shown, 3.0)] == expected
 
 
 def test_pictures_cut_by_an_edit_list_stay_hidden(clip, shown, tmp_path):

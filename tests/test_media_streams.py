@@ -141,11 +141,12 @@ def test_a_recording_that_stood_still_is_watched_at_the_rate_at_which_it_moves(c
     assert steady.rate == pytest.approx(steady.fps, rel=0.02)
 
 
-@pytest.mark.parametrize("suffix", [".mkv", ".webm", ".flv", ".mov"])
-def test_times_rounded_to_milliseconds_do_not_raise_the_rate(clip, tmp_path, suffix):
-    codec = "vp9" if suffix == ".webm" else "h264"
-    video = open_video(clip(tmp_path / f"rounded{suffix}", codec=codec, rate=30, duration=4.0))
+@pytest.mark.parametrize("suffix", [".mkv", ".webm", ".flv", ".mov", ".mpg"])
+def test_times_that_are_rounded_or_listed_in_part_do_not_change_the_rate(clip, tmp_path, suffix):
+    codec = {".webm": "vp9", ".mpg": "mpeg2video"}.get(suffix, "h264")
+    video = open_video(clip(tmp_path / f"rounded{suffix}", codec=codec, rate=30, duration=4.0, clock=30))
     assert video.rate == pytest.approx(30, rel=0.02)
+    assert video.duration == pytest.approx(4.0, abs=0.005)
 
 
 # Sound that changes
