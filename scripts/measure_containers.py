@@ -272,7 +272,12 @@ QUIRKS: dict[str, Callable[[Path], None]] = {
     "rotated.mp4": _turned,
 }
 #: Pictures and seconds that were recorded, where FFmpeg puts pictures on top of each other or shows what was cut away.
-RECORDED = {"clock_falls.flv": (90, 3.0), "start_cut.mkv": (60, 2.0)}
+RECORDED = {
+    "clock_falls.flv": (90, 3.0),
+    "clock_leaps.ts": (180, 6.0),
+    "clock_restarts.ts": (180, 6.0),
+    "start_cut.mkv": (60, 2.0),
+}
 
 
 def measure(path: Path, folder: Path, encoded: bool) -> Row:
