@@ -14,23 +14,36 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from d2m.errors import D2MError
-from d2m.media_container import decode_all, extent, first_picture, is_cover, open_container, picture_stream
+from d2m.media_clock import extent
+from d2m.media_container import (
+    LONGEST,
+    decode_all,
+    first_picture,
+    has_alpha_beside,
+    is_still,
+    open_container,
+    picture_stream,
+    sound_stream,
+)
+from d2m.media_sound import read_audio
 from d2m.media_write import mux, write_wav
 
 __all__ = ["Frame", "Video", "mux", "open_video", "read_audio", "write_wav"]
 
 #: Seconds of picture below which there is no dance to follow.
 SHORTEST = 0.5
-#: Seconds of picture or of sound above which a file is refused: a damaged or hostile header may claim any length.
-LONGEST = 2 * 3600.0
 #: Pixels of a frame, about 8K; the decoder reserves memory for what a header claims.
 LARGEST_FRAME = 8192 * 4608
 
-_GAP = 0.02
+# Pictures a second that no camera of a dance exceeds; headers may claim more.
+_FASTEST = 1000.0
+# Seconds before the first picture within which a decoder's rounding may put it.
+_EARLY = 0.002
 _UNDECODABLE = "no picture in this file can be decoded; it is damaged, use another copy"
 
 
@@ -42,10 +55,12 @@ class Frame:
         time: seconds from the first picture.
         rgb: uint8 (height, width, 3), upright. Shared between frames that hold the same picture: copy it
             before writing into it.
+        held: whether it is the picture of the frame before, as the video has none of its own for this time.
     """
 
     time: float
     rgb: np.ndarray
+    held: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,23 +71,30 @@ class Video:
         path: the file.
         duration: seconds from the start of the first picture to the end of the last.
         fps: average pictures a second.
+        rate: pictures a second where they follow each other fastest (over two seconds). It is above ``fps`` where the
+            frame rate varies: a recording that stood still for a while is to be watched at the rate at which it moves.
         width, height: pixels as shown, after rotation and with square pixels.
         rotation: degrees clockwise (0, 90, 180, 270) that the stored picture is turned for showing.
         start_time: seconds on the file's own clock at which the first picture is shown.
         has_audio: whether the file has sound.
         codec: FFmpeg's name of the picture's codec, such as ``"h264"``.
+        alpha: whether the picture is transparent in places; its frames are given out opaque.
+        timed: whether the file says when its pictures are shown; else they are counted.
         warnings: what went wrong while reading and could be worked around; grows while frames are read.
     """
 
     path: Path
     duration: float
     fps: float
+    rate: float
     width: int
     height: int
     rotation: int
     start_time: float
     has_audio: bool
     codec: str
+    alpha: bool = False
+    timed: bool = True
     warnings: list[str] = field(default_factory=list, compare=False)
 
     def frames(self, rate: float, height: int | None = None) -> Iterator[Frame]:
@@ -93,13 +115,14 @@ class Video:
             raise ValueError("rate must be above 0")
         scaler = _Scaler(self, height)
         count = max(1, int(np.ceil(self.duration * rate - 1e-6)))
-        index, held, held_time = 0, None, 0.0
+        index, held, held_time, given = 0, None, 0.0, None
         with open_container(self.path) as container:
-            for time, picture in _decoded(container, self):
+            for time, picture in decoded(container, self):
                 while index < count and index / rate <= time:
                     target = index / rate
                     nearer = picture if held is None or time - target < target - held_time else held
-                    yield Frame(target, scaler(nearer))
+                    yield Frame(target, scaler(nearer), nearer is given)
+                    given = nearer
                     index += 1
                 if index == count:
                     return
@@ -107,7 +130,8 @@ class Video:
         if held is None:
             raise D2MError(f"{self.path}: {_UNDECODABLE}")
         for rest in range(index, count):
-            yield Frame(rest / rate, scaler(held))
+            yield Frame(rest / rate, scaler(held), held is given)
+            given = held
 
     def warn(self, message: str) -> None:
         """Add a line to ``warnings``, once."""
@@ -129,117 +153,51 @@ def open_video(path: str | os.PathLike[str]) -> Video:
         if context.width * context.height > LARGEST_FRAME:
             size = f"{context.width}x{context.height}"
             raise D2MError(f"{path}: {size} pixels are more than 8K; scale the video down first")
-        start, duration, cut_off = extent(container, stream, path)
         first = first_picture(container, stream)
         if first is None:
             raise D2MError(f"{path}: {_UNDECODABLE}")
+        start, duration, rate, complete, timed = extent(container, stream, path, first.pts)
         if not duration >= SHORTEST:
             raise D2MError(f"{path}: only {duration:.2f} s of picture; d2m needs at least {SHORTEST} s")
         if duration > LONGEST:
             hours = f"{duration / 3600:.1f}"
             raise D2MError(f"{path}: {hours} hours are more than d2m takes; cut it into shorter videos")
+        context_size = (context.width, context.height)
         matrix = _display_matrix(first)
         width, height = _square_size(first, stream)
         video = Video(
             path=path,
             duration=duration,
-            fps=float(stream.average_rate or stream.guessed_rate or 0) or 25.0,
+            fps=min(float(stream.average_rate or stream.guessed_rate or 0) or 25.0, _FASTEST),
+            rate=min(rate or float(stream.average_rate or 25), _FASTEST),
             width=height if matrix[0] else width,
             height=width if matrix[0] else height,
             rotation=_rotation(matrix),
             start_time=start,
-            has_audio=any(s.codec_context is not None for s in container.streams.audio),
+            has_audio=sound_stream(container) is not None,
             codec=context.name,
+            alpha=_has_alpha(stream, first),
+            timed=timed,
         )
-    if cut_off:
+        others = sum(not is_still(other) for other in container.streams.video) - 1
+    if others:
+        size = f"{context_size[0]}x{context_size[1]}"
+        video.warn(f"the file has {others + 1} picture streams; the one of {size} pixels is used")
+    if not complete:
         video.warn(f"the file is cut off; using the {duration:.2f} s of picture that are there")
     return video
 
 
-def read_audio(path: str | os.PathLike[str], sample_rate: int, mono: bool = True) -> np.ndarray:
-    """The sound of an audio or video file, resampled.
-
-    Sample 0 is the instant of the first picture (of the first sound where there is no picture), so that times
-    in the sound and times of :meth:`Video.frames` mean the same. Gaps are filled with silence.
+def decoded(container: Any, video: Video) -> Iterator[tuple[float, Any]]:
+    """Decode the pictures of a video.
 
     Args:
-        sample_rate: hertz of the result.
-        mono: mix to one channel; otherwise the file's own channels, at most two.
+        container: the video's file, opened.
+        video: told how many pictures were damaged.
 
-    Returns:
-        float32 (channels, samples).
-
-    Raises:
-        D2MError: if the file is missing, unreadable, has no sound that can be decoded, or more than two hours of it.
+    Yields:
+        Seconds from the first picture, and a PyAV frame; in rising order, damaged ones left out.
     """
-    path = Path(path)
-    with open_container(path) as container:
-        streams = [s for s in container.streams.audio if s.codec_context is not None]
-        if not streams:
-            raise D2MError(f"{path}: this file has no sound")
-        stream = streams[0]
-        origin = None
-        if any(not is_cover(s) for s in container.streams.video):
-            picture = picture_stream(container, path)
-            origin = extent(container, picture, path)[0]
-        layout = "mono" if stream.codec_context.channels == 1 else "stereo"
-        blocks, samples = [], 0
-        for block in _sound_blocks(container, stream, sample_rate, layout, origin):
-            samples += block.shape[1]
-            if samples > LONGEST * sample_rate:
-                raise D2MError(f"{path}: more than {LONGEST / 3600:g} hours of sound; cut it into shorter files")
-            blocks.append(block)
-        length = None
-        if stream.duration is not None and stream.start_time is not None:
-            # The encoder fills its last frame up; the header knows where the sound itself ends.
-            end = float((stream.start_time + stream.duration) * stream.time_base)
-            begin = float(stream.start_time * stream.time_base) if origin is None else origin
-            length = max(1, round((end - begin) * sample_rate))
-    if not blocks:
-        raise D2MError(f"{path}: no sound in this file can be decoded; it is damaged, use another copy")
-    sound = np.concatenate(blocks, axis=1)[:, :length]
-    return sound.mean(axis=0, keepdims=True) if mono else sound
-
-
-def _sound_blocks(container, stream, sample_rate: int, layout: str, origin: float | None):
-    """Blocks float32 (channels, n) from ``origin`` seconds on (the first sound where None), gaps filled."""
-    import av
-
-    resampler = av.AudioResampler(format="fltp", layout=layout, rate=sample_rate)
-    channels = 1 if layout == "mono" else 2
-    end: float | None = None  # time in the file up to which sound has been handed to the resampler
-    skip = 0
-    for sound in decode_all(container, stream, lambda: None):
-        stamp = None if sound.pts is None else float(sound.pts * sound.time_base)
-        if end is None:
-            time = (origin or 0.0) if stamp is None else stamp
-            lead = 0 if origin is None else round((time - origin) * sample_rate)
-            skip = max(0, -lead)
-            if lead > 0:
-                yield np.zeros((channels, min(lead, round(LONGEST * sample_rate))), np.float32)
-        else:
-            time = end if stamp is None else max(stamp, end)
-            if _GAP < time - end < LONGEST:
-                yield np.zeros((channels, round((time - end) * sample_rate)), np.float32)
-        end = time + sound.samples / sound.sample_rate
-        sound.pts = None
-        for piece in resampler.resample(sound):
-            block, skip = _after(piece.to_ndarray(), skip)
-            yield block
-    if end is not None:
-        for piece in resampler.resample(None):
-            block, skip = _after(piece.to_ndarray(), skip)
-            yield block
-
-
-def _after(block: np.ndarray, skip: int) -> tuple[np.ndarray, int]:
-    """The block without its first ``skip`` samples, and how many are left to skip."""
-    used = min(skip, block.shape[1])
-    return block[:, used:].astype(np.float32, copy=False), skip - used
-
-
-def _decoded(container, video: Video):
-    """(seconds from the first picture, decoded picture) in rising order, damaged ones left out."""
     stream = picture_stream(container, video.path)
     stream.codec_context.thread_type = "AUTO"
     stream.codec_context.thread_count = min(os.cpu_count() or 1, 8)  # each thread holds a few pictures
@@ -252,10 +210,12 @@ def _decoded(container, video: Video):
     try:
         for picture in decode_all(container, stream, on_damage):
             if picture.pts is None:
+                if video.timed and not np.isfinite(last):
+                    continue  # to be shown before the file's first instant
                 time = last + 1 / video.fps if np.isfinite(last) else 0.0
             else:
                 time = float(picture.pts * picture.time_base) - video.start_time
-            if time >= last:
+            if time >= last and time > -_EARLY:
                 last = time
                 yield time, picture
     finally:
@@ -314,6 +274,16 @@ def _rotation(matrix: tuple[bool, bool, bool]) -> int:
     if transposed:
         return 270 if flip_y else 90
     return 180 if flip_y else 0
+
+
+def _has_alpha(stream: Any, picture: Any) -> bool:
+    """Tell whether a stream has transparency: by its pixel format, or beside the picture as in WebM.
+
+    GIFs always have a format for it; there the first picture tells.
+    """
+    if stream.codec_context.name == "gif":
+        return bool(picture.to_ndarray(format="rgba")[..., 3].min() < 255)
+    return has_alpha_beside(stream) or any(part.is_alpha for part in picture.format.components)
 
 
 def _square_size(picture, stream) -> tuple[int, int]:

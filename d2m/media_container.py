@@ -1,25 +1,35 @@
-"""Opening a media file, finding its picture and how long it is, and decoding past damage.
+"""Open media files, choose their streams and decode past damage.
 
-The parts of PyAV that :mod:`d2m.media` and :mod:`d2m.media_write` share. Files are untrusted: nothing but the named
-file is opened, and headers are checked against the file's size.
+Shared by everything that reads video and sound. Files are untrusted: nothing but the named file is opened.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from d2m.errors import D2MError
+from d2m.media_order import DisplayOrder, counts_pictures
+
+#: Seconds of picture or of sound above which a file is refused: a damaged or hostile header may claim any length.
+LONGEST = 2 * 3600.0
 
 # A playlist format makes FFmpeg open other files, which a clip has no business doing.
 _PLAYLISTS = {"hls", "concat", "concatf", "dash", "sdp", "rtsp", "imf"}
-# Formats whose header gives the length that was written, whatever has become of the file since.
-_LENGTH_IN_HEADER = {"matroska", "webm", "flv"}
-# Seconds that may be missing from that length before a file counts as cut off.
-_SLACK = 0.5
+# Codecs of single pictures. Beside a larger stream such a stream is a preview.
+_STILL_CODECS = {"mjpeg", "png", "bmp", "tiff", "webp", "jpeg2000", "gif"}
 
 
-def open_container(path: Path):
-    """An opened PyAV container, or a D2MError that says what is wrong with the file."""
+def open_container(path: Path) -> Any:
+    """Open a media file.
+
+    Returns:
+        A PyAV input container.
+
+    Raises:
+        D2MError: if the file is missing, unreadable, empty, not a media file, or a playlist.
+    """
     import av
 
     try:
@@ -52,96 +62,94 @@ def open_container(path: Path):
     return container
 
 
-def is_cover(stream) -> bool:
-    """Whether a picture stream is only the cover of an album."""
-    import av
+def is_still(stream: Any) -> bool:
+    """Tell whether a picture stream is an attached picture or a row of thumbnails, not a video."""
+    from av.stream import Disposition
 
-    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+    kinds = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+    return bool(stream.disposition & kinds)
 
 
-def picture_stream(container, path: Path):
-    """The stream to look at, or a D2MError."""
+def picture_stream(container: Any, path: Path) -> Any:
+    """Choose the picture stream of a container.
+
+    Attached pictures and previews (a smaller stream in a codec of single pictures) are never taken. Of the others,
+    the default one is taken, or the largest.
+
+    Raises:
+        D2MError: if there is none that can be decoded.
+    """
     name = container.format.name
     if name.endswith("_pipe") or name == "image2":
         raise D2MError(f"{path}: this is a single picture; d2m needs a video")
-    streams = [s for s in container.streams.video if not is_cover(s)]
+    streams = [s for s in container.streams.video if not is_still(s)]
     if not streams:
         kind = "has sound but no picture" if container.streams.audio else "has no picture"
         raise D2MError(f"{path}: this file {kind}; d2m needs a video of the dance")
     usable = [s for s in streams if s.codec_context is not None]
     if not usable:
         raise D2MError(f"{path}: its picture codec cannot be decoded here; convert it to H.264 first")
-    return usable[0]
+    largest = max(_area(stream) for stream in usable)
+    moving = [s for s in usable if s.codec_context.name not in _STILL_CODECS or _area(s) == largest]
+    return max(moving, key=lambda stream: (_area(stream) > 0, _merit(stream), _area(stream), -stream.index))
 
 
-def extent(container, stream, path: Path) -> tuple[float, float, bool]:
-    """(start s, duration s, whether the file ends before its index or header says) of a picture stream.
-
-    The header is believed where it speaks of this very stream (mp4, mov); otherwise (mkv, webm) every packet
-    is looked at, without decoding.
-    """
-    base = stream.time_base
-    size = path.stat().st_size
-    complete = all(entry.pos + entry.size <= size for entry in stream.index_entries)
-    if complete and len(stream.index_entries) and stream.duration and stream.start_time is not None:
-        return float(stream.start_time * base), float(stream.duration * base), False
-    start, end, reach = _scan(path, stream.index)
-    if container.duration and _LENGTH_IN_HEADER & set(container.format.name.split(",")):
-        complete = complete and reach > container.duration / 1e6 - _SLACK
-    if start is None:
-        start, end = float((stream.start_time or 0) * base), float((stream.start_time or 0) * base)
-    return start, end - start, not complete
+def sound_stream(container: Any) -> Any | None:
+    """Choose the sound stream of a container: the default one, or the one with most channels; None if there is none."""
+    usable = [s for s in container.streams.audio if s.codec_context is not None]
+    return max(usable, key=lambda s: (_merit(s), s.codec_context.channels, -s.index), default=None)
 
 
-def _scan(path: Path, index: int) -> tuple[float | None, float, float]:
-    """First and last instant (seconds on the file's clock) of the pictures to be shown, and the last of all streams."""
-    import av
-
-    start, end, step, last, reach = None, 0.0, 0.0, None, 0.0
-    with open_container(path) as container:
-        stream = container.streams[index]
-        try:
-            for packet in container.demux():
-                stamp = packet.pts if packet.pts is not None else packet.dts
-                if stamp is None or packet.is_discard:
-                    continue
-                time = float(stamp * packet.time_base)
-                length = float((packet.duration or 0) * packet.time_base)
-                reach = max(reach, time + length)
-                if packet.stream_index != index:
-                    continue
-                if last is not None and time > last:
-                    step = time - last
-                last = time
-                start = time if start is None else min(start, time)
-                end = max(end, time + length)
-        except av.FFmpegError:
-            pass  # what comes after the damage cannot be reached
-        if start is not None and last is not None and end <= last:
-            end = last + (step or 1 / float(stream.average_rate or 25))
-    return start, end, max(reach, end)
+def has_alpha_beside(stream: Any) -> bool:
+    """Tell whether a VP8 or VP9 stream keeps its transparency beside the picture, as WebM does."""
+    return any(name.lower() == "alpha_mode" and value == "1" for name, value in stream.metadata.items())
 
 
-def first_picture(container, stream):
-    """The first picture that decodes, or None; the container is left somewhere behind it."""
+def _merit(stream: Any) -> int:
+    """Points as FFmpeg's ``av_find_best_stream`` gives them: one for the default stream, one for the main content."""
+    from av.stream import Disposition
+
+    aside = Disposition.comment | Disposition.hearing_impaired | Disposition.visual_impaired
+    aside |= Disposition.descriptions | Disposition.dependent
+    return int(bool(stream.disposition & Disposition.default)) + int(not stream.disposition & aside)
+
+
+def _area(stream: Any) -> int:
+    return int(stream.codec_context.width * stream.codec_context.height)
+
+
+def first_picture(container: Any, stream: Any) -> Any | None:
+    """Decode the first picture that can be; None if none can. The container is left somewhere behind it."""
     return next(iter(decode_all(container, stream, lambda: None)), None)
 
 
-def decode_all(container, stream, on_damage):
-    """Every frame that decodes; ``on_damage()`` is called for each one that does not."""
+def decode_all(
+    container: Any, stream: Any, on_damage: Callable[[], None], order: DisplayOrder | None = None
+) -> Iterator[Any]:
+    """Decode a stream, its timestamps repaired (:func:`d2m.media_clock.packets`).
+
+    Args:
+        container: from :func:`open_container`, at its beginning.
+        stream: one of its streams.
+        on_damage: called for each packet that cannot be decoded.
+        order: told which picture is shown when, in files that do not say so.
+
+    Yields:
+        PyAV frames.
+    """
     import av
 
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except StopIteration:
-            return
-        except av.FFmpegError:
-            on_damage()
-            return
+    from d2m.media_clock import packets
+
+    if order is None and counts_pictures(container, stream):
+        order = DisplayOrder()
+    for packet in packets(container, stream, on_damage):
+        if order is not None:
+            order.number(packet)
         try:
             for frame in stream.decode(packet):
+                if order is not None:
+                    order.place(frame)
                 if getattr(frame, "is_corrupt", False):
                     on_damage()
                 else:

@@ -1,24 +1,28 @@
-"""Writing sound: a wav file, and music under a picture that is copied packet for packet.
+"""Write sound: a wav file, and music under a picture that is copied packet for packet.
 
 The music's first sample lands on the first picture shown, the encoder's priming samples (1024 for AAC) before
-it, where players skip them; the timestamps, rotation and colour of the picture stay as they were.
+it, where players skip them; how the picture is copied is in :mod:`d2m.media_copy`.
 """
 
 from __future__ import annotations
 
 import os
-from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from d2m.errors import D2MError
 from d2m.whole_file import whole_file
+
+if TYPE_CHECKING:
+    from d2m.media import Video
 
 #: Sample rates that AAC knows (ISO/IEC 14496-3, table 1.18), up to the highest that makes sense for music.
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 #: Decibels by which the music steps back where the clip's own sound is loud.
 DUCK_DEPTH = 12.0
+#: Quality of a picture that is encoded anew: x264's constant rate factor.
+CRF = 20
 #: Levels of the clip's own sound (dB full scale) at which the music starts to step back and has done so.
 DUCK_FROM, DUCK_TO = -50.0, -30.0
 
@@ -38,7 +42,7 @@ def write_wav(path: str | os.PathLike[str], waveform: np.ndarray, sample_rate: i
 
     sound = _checked(waveform)
     # The standard library's writer, since libsndfile hides the reason when a write fails.
-    with whole_file(path, make_folder=False) as temporary, wave.open(str(temporary), "wb") as wav:
+    with whole_file(path) as temporary, wave.open(str(temporary), "wb") as wav:
         wav.setnchannels(len(sound))
         wav.setsampwidth(2)
         wav.setframerate(int(sample_rate))
@@ -49,33 +53,41 @@ def write_wav(path: str | os.PathLike[str], waveform: np.ndarray, sample_rate: i
 
 
 def mux(
-    video_path: str | os.PathLike[str],
+    video_path: str | os.PathLike[str] | Video,
     waveform: np.ndarray,
     sample_rate: int,
     out_path: str | os.PathLike[str],
     keep_audio: bool = False,
+    reencode: bool = False,
+    crf: int = CRF,
 ) -> Path:
     """Put music under a video: the picture's packets are copied, the music becomes AAC.
 
-    The music is cut or filled up with silence to the picture's length. A picture codec that mp4 cannot hold
-    (VP8, Theora, ProRes …) is written to a Matroska file of the same name instead, ``.mkv``.
+    The music is cut or filled up with silence to the picture's length. A picture that mp4 cannot hold (VP8, Theora,
+    ProRes, GIF, a transparent VP9 …) is written to a Matroska file of the same name instead, ``.mkv``.
 
     Args:
+        video_path: a video file, or a video that is open already.
         waveform: float (channels, samples), one or two channels; sample 0 sounds with the first picture.
         sample_rate: hertz; a rate that AAC does not know is resampled to 48 kHz.
         out_path: the ``.mp4`` to write.
         keep_audio: keep the clip's own sound, the music ducked under it (see :func:`duck`).
+        reencode: encode the picture anew as H.264 instead of copying it; the file is an mp4.
+        crf: quality of that, 0 (lossless) to 51 (worst), x264's constant rate factor.
 
     Returns:
         The path that was written.
 
     Raises:
+        d2m.media_copy.CannotCopyError: if the picture cannot be copied.
         D2MError: if the video cannot be read or the file cannot be written.
         ValueError: if the waveform is not finite or has more than two channels.
     """
-    from d2m.media import open_video, read_audio
+    from d2m.media import Video, open_video, read_audio
+    from d2m.media_copy import container_for, copy_video
+    from d2m.media_encode import encode_video
 
-    video = open_video(video_path)
+    video = video_path if isinstance(video_path, Video) else open_video(video_path)
     sound = _checked(waveform)
     if len(sound) > 2:
         raise ValueError("music must have one or two channels")
@@ -89,105 +101,14 @@ def mux(
         sound, rate = resample(sound, rate, 48000), 48000
     sound = np.clip(fit(sound, round(video.duration * rate)), -1.0, 1.0)
     out_path = Path(out_path)
-    if container_for(video.codec) == ".mkv":
+    if not reencode and container_for(video) == ".mkv":
         out_path = out_path.with_suffix(".mkv")
-    with whole_file(out_path, make_folder=False) as temporary:
-        _remux(video, sound, rate, temporary)
+    with whole_file(out_path) as temporary:
+        if reencode:
+            encode_video(video, sound, rate, temporary, crf)
+        else:
+            copy_video(video, sound, rate, temporary)
     return out_path
-
-
-def container_for(codec: str) -> str:
-    """The suffix of the file that a picture codec can be copied into, ``".mp4"`` or ``".mkv"``.
-
-    Raises:
-        D2MError: if neither takes it (GIF, raw pictures).
-    """
-    import av
-
-    name = av.Codec(codec, "r").canonical_name
-    for suffix, form in ((".mp4", "mp4"), (".mkv", "matroska")):
-        if name in av.open(os.devnull, "w", format=form).supported_codecs:
-            return suffix
-    raise D2MError(
-        f"pictures in {name} cannot be copied into a new video; convert it to H.264 first, or use --no-video"
-    )
-
-
-def _remux(video, sound: np.ndarray, rate: int, target: Path) -> None:
-    """Copy the picture's packets of ``video`` to ``target`` and encode ``sound`` beside them."""
-    import av
-
-    from d2m.media_container import open_container, picture_stream
-
-    name = "mp4" if target.suffix == ".mp4" else "matroska"
-    with open_container(video.path) as source:
-        source.flags |= av.container.Flags.gen_pts.value
-        stream = picture_stream(source, video.path)
-        options = {"movflags": "+faststart"} if name == "mp4" else {}
-        if name == "mp4" and video.start_time != 0:
-            # The start of a track is written in this unit; the default, milliseconds, would move it.
-            unit = min(stream.time_base.denominator, 1_000_000)
-            options["movie_timescale"] = str(unit * (1_000_000 // unit))
-        try:
-            with av.open(f"file:{target}", "w", format=name, container_options=options) as out:
-                picture = out.add_stream_from_template(stream, opaque=True)
-                if stream.codec_context.name == "hevc" and name == "mp4":
-                    # Apple's players show HEVC only under this tag; FFmpeg would choose the other one.
-                    picture.codec_context.codec_tag = "hvc1"
-                music = out.add_stream("aac", rate=rate, layout="stereo" if len(sound) == 2 else "mono")
-                music.bit_rate = 96000 * len(sound)
-                packets = _encoded(music, sound, rate, video.start_time)
-                waiting = next(packets, None)
-                for packet in _picture_packets(source, stream):
-                    while waiting is not None and _time(waiting) <= _time(packet):
-                        out.mux(waiting)
-                        waiting = next(packets, None)
-                    packet.stream = picture
-                    out.mux(packet)
-                while waiting is not None:
-                    out.mux(waiting)
-                    waiting = next(packets, None)
-        except (av.FFmpegError, ValueError) as error:
-            if isinstance(error, OSError):
-                raise
-            raise D2MError(
-                f"{video.path}: the picture cannot be copied into a new file ({error}); "
-                "convert the video to H.264 first, or use --no-video"
-            ) from None
-
-
-def _picture_packets(source, stream):
-    """The packets of a picture stream, up to where the file is damaged beyond reading on."""
-    import av
-
-    packets = source.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except (StopIteration, av.FFmpegError):
-            return
-        if packet.size:
-            yield packet
-
-
-def _time(packet) -> float:
-    """Decoding time of a packet in seconds."""
-    stamp = packet.dts if packet.dts is not None else packet.pts
-    return float(stamp * packet.time_base) if stamp is not None else -np.inf
-
-
-def _encoded(stream, sound: np.ndarray, rate: int, start: float):
-    """AAC packets of ``sound`` float32 (channels, samples), the first sample sounding at ``start`` s."""
-    import av
-
-    offset = round(start * rate)
-    layout = "stereo" if len(sound) == 2 else "mono"
-    for begin in range(0, sound.shape[1], 1024):
-        block = np.ascontiguousarray(sound[:, begin : begin + 1024], dtype=np.float32)
-        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=layout)
-        frame.sample_rate, frame.time_base, frame.pts = rate, Fraction(1, rate), offset + begin
-        yield from stream.encode(frame)
-    yield from stream.encode(None)
 
 
 def duck(music: np.ndarray, own: np.ndarray, sample_rate: int) -> np.ndarray:

@@ -12,11 +12,8 @@ complete, or not at all.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import platform
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,9 +24,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from d2m.errors import D2MError
+from d2m.staging import earlier_result, left_over, publish, staging_folder
 from d2m.types import GENRES, Dance, Soundtrack, genre_code
 from d2m.version import __version__
-from d2m.whole_file import writing
 
 if TYPE_CHECKING:
     from d2m.engines import Engine
@@ -41,6 +38,9 @@ Progress = Callable[[str, float], None]
 
 #: The stages in their order, and what each does.
 STAGES = {"watch": "watching the dance", "compose": "composing", "write": "writing"}
+
+#: How the warning begins that a video could not be written though the rest was.
+WITHOUT_VIDEO = "the music was written, the video was not"
 
 _PACKAGES = ("torch", "mediapipe", "av", "numpy", "scipy")
 
@@ -100,13 +100,15 @@ def generate(
     sketch: str | os.PathLike[str] | None = None,
     write_video: bool = True,
     keep_audio: bool = False,
+    reencode: bool = False,
+    crf: int = 20,
     progress: Progress | None = None,
 ) -> Result:
     """Make music for a dance video.
 
-    Writes ``<stem>.d2m.wav``, ``<stem>.d2m.mp4`` (``.mkv`` for a picture codec that mp4 cannot hold),
-    ``<stem>.d2m.json`` and ``<stem>.d2m.png``, with the symbolic engine ``<stem>.d2m.mid``; files of these names are
-    replaced.
+    Writes ``<stem>.d2m.wav``, ``<stem>.d2m.mp4`` (``.mkv`` for a picture that mp4 cannot hold), ``<stem>.d2m.json``
+    and ``<stem>.d2m.png``, with the symbolic engine ``<stem>.d2m.mid``; files of these names are replaced. A video
+    that cannot be written is left out; the warnings say why.
 
     Args:
         video: a video file.
@@ -127,33 +129,40 @@ def generate(
         sketch: who writes the music: ``"composer"``, ``"musegan"``, or a MIDI file, fitted to the dancer's beats.
         write_video: write the video with its music.
         keep_audio: keep the clip's own sound in that video, the music ducked under it; not without ``write_video``.
+        reencode: encode the picture as H.264 into an ``.mp4``, instead of copying it.
+        crf: quality of that, 0 (lossless) to 51 (worst), x264's constant rate factor.
         progress: called with a stage and the share of it that is done.
 
     Raises:
         D2MError: if the video cannot be used, an argument names nothing that exists, or a file cannot be written.
     """
-    code = check(genre, seed, write_video, keep_audio)
-    opened, ending = _open(video, write_video, keep_audio)
+    code = check(genre, seed, write_video, keep_audio, reencode, crf)
+    opened, ending = _open(video, write_video, keep_audio, reencode)
     clock = _Clock(progress)
     settings = {"codec": codec, "level": level, "weights": _names(weights), "denoise": bool(denoise)}
     settings |= {"motion": _name(motion), "visual": _name(visual), "soundfont": _name(soundfont)}
     settings |= {"sketch": _name(sketch)}
-    with _staging(Path(output_dir or ".")) as staging, _loading(engine, settings) as loading:
+    with staging_folder(Path(output_dir or ".")) as staging, _loading(engine, settings) as loading:
         analysis = _watch(opened, code, loading, clock)
         with clock.stage("compose") as tell:
             soundtrack = _compose(loading.result(), opened, analysis.dance, int(seed), tell)
         files = _files(opened.path.stem, ending, soundtrack)
-        for name in _left_over(staging.parent, opened.path.stem, files):
+        for name in left_over(staging.parent, opened.path.stem, files):
             opened.warn(f"{name} is left from an earlier run and does not go with this music")
+        if earlier := earlier_result(staging.parent / files["json"], int(seed), genre or "auto"):
+            opened.warn(earlier)
         with clock.stage("write") as tell:
-            _write_media(staging, files, opened, analysis, soundtrack, keep_audio, tell)
+            picture = {"keep_audio": keep_audio, "reencode": reencode, "crf": crf}
+            _write_media(staging, files, opened, analysis, soundtrack, picture, tell)
         asked = _maker(loading.result(), soundtrack) | {"seed": int(seed), "genre_asked": genre or "auto"}
         report = _report(opened, analysis, soundtrack, asked, clock.seconds, files)
-        published = _publish(staging, files, report)
+        published = publish(staging, files, report)
     return Result(soundtrack, analysis.dance, published, report)
 
 
-def check(genre: str | None, seed: int, write_video: bool, keep_audio: bool) -> str | None:
+def check(
+    genre: str | None, seed: int, write_video: bool, keep_audio: bool, reencode: bool = False, crf: int = 20
+) -> str | None:
     """The code of the genre asked for, None for any.
 
     Raises:
@@ -163,6 +172,10 @@ def check(genre: str | None, seed: int, write_video: bool, keep_audio: bool) -> 
         raise D2MError(f"seed {seed} is not usable; give a whole number from 0 to 2^63 - 1")
     if keep_audio and not write_video:
         raise D2MError("the clip's own sound is kept in the video only; leave out --keep-audio or --no-video")
+    if reencode and not write_video:
+        raise D2MError("there is no picture to encode without a video; leave out --reencode or --no-video")
+    if not 0 <= int(crf) <= 51:
+        raise D2MError(f"a constant rate factor of {crf} is not possible; choose 0 (lossless) to 51 (worst)")
     if genre is None or genre.strip().lower() == "auto":
         return None
     try:
@@ -190,20 +203,28 @@ def load_engine(engine: str | Engine, **settings: Any) -> Engine:
     return loaded
 
 
-def _open(path: str | os.PathLike[str], write_video: bool, keep_audio: bool) -> tuple[Video, str]:
-    """The video, and the ending of the one to be written: empty for none."""
+def _open(path: str | os.PathLike[str], write_video: bool, keep_audio: bool, reencode: bool) -> tuple[Video, str]:
+    """The video, and the ending of the one to be written: empty for none, also where the picture cannot be copied."""
     from d2m.media import open_video
-    from d2m.media_write import container_for
+    from d2m.media_copy import CannotCopyError, container_for
 
     video = open_video(path)
     if keep_audio and not video.has_audio:
         video.warn("the video has no sound to keep")
     if not write_video:
         return video, ""
+    if reencode:
+        return video, ".mp4"
     try:
-        return video, container_for(video.codec)
-    except D2MError as error:
-        raise D2MError(f"{video.path}: {error}") from None
+        return video, container_for(video)
+    except CannotCopyError as error:
+        _leave_video_out(video, str(error))
+        return video, ""
+
+
+def _leave_video_out(video: Video, reason: str) -> None:
+    """Warn that no video is written."""
+    video.warn(f"{WITHOUT_VIDEO}: {reason.removeprefix(f'{video.path}: ')}")
 
 
 def _files(stem: str, video: str, soundtrack: Soundtrack) -> dict[str, str]:
@@ -212,12 +233,6 @@ def _files(stem: str, video: str, soundtrack: Soundtrack) -> dict[str, str]:
     notes = ".mid" if soundtrack.score is not None and soundtrack.codes is None else ""
     endings = {"wav": ".wav", "mp4": video, "json": ".json", "png": ".png", "mid": notes}
     return {kind: f"{stem}.d2m{ending}" for kind, ending in endings.items() if ending}
-
-
-def _left_over(folder: Path, stem: str, files: dict[str, str]) -> list[str]:
-    """Names of files of an earlier run that this one does not replace. They stay: somebody may have worked on them."""
-    names = [f"{stem}.d2m{ending}" for ending in (".mp4", ".mkv", ".mid")]
-    return [name for name in names if name not in files.values() and (folder / name).is_file()]
 
 
 def _maker(engine: Engine, soundtrack: Soundtrack) -> dict[str, Any]:
@@ -281,10 +296,10 @@ def _write_media(
     video: Video,
     analysis: Analysis,
     soundtrack: Soundtrack,
-    keep_audio: bool,
+    picture: dict[str, Any],
     tell: Callable[[float], None],
 ) -> None:
-    """The wav, video and picture of a result."""
+    """The wav, video and picture of a result; a video that cannot be written is taken out of ``files``."""
     from d2m.media_write import fit, mux, write_wav
     from d2m.report import draw_report
 
@@ -297,7 +312,11 @@ def _write_media(
         write_midi(soundtrack.score, folder / files["mid"])
     tell(0.2)
     if "mp4" in files:
-        mux(video.path, waveform, rate, folder / files["mp4"], keep_audio=keep_audio)
+        try:
+            mux(video, waveform, rate, folder / files["mp4"], **picture)
+        except D2MError as error:
+            _leave_video_out(video, str(error).replace(str(folder), str(folder.parent)))
+            del files["mp4"]
     tell(0.6)
     draw_report(analysis, soundtrack, folder / files["png"], title=video.path.name)
 
@@ -351,39 +370,3 @@ def _versions() -> dict[str, str]:
         with contextlib.suppress(metadata.PackageNotFoundError):
             found[package] = metadata.version(package)
     return found
-
-
-@contextlib.contextmanager
-def _staging(output_dir: Path) -> Iterator[Path]:
-    """A folder inside ``output_dir`` to write to; it is removed at the end, and so are folders made for nothing."""
-    if output_dir.exists() and not output_dir.is_dir():
-        raise D2MError(f"{output_dir}: this is a file; -o takes a folder")
-    made = [folder for folder in (output_dir, *output_dir.parents) if not folder.exists()]
-    try:
-        with writing(output_dir):
-            output_dir.mkdir(parents=True, exist_ok=True)
-            staging = Path(tempfile.mkdtemp(prefix=".d2m-", dir=output_dir))
-        try:
-            yield staging
-        except D2MError as error:
-            raise D2MError(str(error).replace(str(staging), str(output_dir))) from None
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
-    finally:
-        for folder in made:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-
-
-def _publish(staging: Path, files: dict[str, str], report: dict[str, Any]) -> dict[str, Path]:
-    """Write the report beside the other files, and give them all their names at once."""
-    targets = {kind: staging.parent / name for kind, name in files.items()}
-    for target in targets.values():
-        if target.is_dir():
-            raise D2MError(f"{target}: a folder has this name; move it or choose another folder with -o")
-    with writing(targets["json"]):
-        content = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        (staging / files["json"]).write_text(content, "utf-8", errors="backslashreplace")
-        for kind, target in targets.items():
-            os.replace(staging / files[kind], target)
-    return targets

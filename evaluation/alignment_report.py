@@ -126,7 +126,7 @@ def watch(video: Video, progress: Callable[[float], None] | None = None, analysi
     analysis = analysis or analyse(video, progress=progress)
     motion, world = analysis.dance.motion, analysis.world
     if motion is None:
-        rate = float(min(30.0, max(video.fps, 5.0)))
+        rate = float(min(30.0, max(video.rate, 5.0)))
         # Speeds of the picture belong to frames, not to the steps between them.
         beats = speed_beats(picture_speeds(video, rate=rate).whole, rate) - 0.5 / rate
         return Watched(video.duration, {NOBODY: beats}, None, analysis.notes)

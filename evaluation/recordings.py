@@ -157,13 +157,12 @@ def _decoded(path: Path) -> tuple[np.ndarray, int]:
 
 def _header(path: Path) -> tuple[int, float]:
     """Sample rate in hertz and length in seconds (0 where unknown) that a file's header gives."""
-    from d2m.media_container import open_container
+    from d2m.media_container import open_container, sound_stream
 
     with open_container(path) as container:
-        streams = [s for s in container.streams.audio if s.codec_context is not None]
-        if not streams:
+        stream = sound_stream(container)
+        if stream is None:
             raise D2MError(f"{path}: this file has no sound")
-        stream = streams[0]
         rate = int(stream.codec_context.sample_rate or 0)
         if not _RATES[0] <= rate <= _RATES[1]:
             raise D2MError(f"{path}: a sample rate of {rate} Hz cannot be right; convert the file to wav first")

@@ -22,14 +22,13 @@ import d2m
 from d2m.engines.vq import _WINDOW
 from d2m.evaluation.sound import levels, seams
 from d2m.media import open_video, read_audio
+from d2m.media_container import open_container, picture_stream
 
 
 def picture_packets(path: Path) -> list[tuple[float, str]]:
     """Time from the first packet (ms, rounded) and digest of every picture packet."""
-    import av
-
-    with av.open(str(path)) as container:
-        stream = container.streams.video[0]
+    with open_container(path) as container:
+        stream = picture_stream(container, path)
         packets = [p for p in container.demux(stream) if p.size]
         first = min(p.pts for p in packets)
         times = [round(float((p.pts - first) * stream.time_base) * 1000) for p in packets]

@@ -64,6 +64,7 @@ def write_clip(
     options: dict[str, str] | None = None,
     tags: dict[str, int] | None = None,
     pixels: str = "yuv420p",
+    clock: int = 10000,
 ) -> Path:
     """Write a video whose pictures tell their own time.
 
@@ -75,6 +76,7 @@ def write_clip(
         sound: float32 (channels, samples), starting at 0 on the file's clock.
         pixels: FFmpeg's name of the pixel format.
         tags: colour tags of the picture, such as ``{"color_primaries": 1}``.
+        clock: ticks a second of the encoder's times; formats that store a frame rate take it from here.
     """
     import av
 
@@ -83,7 +85,7 @@ def write_clip(
     with av.open(str(path), "w") as out:
         stream = out.add_stream(encoder, rate=rate, options={**OPTIONS.get(encoder, {}), **(options or {})})
         stream.width, stream.height, stream.pix_fmt = *size, pixels
-        stream.codec_context.time_base = Fraction(1, 10000)
+        stream.codec_context.time_base = Fraction(1, clock)
         for name, value in (tags or {}).items():
             setattr(stream.codec_context, name, value)
         if rotation:
@@ -94,7 +96,7 @@ def write_clip(
             music = out.add_stream(name, rate=sample_rate, layout="stereo" if len(sound) == 2 else "mono")
         for time in times:
             frame = av.VideoFrame.from_ndarray(picture(time, duration, size), format="rgb24")
-            frame.pts, frame.time_base = round((time + start) * 10000), Fraction(1, 10000)
+            frame.pts, frame.time_base = round((time + start) * clock), Fraction(1, clock)
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
         if music is not None:

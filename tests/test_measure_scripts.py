@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -29,6 +30,7 @@ def script(monkeypatch):
         monkeypatch.setattr(sys, "argv", [str(path), *map(str, words)])
         spec = importlib.util.spec_from_file_location(name, path)
         module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, name, module)
         spec.loader.exec_module(module)
         return module
 
@@ -43,6 +45,24 @@ def test_speed_of_the_beat_scores_is_told_a_file(script, tmp_path, capsys):
     assert "not measured: 0" in told
     assert len(re.findall(r"\d+\.\d s, \d+\.\d ms a file", told)) == 2
     assert len(list(tmp_path.glob("*/*.wav"))) == 4
+
+
+@pytest.mark.parametrize("name", ["h264.ts", "clock_falls.flv", "start_negative.mp4"])
+def test_copies_are_held_against_those_of_ffmpeg(script, tmp_path, capsys, name):
+    if not shutil.which("ffmpeg") or not shutil.which("ffprobe"):
+        pytest.skip("needs the commands ffmpeg and ffprobe")
+    with pytest.raises(SystemExit, match="0"):
+        script("measure_containers", tmp_path, "--only", name).main()
+    told = capsys.readouterr().out
+    assert re.search(rf"\| {name} +\| .mp4 +\|.* \| ok", told)
+    assert "1 of 1 files pass" in told
+
+
+def test_copies_that_lack_pictures_do_not_pass(script):
+    containers = script("measure_containers")
+    assert containers.agrees((90, 3.0), (90, 3.03), 1 / 30)
+    assert not containers.agrees((90, 3.0), (89, 3.0), 1 / 30)
+    assert not containers.agrees((90, 3.0), (90, 3.1), 1 / 30)
 
 
 def heard(times):

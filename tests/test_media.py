@@ -13,7 +13,7 @@ import pytest
 
 from d2m.errors import D2MError
 from d2m.media import mux, open_video, read_audio, write_wav
-from d2m.media_write import container_for, duck
+from d2m.media_write import duck
 from d2m.whole_file import whole_file
 
 RATE = 44100
@@ -174,11 +174,11 @@ def test_a_file_without_an_index_that_is_cut_off_says_so(clip, tone, tmp_path, e
 
 
 def test_sound_without_end_is_refused_before_it_fills_the_memory(tmp_path, tone, monkeypatch):
-    from d2m import media
+    from d2m import media_sound
 
     write_wav(tmp_path / "long.wav", tone(3.0, 300, 8000), 8000)
     assert read_audio(tmp_path / "long.wav", 8000).shape == (1, 24000)
-    monkeypatch.setattr(media, "LONGEST", 2.0)
+    monkeypatch.setattr(media_sound, "LONGEST", 2.0)
     with pytest.raises(D2MError, match="long.wav: more than .* hours of sound"):
         read_audio(tmp_path / "long.wav", 8000)
 
@@ -308,20 +308,11 @@ def test_music_begins_with_the_first_picture_wherever_that_is(clip, tmp_path, st
     written = mux(path, made, RATE, tmp_path / "out.mp4")
     before, after = open_video(path), open_video(written)
     assert after.duration == pytest.approx(before.duration, abs=0.001)
-    assert after.start_time == pytest.approx(before.start_time, abs=0.001)
+    assert after.start_time == 0
     assert [p[2] for p in packets(written)] == [p[2] for p in packets(path)]
     first = [next(v.frames(10)).rgb.mean() for v in (before, after)]
     assert first[0] == pytest.approx(first[1], abs=0.5)
     assert abs(delay(read_audio(written, RATE)[0], made[0])) <= 2
-
-
-def test_a_codec_that_no_file_can_take_is_refused_before_any_work(clip, tmp_path):
-    path = clip(tmp_path / "in.gif", codec="gif", pixels="rgb8")
-    assert open_video(path).codec == "gif"
-    with pytest.raises(D2MError, match="--no-video"):
-        mux(path, clicks(2.0), RATE, tmp_path / "out.mp4")
-    assert container_for("h264") == ".mp4"
-    assert container_for("prores") == ".mkv"
 
 
 def test_rotation_and_colour_tags_survive(clip, tmp_path):
@@ -391,9 +382,9 @@ def test_a_full_disk_is_said_in_one_line_and_leaves_nothing(clip, tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-def test_a_missing_folder_is_said(clip, tmp_path):
-    with pytest.raises(D2MError, match="does not exist"):
-        write_wav(tmp_path / "none/a.wav", clicks(1.0), RATE)
+def test_a_missing_folder_is_made(clip, tmp_path):
+    write_wav(tmp_path / "new/er/a.wav", clicks(1.0), RATE)
+    assert (tmp_path / "new/er/a.wav").is_file()
     with pytest.raises(D2MError, match="folder"):
         write_wav(tmp_path, clicks(1.0), RATE)
 

@@ -200,6 +200,8 @@ def test_a_failure_at_the_last_file_leaves_earlier_results_as_they_were(clip, tm
         ({"level": "low"}, "add --codec jukebox"),
         ({"engine": "symbolic", "codec": "jukebox"}, "--codec is for the vq engine"),
         ({"engine": "symbolic", "level": "low"}, "--level is for the vq engine"),
+        ({"crf": 52}, "0 .lossless. to 51"),
+        ({"reencode": True, "write_video": False}, "leave out --reencode or --no-video"),
         ({"keep_audio": True, "write_video": False}, "leave out --keep-audio or --no-video"),
     ],
 )
@@ -210,15 +212,58 @@ def test_an_argument_that_names_nothing_is_refused(clip, tmp_path, options, mess
     assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"]
 
 
-def test_pictures_that_no_video_can_hold_are_refused_by_the_name_of_the_file(clip, tmp_path):
+def test_a_gif_gets_its_music_in_a_matroska_file_or_as_h264(clip, tmp_path):
     animation = clip(tmp_path / "a.gif", codec="gif", duration=1.0, rate=10, pixels="rgb8")
-    with pytest.raises(D2MError, match="a.gif: pictures in gif cannot be copied"):
-        d2m.generate(animation, tmp_path / "out", engine=Clicks())
-    assert set(d2m.generate(animation, tmp_path / "out", engine=Clicks(), write_video=False).files) == {
-        "wav",
-        "json",
-        "png",
-    }
+    copied = d2m.generate(animation, tmp_path / "out", engine=Clicks())
+    assert copied.files["mp4"].name == "a.d2m.mkv"
+    assert open_video(copied.files["mp4"]).codec == "gif"
+    encoded = d2m.generate(animation, tmp_path / "new", engine=Clicks(), reencode=True)
+    assert encoded.files["mp4"].name == "a.d2m.mp4"
+    assert open_video(encoded.files["mp4"]).codec == "h264"
+
+
+@pytest.mark.parametrize(
+    ("place", "error", "told"),
+    [
+        ("copy_video", "CannotCopyError", "the picture cannot"),
+        ("container_for", "CannotCopyError", "the picture cannot"),
+        ("copy_video", "D2MError", "the disk is full"),
+    ],
+)
+def test_the_music_is_written_even_if_the_video_cannot_be(clip, tmp_path, monkeypatch, place, error, told):
+    from d2m import media_copy
+
+    def fail(*args, **settings):
+        raise getattr(media_copy, error)(f"{told}; do something else")
+
+    monkeypatch.setattr(media_copy, place, fail)
+    result = d2m.generate(clip(tmp_path / "a.mp4", duration=1.0), tmp_path / "out", engine=Clicks())
+    assert set(result.files) == set(result.report["files"]) == {"wav", "json", "png"}
+    assert sorted(p.suffix for p in (tmp_path / "out").iterdir()) == [".json", ".png", ".wav"]
+    assert [line for line in result.report["warnings"] if f"the video was not: {told}; do" in line]
+
+
+def test_own_sound_that_cannot_be_decoded_leaves_the_video_out(clip, tone, tmp_path):
+    import av
+
+    video = clip(tmp_path / "a.mp4", duration=1.0, sound=tone(1.0, 300))
+    data = bytearray(video.read_bytes())
+    with av.open(str(video)) as container:
+        for packet in container.demux(audio=0):
+            if packet.size:
+                data[packet.pos : packet.pos + packet.size] = b"\xff" * packet.size
+    video.write_bytes(data)
+    result = d2m.generate(video, tmp_path / "out", engine=Clicks(), keep_audio=True)
+    assert set(result.files) == {"wav", "json", "png"}
+    assert [line for line in result.report["warnings"] if "the video was not: no sound in this file" in line]
+
+
+def test_another_seed_says_that_it_replaces_the_earlier_music(clip, tmp_path):
+    video = clip(tmp_path / "a.mp4", duration=1.0)
+    told = [d2m.generate(video, tmp_path, engine=Clicks(), seed=seed).report["warnings"] for seed in (1, 1, 2)]
+    replaced = [[line for line in lines if "replaced the earlier result" in line] for lines in told]
+    assert [len(lines) for lines in replaced] == [0, 0, 1]
+    assert "seed 1, genre auto" in replaced[2][0]
 
 
 def test_an_output_folder_that_is_a_file_is_refused(clip, tmp_path):

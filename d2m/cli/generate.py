@@ -63,22 +63,30 @@ def generate(
     keep_audio: Annotated[
         bool, typer.Option("--keep-audio", help="Keep the clip's own sound, the music ducked under it.")
     ] = False,
+    reencode: Annotated[
+        bool, typer.Option("--reencode", help="Encode the picture as H.264 in an .mp4, instead of copying it.")
+    ] = False,
+    crf: Annotated[
+        int, typer.Option(metavar="0-51", help="Quality of --reencode: 0 lossless, 51 worst (x264's CRF).")
+    ] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON object on stdout.")] = False,
 ) -> None:
     """Make music for dance videos.
 
-    Each VIDEO gets four files: .d2m.wav (the music), .d2m.mp4 (the untouched picture with it), .d2m.json (tempo,
-    beats, genre …), .d2m.png (a picture of it all); with --engine symbolic also .d2m.mid (the notes).
+    Each VIDEO gets four files: .d2m.wav (the music), .d2m.mp4 (the untouched picture with it; .mkv where mp4 cannot
+    hold the picture), .d2m.json (tempo, beats, genre …), .d2m.png (a picture of it all); with --engine symbolic also
+    .d2m.mid (the notes).
     """
     player: dict[str, Any] = {"engine": engine, "codec": codec, "level": level, "weights": weights}
     player |= {"motion": motion, "visual": visual, "denoise": denoise, "soundfont": soundfont, "sketch": sketch}
     settings = {"genre": genre, "seed": seed, "write_video": not no_video, "keep_audio": keep_audio}
+    settings |= {"reencode": reencode, "crf": crf}
     if len(videos) == 1:
         content = _make(Path(videos[0]), output, player | settings, as_json)
-        failed = False
+        failed = _failed(content, not no_video)
     else:
         reports = _make_all([Path(video) for video in videos], output, player, settings, as_json)
-        content, failed = {"videos": reports}, any("error" in report for report in reports)
+        content, failed = {"videos": reports}, any(_failed(report, not no_video) for report in reports)
     if as_json:
         _print_json(content)
     if failed:
@@ -117,16 +125,22 @@ def _make_all(
 
 def _make(video: Path, output: str, settings: dict[str, Any], as_json: bool) -> dict[str, Any]:
     """The report of one video, whose files are written."""
-    from d2m.pipeline import STAGES
+    from d2m.pipeline import STAGES, WITHOUT_VIDEO
     from d2m.pipeline import generate as make
 
     with stage_bars(STAGES, video.name) as tell:
         result = make(video, output, progress=tell, **settings)
     for warning in result.report["warnings"]:
-        complain(f"warning: {video}: {warning}")
+        kind = "error" if warning.startswith(WITHOUT_VIDEO) else "warning"
+        complain(f"{kind}: {video}: {warning}")
     if not as_json:
         _tell(result)
     return {**result.report, "folder": str(Path(output).resolve())}
+
+
+def _failed(report: dict[str, Any], write_video: bool) -> bool:
+    """Tell whether something that was asked for was not written."""
+    return "error" in report or (write_video and "mp4" not in report["files"])
 
 
 def _refuse_same_names(videos: list[Path]) -> None:

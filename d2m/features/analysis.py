@@ -55,15 +55,15 @@ def analyse(
         video: an open video.
         genre: a genre's code or name; None to choose one from the dance.
         progress: called with the part done, 0..1.
-        rate: frames a second to look at; never more than the video has, for a frame shown twice looks like
-            a dancer who stops.
+        rate: frames a second to look at; never more than the video has where it moves (:attr:`Video.rate`), for a
+            frame shown twice looks like a dancer who stops.
 
     Raises:
         D2MError: if the video cannot be decoded or the pose model is missing.
         ValueError: if no genre has that name.
     """
     code = None if genre is None else genre_code(genre)
-    rate = float(min(rate, max(video.fps, 5.0)))
+    rate = float(min(rate, max(video.rate, 5.0)))
     tracking = follow_dancer(video, rate=rate, progress=progress)
     notes = []
     if tracking.motion is None:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 KEYPOINTS: tuple[str, ...] = ("body25", "coco17", "both")
 #: Raised when the same video and settings give other values than before.
-FORMAT = 1
+FORMAT = 2
 #: A video with fewer pictures than this part of the frames asked for is tracked at its own rate, and interpolated.
 ENOUGH_PICTURES = 0.9
 
@@ -273,7 +273,7 @@ def _track(path: str | Path, fps: float, tell: Callable[[float], None]) -> dict[
 
     video = open_video(path)
     # A picture shown twice would look like a dancer who stops.
-    rate = float(fps if video.fps >= ENOUGH_PICTURES * fps else max(video.fps, 5.0))
+    rate = float(fps if video.rate >= ENOUGH_PICTURES * fps else max(video.rate, 5.0))
     tracking = follow_dancer(video, rate=rate, progress=tell)
     frames = max(1, int(np.ceil(video.duration * fps - 1e-6)))
     motion = tracking.motion

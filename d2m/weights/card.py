@@ -107,7 +107,7 @@ class Card:
         for table in ("config", "scores"):
             lines += ["", f"[{table}]"]
             lines += [f"{json.dumps(k)} = {_toml(v)}" for k, v in getattr(self, table).items() if v is not None]
-        write_whole(path, ("\n".join(lines) + "\n").encode(), make_folder=False)
+        write_whole(path, ("\n".join(lines) + "\n").encode())
 
 
 def _toml(value: Any) -> str:

@@ -1,0 +1,82 @@
+"""Results of :mod:`d2m.pipeline` that appear together when all of them are complete, or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from d2m.errors import D2MError
+from d2m.whole_file import writing
+
+# Bytes of a report above which it is none of d2m's.
+_LONGEST_REPORT = 50_000_000
+
+
+@contextlib.contextmanager
+def staging_folder(output_dir: Path) -> Iterator[Path]:
+    """A folder inside ``output_dir`` to write to; it is removed at the end, and so are folders made for nothing."""
+    if output_dir.exists() and not output_dir.is_dir():
+        raise D2MError(f"{output_dir}: this is a file; -o takes a folder")
+    made = [folder for folder in (output_dir, *output_dir.parents) if not folder.exists()]
+    try:
+        with writing(output_dir):
+            output_dir.mkdir(parents=True, exist_ok=True)
+            staging = Path(tempfile.mkdtemp(prefix=".d2m-", dir=output_dir))
+        try:
+            yield staging
+        except D2MError as error:
+            raise D2MError(str(error).replace(str(staging), str(output_dir))) from None
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+    finally:
+        for folder in made:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+
+
+def left_over(folder: Path, stem: str, files: dict[str, str]) -> list[str]:
+    """Names of files of an earlier run that this one does not replace. They stay: somebody may have worked on them."""
+    names = [f"{stem}.d2m{ending}" for ending in (".mp4", ".mkv", ".mid")]
+    return [name for name in names if name not in files.values() and (folder / name).is_file()]
+
+
+def earlier_result(report: Path, seed: int, genre: str) -> str | None:
+    """Say which other music a run replaces.
+
+    Args:
+        report: path of the json that is about to be replaced.
+        seed, genre: what is asked for now, the genre by name or ``"auto"``.
+
+    Returns:
+        A line for the user, or None if there is no earlier result or it was made with the same wishes.
+    """
+    try:
+        if report.stat().st_size > _LONGEST_REPORT:
+            return None
+        earlier = json.loads(report.read_text("utf-8"))
+        before, asked = int(earlier["seed"]), str(earlier["genre_asked"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    if (before, asked) == (seed, genre):
+        return None
+    return f"replaced the earlier result (seed {before}, genre {asked}); give each its own folder with -o to keep both"
+
+
+def publish(staging: Path, files: dict[str, str], report: dict[str, Any]) -> dict[str, Path]:
+    """Write the report beside the other files, and give them all their names at once."""
+    targets = {kind: staging.parent / name for kind, name in files.items()}
+    for target in targets.values():
+        if target.is_dir():
+            raise D2MError(f"{target}: a folder has this name; move it or choose another folder with -o")
+    with writing(targets["json"]):
+        content = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        (staging / files["json"]).write_text(content, "utf-8", errors="backslashreplace")
+        for kind, target in targets.items():
+            os.replace(staging / files[kind], target)
+    return targets
