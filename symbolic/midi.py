@@ -8,12 +8,13 @@ Reading: whatever a file holds becomes five tracks, by General MIDI families.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from d2m.errors import D2MError
+from d2m.errors import D2MError, D2MWarning
 from d2m.symbolic.midi_file import MidiFile, parse
 from d2m.types import BeatGrid, Part, Score
 from d2m.whole_file import write_whole
@@ -167,9 +168,12 @@ def load(path: str | Path) -> MidiFile:
     if size > MOST_BYTES:
         raise D2MError(f"{path} is larger than {MOST_BYTES // 1_000_000} MB; give a smaller MIDI file")
     try:
-        return parse(data, MOST_NOTES)
-    except (ValueError, IndexError) as error:
+        file = parse(data, MOST_NOTES)
+    except ValueError as error:
         raise D2MError(f"{path} is not a usable MIDI file ({error}); give a standard .mid file") from None
+    if file.mended:
+        warnings.warn(D2MWarning(f"{path}: {'; '.join(file.mended)}"), stacklevel=2)
+    return file
 
 
 def _to_score(file: MidiFile, path: Path) -> Score:
