@@ -1,8 +1,8 @@
 """MIDI files to try a reader on, and the notes they hold by other ways than the project's own reader.
 
 :func:`random_file` builds a file of random events; :func:`files` and :func:`mutated` are the same as strategies of
-hypothesis, which finds the smallest file that fails. :func:`expected` pairs the notes of events, :func:`mido_notes` those
-of the events that mido reads.
+hypothesis, which finds the smallest file that fails. :func:`expected` pairs the notes of events, :func:`mido_notes`
+those of the events that mido reads.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from d2m.symbolic.midi_file import MidiFile
 #: One event of a track: its tick and its bytes, SysEx and meta events with their lengths.
 Event = tuple[int, bytes]
 _SYSEX = (
-    b"\x05\x7e\x7f\x09\x01\xf7", b"\x0a\x41\x10\x42\x12\x40\x00\x7f\x00\x41\xf7", b"\x08\x43\x10\x4c\x00\x00\x7e\x00\xf7",
+    b"\x05\x7e\x7f\x09\x01\xf7", b"\x0a\x41\x10\x42\x12\x40\x00\x7f\x00\x41\xf7",
+    b"\x08\x43\x10\x4c\x00\x00\x7e\x00\xf7",
     b"\x00", b"\x03\x43\x12\x00", b"\x02\x7d\xf7",
 )  # fmt: skip
 

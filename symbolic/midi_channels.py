@@ -17,8 +17,13 @@ import numpy as np
 
 from d2m.symbolic.midi_track import SYSEX
 
-#: Numbers beside the 128 controllers under which pitch bend (0 to 16383) and channel pressure are kept.
-BEND, PRESSURE = 128, 129
+#: Numbers beside the 128 controllers under which are kept: pitch bend (0 to 16383), channel pressure, and the range of
+#: the bend in hundredths of a semitone.
+BEND, PRESSURE, BEND_RANGE = 128, 129, 130
+_EXPRESSION, _PEDAL, _SOSTENUTO, _RESET = 11, 64, 66, 121
+_DATA, _DATA_FINE, _NRPN_FINE, _NRPN, _RPN_FINE, _RPN = 6, 38, 98, 99, 100, 101
+#: Under this number the master volume stands among the controllers until it is worked into the expression.
+_MASTER = -1
 #: More than in any music; files beyond would take memory for nothing.
 _MOST_CONTROLS, _MOST_CHANGES = 1_000_000, 20_000
 _BANK, _DRUMS = 0, 9
@@ -140,20 +145,47 @@ class Channels:
         return False if channel % 16 != _DRUMS or (standard, value) in (("xg", 0), ("gm2", 121)) else None
 
     def table(self, channel: int) -> np.ndarray:
-        """int64 (M, 3): tick, number and value of a channel's controllers, by tick."""
+        """int64 (M, 3): tick, number and value of a channel's controllers, by tick, made plain by :func:`_plain`."""
         found = np.frombuffer(self.controls.get(channel, array("q")), dtype=np.int64).reshape(-1, 3)
         if self.master:
-            scale = np.array([(tick, MASTER, value) for tick, value in self.master], dtype=np.int64)
+            scale = np.array([(tick, _MASTER, value) for tick, value in self.master], dtype=np.int64)
             found = np.concatenate([scale, found])
-        return found[np.argsort(found[:, 0], kind="stable")]
+        return _plain(found[np.argsort(found[:, 0], kind="stable")])
 
     def at(self, channel: int) -> Playing:
         """Look-up of what a channel plays at a note."""
         return Playing(self.programs.get(channel, []), self.rhythm.get(channel, []), channel % 16 == _DRUMS)
 
 
-#: The number under which the master volume is kept.
-MASTER = 130
+def _plain(table: np.ndarray) -> np.ndarray:
+    """Controllers that mean the same whatever comes before them.
+
+    Registered parameters become :data:`BEND_RANGE` or are left out, a reset becomes what it resets, the device's master
+    volume is worked into the expression.
+    """
+    special = np.isin(table[:, 1], (_MASTER, _DATA, _DATA_FINE, _NRPN, _NRPN_FINE, _RPN, _RPN_FINE, _RESET))
+    if not special.any():
+        return table
+    rows: list[tuple[int, int, int]] = []
+    parameter, range_, master, expression = [127, 127], 200, 127, 127
+    for tick, number, value in table.tolist():
+        if number in (_RPN, _RPN_FINE):
+            parameter[number == _RPN_FINE] = value
+        elif number in (_NRPN, _NRPN_FINE):
+            parameter = [127, 127]
+        elif number in (_DATA, _DATA_FINE):
+            if parameter == [0, 0]:
+                range_ = 100 * value + range_ % 100 if number == _DATA else range_ - range_ % 100 + min(value, 99)
+                rows.append((tick, BEND_RANGE, range_))
+        elif number in (_MASTER, _EXPRESSION, _RESET):
+            if number == _RESET:
+                rows += [(tick, _PEDAL, 0), (tick, _SOSTENUTO, 0), (tick, BEND, 8192)]
+            expression = {_EXPRESSION: value, _RESET: 127}.get(number, expression)
+            master = value if number == _MASTER else master
+            rows.append((tick, _EXPRESSION, round(expression * master / 127)))
+        else:
+            rows.append((tick, number, value))
+    return np.array(rows, dtype=np.int64).reshape(-1, 3)
 
 
 class Playing:

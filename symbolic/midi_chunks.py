@@ -151,15 +151,15 @@ def tracks(data: bytes, layout: Layout) -> Iterator[TrackReader]:
                 layout.mended.append(f"bytes after the end of track {number} are left out")
             place = stop
             continue
-        lied |= reader.stop != stop and following >= 0 and not reader.problem
+        lied |= reader.stop != stop and not reader.problem and (following >= 0 or stop < reader.stop)
         place = reader.stop if reader.ended or not reader.problem else begin
         if data[place : place + 4] != b"MTrk":
             place = data.find(b"MTrk", place, end)
             if place < 0:
                 break
-    if lied and number > 1:
+    if lied:
         layout.mended.append("lengths of its tracks are wrong, they are read to their own ends")
-    if number != layout.announced and not (number == 1 and layout.announced == 0):
+    if number != layout.announced:
         layout.mended.append(f"it announces {_tracks(layout.announced)} and has {number}")
 
 

@@ -85,7 +85,7 @@ def bridge(
 ) -> None:
     """Join A and B by composed bars; tempo, keys, instruments and levels move from one song to the other."""
     from d2m.symbolic.bridge.files import load
-    from d2m.symbolic.bridge.joining import join, within_channels
+    from d2m.symbolic.bridge.joining import join
     from d2m.symbolic.midi import write_midi
 
     out = midi_path(output, a, b)
@@ -105,7 +105,7 @@ def bridge(
             f"the joined music lasts {joined.score.duration / 60:.0f} minutes, at most 20 can be rendered; "
             "keep fewer bars with --around, or leave out --wav"
         )
-    files = [write_midi(within_channels(joined.score), out)]
+    files = [write_midi(joined.score, out, make_folder=True)]
     if png:
         files.append(_picture(joined, out, songs))
     if wav:

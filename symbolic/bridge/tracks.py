@@ -21,11 +21,14 @@ from d2m.types import TRACKS
 
 #: Words in names of instruments, in this order, for each track.
 _WORDS: tuple[tuple[str, int], ...] = (
-    (r"drum|percussion|\bkit\b|\bkick\b|snare|hi-?hat|cymbal", DRUMS),
-    (r"bass(?!oon)|contrabas", BASS),
-    (r"guitar|\bg(i)?tr\b|strum", GUITAR),
-    (r"piano|\bkeys?\b|keyboard|rhodes|wurli|clav", PIANO),
-    (r"string|violin|viola|cello|\bpad\b|choir|vocal|voice|melody|\blead\b|flute|sax|brass|trumpet|synth", STRINGS),
+    (r"드럼|ドラム|drum|percussion|\bkit\b|\bkick\b|snare|hi-?hat|cymbal", DRUMS),
+    (r"베이스|ベース|bass(?!oon)|contrabas", BASS),
+    (r"기타|ギター|guitar|\bg(i)?tr\b|strum", GUITAR),
+    (r"피아노|ピアノ|piano|\bkeys?\b|keyboard|rhodes|wurli|clav", PIANO),
+    (
+        r"멜로디|보컬|현악|스트링|メロディ|ボーカル|ストリングス|string|violin|viola|cello|\bpad\b|choir|vocal|voice|melody|\blead\b|flute|sax|brass|trumpet|synth",
+        STRINGS,
+    ),
 )
 #: A part without a name or program of its own is a bass if nine tenths of its notes lie below this key.
 _LOW = 48
@@ -65,10 +68,10 @@ def five_tracks(file: MidiFile, steps_per_beat: int, name: str = "") -> PianoRol
     for number, (instrument, found) in enumerate(file.notes.items()):
         code = _FIRST_CODE + number
         codes[code] = instrument
-        notes[Instrument(instrument.track, code, instrument.drums)] = found
+        notes[instrument._replace(program=code)] = found
     homes = {
         code: track_for(
-            file.names.get(instrument.track, ""),
+            file.name_of(instrument),
             instrument.program,
             instrument.drums,
             np.array([note[2] for note in file.notes[instrument]]),

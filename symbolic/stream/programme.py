@@ -8,7 +8,7 @@ time (:meth:`Programme.extend`), or lets it be changed from some sample on (:met
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -265,7 +265,7 @@ def bridge_stretch(before: Stretch, plan: Plan, following: Stretch, number: int)
     def gain_of(positions: np.ndarray) -> np.ndarray:
         return np.interp(positions, [0, beats[-1]], [before.gain, plan.gain])
 
-    parts = [(part, places.get((part.track, part.program), 0.0)) for part in bridge.parts]
+    parts = [(part, places.get((part.track, part.program, part.name), 0.0)) for part in bridge.parts]
     notes = notes_of(parts, sample_of, gain_of, RATE)
     stop = int(sample_of(beats[-1:])[0])
     return Stretch("bridge", following.name, before.stop, stop, notes, point=plan.point, number=number)
@@ -273,8 +273,8 @@ def bridge_stretch(before: Stretch, plan: Plan, following: Stretch, number: int)
 
 def moved_notes(notes: Notes, samples: int) -> Notes:
     """Notes so much later."""
-    rest = (notes.tracks, notes.programs, notes.keys, notes.velocities, notes.left, notes.right)
-    return Notes(notes.starts + samples, notes.ends + samples, *rest)
+    later = {name: getattr(notes, name) + samples for name in ("starts", "ends", "origins")}
+    return replace(notes, **later)
 
 
 def _clock(song: Song, entry: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -289,9 +289,9 @@ def _song_notes(song: Song, start: int, entry: int, exit_bar: int | None, gain: 
     return song_notes(song, entry, exit_bar, lambda beats: start + clock(beats), gain)
 
 
-def _places(song: Song) -> dict[tuple[str, int], float]:
-    """(track, program) -> stereo place of the first part of a song that is played so."""
-    found: dict[tuple[str, int], float] = {}
+def _places(song: Song) -> dict[tuple[str, int, str], float]:
+    """(track, program, name) -> stereo place of the first part of a song that is played so."""
+    found: dict[tuple[str, int, str], float] = {}
     for part, pan in zip(song.score.parts, pans(song.score.parts), strict=True):
-        found.setdefault((part.track, part.program), pan)
+        found.setdefault((part.track, part.program, part.name), pan)
     return found
