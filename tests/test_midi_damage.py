@@ -225,3 +225,14 @@ def test_random_bytes_never_raise_anything_else():
             parse(bytes(data), 100)
         except ValueError:
             continue
+
+
+def test_system_exclusive_messages_do_not_move_the_notes(tmp_path):
+    """Most files of the web begin with "GM on"; its length byte must not be taken for time."""
+    plain, with_message = tmp_path / "plain.mid", tmp_path / "message.mid"
+    plain.write_bytes(smf(chunk(TUNE + END)))
+    with_message.write_bytes(smf(chunk(b"\x00\xf0\x05\x7e\x7f\x09\x01\xf7" + TUNE + END)))
+    expected, found = read_midi(plain).parts, read_midi(with_message).parts
+    assert len(expected) == len(found) == 1
+    np.testing.assert_array_equal(found[0].starts, expected[0].starts)
+    np.testing.assert_array_equal(found[0].pitches, expected[0].pitches)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 from d2m.errors import D2MError
 from d2m.features import analyse
 from d2m.features.landmarks import fill_and_smooth
+from d2m.features.native_log import native_log_hidden
 from d2m.features.people import People, Person, dancer, distinct
 from d2m.features.pose import PeopleFinder, follow_dancer
 from d2m.media import open_video
@@ -84,6 +87,54 @@ def test_the_dancer_is_found_where_she_is_and_quietly(danced, drawn, tmp_path, c
     error = np.linalg.norm(seen.motion.joints[:, body, :2] - exact[:, body, :2], axis=-1)
     height = np.median(np.ptp(exact[..., 1], axis=1))
     assert np.median(error) < 0.04 * height
+
+
+def test_nothing_is_logged_until_the_process_ends_when_the_dancer_enters_late(drawn, tmp_path) -> None:
+    # In a process of its own: the native library logs some lines only once.
+    path = film(tmp_path / "late.mp4", [np.full_like(drawn[0], 128)] * 4 + drawn[:8])
+    code = (
+        "import sys\nfrom d2m.features.pose import follow_dancer\nfrom d2m.media import open_video\n"
+        "print(follow_dancer(open_video(sys.argv[1]), rate=15.0).people)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("1\n", "")
+
+
+def test_only_the_native_log_is_kept_from_stderr(capfd) -> None:
+    lines = [
+        b"INFO: [environment.cc:36] Creating LiteRT environment with options\n",
+        b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n",
+        b"WARNING: Logging before InitGoogle() is written to STDERR\n",
+        b"W0000 00:00:1795925102.923747    7736 landmark_projection_calculator.cc:81] Using NORM_RECT\n",
+    ]
+    with native_log_hidden():
+        for line in lines:
+            os.write(2, line)
+        os.write(2, b"ERROR: out of memory\n")
+        thread = threading.Thread(target=os.write, args=(2, b"WARNING:root:disk full\n"))
+        thread.start()
+        thread.join()
+    os.write(2, b"after\n")
+    assert capfd.readouterr().err == "ERROR: out of memory\nWARNING:root:disk full\nafter\n"
+
+
+def test_stderr_is_as_before_after_overlapping_diversions(capfd) -> None:
+    inside, outside = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with native_log_hidden():
+            inside.set()
+            outside.wait(10)
+
+    thread = threading.Thread(target=other)
+    with native_log_hidden():
+        thread.start()
+        inside.wait(10)
+    os.write(2, b"INFO: still hidden\n")
+    outside.set()
+    thread.join()
+    os.write(2, b"INFO: seen\n")
+    assert capfd.readouterr().err == "INFO: seen\n"
 
 
 def test_the_one_who_dances_is_followed_not_the_one_who_stands(drawn, tmp_path) -> None:

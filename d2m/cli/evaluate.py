@@ -178,6 +178,37 @@ def genre(
     _end(report, len(report["recordings"]))
 
 
+@app.command()
+def rhythm(
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="Dance clips: .npz files of landmarks and beats.")],
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the bootstrap over sources.")] = 0,
+    output: Annotated[
+        list[str] | None,
+        typer.Option("--output", "-o", metavar="FILE", help=".json: report; .png: reliability diagram. Repeatable."),
+    ] = None,
+    as_json: _Json = False,
+) -> None:
+    """Compare the beats found in a dancer's movement with those of the music danced to.
+
+    Tempo, F-measure at 70 ms with its chance level, continuity, phase error and calibration of the confidence. A clip
+    is an .npz file with landmarks (frames, 33, 3), fps, beats in seconds and, if known, world, confidence, duration,
+    downbeats and group.
+    """
+    from d2m.cli.rhythm_report import check_outputs, tell_rhythm, write_outputs
+    from d2m.evaluation.rhythm_report import evaluate_rhythm
+
+    check_outputs(output or [])
+    with counting_bar("clips") as tell:
+        report = evaluate_rhythm(folder, seed, tell)
+    if report["clips"]:
+        write_outputs(report, _json_text(report), output or [])
+    if as_json:
+        typer.echo(_json_text(report))
+    else:
+        tell_rhythm(report)
+    _end(report, len(report["clips"]))
+
+
 #: The same as ``d2m symbolic metrics``, where it can also be looked for.
 app.command(name="symbolic")(metrics)
 
@@ -268,9 +299,7 @@ def _number(value: float | None) -> str:
 
 def _finish(report: dict[str, Any], as_json: bool, output: str | None) -> None:
     """The report as JSON, on stdout and in a file, where wanted."""
-    import json
-
-    text = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False)
+    text = _json_text(report)
     if output is not None:
         from d2m.whole_file import whole_file
 
@@ -278,6 +307,12 @@ def _finish(report: dict[str, Any], as_json: bool, output: str | None) -> None:
             temporary.write_text(text + "\n", encoding="utf-8")
     if as_json:
         typer.echo(text)
+
+
+def _json_text(report: dict[str, Any]) -> str:
+    import json
+
+    return json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def _listed(names: list[str]) -> str:

@@ -12,9 +12,7 @@ bundle beside this file is rebuilt by ``scripts/make_pose_asset.py``.
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +21,7 @@ import numpy as np
 
 from d2m.errors import D2MError
 from d2m.features.landmarks import fill_and_smooth
+from d2m.features.native_log import native_log_hidden
 from d2m.features.people import People, Person, dancer, distinct
 from d2m.types import Motion
 
@@ -113,13 +112,15 @@ class PeopleFinder:
         self._alone_looks = 0
         self._crowd = False
         self._landmarkers: dict[str, object] = {}
+        self._has_logged: set[str] = set()
 
     def __enter__(self) -> PeopleFinder:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        for landmarker in self._landmarkers.values():
-            landmarker.close()
+        with native_log_hidden():
+            for landmarker in self._landmarkers.values():
+                landmarker.close()
         self._landmarkers.clear()
 
     def find(self, rgb: np.ndarray, index: int) -> list[Person]:
@@ -138,10 +139,9 @@ class PeopleFinder:
     def _detect(self, use: str, most: int, rgb: np.ndarray, index: int) -> list[Person]:
         import mediapipe as mp
 
-        new = use not in self._landmarkers
-        # The C++ side announces itself when a model is loaded and when it first runs.
-        with _quiet() if new else contextlib.nullcontext():
-            if new:
+        # Both networks have run, and logged that, once somebody was found.
+        with contextlib.nullcontext() if use in self._has_logged else native_log_hidden():
+            if use not in self._landmarkers:
                 self._landmarkers[use] = self._open(use, MOST_PEOPLE if use == "look" else most)
             landmarker = self._landmarkers[use]
             picture = mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(rgb))
@@ -149,6 +149,8 @@ class PeopleFinder:
                 result = landmarker.detect(picture)
             else:
                 result = landmarker.detect_for_video(picture, int(round(index * 1000 / self.rate)))
+        if result.pose_landmarks:
+            self._has_logged.add(use)
         found = [
             _person(index, rgb, image, world)
             for image, world in zip(result.pose_landmarks, result.pose_world_landmarks, strict=True)
@@ -156,7 +158,6 @@ class PeopleFinder:
         return [person for person in distinct(found) if person.height >= SMALLEST]
 
     def _open(self, use: str, most: int) -> object:
-        os.environ.setdefault("GLOG_minloglevel", "3")
         from mediapipe.tasks.python import vision
         from mediapipe.tasks.python.core.base_options import BaseOptions
 
@@ -216,22 +217,3 @@ def _stack(people: list[Person], frames: int) -> tuple[np.ndarray, np.ndarray, n
         joints[person.frame], world[person.frame] = person.joints, person.world
         confidence[person.frame] = person.confidence
     return joints, world, confidence
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Send what C++ writes to the process's stderr nowhere; Python's own stderr is flushed first."""
-    try:
-        sys.stderr.flush()
-        saved = os.dup(2)
-    except (OSError, ValueError, AttributeError):
-        yield
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(nowhere)

@@ -1,0 +1,101 @@
+"""What ``d2m evaluate rhythm`` prints, and the files it writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from d2m.errors import D2MError
+
+_SCORES = {
+    "tempo_right": "tempo within 4 %",
+    "octave_right": "  or half or double",
+    "f": "F-measure at 70 ms",
+    "f_chance": "  shifted grid",
+    "excess": "  difference",
+    "cmlt": "CMLt",
+    "amlt": "AMLt",
+    "downbeat_f": "F-measure of downbeats",
+    "phase_error_abs_ms": "phase error, ms",
+    "phase_concentration": "phase concentration",
+    "confidence": "confidence",
+}
+
+
+def check_outputs(outputs: list[str]) -> None:
+    """Check the names of the files to write.
+
+    Raises:
+        D2MError: if one ends neither in ``.json`` nor in ``.png``.
+    """
+    for output in outputs:
+        if Path(output).suffix.lower() not in (".json", ".png"):
+            raise D2MError(f"-o {output}: give a name that ends in .json (report) or .png (reliability diagram)")
+
+
+def write_outputs(report: dict[str, Any], text: str, outputs: list[str]) -> None:
+    """Write the report as JSON, or its reliability diagram as a picture, by the ending of each name."""
+    from d2m.evaluation.rhythm_report import draw_reliability
+    from d2m.whole_file import whole_file
+
+    for output in outputs:
+        if Path(output).suffix.lower() == ".png":
+            draw_reliability(report, output)
+            continue
+        with whole_file(output) as temporary:
+            temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def tell_rhythm(report: dict[str, Any]) -> None:
+    """Print a line for each clip, then means with intervals and the calibration."""
+    clips = report["clips"]
+    if not clips:
+        return
+    width = max(4, *(len(row["name"]) for row in clips))
+    typer.echo(f"{'clip':<{width}}  music   found  conf  tempo   F      chance  CMLt   AMLt   phase")
+    for row in clips:
+        right = "right" if row["tempo_right"] else "octave" if row["octave_right"] else "wrong"
+        phase = "" if row["phase_error"] is None else f"{1000 * row['phase_error']:+4.0f} ms"
+        typer.echo(
+            f"{row['name']:<{width}}  {row['true_tempo']:5.1f}  {row['tempo']:6.1f}  {row['confidence']:.2f}  "
+            f"{right:<6}  {row['f']:.3f}  {row['f_chance']:.3f}   {row['cmlt']:.3f}  {row['amlt']:.3f}  {phase}"
+        )
+    typer.echo(f"\n{len(clips)} clips of {report['sources']} sources; 95 % intervals: bootstrap over sources")
+    typer.echo(f"{'':<24} {'mean over clips':<27} mean over sources")
+    for name, title in _SCORES.items():
+        of = report["counted"][name]
+        note = "" if of == len(clips) else f"  (of {of} clips)"
+        columns = (_with_interval(report, name, suffix) for suffix in ("", "_by_source"))
+        typer.echo(f"{title:<24} " + " ".join(f"{column:<27}" for column in columns).rstrip() + note)
+    _tell_phase(report["phase"])
+    _tell_calibration(report["calibration"])
+
+
+def _with_interval(report: dict[str, Any], name: str, suffix: str) -> str:
+    value, (low, high) = report[f"mean{suffix}"][name], report[f"intervals{suffix}"][name]
+    if value is None:
+        return "undefined"
+    digits = 1 if name.endswith("_ms") else 3
+    return f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def _tell_phase(phase: dict[str, Any]) -> None:
+    if phase["clips"]:
+        typer.echo(
+            f"phase of the {phase['clips']} clips with the right tempo: mean {phase['error_beats']:+.3f} beats, "
+            f"concentration {phase['concentration']:.3f}, median {phase['median_ms']:+.0f} ms"
+        )
+
+
+def _tell_calibration(calibration: dict[str, Any]) -> None:
+    typer.echo("confidence  clips  mean confidence  share with the right tempo")
+    for row in calibration["bins"]:
+        bounds = f"{row['low']:.1f}-{row['high']:.1f}"
+        means = "" if not row["clips"] else f"  {row['confidence']:<15.3f}  {row['right']:.3f}"
+        typer.echo(f"{bounds:<10}  {row['clips']:<5}{means}")
+    typer.echo(
+        f"Brier score {calibration['brier']:.3f} (always saying the share of right tempos: "
+        f"{calibration['brier_constant']:.3f})"
+    )
