@@ -23,6 +23,9 @@ from d2m.symbolic.stream.planning import Plan, Planner, exits, song_notes
 from d2m.symbolic.stream.player import RATE
 from d2m.symbolic.synth import pans
 
+#: Lines of a playlist that are named at a time.
+_MOST_TOLD = 20
+
 
 @dataclass(eq=False)
 class Stretch:
@@ -83,7 +86,7 @@ class Programme:
         library: where songs come from.
         planner: of the bridges.
         shuffle, seed: the order.
-        tell: called with one line when a file is skipped.
+        tell: called with one line when a file is skipped, or a line of the playlist names none.
         stretches: to go on with.
 
     Raises:
@@ -100,6 +103,8 @@ class Programme:
         stretches: list[Stretch] | None = None,
     ) -> None:
         self.library, self.planner, self.shuffle, self.seed, self.tell = library, planner, shuffle, seed, tell
+        self._told: set[str] = set()
+        self._tell_missing()
         self.stretches = stretches or [self._first()]
 
     @property
@@ -133,6 +138,15 @@ class Programme:
         if self.library.mark(name, path, str(error).replace(str(path), path.name)):
             self.tell(f"skipped: {error}")
 
+    def _tell_missing(self) -> None:
+        """Names the lines of the playlist that name no song, each once."""
+        news = [line for line in self.library.missing.items() if line[0] not in self._told]
+        self._told.update(name for name, _ in news)
+        for name, reason in news[:_MOST_TOLD]:
+            self.tell(f"skipped: {name} {reason}")
+        if len(news) > _MOST_TOLD:
+            self.tell(f"skipped: {len(news) - _MOST_TOLD} more lines that name no song")
+
     def choose(self, place: Place, wanted: list[tuple[int, str]]) -> tuple[Place, int, Path] | None:
         """The next song: the first wish that can be played, else what the order says; None if there is none.
 
@@ -145,6 +159,7 @@ class Programme:
         """
         # One look for both: files may come and go between two.
         playable = self.library.playable()
+        self._tell_missing()
         for number, name in wanted:
             if name in playable:
                 return place, number, playable[name]
