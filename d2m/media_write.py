@@ -38,7 +38,7 @@ def write_wav(path: str | os.PathLike[str], waveform: np.ndarray, sample_rate: i
 
     sound = _checked(waveform)
     # The standard library's writer, since libsndfile hides the reason when a write fails.
-    with whole_file(path, make_folder=False) as temporary, wave.open(str(temporary), "wb") as wav:
+    with whole_file(path) as temporary, wave.open(str(temporary), "wb") as wav:
         wav.setnchannels(len(sound))
         wav.setsampwidth(2)
         wav.setframerate(int(sample_rate))
@@ -91,7 +91,7 @@ def mux(
     out_path = Path(out_path)
     if container_for(video.codec) == ".mkv":
         out_path = out_path.with_suffix(".mkv")
-    with whole_file(out_path, make_folder=False) as temporary:
+    with whole_file(out_path) as temporary:
         _remux(video, sound, rate, temporary)
     return out_path
 

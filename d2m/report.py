@@ -74,7 +74,7 @@ def draw_report(analysis: Analysis, soundtrack: Soundtrack, path: Path, title: s
             axis.spines[side].set_visible(False)
     axes[2].set_xlabel("seconds", color=_INK)
     _draw_legend(figure, duration)
-    with whole_file(path, make_folder=False) as temporary, warnings.catch_warnings():
+    with whole_file(path) as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a box stands for it
         figure.savefig(temporary, format="png")
 

@@ -12,17 +12,31 @@ from pathlib import Path
 import numpy as np
 
 from d2m.errors import D2MError, D2MWarning
+from d2m.symbolic.controls import rings
 from d2m.symbolic.midi_file import MidiFile, parse
 from d2m.symbolic.midi_write import write_midi
 from d2m.types import BeatGrid, Part, Score
 
-__all__ = ["MIDI_SUFFIXES", "MOST_BYTES", "clock", "load", "read_midi", "score_of", "track_of", "write_midi"]
+__all__ = [
+    "MIDI_SUFFIXES",
+    "MOST_BYTES",
+    "clock",
+    "file_bytes",
+    "load",
+    "load_bytes",
+    "read_midi",
+    "score_of",
+    "track_of",
+    "write_midi",
+]
 
 #: How names of MIDI files end; ``.kar`` has a song's words beside its notes, ``.rmi`` is wrapped in RIFF.
 MIDI_SUFFIXES: tuple[str, ...] = (".mid", ".midi", ".kar", ".rmi", ".smf")
 #: Files beyond these are refused rather than read: no piece of music needs more.
 MOST_BYTES, MOST_NOTES, LONGEST_SECONDS = 16_000_000, 500_000, 4 * 3600.0
 _MOST_QUARTERS = 200_000
+#: Seconds by which a pedal lengthens a file at most.
+_LONGEST_RING = 30.0
 #: How files of other kinds begin: place, bytes, what they are.
 _OTHER_KINDS = (
     (8, b"WAVE", "sound"), (0, b"ID3", "sound"), (0, b"\xff\xfb", "sound"), (0, b"fLaC", "sound"),
@@ -62,6 +76,15 @@ def load(path: str | Path) -> MidiFile:
     Raises:
         D2MError: if the file is missing, too large or not a MIDI file.
     """
+    return load_bytes(file_bytes(path), path)
+
+
+def file_bytes(path: str | Path) -> bytes:
+    """The bytes of a file that may be a MIDI file.
+
+    Raises:
+        D2MError: if it is missing, too large or of another kind.
+    """
     path = Path(path)
     try:
         with path.open("rb") as source:
@@ -73,12 +96,17 @@ def load(path: str | Path) -> MidiFile:
         raise D2MError(f"{path} is {kind}, not MIDI; give a .mid file")
     if len(data) > MOST_BYTES:
         raise D2MError(f"{path} is larger than {MOST_BYTES // 1_000_000} MB; give a smaller MIDI file")
+    return data
+
+
+def load_bytes(data: bytes, path: str | Path) -> MidiFile:
+    """As :func:`load`, of bytes that are read already; ``path`` names them in errors and warnings."""
     try:
         file = parse(data, MOST_NOTES)
     except ValueError as error:
         raise D2MError(f"{path} is not a usable MIDI file ({error}); give a standard .mid file") from None
     if file.mended:
-        warnings.warn(D2MWarning(f"{path}: {'; '.join(file.mended)}"), stacklevel=2)
+        warnings.warn(D2MWarning(f"{path}: {'; '.join(file.mended)}"), stacklevel=3)
     return file
 
 
@@ -111,6 +139,11 @@ def score_of(file: MidiFile, path: str | Path = "the file") -> Score:
             at = on_grid.position_of(controls[:, 0] / file.resolution)
             controls = np.column_stack([at, controls[:, 1:]])
         parts.append(Part(name, instrument.program, starts, ends, keys, velocities, called, controls))
+    # Pedals let notes ring on after the last key is let go.
+    last = float(on_grid.position_of(end))
+    rung = max(float(rings(part).max()) for part in parts if len(part.starts))
+    if rung > last + 1e-6:
+        duration = min(max(duration, float(grid.time_of(rung))), duration + _LONGEST_RING)
     return Score(tuple(parts), grid, duration)
 
 

@@ -31,6 +31,7 @@ class Layout:
         ticks_a_second: of film frames, else 0.
         begin, end: bytes between which the track chunks lie.
         mended: what was wrong.
+        time: the division as the header has it, two bytes.
     """
 
     form: int
@@ -40,6 +41,7 @@ class Layout:
     begin: int
     end: int
     mended: list[str] = field(default_factory=list)
+    time: int = 0
 
 
 def find_layout(data: bytes) -> Layout:
@@ -54,14 +56,13 @@ def find_layout(data: bytes) -> Layout:
     begin, end = _unwrapped(data, mended)
     if end - begin < 14:
         raise ValueError("no MIDI header")
-    form, announced, division = (int.from_bytes(data[begin + at : begin + at + 2], "big") for at in (8, 10, 12))
+    form, announced, time = (int.from_bytes(data[begin + at : begin + at + 2], "big") for at in (8, 10, 12))
     if form > 2:
         mended.append(f"its format {form} is unknown and read as 1")
         form = 1
-    ticks_a_second = _film_time(division)
-    if ticks_a_second:
-        division = 0
-    elif division == 0:
+    ticks_a_second = _film_time(time)
+    division = 0 if ticks_a_second else time
+    if not time:
         raise ValueError("it has 0 ticks a quarter note, so its notes have no times")
     if announced > MOST_TRACKS and _count_tracks(data, begin, end) > MOST_TRACKS:
         raise ValueError(f"it has {announced} tracks, at most {MOST_TRACKS} are read")
@@ -69,7 +70,7 @@ def find_layout(data: bytes) -> Layout:
     if not _is_chunk(data, first, end):
         found = data.find(b"MTrk", begin + 8, end)
         first = found if found >= 0 else end
-    return Layout(form, announced, division, ticks_a_second, first, end, mended)
+    return Layout(form, announced, division, ticks_a_second, first, end, mended, time)
 
 
 def _film_time(division: int) -> float:

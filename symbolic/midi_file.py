@@ -22,7 +22,7 @@ _MOST_CHANGES, _LONGEST_NAME = 20_000, 80
 #: Notes are held shorter, in quarters; one that its file forgets to end rings for so many after all others.
 _LONGEST_NOTE, _FORGOTTEN = 1500, 4
 #: Microseconds a quarter note: what counts where a file says nothing, and the shortest that is taken for a tempo.
-_USUAL_TEMPO, _FASTEST = 500_000, 10_000
+USUAL_TEMPO, FASTEST = 500_000, 10_000
 _SEQUENCE_NAME, _INSTRUMENT_NAME, _PREFIX, _PORT, _TEMPO, _METRE = 0x03, 0x04, 0x20, 0x21, 0x51, 0x58
 
 
@@ -142,7 +142,7 @@ class _Reader:
     def _begin_pattern(self) -> None:
         """Start a pattern of format 2: it knows nothing of the tempo and metre of the one before."""
         if self.made.tempos and not self.layout.ticks_a_second:
-            self.made.tempos.setdefault(self.offset, _USUAL_TEMPO)
+            self.made.tempos.setdefault(self.offset, USUAL_TEMPO)
         if self.made.signatures:
             self.made.signatures.setdefault(self.offset, (4, 4))
 
@@ -188,7 +188,7 @@ class _Reader:
     def _meta(self, tick: int, kind: int, body: bytes) -> None:
         if kind == _TEMPO and len(body) == 3 and not self.layout.ticks_a_second:
             tempo = int.from_bytes(body, "big")
-            if tempo < _FASTEST:
+            if tempo < FASTEST:
                 self._mend(f"a tempo of {tempo} microseconds a beat", "is left out")
             else:
                 self.made.tempos[tick] = tempo

@@ -26,6 +26,7 @@ _LATE = 2e-4
 #: Pitched channels of a MIDI file, and that of the drums.
 CHANNELS, DRUM_CHANNEL = tuple(channel for channel in range(16) if channel != 9), 9
 _NOTE_OFF, _CONTROL, _NOTE_ON = 0, 1, 2
+_END = b"\xff\x2f\0"
 
 
 def number(value: int) -> bytes:
@@ -45,7 +46,7 @@ def encode(tracks: Sequence[Sequence[tuple[int, bytes]]], division: int) -> byte
     """A file of format 1.
 
     Args:
-        tracks: (tick, event) in order, without the end of track; running status is put in.
+        tracks: (tick, event) in order; running status is put in, and an end of track where there is none.
         division: ticks a quarter note.
     """
     out = b"MThd\0\0\0\x06\0\x01" + len(tracks).to_bytes(2, "big") + division.to_bytes(2, "big")
@@ -55,7 +56,8 @@ def encode(tracks: Sequence[Sequence[tuple[int, bytes]]], division: int) -> byte
             body += number(tick - before)
             body += event[1:] if event[0] == status < 0xF0 else event
             before, status = tick, event[0] if event[0] < 0xF0 else 0
-        body += b"\0\xff\x2f\0"
+        if not events or events[-1][1] != _END:
+            body += b"\0" + _END
         out += b"MTrk" + len(body).to_bytes(4, "big") + bytes(body)
     return out
 
@@ -74,7 +76,7 @@ def in_order(events: list[tuple[int, int, bytes]]) -> list[tuple[int, bytes]]:
     return [(tick, event) for tick, _, event in sorted(events, key=lambda event: event[:2])]
 
 
-def write_midi(score: Score, path: str | Path, make_folder: bool = False) -> Path:
+def write_midi(score: Score, path: str | Path) -> Path:
     """Write a score as a MIDI file (type 1, 960 ticks a beat), one track for each part.
 
     Time 0 of the score is tick 0, so the file can be laid under the video as it is. A track is called what its part is
@@ -82,8 +84,7 @@ def write_midi(score: Score, path: str | Path, make_folder: bool = False) -> Pat
 
     Args:
         score: notes beginning before 0 or after its duration are left out.
-        path: replaced only when the new file is complete.
-        make_folder: make the folder if it is missing.
+        path: replaced only when the new file is complete; its folder is made if it is missing.
 
     Returns:
         The path.
@@ -92,7 +93,7 @@ def write_midi(score: Score, path: str | Path, make_folder: bool = False) -> Pat
         D2MError: if the file cannot be written.
     """
     path = Path(path)
-    write_whole(path, midi_bytes(score), make_folder=make_folder)
+    write_whole(path, midi_bytes(score))
     return path
 
 
@@ -140,7 +141,7 @@ def _track(part: Part, channel: int, shared: bool, name: str, ruler: _Ruler) -> 
     events = [(0, -2, meta(0x03, name.encode()))]
     events.append((0 if begin == 1 << 40 else begin, -1, bytes([0xC0 | channel, int(part.program)])))
     for position, kind, value in [] if part.controls is None else part.controls.tolist():
-        if position < ruler.last:
+        if position <= ruler.last:
             tick = max(int(ruler.tick(np.array([position]))[0]), begin)
             events += [(tick, _CONTROL, event) for event in _control(channel, int(kind), int(value))]
     return in_order(events + note_events(notes, channel))

@@ -102,7 +102,7 @@ def test_the_pedal_is_heard(score, way):
     (plain, rate), (held, _) = (
         played(score(first + notes(60) + rest(1440) + control(0, 64)), way) for first in (b"", control(127, 64))
     )
-    assert power(held, rate, 1.5, 1.9) > 100 * power(plain, rate, 1.5, 1.9)
+    assert power(held, rate, 1.2, 1.45) > 100 * power(plain, rate, 1.2, 1.45)
 
 
 @WAYS
