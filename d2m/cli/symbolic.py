@@ -258,6 +258,7 @@ def prepare(
             _show(split, made.metrics[split])
     for reason, count in made.skipped.items():
         typer.echo(f"left out: {count} songs, {reason}")
+    typer.echo(f"{output}")
 
 
 def _print_json(content: dict[str, Any]) -> None:
