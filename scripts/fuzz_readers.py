@@ -24,7 +24,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from midi_cases import differences, files, mido_notes, mutated, own_notes
+from midi_cases import confuses_mido, differences, files, mido_notes, mutated, own_notes
 from one_line import run_main
 
 #: Bytes of memory that a batch may take beyond what the modules take, and seconds that it may last.
@@ -60,7 +60,7 @@ def check_midi(data: bytes) -> None:
     assert time.process_time() - start < _SECONDS_A_FILE, "reading takes too long"
     assert all("\n" not in line for line in file.mended)
     assert all(0 <= start < end for found in file.notes.values() for start, end, _, _ in found)
-    if file.mended or _confuses_mido(data):
+    if file.mended or confuses_mido(data):
         return
     try:
         theirs = mido_notes(data)
@@ -69,28 +69,6 @@ def check_midi(data: bytes) -> None:
         return
     found = differences(own_notes(file), theirs)
     assert not found, f"mido reads {found[:3]}"
-
-
-def _confuses_mido(data: bytes) -> bool:
-    """Whether a file has what mido misreads silently: running status after events of no channel, film frames."""
-    from d2m.symbolic.midi_chunks import find_layout, tracks
-
-    layout = find_layout(data)
-    for track in tracks(data, layout):
-        status, place = 0, track.begin
-        for _, kind, _, _ in track:
-            # mido keeps the status of the last event, whatever it was, but for meta events.
-            begin = place
-            place = track.stop
-            while data[begin] & 0x80:
-                begin += 1
-            if data[begin + 1] < 0x80 and status != kind:
-                return True
-            if kind != 0xFF:
-                status = kind
-        if any(0xF1 <= byte <= 0xFE and byte != 0xF7 for byte in data[track.begin : track.stop]):
-            return True
-    return False
 
 
 def fails_on_drums(data: bytes) -> None:

@@ -206,6 +206,28 @@ def mido_events(data: bytes) -> tuple[list[list[Event]], int]:
     return tracks, file.type
 
 
+def confuses_mido(data: bytes) -> bool:
+    """Whether a file has what mido misreads silently: running status after events of no channel, film frames."""
+    from d2m.symbolic.midi_chunks import find_layout, tracks
+
+    layout = find_layout(data)
+    for track in tracks(data, layout):
+        status, place = 0, track.begin
+        for _, kind, _, _ in track:
+            # mido keeps the status of the last event, whatever it was, but for meta events.
+            begin = place
+            place = track.stop
+            while data[begin] & 0x80:
+                begin += 1
+            if data[begin + 1] < 0x80 and status != kind:
+                return True
+            if kind != 0xFF:
+                status = kind
+        if any(0xF1 <= byte <= 0xFE and byte != 0xF7 for byte in data[track.begin : track.stop]):
+            return True
+    return False
+
+
 def mido_notes(data: bytes) -> list[Note]:
     """Notes of a file as mido reads them; see :func:`mido_events`."""
     return expected(*mido_events(data))

@@ -23,6 +23,7 @@ __all__ = [
     "Automation",
     "automation",
     "cut_controls",
+    "joined_parts",
     "merged_parts",
     "plain",
     "rings",
@@ -239,17 +240,31 @@ def cut_controls(part: Part, first: float, stop: float, offset: float) -> np.nda
 
 def merged_parts(parts: Sequence[Part]) -> tuple[Part, ...]:
     """Parts of one name, track and program as one, notes in order, tracks in their usual order."""
-    groups: dict[tuple[str, int, str], list[Part]] = {}
-    for part in parts:
-        groups.setdefault((part.track, part.program, part.name), []).append(part)
-    out = []
-    for (track, program, name), group in sorted(
-        groups.items(), key=lambda item: (TRACKS.index(item[0][0]), item[0][1])
-    ):
-        arrays = [np.concatenate([getattr(p, n) for p in group]) for n in ("starts", "ends", "pitches", "velocities")]
-        order = np.lexsort((arrays[2], arrays[0]))
-        out.append(Part(track, program, *(array[order] for array in arrays), name, _merged_controls(group)))
-    return tuple(out)
+    return joined_parts([[part] for part in parts])
+
+
+def joined_parts(stretches: Sequence[Sequence[Part]]) -> tuple[Part, ...]:
+    """Parts of stretches of music that follow each other, as parts of the whole.
+
+    A part goes on in the next stretch as the part of the same name, track and program. Parts of one stretch stay apart:
+    two pianos have each their own pedal.
+    """
+    groups: dict[tuple[str, int, str, int], list[Part]] = {}
+    for stretch in stretches:
+        seen: dict[tuple[str, int, str], int] = {}
+        for part in stretch:
+            key = (part.track, part.program, part.name)
+            seen[key] = seen.get(key, 0) + 1
+            groups.setdefault((*key, seen[key]), []).append(part)
+    order = sorted(groups, key=lambda key: (TRACKS.index(key[0]), key[1], key[3]))
+    return tuple(_as_one(groups[key]) for key in order)
+
+
+def _as_one(group: Sequence[Part]) -> Part:
+    arrays = [np.concatenate([getattr(p, n) for p in group]) for n in ("starts", "ends", "pitches", "velocities")]
+    order = np.lexsort((arrays[2], arrays[0]))
+    first = group[0]
+    return Part(first.track, first.program, *(array[order] for array in arrays), first.name, _merged_controls(group))
 
 
 def _merged_controls(parts: Sequence[Part]) -> np.ndarray | None:

@@ -244,3 +244,46 @@ def test_nothing_moves_where_nothing_is_set(score):
     part = score(notes(60)).parts[0]
     assert automation(part, lambda beats: beats, RATE) is None
     assert rings(part) is part.ends or np.array_equal(rings(part), part.ends)
+
+
+def test_two_songs_are_joined_with_all_their_tracks(tmp_path):
+    from streams import Repeater
+
+    from d2m.symbolic.bridge.joining import join
+    from d2m.symbolic.bridge.mixpoints import MixPoint
+    from d2m.symbolic.bridge.song import read_song
+
+    def song(file: str, *bands: tuple[bytes, int, int, int]) -> Path:
+        tracks = []
+        for label, channel, sound, volume in bands:
+            body = (name(label) if label else b"") + program(sound, channel) + control(volume, 7, channel)
+            for bar in range(6):
+                body += control(127, 64, channel) + notes(*[60 + bar, 64, 67, 72], channel=channel)
+                body += control(0, 64, channel)
+            tracks.append(chunk(body + END))
+        path = tmp_path / file
+        path.write_bytes(smf(*tracks))
+        return path
+
+    # Two pianos without a name, one of them silent, and a sound that none of the five tracks knows.
+    first = song("a.mid", (b"", 0, 0, 100), (b"", 1, 0, 0), (b"Rain", 2, 96, 90), (b"Bass", 3, 33, 100))
+    second = song("b.mid", (b"Upright", 0, 0, 80), ("하프".encode("cp949"), 1, 46, 70), (b"", 9, 8, 100))
+    a, b = read_song(first), read_song(second)
+    score = join(a, b, MixPoint(2, 3, 0, 0.0, "given"), Repeater(), 2).score
+    again = read_midi(write_midi(score, tmp_path / "joined.mid"))
+    for song_, span in ((a, slice(0, 3)), (b, slice(3, 6))):
+        low, high = (song_.position(bar) for bar in (span.start, span.stop))
+        for part in song_.score.parts:
+            count = int(((part.starts >= low) & (part.starts < high)).sum())
+            twins = [p for p in again.parts if (p.name or "", p.program) == (part.name or p.name, part.program)]
+            assert any(len(twin.starts) >= count for twin in twins), part.name
+    volumes = {
+        round(float(levels(part)[0, 1]), 2) for part in again.parts if part.program == 0 and levels(part) is not None
+    }
+    assert {0.0, 0.64} <= volumes
+    programs = {part.program for part in (*a.score.parts, *b.score.parts)}
+    assert {part.program for part in again.parts} == programs
+    for part in again.parts:
+        if not part.is_drum:
+            assert (part.controls[:, 1] == 64).sum() >= 6
+            assert rings(part).max() <= score.grid.position_of(score.duration) + 1e-3

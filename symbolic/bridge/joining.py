@@ -16,7 +16,7 @@ from d2m.symbolic.bridge import keys as key_finding
 from d2m.symbolic.bridge.composer import Composer
 from d2m.symbolic.bridge.mixpoints import MixPoint
 from d2m.symbolic.bridge.song import BEATS, Song
-from d2m.symbolic.controls import cut_controls, merged_parts
+from d2m.symbolic.controls import cut_controls, joined_parts
 from d2m.symbolic.pianoroll import PITCHES, accents
 from d2m.symbolic.pianoroll_tensor import COMPACT, from_tensor
 from d2m.symbolic.tracks import DRUMS
@@ -93,10 +93,10 @@ def join(a: Song, b: Song, point: MixPoint, composer: Composer, bars: int = 2, a
     grid = _grid(a, b, bridge, (first, stop), (start, last))
     middle = stop - first
     end = middle + BEATS * bars
-    parts = cut(a.score, first, stop, -first)
-    parts += [replace(part, starts=part.starts + middle, ends=part.ends + middle) for part in bridge.parts]
-    parts += cut(b.score, start, last, end - start, point.transpose)
-    score = Score(merged_parts(parts), grid, float(grid.time_of(end + last - start)))
+    between = [replace(part, starts=part.starts + middle, ends=part.ends + middle) for part in bridge.parts]
+    after = cut(b.score, start, last, end - start, point.transpose)
+    parts = joined_parts([cut(a.score, first, stop, -first), *([part] for part in between), after])
+    score = Score(parts, grid, float(grid.time_of(end + last - start)))
     return Joined(score, bridge.held, point, middle, end, bridge.keys)
 
 
