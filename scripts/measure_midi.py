@@ -3,8 +3,9 @@
     python scripts/measure_midi.py FOLDER ... [--generated 20000] [--json FILE]
 
 A note is its onset and length in ticks, key, velocity, channel and program; lengths of notes that nothing ends are not
-compared. Files that mido misreads by its own account of the format (running status after events of no channel, bytes of
-real time) or refuses are counted apart. symusic runs in a process of its own, as damaged files crash it.
+compared. Files that mido refuses, and those whose notes differ where mido misreads the format (running status after
+events of no channel, bytes of real time), are counted apart. symusic runs in a process of its own, as damaged
+files crash it.
 """
 
 from __future__ import annotations
@@ -48,8 +49,9 @@ class Comparison:
     Attributes:
         files, notes: read by the project.
         differing: files whose notes are not mido's, ``differences`` the notes in question.
-        mended: files that were mended, and compared all the same unless mido refuses them.
-        mido_refuses, mido_misreads: files that are not compared.
+        mended: files that were mended, and are compared all the same.
+        mido_refuses: files that cannot be compared.
+        mido_misreads: files whose notes differ for what mido misreads.
         refused: files that the project refuses -> why.
         examples: of differences.
     """
@@ -76,9 +78,6 @@ def compare(files: Iterable[tuple[str, bytes]]) -> Comparison:
             continue
         found.files, found.notes = found.files + 1, found.notes + file.count
         found.mended += bool(file.mended)
-        if confuses_mido(data):
-            found.mido_misreads += 1
-            continue
         try:
             theirs = mido_notes(data)
         except Exception:  # noqa: BLE001
@@ -86,7 +85,9 @@ def compare(files: Iterable[tuple[str, bytes]]) -> Comparison:
             found.mido_refuses += 1
             continue
         other = differences(own_notes(file), theirs)
-        if other:
+        if other and confuses_mido(data):
+            found.mido_misreads += 1
+        elif other:
             found.differing, found.differences = found.differing + 1, found.differences + len(other)
             if len(found.examples) < 20:
                 found.examples[name] = [*file.mended, *(str(pair) for pair in other[:3])]

@@ -116,7 +116,7 @@ def test_lines_that_name_nothing_are_named(folder):
     library = Library(path)
     assert list(library.songs()) == [NAMES[0]]
     told = list(library.missing)
-    assert [line.split(",")[0] for line in told] == [f"line {n} of list.m3u" for n in range(3, 9)]
+    assert [line.split(":")[0] for line in told] == [f"line {n} of list.m3u" for n in range(3, 9)]
     assert "'gone.mid'" in told[0]
     assert all(len(line) < 200 and line.isprintable() for line in told)
     assert library.left_out() == library.missing
@@ -131,7 +131,7 @@ def test_a_line_for_a_folder_or_another_kind_of_file_is_named(folder):
 
 def test_a_playlist_without_songs_names_its_first_line(folder):
     (folder / "list.m3u").write_text("gone.mid\n")
-    with pytest.raises(D2MError, match=r"names no songs \(line 1 of list.m3u, 'gone.mid', names no file"):
+    with pytest.raises(D2MError, match=r"names no songs \(line 1 of list.m3u: 'gone.mid' names no file"):
         Library(folder / "list.m3u")
 
 
@@ -147,12 +147,12 @@ def test_a_programme_names_each_line_once_and_the_list_shows_them(tmp_path):
     made = programme(path, tell=told.append)
     for _ in range(3):
         made.extend()
-    assert told[0] == "skipped: line 2 of list.m3u, 'gone.mid', names no file that is there"
+    assert told[0] == "skipped: line 2 of list.m3u: 'gone.mid' names no file that is there"
     assert len(told) == 21
     assert "11 more lines" in told[-1]
     write_song(tmp_path / "gone.mid")
     made.extend()
-    assert "line 2 of list.m3u, 'gone.mid'," not in made.library.left_out()
+    assert "line 2 of list.m3u: 'gone.mid'" not in made.library.left_out()
 
 
 def test_the_command_names_them_on_stderr_and_in_its_json(tmp_path):
@@ -162,7 +162,7 @@ def test_the_command_names_them_on_stderr_and_in_its_json(tmp_path):
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0
     assert "'gone.mid'" in done.stderr
-    assert list(json.loads(done.stdout)["skipped"]) == ["line 2 of list.m3u, 'gone.mid',"]
+    assert list(json.loads(done.stdout)["skipped"]) == ["line 2 of list.m3u: 'gone.mid'"]
 
 
 def test_bytes_of_any_kind_are_read_without_harm(tmp_path):

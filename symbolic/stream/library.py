@@ -178,7 +178,7 @@ def _in_playlist(playlist: Path) -> tuple[dict[str, Path], dict[str, str]]:
     for number, text, path in read_playlist(data, playlist.parent):
         if path is None or path.suffix.lower() not in KINDS:
             reason = "names no file that is there" if path is None else "names a file that is no song"
-            missing.setdefault(f"line {number} of {playlist.name}, '{text}',", reason)
+            missing.setdefault(f"line {number} of {playlist.name}: '{text}'", reason)
             continue
         ends = ("/".join(path.parts[-count:]) for count in range(1, len(path.parts) + 1))
         name = next((end for end in ends if found.get(end, path) == path), str(path))
