@@ -8,7 +8,7 @@ Volume and expression act as General MIDI says: 40 log10(value / 127) dB.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -44,7 +44,7 @@ _DEFAULTS = {
     74: 64,
     91: 40,
 }
-#: Samples or other units of time over which a step in volume is spread, so that it does not click.
+#: Seconds over which a step in volume is spread, so that it does not click.
 _RAMP_SECONDS = 0.01
 
 
@@ -109,7 +109,10 @@ def bends(part: Part) -> np.ndarray | None:
     return _steps(part, (BEND, BEND_RANGE), lambda b, r: (b - _CENTRE) / _CENTRE * r / 100.0, 0.0)
 
 
-def _steps(part: Part, numbers: tuple[int, int], value, usual: float) -> np.ndarray | None:
+def _steps(
+    part: Part, numbers: tuple[int, int], value: Callable[[np.ndarray, np.ndarray], np.ndarray], usual: float
+) -> np.ndarray | None:
+    """float64 (K, 2): what two controllers make together from each position on; None where it is always ``usual``."""
     rows = _rows(part, *numbers)
     if not len(rows):
         return None
@@ -196,7 +199,7 @@ class Automation:
         return times, np.concatenate([[0.0], np.cumsum(np.diff(times) * ratios)])
 
 
-def automation(part: Part, sample_of, rate: int) -> Automation | None:
+def automation(part: Part, sample_of: Callable[[np.ndarray], np.ndarray], rate: int) -> Automation | None:
     """The automation of a part; ``sample_of`` turns beats into samples. None where nothing moves."""
     loud, bent = levels(part), bends(part)
     if loud is None and bent is None:
