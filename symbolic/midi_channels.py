@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -72,11 +72,16 @@ class Channels:
         self._banks.append((tick, track, index, channel, value))
 
     def program(self, channel: int, tick: int, track: int, index: int, program: int) -> None:
-        """Note a program change, unless it changes nothing."""
+        """Note a program change; one that repeats the last counts too, as another track may have changed it between."""
         found = self.programs.setdefault(channel, [])
-        if not found or found[-1][1] != track or found[-1][3] != program or self._banks:
+        if not found or found[-1][1] != track or found[-1][3] != program:
             self._change()
-            found.append((tick, track, index, program))
+        elif found[-1][0] == tick:
+            return
+        self._count += 1
+        if self._count > _MOST_CONTROLS:
+            raise ValueError(f"it moves its controllers more than {_MOST_CONTROLS} times")
+        found.append((tick, track, index, program))
 
     def _change(self) -> None:
         self._changes += 1
@@ -203,19 +208,21 @@ class Playing:
 
     def program(self, tick: int, track: int, index: int) -> int:
         """The program of a note by its tick, track and index among the track's events."""
-        at = bisect_right(self.ticks, tick)
-        chosen: tuple[int, int, int, int] | None = None
-        while at:
-            at -= 1
-            entry = self.programs[at]
-            if chosen is not None and entry[0] != chosen[0]:
-                break
-            if entry[0] == tick and entry[1] == track and entry[2] > index:
-                continue
-            if entry[1] == track:
-                return entry[3]
-            chosen = chosen or entry
-        return chosen[3] if chosen else 0
+        own = bisect_right(self.programs, (tick, track, index, 128))
+        if own and self.programs[own - 1][:2] == (tick, track):
+            return self.programs[own - 1][3]
+        # What other tracks change at this tick; what the note's own changes after it does not count.
+        last = bisect_right(self.ticks, tick)
+        if last and self.programs[last - 1][:2] == (tick, track):
+            last = bisect_left(self.programs, (tick, track))
+        if not last:
+            return 0
+        latest = self.ticks[last - 1]
+        if latest != tick:
+            own = bisect_right(self.programs, (latest, track, 1 << 60))
+            if own and self.programs[own - 1][:2] == (latest, track):
+                return self.programs[own - 1][3]
+        return self.programs[last - 1][3]
 
     def is_drum(self, tick: int) -> bool:
         """Whether a note of that tick is one of drums."""

@@ -284,3 +284,11 @@ def test_kar_files_are_midi_files(tmp_path: Path):
     path = tmp_path / "song.kar"
     path.write_bytes(smf(chunk(name(b"Words") + name(b"@KMIDI KARAOKE FILE", 1) + END), chunk(TUNE + END)))
     assert read_midi(path).duration == pytest.approx(2.0)
+
+
+def test_a_repeated_program_counts_after_another_track_has_changed_it():
+    first = program(75) + notes(60) + b"\x8f\x00" + program(75)[1:] + notes(62)
+    file = read(first, notes(40, channel=1) + program(26) + notes(41, channel=1))
+    assert {
+        source.program: [note[2] for note in found] for source, found in file.notes.items() if not source.channel
+    } == {75: [60, 62]}
