@@ -176,6 +176,9 @@ class Part:
         starts, ends: float64 (N,), positions in beats on the score's grid; sorted by start.
         pitches: int64 (N,), MIDI note numbers; for drums General MIDI percussion keys.
         velocities: int64 (N,), 1..127.
+        name: what a file calls the instrument, or "".
+        controls: float64 (M, 3), position in beats, number and value of what moves the instrument beside its notes
+            (pedal, volume, pitch bend, ...; see :mod:`d2m.symbolic.controls`), by position; or None.
     """
 
     track: str
@@ -184,6 +187,8 @@ class Part:
     ends: np.ndarray
     pitches: np.ndarray
     velocities: np.ndarray
+    name: str = ""
+    controls: np.ndarray | None = None
 
     @property
     def is_drum(self) -> bool:

@@ -114,7 +114,7 @@ def write(figure: Figure, path: Path) -> None:
     figure.tight_layout()
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
-    write_whole(path, picture.getvalue(), make_folder=False)
+    write_whole(path, picture.getvalue())
     print(f"{path}: {len(picture.getvalue()) / 1024:.0f} kB")
 
 

@@ -1,31 +1,49 @@
-"""Scores as standard MIDI files, and back.
+"""Read standard MIDI files as scores: every instrument becomes a part of one of five tracks, by General MIDI families.
 
-Writing: the grid becomes the tempo map, one tempo for each beat where it moves, so that any MIDI program plays the
-notes at the same seconds; a short first bar of its own time signature carries a pickup, so bar lines fall on downbeats.
-Reading: whatever a file holds becomes five tracks, by General MIDI families.
+:mod:`d2m.symbolic.midi_write` writes them.
 """
 
 from __future__ import annotations
 
-import math
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from d2m.errors import D2MError
+from d2m.errors import D2MError, D2MWarning
+from d2m.symbolic.controls import rings
 from d2m.symbolic.midi_file import MidiFile, parse
+from d2m.symbolic.midi_write import write_midi
 from d2m.types import BeatGrid, Part, Score
-from d2m.whole_file import write_whole
 
-TICKS_PER_BEAT = 960
+__all__ = [
+    "MIDI_SUFFIXES",
+    "MOST_BYTES",
+    "clock",
+    "file_bytes",
+    "load",
+    "load_bytes",
+    "read_midi",
+    "score_of",
+    "track_of",
+    "write_midi",
+]
+
+#: How names of MIDI files end; ``.kar`` has a song's words beside its notes, ``.rmi`` is wrapped in RIFF.
+MIDI_SUFFIXES: tuple[str, ...] = (".mid", ".midi", ".kar", ".rmi", ".smf")
 #: Files beyond these are refused rather than read: no piece of music needs more.
 MOST_BYTES, MOST_NOTES, LONGEST_SECONDS = 16_000_000, 500_000, 4 * 3600.0
 _MOST_QUARTERS = 200_000
-# A tempo in a MIDI file is a whole number of microseconds in three bytes.
-_SLOWEST = 0xFFFFFF
-#: Seconds by which beats in a file may be off the grid; nobody hears a fifth of a millisecond.
-_LATE = 2e-4
+#: Seconds by which a pedal lengthens a file at most.
+_LONGEST_RING = 30.0
+#: How files of other kinds begin: place, bytes, what they are.
+_OTHER_KINDS = (
+    (8, b"WAVE", "sound"), (0, b"ID3", "sound"), (0, b"\xff\xfb", "sound"), (0, b"fLaC", "sound"),
+    (0, b"OggS", "sound"), (8, b"AIFF", "sound"), (4, b"ftyp", "a film or sound"), (8, b"AVI ", "a film"),
+    (0, b"\x1aE\xdf\xa3", "a film or sound"), (0, b"PK\x03\x04", "a zip archive"), (0, b"\x1f\x8b", "a gzip archive"),
+    (0, b"%PDF", "a PDF"), (0, b"\x89PNG", "a picture"), (8, b"sfbk", "a soundfont"),
+)  # fmt: skip
 
 #: First General MIDI program of each family -> track, section by section of the sound set.
 _FAMILIES = (
@@ -39,106 +57,6 @@ def track_of(program: int) -> str:
     return next(track for first, track in reversed(_FAMILIES) if program >= first)
 
 
-def write_midi(score: Score, path: str | Path) -> Path:
-    """Write a score as a MIDI file (type 1, 960 ticks a beat).
-
-    Time 0 of the score is tick 0, so the file can be laid under the video as it is.
-
-    Args:
-        score: notes beginning before 0 or after its duration are left out.
-        path: replaced only when the new file is complete.
-
-    Returns:
-        The path.
-
-    Raises:
-        D2MError: if the file cannot be written.
-    """
-    from symusic import Note, Tempo, TimeSignature, Track
-    from symusic import Score as File
-
-    path = Path(path)
-    first, last = float(score.grid.position_of(0.0)), float(score.grid.position_of(score.duration))
-    file = File(TICKS_PER_BEAT, ttype="Tick")
-    for tick, microseconds in _tempos(score.grid, first, last):
-        file.tempos.append(Tempo(tick, mspq=microseconds, ttype="Tick"))
-    for tick, beats, unit in _signatures(score.grid, first, last):
-        file.time_signatures.append(TimeSignature(tick, beats, unit, ttype="Tick"))
-    names: dict[str, int] = {}
-    for part in score.parts:
-        names[part.track] = names.get(part.track, 0) + 1
-        suffix = f" {names[part.track]}" if names[part.track] > 1 else ""
-        track = Track(part.track + suffix, int(part.program), part.is_drum, ttype="Tick")
-        for start, end, key, velocity in zip(part.starts, part.ends, part.pitches, part.velocities, strict=True):
-            if start < first - 1e-6 or start >= last:
-                continue
-            begin = max(int(round((start - first) * TICKS_PER_BEAT)), 0)
-            length = max(int(round((end - start) * TICKS_PER_BEAT)), 1)
-            track.notes.append(Note(begin, length, int(key), int(velocity), ttype="Tick"))
-        file.tracks.append(track)
-    write_whole(path, file.dumps_midi(), make_folder=False)
-    return path
-
-
-def _tempos(grid: BeatGrid, first: float, last: float) -> list[tuple[int, int]]:
-    """(tick, microseconds a beat) wherever the spacing of the beats changes.
-
-    Each tempo holds for as many beats as it keeps within :data:`_LATE` of the grid: music of one tempo has one or two.
-    """
-    edges = np.unique(np.concatenate([[first, last], np.arange(np.ceil(first), np.floor(last) + 1)]))
-    edges = edges[(edges >= first) & (edges <= last)]
-    ticks = np.unique(np.round((edges - first) * TICKS_PER_BEAT).astype(np.int64))
-    times = grid.time_of(first + ticks / TICKS_PER_BEAT)
-    found: list[tuple[int, int]] = []
-    played, start = float(times[0]), 0
-    while start + 1 < len(ticks):
-        stop, tempo = _held(ticks[start:], (times[start:] - played) * 1e6)
-        found.append((int(ticks[start]), tempo))
-        played += tempo * int(ticks[start + stop] - ticks[start]) / TICKS_PER_BEAT / 1e6
-        start += stop
-    return found or [(0, int(np.clip(round(6e7 / grid.tempo), 1000, _SLOWEST)))]
-
-
-def _held(ticks: np.ndarray, due: np.ndarray) -> tuple[int, int]:
-    """For how many edges one tempo (microseconds a beat) does, and which, where edges are due microseconds from now."""
-    least, most, tempo = 1000, _SLOWEST, 0
-    for stop in range(1, len(ticks)):
-        beats = int(ticks[stop] - ticks[0]) / TICKS_PER_BEAT
-        low = max(least, math.ceil((due[stop] - _LATE * 1e6) / beats))
-        high = min(most, math.floor((due[stop] + _LATE * 1e6) / beats))
-        if low > high:
-            # No tempo does even for one where the beats are faster or slower than a file can say.
-            return (stop - 1, tempo) if stop > 1 else (1, int(np.clip(round(due[1] / beats), 1000, _SLOWEST)))
-        least, most, tempo = low, high, min(max(round(due[stop] / beats), low), high)
-    return len(ticks) - 1, tempo
-
-
-def _signatures(grid: BeatGrid, first: float, last: float) -> list[tuple[int, int, int]]:
-    """(tick, numerator, denominator); a first bar cut by time 0 is as long as what is left of it."""
-    bar = max(int(grid.beats_per_bar), 1)
-    lines = np.asarray(grid.downbeats, dtype=np.float64)
-    reach = lines[0] if len(lines) else 0.0
-    before = reach - bar * np.arange(1, max(int(np.ceil((reach - first) / bar)), 0) + 1)
-    lines = np.unique(np.concatenate([before, lines if len(lines) else [0.0]]))
-    lines = lines[lines < last]
-    inside = lines[lines >= first - 1e-6]
-    found: list[tuple[int, int, int]] = []
-    if len(inside) == 0:
-        return [(0, bar, 4)]
-    pickup = inside[0] - first
-    if pickup > 1e-3:
-        # In 64ths, the finest that programs show; what is finer still moves the line by under 8 ms at 120 bpm.
-        count = max(int(round(pickup * 16)), 1)
-        divide = int(np.gcd(count, 16))
-        found.append((0, count // divide, 64 // divide))
-    lengths = [*np.diff(inside), bar]
-    for start, length in zip(inside, lengths, strict=True):
-        beats = max(int(round(length)), 1)
-        if not found or found[-1][1:] != (beats, 4):
-            found.append((int(round((start - first) * TICKS_PER_BEAT)), beats, 4))
-    return found
-
-
 def read_midi(path: str | Path) -> Score:
     """Read a MIDI file as a score.
 
@@ -149,7 +67,7 @@ def read_midi(path: str | Path) -> Score:
     Raises:
         D2MError: if the file is missing, too large, not a MIDI file, or has no notes.
     """
-    return _to_score(load(path), Path(path))
+    return score_of(load(path), path)
 
 
 def load(path: str | Path) -> MidiFile:
@@ -158,21 +76,46 @@ def load(path: str | Path) -> MidiFile:
     Raises:
         D2MError: if the file is missing, too large or not a MIDI file.
     """
+    return load_bytes(file_bytes(path), path)
+
+
+def file_bytes(path: str | Path) -> bytes:
+    """The bytes of a file that may be a MIDI file.
+
+    Raises:
+        D2MError: if it is missing, too large or of another kind.
+    """
     path = Path(path)
     try:
-        size = path.stat().st_size
-        data = path.read_bytes() if size <= MOST_BYTES else b""
+        with path.open("rb") as source:
+            data = source.read(MOST_BYTES + 1)
     except OSError as error:
         raise D2MError(f"cannot read {path} ({error.strerror}); give a MIDI file") from None
-    if size > MOST_BYTES:
+    kind = next((kind for at, begin, kind in _OTHER_KINDS if data[at : at + len(begin)] == begin), "")
+    if kind:
+        raise D2MError(f"{path} is {kind}, not MIDI; give a .mid file")
+    if len(data) > MOST_BYTES:
         raise D2MError(f"{path} is larger than {MOST_BYTES // 1_000_000} MB; give a smaller MIDI file")
+    return data
+
+
+def load_bytes(data: bytes, path: str | Path) -> MidiFile:
+    """As :func:`load`, of bytes that are read already; ``path`` names them in errors and warnings."""
     try:
-        return parse(data, MOST_NOTES)
-    except (ValueError, IndexError) as error:
+        file = parse(data, MOST_NOTES)
+    except ValueError as error:
         raise D2MError(f"{path} is not a usable MIDI file ({error}); give a standard .mid file") from None
+    if file.mended:
+        warnings.warn(D2MWarning(f"{path}: {'; '.join(file.mended)}"), stacklevel=3)
+    return file
 
 
-def _to_score(file: MidiFile, path: Path) -> Score:
+def score_of(file: MidiFile, path: str | Path = "the file") -> Score:
+    """A score of a MIDI file that is read already; ``path`` names it in errors.
+
+    Raises:
+        D2MError: if it has no notes or is too long.
+    """
     if not file.notes:
         raise D2MError(f"{path} has no notes; give a MIDI file with music in it")
     end = max(end for notes in file.notes.values() for _, end, _, _ in notes) / file.resolution
@@ -191,7 +134,16 @@ def _to_score(file: MidiFile, path: Path) -> Score:
         starts = on_grid.position_of(starts / file.resolution)
         ends = on_grid.position_of(np.maximum(ends, 1) / file.resolution)
         name = "drums" if instrument.drums else track_of(instrument.program)
-        parts.append(Part(name, instrument.program, starts, ends, keys, velocities))
+        called, controls = file.name_of(instrument), file.controls.get(instrument.channel)
+        if controls is not None:
+            at = on_grid.position_of(controls[:, 0] / file.resolution)
+            controls = np.column_stack([at, controls[:, 1:]])
+        parts.append(Part(name, instrument.program, starts, ends, keys, velocities, called, controls))
+    # Pedals let notes ring on after the last key is let go.
+    last = float(on_grid.position_of(end))
+    rung = max(float(rings(part).max()) for part in parts if len(part.starts))
+    if rung > last + 1e-6:
+        duration = min(max(duration, float(grid.time_of(rung))), duration + _LONGEST_RING)
     return Score(tuple(parts), grid, duration)
 
 

@@ -58,7 +58,7 @@ def save_npz(roll: PianoRoll, path: str | Path) -> Path:
             np.lib.format.write_array(part, array, allow_pickle=False)
             archive.writestr(f"{name}.npy", part.getvalue())
         archive.writestr("info.json", json.dumps(info))
-    write_whole(path, buffer.getvalue(), make_folder=False)
+    write_whole(path, buffer.getvalue())
     return path
 
 

@@ -73,7 +73,7 @@ def draw(
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a box stands for it
         figure.tight_layout(h_pad=0.3)
         figure.savefig(picture, format="png")
-    write_whole(path, picture.getvalue(), make_folder=False)
+    write_whole(path, picture.getvalue())
     return path
 
 

@@ -146,7 +146,7 @@ def write_roll(roll: PianoRoll, path: str | Path, velocities: Sequence[int] = VE
     data = file.dumps_midi()
     if len(data) > MOST_BYTES:
         raise D2MError(f"{path} would be larger than {MOST_BYTES // 1_000_000} MB; write a shorter piece")
-    write_whole(path, data, make_folder=False)
+    write_whole(path, data)
     return path
 
 

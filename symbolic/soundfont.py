@@ -136,19 +136,38 @@ class SoundFont:
         return max((r.seconds(_RELEASE) for r in found), default=0.0)
 
     def tone(
-        self, program: int, drums: bool, key: int, velocity: int, rate: int, seconds: float, channels: int
+        self,
+        program: int,
+        drums: bool,
+        key: int,
+        velocity: int,
+        rate: int,
+        seconds: float,
+        channels: int,
+        bend: float = 0.0,
     ) -> Tone | None:
-        """The note held for at least ``seconds`` (less where the sample ends); None where the preset is silent."""
+        """The note held for at least ``seconds`` (less where the sample ends); None where the preset is silent.
+
+        ``bend`` moves its pitch by so many semitones, to the nearest hundredth.
+        """
         with self._lock:
-            return self._tone(program, drums, key, velocity, rate, seconds, channels)
+            return self._tone(program, drums, key, velocity, rate, seconds, channels, round(100 * bend))
 
     def _tone(
-        self, program: int, drums: bool, key: int, velocity: int, rate: int, seconds: float, channels: int
+        self,
+        program: int,
+        drums: bool,
+        key: int,
+        velocity: int,
+        rate: int,
+        seconds: float,
+        channels: int,
+        cents: int,
     ) -> Tone | None:
         regions = self.regions(program, drums, key, velocity)
         if not regions:
             return None
-        name = (program, drums, key, tuple(id(r) for r in regions), rate, channels)
+        name = (program, drums, key, tuple(id(r) for r in regions), rate, channels, cents)
         known = self._tones.get(name)
         if known is not None and known.wave.shape[1] >= seconds * rate - 1:
             self._tones.move_to_end(name)
@@ -156,7 +175,7 @@ class SoundFont:
         length = int(np.ceil(seconds * rate)) + 1
         wave = np.zeros((channels, length), dtype=np.float32)
         for region in regions:
-            sound = self._play(region, key, rate, length)
+            sound = self._play(region, key, rate, length, cents)
             angle = (np.clip(region[_PAN], -500, 500) / 1000.0 + 0.5) * np.pi / 2
             left, right = np.float32(np.cos(angle)), np.float32(np.sin(angle))
             if channels == 1:
@@ -175,8 +194,8 @@ class SoundFont:
         while self._held_bytes > self.cache_bytes and len(self._tones) > 1:
             self._held_bytes -= self._tones.popitem(last=False)[1].wave.nbytes
 
-    def _play(self, region: Region, key: int, rate: int, length: int) -> np.ndarray:
-        """One sample at the key's pitch under its volume envelope: float32 (<= length,)."""
+    def _play(self, region: Region, key: int, rate: int, length: int, bend: int) -> np.ndarray:
+        """One sample at the key's pitch, bent by cents, under its volume envelope: float32 (<= length,)."""
         header = self._tables[b"shdr"][region.sample]
         start, end, loop_start, loop_end = (
             int(header[field]) + sum(region[op] * unit for op, unit in moves.items())
@@ -186,7 +205,7 @@ class SoundFont:
         if end - start < 8 or header["rate"] == 0:
             return np.zeros(0, dtype=np.float32)
         root = region[_ROOT] if region[_ROOT] >= 0 else int(header["pitch"])
-        cents = region[_SCALE] * (key - root) + 100 * region[_COARSE] + region[_FINE] + int(header["correction"])
+        cents = region[_SCALE] * (key - root) + 100 * region[_COARSE] + region[_FINE] + int(header["correction"]) + bend
         step = 2.0 ** (np.clip(cents, -12000, 12000) / 1200.0) * float(header["rate"]) / rate
         looped = region[_MODE] in (1, 3) and start <= loop_start < loop_end <= end and loop_end - loop_start > 1
         if not looped:
@@ -211,11 +230,17 @@ def _resample(
         taken = np.concatenate([taken[:last], around])
         past = place >= last
         place[past] = first + (place[past] - first) % (last - first)
+    return read_between(taken, place)
+
+
+def read_between(taken: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Samples (..., n) read at any places between them, by four-point cubic interpolation."""
     whole = place.astype(np.int64)
     t = (place - whole).astype(np.float32)
-    before, here = taken[np.maximum(whole - 1, 0)], taken[np.minimum(whole, len(taken) - 1)]
-    after = taken[np.minimum(whole + 1, len(taken) - 1)]
-    later = taken[np.minimum(whole + 2, len(taken) - 1)]
+    last = taken.shape[-1] - 1
+    before, here = taken[..., np.clip(whole - 1, 0, last)], taken[..., np.minimum(whole, last)]
+    after = taken[..., np.minimum(whole + 1, last)]
+    later = taken[..., np.minimum(whole + 2, last)]
     slope = 0.5 * (after - before)
     bend = before - 2.5 * here + 2.0 * after - 0.5 * later
     twist = 0.5 * (later - before) + 1.5 * (here - after)

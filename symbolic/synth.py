@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from d2m.errors import D2MError
-from d2m.symbolic.soundfont import SoundFont
+from d2m.symbolic.controls import automation, rings
+from d2m.symbolic.soundfont import SoundFont, read_between
 from d2m.types import Part, Score
 
 #: Where Debian's fluid-soundfont-gm and its alternatives put General MIDI soundfonts.
@@ -165,7 +166,8 @@ def _render_part(part: Part, score: Score, font: SoundFont, sample_rate: int, pa
     length = int(np.ceil(score.duration * played_at)) + 1
     mix = np.zeros((channels, length), dtype=np.float32)
     starts = score.grid.time_of(part.starts)
-    ends = np.maximum(score.grid.time_of(part.ends), starts + 0.03)
+    ends = np.maximum(score.grid.time_of(rings(part)), starts + 0.03)
+    moves = automation(part, lambda beats: score.grid.time_of(beats) * played_at, played_at)
     heard = np.nonzero((starts > -1e-6) & (starts < score.duration))[0]
     starts = np.maximum(starts, 0.0)
     for i, key, held in _notes(part, starts, ends, heard, font):
@@ -173,11 +175,18 @@ def _render_part(part: Part, score: Score, font: SoundFont, sample_rate: int, pa
         release = 0.06 if held < 0 else min(font.release(part.program, part.is_drum, key, velocity), 2.5)
         # Under 2 ms the fade below would be longer than the tone asked for, and its end left to what the font keeps.
         release = max(release, 0.002)
-        held = abs(held)
-        tone = font.tone(part.program, part.is_drum, key, velocity, played_at, held + release, channels)
+        held, at = abs(held), int(round(starts[i] * played_at))
+        bend = moves.bend(at) if moves else 0.0
+        places = moves.places(at, at + (held + release) * played_at) if moves else None
+        seconds = held + release if places is None else places[1][-1] / played_at
+        tone = font.tone(part.program, part.is_drum, key, velocity, played_at, seconds, channels, bend)
         if tone is None:
             continue
-        _add(mix, tone.wave, int(round(starts[i] * played_at)), held, release, played_at, (velocity / 127.0) ** 2)
+        wave = tone.wave if places is None else bent(tone.wave, places, 0, int((held + release) * played_at))
+        gain = (velocity / 127.0) ** 2
+        if moves:
+            gain = gain * moves.gain(at, min(wave.shape[1], int((held + release) * played_at) + 64))
+        _add(mix, wave, at, held, release, played_at, gain)
     mix *= np.float32(fader(part.program, part.is_drum))
     if pan is not None:
         mix *= np.array(balance(pan), dtype=np.float32)[:, None]
@@ -206,12 +215,31 @@ def _notes(part: Part, starts: np.ndarray, ends: np.ndarray, heard: np.ndarray, 
         yield i, key, (-(max(stop - start, 1e-3)) if stop - start < _LONGEST_RING else _LONGEST_RING)
 
 
-def _add(mix: np.ndarray, wave: np.ndarray, at: int, held: float, release: float, rate: int, gain: float) -> None:
+def bent(wave: np.ndarray, places: tuple[np.ndarray, np.ndarray], first: int, stop: int) -> np.ndarray:
+    """Samples ``first`` to ``stop`` of a tone (channels, n) whose pitch moves, silent beyond its end.
+
+    Args:
+        wave: the tone at the pitch that it begins with.
+        places: see :meth:`d2m.symbolic.controls.Automation.places`.
+        first, stop: samples since it began.
+    """
+    place = np.interp(np.arange(first, stop), *places)
+    sound = read_between(wave, place)
+    sound[:, place > wave.shape[1] - 1] = 0.0
+    return sound
+
+
+def _add(
+    mix: np.ndarray, wave: np.ndarray, at: int, held: float, release: float, rate: int, gain: float | np.ndarray
+) -> None:
     """Mixes a tone in: full while held, then falling 100 dB in ``release`` seconds (heard down to -80)."""
     sustain, tail = int(held * rate), max(int(release * 0.8 * rate), 64)
     count = min(sustain + tail, wave.shape[1], mix.shape[1] - at)
     if count <= 0:
         return
+    if isinstance(gain, np.ndarray):
+        count = min(count, len(gain))
+        wave, gain = wave[:, :count] * gain[:count], 1.0
     body = min(sustain, count)
     mix[:, at : at + body] += np.float32(gain) * wave[:, :body]
     if count > body:

@@ -19,11 +19,12 @@ from d2m.errors import D2MError
 from d2m.symbolic.bridge.composer import Composer, build
 from d2m.symbolic.bridge.config import BridgeConfig
 from d2m.symbolic.bridge.files import load, save
-from d2m.symbolic.bridge.joining import bridge_keys, join, moved, settle, within_channels
+from d2m.symbolic.bridge.joining import bridge_keys, join, moved, settle
 from d2m.symbolic.bridge.measure import baselines, f1, figures, starts
 from d2m.symbolic.bridge.mixpoints import MixPoint
 from d2m.symbolic.bridge.network import ShiftedCopies
 from d2m.symbolic.midi import read_midi, write_midi
+from d2m.symbolic.midi_write import within_channels
 from d2m.symbolic.pianoroll_midi import write_roll
 from d2m.symbolic.pianoroll_tensor import COMPACT
 from d2m.training.bridge import BridgeTask, BridgeTraining, _pace, published_training

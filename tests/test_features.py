@@ -177,7 +177,7 @@ def test_many_videos_go_on_past_those_that_fail_and_the_next_run_goes_on_from_th
     assert {Path(v["file"]).relative_to(out).as_posix() for v in told["videos"]} == {"a.npz", "b/a.npz"}
     assert {Path(v["video"]).name for v in told["failed"]} == {"broken.mp4", "grey.mp4"}
     assert err.count("error: ") == 2
-    assert err.splitlines()[-1].startswith("4 videos: 1 extracted, 1 cached, 2 failed (which and why: ") or (
+    assert err.splitlines()[-1].startswith(f"4 videos in {out}: 1 extracted, 1 cached, 2 failed (which and why: ") or (
         "2 extracted, 2 failed" in err
     )
     failed = json.loads((out / "failed.json").read_text())
@@ -190,7 +190,7 @@ def test_many_videos_go_on_past_those_that_fail_and_the_next_run_goes_on_from_th
     (folder / "broken.mp4").unlink()
     (folder / "grey.mp4").unlink()
     status, _, err = run(folder, "-o", out, "--fps", 3)
-    assert (status, err) == (0, "2 videos: 2 unchanged\n")
+    assert (status, err) == (0, f"2 videos in {out}: 2 unchanged\n")
     assert sorted(p.name for p in out.rglob("*")) == ["a.npz", "a.npz", "b", "features.log"]
 
 

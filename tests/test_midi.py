@@ -106,10 +106,12 @@ def test_damaged_files_never_raise_anything_else(score: Score, tmp_path: Path) -
         assert all(np.all(np.diff(p.starts) >= 0) for p in read.parts)
 
 
-def test_a_folder_that_is_not_there_is_named_and_nothing_is_left(score: Score, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there_is_made_and_one_that_cannot_be_is_named(score: Score, tmp_path: Path) -> None:
+    assert write_midi(score, tmp_path / "new" / "one" / "a.mid").stat().st_size > 50
+    (tmp_path / "file").touch()
     with pytest.raises(D2MError, match="cannot write"):
-        write_midi(score, tmp_path / "no" / "a.mid")
-    assert list(tmp_path.iterdir()) == []
+        write_midi(score, tmp_path / "file" / "a.mid")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "new"]
 
 
 def test_a_file_of_one_note_has_a_grid(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from d2m.cli.main import main
 from d2m.engines.sketches import load_sketch
-from d2m.errors import D2MError
+from d2m.errors import D2MError, D2MWarning
 from d2m.symbolic.midi import read_midi
 from d2m.symbolic.midi_file import parse
 from d2m.symbolic.musegan import configure, save
@@ -52,18 +52,25 @@ BROKEN = {
     "empty": (b"", "it is empty"),
     "text": (b"this is not music at all", "no MIDI header"),
     "header": (GOOD[:14], "0 of 2 tracks"),
-    "half": (GOOD[: len(GOOD) // 2], "track 1 breaks off"),
-    "missing": (smf(chunk(TUNE + END), announced=3), "1 of 3 tracks"),
-    "mid-event": (smf(chunk((TUNE + END)[:-7])), "track 1 breaks off"),
-    "mid-number": (smf(chunk(TUNE + b"\x81")), "track 1 breaks off"),
-    "long meta": (smf(chunk(TUNE + b"\x00\xff\x01" + number(10**8))), "track 1 breaks off"),
-    "between events": (smf(chunk(TUNE, len(TUNE) + 500)), "track 1 breaks off"),
     "no status": (smf(chunk(b"\x00\x3c\x5a" + END)), "track 1 is damaged 1 bytes in"),
     "endless number": (smf(chunk(b"\xff\xff\xff\xff\xff" + TUNE + END)), "damaged"),
-    "film": (smf(chunk(TUNE + END), division=0xE728), "film frames"),
+    "cut before a note": (smf(chunk(TUNE + END))[:24], "track 1 breaks off"),
+    "no ticks": (smf(chunk(TUNE + END), division=0), "0 ticks a quarter note"),
+    "film of 77 pictures": (smf(chunk(TUNE + END), division=0xB328), "77 film frames a second"),
     "200 tracks": (smf(*[chunk(TUNE + END)] * 200), "it has 200 tracks, at most 128"),
     "hidden tracks": (smf(*[chunk(TUNE + END)] * 200, announced=3), "more than 128 tracks"),
-    "an hour": (smf(chunk(notes(60, length=480 * 7200) + END)), "a note is held for 7200 beats"),
+}
+#: What can be read of these is read: how many notes, and what is said.
+READABLE = {
+    "half": (GOOD[: len(GOOD) // 2], 3, "track 1 breaks off"),
+    "missing": (smf(chunk(TUNE + END), announced=3), 4, "it announces 3 tracks and has 1"),
+    "too many": (smf(*[chunk(TUNE + END)] * 3, announced=1), 12, "it announces 1 track and has 3"),
+    "mid-event": (smf(chunk((TUNE + END)[:-7])), 4, "track 1 breaks off"),
+    "mid-number": (smf(chunk(TUNE + b"\x81")), 4, "track 1 breaks off"),
+    "long meta": (smf(chunk(TUNE + b"\x00\xff\x01" + number(10**8))), 4, "track 1 breaks off"),
+    "between events": (smf(chunk(TUNE, len(TUNE) + 500)), 4, "track 1 breaks off"),
+    "first track damaged": (smf(chunk(TUNE + b"\xff" * 5), chunk(TUNE + END)), 8, "track 1 is damaged"),
+    "an hour": (smf(chunk(notes(60, length=480 * 7200) + END)), 1, "notes that nothing ends are cut"),
 }
 SILENT = smf(chunk(b"\x00\xc0\x05" + END))
 WALTZ = smf(chunk(metre(3, 2) + notes(*[60, 64, 67] * 8, length=400) + END))
@@ -114,7 +121,19 @@ def test_broken_files_are_refused_by_every_reader(name, folder):
         assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["empty", "text", "half", "200 tracks", "an hour"])
+@pytest.mark.parametrize("name", READABLE)
+def test_what_is_there_is_read_and_said(name, folder):
+    data, count, what = READABLE[name]
+    path = folder(name, data)
+    with pytest.warns(D2MWarning, match=what) as caught:
+        score = read_midi(path)
+    assert len(caught) == 1
+    assert str(path) in str(caught[0].message)
+    assert sum(len(part.starts) for part in score.parts) == count
+    assert score.duration < 60
+
+
+@pytest.mark.parametrize("name", ["empty", "text", "no ticks", "200 tracks"])
 def test_the_commands_say_so_in_one_line(name, folder, accompanist, capsys, tmp_path):
     data, what = BROKEN[name]
     path = str(folder(name, data))
@@ -129,7 +148,7 @@ def test_the_commands_say_so_in_one_line(name, folder, accompanist, capsys, tmp_
 def test_generating_from_a_broken_file_writes_nothing(folder, capsys, tmp_path):
     example = Path(__file__).parent.parent / "examples" / "dance.mp4"
     out = tmp_path / "out"
-    for name, options in (("half", []), ("an hour", ["--engine", "symbolic"])):
+    for name, options in (("text", []), ("no ticks", ["--engine", "symbolic"])):
         data, what = BROKEN[name]
         line = failed(["generate", str(example), "-o", str(out), "--sketch", str(folder(name, data)), *options], capsys)
         assert what in line
@@ -182,14 +201,18 @@ def test_what_programs_get_wrong_is_read_as_it_is_meant():
     assert list(held.notes.values()) == [[(0, 960, 60, 90)]]
 
 
-def test_a_file_cut_anywhere_is_read_whole_or_refused():
-    whole = parse(GOOD, 100)
+def test_a_file_cut_anywhere_is_read_up_to_there_or_refused():
+    whole = [note for found in parse(GOOD, 100).notes.values() for note in found]
     for length in range(len(GOOD)):
         try:
-            read = parse(GOOD[:length], 100)
+            file = parse(GOOD[:length], 100)
         except ValueError:
+            assert length < 38
             continue
-        assert read.notes == whole.notes, length
+        found = [note for notes in file.notes.values() for note in notes]
+        assert {note[0] for note in found} <= {note[0] for note in whole}, length
+        assert len(found) >= min((length - 30) // 9, 4), length
+        assert file.mended, length
 
 
 def test_random_bytes_never_raise_anything_else():

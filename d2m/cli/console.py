@@ -9,6 +9,8 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import TextIO
 
+from d2m.errors import D2MWarning
+
 #: Read by MediaPipe's and TensorFlow Lite's native code when it is loaded.
 _QUIET = {"GLOG_minloglevel": "3", "TF_CPP_MIN_LOG_LEVEL": "3", "SVT_LOG": "0"}
 
@@ -16,6 +18,19 @@ _QUIET = {"GLOG_minloglevel": "3", "TF_CPP_MIN_LOG_LEVEL": "3", "SVT_LOG": "0"}
 def complain(message: str) -> None:
     """One line on stderr."""
     print(" ".join(message.split()), file=sys.stderr, flush=True)
+
+
+def _warn_once() -> Callable[..., None]:
+    """Make a function that prints each warning once, for :func:`warnings.showwarning`."""
+    said: set[str] = set()
+
+    def show(message: Warning | str, *_: object, **__: object) -> None:
+        line = str(message)
+        if line not in said:
+            said.add(line)
+            complain(f"warning: {line}")
+
+    return show
 
 
 @contextlib.contextmanager
@@ -29,6 +44,8 @@ def quiet_libraries() -> Iterator[None]:
         os.environ.setdefault(name, value)
     with warnings.catch_warnings(), contextlib.ExitStack() as stack:
         warnings.simplefilter("ignore")
+        warnings.simplefilter("always", D2MWarning)
+        warnings.showwarning = _warn_once()
         for descriptor, name in ((1, "stdout"), (2, "stderr")):
             with contextlib.suppress(OSError, ValueError, AttributeError):
                 stack.enter_context(_moved(descriptor, name))

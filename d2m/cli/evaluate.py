@@ -305,6 +305,7 @@ def _finish(report: dict[str, Any], as_json: bool, output: str | None) -> None:
 
         with whole_file(output) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8")
+        typer.echo(f"wrote {output}", err=True)
     if as_json:
         typer.echo(text)
 

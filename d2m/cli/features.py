@@ -126,7 +126,7 @@ def _summary(outcomes: list[Outcome], output: str) -> str:
     counts = Counter(outcome.how for outcome in outcomes)
     parts = [f"{counts[how]} {how}" for how in ("extracted", "cached", "unchanged", "failed") if counts[how]]
     which = f" (which and why: {output}/{FAILED})" if counts["failed"] else ""
-    return f"{len(outcomes)} videos: {', '.join(parts)}{which}"
+    return f"{len(outcomes)} videos in {output}: {', '.join(parts)}{which}"
 
 
 def _print_json(content: dict[str, Any]) -> None:

@@ -43,9 +43,10 @@ def write_outputs(report: dict[str, Any], text: str, outputs: list[str]) -> None
     for output in outputs:
         if Path(output).suffix.lower() == ".png":
             draw_reliability(report, output)
-            continue
-        with whole_file(output) as temporary:
-            temporary.write_text(text + "\n", encoding="utf-8")
+        else:
+            with whole_file(output) as temporary:
+                temporary.write_text(text + "\n", encoding="utf-8")
+        typer.echo(f"wrote {output}", err=True)
 
 
 def tell_rhythm(report: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from d2m.cli.symbolic_bridge import bridge, mixpoints
 from d2m.cli.symbolic_emotion import emotion
 from d2m.cli.symbolic_melodies import melodies
 from d2m.cli.symbolic_musegan import accompany, generate
+from d2m.cli.symbolic_out import check_playable
 from d2m.cli.symbolic_stream import stream
 from d2m.errors import D2MError
 
@@ -21,8 +22,6 @@ app = typer.Typer(
     add_completion=False,
 )
 
-#: Longer music is refused: it would not fit into memory as sound.
-_LONGEST_SECONDS = 1200.0
 _RINGS_ON = 2.0
 
 
@@ -54,8 +53,7 @@ def render(
     if out.suffix.lower() != ".wav":
         raise D2MError(f"{out} should end in .wav; that is what is written")
     score, roll = _read_music(source, png)
-    if score.duration > _LONGEST_SECONDS:
-        raise D2MError(f"{source} lasts {score.duration / 60:.0f} minutes, at most 20 can be rendered; cut it")
+    check_playable(score.duration, str(source), "cut it")
     font = find_soundfont(soundfont)
     sound = play(replace(score, duration=score.duration + _RINGS_ON), 44100, font, stereo=True)
     write_wav(out, sound, 44100)
@@ -260,6 +258,7 @@ def prepare(
             _show(split, made.metrics[split])
     for reason, count in made.skipped.items():
         typer.echo(f"left out: {count} songs, {reason}")
+    typer.echo(f"{output}")
 
 
 def _print_json(content: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from d2m.cli.symbolic_out import midi_path
+from d2m.cli.symbolic_out import check_playable, midi_path
 from d2m.errors import D2MError
 
 SongFile = Annotated[str, typer.Argument(metavar="A", help="The song that ends: MIDI (.mid) or piano-roll (.npz).")]
@@ -26,8 +26,6 @@ Spare = Annotated[
     ),
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Of the random method.")]
-#: Seconds of music that can be rendered.
-_LONGEST = 1200.0
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
@@ -85,7 +83,7 @@ def bridge(
 ) -> None:
     """Join A and B by composed bars; tempo, keys, instruments and levels move from one song to the other."""
     from d2m.symbolic.bridge.files import load
-    from d2m.symbolic.bridge.joining import join, within_channels
+    from d2m.symbolic.bridge.joining import join
     from d2m.symbolic.midi import write_midi
 
     out = midi_path(output, a, b)
@@ -99,13 +97,10 @@ def bridge(
             raise D2MError(f"there are only {len(points)} mix points; take one of these with --choice")
         point = points[-1]
     joined = join(*songs, point, composer, bars, around)
-    if wav and joined.score.duration > _LONGEST:
-        # Before anything is written.
-        raise D2MError(
-            f"the joined music lasts {joined.score.duration / 60:.0f} minutes, at most 20 can be rendered; "
-            "keep fewer bars with --around, or leave out --wav"
-        )
-    files = [write_midi(within_channels(joined.score), out)]
+    if wav:
+        remedy = "keep fewer bars with --around, or leave out --wav"
+        check_playable(joined.score.duration, "the joined music", remedy)
+    files = [write_midi(joined.score, out)]
     if png:
         files.append(_picture(joined, out, songs))
     if wav:

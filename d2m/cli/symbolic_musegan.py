@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from d2m.cli.symbolic_out import midi_path
+from d2m.cli.symbolic_out import check_playable, midi_path
 from d2m.errors import D2MError
 
 Out = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The MIDI file to write.")]
@@ -64,6 +64,9 @@ def accompany(
     model: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="Weights; studio-musegan-TRACK if not given.")
     ] = None,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Leave out everything but that track, and make the four others.")
+    ] = False,
     seed: Seed = 0,
     binarise: Binarise = "threshold",
     output: Annotated[
@@ -73,33 +76,52 @@ def accompany(
     png: Png = False,
     as_json: AsJson = False,
 ) -> None:
-    """Keep one track of a piece, of any length, and make the four others to it."""
+    """Add a band to a track of a piece of any length: those of the five tracks that are missing, all else as it is."""
     from d2m.symbolic.musegan.accompaniment import accompany_roll
+    from d2m.symbolic.musegan.beside import accompany_file
     from d2m.symbolic.musegan.files import load
+    from d2m.symbolic.pianoroll import plays
     from d2m.symbolic.pianoroll_file import load_npz
-    from d2m.symbolic.pianoroll_midi import read_roll
     from d2m.types import TRACKS
 
     source = Path(music)
     out = midi_path(output or str(source.with_name(f"{source.stem}_band.mid")), source)
     if track not in TRACKS:
         raise D2MError(f"no track called '{track}'; choose one of: {', '.join(TRACKS)}")
-    roll = load_npz(source) if source.suffix.lower() == ".npz" else read_roll(source, 24)
+    is_roll = source.suffix.lower() == ".npz"
+    roll = load_npz(source) if is_roll else None
     muse = load(model or f"studio-musegan-{track}")
     if muse.config.conditional and TRACKS[muse.config.condition] != track:
         needed = TRACKS[muse.config.condition]
         raise D2MError(f"{muse.name} accompanies {needed}, not {track}; give --track {needed} or another --model")
-    made = accompany_roll(muse, roll, seed, binarise)
-    _write(made, out, wav, png, as_json, {"model": muse.name, "track": track, "seed": seed})
+    about: dict[str, Any] = {"model": muse.name, "track": track, "seed": seed}
+    if roll is None:
+        found = accompany_file(muse, source, seed, binarise, anew)
+        _write(found.roll, out, wav, png, as_json, about | {"added": list(found.added)}, found.data)
+        return
+    made = accompany_roll(muse, roll, seed, binarise, anew)
+    before = [track] if anew else plays(roll)
+    _write(made, out, wav, png, as_json, about | {"added": [name for name in plays(made) if name not in before]})
 
 
-def _write(roll: Any, out: Path, wav: bool, png: bool, as_json: bool, about: dict[str, Any]) -> None:
+def _write(
+    roll: Any, out: Path, wav: bool, png: bool, as_json: bool, about: dict[str, Any], data: bytes | None = None
+) -> None:
+    """Write a roll, or ``data`` instead of it, and what is wanted beside it; and say so."""
+    from d2m.symbolic.midi import read_midi
     from d2m.symbolic.pianoroll import plays, to_score
     from d2m.symbolic.pianoroll_midi import write_roll
+    from d2m.whole_file import write_whole
 
-    if not roll.held.any():
+    if not roll.held.any() or not about.get("added", True):
         raise D2MError("the model made only silence, so nothing was written; take another --seed or other weights")
-    files = [write_roll(roll, out)]
+    if wav:
+        check_playable(float(roll.seconds()[-1]))
+    if data is None:
+        write_roll(roll, out)
+    else:
+        write_whole(out, data)
+    files = [out]
     if png:
         from d2m.symbolic.pianoroll_image import draw
 
@@ -108,7 +130,7 @@ def _write(roll: Any, out: Path, wav: bool, png: bool, as_json: bool, about: dic
         from d2m.media_write import write_wav
         from d2m.symbolic.synth import render
 
-        score = to_score(roll)
+        score = to_score(roll) if data is None else read_midi(out)
         files.append(out.with_suffix(".wav"))
         write_wav(files[-1], render(score, 44100, stereo=True), 44100)
     about |= {"files": [str(file) for file in files], "seconds": round(float(roll.seconds()[-1]), 2)}
@@ -120,4 +142,5 @@ def _write(roll: Any, out: Path, wav: bool, png: bool, as_json: bool, about: dic
         return
     for file in files:
         typer.echo(f"{file}")
-    typer.echo(f"{about['seconds']:.1f} s of {', '.join(about['tracks'])}, by {about['model']}")
+    new = f"; new: {', '.join(about['added'])}" if "added" in about else ""
+    typer.echo(f"{about['seconds']:.1f} s of {', '.join(about['tracks'])}, by {about['model']}{new}")

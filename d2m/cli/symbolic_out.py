@@ -6,6 +6,25 @@ from pathlib import Path
 
 from d2m.errors import D2MError
 
+#: Longer music is not rendered: it would not fit into memory as sound.
+LONGEST_SECONDS = 1200.0
+
+
+def check_playable(seconds: float, what: str = "the music", remedy: str = "leave out --wav") -> None:
+    """Refuse music that is too long to be rendered, before anything is written.
+
+    Args:
+        seconds: how long it is.
+        what: it is called.
+        remedy: what the user can do.
+
+    Raises:
+        D2MError: if it is.
+    """
+    if seconds > LONGEST_SECONDS:
+        most = f"at most {LONGEST_SECONDS / 60:.0f} can be rendered"
+        raise D2MError(f"{what} lasts {seconds / 60:.0f} minutes, {most}; {remedy}")
+
 
 def midi_path(output: str, *sources: str | Path | None) -> Path:
     """The MIDI file to write.

@@ -23,7 +23,11 @@ _MOST_MINUTES = 7 * 24 * 60.0
 
 def stream(
     source: Annotated[
-        str, typer.Argument(metavar="FOLDER|PLAYLIST", help="Songs (.mid, .npz): a folder, or a playlist (.m3u, .txt).")
+        str,
+        typer.Argument(
+            metavar="FOLDER|PLAYLIST",
+            help="Songs (.mid, .kar, .rmi, .npz): a folder or a playlist (.m3u, .m3u8, .txt).",
+        ),
     ],
     output: Annotated[
         str | None, typer.Option("--output", "-o", metavar="FILE", help="Write --minutes of it into this .wav.")
@@ -70,8 +74,8 @@ def stream(
     played = _write(programme, minutes, Path(output)) if output else _outline(programme, minutes or _USUAL_MINUTES)
     if as_json:
         content: dict[str, Any] = {"source": source, "file": output, "minutes": minutes or _USUAL_MINUTES}
-        skipped = {name: reason for name, (_, reason) in sorted(programme.library.broken.items())}
-        typer.echo(json.dumps(content | {"programme": played, "skipped": skipped}, indent=2, ensure_ascii=False))
+        content |= {"programme": played, "skipped": programme.library.left_out()}
+        typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
         return
     for entry in played:
         _tell(entry)

@@ -69,6 +69,7 @@ def read_piece(path: Path) -> Piece:
     Raises:
         D2MError: if it is missing, no MIDI file, too long, or has no notes.
     """
+    from d2m.symbolic.controls import plain
     from d2m.symbolic.midi import clock, load, track_of
 
     file = load(path)
@@ -80,17 +81,25 @@ def read_piece(path: Path) -> Piece:
     bars = _bars(file.signatures, file.resolution, float(onsets[-1]))
     first = _first_bar(bars, float(onsets[0]))
     quarters, beats = _beats(bars, first)
-    merged: dict[tuple[str, int], list[np.ndarray]] = {}
+    merged: dict[tuple[str, int], list[Part]] = {}
     for instrument, notes in file.notes.items():
         track = "drums" if instrument.drums else track_of(instrument.program)
-        merged.setdefault((track, instrument.program), []).append(np.array(notes, dtype=np.float64))
+        table = np.array(notes, dtype=np.int64)
+        own = Part(track, instrument.program, *table.T.astype(np.float64)[:2], table[:, 2], table[:, 3])
+        # The engines play notes alone: pedals, volume and bends become part of them.
+        own = plain(replace(own, controls=file.controls.get(instrument.channel)))
+        merged.setdefault((track, instrument.program), []).append(own)
     parts = []
-    for (track, program), tables in merged.items():
-        table = np.concatenate(tables)
+    for (track, program), group in merged.items():
+        table = np.concatenate([np.column_stack([p.starts, p.ends, p.pitches, p.velocities]) for p in group])
+        if not len(table):
+            continue
         table = table[np.lexsort((table[:, 2], table[:, 0]))]
         starts, ends = (np.interp(table[:, i] / file.resolution, quarters, beats) for i in (0, 1))
         keys, velocities = table[:, 2].astype(np.int64), table[:, 3].astype(np.int64)
         parts.append(Part(track, program, starts, ends, keys, velocities))
+    if not parts:
+        raise D2MError(f"{path} is silent, its volume is 0 throughout; give a MIDI file that can be heard")
     parts.sort(key=lambda part: -len(part.starts))
     inside = beats >= 0
     seconds = np.diff(clock(file)(quarters[inside]))
@@ -196,6 +205,10 @@ def _first_downbeat(grid: BeatGrid, first: float) -> float:
 def _bar_lines(piece: Piece, ratio: float, begin: float, first: float, last: float) -> np.ndarray:
     """int64: the piece's bar lines, round and round, as beats of the dance's grid that exist."""
     once = piece.bars[:-1] * ratio
+    if ratio > 1:
+        # Twice as many beats are twice as many bars, not bars twice as long.
+        spans = np.diff(piece.bars)
+        once = np.unique(np.concatenate([once + turn * spans for turn in range(int(ratio))]))
     length = piece.length * ratio
     rounds = np.arange(np.floor((first - begin) / length), np.ceil((last - begin) / length) + 1)
     lines = np.round(begin + (rounds[:, None] * length + once[None])).ravel().astype(np.int64)
@@ -204,7 +217,7 @@ def _bar_lines(piece: Piece, ratio: float, begin: float, first: float, last: flo
 
 
 def _usual_bar(piece: Piece, ratio: float) -> int:
-    lengths = np.round(np.diff(piece.bars) * ratio).astype(int)
+    lengths = np.round(np.diff(piece.bars) * min(ratio, 1.0)).astype(int)
     return max(int(np.bincount(lengths).argmax()), 1)
 
 

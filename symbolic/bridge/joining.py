@@ -16,6 +16,7 @@ from d2m.symbolic.bridge import keys as key_finding
 from d2m.symbolic.bridge.composer import Composer
 from d2m.symbolic.bridge.mixpoints import MixPoint
 from d2m.symbolic.bridge.song import BEATS, Song
+from d2m.symbolic.controls import cut_controls, joined_parts
 from d2m.symbolic.pianoroll import PITCHES, accents
 from d2m.symbolic.pianoroll_tensor import COMPACT, from_tensor
 from d2m.symbolic.tracks import DRUMS
@@ -25,8 +26,6 @@ from d2m.types import TRACKS, BeatGrid, Part, Score
 _EARLY = 0.06
 #: A note still sounding at the first bar of the second song is struck there if so many beats of it are left.
 _LEFT = 0.25
-#: Of a MIDI file, without that of the drums.
-_CHANNELS = 15
 
 
 @dataclass(frozen=True)
@@ -94,10 +93,10 @@ def join(a: Song, b: Song, point: MixPoint, composer: Composer, bars: int = 2, a
     grid = _grid(a, b, bridge, (first, stop), (start, last))
     middle = stop - first
     end = middle + BEATS * bars
-    parts = cut(a.score, first, stop, -first)
-    parts += [replace(part, starts=part.starts + middle, ends=part.ends + middle) for part in bridge.parts]
-    parts += cut(b.score, start, last, end - start, point.transpose)
-    score = Score(_merged(parts), grid, float(grid.time_of(end + last - start)))
+    between = [replace(part, starts=part.starts + middle, ends=part.ends + middle) for part in bridge.parts]
+    after = cut(b.score, start, last, end - start, point.transpose)
+    parts = joined_parts([cut(a.score, first, stop, -first), *([part] for part in between), after])
+    score = Score(parts, grid, float(grid.time_of(end + last - start)))
     return Joined(score, bridge.held, point, middle, end, bridge.keys)
 
 
@@ -211,7 +210,9 @@ def cut(score: Score, first: int, stop: int, offset: int, semitones: int = 0) ->
         pitches = pitches + 12 * (pitches < 0) - 12 * (pitches >= PITCHES)
         starts = np.maximum(part.starts[chosen], first)
         ends = np.minimum(np.maximum(part.ends[chosen], starts + 1e-3), stop)
-        found.append(Part(part.track, part.program, starts + offset, ends + offset, pitches, part.velocities[chosen]))
+        arrays = (starts + offset, ends + offset, pitches, part.velocities[chosen])
+        controls = cut_controls(part, first, stop, offset)
+        found.append(Part(part.track, part.program, *arrays, part.name, controls))
     return found
 
 
@@ -224,45 +225,21 @@ def _bridge_parts(a: Song, b: Song, point: MixPoint, bridge: np.ndarray) -> list
         if not len(notes):
             continue
         share = (notes[:, 0] + 0.5) / roll.steps
-        players = [a.player(point.bar_a, track), b.player(point.bar_b, track)]
+        places = ((a, point.bar_a), (b, point.bar_b))
+        players = [song.player(bar, track) for song, bar in places]
+        voices = [song.voice(bar, track) for song, bar in places]
+        levels = [song.level(voice, track) for (song, _), voice in zip(places, voices, strict=True)]
         played = [player is not None for player in players]
         # A song that does not play this track at the seam has no say in how it sounds.
         share = share if all(played) else np.full(len(share), float(played[1]))
-        loud = (1 - share) * a.levels[track] + share * b.levels[track] + accents(roll, notes[:, 0])
+        loud = (1 - share) * levels[0] + share * levels[1] + accents(roll, notes[:, 0])
         velocities = np.clip(np.round(loud), 1, 127).astype(np.int64)
         starts, ends = (notes[:, i] / roll.steps_per_beat for i in (0, 1))
-        for program, mine in zip(players, (share < 0.5, share >= 0.5), strict=True):
-            if program is not None and mine.any():
-                found.append(Part(name, program, starts[mine], ends[mine], notes[mine, 2], velocities[mine]))
+        for program, voice, mine in zip(players, voices, (share < 0.5, share >= 0.5), strict=True):
+            if program is None or not mine.any():
+                continue
+            # The song's own instrument plays on, under its own name.
+            home, called = (name, "") if voice is None else (voice.track, voice.name)
+            arrays = (starts[mine], ends[mine], notes[mine, 2], velocities[mine])
+            found.append(Part(home, program, *arrays, called))
     return found
-
-
-def _merged(parts: list[Part]) -> tuple[Part, ...]:
-    """Parts of one instrument as one, notes in order."""
-    groups: dict[tuple[str, int], list[Part]] = {}
-    for part in parts:
-        groups.setdefault((part.track, part.program), []).append(part)
-    out = []
-    for (track, program), group in sorted(groups.items(), key=lambda item: (TRACKS.index(item[0][0]), item[0][1])):
-        arrays = [np.concatenate([getattr(p, n) for p in group]) for n in ("starts", "ends", "pitches", "velocities")]
-        order = np.lexsort((arrays[2], arrays[0]))
-        out.append(Part(track, program, *(array[order] for array in arrays)))
-    return tuple(out)
-
-
-def within_channels(score: Score) -> Score:
-    """The score with at most 15 pitched instruments, as many as a MIDI file has channels for beside the drums.
-
-    Of two full bands the rarest instruments are played by the one of their track that plays most.
-    """
-    pitched = sorted((part for part in score.parts if not part.is_drum), key=lambda part: -len(part.pitches))
-    kept = {(part.track, part.program) for part in pitched[:_CHANNELS]}
-    kept |= {(part.track, part.program) for part in score.parts if part.is_drum}
-    usual: dict[str, int] = {}
-    for part in pitched[:_CHANNELS]:
-        usual.setdefault(part.track, part.program)
-    parts = [
-        part if (part.track, part.program) in kept else replace(part, program=usual.get(part.track, pitched[0].program))
-        for part in score.parts
-    ]
-    return replace(score, parts=_merged(parts))

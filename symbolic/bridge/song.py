@@ -16,13 +16,13 @@ from d2m.errors import D2MError
 from d2m.symbolic.bridge.bars import Bars, look_at
 from d2m.symbolic.bridge.keys import find_keys
 from d2m.symbolic.bridge.tracks import five_tracks
-from d2m.symbolic.midi import load, read_midi
+from d2m.symbolic.midi import load, score_of
 from d2m.symbolic.phrases import boundaries
 from d2m.symbolic.pianoroll import PITCHES, VELOCITIES, Metre, PianoRoll, to_score
 from d2m.symbolic.pianoroll_file import load_npz
 from d2m.symbolic.pianoroll_tensor import COMPACT, articulate, to_tensor
 from d2m.symbolic.tracks import DRUMS
-from d2m.types import TRACKS, Score
+from d2m.types import TRACKS, Part, Score
 
 BEATS = 4
 #: Fewer bars leave no room for a mix point: the first and last are never one.
@@ -90,15 +90,20 @@ class Song:
         return found
 
     def player(self, bar: int, track: int) -> int | None:
-        """The General MIDI program that plays a track in a bar, or None where the track rests.
+        """The General MIDI program that plays a track in a bar, or None where the track rests."""
+        if not self.held[bar, ..., track].any():
+            return None
+        part = self.voice(bar, track)
+        return self.roll.programs[track] if part is None else part.program
+
+    def voice(self, bar: int, track: int) -> Part | None:
+        """The part that plays a track in a bar, or None if none does.
 
         Of several the one with most notes there; a file may give its instruments other tracks than their programs say.
         """
         sounding = self.held[bar, ..., track]
-        if not sounding.any():
-            return None
         first, stop = self.position(bar), self.position(bar + 1)
-        counts: dict[int, int] = {}
+        best, most = None, 0
         for part in self.score.parts:
             if part.is_drum != (track == DRUMS):
                 continue
@@ -107,9 +112,16 @@ class Song:
             keys = part.pitches[heard] - COMPACT.lowest
             inside = (keys >= 0) & (keys < COMPACT.pitches)
             count = int(sounding[steps[inside].astype(np.int64), keys[inside]].sum())
-            counts[part.program] = counts.get(part.program, 0) + count
-        best = max(counts, key=lambda program: counts[program], default=-1)
-        return best if counts.get(best) else self.roll.programs[track]
+            if count > most:
+                best, most = part, count
+        return best
+
+    def level(self, part: Part | None, track: int) -> float:
+        """The usual velocity of a track as a part plays it."""
+        named = any(own.track == TRACKS[track] for own in self.score.parts)
+        if part is None or named or not len(part.velocities):
+            return float(self.levels[track])
+        return float(np.median(part.velocities))
 
     def moved(self, semitones: int) -> Song:
         """The song so many semitones higher, drums as they are; what would leave MIDI's keys stays within an octave."""
@@ -168,7 +180,7 @@ def read_song(path: str | Path) -> Song:
             roll = five_tracks(file, COMPACT.steps_per_beat, path.stem)
         except D2MError as error:
             raise D2MError(f"{path}: {error}") from None
-        score = read_midi(path)
+        score = score_of(file, path)
     try:
         return song_of(score, roll, path.stem)
     except D2MError as error:

@@ -21,11 +21,14 @@ from d2m.types import TRACKS
 
 #: Words in names of instruments, in this order, for each track.
 _WORDS: tuple[tuple[str, int], ...] = (
-    (r"drum|percussion|\bkit\b|\bkick\b|snare|hi-?hat|cymbal", DRUMS),
-    (r"bass(?!oon)|contrabas", BASS),
-    (r"guitar|\bg(i)?tr\b|strum", GUITAR),
-    (r"piano|\bkeys?\b|keyboard|rhodes|wurli|clav", PIANO),
-    (r"string|violin|viola|cello|\bpad\b|choir|vocal|voice|melody|\blead\b|flute|sax|brass|trumpet|synth", STRINGS),
+    (r"드럼|ドラム|drum|percussion|\bkit\b|\bkick\b|snare|hi-?hat|cymbal", DRUMS),
+    (r"베이스|ベース|bass(?!oon)|contrabas", BASS),
+    (r"기타|ギター|guitar|\bg(i)?tr\b|strum", GUITAR),
+    (r"피아노|ピアノ|piano|\bkeys?\b|keyboard|rhodes|wurli|clav", PIANO),
+    (
+        r"멜로디|보컬|현악|스트링|メロディ|ボーカル|ストリングス|string|violin|viola|cello|\bpad\b|choir|vocal|voice|melody|\blead\b|flute|sax|brass|trumpet|synth",
+        STRINGS,
+    ),
 )
 #: A part without a name or program of its own is a bass if nine tenths of its notes lie below this key.
 _LOW = 48
@@ -54,8 +57,26 @@ def track_for(name: str, program: int, drums: bool, keys: np.ndarray) -> int | N
     return lpd_track(program)
 
 
-def five_tracks(file: MidiFile, steps_per_beat: int, name: str = "") -> PianoRoll:
-    """A MIDI file in five tracks by :func:`track_for`; metre, bar lines and tempo are the file's own.
+def homes_of(file: MidiFile) -> dict[Instrument, int | None]:
+    """The track of every instrument of a file, by :func:`track_for`."""
+    return {
+        instrument: track_for(
+            file.name_of(instrument), instrument.program, instrument.drums, np.array([note[2] for note in found])
+        )
+        for instrument, found in file.notes.items()
+    }
+
+
+def five_tracks(
+    file: MidiFile, steps_per_beat: int, name: str = "", homes: dict[Instrument, int | None] | None = None
+) -> PianoRoll:
+    """A MIDI file in five tracks; metre, bar lines and tempo are the file's own.
+
+    Args:
+        file: as read.
+        steps_per_beat: steps to a quarter note.
+        name: of the piece.
+        homes: the track of every instrument; by :func:`homes_of` if not given.
 
     Raises:
         D2MError: if it has no notes for them, or is too long.
@@ -65,19 +86,11 @@ def five_tracks(file: MidiFile, steps_per_beat: int, name: str = "") -> PianoRol
     for number, (instrument, found) in enumerate(file.notes.items()):
         code = _FIRST_CODE + number
         codes[code] = instrument
-        notes[Instrument(instrument.track, code, instrument.drums)] = found
-    homes = {
-        code: track_for(
-            file.names.get(instrument.track, ""),
-            instrument.program,
-            instrument.drums,
-            np.array([note[2] for note in file.notes[instrument]]),
-        )
-        for code, instrument in codes.items()
-    }
+        notes[instrument._replace(program=code)] = found
+    homes = homes_of(file) if homes is None else homes
     if all(home is None for home in homes.values()):
         raise D2MError(f"it has no notes for any of {', '.join(TRACKS)}; give a MIDI file with music in it")
-    roll = roll_from_file(replace(file, notes=notes), steps_per_beat, lambda code, _: homes[code], name)
+    roll = roll_from_file(replace(file, notes=notes), steps_per_beat, lambda code, _: homes[codes[code]], name)
     programs = [
         codes[code].program if code in codes else usual for code, usual in zip(roll.programs, PROGRAMS, strict=True)
     ]

@@ -35,10 +35,13 @@ from d2m.symbolic.emotion.melody import (
     STEPS_PER_BEAT,
     from_notes,
 )
-from d2m.symbolic.midi import load, read_midi
+from d2m.symbolic.midi import read_midi
 from d2m.types import BeatGrid, Part, Score
 
-_NAMES = re.compile(r"melod|vocal|\bvoice\b|\blead\b|\bsinger\b|멜로디|보컬|노래", re.IGNORECASE)
+_NAMES = re.compile(
+    r"melod|vocal|\bvoice\b|\blead\b|\bsinger\b|멜로디|보컬|노래|メロディ|ボーカル|ヴォーカル|歌|旋律|主旋",
+    re.IGNORECASE,
+)
 #: A part is of one voice when notes sound together for less than this share of the time that it plays.
 _OVERLAP = 0.1
 #: A tune is no bass line: its mean pitch is at least this.
@@ -72,8 +75,8 @@ def read_melody(path: str | Path) -> list[np.ndarray]:
     Raises:
         D2MError: if the file cannot be read, or has no melody, or no bar of 4/4.
     """
-    score, file = read_midi(path), load(path)
-    names = [file.names.get(instrument.track, "") for instrument in file.notes]
+    score = read_midi(path)
+    names = [part.name for part in score.parts]
     try:
         return melody_on_grid(score, names)
     except D2MError as error:

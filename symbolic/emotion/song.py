@@ -21,7 +21,7 @@ from d2m.symbolic.emotion.extract import in_fours, melody_on_grid, only_chords, 
 from d2m.symbolic.emotion.melody import BARS, FIRST_KEY, STEPS, STEPS_PER_BAR, canonical
 from d2m.symbolic.emotion.performance import pace, part, toned
 from d2m.symbolic.emotion.statistics import sounding
-from d2m.symbolic.midi import load, read_midi
+from d2m.symbolic.midi import read_midi
 from d2m.types import BeatGrid, Score
 
 #: What is left of the differences between a song's windows in pitch and density.
@@ -67,8 +67,8 @@ def read_song(path: str | Path, skyline: bool = False) -> Song:
         D2MError: if the file cannot be read; has no melody, or one only among chords; no bar of 4/4; or less than a
             bar of melody.
     """
-    score, file = read_midi(path), load(path)
-    names = [file.names.get(instrument.track, "") for instrument in file.notes]
+    score = read_midi(path)
+    names = [part.name for part in score.parts]
     try:
         return find_song(score, names, skyline)
     except D2MError as error:

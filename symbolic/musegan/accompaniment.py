@@ -41,28 +41,39 @@ def way_roll(
     return from_tensor(muse.way(first, second, phrases, binarise), resolution_of(muse), tempo, name=muse.name)
 
 
-def accompany_roll(muse: MuseGan, roll: PianoRoll, seed: int = 0, binarise: str = "threshold") -> PianoRoll:
-    """A piece with the given track as it was, and all others made anew.
+def played(roll: PianoRoll) -> list[int]:
+    """Indices of the tracks that have notes."""
+    return [track for track in range(len(TRACKS)) if roll.held[track].any()]
+
+
+def accompany_roll(
+    muse: MuseGan, roll: PianoRoll, seed: int = 0, binarise: str = "threshold", anew: bool = False
+) -> PianoRoll:
+    """A piece with the tracks that it plays as they were, and the others made to the given one.
 
     Bars of 1/4 and 2/4, which many files claim for lack of a better metre, are taken together by four quarters. Bars
     that then are not in 4/4, such as a pickup, keep the given track alone.
 
     Args:
         muse: a model with a given track.
-        roll: the piece, at any resolution; its other tracks are left out.
+        roll: the piece, at any resolution.
         seed, binarise: as of :meth:`~d2m.symbolic.musegan.sampler.MuseGan.accompany`.
+        anew: make all tracks but the given one, also those that the piece plays.
 
     Raises:
-        D2MError: if the piece does not play the track, has no bar in 4/4, or is too long; or if the model takes no
-            track.
+        D2MError: if the piece does not play the track, plays all five, has no bar in 4/4, or is too long; or if the
+            model takes no track.
     """
     config = muse.config
     if not config.conditional:
         raise D2MError(f"{muse.name or 'this model'} makes music from scratch; choose a model with a given track")
     name = TRACKS[config.condition]
     if not roll.held[config.condition].any():
-        played = ", ".join(plays(roll)) or "nothing"
-        raise D2MError(f"the music has no {name} track to accompany, it plays {played}")
+        found = ", ".join(plays(roll)) or "nothing"
+        raise D2MError(f"the music has no {name} track to accompany, it plays {found}")
+    kept = {config.condition} if anew else set(played(roll))
+    if len(kept) == len(TRACKS):
+        raise D2MError(f"the music plays all five tracks already; give --anew to make all but the {name} anew")
     resolution = resolution_of(muse)
     coarse, whole = in_fours(roll.resampled(config.steps // BEATS))
     if not whole.any():
@@ -73,11 +84,13 @@ def accompany_roll(muse: MuseGan, roll: PianoRoll, seed: int = 0, binarise: str 
         flat = articulate(held[0], onsets[0], not resolution.strikes_only)
         given[bar] = flat[..., config.condition]
     made = muse.accompany(given, seed, binarise)
-    return _around(roll, coarse, made, whole, muse)
+    return _around(roll, coarse, made, whole, muse, kept)
 
 
-def _around(roll: PianoRoll, coarse: PianoRoll, made: np.ndarray, whole: np.ndarray, muse: MuseGan) -> PianoRoll:
-    """The generated bars laid into the piece, at its own resolution."""
+def _around(
+    roll: PianoRoll, coarse: PianoRoll, made: np.ndarray, whole: np.ndarray, muse: MuseGan, kept: set[int]
+) -> PianoRoll:
+    """The generated bars laid into the piece, at its own resolution, the tracks ``kept`` as they were."""
     config = muse.config
     held = np.zeros((len(TRACKS), coarse.steps, coarse.held.shape[2]), dtype=bool)
     keys = slice(config.lowest, config.lowest + config.pitches)
@@ -89,13 +102,13 @@ def _around(roll: PianoRoll, coarse: PianoRoll, made: np.ndarray, whole: np.ndar
     if resolution_of(muse).strikes_only:
         marks[0] = held[0]
     programs = tuple(
-        program if number == config.condition else usual
+        program if number in kept else usual
         for number, (program, usual) in enumerate(zip(roll.programs, PROGRAMS, strict=True))
     )
     fine = replace(coarse, held=held, onsets=struck(held, marks)).resampled(roll.steps_per_beat)
     steps = min(fine.steps, roll.steps)
     new_held, new_onsets = np.zeros_like(roll.held), np.zeros_like(roll.onsets)
     new_held[:, :steps], new_onsets[:, :steps] = fine.held[:, :steps], fine.onsets[:, :steps]
-    new_held[config.condition] = roll.held[config.condition]
-    new_onsets[config.condition] = roll.onsets[config.condition]
+    for track in kept:
+        new_held[track], new_onsets[track] = roll.held[track], roll.onsets[track]
     return replace(roll, held=new_held, onsets=struck(new_held, new_onsets), programs=programs)

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from d2m.errors import D2MError
+from d2m.symbolic.midi import MIDI_SUFFIXES
+from d2m.symbolic.stream.playlist import read_playlist
 
-KINDS = (".mid", ".midi", ".npz")
+KINDS = (*MIDI_SUFFIXES, ".npz")
 PLAYLISTS = (".m3u", ".m3u8", ".txt")
 #: Songs at most; a folder may be anything, such as the root of a disk.
 MOST_SONGS = 20_000
-_MOST_LINES, _LONGEST_PLAYLIST = 100_000, 8_000_000
+_LONGEST_PLAYLIST = 8_000_000
 
 
 class Place(NamedTuple):
@@ -42,16 +44,21 @@ class Library:
         source: the folder or playlist.
         broken: name -> (what the file was like, why it cannot be played), of files that are there. Always a new
             dictionary, so that another thread may look through it at any time.
+        missing: of a playlist, the lines that name no song -> why, as of the last look. Always a new dictionary.
     """
 
     source: Path
     broken: dict[str, tuple[tuple[int, ...], str]] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.source.exists():
             raise D2MError(f"there is no folder or playlist {self.source}")
         if not self.songs():
-            raise D2MError(f"{self.source} names no songs; give a folder or playlist of .mid, .midi or .npz files")
+            line = next((f" ({name} {reason})" for name, reason in self.missing.items()), "")
+            raise D2MError(
+                f"{self.source} names no songs{line}; give a folder or playlist of files that end in {', '.join(KINDS)}"
+            )
 
     def songs(self) -> dict[str, Path]:
         """Name -> path of every file that there is, sorted by name (of a playlist: in its order).
@@ -60,7 +67,12 @@ class Library:
         """
         if self.source.is_dir():
             return _in_folder(self.source)
-        return _in_playlist(self.source) if self.source.is_file() else {}
+        found, self.missing = _in_playlist(self.source) if self.source.is_file() else ({}, {})
+        return found
+
+    def left_out(self) -> dict[str, str]:
+        """What cannot be played -> why: broken files, and lines of a playlist that name no song."""
+        return {name: reason for name, (_, reason) in sorted(self.broken.items())} | self.missing
 
     def playable(self) -> dict[str, Path]:
         """The songs without those that were found broken and have not changed since; forgets broken ones that are
@@ -149,24 +161,28 @@ def _in_folder(folder: Path) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
-def _in_playlist(playlist: Path) -> dict[str, Path]:
+def _in_playlist(playlist: Path) -> tuple[dict[str, Path], dict[str, str]]:
+    """The songs, and what other lines say -> why it is no song."""
     if playlist.suffix.lower() in KINDS:
-        return {playlist.name: playlist}
+        return {playlist.name: playlist}, {}
     if playlist.suffix.lower() not in PLAYLISTS:
         raise D2MError(f"{playlist} is neither a folder, a song nor a playlist ({', '.join(PLAYLISTS)})")
     try:
         if playlist.stat().st_size > _LONGEST_PLAYLIST:
             raise D2MError(f"{playlist} is longer than a playlist can be; give a smaller one")
-        text = playlist.read_text("utf-8-sig", errors="surrogateescape")
+        data = playlist.read_bytes()
     except OSError as error:
         raise D2MError(f"cannot read {playlist} ({error.strerror}); give a folder or playlist") from None
     found: dict[str, Path] = {}
-    for line in text.splitlines()[:_MOST_LINES]:
-        path = playlist.parent / line.strip()
-        if line.strip() and not line.startswith("#") and path.suffix.lower() in KINDS and os.path.isfile(path):
-            ends = ("/".join(path.parts[-count:]) for count in range(1, len(path.parts) + 1))
-            name = next((end for end in ends if found.get(end, path) == path), str(path))
-            found[name] = path
-            if len(found) > MOST_SONGS:
-                raise D2MError(f"{playlist} names more than {MOST_SONGS} songs; give a shorter one")
-    return found
+    missing: dict[str, str] = {}
+    for number, text, path in read_playlist(data, playlist.parent):
+        if path is None or path.suffix.lower() not in KINDS:
+            reason = "names no file that is there" if path is None else "names a file that is no song"
+            missing.setdefault(f"line {number} of {playlist.name}: '{text}'", reason)
+            continue
+        ends = ("/".join(path.parts[-count:]) for count in range(1, len(path.parts) + 1))
+        name = next((end for end in ends if found.get(end, path) == path), str(path))
+        found[name] = path
+        if len(found) > MOST_SONGS:
+            raise D2MError(f"{playlist} names more than {MOST_SONGS} songs; give a shorter one")
+    return found, missing

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from d2m.symbolic.controls import automation, rings
 from d2m.symbolic.synth import balance, fader
 from d2m.types import TRACKS, Part
 
@@ -24,6 +25,8 @@ class Notes:
         tracks: int64, index into :data:`d2m.types.TRACKS`.
         programs, keys, velocities: int64, as in MIDI.
         left, right: float32, what the tone is multiplied by.
+        moves: object, the :class:`~d2m.symbolic.controls.Automation` of each note's part, or None.
+        origins: int64, the samples from which ``moves`` counts.
     """
 
     starts: np.ndarray
@@ -34,6 +37,8 @@ class Notes:
     velocities: np.ndarray
     left: np.ndarray
     right: np.ndarray
+    moves: np.ndarray
+    origins: np.ndarray
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -56,7 +61,8 @@ def joined(parts: list[Notes]) -> Notes:
     return Notes(*(array[order] for array in arrays))
 
 
-NONE = Notes(*(np.zeros(0, np.int64) for _ in range(6)), np.zeros(0, np.float32), np.zeros(0, np.float32))
+_KINDS = (*(np.int64,) * 6, np.float32, np.float32, object, np.int64)
+NONE = Notes(*(np.zeros(0, kind) for kind in _KINDS))
 
 
 def notes_of(
@@ -76,12 +82,14 @@ def notes_of(
     found = []
     for part, pan in parts:
         starts = sample_of(part.starts)
-        ends = np.maximum(sample_of(part.ends), starts + int(_SHORTEST_NOTE * rate))
+        ends = np.maximum(sample_of(rings(part)), starts + int(_SHORTEST_NOTE * rate))
         ends = np.minimum(ends, starts + int(LONGEST_NOTE * rate))
         level = fader(part.program, part.is_drum) * 10.0 ** (gain_of(part.starts) / 20.0)
         level = level * (part.velocities / 127.0) ** 2
         left, right = (np.asarray(level * side, np.float32) for side in balance(pan))
         count = len(part.starts)
+        moves = np.full(count, automation(part, sample_of, rate), dtype=object)
         track, program = (np.full(count, value, np.int64) for value in (TRACKS.index(part.track), part.program))
-        found.append(Notes(starts, ends, track, program, part.pitches, part.velocities, left, right))
+        arrays = (starts, ends, track, program, part.pitches, part.velocities, left, right, moves)
+        found.append(Notes(*arrays, np.zeros(count, np.int64)))
     return joined(found)

@@ -8,10 +8,11 @@ from typing import Protocol
 
 import numpy as np
 
+from d2m.symbolic.controls import Automation
 from d2m.symbolic.soundfont import SoundFont
 from d2m.symbolic.stream.notes import LONGEST_NOTE, Notes
 from d2m.symbolic.stream.output import Limiter, Room
-from d2m.symbolic.synth import ROOM_SEND
+from d2m.symbolic.synth import ROOM_SEND, bent
 from d2m.symbolic.tracks import DRUMS
 from d2m.types import TRACKS
 
@@ -47,6 +48,8 @@ class Voice:
         track: of the five.
         gain: float32 (2, 1).
         choke: what it silences and is silenced by, or 0.
+        moves: how its volume moves, counted from ``origin``, or None.
+        places: how its pitch moves, see :meth:`~d2m.symbolic.controls.Automation.places`, or None.
     """
 
     wave: np.ndarray
@@ -56,23 +59,34 @@ class Voice:
     track: int
     gain: np.ndarray
     choke: int
+    moves: Automation | None = None
+    origin: int = 0
+    places: tuple[np.ndarray, np.ndarray] | None = None
 
     @property
     def stop(self) -> int:
         """The sample at which it is heard no more."""
+        if self.places is not None:
+            return self.end + self.tail
         return min(self.end + self.tail, self.start + self.wave.shape[1])
+
+    def _sound(self, first: int, stop: int) -> np.ndarray:
+        """What sounds between two samples while it is held: float32 (2, n)."""
+        at, end = first - self.start, stop - self.start
+        wave = self.wave[:, at:end] if self.places is None else bent(self.wave, self.places, at, end)
+        if self.moves is None:
+            return self.gain * wave
+        return self.gain * self.moves.gain(first - self.origin, stop - first) * wave
 
     def add_to(self, mix: np.ndarray, at: int) -> None:
         """Adds what sounds of it to (2, n) that begins at sample ``at``."""
         first, stop = max(self.start, at), min(self.stop, at + mix.shape[1])
         held = min(max(self.end, first), stop)
         if held > first:
-            mix[:, first - at : held - at] += self.gain * self.wave[:, first - self.start : held - self.start]
+            mix[:, first - at : held - at] += self._sound(first, held)
         if stop > held:
             fall = np.exp(np.arange(held - self.end, stop - self.end, dtype=np.float32) * (-np.log(1e4) / self.tail))
-            mix[:, held - at : stop - at] += (
-                self.gain * fall.astype(np.float32) * self.wave[:, held - self.start : stop - self.start]
-            )
+            mix[:, held - at : stop - at] += fall.astype(np.float32) * self._sound(held, stop)
 
 
 class Player:
@@ -172,10 +186,17 @@ class Player:
         release = max(release, 0.002)
         # In steps, so that the next note of this key, a little longer, finds the tone ready.
         seconds = np.ceil(((end - start) / RATE + release) / _TONE_STEP) * _TONE_STEP
-        tone = self.font.tone(program, drums, key, velocity, RATE, seconds, 2)
+        moves, origin, bend, places = notes.moves[index], int(notes.origins[index]), 0.0, None
+        if moves is not None and not drums:
+            bend = moves.bend(start - origin)
+            places = moves.places(start - origin, start - origin + seconds * RATE)
+        if places is not None:
+            seconds = float(np.ceil(places[1][-1] / RATE / _TONE_STEP) * _TONE_STEP)
+        tone = self.font.tone(program, drums, key, velocity, RATE, seconds, 2, bend)
         if tone is None:
             return None
         gain = np.array([[notes.left[index]], [notes.right[index]]], np.float32)
         # Drums of one class silence each other, and so does each drum itself.
         choke = (tone.choke or 1000 + key) if drums else 0
-        return Voice(tone.wave, start, end, max(int(release * 0.8 * RATE), 64), track, gain, choke)
+        tail = max(int(release * 0.8 * RATE), 64)
+        return Voice(tone.wave, start, end, tail, track, gain, choke, moves, origin, places)

@@ -8,7 +8,7 @@ time (:meth:`Programme.extend`), or lets it be changed from some sample on (:met
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,9 @@ from d2m.symbolic.stream.notes import Notes, joined, notes_of
 from d2m.symbolic.stream.planning import Plan, Planner, exits, song_notes
 from d2m.symbolic.stream.player import RATE
 from d2m.symbolic.synth import pans
+
+#: Lines of a playlist that are named at a time.
+_MOST_TOLD = 20
 
 
 @dataclass(eq=False)
@@ -83,7 +86,7 @@ class Programme:
         library: where songs come from.
         planner: of the bridges.
         shuffle, seed: the order.
-        tell: called with one line when a file is skipped.
+        tell: called with one line when a file is skipped, or a line of the playlist names none.
         stretches: to go on with.
 
     Raises:
@@ -100,6 +103,8 @@ class Programme:
         stretches: list[Stretch] | None = None,
     ) -> None:
         self.library, self.planner, self.shuffle, self.seed, self.tell = library, planner, shuffle, seed, tell
+        self._told: set[str] = set()
+        self._tell_missing()
         self.stretches = stretches or [self._first()]
 
     @property
@@ -133,6 +138,15 @@ class Programme:
         if self.library.mark(name, path, str(error).replace(str(path), path.name)):
             self.tell(f"skipped: {error}")
 
+    def _tell_missing(self) -> None:
+        """Names the lines of the playlist that name no song, each once."""
+        news = [line for line in self.library.missing.items() if line[0] not in self._told]
+        self._told.update(name for name, _ in news)
+        for name, reason in news[:_MOST_TOLD]:
+            self.tell(f"skipped: {name} {reason}")
+        if len(news) > _MOST_TOLD:
+            self.tell(f"skipped: {len(news) - _MOST_TOLD} more lines that name no song")
+
     def choose(self, place: Place, wanted: list[tuple[int, str]]) -> tuple[Place, int, Path] | None:
         """The next song: the first wish that can be played, else what the order says; None if there is none.
 
@@ -145,6 +159,7 @@ class Programme:
         """
         # One look for both: files may come and go between two.
         playable = self.library.playable()
+        self._tell_missing()
         for number, name in wanted:
             if name in playable:
                 return place, number, playable[name]
@@ -265,7 +280,7 @@ def bridge_stretch(before: Stretch, plan: Plan, following: Stretch, number: int)
     def gain_of(positions: np.ndarray) -> np.ndarray:
         return np.interp(positions, [0, beats[-1]], [before.gain, plan.gain])
 
-    parts = [(part, places.get((part.track, part.program), 0.0)) for part in bridge.parts]
+    parts = [(part, places.get((part.track, part.program, part.name), 0.0)) for part in bridge.parts]
     notes = notes_of(parts, sample_of, gain_of, RATE)
     stop = int(sample_of(beats[-1:])[0])
     return Stretch("bridge", following.name, before.stop, stop, notes, point=plan.point, number=number)
@@ -273,8 +288,8 @@ def bridge_stretch(before: Stretch, plan: Plan, following: Stretch, number: int)
 
 def moved_notes(notes: Notes, samples: int) -> Notes:
     """Notes so much later."""
-    rest = (notes.tracks, notes.programs, notes.keys, notes.velocities, notes.left, notes.right)
-    return Notes(notes.starts + samples, notes.ends + samples, *rest)
+    later = {name: getattr(notes, name) + samples for name in ("starts", "ends", "origins")}
+    return replace(notes, **later)
 
 
 def _clock(song: Song, entry: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -289,9 +304,9 @@ def _song_notes(song: Song, start: int, entry: int, exit_bar: int | None, gain: 
     return song_notes(song, entry, exit_bar, lambda beats: start + clock(beats), gain)
 
 
-def _places(song: Song) -> dict[tuple[str, int], float]:
-    """(track, program) -> stereo place of the first part of a song that is played so."""
-    found: dict[tuple[str, int], float] = {}
+def _places(song: Song) -> dict[tuple[str, int, str], float]:
+    """(track, program, name) -> stereo place of the first part of a song that is played so."""
+    found: dict[tuple[str, int, str], float] = {}
     for part, pan in zip(song.score.parts, pans(song.score.parts), strict=True):
-        found.setdefault((part.track, part.program), pan)
+        found.setdefault((part.track, part.program, part.name), pan)
     return found

@@ -36,6 +36,8 @@ NOTICE = 3
 #: Seconds of programme that are decided at least, and of sound played unheard when going on after a restart.
 _DECIDED, _LEAD_IN = 30.0, 6
 _MOST_LISTENERS, _PRESENT = 1000, 10.0
+#: Files that cannot be played of which listeners are told.
+_MOST_SKIPPED = 200
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,8 @@ class Station:
                 "queue": [{"number": w.number, "name": w.name, "decided": w.number in used} for w in self.wishes.queue],
                 "skipping": self.skipping,
                 "skipped": [
-                    {"name": n, "reason": why} for n, (_, why) in sorted(self.programme.library.broken.items())
+                    {"name": n, "reason": why}
+                    for n, why in [*self.programme.library.left_out().items()][:_MOST_SKIPPED]
                 ],
                 "songs": len(self._songs),
                 "listeners": len(self._listeners),

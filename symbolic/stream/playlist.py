@@ -1,0 +1,167 @@
+"""Read playlists (.m3u, .m3u8, .txt: one song a line) as programs on any system write them.
+
+A line is taken for what it names: of the ways to read it (its bytes as they are, charsets, ``/`` and ``\\``, percent
+signs, ``file:`` addresses) the first counts that leads to a file which is there.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
+
+#: Charsets of lines that are no UTF-8, most frequent first; CP949 is Korean, CP932 Japanese.
+_CHARSETS = ("cp1252", "cp949", "cp932")
+_MARKS = ((b"\xef\xbb\xbf", "utf_8"), (b"\xff\xfe", "utf_16_le"), (b"\xfe\xff", "utf_16_be"))
+_DRIVE = re.compile(r"^[A-Za-z]:(?=/)")
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_MOST_LINES, _LONGEST_SHOWN = 100_000, 120
+
+
+class Line(NamedTuple):
+    """A line that is no comment: its number, counted from 1, what it says, and the file it names or None."""
+
+    number: int
+    text: str
+    path: Path | None
+
+
+def read_playlist(data: bytes, folder: Path) -> list[Line]:
+    """Find the files that a playlist names.
+
+    Args:
+        data: the playlist.
+        folder: where it lies; relative lines count from there. A file with an absolute name that is not there, as in
+            a playlist from another machine, is also looked for under this folder, by as much of the name's end as
+            leads to one, a folder and a file at least.
+    """
+    files = _Files(folder)
+    found = []
+    for number, raw in enumerate(_lines(data)[:_MOST_LINES], 1):
+        raw = raw.strip(b" \t\r\0")
+        if not raw:
+            continue
+        comment = raw.startswith(b"#")
+        path = None if raw.upper().startswith(b"#EXT") else files.find(raw)
+        if path is not None or not comment:
+            found.append(Line(number, shown(raw), path))
+    return found
+
+
+def shown(raw: bytes) -> str:
+    """A line as it can be printed."""
+    text = next(iter(_readings(raw)))
+    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+    return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…"
+
+
+def _lines(data: bytes) -> list[bytes]:
+    """The lines of a playlist, in UTF-8 where it says how it is written, else as they are."""
+    mark, charset = next(((mark, name) for mark, name in _MARKS if data.startswith(mark)), (b"", ""))
+    if not charset and data[:400].count(0) >= len(data[:400]) // 3 > 0:
+        # UTF-16 that does not say so: every other byte of most letters is 0.
+        charset = "utf_16_le" if data[1:400:2].count(0) > data[0:400:2].count(0) else "utf_16_be"
+    if charset.startswith("utf_16"):
+        data = data[len(mark) :].decode(charset, "replace").encode("utf_8", "replace")
+    else:
+        data = data[len(mark) :]
+    return re.split(rb"\r\n|\n|\r", data)
+
+
+def _readings(raw: bytes) -> Iterator[str]:
+    """A line in the charsets that it can be in, likeliest first; bytes that are no UTF-8 last as they are."""
+    for charset in ("utf_8", *_CHARSETS):
+        try:
+            yield raw.decode(charset)
+        except UnicodeDecodeError:
+            continue
+        if charset == "utf_8":
+            return
+    yield os.fsdecode(raw)
+
+
+@dataclass
+class _Files:
+    """Look-up of files from a folder on, which remembers what folders hold."""
+
+    folder: Path
+    held: dict[Path, dict[str, str]] = field(default_factory=dict)
+
+    def find(self, raw: bytes) -> Path | None:
+        """The file that a line names, or None."""
+        for way in _spellings(raw):
+            for text in _readings(way):
+                path = self._there(text) or self._there(text.replace("\\", "/"))
+                if path is not None:
+                    return path
+        return None
+
+    def _there(self, text: str) -> Path | None:
+        if _ADDRESS.match(text) or "\0" in text:
+            return None
+        name = PurePosixPath(_DRIVE.sub("", text))
+        whole = self.folder / name
+        if os.path.isfile(whole):
+            return whole
+        found = self._like(Path(whole.anchor) if name.is_absolute() else self.folder, name)
+        if found is None and name.is_absolute():
+            parts = name.parts[1:]
+            tails = (PurePosixPath(*parts[at:]) for at in range(len(parts) - 1))
+            found = next((path for tail in tails if (path := self._like(self.folder, tail)) is not None), None)
+        return found
+
+    def _like(self, folder: Path, name: PurePosixPath) -> Path | None:
+        """The file whose name differs in capitals or in how accents are composed only."""
+        parts = [part for part in name.parts if part.strip("/")]
+        for number, part in enumerate(parts):
+            here = folder / part
+            last = number == len(parts) - 1
+            if not (os.path.isfile(here) if last else os.path.isdir(here)):
+                twin = self._held(folder).get(_plain(part))
+                if twin is None:
+                    return None
+                here = folder / twin
+            folder = here
+        return folder if parts and os.path.isfile(folder) else None
+
+    def _held(self, folder: Path) -> dict[str, str]:
+        if folder not in self.held:
+            try:
+                names = sorted(os.listdir(folder))
+            except (OSError, ValueError):
+                names = []
+            self.held[folder] = {_plain(name): name for name in names}
+        return self.held[folder]
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _spellings(raw: bytes) -> Iterator[bytes]:
+    """What a line may mean: as it stands, without quotes, and with percent signs read as in an address."""
+    if raw[:5].lower() == b"file:":
+        yield _local(unquote_to_bytes(raw[5:]))
+        # Some programs put names into addresses as they are.
+        yield _local(raw[5:])
+        return
+    yield raw
+    if len(raw) > 2 and raw[:1] == raw[-1:] == b'"':
+        yield raw[1:-1]
+    if b"%" in raw:
+        yield unquote_to_bytes(raw)
+
+
+def _local(rest: bytes) -> bytes:
+    """The path in a ``file:`` address."""
+    if rest.startswith(b"//"):
+        host, slash, path = rest[2:].partition(b"/")
+        # A host other than this machine is a Windows share or a relative path by a careless program.
+        rest = slash + path if host.lower() in (b"", b"localhost", b"127.0.0.1") else rest[2:]
+    # A drive: ``/C:/Music``.
+    return rest[1:] if re.match(rb"/[A-Za-z]:/", rest) else rest
