@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from d2m.beat_options import BeatOptions
 from d2m.errors import D2MError
 from d2m.staging import earlier_result, left_over, publish, staging_folder
 from d2m.types import GENRES, Dance, Soundtrack, genre_code
@@ -98,6 +99,9 @@ def generate(
     denoise: bool = False,
     soundfont: str | os.PathLike[str] | None = None,
     sketch: str | os.PathLike[str] | None = None,
+    beats: str | float = "auto",
+    offset: float = 0.0,
+    downbeat: float | None = None,
     write_video: bool = True,
     keep_audio: bool = False,
     reencode: bool = False,
@@ -127,6 +131,7 @@ def generate(
         denoise: for a D2M-GAN: take steady noise out of the music.
         soundfont: for the symbolic engine: name or path of a .sf2 file.
         sketch: who writes the music: ``"composer"``, ``"musegan"``, or a MIDI file, fitted to the dancer's beats.
+        beats, offset, downbeat: see :meth:`d2m.beat_options.BeatOptions.read`.
         write_video: write the video with its music.
         keep_audio: keep the clip's own sound in that video, the music ducked under it; not without ``write_video``.
         reencode: encode the picture as H.264 into an ``.mp4``, instead of copying it.
@@ -137,13 +142,14 @@ def generate(
         D2MError: if the video cannot be used, an argument names nothing that exists, or a file cannot be written.
     """
     code = check(genre, seed, write_video, keep_audio, reencode, crf)
+    options = BeatOptions.read(beats, offset, downbeat)
     opened, ending = _open(video, write_video, keep_audio, reencode)
     clock = _Clock(progress)
     settings = {"codec": codec, "level": level, "weights": _names(weights), "denoise": bool(denoise)}
     settings |= {"motion": _name(motion), "visual": _name(visual), "soundfont": _name(soundfont)}
     settings |= {"sketch": _name(sketch)}
     with staging_folder(Path(output_dir or ".")) as staging, _loading(engine, settings) as loading:
-        analysis = _watch(opened, code, loading, clock)
+        analysis = _watch(opened, code, options, loading, clock)
         with clock.stage("compose") as tell:
             soundtrack = _compose(loading.result(), opened, analysis.dance, int(seed), tell)
         files = _files(opened.path.stem, ending, soundtrack)
@@ -155,13 +161,20 @@ def generate(
             picture = {"keep_audio": keep_audio, "reencode": reencode, "crf": crf}
             _write_media(staging, files, opened, analysis, soundtrack, picture, tell)
         asked = _maker(loading.result(), soundtrack) | {"seed": int(seed), "genre_asked": genre or "auto"}
+        asked |= {"beats_asked": options.tempo or options.mode, "offset": options.offset, "downbeat": downbeat}
         report = _report(opened, analysis, soundtrack, asked, clock.seconds, files)
         published = publish(staging, files, report)
     return Result(soundtrack, analysis.dance, published, report)
 
 
 def check(
-    genre: str | None, seed: int, write_video: bool, keep_audio: bool, reencode: bool = False, crf: int = 20
+    genre: str | None,
+    seed: int,
+    write_video: bool,
+    keep_audio: bool,
+    reencode: bool = False,
+    crf: int = 20,
+    **beats: Any,
 ) -> str | None:
     """The code of the genre asked for, None for any.
 
@@ -176,6 +189,7 @@ def check(
         raise D2MError("there is no picture to encode without a video; leave out --reencode or --no-video")
     if not 0 <= int(crf) <= 51:
         raise D2MError(f"a constant rate factor of {crf} is not possible; choose 0 (lossless) to 51 (worst)")
+    BeatOptions.read(**beats)
     if genre is None or genre.strip().lower() == "auto":
         return None
     try:
@@ -266,7 +280,7 @@ def _loading(engine: str | Engine, settings: dict[str, Any]) -> Iterator[Future[
         executor.shutdown(wait=False, cancel_futures=True)
 
 
-def _watch(video: Video, genre: str | None, loading: Future[Engine], clock: _Clock) -> Analysis:
+def _watch(video: Video, genre: str | None, options: BeatOptions, loading: Future[Engine], clock: _Clock) -> Analysis:
     """The dance, unless the engine turns out not to load meanwhile."""
     from d2m import features
 
@@ -277,7 +291,7 @@ def _watch(video: Video, genre: str | None, loading: Future[Engine], clock: _Clo
                 loading.result()
             tell(share)
 
-        return features.analyse(video, genre=genre, progress=watched)
+        return features.analyse(video, genre=genre, beats=options, progress=watched)
 
 
 def _compose(engine: Engine, video: Video, dance: Dance, seed: int, tell: Callable[[float], None]) -> Soundtrack:
@@ -350,7 +364,9 @@ def _report(
         "tempo": round(float(grid.tempo), 2),
         "beats": [round(float(b), 4) for b in grid.beats[shown]],
         "downbeats": [round(float(b), 4) for b in bars if 0 <= b < video.duration],
+        "source": analysis.source,
         "confidence": round(float(grid.confidence), 3),
+        "forgiving": analysis.dance.forgiving,
         "motion_beats": [round(float(b), 4) for b in analysis.motion_beats],
         "genre": GENRES.get(str(genre), genre),
         **asked,

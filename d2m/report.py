@@ -20,6 +20,13 @@ FONTS = (
     *("Noto Sans CJK KR", "Noto Sans CJK JP", "Noto Sans KR", "NanumGothic", "Apple SD Gothic Neo", "Malgun Gothic"),
     *("Arial Unicode MS", "Yu Gothic", "Microsoft YaHei", "WenQuanYi Micro Hei", "Droid Sans Fallback"),
 )
+#: The sources of beats (:data:`d2m.types.BEAT_SOURCES`) in words.
+SOURCES_IN_WORDS = {
+    "sound": "beats from the clip's own music",
+    "dance": "beats from the dancer's movement",
+    "picture": "beats from the motion of the picture",
+    "given": "tempo as given and beats placed by the movement",
+}
 #: Columns of a panel.
 COLUMNS = 1600
 
@@ -56,8 +63,7 @@ def draw_report(analysis: Analysis, soundtrack: Soundtrack, path: Path, title: s
     # A file's name may hold bytes that are no text.
     name = title.encode("utf-8", "replace").decode()
     figure.suptitle(
-        f"{name}   ·   {GENRES.get(str(genre), genre or 'no genre')}   ·   {grid.tempo:.0f} bpm   ·   "
-        f"beat confidence {grid.confidence:.2f}",
+        f"{name}   ·   {GENRES.get(str(genre), genre or 'no genre')}   ·   {beats_in_words(analysis.dance.grid)}",
         fontsize=13,
         color=_INK,
         parse_math=False,  # a dollar sign in a file's name is just that
@@ -77,6 +83,11 @@ def draw_report(analysis: Analysis, soundtrack: Soundtrack, path: Path, title: s
     with whole_file(path) as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a box stands for it
         figure.savefig(temporary, format="png")
+
+
+def beats_in_words(grid: BeatGrid) -> str:
+    """Source, tempo and confidence of a grid: "beats from the clip's own music, 128 bpm, confidence 0.93"."""
+    return f"{SOURCES_IN_WORDS[grid.source]}, {grid.tempo:.0f} bpm, confidence {grid.confidence:.2f}"
 
 
 def _fonts() -> list[str]:

@@ -6,7 +6,7 @@ symbolic) can speak to each other without importing one another. Nothing here im
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -26,6 +26,10 @@ GENRES: dict[str, str] = {
 
 #: The five tracks of a score, in the order that MuseGAN uses.
 TRACKS: tuple[str, ...] = ("drums", "piano", "guitar", "bass", "strings")
+
+#: Where beats come from: the clip's own sound, the dancer's movement, the motion of the whole picture where nobody is
+#: found, or someone who knows them (the user, a score, a data set).
+BEAT_SOURCES: tuple[str, ...] = ("sound", "dance", "picture", "given")
 
 
 def genre_code(name: str) -> str:
@@ -104,6 +108,7 @@ class BeatGrid:
         tempo: beats a minute (the median).
         confidence: 0 (a steady guess, the motion said nothing) to 1.
         beats_per_bar: 4 for all ten genres.
+        source: where the beats come from, one of :data:`BEAT_SOURCES`.
     """
 
     beats: np.ndarray
@@ -111,6 +116,7 @@ class BeatGrid:
     tempo: float
     confidence: float
     beats_per_bar: int = 4
+    source: str = "given"
 
     def time_of(self, position: np.ndarray | float) -> np.ndarray:
         """Seconds of positions in beats, any shape."""
@@ -119,6 +125,30 @@ class BeatGrid:
     def position_of(self, time: np.ndarray | float) -> np.ndarray:
         """Positions in beats of times in seconds, any shape."""
         return _extrapolate(np.asarray(time, dtype=np.float64), self.beats, np.arange(len(self.beats)))
+
+    def covering(self, duration: float) -> BeatGrid:
+        """The same beats from the last at or before 0 to the first at or after ``duration`` seconds.
+
+        Where beats are missing at an end, the typical spacing of the four nearest intervals goes on there; bar lines
+        go on every ``beats_per_bar`` beats.
+        """
+        count = len(self.beats)
+        last = min(int(np.searchsorted(self.beats, duration - 1e-9)), count - 1)
+        first = min(max(int(np.searchsorted(self.beats, 1e-9)) - 1, 0), max(last - 1, 0))
+        beats = self.beats[first : max(last, first + 1) + 1]
+        spacing = np.diff(beats)
+        head, tail = float(np.median(spacing[:4])), float(np.median(spacing[-4:]))
+        before = max(int(np.ceil(beats[0] / head - 1e-9)), 0)
+        after = max(int(np.ceil((duration - beats[-1]) / tail - 1e-9)), 0)
+        beats = np.concatenate(
+            [beats[0] - np.arange(before, 0, -1) * head, beats, beats[-1] + np.arange(1, after + 1) * tail]
+        )
+        lines = [int(line) - first + before for line in self.downbeats]
+        usual = max(int(self.beats_per_bar), 1)
+        if lines:
+            lines = [*range(lines[0] % usual, lines[0], usual), *lines, *range(lines[-1] + usual, len(beats), usual)]
+        downbeats = np.array([line for line in lines if 0 <= line < len(beats)], dtype=np.int64)
+        return replace(self, beats=beats, downbeats=downbeats)
 
     @classmethod
     def steady(cls, tempo: float, duration: float, first_beat: float = 0.0, confidence: float = 0.0) -> BeatGrid:
@@ -148,12 +178,14 @@ class Dance:
     Attributes:
         duration: seconds of video; the music is made exactly this long.
         motion: the dancer, or None when nobody was found.
-        grid: beats of the motion.
+        grid: the beats that the music follows.
         energy: float32 (N,) in 0..1, how much the dancer moves, one value per beat interval of ``grid``.
         accents: float32 (N,) in 0..1, the strength of the movement that lands on each beat of ``grid``.
         genre: AIST code such as ``"gHO"``, or None to let the engine choose.
         visual: picture features, or None.
         smpl: the same dance in SMPL's parameters, or None.
+        forgiving: whether the beats are so unsure that the music had better not insist on them: a start without drums
+            and bass, no hits of the whole band on strong moves, fewer instruments.
     """
 
     duration: float
@@ -164,6 +196,12 @@ class Dance:
     genre: str | None = None
     visual: Visual | None = None
     smpl: SmplMotion | None = None
+    forgiving: bool = False
+
+    @property
+    def source(self) -> str:
+        """Where the beats come from, one of :data:`BEAT_SOURCES`."""
+        return self.grid.source
 
 
 @dataclass(frozen=True)

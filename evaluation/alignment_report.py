@@ -123,7 +123,7 @@ def watch(video: Video, progress: Callable[[float], None] | None = None, analysi
     from d2m.features import analyse
     from d2m.features.flow import dancer_speed, picture_speeds
 
-    analysis = analysis or analyse(video, progress=progress)
+    analysis = analysis or analyse(video, beats="dance", progress=progress)
     motion, world = analysis.dance.motion, analysis.world
     if motion is None:
         rate = float(min(30.0, max(video.rate, 5.0)))

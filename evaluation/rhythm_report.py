@@ -32,7 +32,7 @@ DRAWS = 2000
 def evaluate_rhythm(
     folder: str | os.PathLike[str], seed: int = 0, progress: Callable[[int, int], None] | None = None
 ) -> dict[str, Any]:
-    """Score the beats found in the movement of dance clips (:func:`d2m.features.find_rhythm`, no genre given).
+    """Score the beats that :func:`d2m.features.beat_source.dance_rhythm` finds in dance clips, no genre given.
 
     Args:
         folder: folder of ``.npz`` files (:func:`d2m.evaluation.rhythm.read_clip`), or one such file.
@@ -73,9 +73,9 @@ def _paths(folder: Path) -> list[Path]:
 
 def score_clip(clip: DanceClip) -> dict[str, Any]:
     """Find the beats of one clip in its movement and score them (:func:`d2m.evaluation.rhythm.score_grid`)."""
-    from d2m.features.rhythm import find_rhythm
+    from d2m.features.beat_source import dance_rhythm
 
-    grid = find_rhythm(clip.motion, clip.duration, None, clip.world).grid
+    grid = dance_rhythm(clip.motion, clip.duration, None, clip.world).grid
     about = {"name": clip.name, "group": clip.group, "duration": round(clip.duration, 3), "strength": clip.strength}
     return {**about, **score_grid(clip, grid)}
 

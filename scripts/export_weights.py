@@ -66,6 +66,13 @@ MODELS: dict[str, tuple[str, str, str, str]] = {
         "VGG-like network on log-mel spectrograms: four stages of two 3 x 3 convolutions, embedding of 96 values, ten "
         "genres; embeddings of the training set's songs to retrieve from",
     ),
+    "beats": (
+        "studio-beats",
+        "beats",
+        "beats",
+        "log-mel frames at 50 Hz -> two convolutions over time and frequency -> temporal convolutional network, nine "
+        "blocks of two dilations each -> probabilities of beat and downbeat",
+    ),
     "vqvae": ("studio-vqvae", "jukebox-vqvae", "vqvae", VQVAE),
     "d2m-gan": (
         "d2m-gan",

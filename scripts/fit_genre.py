@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from d2m.datasets.studio.example import sample
+from d2m.features.beat_source import dance_rhythm
 from d2m.features.genre import MOST, manner
-from d2m.features.rhythm import find_rhythm
 from d2m.types import GENRES, Motion
 
 #: Start and length (s) of the clips cut from each dance.
@@ -31,7 +31,7 @@ def figures(count: int, seed: int, held_out: bool) -> tuple[list[str], np.ndarra
         example = sample(seed=seed, index=index, held_out=held_out, seconds=14.0, audio=False)
         for start, length in CLIPS:
             motion = _cut(example.motion, start, length)
-            rhythm = find_rhythm(motion, length)
+            rhythm = dance_rhythm(motion, length)
             found = manner(rhythm.grid, rhythm.energy, motion)
             names = list(found)
             rows.append(list(found.values()))

@@ -71,7 +71,7 @@ def measure(folder: Path, seeds: int, original: list[str]) -> Reports:
     made: dict[str, list[Heard]] = {}
     for name, path in clips.items():
         video = open_video(path)
-        analysis = analyse(video)
+        analysis = analyse(video, beats="dance")
         if analysis.dance.motion is None:
             print(f"{name}: nobody is seen; left out\n")
             continue

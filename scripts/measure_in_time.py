@@ -40,7 +40,7 @@ def clips(folder: Path, engine, seeds: int) -> dict[str, dict[str, list[float]]]
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for path in sorted(p for p in folder.iterdir() if p.suffix.lower() in (".mp4", ".mov", ".mkv", ".webm")):
         video = open_video(path)
-        seen = analyse(video)
+        seen = analyse(video, beats="dance")
         if seen.dance.motion is None:
             print(f"{path.name}: no dancer found; left out")
             continue
@@ -75,8 +75,8 @@ def studio(count: int, seconds: float, seed: int, engine, keep: Path | None) -> 
     from d2m.datasets.studio.choreographer import DancerStyle, choreograph
     from d2m.datasets.studio.landmarks import landmark_motion
     from d2m.datasets.studio.music import compose_song
+    from d2m.features.beat_source import dance_rhythm
     from d2m.features.genre import choose_genre
-    from d2m.features.rhythm import find_rhythm
     from d2m.media_write import write_wav
     from d2m.types import Dance
 
@@ -87,10 +87,10 @@ def studio(count: int, seconds: float, seed: int, engine, keep: Path | None) -> 
         score, _ = compose_song(genre, seconds, rng)
         dancer = DancerStyle.random(np.random.default_rng([seed, 1, int(rng.integers(40))]))
         motion = landmark_motion(choreograph(score, genre, seconds, rng, dancer=dancer), wild_camera(rng), rng)
-        rhythm = find_rhythm(motion, seconds)
+        rhythm = dance_rhythm(motion, seconds)
         true = _heard(score.grid, seconds)
         found["beat grid"].append(beat_f_measure(true, _heard(rhythm.grid, seconds)))
-        known = find_rhythm(motion, seconds, genre)
+        known = dance_rhythm(motion, seconds, genre)
         found["beat grid, genre given"].append(beat_f_measure(true, _heard(known.grid, seconds)))
         chosen = choose_genre(rhythm.grid, rhythm.energy, motion)
         music = engine.compose(Dance(seconds, motion, rhythm.grid, rhythm.energy, rhythm.accents, chosen), seed=index)

@@ -264,3 +264,33 @@ def test_voices_move_little_from_chord_to_chord() -> None:
             moved.append(np.mean([min(abs(n - b) for b in before) for n in now]))
         before = now
     assert np.mean(moved) < 2.0
+
+
+@pytest.mark.parametrize("genre", list(GENRES))
+def test_music_for_unsure_beats_begins_without_drums_and_leaves_out_hits(genre: str) -> None:
+    grid = BeatGrid.steady(104.0, 30.0, 0.2)
+    rng = np.random.default_rng(4)
+    seen = {"energy": np.full(len(grid.beats), 0.7), "accents": rng.random(len(grid.beats))}
+    sure, soft = (
+        compose(grid, 30.0, genre, np.random.default_rng(2), forgiving=forgiving, **seen) for forgiving in (False, True)
+    )
+    begin = float(grid.position_of(0.0))
+    early = {part.track: int((part.starts < begin + 4.0).sum()) for part in soft.parts}
+    assert early.get("drums", 0) == early.get("bass", 0) == 0
+    # It is not silent: somebody holds the harmony.
+    assert sum(early.values()) >= 3
+    crashes = [
+        sum(int(np.isin(part.pitches, (49, 57)).sum()) for part in score.parts if part.is_drum)
+        for score in (sure, soft)
+    ]
+    assert crashes[1] == 1 < crashes[0]
+    loud = [np.concatenate([part.velocities for part in score.parts]) for score in (sure, soft)]
+    assert len(loud[1]) < len(loud[0])
+    assert loud[1].mean() < loud[0].mean()
+
+
+@pytest.mark.parametrize("duration", [0.6, 2.0, 6.0])
+def test_music_for_unsure_beats_fits_short_clips(duration: float) -> None:
+    score = compose(BeatGrid.steady(96.0, duration), duration, "gKR", np.random.default_rng(0), forgiving=True)
+    assert sum(len(part.starts) for part in score.parts) > 0
+    assert all(np.all(part.ends > part.starts) for part in score.parts)

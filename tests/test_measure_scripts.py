@@ -30,6 +30,7 @@ def script(monkeypatch):
         monkeypatch.setattr(sys, "argv", [str(path), *map(str, words)])
         spec = importlib.util.spec_from_file_location(name, path)
         module = importlib.util.module_from_spec(spec)
+        # Dataclasses look their module up here.
         monkeypatch.setitem(sys.modules, name, module)
         spec.loader.exec_module(module)
         return module
@@ -100,3 +101,71 @@ def test_clips_in_which_nobody_is_seen_are_left_out(script, clip, tmp_path, caps
         script("measure_clips", tmp_path, "--original", "b").main()
     with pytest.raises(D2MError, match="no such folder"):
         script("measure_clips", tmp_path / "none").main()
+
+
+def test_peers_are_found_by_the_names_of_their_files(script, tmp_path):
+    peers = script("measure_peers")
+    aist, tiktok = "gHO_sFM_c02_d19_mHO4_ch05_003", "79_327_130_140_slice_0_5"
+    for name, count in ((aist, 5), (tiktok, 5), ("79_352_slice", 3)):
+        for number in range(1, count + 1):
+            (tmp_path / f"{name}_sample{number}.mp4").touch()
+    (tmp_path / "other.mp4").touch()
+    dances, partial = peers.find_dances(tmp_path)
+    assert partial == ["79_352_slice"]
+    found = {dance.name: dance for dance in dances}
+    assert set(found) == {aist, tiktok}
+    assert found[aist].videos["LORIS"].stem.endswith("sample2")
+    assert found[tiktok].videos["LORIS"].stem.endswith("sample3")
+    assert (found[aist].tempo, found[tiktok].tempo) == (130.0, None)
+    assert [peers.aist_tempo(f"gPO_sFM_c09_d10_mPO{n}_ch01") for n in (0, 5)] == [80.0, 130.0]
+    with pytest.raises(D2MError, match="no dance with NAME_sample1"):
+        peers.find_dances(tmp_path / "..")
+    with pytest.raises(D2MError, match="no such folder"):
+        peers.find_dances(tmp_path / "none")
+
+
+def test_peers_are_heard_by_a_command(script, tmp_path):
+    peers = script("measure_peers")
+    program = tmp_path / "hear.py"
+    program.write_text(
+        "import json, sys\n"
+        "for wav in sys.argv[2:]:\n"
+        "    print(json.dumps({'file': wav, 'beats': [0.5, float(sys.argv[1])], 'strength': 0.8}))\n"
+    )
+    wavs = [tmp_path / "a b.wav", tmp_path / "c.wav"]
+    heard = peers.track(f"{sys.executable} {program} 1.25", wavs)
+    assert [heard[wav]["beats"].tolist() for wav in wavs] == [[0.5, 1.25]] * 2
+    for command, reason in (
+        (f"{sys.executable} {program}", "failed"),
+        (f"{sys.executable} {program} one", "could not convert"),
+        (f"{sys.executable} -c print(5)", "printed no JSON"),
+        (f"{sys.executable} -c pass", "printed nothing for a b.wav and 1 more"),
+        ("/no/such/program", "cannot be run"),
+        ("", "is empty"),
+    ):
+        with pytest.raises(D2MError, match=reason):
+            peers.track(command, wavs)
+
+
+def test_music_in_time_with_the_dancer_leads_the_table_of_peers(script):
+    peers = script("measure_peers")
+    turns = np.arange(0.3, 5, 0.5)
+    late = turns[:-1] + 0.25
+    dances, heard = [], {}
+    for number in range(4):
+        dance = peers.Dance(f"gHO_sFM_c02_d19_mHO{number}_ch05_00{number}", {}, 5.0, {"space": turns, "flow": turns})
+        for row, beats in (("LORIS", late), ("d2m, vq", turns), ("CDCD", np.zeros(0))):
+            path = Path(f"{number}-{row}.wav")
+            dance.wavs[row] = [path]
+            heard[path] = {"beats": beats, "strength": None if row == "LORIS" else 0.5}
+        dances.append(dance)
+    header, *lines = peers.table(dances, heard)
+    rows = {line[0]: dict(zip(header, line, strict=True)) for line in lines}
+    good, bad, none, absent = (rows[name] for name in ("d2m, vq", "LORIS", "CDCD", "GACA-DiT"))
+    assert float(good["hit rate, landmarks in space"].split()[0]) > 0.6
+    assert float(bad["hit rate, landmarks in space"].split()[0]) < -0.1
+    assert none["beat-align, optical flow"] == "undefined"
+    # 120 bpm is right for the third piece of house; the others have 110, 115 and 125.
+    assert (good["tempo (AIST)"], good["tempo or octave"], none["tempo (AIST)"]) == ("0.25", "0.25", "0.00")
+    assert (good["strength"], bad["strength"]) == ("0.50", "")
+    assert absent["dances"] == "0"

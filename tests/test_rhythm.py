@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 
 from d2m.features import choose_genre, find_rhythm
-from d2m.features.envelope import MotionEvents, body_speeds, low_points, motion_events
+from d2m.features.envelope import body_speeds, low_points, motion_events
 from d2m.features.flow import dancer_speed, picture_speeds
 from d2m.features.landmarks import fill_and_smooth
 from d2m.features.rhythm import downbeats
-from d2m.features.tempo import find_pulse
 from d2m.types import GENRES, BeatGrid, Motion
 
 FPS = 30.0
@@ -172,16 +171,6 @@ def test_confidence_tells_a_dance_from_aimless_movement() -> None:
         aimless.append(find_rhythm(dance(times, 10.0, seed), 10.0).grid.confidence)
     assert min(clear) > 0.6
     assert np.mean(aimless) < np.mean(clear) - 0.25
-
-
-def test_a_genre_narrows_the_tempo() -> None:
-    nothing = MotionEvents(np.zeros(0), np.zeros(0))
-    assert find_pulse(nothing, 4.0).periods[0] == pytest.approx(60 / 112, rel=0.02)
-    still = Motion(figure(60).astype(np.float32), FPS, "mediapipe33", np.ones((60, 33), np.float32))
-    assert 110 <= find_rhythm(still, 2.0, "gHO").grid.tempo <= 135
-    assert 80 <= find_rhythm(still, 2.0, "gKR").grid.tempo <= 130
-    with pytest.raises(ValueError, match="unknown genre 'gXX'"):
-        find_rhythm(still, 2.0, "gXX")
 
 
 def test_lost_frames_do_not_move_the_beats() -> None:

@@ -59,6 +59,20 @@ def generate(
             "fitted to the dancer's beats.",
         ),
     ] = None,
+    beats: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|dance|sound|BPM",
+            help="Where the beats come from: the clip's own sound, the dance, or a tempo in beats a minute whose beats "
+            "the dance places. auto: the sound where it has a clear beat, else the dance.",
+        ),
+    ] = "auto",
+    offset: Annotated[
+        float, typer.Option(metavar="MS", help="Milliseconds by which all beats are moved; above 0 is later.")
+    ] = 0.0,
+    downbeat: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Time of a beat that is the first of a bar; default: found.")
+    ] = None,
     no_video: Annotated[bool, typer.Option("--no-video", help="Leave the video out, write the music only.")] = False,
     keep_audio: Annotated[
         bool, typer.Option("--keep-audio", help="Keep the clip's own sound, the music ducked under it.")
@@ -79,7 +93,8 @@ def generate(
     """
     player: dict[str, Any] = {"engine": engine, "codec": codec, "level": level, "weights": weights}
     player |= {"motion": motion, "visual": visual, "denoise": denoise, "soundfont": soundfont, "sketch": sketch}
-    settings = {"genre": genre, "seed": seed, "write_video": not no_video, "keep_audio": keep_audio}
+    settings: dict[str, Any] = {"beats": beats, "offset": offset, "downbeat": downbeat}
+    settings |= {"genre": genre, "seed": seed, "write_video": not no_video, "keep_audio": keep_audio}
     settings |= {"reencode": reencode, "crf": crf}
     if len(videos) == 1:
         content = _make(Path(videos[0]), output, player | settings, as_json)
@@ -168,10 +183,12 @@ def _refuse_own_results(videos: list[Path], output: Path) -> None:
 
 
 def _tell(result: Result) -> None:
+    from d2m.report import beats_in_words
+
     report = result.report
     typer.echo(
-        f"{report['video']['name']}: {report['genre']}, {report['tempo']:.0f} bpm, "
-        f"beat confidence {report['confidence']:.2f}, {sum(report['seconds'].values()):.1f} s"
+        f"{report['video']['name']}: {report['genre']}; {beats_in_words(result.dance.grid)} "
+        f"({report['duration']:.1f} s of music made in {sum(report['seconds'].values()):.1f} s)"
     )
     for path in result.files.values():
         typer.echo(f"  {path}")

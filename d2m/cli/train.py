@@ -7,6 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from d2m.cli.train_beats import beats
 from d2m.cli.train_bridge import bridge
 from d2m.cli.train_emotion import emotion
 from d2m.cli.train_genre import genre
@@ -186,6 +187,7 @@ def generator(
         run_d2m_gan(options, data, steps, **paper, **common)
 
 
+app.command()(with_run(beats))
 app.command()(with_run(genre))
 app.command()(with_run(bridge))
 app.command()(with_run(musegan))

@@ -61,7 +61,8 @@ class MuseGanSketch:
         from d2m.symbolic.musegan.band import play_for
 
         genre = dance.genre or FALLBACK_GENRE
-        return play_for(self._muse, dance.grid, dance.duration, genre, seed, energy=dance.energy, accents=dance.accents)
+        played = {"energy": dance.energy, "accents": dance.accents, "forgiving": dance.forgiving}
+        return play_for(self._muse, dance.grid, dance.duration, genre, seed, **played)
 
 
 def load_sketch(name: str = "composer") -> Sketch:

@@ -8,17 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from d2m.beat_options import BeatOptions
+from d2m.features.beat_source import follow_beats
 from d2m.features.flow import picture_speeds
-from d2m.features.genre import choose_genre
 from d2m.features.pose import follow_dancer
-from d2m.features.rhythm import find_rhythm
 from d2m.types import Dance, genre_code
 
 if TYPE_CHECKING:
     from d2m.media import Video
-
-#: Confidence below which the user is told that the beats are a guess.
-UNSURE = 0.2
 
 
 @dataclass(frozen=True)
@@ -41,11 +38,17 @@ class Analysis:
     notes: tuple[str, ...] = ()
     world: np.ndarray | None = None
 
+    @property
+    def source(self) -> str:
+        """Where the beats come from, one of :data:`d2m.types.BEAT_SOURCES`."""
+        return self.dance.source
+
 
 def analyse(
     video: Video,
     *,
     genre: str | None = None,
+    beats: str | float | BeatOptions = "auto",
     progress: Callable[[float], None] | None = None,
     rate: float = 30.0,
 ) -> Analysis:
@@ -54,15 +57,20 @@ def analyse(
     Args:
         video: an open video.
         genre: a genre's code or name; None to choose one from the dance.
+        beats: where the beats come from: ``"auto"`` (the clip's own sound where it has a clear beat, else the
+            movement), ``"sound"``, ``"dance"``, a tempo in beats a minute whose beats the movement places, or
+            :class:`~d2m.beat_options.BeatOptions`.
         progress: called with the part done, 0..1.
         rate: frames a second to look at; never more than the video has where it moves (:attr:`Video.rate`), for a
             frame shown twice looks like a dancer who stops.
 
     Raises:
-        D2MError: if the video cannot be decoded or the pose model is missing.
+        D2MError: if the video cannot be decoded, the pose model is missing, or there are no beats where they are to
+            come from.
         ValueError: if no genre has that name.
     """
     code = None if genre is None else genre_code(genre)
+    options = BeatOptions.read(beats)
     rate = float(min(rate, max(video.rate, 5.0)))
     tracking = follow_dancer(video, rate=rate, progress=progress)
     notes = []
@@ -75,9 +83,11 @@ def analyse(
             notes.append(f"{tracking.people} people seen: following the one who stands out most")
         if tracking.found < 0.8:
             notes.append(f"the dancer was seen in {tracking.found:.0%} of the frames only")
-    rhythm = find_rhythm(moving, video.duration, code, tracking.world)
-    if rhythm.grid.confidence < UNSURE:
-        notes.append("the dance shows no clear beat: the tempo is a guess")
-    chosen = code or choose_genre(rhythm.grid, rhythm.energy, tracking.motion)
-    dance = Dance(video.duration, tracking.motion, rhythm.grid, rhythm.energy, rhythm.accents, chosen)
+    found = follow_beats(video, moving, options, code, tracking.world)
+    rhythm = found.rhythm
+    dance = Dance(
+        *(video.duration, tracking.motion, rhythm.grid, rhythm.energy, rhythm.accents, found.genre),
+        forgiving=found.forgiving,
+    )
+    notes += found.notes
     return Analysis(dance, rhythm.envelope, rhythm.envelope_rate, rhythm.motion_beats, tuple(notes), tracking.world)

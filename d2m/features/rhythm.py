@@ -11,13 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from d2m.features.envelope import MotionEvents, Speeds, body_speeds, envelope, low_points, motion_events
-from d2m.features.tempo import TempoPrior, find_pulse
-from d2m.types import GENRES, BeatGrid, Motion
+from d2m.features.tempo import find_beats
+from d2m.features.tempo_model import believe, curves_of, curves_of_speeds
+from d2m.types import BeatGrid, Motion
 
-#: Tempos of the AIST recordings, beats a minute: 80 to 130, house 110 to 135 (Tsuchida et al., "AIST Dance
-#: Video Database", ISMIR 2019, section 3).
-DANCE_TEMPOS = TempoPrior(middle=104.0, spread=0.17, low=78.0, high=133.0)
-HOUSE_TEMPOS = TempoPrior(middle=122.0, spread=0.08, low=107.0, high=138.0)
 #: Seconds by which MediaPipe's landmarks trail the picture: measured on films of a figure whose joints are known, 17 ms
 #: for the trunk and 8 ms for the limbs.
 POSE_LAG = 0.012
@@ -49,41 +46,30 @@ class Rhythm:
     motion_beats: np.ndarray
 
 
-def find_rhythm(
-    moving: Motion | Speeds, duration: float, genre: str | None = None, world: np.ndarray | None = None
-) -> Rhythm:
-    """The rhythm of a dance.
+def find_rhythm(moving: Motion | Speeds, duration: float, world: np.ndarray | None = None) -> Rhythm:
+    """Find the rhythm of a dance.
 
     Args:
         moving: a dancer, or speeds from elsewhere (:func:`d2m.features.flow.picture_speeds`).
         duration: seconds that the grid must cover.
-        genre: AIST code, narrows the tempos to expect.
         world: float (T, 33, 3), the dancer's landmarks in space (metres, hips at the origin), if known: they tell
             of movement towards the camera, which the picture hides.
-
-    Raises:
-        ValueError: if ``genre`` is not one of :data:`d2m.types.GENRES`.
     """
-    speeds = body_speeds(moving, world) if isinstance(moving, Motion) else moving
+    dancer = isinstance(moving, Motion)
+    speeds = body_speeds(moving, world) if dancer else moving
     events = motion_events(speeds)
-    pulse = find_pulse(events, duration, tempo_prior(genre))
-    late = POSE_LAG if isinstance(moving, Motion) else 0.0
-    beats = pulse.times(0.0, duration + late)
+    curves = curves_of(moving, world) if dancer else curves_of_speeds(speeds)
+    stretches = believe(curves, events)
+    late = POSE_LAG if dancer else 0.0
+    beats = find_beats(events, stretches, 0.0, duration + late)
+    lengths = [stretch.end - stretch.start for stretch in stretches]
+    confidence = float(np.average([stretch.belief.confidence for stretch in stretches], weights=lengths))
     energy = energy_per_beat(speeds, beats, duration)
     accents = accents_per_beat(events, beats)
     tempo = float(60.0 / np.median(np.diff(beats)))
-    grid = BeatGrid(beats - late, downbeats(accents, energy, low_per_beat(speeds, beats)), tempo, pulse.confidence)
+    grid = BeatGrid(beats - late, downbeats(accents, energy, low_per_beat(speeds, beats)), tempo, confidence)
     onset = envelope(events, len(speeds.whole), speeds.rate)
     return Rhythm(grid, energy, accents, onset, speeds.rate, salient_beats(speeds))
-
-
-def tempo_prior(genre: str | None) -> TempoPrior:
-    """The tempos that a genre is danced to; wide when no genre is given."""
-    if genre is None:
-        return TempoPrior()
-    if genre not in GENRES:
-        raise ValueError(f"unknown genre '{genre}'; choose one of {', '.join(GENRES)}")
-    return HOUSE_TEMPOS if genre == "gHO" else DANCE_TEMPOS
 
 
 def salient_beats(speeds: Speeds, least: float = 0.35) -> np.ndarray:

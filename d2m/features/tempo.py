@@ -1,4 +1,6 @@
-"""Tempo and phase of a set of events: which evenly spaced beats explain them better than chance.
+"""Phase and exact tempo of a set of events: which evenly spaced beats explain them better than chance.
+
+The tempo is known roughly from :mod:`d2m.features.tempo_model`; only tempos close to it are looked at.
 
 An event is taken to come from a beat, from half-way between two beats, or from anywhere; the likelihood ratio
 against "anywhere" is summed over the events for every tempo and phase. Because the density of a beat is set
@@ -11,15 +13,18 @@ ISMIR 2006.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
 from d2m.features.envelope import MotionEvents
+from d2m.features.tempo_model import PIECE, Stretch, TempoBelief
 
-#: Beats a minute searched, and the step between neighbours.
-SLOWEST, FASTEST = 78.0, 152.0
+#: How far (log) around the believed tempo a steady and a wandering tempo are searched, and the step of the latter.
+STEADY_RANGE, WANDERING_RANGE = 0.02, 0.09
 TEMPO_STEP = 0.005
 PHASES = 64
 #: Looseness of dancer and measurement, seconds.
@@ -33,28 +38,10 @@ WINDOW, HOP = 8.0, 4.0
 #: Wandering per hop: tempo steps and phase cells looked at, and the cost (nats) of one step of each.
 TEMPO_REACH, PHASE_REACH = 2, 2
 TEMPO_COST, PHASE_COST = 1.0, 0.3
-#: Nats per window by which wandering must explain more than one steady tempo; how far (part) from the wandering tempo
-#: the steady one is looked for, and up to which length (s): beyond, clips are compilations.
-WANDER_COST = 0.7
-STEADY_REACH = 0.03
+#: Nats per window by which wandering must explain more than one steady tempo, up to a length (s) of clip: beyond, clips
+#: are compilations.
+WANDER_COST = 2.0
 LONGEST_STEADY = 600.0
-#: Log odds of being right: constant, and the weights of the logit of the posterior mass and of the root of the nats.
-CALIBRATION = (-1.6, 0.3, 0.51)
-
-
-@dataclass(frozen=True)
-class TempoPrior:
-    """What tempos are likely before anything is seen: log-normal, cut at ``low`` and ``high`` (beats a minute)."""
-
-    middle: float = 112.0
-    spread: float = 0.22
-    low: float = SLOWEST
-    high: float = FASTEST
-
-    def log(self, tempos: np.ndarray) -> np.ndarray:
-        """Log probability of each of the tempos (up to a constant), -inf never: outside the cut it is just rare."""
-        value = -0.5 * (np.log(tempos / self.middle) / self.spread) ** 2
-        return value - 6.0 * ((tempos < self.low) | (tempos > self.high))
 
 
 @dataclass(frozen=True)
@@ -65,7 +52,7 @@ class Pulse:
         centres: float64 (W,), seconds at which phase and period are known.
         position: float64 (W,), the beat position there, unwrapped (rises by one a beat).
         periods: float64 (W,), seconds a beat.
-        confidence: 0..1, about the probability that these are the beats.
+        confidence: 0..1, the probability that the tempo is right.
     """
 
     centres: np.ndarray
@@ -90,19 +77,67 @@ class Pulse:
         return np.concatenate([first, middle, last])
 
 
-def find_pulse(events: MotionEvents, duration: float, prior: TempoPrior | None = None) -> Pulse:
-    """The most probable beats.
+def find_beats(events: MotionEvents, stretches: Sequence[Stretch], start: float, end: float) -> np.ndarray:
+    """Find the most probable beats of a clip.
 
     Args:
         events: what the motion marks.
-        duration: seconds of the clip.
-        prior: tempos to expect.
+        stretches: tempos of the clip, one after another (:func:`d2m.features.tempo_model.believe`).
+        start, end: seconds between which beats are wanted.
+
+    Returns:
+        Seconds of all beats from the last at or before ``start`` to the first at or after ``end``.
     """
-    prior = prior or TempoPrior()
-    tempos = np.exp(np.arange(np.log(SLOWEST), np.log(FASTEST), TEMPO_STEP))
+    pulses = [find_pulse(events, stretch.start, stretch.end, stretch.belief) for stretch in stretches]
+    edges = [_seam(events, *pair) for pair in pairwise(zip(stretches, pulses, strict=True))]
+    found = np.zeros(0)
+    for pulse, first, last in zip(pulses, [start, *edges], [*edges, end], strict=True):
+        beats = pulse.times(first, last)
+        if len(found):
+            # The last beat of one tempo lies past the seam: it stays if the next one's first is not close to it.
+            found = found[found <= first]
+            beats = beats[beats > found[-1] + 0.6 * pulse.periods[0]] if len(found) else beats
+        found = np.concatenate([found, beats])
+    return found
+
+
+def _seam(events: MotionEvents, before: tuple[Stretch, Pulse], after: tuple[Stretch, Pulse]) -> float:
+    """Where the events cease to fit the tempo before and begin to fit the one after."""
+    (stretch, one), (following, other) = before, after
+    near = (events.times > max(stretch.start, stretch.end - PIECE)) & (
+        events.times < min(following.end, following.start + PIECE)
+    )
+    if not near.any():
+        return stretch.end
+    part = MotionEvents(events.times[near], events.weights[near])
+    gain = np.cumsum(explained_each(part, one) - explained_each(part, other))
+    return float(part.times[int(np.argmax(gain))])
+
+
+def find_pulse(events: MotionEvents, start: float, end: float, belief: TempoBelief) -> Pulse:
+    """Find the most probable beats near a tempo, steady or wandering.
+
+    Args:
+        events: what the motion marks.
+        start, end: seconds of the stretch that has the tempo.
+        belief: about the tempo; its confidence becomes that of the beats.
+    """
+    inside = (events.times >= start) & (events.times <= end)
+    events, duration = MotionEvents(events.times[inside] - start, events.weights[inside]), end - start
+    steady = _steady(events, duration, belief)
     centres = _centres(duration)
-    log_prior = prior.log(tempos)
-    log_prior = log_prior - np.logaddexp.reduce(log_prior) - np.log(PHASES)
+    if len(centres) > 1:
+        wandering = _wandering(events, centres, belief)
+        gain = explained(events, wandering) - explained(events, steady)
+        steady = wandering if duration > LONGEST_STEADY or gain > WANDER_COST * len(centres) else steady
+    return replace(steady, centres=steady.centres + start)
+
+
+def _wandering(events: MotionEvents, centres: np.ndarray, belief: TempoBelief) -> Pulse:
+    """The most probable beats whose tempo may change slowly."""
+    steps = np.arange(-WANDERING_RANGE, WANDERING_RANGE + TEMPO_STEP / 2, TEMPO_STEP)
+    tempos = belief.tempo * np.exp(steps)
+    log_prior = belief.log_at(tempos) - np.log(PHASES)
     seen = np.stack([likelihood(events, tempos, c, len(centres) > 1).astype(np.float32) for c in centres])
     tempo_path, phase_path = _best_path(seen, log_prior, tempos, np.diff(centres))
     periods = 60.0 / tempos[tempo_path]
@@ -112,50 +147,49 @@ def find_pulse(events: MotionEvents, duration: float, prior: TempoPrior | None =
         mean = 0.5 * (1 / periods[w - 1] + 1 / periods[w])
         expected = position[w - 1] + (centres[w] - centres[w - 1]) * mean
         position[w] = expected + _wrapped(phase_path[w] / PHASES - expected)
-    confidence = _confidence(seen, log_prior, tempos, tempo_path, phase_path)
-    wandering = Pulse(centres, position, periods, confidence)
-    if len(centres) == 1 or duration > LONGEST_STEADY:
-        return wandering
-    steady = _steady(events, duration, wandering)
-    gain = explained(events, wandering) - explained(events, steady)
-    return wandering if gain > WANDER_COST * len(centres) else steady
+    return Pulse(centres, position, periods, belief.confidence)
 
 
 def explained(events: MotionEvents, pulse: Pulse) -> float:
     """Log likelihood ratio of the events, these beats against chance."""
+    return float(explained_each(events, pulse).sum())
+
+
+def explained_each(events: MotionEvents, pulse: Pulse) -> np.ndarray:
+    """The same of each event, float64 (K,)."""
     position = np.interp(events.times, pulse.centres, pulse.position)
     position += np.minimum(events.times - pulse.centres[0], 0.0) / pulse.periods[0]
     position += np.maximum(events.times - pulse.centres[-1], 0.0) / pulse.periods[-1]
     period = np.interp(events.times, pulse.centres, pulse.periods)
     # The density changes little with the period: the two ends of its range tell all.
-    value = 0.0
+    value = np.zeros(len(events.times))
+    if not len(value):
+        return value
     bounds = np.quantile(period, [0.0, 1.0])
     share = (period - bounds[0]) / max(bounds[1] - bounds[0], 1e-9)
     for bound, part in zip(bounds, (1.0 - share, share), strict=True):
         density = np.append(_log_density(float(bound)), _log_density(float(bound))[0])
-        value += float(
-            np.sum(events.weights * part * np.interp(position % 1.0 * PHASES, np.arange(PHASES + 1), density))
-        )
+        value += events.weights * part * np.interp(position % 1.0 * PHASES, np.arange(PHASES + 1), density)
     return TRUST * value
 
 
-def _steady(events: MotionEvents, duration: float, near: Pulse) -> Pulse:
-    """The most probable beats of one tempo, close to that of a wandering pulse."""
-    tempo = 60.0 * (near.position[-1] - near.position[0]) / (near.centres[-1] - near.centres[0])
-    step = 0.04 * 60.0 / (tempo * duration)
-    tempos = tempo * np.exp(np.arange(-STEADY_REACH, STEADY_REACH + step, step))
+def _steady(events: MotionEvents, duration: float, belief: TempoBelief) -> Pulse:
+    """The most probable beats of one tempo."""
+    step = 0.04 * 60.0 / (belief.tempo * max(duration, 1.0))
+    tempos = belief.tempo * np.exp(np.arange(-STEADY_RANGE, STEADY_RANGE + step, step))
     # In pieces, for a long clip has many events and needs many tempos.
     piece = max(int(1e6 // max(len(events.times), 1)), 1)
     found = []
     for start in range(0, len(tempos), piece):
-        seen = likelihood(events, tempos[start : start + piece], duration / 2, False)
+        some = tempos[start : start + piece]
+        seen = likelihood(events, some, duration / 2, False) + belief.log_at(some)[:, None]
         tempo_index, phase = np.unravel_index(int(np.argmax(seen)), seen.shape)
         found.append((float(seen[tempo_index, phase]), start + int(tempo_index), int(phase)))
     _, best, phase = max(found)
     period = 60.0 / tempos[best]
     ends = np.array([0.0, duration])
     position = phase / PHASES + (ends - duration / 2) / period
-    return Pulse(ends, position, np.full(2, period), near.confidence)
+    return Pulse(ends, position, np.full(2, period), belief.confidence)
 
 
 def likelihood(events: MotionEvents, tempos: np.ndarray, centre: float, windowed: bool) -> np.ndarray:
@@ -243,30 +277,6 @@ def _step(score: np.ndarray, tempos: np.ndarray, hop: float) -> tuple[np.ndarray
             best = np.where(better, value, best)
             source = np.where(better, (origin[:, None] * PHASES + column).astype(np.int32), source)
     return best, source
-
-
-def _confidence(
-    seen: np.ndarray, log_prior: np.ndarray, tempos: np.ndarray, tempo_path: np.ndarray, phase_path: np.ndarray
-) -> float:
-    """Probability that the path is right, from how much it explains and how little else does.
-
-    Two things go into a logistic: the nats by which the path explains the events better than chance, and the
-    posterior mass of grids within 4 % of its tempo and 70 ms of its beats, mean over windows. Its three
-    coefficients were fitted to made-up dances (2 to 30 s) and random events, the outcome being an F-measure of the
-    beats above 0.75.
-    """
-    masses, gain = [], 0.0
-    for window, tempo, phase in zip(seen, tempo_path, phase_path, strict=True):
-        gain += float(window[tempo, phase])
-        posterior = window + log_prior[:, None]
-        mass = np.exp(posterior - posterior.max())
-        near_tempo = np.abs(np.log(tempos / tempos[tempo])) < 0.04
-        near_phase = np.abs(_wrapped((np.arange(PHASES) - phase) / PHASES)) * 60.0 / tempos[tempo] < 0.07
-        masses.append(float(mass[np.ix_(near_tempo, near_phase)].sum() / mass.sum()))
-    mass = float(np.clip(np.mean(masses), 0.001, 0.999))
-    constant, for_mass, for_gain = CALIBRATION
-    odds = constant + for_mass * np.log(mass / (1.0 - mass)) + for_gain * np.sqrt(max(gain, 0.0))
-    return float(1.0 / (1.0 + np.exp(-odds)))
 
 
 def _wrapped(beats: np.ndarray | float) -> np.ndarray | float:

@@ -36,6 +36,7 @@ KINDS: dict[str, str] = {
     "d2m-gan-generator": "a D2M-GAN generator",
     "discriminator": "a discriminator",
     "genre": "a genre network",
+    "beats": "a beat network",
     "i3d": "an I3D network for video",
     "smpl": "a SMPL body model",
     "musicvae": "a MusicVAE",

@@ -83,8 +83,8 @@ def read_stage(scene: Scene, genre: str = "given", visual: Path | None = None) -
     Raises:
         D2MError: if a file is missing, damaged, or cannot be used.
     """
+    from d2m.features.beat_source import dance_rhythm
     from d2m.features.genre import choose_genre
-    from d2m.features.rhythm import find_rhythm
 
     seen = {"aist": _aist, "tiktok": _tiktok, "prepared": _prepared}[scene.layout](scene)
     music = _music(scene)
@@ -101,7 +101,8 @@ def read_stage(scene: Scene, genre: str = "given", visual: Path | None = None) -
         raise D2MError(f"{scene.name}: the original music is silence")
     told = scene.genre if genre == "given" else None
     motion = _cut(seen.motion, duration)
-    rhythm = find_rhythm(motion, duration, told)
+    # From the movement alone: a system that had heard the original music could not be compared with the others.
+    rhythm = dance_rhythm(motion, duration, told)
     grid = replace(rhythm.grid, beats=rhythm.grid.beats + seen.lag)
     chosen = told or choose_genre(grid, rhythm.energy, motion)
     dance = Dance(duration, motion, grid, rhythm.energy, rhythm.accents, chosen, _visual(scene, seen, duration, visual))

@@ -38,6 +38,7 @@ def compose(
     *,
     energy: np.ndarray | None = None,
     accents: np.ndarray | None = None,
+    forgiving: bool = False,
 ) -> Score:
     """Write music for a beat grid.
 
@@ -50,6 +51,8 @@ def compose(
         rng: makes every choice.
         energy: (N,) in 0..1 per beat of the grid, how full the arrangement is; None follows the form.
         accents: (N,) in 0..1 per beat of the grid; the strongest are played by the whole band.
+        forgiving: the beats may be wrong: begin without drums and bass, leave out hits and crashes, play with fewer
+            instruments.
 
     Returns:
         A score in which each of the five tracks has one part or more, unless it rests throughout.
@@ -62,7 +65,7 @@ def compose(
     if not (np.isfinite(duration) and duration > 0):
         raise D2MError(f"cannot compose {duration} seconds of music; the duration must be a positive number")
     style = STYLES[genre]
-    form = plan(grid, duration, rng, energy, accents)
+    form = plan(grid, duration, rng, energy, accents, forgiving)
     song = style.songs[int(rng.integers(0, len(style.songs)))]
     tonic = int(rng.choice(style.tonics))
     chords = lay_out(form.bars, song, tonic, form.final)
@@ -142,9 +145,19 @@ def _calls(layers: tuple[Layer, ...], form: Form, rng: np.random.Generator) -> l
                 enough = 0.5 * (mean + bar.level) >= layer.enters - 0.03
                 alone = number in form.drum_breaks and bar.place < bar.length - 1
                 calls[i].append(enough and not alone and i not in resting)
+    for i, bar in enumerate(form.bars):
+        # Before the drums come in, the softest instrument that plays chords carries the music.
+        if bar.start < form.drums_from - 1e-6:
+            calls[_softest(layers)][i] = True
     for i in range(len(form.bars)):
         # Somebody always holds the harmony, except over a drum break.
         bar = form.bars[i]
         if bar.section not in form.drum_breaks and not any(c[i] for c in calls):
             calls[min(range(len(layers)), key=lambda k: layers[k].enters)][i] = True
     return calls
+
+
+def _softest(layers: tuple[Layer, ...]) -> int:
+    """Which layer holds chords most softly: a pad if there is one."""
+    manners = ("pad", "arpeggio", "chords", "strum", "runs", "lead", "answer")
+    return min(range(len(layers)), key=lambda i: (manners.index(layers[i].manner), layers[i].enters))

@@ -42,7 +42,8 @@ def play(
         notes = steps(chosen[name], bar)
         sparse = bar.level < 0.4
         for at, sign, length in notes:
-            if at >= form.final - 1e-6 or (sparse and at % 1.0 and round(at, 3) not in kicks):
+            resting = at < form.drums_from - 1e-6 or at >= form.final - 1e-6
+            if resting or (sparse and at % 1.0 and round(at, 3) not in kicks):
                 continue
             chord = chord_at(chords, at)
             root_key = _near(chord.root, root_key)
@@ -63,7 +64,7 @@ def play(
         if round(position, 3) not in played:
             root_key = _near(chord_at(chords, position).root, root_key)
             line.add(position, position + 0.5, root_key, style.bass_loudness + 8)
-    if form.entry > form.first:
+    if form.entry > form.first and not form.forgiving:
         line.add(form.first - 0.1, form.entry, _near(chord_at(chords, form.entry).root, 33), style.bass_loudness - 20)
     home = chord_at(chords, form.final)
     line.add(form.final, form.last, _near(home.root, 33), style.bass_loudness + 10)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +14,11 @@ _FULLNESS = {
 }  # fmt: skip
 #: Order of sections in a longer piece, taken round again from the first verse as long as there are bars left.
 _COURSE = (("verse", 8), ("lift", 4), ("chorus", 8), ("break", 4), ("verse", 8), ("chorus", 8))
+
+#: For beats that may be wrong: bars at the beginning without drums and bass, and how full they are; the share of its
+#: fullness that the rest keeps.
+SOFT_BARS, SOFT_LEVEL = 2, 0.15
+FULLEST_FORGIVING = 0.7
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,8 @@ class Form:
         drum_breaks: sections whose break leaves the drums alone; in other breaks it is they who leave.
         slow: 0 at 112 beats a minute and above, 1 at 90 and below. What falls between slow beats is easily taken
             for beats itself, so everybody plays it more lightly there.
+        drums_from: position from which drums and bass play.
+        forgiving: whether the music avoids to insist on beats that may be wrong: no hits of the band, no crashes.
     """
 
     bars: list[Bar]
@@ -66,6 +73,8 @@ class Form:
     hits: list[tuple[float, float]]
     drum_breaks: frozenset[int]
     slow: float
+    drums_from: float = -np.inf
+    forgiving: bool = False
 
 
 def plan(
@@ -74,8 +83,16 @@ def plan(
     rng: np.random.Generator,
     energy: np.ndarray | None,
     accents: np.ndarray | None,
+    forgiving: bool = False,
 ) -> Form:
-    """Lay out ``duration`` seconds; ``energy`` and ``accents`` are (N,) in 0..1, one per beat of the grid."""
+    """Lay out ``duration`` seconds.
+
+    Args:
+        grid, duration, rng: as of :func:`d2m.symbolic.composer.compose`.
+        energy, accents: (N,) in 0..1, one per beat of the grid, or None.
+        forgiving: lay out a piece with fewer instruments that begins without drums and bass and has no hits of the
+            whole band, for beats that may be wrong.
+    """
     first, last = float(grid.position_of(0.0)), float(grid.position_of(duration))
     spans = _bar_spans(grid, first, last)
     weights = _bar_energy(spans, energy)
@@ -98,7 +115,19 @@ def plan(
     entry = float(np.ceil(first - 1e-6))
     if float(grid.time_of(entry)) > min(0.9, 0.3 * duration):
         entry = first
-    return Form(bars, first, last, entry, final, _hits(accents, first, final), alone, slow)
+    form = Form(bars, first, last, entry, final, _hits(accents, first, final), alone, slow)
+    return _softened(form) if forgiving else form
+
+
+def _softened(form: Form) -> Form:
+    """The form for beats that may be wrong: see :func:`plan`."""
+    # A clip of a few seconds has no bar to spare: there drums and bass rest for half a bar.
+    count = SOFT_BARS if len(form.bars) >= 4 * SOFT_BARS else int(len(form.bars) > 3)
+    bars = [replace(bar, level=FULLEST_FORGIVING * bar.level) for bar in form.bars]
+    bars[:count] = [replace(bar, level=SOFT_LEVEL) for bar in bars[:count]]
+    start = bars[count].start if count else form.entry + 0.5 * bars[0].beats
+    soft = {"drums_from": min(start, form.final), "forgiving": True}
+    return replace(form, bars=bars, hits=[], drum_breaks=frozenset(), **soft)
 
 
 def _bar_spans(grid: BeatGrid, first: float, last: float) -> list[tuple[float, int]]:

@@ -80,19 +80,24 @@ class Drummer:
 
     def play(self, form: Form) -> Line:
         for number, bar in enumerate(form.bars):
+            if bar.end <= form.drums_from + 1e-6:
+                continue
             following = form.bars[number + 1] if number + 1 < len(form.bars) else None
             fill_from = self._fill(bar, following, form)
             self._bar(bar, form, fill_from)
-            if bar.place == 0 and number > 0 and bar.role != "break" or (number == 0 and bar.level > 0.6):
+            greeted = (bar.place == 0 and number > 0 and bar.role != "break") or (number == 0 and bar.level > 0.6)
+            if greeted and not form.forgiving:
                 # A crash covers the beats after it, so it is no louder than a greeting needs; never off the beat.
                 self._hit(max(bar.start, form.entry), 84.0, CRASH, form)
         for position, strength in form.hits:
             self._hit(position, 76.0 + 26.0 * strength, CRASH if int(position) % 4 == 0 else CRASH_TWO, form)
             if int(position) % 2:
                 self._strike(position, SNARE, 112.0)
-        self._hit(form.final, 118.0, CRASH, None)
-        if abs(form.final - round(form.final)) < 1e-6:
+        self._hit(form.final, 74.0 if form.forgiving else 118.0, CRASH, None)
+        if not form.forgiving and abs(form.final - round(form.final)) < 1e-6:
             self._strike(form.final, SNARE, 108.0)
+        if form.drums_from > form.first:
+            self.line.notes[:] = [note for note in self.line.notes if note[0] >= form.drums_from - 1e-6]
         return self.line
 
     def _strike(self, position: float, key: int, velocity: float) -> None:

@@ -45,6 +45,7 @@ def play_for(
     *,
     energy: np.ndarray | None = None,
     accents: np.ndarray | None = None,
+    forgiving: bool = False,
 ) -> Score:
     """Music by a MuseGAN for a beat grid; arguments as of :func:`d2m.symbolic.composer.compose`.
 
@@ -63,7 +64,7 @@ def play_for(
     if muse.config.conditional:
         raise D2MError(f"{muse.name or 'this model'} accompanies a given track; choose a model that makes all of them")
     style, rng = STYLES[genre], np.random.default_rng(seed)
-    form = plan(grid, duration, rng, energy, accents)
+    form = plan(grid, duration, rng, energy, accents, forgiving)
     places = _places(draw_pool(muse, seed), muse, form)
     minor = _is_minor(places)
     tonic = int(rng.choice(style.tonics))
@@ -174,7 +175,7 @@ def _drummer(places: list[Place], style: Style, form: Form, tempo: float, rng: n
         for start, _, key in place.phrase.bar(DRUMS, place.number).tolist():
             at, where = bar.start + start, round(start * 4) % 4
             tone = 36 if key in _KICKS else 38 if key in _SNARES else None
-            free = tone is not None and (round(at * 4), tone) not in struck
+            free = tone is not None and (round(at * 4), tone) not in struck and at >= form.drums_from
             if free and where and form.entry <= at < form.final - 0.5 and start < bar.beats:
                 struck.add((round(at * 4), tone))
                 line.add(at, at + 0.2, tone, 66.0 if tone == 36 and where == 2 else 44.0)

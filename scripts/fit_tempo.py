@@ -1,0 +1,205 @@
+"""Fit the tempo model of d2m.features.tempo_model to dances whose music has known beats, and cross-validate it.
+
+    python scripts/fit_tempo.py FOLDER... --write d2m/features/tempo_weights.py
+    python scripts/fit_tempo.py FOLDER... --report rhythm.json --picture docs/rhythm-reliability.png
+
+FOLDER holds .npz files as 'd2m evaluate rhythm' reads them. Dances of the studio, with the errors of a pose estimator,
+are added with a small share of the weight. Cross-validation leaves whole sources out (the files' group; files of one
+group in several folders count as one source). Its predictions also calibrate the confidence. --report also runs the
+whole beat finder on every clip with weights that did not see its source, and prints what 'd2m evaluate rhythm' prints.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize
+
+from d2m.cli.rhythm_report import tell_rhythm
+from d2m.datasets.studio.example import sample
+from d2m.evaluation.rhythm import DanceClip, read_clip
+from d2m.evaluation.rhythm_report import draw_reliability, score_clip, summarise
+from d2m.features import tempo_weights
+from d2m.features.envelope import body_speeds, motion_events
+from d2m.features.tempo_model import SAME, TEMPOS, USUAL, curves_of, figures, most_probable, weigh
+from d2m.types import Motion
+
+#: Penalty on the square of a weight: of figures of the movement, and of the preferences for tempos.
+PENALTY, PREFERENCE_PENALTY = 0.03, 0.001
+#: Width (log) of the tempo that is asked for, and share of the weight that studio dances have.
+WIDTH, STUDIO_SHARE = 0.02, 0.15
+#: Lengths (s) of studio dances.
+LENGTHS = (6.0, 12.0, 20.0)
+
+
+def look(motion: Motion, world: np.ndarray | None) -> np.ndarray:
+    """The figures of a dance, float64 (tempos, figures)."""
+    return figures(curves_of(motion, world), motion_events(body_speeds(motion, world)))
+
+
+def wanted(tempos: np.ndarray) -> np.ndarray:
+    """Probabilities (N, tempos) that the model should give."""
+    rows = np.exp(-0.5 * ((np.log(TEMPOS) - np.log(tempos)[:, None]) / WIDTH) ** 2)
+    return rows / rows.sum(axis=1, keepdims=True)
+
+
+def fit(rows: np.ndarray, tempos: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Weights (figures,) with the highest penalised likelihood; ``rows`` (N, tempos, figures)."""
+    target = wanted(tempos)
+    penalty = np.full(rows.shape[2], PENALTY)
+    penalty[-1 - len(USUAL) :] = PREFERENCE_PENALTY
+
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        score = rows @ weights
+        score -= score.max(axis=1, keepdims=True)
+        log_probability = score - np.log(np.exp(score).sum(axis=1, keepdims=True))
+        value = -(shares[:, None] * target * log_probability).sum() + (penalty * weights**2).sum()
+        wrong = shares[:, None] * (np.exp(log_probability) - target)
+        return value, np.einsum("nt,ntf->f", wrong, rows, optimize=True) + 2.0 * penalty * weights
+
+    return minimize(loss, np.zeros(rows.shape[2]), jac=True, method="L-BFGS-B", options={"maxiter": 300}).x
+
+
+def shares_of(groups: np.ndarray) -> np.ndarray:
+    """Weight of each clip: sources with many clips count for the root of their number."""
+    counts = np.array([np.sum(groups == group) for group in groups])
+    return 1.0 / np.sqrt(counts) / np.sum(1.0 / np.sqrt(counts))
+
+
+def joined(
+    real: tuple[np.ndarray, np.ndarray, np.ndarray], studio: tuple[np.ndarray, np.ndarray], chosen: np.ndarray
+) -> np.ndarray:
+    """Weights fitted to the chosen real clips and all studio dances."""
+    rows, tempos, groups = real
+    shares = shares_of(groups[chosen]) * (1.0 - STUDIO_SHARE)
+    made = np.full(len(studio[1]), STUDIO_SHARE / len(studio[1]))
+    return fit(
+        np.concatenate([rows[chosen], studio[0]]),
+        np.concatenate([tempos[chosen], studio[1]]),
+        np.concatenate([shares, made]),
+    )
+
+
+def cross_validate(
+    real: tuple[np.ndarray, np.ndarray, np.ndarray], studio: tuple[np.ndarray, np.ndarray], folds: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Tempo and its probability (N,) of each real clip, from weights that did not see its source."""
+    rows, _, groups = real
+    sources = np.random.default_rng(seed).permutation(np.unique(groups))
+    found = np.zeros((len(rows), 2))
+    for fold in range(folds):
+        held = np.isin(groups, sources[fold::folds])
+        weights = joined(real, studio, ~held)
+        for i in np.flatnonzero(held):
+            found[i] = most_probable(weigh(rows[i], weights))
+    return found[:, 0], found[:, 1]
+
+
+def cross_validated_report(
+    clips: list[DanceClip],
+    real: tuple[np.ndarray, np.ndarray, np.ndarray],
+    studio: tuple[np.ndarray, np.ndarray],
+    folds: int,
+    seed: int,
+    line: np.ndarray,
+) -> dict[str, Any]:
+    """The report of 'd2m evaluate rhythm' on clips of sources that the weights did not see.
+
+    The two figures of the calibration are the same for all clips.
+    """
+    groups = real[2]
+    sources = np.random.default_rng(seed).permutation(np.unique(groups))
+    rows: dict[int, dict[str, Any]] = {}
+    tempo_weights.CALIBRATION = (float(line[0]), float(line[1]))
+    for fold in range(folds):
+        held = np.isin(groups, sources[fold::folds])
+        # The finder reads its weights from this module each time.
+        tempo_weights.WEIGHTS = tuple(joined(real, studio, ~held).tolist())
+        rows |= {int(i): score_clip(clips[i]) for i in np.flatnonzero(held)}
+    return summarise([rows[i] for i in range(len(clips))]) | {"failed": {}}
+
+
+def calibrate(mass: np.ndarray, right: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Constant and slope of the logistic function from log odds of ``mass`` to the probability of being right."""
+    mass = np.clip(mass, 0.001, 0.999)
+    odds = np.log(mass / (1.0 - mass))
+
+    def loss(line: np.ndarray) -> float:
+        value = line[0] + line[1] * odds
+        return float((shares * (np.logaddexp(0.0, value) - right * value)).sum() + 0.001 * (line[1] - 1.0) ** 2)
+
+    return minimize(loss, np.array([0.0, 1.0]), method="L-BFGS-B").x
+
+
+def report(tempos: np.ndarray, found: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Print how many tempos are right; returns bool (N,)."""
+    apart = np.abs(found / tempos - 1.0) < 0.04
+    octave = apart | (np.abs(2.0 * found / tempos - 1.0) < 0.04) | (np.abs(0.5 * found / tempos - 1.0) < 0.04)
+    sources = np.unique(groups)
+    by_source = [np.mean([values[groups == source].mean() for source in sources]) for values in (apart, octave)]
+    print(f"tempo within 4 %: {apart.mean():.3f} of {len(tempos)} clips, {by_source[0]:.3f} by {len(sources)} sources")
+    print(f"with half and double: {octave.mean():.3f}, {by_source[1]:.3f} by source")
+    return apart
+
+
+def write(path: Path, weights: np.ndarray, line: np.ndarray) -> None:
+    """Write the weights as a module."""
+    rows = "".join(f"    {value:.5f},\n" for value in weights)
+    path.write_text(
+        '"""Weights of :mod:`d2m.features.tempo_model`, written by ``scripts/fit_tempo.py``."""\n\n'
+        "#: One for each of the model's figures, in their order.\n"
+        f"WEIGHTS: tuple[float, ...] = (\n{rows})\n"
+        "#: Constant and slope of the calibration.\n"
+        f"CALIBRATION: tuple[float, float] = ({line[0]:.4f}, {line[1]:.4f})\n"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--studio", type=int, default=120, help="studio dances")
+    parser.add_argument("--folds", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--write", type=Path, help="write the weights to this module")
+    parser.add_argument(
+        "--report", type=Path, help="write a cross-validated report of the whole beat finder here (JSON)"
+    )
+    parser.add_argument("--picture", type=Path, help="with --report: draw its reliability diagram")
+    options = parser.parse_args()
+    clips = [read_clip(path) for folder in options.folders for path in sorted(folder.glob("*.npz"))]
+    groups = np.array([clip.group for clip in clips])
+    tempos = np.array([clip.tempo for clip in clips])
+    real = (np.stack([look(clip.motion, clip.world) for clip in clips]), tempos, groups)
+    made = [
+        sample(seed=91, index=i, seconds=LENGTHS[i % len(LENGTHS)], audio=False, noise=1.0)
+        for i in range(options.studio)
+    ]
+    grids = np.array([example.score.grid.tempo for example in made])
+    studio = (np.stack([look(example.motion, None) for example in made]), grids)
+    print(f"always the middle tempo, {np.median(tempos):.0f}:")
+    report(tempos, np.full(len(tempos), np.median(tempos)), groups)
+    print(f"cross-validated over sources, tempos within {100 * SAME:.1f} % taken as one:")
+    found, mass = cross_validate(real, studio, options.folds, options.seed)
+    right = report(tempos, found, groups)
+    line = calibrate(mass, right, shares_of(groups))
+    weights = joined(real, studio, np.ones(len(tempos), dtype=bool))
+    seen = np.array([most_probable(weigh(row, weights))[0] for row in studio[0]])
+    print(f"studio dances (seen in fitting): {np.mean(np.abs(seen / grids - 1.0) < 0.04):.3f}; calibration {line}")
+    if options.report:
+        found = cross_validated_report(clips, real, studio, options.folds, options.seed, line)
+        tell_rhythm(found)
+        options.report.write_text(json.dumps(found, indent=1) + "\n")
+        if options.picture:
+            draw_reliability(found, options.picture)
+    if options.write:
+        write(options.write, weights, line)
+
+
+if __name__ == "__main__":
+    from one_line import run_main
+
+    run_main(main)
