@@ -26,6 +26,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from midi_cases import confuses_mido, differences, files, mido_notes, mutated, own_notes
 from one_line import run_main
+from reader_cases import KINDS
 
 #: Bytes of memory that a batch may take beyond what the modules take, and seconds that it may last.
 MEMORY, SECONDS = 600 << 20, 300
@@ -78,7 +79,7 @@ def fails_on_drums(data: bytes) -> None:
 
 READERS: dict[str, Reader] = {
     "midi": Reader(lambda: st.one_of(files().map(lambda case: case[0]), mutated()), check_midi),
-}
+} | {name: Reader(*kind) for name, kind in KINDS.items()}
 
 
 @dataclass
