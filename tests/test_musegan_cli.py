@@ -141,3 +141,13 @@ def test_the_music_that_is_read_is_never_written_over(tmp_path, capsys, words):
         assert main(["symbolic", *words, *sources, "-o", str(out)]) == 1
         assert "is the music that is read" in capsys.readouterr().err
     assert source.read_bytes() == before
+
+
+def test_a_name_without_an_ending_is_a_midi_file_and_a_folder_is_refused(tmp_path):
+    from d2m.cli.symbolic_out import midi_path
+    from d2m.errors import D2MError
+
+    assert midi_path(str(tmp_path / "song")) == tmp_path / "song.mid"
+    assert midi_path(str(tmp_path / "song.MIDI")) == tmp_path / "song.MIDI"
+    with pytest.raises(D2MError, match="is a folder"):
+        midi_path(str(tmp_path))

@@ -30,13 +30,17 @@ def midi_path(output: str, *sources: str | Path | None) -> Path:
     """The MIDI file to write.
 
     Args:
-        output: as the user named it.
+        output: as the user named it; without an ending it gets ``.mid``.
         sources: files that are read; the music in them is the user's own, and often all there is of it.
 
     Raises:
-        D2MError: if it does not end in ``.mid`` or ``.midi``, or is one of the sources.
+        D2MError: if it has another ending than ``.mid`` or ``.midi``, is a folder, or is one of the sources.
     """
     out = Path(output)
+    if out.is_dir():
+        raise D2MError(f"{out} is a folder; name a file in it, such as {out / 'music.mid'}")
+    if not out.suffix:
+        out = out.with_name(f"{out.name}.mid")
     if out.suffix.lower() not in (".mid", ".midi"):
         raise D2MError(f"{out} should end in .mid; that is what is written")
     if any(source is not None and _is_same(out, Path(source)) for source in sources):

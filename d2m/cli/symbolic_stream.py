@@ -135,6 +135,7 @@ def _serve(programme: Any, host: str, port: int, locked: bool, memory: Path | No
     from d2m.symbolic.stream.server import StreamServer
     from d2m.symbolic.stream.station import Station
 
+    typer.echo("preparing the stream", err=True)
     station = Station(programme, memory, complain)
     with StreamServer(station, host, port, locked) as server:
         station.start()
