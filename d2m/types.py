@@ -234,6 +234,23 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Lane:
+    """Automation of the mix over a score.
+
+    Attributes:
+        target: a channel of the mixer (:data:`d2m.audio.presets.CHANNELS`) or ``"mix"`` for the sum.
+        parameter: ``"gain"`` in dB or ``"lowpass"`` in hertz.
+        beats: float64 (N,), rising positions on the score's grid.
+        values: float64 (N,); interpolated in between, constant outside.
+    """
+
+    target: str
+    parameter: str
+    beats: np.ndarray
+    values: np.ndarray
+
+
+@dataclass(frozen=True)
 class Score:
     """Notes on a beat grid.
 
@@ -243,6 +260,7 @@ class Score:
         duration: seconds; notes beyond it are not played.
         genre: AIST code, or None.
         key: e.g. ``"A:min"``, or None.
+        lanes: automation of the mix.
     """
 
     parts: tuple[Part, ...]
@@ -250,6 +268,7 @@ class Score:
     duration: float
     genre: str | None = None
     key: str | None = None
+    lanes: tuple[Lane, ...] = ()
 
 
 @dataclass(frozen=True)

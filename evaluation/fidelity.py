@@ -210,7 +210,7 @@ def embed(waveform: np.ndarray, sample_rate: int, frames: int = EMBEDDING_FRAMES
     """
     librosa = load_librosa()
 
-    from d2m.loudness import loudness
+    from d2m.audio.loudness import loudness
 
     waveform = mono(waveform)
     if sample_rate != 22050:

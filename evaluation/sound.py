@@ -80,7 +80,7 @@ class Seams:
 
 def levels(waveform: np.ndarray, sample_rate: int) -> Levels:
     """Levels of a recording of one or several channels."""
-    from d2m.loudness import loudness
+    from d2m.audio.loudness import loudness
 
     channels = np.atleast_2d(np.asarray(waveform, dtype=np.float64))
     peak = float(np.abs(channels).max())

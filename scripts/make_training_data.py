@@ -24,7 +24,7 @@ from d2m.errors import D2MError
 from d2m.features.envelope import body_speeds, motion_events
 from d2m.features.rhythm import accents_per_beat, energy_per_beat
 from d2m.symbolic.excerpt import excerpt
-from d2m.symbolic.synth import render
+from d2m.symbolic.sound import render
 from d2m.training.pairs import make_pair, save_pair
 from d2m.types import GENRES, Dance
 

@@ -32,19 +32,18 @@ from typing import Any
 
 import numpy as np
 
-from d2m.loudness import loudness
+from d2m.audio.loudness import loudness
 from d2m.symbolic.bridge.files import load
+from d2m.symbolic.sound import find_soundfont
+from d2m.symbolic.sound.notes import Notes
+from d2m.symbolic.sound.player import CACHE_BYTES, CEILING_DB, RATE, Player
 from d2m.symbolic.soundfont import SoundFont
 from d2m.symbolic.stream.library import Library
-from d2m.symbolic.stream.notes import Notes
-from d2m.symbolic.stream.output import CEILING_DB
 from d2m.symbolic.stream.planning import Planner
-from d2m.symbolic.stream.player import CACHE_BYTES, RATE, Player
 from d2m.symbolic.stream.programme import Programme
 from d2m.symbolic.stream.recording import FADE, pcm, record
 from d2m.symbolic.stream.server import StreamServer
 from d2m.symbolic.stream.station import AHEAD, Station
-from d2m.symbolic.synth import find_soundfont
 from d2m.symbolic.tracks import DRUMS
 
 _SILENT_DB, _HOP = -66.0, 441
@@ -158,7 +157,7 @@ class _Recalled:
     """What a programme has played, from the beginning."""
 
     def __init__(self, programme: Kept) -> None:
-        from d2m.symbolic.stream.notes import joined
+        from d2m.symbolic.sound.notes import joined
 
         self.all = joined(list(programme.played.values()))
 

@@ -202,7 +202,7 @@ def from_score(score: Score, steps_per_beat: int = 24, name: str = "") -> PianoR
     """A score on the grid of its own beats.
 
     Each beat of the score's grid becomes ``steps_per_beat`` steps, whatever its length in seconds; step 0 is the beat
-    at or before time 0. What :func:`d2m.symbolic.synth.render` would not play (before 0, after the duration) is left
+    at or before time 0. What :func:`d2m.symbolic.sound.render` would not play (before 0, after the duration) is left
     out.
 
     Raises:

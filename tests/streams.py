@@ -12,11 +12,11 @@ from test_bridge_songs import bars_of, roll_of
 from d2m.symbolic.bridge.composer import Composer, build
 from d2m.symbolic.bridge.config import BridgeConfig
 from d2m.symbolic.pianoroll_midi import write_roll
+from d2m.symbolic.sound import find_soundfont
 from d2m.symbolic.soundfont import SoundFont
 from d2m.symbolic.stream.library import Library
 from d2m.symbolic.stream.planning import Planner
 from d2m.symbolic.stream.programme import Programme
-from d2m.symbolic.synth import find_soundfont
 
 SMALL = BridgeConfig(width=8, beat_width=12, channels=24, blocks=1, shifts=3)
 

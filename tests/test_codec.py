@@ -123,7 +123,7 @@ def test_shipped_codec_keeps_the_music():
 
 
 def test_shipped_codec_keeps_the_pitch_of_the_bass():
-    from d2m.symbolic.synth import render
+    from d2m.symbolic.sound import render
     from d2m.types import BeatGrid, Part, Score
 
     pitches = np.array([31, 38, 36, 43, 33, 40, 28, 35])

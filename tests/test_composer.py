@@ -15,7 +15,7 @@ from d2m.symbolic.composer.form import plan
 from d2m.symbolic.composer.harmony import SCALES, Chord, read, voice
 from d2m.symbolic.composer.lines import rhythm
 from d2m.symbolic.composer.style import RANGES
-from d2m.symbolic.synth import find_soundfont, render
+from d2m.symbolic.sound import find_soundfont, render
 from d2m.types import GENRES, TRACKS, BeatGrid, Score
 
 NAMES = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")

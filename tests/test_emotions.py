@@ -27,7 +27,7 @@ from d2m.symbolic.emotion.losses import (
 )
 from d2m.symbolic.emotion.melody import CLASSES, FIRST_KEY, LOWEST, from_notes, to_score, transpose
 from d2m.symbolic.emotion.similarity import rhythm_similarity, tune_similarity
-from d2m.symbolic.synth import render_parts
+from d2m.symbolic.sound import render_parts
 
 NAMES = {
     "격렬함": "intense", "밝음": "bright", "발랄함": "lively", "평화로움": "peaceful", "청량함": "refreshing",

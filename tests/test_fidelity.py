@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from d2m.audio.loudness import loudness
 from d2m.evaluation import beats, fidelity, sound
-from d2m.loudness import loudness
 
 RATE = 22050
 

@@ -9,13 +9,13 @@ import pytest
 import soundfile
 from test_fidelity import RATE, music, noise, sine
 
+from d2m.audio.loudness import _k_weighting, loudness
 from d2m.cli.main import main
 from d2m.errors import D2MError
 from d2m.evaluation import distances, fidelity
 from d2m.evaluation.distances import Embedded, diversity, frechet_against_itself, frechet_infinity, kernel_distance
 from d2m.evaluation.embeddings import Embedding, LogMelStatistics, embed_checked, load
 from d2m.evaluation.fidelity_report import check, evaluate_fidelity
-from d2m.loudness import _k_weighting, loudness
 
 
 def windows(rng: np.random.Generator, recordings: int, each: int, size: int, shift=0.0, name="") -> Embedded:

@@ -13,6 +13,7 @@ import urllib.request
 import numpy as np
 import pytest
 
+from d2m.audio.loudness import loudness
 from d2m.cli.main import main
 from d2m.errors import D2MError
 from d2m.evaluation.listening import analysis
@@ -20,7 +21,6 @@ from d2m.evaluation.listening.answers import Listener, Rating, parse, read_key
 from d2m.evaluation.listening.make import LOW_PASS, ListeningTest, make_test
 from d2m.evaluation.listening.questions import SETS, read_questions
 from d2m.evaluation.listening.server import ListeningServer
-from d2m.loudness import loudness
 from d2m.media import read_audio
 from d2m.media_write import write_wav
 

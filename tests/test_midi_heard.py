@@ -14,10 +14,10 @@ from d2m.engines.sketches_midi import read_piece
 from d2m.errors import D2MError
 from d2m.symbolic.controls import automation, bends, levels, rings
 from d2m.symbolic.midi import read_midi, write_midi
+from d2m.symbolic.sound import find_soundfont, render, render_parts
+from d2m.symbolic.sound.notes import notes_of
+from d2m.symbolic.sound.player import RATE, Player
 from d2m.symbolic.soundfont import SoundFont
-from d2m.symbolic.stream.notes import notes_of
-from d2m.symbolic.stream.player import RATE, Player
-from d2m.symbolic.synth import find_soundfont, render, render_parts
 from d2m.types import BeatGrid, Part, Score
 
 FONT = "TimGM6mb"

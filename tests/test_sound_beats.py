@@ -10,7 +10,7 @@ from d2m.errors import D2MError
 from d2m.evaluation.beats import beat_f_measure
 from d2m.features.sound_beats import track_sound
 from d2m.features.sound_spectrum import MELS, spectrum
-from d2m.symbolic.synth import find_soundfont
+from d2m.symbolic.sound import find_soundfont
 
 
 @pytest.fixture(scope="module")

@@ -14,17 +14,15 @@ from streams import planner, programme, songs, weights, write_song
 from test_bridge_songs import DRUMS, bars_of, roll_of
 from typer.testing import CliRunner
 
+from d2m.audio.loudness import loudness
 from d2m.cli.symbolic import app
 from d2m.errors import D2MError
-from d2m.loudness import loudness
 from d2m.symbolic.pianoroll import Metre
 from d2m.symbolic.pianoroll_midi import write_roll
+from d2m.symbolic.sound.player import RATE, Player
 from d2m.symbolic.stream import recording
 from d2m.symbolic.stream.library import Library, Place
-from d2m.symbolic.stream.output import CEILING_DB, Limiter, Room
-from d2m.symbolic.stream.player import RATE, Player
 from d2m.symbolic.stream.recording import outline, prepare, record
-from d2m.symbolic.synth import room_answer, room_delay
 
 
 @pytest.fixture(scope="module")
@@ -190,31 +188,6 @@ def test_what_rings_at_a_seam_rings_on(played):
     assert steps[seam - 50 : seam + 2].max() < np.quantile(steps, 0.9999)
 
 
-def test_a_room_with_a_memory_is_a_room():
-    send = np.random.default_rng(0).standard_normal(90_000).astype(np.float32)
-    answer, delay = room_answer(RATE, 2), room_delay(RATE)
-    room = Room(RATE)
-    made = np.concatenate([room(part) for part in np.split(send, [100, 30_000, 30_001])], axis=1)
-    for side in range(2):
-        expected = np.convolve(np.pad(send, (delay, 0)), answer[side])[: len(send)]
-        assert np.abs(made[side] - expected).max() < 1e-3
-
-
-def test_no_sample_passes_the_limiter_and_quiet_music_passes_as_it_is():
-    rng = np.random.default_rng(0)
-    sound = (0.2 * rng.standard_normal((2, 60_000))).astype(np.float32)
-    sound[:, 30_000:30_050] *= 20
-    limiter = Limiter(RATE)
-    made = np.concatenate([limiter(part) for part in np.split(sound, [5, 29_990, 30_020, 44_000], axis=1)], axis=1)
-    late = limiter.delay
-    assert np.abs(made).max() <= 10 ** (CEILING_DB / 20) + 1e-6
-    quiet = np.abs(sound).max(axis=0) < 0.8
-    far = np.convolve(~quiet, np.ones(4 * late + 1), "same") == 0
-    assert np.array_equal(made[:, late:][:, far[:-late]], sound[:, :-late][:, far[:-late]])
-    gains = made[0, late:] / sound[0, :-late]
-    assert np.abs(np.diff(gains[29_000:31_000][np.abs(sound[0, 29_000:31_000]) > 0.05])).max() < 0.05
-
-
 def test_loud_and_quiet_songs_are_played_equally_loud(tmp_path):
     made = programme(songs(tmp_path, 2))
     quiet = made.planner.read(tmp_path / "b.mid")
@@ -229,7 +202,7 @@ def test_loud_and_quiet_songs_are_played_equally_loud(tmp_path):
     levels = [loudness(sound[:, s.start : s.stop], RATE) for s in made.stretches[:-1] if s.song]
     assert made.stretches[2].gain > made.stretches[0].gain + 5
     assert np.ptp(levels) < 2
-    assert np.mean(levels) == pytest.approx(-17, abs=2)
+    assert np.mean(levels) == pytest.approx(-14, abs=2)
 
 
 def test_metres_that_change_are_played_and_songs_left_in_four(tmp_path):
@@ -387,4 +360,4 @@ def test_the_measuring_script_hears_gaps_and_steps(folder, tmp_path, monkeypatch
     assert found["silence"]["gaps over 50 ms"] == 0
     assert found["seams"]["seams"] >= 2
     assert found["seams"]["second synthesiser differs by"] <= 2
-    assert abs(found["loudness"]["LUFS, mean"] + 17) < 3
+    assert abs(found["loudness"]["LUFS, mean"] + 14) < 3

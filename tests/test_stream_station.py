@@ -18,7 +18,7 @@ from devtools import chromium, open_page
 from streams import frames, programme, songs, write_song
 
 from d2m.errors import D2MError
-from d2m.symbolic.stream.player import RATE, Player
+from d2m.symbolic.sound.player import RATE, Player
 from d2m.symbolic.stream.recording import pcm, prepare
 from d2m.symbolic.stream.server import StreamServer
 from d2m.symbolic.stream.station import AHEAD, KEPT, LEAD, Station

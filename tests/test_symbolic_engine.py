@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from d2m import engines
+from d2m.audio.loudness import loudness
 from d2m.errors import D2MError
 from d2m.load_librosa import load_librosa
-from d2m.loudness import loudness
 from d2m.types import BeatGrid, Dance
 
 

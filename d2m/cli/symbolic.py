@@ -45,8 +45,8 @@ def render(
     from dataclasses import replace
 
     from d2m.media_write import write_wav
-    from d2m.symbolic.synth import find_soundfont
-    from d2m.symbolic.synth import render as play
+    from d2m.symbolic.sound import find_soundfont
+    from d2m.symbolic.sound import render as play
 
     source = Path(music)
     out = Path(output) if output else source.with_suffix(".wav")

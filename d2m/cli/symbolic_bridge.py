@@ -179,7 +179,7 @@ def _sound(joined: Any, out: Path) -> Path:
     from dataclasses import replace
 
     from d2m.media_write import write_wav
-    from d2m.symbolic.synth import render
+    from d2m.symbolic.sound import render
 
     path = out.with_suffix(".wav")
     write_wav(path, render(replace(joined.score, duration=joined.score.duration + 2.0), 44100, stereo=True), 44100)

@@ -171,7 +171,7 @@ def _write(score: Score, path: Path, wav: bool, png: bool) -> list[Path]:
         from dataclasses import replace
 
         from d2m.media_write import write_wav
-        from d2m.symbolic.synth import render
+        from d2m.symbolic.sound import render
 
         files.append(path.with_suffix(".wav"))
         # The last note rings on.

@@ -128,7 +128,7 @@ def _write(
         files.append(draw(roll, out.with_suffix(".png"), title=out.stem))
     if wav:
         from d2m.media_write import write_wav
-        from d2m.symbolic.synth import render
+        from d2m.symbolic.sound import render
 
         score = to_score(roll) if data is None else read_midi(out)
         files.append(out.with_suffix(".wav"))

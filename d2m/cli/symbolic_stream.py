@@ -96,12 +96,12 @@ def _programme(
 ) -> Any:
     from d2m.symbolic.bridge.files import load
     from d2m.symbolic.bridge.mixpoints import METHODS
+    from d2m.symbolic.sound import find_soundfont
+    from d2m.symbolic.sound.player import CACHE_BYTES
     from d2m.symbolic.soundfont import SoundFont
     from d2m.symbolic.stream.library import Library
     from d2m.symbolic.stream.planning import Planner
-    from d2m.symbolic.stream.player import CACHE_BYTES
     from d2m.symbolic.stream.programme import Programme
-    from d2m.symbolic.synth import find_soundfont
 
     if method not in METHODS:
         raise D2MError(f"no method '{method}' to find mix points; choose one of: {', '.join(METHODS)}")
@@ -117,7 +117,7 @@ def _programme(
 
 def _write(programme: Any, minutes: float, out: Path) -> list[dict[str, Any]]:
     from d2m.cli.console import stage_bars
-    from d2m.symbolic.stream.player import Player
+    from d2m.symbolic.sound.player import Player
     from d2m.symbolic.stream.recording import record
 
     with _ended_tidily(), stage_bars({"play": "playing"}, str(out)) as tell:

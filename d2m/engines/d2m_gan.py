@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from d2m.audio.mastering import master
 from d2m.engines.base import Progress
 from d2m.engines.d2m_gan_inputs import Keypoints
-from d2m.engines.mastering import master
 from d2m.errors import D2MError
 from d2m.generator.d2m_gan import D2MGAN
 from d2m.generator.windows import stream

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 
+from d2m.audio.mastering import master
+from d2m.audio.presets import preset
 from d2m.engines.base import Progress
-from d2m.engines.mastering import master
 from d2m.engines.score import ATTACK
 from d2m.engines.sketches import ComposerSketch, Sketch, load_sketch
+from d2m.symbolic.sound.player import RATE
 from d2m.types import Dance, Score, Soundtrack
 
 #: Seconds played before the video begins, and cut off.
@@ -26,13 +28,11 @@ class SymbolicEngine:
     """See the module's docstring.
 
     Attributes:
-        soundfont: path or name of a .sf2 file (:func:`d2m.symbolic.synth.find_soundfont`); None for the default.
-        sample_rate: hertz.
+        soundfont: path or name of a .sf2 file (:func:`d2m.symbolic.sound.find_soundfont`); None for the default.
         sketch: who writes the music.
     """
 
     soundfont: str | None = None
-    sample_rate: int = 44100
     sketch: Sketch = field(default_factory=ComposerSketch)
     name: str = "symbolic"
 
@@ -52,21 +52,21 @@ class SymbolicEngine:
         Raises:
             D2MError: if the soundfont cannot be used.
         """
-        from d2m.symbolic.synth import find_soundfont
+        from d2m.symbolic.sound import find_soundfont
 
         font = find_soundfont(self.soundfont)
         score = self.sketch.write(dance, seed)
         if progress:
             progress(0.2)
-        waveform = _play_ahead(score, self.sample_rate, font)
+        waveform = _play_ahead(score, font)
         if progress:
             progress(0.9)
-        mastered = master(waveform.astype(np.float64), self.sample_rate, dance.duration)
+        mastered = master(waveform, RATE, dance.duration, preset(score.genre).bus.crest)
         if progress:
             progress(1.0)
         return Soundtrack(
             mastered,
-            self.sample_rate,
+            RATE,
             score.grid,
             score,
             None,
@@ -80,15 +80,15 @@ class SymbolicEngine:
         )
 
 
-def _play_ahead(score: Score, sample_rate: int, font: Path) -> np.ndarray:
-    """The score rendered, every note :data:`ATTACK` early: float32 (2, samples)."""
-    from d2m.symbolic.synth import render
+def _play_ahead(score: Score, font: Path) -> np.ndarray:
+    """Mix the score, every note :data:`ATTACK` early: float32 (2, samples) at the player's rate."""
+    from d2m.symbolic.sound.render import mix_down
 
     # A note on the first frame starts before the video does: the piece is played with a lead-in, which is cut off.
-    lead = round(_LEAD_IN * sample_rate)
-    later = replace(score.grid, beats=score.grid.beats + lead / sample_rate - ATTACK)
-    played = replace(score, grid=later, duration=score.duration + lead / sample_rate)
-    return render(played, sample_rate, font, stereo=True)[:, lead:]
+    lead = round(_LEAD_IN * RATE)
+    later = replace(score.grid, beats=score.grid.beats + lead / RATE - ATTACK)
+    played = replace(score, grid=later, duration=score.duration + lead / RATE)
+    return mix_down(played, font).mix[:, lead:]
 
 
 def load_engine(soundfont: str | None, sketch: str = "musegan") -> SymbolicEngine:
@@ -97,6 +97,6 @@ def load_engine(soundfont: str | None, sketch: str = "musegan") -> SymbolicEngin
     Raises:
         D2MError: if there is no such soundfont or sketch.
     """
-    from d2m.symbolic.synth import find_soundfont
+    from d2m.symbolic.sound import find_soundfont
 
     return SymbolicEngine(str(find_soundfont(soundfont)), sketch=load_sketch(sketch))

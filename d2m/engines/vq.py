@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from d2m import codec as codecs
 from d2m import generator as generators
+from d2m.audio.mastering import master
 from d2m.codec.spectral import SpectralCodec
 from d2m.engines.base import Progress
-from d2m.engines.mastering import master
 from d2m.engines.score import ATTACK
 from d2m.engines.sketches import ComposerSketch, Sketch, load_sketch
 from d2m.errors import D2MError

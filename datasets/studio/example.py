@@ -82,7 +82,7 @@ def sample(
     motion = landmark_motion(performance, wild_camera(lens), lens, fps=fps, noise=level)
     waveform = np.zeros(0, np.float32)
     if audio:
-        from d2m.symbolic.synth import render
+        from d2m.symbolic.sound import render
 
         waveform = render(score, sample_rate)[0]
     dance = describe(motion, score, song.genre)

@@ -143,7 +143,7 @@ def _make_song(song: plan.Song, studio: Studio, out: Path) -> tuple[str, float]:
     if not beats.exists():
         write_beats(beats, score.grid, studio.seconds)
     if not wav.exists():
-        from d2m.symbolic.synth import render
+        from d2m.symbolic.sound import render
 
         write_wav(wav, render(score, studio.sample_rate), studio.sample_rate)
     cameras = aist_cameras(plan.camera_stream(studio.seed))

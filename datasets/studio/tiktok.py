@@ -76,7 +76,7 @@ def _make_song(song: plan.Song, studio: Studio, out: Path) -> tuple[str, float]:
     names = [video_name(song, dance) for dance in range(len(song.dancers))]
     if all(_complete(out, name, studio) for name in names):
         return song.music, time.monotonic() - began
-    from d2m.symbolic.synth import render
+    from d2m.symbolic.sound import render
 
     score, energy = compose_song(song.genre, studio.seconds, plan.song_stream(studio.seed, song.index))
     sound = render(score, studio.sample_rate)

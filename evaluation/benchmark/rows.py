@@ -127,7 +127,7 @@ def _codec(key: str) -> str:
 
 def _system(name: str) -> str:
     if name.startswith("symbolic"):
-        from d2m.symbolic.synth import find_soundfont
+        from d2m.symbolic.sound import find_soundfont
 
         font = find_soundfont(None)
         return f"{font.name} {font.stat().st_size}" + (_digest(["studio-musegan"]) if name == "symbolic" else "")

@@ -166,7 +166,7 @@ def _anchors(items: list[str], reference: dict[str, Path]) -> dict[tuple[str, st
 
 def _write_clip(source: Any, system: str, stem: Path, beeps: int) -> Path:
     """One clip under a name that says nothing, all at one loudness, without its file's metadata."""
-    from d2m.loudness import loudness
+    from d2m.audio.loudness import loudness
     from d2m.media import open_video, read_audio
     from d2m.media_write import mux, write_wav
 

@@ -9,20 +9,20 @@ from pathlib import Path
 
 import numpy as np
 
+from d2m.audio.loudness import loudness
 from d2m.errors import D2MError
-from d2m.loudness import loudness
 from d2m.symbolic.bridge.composer import Composer
 from d2m.symbolic.bridge.joining import Bridge, cut, last_beat, write_bridge
 from d2m.symbolic.bridge.mixpoints import MixPoint, find_mix_points
 from d2m.symbolic.bridge.song import Song, read_song
+from d2m.symbolic.sound.fonts import pans
+from d2m.symbolic.sound.notes import Notes, notes_of
+from d2m.symbolic.sound.player import NOMINAL_LUFS, RATE, Player
 from d2m.symbolic.soundfont import SoundFont
 from d2m.symbolic.stream.library import stamp
-from d2m.symbolic.stream.notes import Notes, notes_of
-from d2m.symbolic.stream.player import RATE, Player
-from d2m.symbolic.synth import pans
 
-#: What songs are brought to, in LUFS, and the decibels by which they are moved at most.
-LOUDNESS, _MOST_GAIN = -17.0, 15.0
+#: The decibels by which songs are moved at most to be equally loud.
+_MOST_GAIN = 15.0
 #: How much of a song is listened to for that: so many excerpts of so many seconds.
 _EXCERPTS, _EXCERPT = 3, 6.0
 #: Songs kept in memory, and levels remembered.
@@ -98,7 +98,8 @@ class Planner:
         key = (path, stamp(path))
         if key not in self._levels:
             level = _loudness(song, self.font)
-            self._levels[key] = float(np.clip(LOUDNESS - level, -_MOST_GAIN, _MOST_GAIN)) if np.isfinite(level) else 0.0
+            gain = NOMINAL_LUFS - level if np.isfinite(level) else 0.0
+            self._levels[key] = float(np.clip(gain, -_MOST_GAIN, _MOST_GAIN))
             while len(self._levels) > _LEVELS:
                 self._levels.popitem(last=False)
         return self._levels[key]
@@ -167,7 +168,7 @@ class _Excerpt:
 
 
 def _loudness(song: Song, font: SoundFont) -> float:
-    """LUFS of excerpts spread over a song, as it sounds without a limiter; the room is left out."""
+    """LUFS of excerpts spread over a song, of its dry instruments."""
     end = last_beat(song)
     origin = float(song.score.grid.time_of(0.0))
 

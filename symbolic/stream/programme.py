@@ -17,11 +17,11 @@ from d2m.errors import D2MError
 from d2m.symbolic.bridge.joining import Bridge
 from d2m.symbolic.bridge.mixpoints import MixPoint
 from d2m.symbolic.bridge.song import Song
+from d2m.symbolic.sound.fonts import pans
+from d2m.symbolic.sound.notes import Notes, joined, notes_of
+from d2m.symbolic.sound.player import RATE
 from d2m.symbolic.stream.library import Library, Place, stamp
-from d2m.symbolic.stream.notes import Notes, joined, notes_of
 from d2m.symbolic.stream.planning import Plan, Planner, exits, song_notes
-from d2m.symbolic.stream.player import RATE
-from d2m.symbolic.synth import pans
 
 #: Lines of a playlist that are named at a time.
 _MOST_TOLD = 20

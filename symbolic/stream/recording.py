@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from d2m.errors import D2MError
-from d2m.symbolic.stream.player import RATE, Player
+from d2m.symbolic.sound.player import RATE, Player
 from d2m.symbolic.stream.programme import Programme
 from d2m.whole_file import whole_file
 

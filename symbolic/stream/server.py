@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from d2m.errors import D2MError
-from d2m.symbolic.stream.player import RATE
+from d2m.symbolic.sound.player import RATE
 from d2m.symbolic.stream.recording import header
 from d2m.symbolic.stream.station import Station
 

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any
 
 from d2m.errors import D2MError
+from d2m.symbolic.sound.player import RATE, Player
 from d2m.symbolic.stream.memory import Diary, recall
 from d2m.symbolic.stream.pace import BURST, Pace
 from d2m.symbolic.stream.planning import Plan, Planner, exits
-from d2m.symbolic.stream.player import RATE, Player
 from d2m.symbolic.stream.programme import Programme, Stretch
 from d2m.symbolic.stream.recording import pcm
 from d2m.symbolic.stream.wishes import Wishes

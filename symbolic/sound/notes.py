@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 
 from d2m.symbolic.controls import automation, rings
-from d2m.symbolic.synth import balance, fader
+from d2m.symbolic.sound.channels import channels_of
+from d2m.symbolic.sound.fonts import balance, fader
 from d2m.types import TRACKS, Part
 
 #: No note is held longer: a file may ask for hours of one key, and a tone is kept in memory as long as it sounds.
@@ -23,6 +24,7 @@ class Notes:
     Attributes:
         starts, ends: int64, samples from the beginning of the programme.
         tracks: int64, index into :data:`d2m.types.TRACKS`.
+        channels: int64, index into :data:`d2m.audio.presets.CHANNELS`.
         programs, keys, velocities: int64, as in MIDI.
         left, right: float32, what the tone is multiplied by.
         moves: object, the :class:`~d2m.symbolic.controls.Automation` of each note's part, or None.
@@ -32,6 +34,7 @@ class Notes:
     starts: np.ndarray
     ends: np.ndarray
     tracks: np.ndarray
+    channels: np.ndarray
     programs: np.ndarray
     keys: np.ndarray
     velocities: np.ndarray
@@ -61,7 +64,7 @@ def joined(parts: list[Notes]) -> Notes:
     return Notes(*(array[order] for array in arrays))
 
 
-_KINDS = (*(np.int64,) * 6, np.float32, np.float32, object, np.int64)
+_KINDS = (*(np.int64,) * 7, np.float32, np.float32, object, np.int64)
 NONE = Notes(*(np.zeros(0, kind) for kind in _KINDS))
 
 
@@ -70,6 +73,7 @@ def notes_of(
     sample_of: Callable[[np.ndarray], np.ndarray],
     gain_of: Callable[[np.ndarray], np.ndarray],
     rate: int,
+    spread: Sequence[float] | None = None,
 ) -> Notes:
     """Notes of parts.
 
@@ -78,6 +82,7 @@ def notes_of(
         sample_of: samples of beats.
         gain_of: decibels at beats, of the song.
         rate: samples a second.
+        spread: by channel of the mixer, what stereo places are multiplied by; None leaves them.
     """
     found = []
     for part, pan in parts:
@@ -86,10 +91,12 @@ def notes_of(
         ends = np.minimum(ends, starts + int(LONGEST_NOTE * rate))
         level = fader(part.program, part.is_drum) * 10.0 ** (gain_of(part.starts) / 20.0)
         level = level * (part.velocities / 127.0) ** 2
-        left, right = (np.asarray(level * side, np.float32) for side in balance(pan))
+        channels = channels_of(part)
+        place = pan * (np.ones(1) if spread is None else np.asarray(spread)[channels])
+        left, right = (np.asarray(level * side, np.float32) for side in balance(np.clip(place, -1.0, 1.0)))
         count = len(part.starts)
         moves = np.full(count, automation(part, sample_of, rate), dtype=object)
         track, program = (np.full(count, value, np.int64) for value in (TRACKS.index(part.track), part.program))
-        arrays = (starts, ends, track, program, part.pitches, part.velocities, left, right, moves)
+        arrays = (starts, ends, track, channels, program, part.pitches, part.velocities, left, right, moves)
         found.append(Notes(*arrays, np.zeros(count, np.int64)))
     return joined(found)

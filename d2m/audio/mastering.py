@@ -1,0 +1,96 @@
+"""Mastering of whole pieces: loudness to -14 LUFS, peaks under -1 dBTP, dynamics no wider than asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from d2m.audio.dynamics import STEP, apply_gain, needed_gain, power_db, recover, step_peaks
+from d2m.audio.loudness import gated_loudness, k_weighted
+
+#: Integrated loudness that streaming services play at, and the highest true peak that survives their encoders.
+TARGET_LUFS, CEILING_DB = -14.0, -1.0
+#: Margin for what the estimate of true peaks misses.
+_MARGIN_DB = 0.3
+#: The limiter takes at most so much off the highest peak: quiet, spiky material stays quieter than the target.
+MOST_LIMITING_DB = 9.0
+_ROUNDS = 12
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Gains that finish a mix, to be applied to it and to its stems alike.
+
+    Attributes:
+        gain: linear (K + 1,), at the borders of steps of :data:`~d2m.audio.dynamics.STEP` samples.
+    """
+
+    gain: np.ndarray
+
+    def apply(self, signal: np.ndarray) -> np.ndarray:
+        """Multiply float (channels, n) by the gains."""
+        count = signal.shape[-1]
+        padded = np.pad(signal, ((0, 0), (0, -count % STEP))).astype(np.float32)
+        decibels = 20 * np.log10(np.maximum(self.gain, 1e-9))
+        return apply_gain(padded, decibels[1:], float(decibels[0]))[:, :count]
+
+
+def finish(mix: np.ndarray, sample_rate: int, crest: float = 12.0) -> Finish:
+    """Find the gains that bring a mix to :data:`TARGET_LUFS` with a limiter.
+
+    Args:
+        mix: float (channels, n).
+        sample_rate: in hertz.
+        crest: peak over RMS in dB that the result has at most; the limiter never takes more than
+            :data:`MOST_LIMITING_DB` off for it.
+    """
+    count = mix.shape[-1]
+    padded = np.pad(mix, ((0, 0), (0, -count % STEP + STEP))).astype(np.float32)
+    peaks = step_peaks(padded[:, :-STEP], padded[:, -STEP : -STEP + 4])
+    weighted = 10 ** (power_db(k_weighted(padded[:, :-STEP], sample_rate)) / 10) * len(mix)
+    power = 10 ** (power_db(padded[:, :-STEP]) / 10)
+    highest = peaks.max(initial=0.0)
+    level = gated_loudness(weighted, STEP, sample_rate)
+    if not np.isfinite(level) or highest <= 0:
+        return Finish(np.ones(len(peaks) + 1))
+    highest_db = 20 * np.log10(highest)
+    most = CEILING_DB - _MARGIN_DB + MOST_LIMITING_DB - highest_db
+    drive = min(TARGET_LUFS - level, most)
+    ceiling_db = 10 * np.log10(np.mean(power)) + drive + crest
+    for _ in range(_ROUNDS):
+        # Whatever the crest asked for, the limiter takes no more than that off the highest peak.
+        ceiling_db = min(max(ceiling_db, highest_db + drive - MOST_LIMITING_DB), CEILING_DB - _MARGIN_DB)
+        linear = 10 ** (drive / 20)
+        gain = linear * recover(needed_gain(peaks * linear, 10 ** (ceiling_db / 20), sample_rate), sample_rate)
+        squared = (0.5 * (gain[1:] + gain[:-1])) ** 2
+        miss = TARGET_LUFS - gated_loudness(weighted * squared, STEP, sample_rate)
+        wanted = 10 * np.log10(np.mean(power * squared)) + crest
+        if (abs(miss) < 0.05 or drive == most) and abs(wanted - ceiling_db) < 0.1:
+            break
+        drive, ceiling_db = min(drive + miss, most), wanted + miss
+    return Finish(gain)
+
+
+def master(waveform: np.ndarray, sample_rate: int, duration: float, crest: float = 12.0) -> np.ndarray:
+    """Finish a piece: loudness, peaks, length and ends.
+
+    Args:
+        waveform: float (channels, samples).
+        sample_rate: in hertz.
+        duration: seconds that the result lasts; the waveform is cut or padded with silence.
+        crest: see :func:`finish`.
+
+    Returns:
+        float32 (channels, round(duration * sample_rate)) without a constant offset, faded over 15 ms at both ends.
+    """
+    samples = int(round(duration * sample_rate))
+    out = np.zeros((waveform.shape[0], samples), np.float32)
+    kept = min(samples, waveform.shape[1])
+    out[:, :kept] = waveform[:, :kept] - waveform[:, :kept].mean(1, keepdims=True)
+    out = finish(out, sample_rate, crest).apply(out)
+    fade = min(int(0.015 * sample_rate), samples // 2)
+    ramp = np.linspace(0, 1, fade, dtype=np.float32)
+    out[:, :fade] *= ramp
+    out[:, samples - fade :] *= ramp[::-1]
+    return out

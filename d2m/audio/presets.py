@@ -1,0 +1,141 @@
+"""Mix presets: what each channel of a mix is sent through, read from ``presets.toml``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from functools import cache
+from importlib.resources import files
+
+import tomllib
+
+from d2m.audio.dynamics import Compression
+
+#: Channels of a mix.
+CHANNELS = ("kick", "snare", "hats", "percussion", "bass", "keys", "guitar", "pad", "lead", "effects")
+#: The preset of music without a genre.
+BAND = "band"
+_OFF = -120.0
+
+
+@dataclass(frozen=True)
+class Equaliser:
+    """A band of an equaliser: ``"peak"``, ``"low_shelf"`` or ``"high_shelf"``, hertz, dB and quality factor."""
+
+    kind: str
+    frequency: float
+    gain: float
+    q: float = 0.71
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Settings of a channel.
+
+    Attributes:
+        gain: in dB.
+        spread: how far its parts stand from the middle, times their usual place.
+        highpass, lowpass: corners in hertz; 0 for none.
+        eq: bands of the equaliser.
+        compression: of the channel, or None.
+        drive: saturation in dB; 0 for none.
+        room, hall, echo: sends in dB.
+        duck: dB by which the kick drum lowers it.
+    """
+
+    gain: float = 0.0
+    spread: float = 1.0
+    highpass: float = 0.0
+    lowpass: float = 0.0
+    eq: tuple[Equaliser, ...] = ()
+    compression: Compression | None = None
+    drive: float = 0.0
+    room: float = _OFF
+    hall: float = _OFF
+    echo: float = _OFF
+    duck: float = 0.0
+
+
+@dataclass(frozen=True)
+class Bus:
+    """Settings of the sum.
+
+    Attributes:
+        eq: bands of the equaliser.
+        glue: compression of the whole.
+        low, middle, high: compression of the bands below 140 Hz, to 3 kHz and above.
+        crest: peak over RMS in dB that the finished mix should have at most.
+        mono_below: hertz under which the sides are taken away.
+        width: factor of the side signal above.
+    """
+
+    eq: tuple[Equaliser, ...] = ()
+    glue: Compression | None = None
+    low: Compression | None = None
+    middle: Compression | None = None
+    high: Compression | None = None
+    crest: float = 11.0
+    mono_below: float = 120.0
+    width: float = 1.0
+
+
+@dataclass(frozen=True)
+class Space:
+    """Settings of what the sends go into.
+
+    Attributes:
+        room, hall: reverberation times in seconds.
+        room_bright, hall_bright: corners in hertz.
+        echo: delay time in beats.
+        feedback: linear gain from echo to echo.
+        duck_release: beats in which the gain comes back after a kick.
+    """
+
+    room: float = 0.5
+    hall: float = 1.6
+    room_bright: float = 9000.0
+    hall_bright: float = 6500.0
+    echo: float = 0.75
+    feedback: float = 0.35
+    duck_release: float = 0.45
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A mix: a strip for each channel, the sum and the spaces."""
+
+    strips: dict[str, Strip]
+    bus: Bus = field(default_factory=Bus)
+    space: Space = field(default_factory=Space)
+
+
+@cache
+def preset(name: str | None) -> Preset:
+    """Read the mix preset of a genre (AIST code); None or a genre without one gives :data:`BAND`."""
+    table = _table()
+    base, own = table[BAND], table.get(name or BAND, {})
+    strips = {
+        channel: _strip({**base["strips"].get(channel, {}), **own.get("strips", {}).get(channel, {})})
+        for channel in CHANNELS
+    }
+    bus = _bus({**base.get("bus", {}), **own.get("bus", {})})
+    return Preset(strips, bus, Space(**{**base.get("space", {}), **own.get("space", {})}))
+
+
+@cache
+def _table() -> dict[str, dict]:
+    return tomllib.loads(files("d2m.audio").joinpath("presets.toml").read_text("utf-8"))
+
+
+def _bands(rows: list[list]) -> tuple[Equaliser, ...]:
+    return tuple(Equaliser(*row) for row in rows)
+
+
+def _strip(values: dict) -> Strip:
+    compression = Compression(**values["compression"]) if values.get("compression") else None
+    return Strip(**{**values, "eq": _bands(values.get("eq", [])), "compression": compression})
+
+
+def _bus(values: dict) -> Bus:
+    names = [entry.name for entry in fields(Bus) if entry.name in ("glue", "low", "middle", "high")]
+    made = {name: Compression(**values[name]) for name in names if values.get(name)}
+    return Bus(**{**values, "eq": _bands(values.get("eq", [])), **made})

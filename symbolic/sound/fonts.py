@@ -1,0 +1,90 @@
+"""Soundfont files: where they are found, how loud their instruments are, where instruments stand."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from d2m.errors import D2MError
+from d2m.symbolic.soundfont import SoundFont
+from d2m.types import Part
+
+#: Where Debian's fluid-soundfont-gm and its alternatives put General MIDI soundfonts.
+_PLACES = (
+    Path("/usr/share/sounds/sf2/FluidR3_GM.sf2"),
+    Path("/usr/share/soundfonts/FluidR3_GM.sf2"),
+    Path("/usr/local/share/soundfonts/FluidR3_GM.sf2"),
+)
+# Faders in dB, measured on FluidR3: equally loud at equal velocity, with drums and bass in front.
+_KIT_FADER = {0: 7.5, 8: 6.0, 16: 4.5, 24: 2.5, 25: -2.0, 40: 6.0}
+_FADER = {
+    0: 3.0, 4: -5.0, 5: -1.0, 7: -3.0, 11: 6.0, 16: 0.0, 17: -6.0, 18: -4.0,
+    24: -1.0, 25: -0.5, 26: -1.5, 27: -1.0, 28: 3.0, 29: -5.0,
+    32: 2.0, 33: 1.5, 34: 2.0, 35: -3.0, 36: 2.0, 38: 4.0, 39: -3.5,
+    48: 2.0, 49: -2.0, 50: -5.5, 56: 0.0, 61: -3.0, 62: -1.5, 65: -2.0, 66: -1.0, 73: -1.0, 80: 0.0, 81: 0.0, 89: -3.0,
+}  # fmt: skip
+#: Stereo place of each track, -1 left to 1 right; a track's second and third parts move outwards and across.
+_PAN = {"drums": 0.0, "piano": -0.3, "guitar": 0.38, "bass": 0.0, "strings": -0.1}
+
+
+def find_soundfont(name: str | Path | None = None) -> Path:
+    """The soundfont file to play with.
+
+    Args:
+        name: a path, or a file name (``.sf2`` may be left out) to look for beside FluidR3 and TimGM6mb.
+            None takes FluidR3 where Debian installs it, else the TimGM6mb that comes with pretty_midi.
+
+    Raises:
+        D2MError: if there is none.
+    """
+    if name is not None:
+        wanted = Path(name).expanduser()
+        folders = [Path(), *(place.parent for place in (*_PLACES, *_packaged()))]
+        for candidate in (folder / wanted.parent / (wanted.name + end) for folder in folders for end in ("", ".sf2")):
+            if candidate.is_file():
+                return candidate
+        raise D2MError(f"no soundfont '{name}'; give the path of a .sf2 file")
+    for place in (*_PLACES, *_packaged()):
+        if place.is_file():
+            return place
+    raise D2MError("no General MIDI soundfont found; install fluid-soundfont-gm or pretty_midi, or give a .sf2 file")
+
+
+def _packaged() -> tuple[Path, ...]:
+    from importlib.util import find_spec
+
+    found = find_spec("pretty_midi")
+    return (Path(found.origin).parent / "TimGM6mb.sf2",) if found and found.origin else ()
+
+
+@lru_cache(maxsize=2)
+def open_soundfont(path: Path) -> SoundFont:
+    """Open a soundfont file; the last two stay open."""
+    return SoundFont(path)
+
+
+def pans(parts: tuple[Part, ...]) -> list[float]:
+    """The stereo place of each part, -1 left to 1 right."""
+    seen: dict[str, int] = {}
+    found = []
+    for part in parts:
+        turn = seen.get(part.track, 0)
+        seen[part.track] = turn + 1
+        pan = _PAN.get(part.track, 0.0)
+        found.append(float(np.clip((pan or 0.25) * (-1) ** turn * (1 + 0.5 * turn), -0.8, 0.8)) if turn else pan)
+    return found
+
+
+def fader(program: int, drums: bool) -> float:
+    """What an instrument is multiplied by to be as loud as the others."""
+    return 10.0 ** ((_KIT_FADER if drums else _FADER).get(program, 0.0) / 20.0)
+
+
+def balance(pan: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What the left and the right of a tone are multiplied by.
+
+    The centre keeps its level, the far side falls: a balance control, since tones are stereo already.
+    """
+    return np.minimum(1.0, 1.0 - pan), np.minimum(1.0, 1.0 + pan)

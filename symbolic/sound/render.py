@@ -1,0 +1,187 @@
+"""Rendering: a whole score through the player, the mixer and the mastering.
+
+Notes are placed by the score's own grid in seconds, so any tempo curve plays exactly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from d2m.audio.mastering import finish
+from d2m.audio.mixer import Lane as SampleLane
+from d2m.audio.mixer import Mixer
+from d2m.audio.presets import CHANNELS, preset
+from d2m.errors import D2MError
+from d2m.symbolic.sound.fonts import find_soundfont, open_soundfont, pans
+from d2m.symbolic.sound.notes import Notes, notes_of
+from d2m.symbolic.sound.player import RATE, Player
+from d2m.symbolic.soundfont import SoundFont
+from d2m.types import Part, Score
+
+#: What still rings at the end of a score fades out over so many seconds.
+_END_FADE = 0.04
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A finished mix and its stems.
+
+    Attributes:
+        mix: float32 (2, samples).
+        stems: float32 (2, samples) by channel of the mixer; they add up to the mix.
+        sample_rate: in hertz.
+    """
+
+    mix: np.ndarray
+    stems: dict[str, np.ndarray]
+    sample_rate: int
+
+
+class _Fixed:
+    """All notes of a score, for the player."""
+
+    def __init__(self, notes: Notes) -> None:
+        self.all = notes
+
+    def notes(self, first: int, stop: int) -> Notes:
+        return self.all.within(first, stop)
+
+
+def render(
+    score: Score,
+    sample_rate: int = 22050,
+    soundfont: str | Path | None = None,
+    stereo: bool = False,
+    *,
+    room: bool = True,
+) -> np.ndarray:
+    """Render a score.
+
+    Args:
+        score: what to play; notes that begin before 0 or after its duration are left out. Its genre sets the mix.
+        sample_rate: in hertz, 8000 to 96000.
+        soundfont: see :func:`~d2m.symbolic.sound.fonts.find_soundfont`.
+        stereo: two channels; otherwise their mean.
+        room: with the mixer's processing and spaces; otherwise the dry sum of the instruments.
+
+    Returns:
+        float32 (channels, round(duration * sample_rate)), -14 LUFS as far as its peaks allow, under -1 dBTP. Silence
+        for a score without notes.
+
+    Raises:
+        D2MError: if the rate is out of range or the soundfont cannot be used.
+    """
+    mix = finished(mix_down(score, soundfont, mixed=room), score.genre).mix
+    return _at_rate(mix if stereo else mix.mean(axis=0, keepdims=True), sample_rate, score.duration)
+
+
+def render_stems(score: Score, sample_rate: int = 44100, soundfont: str | Path | None = None) -> Rendered:
+    """Render a score in stereo with each channel of the mixer alone; see :func:`render`."""
+    made = finished(mix_down(score, soundfont, stems=True), score.genre)
+    stems = {name: _at_rate(stem, sample_rate, score.duration) for name, stem in made.stems.items()}
+    return Rendered(_at_rate(made.mix, sample_rate, score.duration), stems, sample_rate)
+
+
+def render_parts(
+    score: Score, sample_rate: int = 22050, soundfont: str | Path | None = None, stereo: bool = False
+) -> list[np.ndarray]:
+    """Render each part alone at its place, before the mixer: float32 (channels, samples) each.
+
+    The parts of a score share one scale, so their powers may be compared.
+    """
+    return list(_parts_alone(score, sample_rate, soundfont, stereo))
+
+
+def mix_down(score: Score, soundfont: str | Path | None = None, *, mixed: bool = True, stems: bool = False) -> Rendered:
+    """Mix a score at the player's rate, without mastering.
+
+    Args:
+        score: what to play.
+        soundfont: see :func:`~d2m.symbolic.sound.fonts.find_soundfont`.
+        mixed: through the mixer; otherwise the dry sum of the instruments.
+        stems: whether each channel is also given alone.
+    """
+    font = open_soundfont(find_soundfont(soundfont))
+    mixer = Mixer(preset(score.genre), score.grid.tempo, RATE, _lanes(score), stems) if mixed else None
+    player = Player(font, _Fixed(_notes(score, score.parts)), mixer=mixer, limited=False, plain=not mixed)
+    count = int(np.ceil(score.duration * RATE)) + 1
+    mix = np.zeros((2, count), np.float32)
+    alone = {name: np.zeros((2, count), np.float32) for name in CHANNELS} if stems else {}
+    if score.parts:
+        while player.mixed < count:
+            at = player.mixed
+            block = player.next_block()
+            for target, sound in ((mix, block.mix), *((alone[name], stem) for name, stem in block.stems.items())):
+                target[:, at : at + sound.shape[1]] = sound[:, : count - at]
+    return Rendered(mix, alone, RATE)
+
+
+def finished(made: Rendered, genre: str | None) -> Rendered:
+    """Master a mix and its stems: loudness, peaks, and a fade over the last 40 ms."""
+    gains = finish(made.mix, made.sample_rate, preset(genre).bus.crest)
+    fade = _fade_out(made.mix.shape[1])
+    stems = {name: gains.apply(stem) * fade for name, stem in made.stems.items()}
+    return Rendered(gains.apply(made.mix) * fade, stems, made.sample_rate)
+
+
+def _notes(score: Score, parts: tuple[Part, ...]) -> Notes:
+    spread = [preset(score.genre).strips[name].spread for name in CHANNELS]
+
+    def sample_of(beats: np.ndarray) -> np.ndarray:
+        return np.round(score.grid.time_of(beats) * RATE).astype(np.int64)
+
+    found = notes_of(zip(parts, pans(parts), strict=True), sample_of, lambda beats: np.zeros(len(beats)), RATE, spread)
+    heard = (found.starts > -2) & (found.starts < score.duration * RATE)
+    found = found.chosen(heard)
+    np.maximum(found.starts, 0, out=found.starts)
+    return found
+
+
+def _lanes(score: Score) -> tuple[SampleLane, ...]:
+    return tuple(
+        SampleLane(lane.target, lane.parameter, score.grid.time_of(lane.beats) * RATE, lane.values)
+        for lane in score.lanes
+    )
+
+
+def _parts_alone(score: Score, sample_rate: int, soundfont: str | Path | None, stereo: bool) -> Iterator[np.ndarray]:
+    font: SoundFont = open_soundfont(find_soundfont(soundfont))
+    count = int(np.ceil(score.duration * RATE)) + 1
+    places = pans(score.parts)
+    for part, pan in zip(score.parts, places, strict=True):
+
+        def sample_of(beats: np.ndarray) -> np.ndarray:
+            return np.round(score.grid.time_of(beats) * RATE).astype(np.int64)
+
+        place = pan if stereo else 0.0
+        notes = notes_of([(part, place)], sample_of, lambda beats: np.zeros(len(beats)), RATE)
+        heard = notes.chosen((notes.starts > -2) & (notes.starts < score.duration * RATE))
+        np.maximum(heard.starts, 0, out=heard.starts)
+        sound = Player(font, _Fixed(heard), plain=True).read(count)
+        yield _at_rate(sound if stereo else sound.mean(axis=0, keepdims=True), sample_rate, score.duration)
+
+
+def _fade_out(count: int) -> np.ndarray:
+    fade = min(int(_END_FADE * RATE), count)
+    curve = np.ones(count, np.float32)
+    curve[count - fade :] = 0.5 + 0.5 * np.cos(np.pi * np.arange(1, fade + 1) / fade)
+    return curve
+
+
+def _at_rate(sound: np.ndarray, sample_rate: int, duration: float) -> np.ndarray:
+    """Resample (channels, n) from the player's rate, exactly ``round(duration * sample_rate)`` samples."""
+    if not 8000 <= sample_rate <= 96000:
+        raise D2MError(f"cannot render at {sample_rate} Hz; choose 8000 to 96000")
+    if sample_rate != RATE:
+        from scipy.signal import resample_poly
+
+        common = int(np.gcd(RATE, sample_rate))
+        sound = resample_poly(sound, sample_rate // common, RATE // common, axis=1).astype(np.float32)
+    total = int(round(duration * sample_rate))
+    out = np.zeros((len(sound), total), np.float32)
+    out[:, : sound.shape[1]] = sound[:, :total]
+    return out
