@@ -58,7 +58,7 @@ def finish(mix: np.ndarray, sample_rate: int, crest: float = 12.0) -> Finish:
     most = CEILING_DB - _MARGIN_DB + MOST_LIMITING_DB - highest_db
     drive = min(TARGET_LUFS - level, most)
     ceiling_db = 10 * np.log10(np.mean(power)) + drive + crest
-    for _ in range(_ROUNDS):
+    for number in range(_ROUNDS):
         # Whatever the crest asked for, the limiter takes no more than that off the highest peak.
         ceiling_db = min(max(ceiling_db, highest_db + drive - MOST_LIMITING_DB), CEILING_DB - _MARGIN_DB)
         linear = 10 ** (drive / 20)
@@ -68,7 +68,9 @@ def finish(mix: np.ndarray, sample_rate: int, crest: float = 12.0) -> Finish:
         wanted = 10 * np.log10(np.mean(power * squared)) + crest
         if (abs(miss) < 0.05 or drive == most) and abs(wanted - ceiling_db) < 0.1:
             break
-        drive, ceiling_db = min(drive + miss, most), wanted + miss
+        drive = min(drive + miss, most)
+        # A crest that the limiter cannot reach would move the ceiling for ever.
+        ceiling_db = wanted + miss if number < _ROUNDS // 2 else ceiling_db + miss
     return Finish(gain)
 
 
