@@ -73,11 +73,13 @@ class InverseStft(nn.Module):
 class LogMel(nn.Module):
     """log10 of the mel magnitude spectrogram with a floor: (B, T) -> (B, n_mels, T // hop)."""
 
-    def __init__(self, sample_rate: int, n_fft: int, hop: int, n_mels: int, floor: float = 1e-4) -> None:
+    def __init__(
+        self, sample_rate: int, n_fft: int, hop: int, n_mels: int, floor: float = 1e-4, f_max: float | None = None
+    ) -> None:
         super().__init__()
         self.floor = floor
         self.stft = Stft(n_fft, hop)
-        self.register_buffer("filters", mel_filters(sample_rate, n_fft, n_mels), persistent=False)
+        self.register_buffer("filters", mel_filters(sample_rate, n_fft, n_mels, 0.0, f_max), persistent=False)
 
     def forward(self, waveform: Tensor) -> Tensor:
         # Half precision would round quiet bands away.

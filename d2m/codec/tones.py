@@ -12,29 +12,28 @@ import math
 import torch
 from torch import Tensor, nn
 
-#: The tones are made at this fraction of the sample rate, then interpolated: an eighth of the work.
-_DECIMATION = 8
-
 
 class ToneBank(nn.Module):
     """Sines at MIDI notes ``low`` to ``high`` (A4 = 440 Hz).
 
     Args:
         sample_rate: hertz.
-        hop: samples between two gains; a multiple of 8.
-        low, high: first and last MIDI note; the last must lie below a twentieth of the sample rate.
+        hop: samples between two gains; a multiple of ``decimation``.
+        low, high: first and last MIDI note; the last must lie below ``sample_rate / (2.5 * decimation)``.
+        decimation: the tones are made at this fraction of the sample rate, then interpolated, to save work.
     """
 
-    def __init__(self, sample_rate: int, hop: int, low: int = 23, high: int = 83) -> None:
+    def __init__(self, sample_rate: int, hop: int, low: int = 23, high: int = 83, decimation: int = 8) -> None:
         super().__init__()
+        self.decimation = decimation
         self.hop = hop
         self.count = high - low + 1
         # Cycles a sample, in double precision: after an hour a float32 phase would be off by whole cycles.
         self.cycles = [440.0 * 2 ** ((note - 69) / 12) / sample_rate for note in range(low, high + 1)]
         # Golden-ratio start phases keep the tones from peaking together.
         self.start_phase = [(k * 0.6180339887498949) % 1.0 for k in range(self.count)]
-        taps = torch.arange(-8 * _DECIMATION, 8 * _DECIMATION + 1, dtype=torch.float64)
-        filter_ = torch.sinc(0.92 * taps / _DECIMATION) * torch.hann_window(
+        taps = torch.arange(-8 * decimation, 8 * decimation + 1, dtype=torch.float64)
+        filter_ = torch.sinc(0.92 * taps / decimation) * torch.hann_window(
             len(taps), periodic=False, dtype=torch.float64
         )
         self.register_buffer("interpolator", (0.92 * filter_).float()[None, None], persistent=False)
@@ -54,12 +53,12 @@ class ToneBank(nn.Module):
             return self._sum(gains, start)
 
     def _sum(self, gains: Tensor, start: Tensor) -> Tensor:
-        length = gains.shape[1] * self.hop // _DECIMATION
+        length = gains.shape[1] * self.hop // self.decimation
         amplitude = nn.functional.interpolate(gains.transpose(1, 2), size=length, mode="linear", align_corners=False)
         double = {"dtype": torch.float64, "device": gains.device}
         cycles, first = torch.tensor(self.cycles, **double), torch.tensor(self.start_phase, **double)
         turn = 2 * math.pi * ((start.double()[:, None] * cycles + first) % 1.0)
-        angle = 2 * math.pi * ((torch.arange(length, **double)[None] * _DECIMATION * cycles[:, None]) % 1.0)
+        angle = 2 * math.pi * ((torch.arange(length, **double)[None] * self.decimation * cycles[:, None]) % 1.0)
         # sin(a + b) from one table of sin(a) and cos(a), shared by the batch.
         in_phase = torch.einsum("bkt,kt,bk->bt", amplitude, angle.sin().float(), turn.cos().float())
         quadrature = torch.einsum("bkt,kt,bk->bt", amplitude, angle.cos().float(), turn.sin().float())
@@ -67,7 +66,7 @@ class ToneBank(nn.Module):
         return nn.functional.conv_transpose1d(
             (in_phase + quadrature)[:, None],
             self.interpolator,
-            stride=_DECIMATION,
+            stride=self.decimation,
             padding=pad,
-            output_padding=_DECIMATION - 1,
+            output_padding=self.decimation - 1,
         )[:, 0]

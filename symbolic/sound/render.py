@@ -14,7 +14,7 @@ import numpy as np
 from d2m.audio.mastering import finish
 from d2m.audio.mixer import Lane as SampleLane
 from d2m.audio.mixer import Mixer
-from d2m.audio.presets import CHANNELS, preset
+from d2m.audio.presets import CHANNELS, Preset, preset
 from d2m.errors import D2MError
 from d2m.symbolic.sound.fonts import find_soundfont, open_soundfont, pans
 from d2m.symbolic.sound.notes import Notes, notes_of
@@ -96,7 +96,14 @@ def render_parts(
     return list(_parts_alone(score, sample_rate, soundfont, stereo))
 
 
-def mix_down(score: Score, soundfont: str | Path | None = None, *, mixed: bool = True, stems: bool = False) -> Rendered:
+def mix_down(
+    score: Score,
+    soundfont: str | Path | None = None,
+    *,
+    mixed: bool = True,
+    stems: bool = False,
+    mix: Preset | None = None,
+) -> Rendered:
     """Mix a score at the player's rate, without mastering.
 
     Args:
@@ -104,20 +111,21 @@ def mix_down(score: Score, soundfont: str | Path | None = None, *, mixed: bool =
         soundfont: see :func:`~d2m.symbolic.sound.fonts.find_soundfont`.
         mixed: through the mixer; otherwise the dry sum of the instruments.
         stems: whether each channel is also given alone.
+        mix: settings; None for those of the score's genre.
     """
     font = open_soundfont(find_soundfont(soundfont))
-    mixer = Mixer(preset(score.genre), score.grid.tempo, RATE, _lanes(score), stems) if mixed else None
+    mixer = Mixer(mix or preset(score.genre), score.grid.tempo, RATE, _lanes(score), stems) if mixed else None
     player = Player(font, _Fixed(_notes(score, score.parts)), mixer=mixer, limited=False, plain=not mixed)
     count = int(np.ceil(score.duration * RATE)) + 1
-    mix = np.zeros((2, count), np.float32)
+    total = np.zeros((2, count), np.float32)
     alone = {name: np.zeros((2, count), np.float32) for name in CHANNELS} if stems else {}
     if score.parts:
         while player.mixed < count:
             at = player.mixed
             block = player.next_block()
-            for target, sound in ((mix, block.mix), *((alone[name], stem) for name, stem in block.stems.items())):
+            for target, sound in ((total, block.mix), *((alone[name], stem) for name, stem in block.stems.items())):
                 target[:, at : at + sound.shape[1]] = sound[:, : count - at]
-    return Rendered(mix, alone, RATE)
+    return Rendered(total, alone, RATE)
 
 
 def finished(made: Rendered, genre: str | None) -> Rendered:

@@ -1,0 +1,78 @@
+"""Random crops of stereo music from a folder of sound files, for training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from d2m.errors import D2MError
+
+_SHORTEST = 1.0
+
+
+class StereoCrops:
+    """Crops of songs that stay on the disk.
+
+    Args:
+        folder: .flac and .wav files with two channels at ``sample_rate``, a second or longer.
+        sample_rate: in hertz.
+
+    Raises:
+        D2MError: if the folder holds none of these, or a file that is damaged or of another format.
+    """
+
+    def __init__(self, folder: str | Path, sample_rate: int = 44100) -> None:
+        self.folder, self.sample_rate = Path(folder), sample_rate
+        self.paths = sorted(path for end in ("flac", "wav") for path in self.folder.glob(f"*.{end}"))
+        if not self.paths:
+            raise D2MError(f"no .flac or .wav files in {folder}; give the folder of scripts/make_studio_music.py")
+        self.lengths = np.array([_length(path, sample_rate) for path in self.paths])
+        self._weights = self.lengths / self.lengths.sum()
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def read(self, index: int, start: int, length: int) -> np.ndarray:
+        """Read float32 (2, ``length``) from a song, zeros beyond its end."""
+        import soundfile
+
+        try:
+            samples, _ = soundfile.read(
+                self.paths[index], frames=length, start=start, dtype="float32", always_2d=True, fill_value=0.0
+            )
+        except (OSError, ValueError, soundfile.SoundFileError) as error:
+            raise D2MError(f"{self.paths[index]} is damaged; make it again, or take it away") from error
+        return np.ascontiguousarray(samples.T)
+
+    def middle(self, index: int, length: int) -> np.ndarray:
+        """Read float32 (2, ``length``) from the middle of a song."""
+        return self.read(index, max(0, (int(self.lengths[index]) - length) // 2), length)
+
+    def batch(self, rng: np.random.Generator, size: int, length: int, gain_db: float = 0.0) -> np.ndarray:
+        """Draw float32 (size, 2, length).
+
+        Each crop is turned down by 0 to ``gain_db`` dB, its sides are exchanged in every second, and silent ones are
+        drawn again.
+        """
+        out = np.zeros((size, 2, length), np.float32)
+        for row in out:
+            for _ in range(8):
+                index = int(rng.choice(len(self.paths), p=self._weights))
+                crop = self.read(index, int(rng.integers(0, max(1, self.lengths[index] - length))), length)
+                if crop.std() > 1e-3:
+                    break
+            row[:] = crop[:: (1 if rng.random() < 0.5 else -1)] * 10 ** (-rng.uniform(0, gain_db) / 20)
+        return out
+
+
+def _length(path: Path, sample_rate: int) -> int:
+    import soundfile
+
+    try:
+        info = soundfile.info(path)
+    except (OSError, soundfile.SoundFileError) as error:
+        raise D2MError(f"{path} is damaged; make it again, or take it away") from error
+    if info.samplerate != sample_rate or info.channels != 2 or info.frames < _SHORTEST * sample_rate:
+        raise D2MError(f"{path} is not stereo at {sample_rate} Hz, a second or longer; convert it or take it away")
+    return int(info.frames)

@@ -1,0 +1,152 @@
+"""Render stereo music to train the stereo codec and its generator on.
+
+    python scripts/make_studio_music.py OUT --hours 8 --pop909 POP909 --fonts studio FluidR3_GM MuseScore_General
+
+writes OUT/train/*.flac and OUT/held_out/*.flac, 44.1 kHz stereo of 30 s each, and beside each the score it was played
+from (NAME.npz, see :func:`d2m.datasets.studio.music.write_score`). Half of it is played as the toolkit plays (the first
+font, the genre's mix); the rest by a font drawn from all and with a mix drawn at random, so that the codec hears more
+than one band. Songs are split by seed (studio) and by number (POP909: every tenth song is held out). A file that exists
+is not made again, so an interrupted run goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+
+from d2m.audio.presets import BAND, Preset, preset
+from d2m.datasets.pop909 import arrange, song_folders
+from d2m.datasets.studio.music import compose_song, write_score
+from d2m.errors import D2MError
+from d2m.symbolic.excerpt import excerpt
+from d2m.symbolic.sound.render import mix_down
+from d2m.types import GENRES, Score
+from d2m.whole_file import whole_file
+
+RATE = 44100
+#: Share of the songs that is played by another font or through a random mix.
+_OTHER = 0.5
+_PROGRAMS = {
+    "drums": (0, 8, 16, 24, 25, 40),
+    "piano": (0, 1, 2, 4, 5, 6, 7, 11, 16, 17, 18),
+    "guitar": (24, 25, 26, 27, 28, 29, 30),
+    "bass": (32, 33, 34, 35, 36, 37, 38, 39),
+    "strings": (40, 48, 49, 50, 51, 56, 61, 62, 63, 65, 73, 80, 81, 88, 89, 90),
+}
+
+
+def random_mix(base: Preset, rng: np.random.Generator) -> Preset:
+    """Move the gains, sends and spaces of a preset at random."""
+    strips = {}
+    for name, strip in base.strips.items():
+        sends = {
+            field.name: getattr(strip, field.name) + rng.uniform(-6, 6)
+            for field in fields(strip)
+            if field.name in ("room", "hall", "echo")
+        }
+        moved = {"gain": strip.gain + rng.uniform(-5, 4), "spread": rng.uniform(0.3, 1.8), **sends}
+        strips[name] = replace(strip, **moved, drive=max(strip.drive + rng.uniform(-4, 4), 0.0))
+    bus = replace(base.bus, crest=rng.uniform(9, 14), width=rng.uniform(0.7, 1.5))
+    space = replace(base.space, room=rng.uniform(0.3, 0.9), hall=rng.uniform(0.9, 3.0))
+    return Preset(strips, bus, space)
+
+
+def render_song(score: Score, fonts: list[str], rng: np.random.Generator, path: Path) -> None:
+    """Play a score and write the sound and the score."""
+    import soundfile
+
+    from d2m.audio.mastering import master
+
+    font, mix = fonts[0], preset(score.genre)
+    if rng.random() < _OTHER:
+        font = fonts[int(rng.integers(len(fonts)))]
+        mix = random_mix(preset(list(GENRES)[int(rng.integers(10))] if rng.random() < 0.7 else BAND), rng)
+    made = mix_down(score, font, mix=mix)
+    wave = master(made.mix, RATE, score.duration, mix.bus.crest)
+    with whole_file(path) as temporary:
+        soundfile.write(temporary, wave.T, RATE, format="FLAC", subtype="PCM_16")
+    write_score(path.with_suffix(".npz"), score)
+
+
+def pop_song(folder: Path, seed: int, seconds: float, fonts: list[str], path: Path) -> None:
+    """Render an excerpt of a POP909 song, arranged for five tracks."""
+    rng = np.random.default_rng([seed, 909, int(folder.name)])
+    score = arrange(folder, rng, _PROGRAMS)
+    start = rng.uniform(0, max(0.0, score.duration - seconds))
+    render_song(excerpt(score, start, min(seconds, score.duration)), fonts, rng, path)
+
+
+def studio_song(index: int, seed: int, held_out: bool, seconds: float, fonts: list[str], path: Path) -> None:
+    """Render a song of the composer."""
+    rng = np.random.default_rng([seed, int(held_out), index])
+    score, _ = compose_song(list(GENRES)[index % len(GENRES)], seconds, rng)
+    render_song(score, fonts, rng, path)
+
+
+def jobs(args: argparse.Namespace) -> list[tuple]:
+    """List what has to be made: function and arguments, the path last."""
+    total = int(np.ceil(args.hours * 3600 / args.seconds))
+    pop = min(total // 4, 800) if args.pop909 else 0
+    wanted: list[tuple] = []
+    for part, studio, songs in (("train", total - pop, pop), ("held_out", args.held_out, args.held_out * bool(pop))):
+        folder = args.out / part
+        folder.mkdir(parents=True, exist_ok=True)
+        for index in range(studio):
+            wanted.append(
+                (
+                    studio_song,
+                    index,
+                    args.seed,
+                    part == "held_out",
+                    args.seconds,
+                    args.fonts,
+                    folder / f"studio-{index:05d}.flac",
+                )
+            )
+        if pop:
+            found = [f for f in song_folders(args.pop909) if (int(f.name) % 10 == 0) == (part == "held_out")]
+            order = np.random.default_rng(args.seed).permutation(len(found))[:songs]
+            wanted += [
+                (pop_song, found[i], args.seed, args.seconds, args.fonts, folder / f"pop-{found[i].name}.flac")
+                for i in order
+            ]
+    # In a mixed order, so that an unfinished set holds all kinds.
+    order = np.random.default_rng(args.seed).permutation(len(wanted))
+    held = [job for job in wanted if job[-1].parent.name == "held_out"]
+    return held + [wanted[i] for i in order if wanted[i] not in held]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--hours", type=float, default=8.0)
+    parser.add_argument("--pop909", type=Path, help="folder with the songs 001 ... 909; a quarter of the music")
+    parser.add_argument("--fonts", nargs="+", required=True, help="soundfonts; the first plays half of the music")
+    parser.add_argument("--held-out", type=int, default=20, help="held-out songs of each kind")
+    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=1)
+    args = parser.parse_args()
+    waiting = [job for job in jobs(args) if not job[-1].exists()]
+    print(f"{len(waiting)} songs to render", flush=True)
+    failed = 0
+    with ProcessPoolExecutor(args.processes) as pool:
+        futures = {pool.submit(function, *arguments): arguments[-1] for function, *arguments in waiting}
+        for number, future in enumerate(as_completed(futures), 1):
+            if error := future.exception():
+                print(f"{futures[future].name}: {error!r}", flush=True)
+                failed += 1
+            if number % 20 == 0:
+                print(f"{number} done", flush=True)
+    if failed:
+        raise D2MError(f"{failed} songs could not be rendered; they are listed above")
+
+
+if __name__ == "__main__":
+    from one_line import run_main
+
+    run_main(main)
