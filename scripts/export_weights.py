@@ -52,6 +52,14 @@ MODELS: dict[str, tuple[str, str, str, str]] = {
         "log-mel and 4096-point spectra -> ConvNeXt encoder -> residual VQ -> ConvNeXt decoder -> "
         "magnitude and phase, and a bank of sine tones; 22.05 kHz mono",
     ),
+    "stereo-codec": (
+        "studio-stereo-codec",
+        "stereo-codec",
+        "codec",
+        "spectra of middle and side -> ConvNeXt encoder -> residual VQ -> ConvNeXt decoder -> magnitude and phase of the "
+        "middle with a bank of sine tones, the side from the middle and of its own; 44.1 kHz stereo, grown from "
+        "studio-codec",
+    ),
     "generator": (
         "studio-generator",
         "generator",

@@ -73,6 +73,42 @@ def codec(
     train(task, options.loop(steps))
 
 
+@app.command("stereo-codec")
+@with_run
+def stereo_codec(
+    options: RunOptions,
+    data: Annotated[Path, typer.Option(help="Folder with train/ and held_out/ of stereo music at 44.1 kHz.")],
+    steps: Steps = 10000,
+    batch: Batch = 6,
+    rate: Rate = 3e-4,
+    start: Start = None,
+    adversarial_after: Annotated[int, typer.Option(min=0, help="Step at which the discriminators join.")] = Never,
+    length: Annotated[int, typer.Option(help="Samples of a crop, a multiple of 512.")] = 32768,
+    decoder_only: Annotated[bool, typer.Option(help="With --from: keep the codes, train the decoder alone.")] = False,
+) -> None:
+    """Train the stereo spectral VQ codec; --from may also name a mono codec, which it grows from."""
+    import torch
+
+    from d2m import codec as codecs
+    from d2m.training.loop import train
+    from d2m.training.stereo_codec import StereoTask, StereoTraining
+
+    if decoder_only and not start:
+        raise typer.BadParameter("--decoder-only needs --from")
+    settings = StereoTraining(
+        data / "train",
+        data / "held_out",
+        steps,
+        batch=batch,
+        length=length,
+        learning_rate=rate,
+        adversarial_after=adversarial_after,
+        freeze_codes=decoder_only,
+    )
+    torch.manual_seed(options.seed)
+    train(StereoTask(settings, codecs.load_stereo(start) if start else None), options.loop(steps))
+
+
 @app.command()
 @with_run
 def vqvae(options: RunOptions, data: Music, steps: Steps = 8000, batch: Batch = 8, rate: Rate = 6e-4) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from d2m.codec.spectral import SpectralCodec
+    from d2m.codec.stereo import StereoCodec
 
 
 def load(name_or_path: str | Path = "studio-codec") -> SpectralCodec:
@@ -26,3 +27,20 @@ def load(name_or_path: str | Path = "studio-codec") -> SpectralCodec:
     path, _ = weights.find(name_or_path, "spectral-codec")
     tensors, config = weights.load_state(path, "spectral-codec")
     return rebuild(lambda sizes: SpectralCodec(SpectralConfig(**sizes)), config, tensors, path)
+
+
+def load_stereo(name_or_path: str | Path = "studio-stereo-codec") -> StereoCodec:
+    """Load a stereo codec with the weights of that name or file; one grown from it if they are a mono codec's.
+
+    Raises:
+        D2MError: if there are no such weights, or they are another model's.
+    """
+    from d2m import weights
+    from d2m.codec.stereo import StereoCodec, StereoConfig, grow
+    from d2m.weights.rebuild import rebuild
+
+    path, card = weights.find(name_or_path)
+    if card is not None and card.kind == "spectral-codec":
+        return grow(load(path))
+    tensors, config = weights.load_state(path, "stereo-codec")
+    return rebuild(lambda sizes: StereoCodec(StereoConfig(**sizes)), config, tensors, path)
