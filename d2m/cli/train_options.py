@@ -38,7 +38,7 @@ class RunOptions:
     checkpoint_every: Annotated[int, typer.Option(min=1, help="Steps between saved states.")] = 250
     samples_every: Annotated[int, typer.Option(min=0, help="Steps between sounds and plots; 0 for none.")] = 1000
     precision: Annotated[
-        str, typer.Option(metavar="NAME", help="32-true, bf16-mixed or 16-mixed; auto for the model's own.")
+        str, typer.Option(metavar="NAME", help="32-true, bf16-mixed or 16-mixed; auto for the model's own, 32-true where bf16 is slow.")
     ] = "auto"
     accelerator: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, mps.")] = "auto"
     devices: Annotated[int, typer.Option(help="Devices of each machine; they share every batch.")] = 1
@@ -51,8 +51,23 @@ class RunOptions:
         from d2m.training.loop import LoopConfig
 
         chosen = {name: getattr(self, name) for name in _NAMES if name not in ("run", "precision")}
-        chosen["precision"] = precision if self.precision == "auto" else self.precision
+        chosen["precision"] = _precision(precision, self.accelerator) if self.precision == "auto" else self.precision
         return LoopConfig(self.run, steps, **chosen)
+
+
+def _precision(wanted: str, accelerator: str) -> str:
+    """The model's precision, or 32-true on a processor that has no instructions for bf16.
+
+    There PyTorch emulates it: grouped convolutions take ten times as long.
+    """
+    import torch
+
+    on_processor = accelerator == "cpu" or (
+        accelerator == "auto" and not torch.cuda.is_available() and not torch.backends.mps.is_available()
+    )
+    if wanted == "bf16-mixed" and on_processor and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return "32-true"
+    return wanted
 
 
 _SHARED = inspect.signature(RunOptions, eval_str=True).parameters
