@@ -38,7 +38,8 @@ class RunOptions:
     checkpoint_every: Annotated[int, typer.Option(min=1, help="Steps between saved states.")] = 250
     samples_every: Annotated[int, typer.Option(min=0, help="Steps between sounds and plots; 0 for none.")] = 1000
     precision: Annotated[
-        str, typer.Option(metavar="NAME", help="32-true, bf16-mixed or 16-mixed; auto for the model's own, 32-true where bf16 is slow.")
+        str,
+        typer.Option(metavar="NAME", help="32-true, bf16-mixed or 16-mixed; auto for what suits model and device."),
     ] = "auto"
     accelerator: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, mps.")] = "auto"
     devices: Annotated[int, typer.Option(help="Devices of each machine; they share every batch.")] = 1
