@@ -28,6 +28,7 @@ from d2m.media_container import (
     is_still,
     open_container,
     picture_stream,
+    shown_at,
     sound_stream,
 )
 from d2m.media_sound import read_audio
@@ -209,12 +210,13 @@ def decoded(container: Any, video: Video) -> Iterator[tuple[float, Any]]:
 
     try:
         for picture in decode_all(container, stream, on_damage):
-            if picture.pts is None:
+            stamp = shown_at(picture, stream)
+            if stamp is None:
                 if video.timed and not np.isfinite(last):
                     continue  # to be shown before the file's first instant
                 time = last + 1 / video.fps if np.isfinite(last) else 0.0
             else:
-                time = float(picture.pts * picture.time_base) - video.start_time
+                time = stamp - video.start_time
             if time >= last and time > -_EARLY:
                 last = time
                 yield time, picture

@@ -123,6 +123,12 @@ def first_picture(container: Any, stream: Any) -> Any | None:
     return next(iter(decode_all(container, stream, lambda: None)), None)
 
 
+def shown_at(frame: Any, stream: Any) -> float | None:
+    """Return when a decoded picture or sound begins, in seconds on the file's clock; None where the file says nothing."""
+    base = frame.time_base or stream.time_base
+    return None if frame.pts is None or base is None else float(frame.pts * base)
+
+
 def decode_all(
     container: Any, stream: Any, on_damage: Callable[[], None], order: DisplayOrder | None = None
 ) -> Iterator[Any]:

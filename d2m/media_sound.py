@@ -18,11 +18,14 @@ from d2m.media_container import (
     is_still,
     open_container,
     picture_stream,
+    shown_at,
     sound_stream,
 )
 
 # Seconds without sound that are filled with silence; below it timestamps are rounded.
 _GAP = 0.02
+#: A pause of so many seconds comes from a broken clock and is left out.
+_MOST_SILENCE = 600.0
 # Seconds of padding that an encoder adds at the end at most; a header that ends earlier than that is wrong.
 _PADDING = 0.2
 
@@ -102,16 +105,16 @@ def _sound_blocks(container: Any, stream: Any, sample_rate: int, origin: float |
     skip = 0
     converter = _Converter(sample_rate)
     for sound in decode_all(container, stream, lambda: None):
-        stamp = None if sound.pts is None else float(sound.pts * sound.time_base)
+        stamp = shown_at(sound, stream)
         if end is None:
             time = (origin or 0.0) if stamp is None else stamp
             lead = 0 if origin is None else round((time - origin) * sample_rate)
             skip = max(0, -lead)
-            if lead > 0:
-                yield np.zeros((1, min(lead, round(LONGEST * sample_rate))), np.float32)
+            if 0 < lead < _MOST_SILENCE * sample_rate:
+                yield np.zeros((1, lead), np.float32)
         else:
             time = end if stamp is None else max(stamp, end)
-            if _GAP < time - end < LONGEST:
+            if _GAP < time - end < _MOST_SILENCE:
                 yield np.zeros((1, round((time - end) * sample_rate)), np.float32)
         end = time + sound.samples / sound.sample_rate
         for block in converter(sound):
