@@ -124,7 +124,7 @@ def first_picture(container: Any, stream: Any) -> Any | None:
 
 
 def shown_at(frame: Any, stream: Any) -> float | None:
-    """Return when a decoded picture or sound begins, in seconds on the file's clock; None where the file says nothing."""
+    """Return when a decoded picture or sound begins, in seconds of the file's clock, or None if it does not say."""
     base = frame.time_base or stream.time_base
     return None if frame.pts is None or base is None else float(frame.pts * base)
 
