@@ -1,7 +1,7 @@
 """The mixer: channels with dynamics and saturation, sends to two rooms and an echo, and the processing of the sum.
 
-Works in blocks of :data:`BLOCK` samples that begin at multiples of it, so that the same music gives the same samples
-however it is asked for. What comes out is not limited yet: see :mod:`d2m.audio.mastering` for whole pieces and
+Works in blocks of one size that begin at multiples of it, so that the same music gives the same samples however it is
+asked for. What comes out is not limited yet: see :mod:`d2m.audio.mastering` for whole pieces and
 :class:`d2m.audio.dynamics.Limiter` for streams.
 """
 
@@ -17,10 +17,9 @@ from d2m.audio.filters import StateFilter, SweptLowpass, biquad, highpass, lowpa
 from d2m.audio.presets import CHANNELS, Bus, Equaliser, Preset, Strip
 from d2m.audio.space import PingPong, Rooms, room_response
 
-#: Samples mixed at a time.
-BLOCK = 16384
+#: Samples mixed at a time: in streams, and in whole pieces, where larger blocks save time.
+BLOCK, LARGE_BLOCK = 16384, 65536
 _CROSSOVERS = (140.0, 3000.0)
-_SWEEP_STEPS = SweptLowpass.STEP * np.arange(BLOCK // SweptLowpass.STEP)
 
 
 @dataclass(frozen=True)
@@ -51,8 +50,8 @@ class Mixed:
     """A block of a mix.
 
     Attributes:
-        mix: float32 (2, BLOCK).
-        stems: float32 (2, BLOCK) by channel, with their part of rooms and sum processing; empty unless asked for.
+        mix: float32 (2, block).
+        stems: float32 (2, block) by channel, with their part of rooms and sum processing; empty unless asked for.
     """
 
     mix: np.ndarray
@@ -76,6 +75,11 @@ def saturate(block: np.ndarray, drive_db: float) -> np.ndarray:
     """Bend a signal with a hyperbolic tangent: quiet samples keep their level, loud ones gain overtones."""
     gain = np.float32(10 ** (drive_db / 20))
     return np.tanh(block * gain) / gain
+
+
+def sweep_steps(count: int) -> np.ndarray:
+    """Return the samples of a block at which a swept filter takes a new corner."""
+    return SweptLowpass.STEP * np.arange(-(-count // SweptLowpass.STEP))
 
 
 class _Channel:
@@ -103,7 +107,7 @@ class _Channel:
             if lane.parameter == "gain":
                 gain += lane.at(ends)
             else:
-                block = self.sweep(block, lane.at(position + _SWEEP_STEPS))
+                block = self.sweep(block, lane.at(position + sweep_steps(block.shape[1])))
         block = apply_gain(block, gain, self._before)
         self._before = float(gain[-1])
         return block
@@ -158,6 +162,7 @@ class Mixer:
         sample_rate: in hertz.
         lanes: automation.
         stems: whether each channel is also given out alone.
+        block: samples mixed at a time, a multiple of 256.
     """
 
     def __init__(
@@ -167,8 +172,10 @@ class Mixer:
         sample_rate: int = 44100,
         lanes: tuple[Lane, ...] = (),
         stems: bool = False,
+        block: int = BLOCK,
     ) -> None:
         self.preset, self.sample_rate, self.lanes, self.stems = preset, sample_rate, lanes, stems
+        self.block = block
         beat, space = 60.0 / float(tempo), preset.space
         responses = [
             room_response(space.room, 0.008, space.room_bright, sample_rate),
@@ -178,7 +185,7 @@ class Mixer:
             name: _Channel(strip, space.duck_release * beat, sample_rate) for name, strip in preset.strips.items()
         }
         wet = CHANNELS if stems else ("mix",)
-        self._rooms = {name: Rooms(responses, BLOCK) for name in wet}
+        self._rooms = {name: Rooms(responses, block) for name in wet}
         self._echoes = {name: PingPong(space.echo * beat, space.feedback, sample_rate) for name in wet}
         self._sum = _Sum(preset.bus, 1 + len(CHANNELS) * stems, sample_rate)
         self._sweep = SweptLowpass(sample_rate, 2 * (1 + len(CHANNELS) * stems))
@@ -191,7 +198,7 @@ class Mixer:
         """Mix one block.
 
         Args:
-            channels: float32 (2, BLOCK) by name; silent ones may be left out.
+            channels: float32 (2, block) by name; silent ones may be left out.
             position: sample at which the block begins.
             kicks: sample and strength of the kick drum's notes that begin in it.
         """
@@ -209,8 +216,8 @@ class Mixer:
         return Mixed(out[0], dict(zip(CHANNELS, out[1:], strict=False)))
 
     def _with_spaces(self, dry: dict[str, np.ndarray], name: str) -> np.ndarray:
-        mix = np.zeros((2, BLOCK), np.float32)
-        sends = np.zeros((3, BLOCK), np.float32)
+        mix = np.zeros((2, self.block), np.float32)
+        sends = np.zeros((3, self.block), np.float32)
         for channel, block in dry.items():
             strip = self.preset.strips[channel]
             mix += block
@@ -226,11 +233,11 @@ class Mixer:
             if lane.target != "mix":
                 continue
             if lane.parameter == "gain":
-                ends = position + STEP * np.arange(BLOCK // STEP + 1)
+                ends = position + STEP * np.arange(self.block // STEP + 1)
                 gain = lane.at(ends)
                 signals = apply_gain(signals, gain[1:], float(gain[0]))
             else:
-                flat = self._sweep(signals.reshape(-1, BLOCK), lane.at(position + _SWEEP_STEPS))
+                flat = self._sweep(signals.reshape(-1, self.block), lane.at(position + sweep_steps(self.block)))
                 signals = flat.reshape(signals.shape)
         return signals
 

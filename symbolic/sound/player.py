@@ -116,7 +116,7 @@ def bent(wave: np.ndarray, places: tuple[np.ndarray, np.ndarray], first: int, st
 class Player:
     """Plays notes from any sample on, block by block; the sizes of the blocks do not matter.
 
-    Notes are mixed in blocks of :data:`~d2m.audio.mixer.BLOCK` samples that begin at multiples of it, so up to
+    Notes are mixed in blocks of the mixer's size that begin at multiples of it, so up to
     :attr:`delay` samples are mixed ahead of what is given out.
 
     Args:
@@ -143,13 +143,14 @@ class Player:
         self.font, self.score = font, score
         self.mixer = None if plain else (mixer or Mixer(preset(None), 120.0, RATE))
         self.limiter = Limiter(CEILING_DB, RATE) if limited and not plain else None
+        self.block = self.mixer.block if self.mixer else BLOCK
         self.voices: list[Voice] = []
         self._filters = self._tone_filters()
         self._filtered = _Filtered()
         self._releases: dict[tuple, float] = {}
         self._recent: dict[tuple, Tone | None] = {}
         #: The next sample to be mixed.
-        self.mixed = max(position - lead, 0) // BLOCK * BLOCK
+        self.mixed = max(position - lead, 0) // self.block * self.block
         self._begin(self._still_heard(self.score.notes(max(self.mixed - int(_LONGEST_SOUND * RATE), 0), self.mixed)))
         self._drop()
         #: Mixed and limited, not given out yet; replaced, never written into.
@@ -161,7 +162,7 @@ class Player:
     @property
     def delay(self) -> int:
         """Samples that are mixed ahead of what is given out, at most."""
-        return BLOCK + (self.limiter.delay if self.limiter else 0)
+        return self.block + (self.limiter.delay if self.limiter else 0)
 
     def read(self, count: int) -> np.ndarray:
         """Return the next ``count`` samples: float32 (2, count)."""
@@ -191,18 +192,18 @@ class Player:
     def next_block(self) -> Mixed:
         """Mix the next block, not limited."""
         at = self.mixed
-        notes = self.score.notes(at, at + BLOCK)
+        notes = self.score.notes(at, at + self.block)
         self._begin(notes)
         buses: dict[str, np.ndarray] = {}
         for voice in self.voices:
             name = CHANNELS[voice.channel]
             if name not in buses:
-                buses[name] = np.zeros((2, BLOCK), np.float32)
+                buses[name] = np.zeros((2, self.block), np.float32)
             voice.add_to(buses[name], at)
-        self.mixed += BLOCK
+        self.mixed += self.block
         self._drop()
         if self.mixer is None:
-            return Mixed(sum(buses.values(), np.zeros((2, BLOCK), np.float32)))
+            return Mixed(sum(buses.values(), np.zeros((2, self.block), np.float32)))
         hits = np.flatnonzero(notes.channels == KICK)
         kicks = [(int(notes.starts[i]), (int(notes.velocities[i]) / 127.0) ** 0.5) for i in hits]
         return self.mixer(buses, at, kicks)

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from d2m.audio.mastering import finish
+from d2m.audio.mixer import BLOCK, LARGE_BLOCK, Mixer
 from d2m.audio.mixer import Lane as SampleLane
-from d2m.audio.mixer import Mixer
 from d2m.audio.presets import CHANNELS, Preset, preset
 from d2m.errors import D2MError
 from d2m.symbolic.sound.fonts import find_soundfont, open_soundfont, pans
@@ -114,7 +114,11 @@ def mix_down(
         mix: settings; None for those of the score's genre.
     """
     font = open_soundfont(find_soundfont(soundfont))
-    mixer = Mixer(mix or preset(score.genre), score.grid.tempo, RATE, _lanes(score), stems) if mixed else None
+    mixer = None
+    if mixed:
+        # A short piece would mostly fill one large block with silence.
+        block = LARGE_BLOCK if score.duration * RATE > 8 * LARGE_BLOCK else BLOCK
+        mixer = Mixer(mix or preset(score.genre), score.grid.tempo, RATE, _lanes(score), stems, block)
     player = Player(font, _Fixed(_notes(score, score.parts)), mixer=mixer, limited=False, plain=not mixed)
     count = int(np.ceil(score.duration * RATE)) + 1
     total = np.zeros((2, count), np.float32)
