@@ -217,6 +217,8 @@ class Part:
         name: what a file calls the instrument, or "".
         controls: float64 (M, 3), position in beats, number and value of what moves the instrument beside its notes
             (pedal, volume, pitch bend, ...; see :mod:`d2m.symbolic.controls`), by position; or None.
+        patch: name of a patch of the sound library (:mod:`d2m.sounds.patches`) that plays the part where the library
+            is used; "" plays ``program``.
     """
 
     track: str
@@ -227,6 +229,7 @@ class Part:
     velocities: np.ndarray
     name: str = ""
     controls: np.ndarray | None = None
+    patch: str = ""
 
     @property
     def is_drum(self) -> bool:

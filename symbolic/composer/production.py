@@ -1,0 +1,177 @@
+"""Production: what a record has beside its notes. Risers into sections, impacts after them, filters that open, pauses.
+
+The result is part of the score: effects are parts of their own (patches ``fx.*`` of the sound library), movements of
+the mix are its lanes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from d2m.symbolic.composer.form import Bar, Form
+from d2m.types import Lane, Part, Score
+
+#: Effects, as far as the score has to know them: General MIDI program for other soundfonts, and seconds before the
+#: moment at which they arrive.
+EFFECTS: dict[str, tuple[int, float]] = {
+    "fx.riser": (119, 4.0),
+    "fx.riser.short": (119, 2.0),
+    "fx.reverse": (119, 1.9),
+    "fx.fall": (126, 0.0),
+    "fx.impact": (127, 0.0),
+    "fx.subdrop": (127, 0.0),
+    "fx.vinyl": (122, 0.0),
+    "fx.scratch": (120, 0.0),
+    "fx.zap": (103, 0.0),
+    "fx.horn": (61, 0.0),
+    "fx.sweep": (122, 0.0),
+}
+#: The key that plays an effect as it is.
+KEY = 60
+
+
+@dataclass(frozen=True)
+class Taste:
+    """How a genre is produced.
+
+    Attributes:
+        rise: effects that lead into a fuller section; empty for none.
+        land: effects on its first beat.
+        shots: effects on strong moves.
+        noise: effect that lies under the whole piece, or "".
+        opening: whether a filter opens over an introduction and over what leads to a chorus.
+        pause: how often drums and bass rest on the last beat before a fuller section.
+        strength: velocity of the effects.
+    """
+
+    rise: tuple[str, ...] = ("fx.riser.short", "fx.reverse")
+    land: tuple[str, ...] = ("fx.impact",)
+    shots: tuple[str, ...] = ()
+    noise: str = ""
+    opening: bool = True
+    pause: float = 0.3
+    strength: int = 92
+
+
+#: AIST code -> taste.
+TASTES: dict[str, Taste] = {
+    "gBR": Taste(("fx.reverse",), ("fx.impact",), ("fx.scratch",), "fx.vinyl", pause=0.4),
+    "gPO": Taste(("fx.riser.short", "fx.reverse"), ("fx.impact", "fx.zap"), ("fx.zap",), pause=0.4),
+    "gLO": Taste(("fx.reverse",), ("fx.impact",), (), strength=80, pause=0.3),
+    "gMH": Taste(("fx.reverse",), ("fx.subdrop",), ("fx.scratch",), "fx.vinyl", pause=0.5, strength=84),
+    "gLH": Taste(("fx.riser.short", "fx.reverse"), ("fx.subdrop", "fx.impact"), ("fx.zap",), pause=0.5),
+    "gHO": Taste(("fx.riser", "fx.riser.short"), ("fx.impact",), ("fx.sweep",), pause=0.35),
+    "gWA": Taste(("fx.reverse", "fx.riser.short"), ("fx.impact",), (), strength=84, pause=0.2),
+    "gKR": Taste(("fx.riser.short",), ("fx.impact", "fx.subdrop"), ("fx.horn",), pause=0.6, strength=100),
+    "gJS": Taste(("fx.reverse", "fx.riser.short"), ("fx.impact",), ("fx.sweep",), pause=0.3, strength=84),
+    "gJB": Taste(("fx.reverse",), (), (), opening=False, pause=0.1, strength=64),
+}
+_OPEN = 20000.0
+#: Channels that the filter closes: drums and bass keep the floor.
+_FILTERED = ("keys", "guitar", "pad", "lead")
+#: At most one one-shot in so many beats.
+_SHOT_EVERY = 4.0
+
+
+def produce(score: Score, form: Form, rng: np.random.Generator) -> Score:
+    """Add effects and movements of the mix to a score.
+
+    Args:
+        score: of a genre in :data:`TASTES`.
+        form: that it was written on.
+        rng: makes the choices.
+    """
+    taste = TASTES[score.genre or ""]
+    events: dict[str, list[tuple[float, float, int]]] = {}
+    lanes: list[Lane] = []
+    for before, after in _rises(form):
+        _lead_into(score, form, taste, before, after, rng, events, lanes)
+    if not form.forgiving:
+        for position in _shots(form) if taste.shots else ():
+            name = taste.shots[int(rng.integers(len(taste.shots)))]
+            events.setdefault(name, []).append((position, position + 1.0, taste.strength - 12))
+        if taste.land and form.final > form.first:
+            events.setdefault(taste.land[0], []).append((form.final, form.last, taste.strength))
+    if taste.noise:
+        events.setdefault(taste.noise, []).append((form.first, form.last, 72))
+    if taste.opening:
+        lanes += _opening(form)
+    parts = tuple(_part(name, notes) for name, notes in sorted(events.items()))
+    return replace(score, parts=score.parts + parts, lanes=score.lanes + tuple(lanes))
+
+
+def _rises(form: Form) -> Iterator[tuple[list[Bar], list[Bar]]]:
+    """Yield neighbouring sections of which the second is fuller."""
+    sections: dict[int, list[Bar]] = {}
+    for bar in form.bars:
+        sections.setdefault(bar.section, []).append(bar)
+    rows = list(sections.values())
+    for before, after in zip(rows, rows[1:], strict=False):
+        if np.mean([b.level for b in after]) > np.mean([b.level for b in before]) + 0.06:
+            yield before, after
+
+
+def _lead_into(
+    score: Score,
+    form: Form,
+    taste: Taste,
+    before: list[Bar],
+    after: list[Bar],
+    rng: np.random.Generator,
+    events: dict[str, list[tuple[float, float, int]]],
+    lanes: list[Lane],
+) -> None:
+    target = after[0].start
+    time = float(score.grid.time_of(target))
+    fitting = [name for name in taste.rise if time - EFFECTS[name][1] > float(score.grid.time_of(before[0].start)) - 0.1]
+    if fitting:
+        name = fitting[int(rng.integers(len(fitting)))]
+        start = float(score.grid.position_of(max(time - EFFECTS[name][1], 0.0)))
+        events.setdefault(name, []).append((start, target, taste.strength))
+    if form.forgiving:
+        return
+    if taste.land:
+        name = taste.land[int(rng.integers(len(taste.land)))]
+        events.setdefault(name, []).append((target, target + 4.0, taste.strength))
+    if rng.random() < taste.pause and len(before) >= 2:
+        # The beat before is left to the effect: silence makes what follows heavier.
+        for channel in ("kick", "hats", "bass", "percussion"):
+            edges = np.array([target - 1.0, target - 0.98, target - 0.04, target - 0.03])
+            lanes.append(Lane(channel, "gain", edges, np.array([0.0, -60.0, -60.0, 0.0])))
+
+
+def _opening(form: Form) -> list[Lane]:
+    """Make the filters that open over introductions and over what lifts to a chorus."""
+    knots: list[tuple[float, float]] = []
+    for role, low in (("intro", 600.0), ("lift", 1200.0)):
+        number = {bar.section for bar in form.bars if bar.role == role}
+        for section in sorted(number):
+            bars = [bar for bar in form.bars if bar.section == section]
+            if len(bars) >= 2:
+                knots += [(bars[0].start - 0.01, _OPEN if role == "lift" else low), (bars[0].start, low)]
+                knots += [(bars[-1].end - 0.02, 9000.0), (bars[-1].end, _OPEN)]
+    if not knots:
+        return []
+    beats, values = np.array(sorted(knots)).T
+    return [Lane(channel, "lowpass", beats, values) for channel in _FILTERED]
+
+
+def _shots(form: Form) -> list[float]:
+    """Choose the strong moves that get an effect."""
+    chosen: list[float] = []
+    for position, strength in sorted(form.hits, key=lambda hit: -hit[1]):
+        if strength > 0.6 and all(abs(position - other) >= _SHOT_EVERY for other in chosen):
+            chosen.append(position)
+    return sorted(chosen)
+
+
+def _part(name: str, notes: list[tuple[float, float, int]]) -> Part:
+    starts, ends, velocities = (np.array(values) for values in zip(*sorted(notes), strict=True))
+    keys = np.full(len(starts), KEY, np.int64)
+    return Part(
+        "strings", EFFECTS[name][0], starts.astype(float), ends.astype(float), keys, velocities.astype(np.int64),
+        name=name, patch=name,
+    )  # fmt: skip
