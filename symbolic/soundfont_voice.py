@@ -1,0 +1,138 @@
+"""One voice of a soundfont: a sample at a pitch, under envelopes, through a filter (SoundFont 2.04, section 9)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from d2m.symbolic import soundfont_file as sf
+from d2m.symbolic.soundfont_file import Region
+
+#: Samples between two settings of a filter that moves.
+_STEP = 64
+_LOWEST_CUTOFF, _INAUDIBLE_CUTOFF = 60.0, 14000.0
+
+
+def resample(
+    data: np.ndarray, start: int, end: int, step: float | np.ndarray, length: int, loop: tuple[int, int] | None
+) -> np.ndarray:
+    """``data`` from ``start`` read every ``step`` samples, by four-point cubic interpolation.
+
+    Args:
+        data: the samples (n,).
+        start, end: the first and the last that count.
+        step: one for all, or the distance to the next of each value that is made (length,).
+        length: how many values to make.
+        loop: first sample of the loop and the first after it, or None.
+    """
+    if isinstance(step, np.ndarray):
+        place = np.concatenate([[0.0], np.cumsum(step[: max(length - 1, 0)])])[: max(length, 0)]
+    else:
+        place = np.arange(max(length, 0), dtype=np.float64) * step
+    taken = np.asarray(data[start : end + 1], dtype=np.float32)
+    if loop is not None:
+        first, last = loop[0] - start, loop[1] - start
+        # What follows the loop's end is its beginning: the interpolator reads two samples past it.
+        around = np.take(taken, np.arange(last, last + 3) - (last - first), mode="clip")
+        taken = np.concatenate([taken[:last], around])
+        past = place >= last
+        place[past] = first + (place[past] - first) % (last - first)
+    return read_between(taken, place)
+
+
+def read_between(taken: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Samples (..., n) read at any places between them, by four-point cubic interpolation."""
+    whole = place.astype(np.int64)
+    t = (place - whole).astype(np.float32)
+    last = taken.shape[-1] - 1
+    before, here = taken[..., np.clip(whole - 1, 0, last)], taken[..., np.minimum(whole, last)]
+    after = taken[..., np.minimum(whole + 1, last)]
+    later = taken[..., np.minimum(whole + 2, last)]
+    slope = 0.5 * (after - before)
+    bend = before - 2.5 * here + 2.0 * after - 0.5 * later
+    twist = 0.5 * (later - before) + 1.5 * (here - after)
+    return ((twist * t + bend) * t + slope) * t + here
+
+
+def envelope(region: Region, key: int, rate: int, length: int) -> np.ndarray:
+    """Delay, attack, hold, decay and sustain of the volume (section 8.1.2), the release left to the player."""
+    # The specification's own limits, which keep damaged files finite.
+    slopes = np.clip([region[sf.HOLD_BY_KEY], region[sf.DECAY_BY_KEY]], -1200, 1200)
+    by_key = 2.0 ** ((60 - key) / 1200.0 * slopes)
+    delay, attack = region.seconds(sf.DELAY), region.seconds(sf.ATTACK)
+    hold, decay = region.seconds(sf.HOLD) * by_key[0], region.seconds(sf.DECAY) * by_key[1]
+    time = np.arange(length, dtype=np.float32) / np.float32(rate) - np.float32(delay)
+    fall = np.clip((time - (attack + hold)) * (100.0 / decay), 0.0, np.clip(region[sf.SUSTAIN], 0, 1440) / 10.0)
+    return (np.clip(time / attack, 0.0, 1.0) * np.exp(fall * np.float32(-np.log(10.0) / 20.0))).astype(np.float32)
+
+
+def moving_pitch(region: Region, rate: int, length: int) -> np.ndarray | None:
+    """Cents (length,) that the modulation envelope and the vibrato add to the pitch; None where they add none."""
+    by_envelope, by_vibrato = region[sf.MOD_PITCH], region[sf.VIBRATO_PITCH]
+    if not by_envelope and not by_vibrato:
+        return None
+    time = np.arange(max(length, 0)) / rate
+    cents = float(np.clip(by_envelope, -12000, 12000)) * _modulation(region, time)
+    if by_vibrato:
+        hertz = 8.176 * 2.0 ** (np.clip(region[sf.VIBRATO_RATE], -16000, 4500) / 1200.0)
+        turns = np.maximum(time - region.seconds(sf.VIBRATO_DELAY), 0.0) * hertz
+        triangle = 4.0 * np.abs((turns - 0.25) % 1.0 - 0.5) - 1.0
+        cents = cents + float(np.clip(by_vibrato, -1200, 1200)) * triangle
+    return cents
+
+
+def _modulation(region: Region, time: np.ndarray) -> np.ndarray:
+    """The modulation envelope, 0 to 1, at times in seconds: a straight attack, a straight fall to its sustain."""
+    delay, attack = region.seconds(sf.MOD_DELAY), region.seconds(sf.MOD_ATTACK)
+    hold, decay = region.seconds(sf.MOD_HOLD), region.seconds(sf.MOD_DECAY)
+    sustain = 1.0 - float(np.clip(region[sf.MOD_SUSTAIN], 0, 1000)) / 1000.0
+    since = time - delay
+    return np.clip(since / attack, 0.0, 1.0) * np.maximum(1.0 - np.maximum(since - attack - hold, 0.0) / decay, sustain)
+
+
+def low_pass(wave: np.ndarray, cents: int, rate: int) -> np.ndarray:
+    """The voice's second-order low-pass; left out where it would pass what people hear anyway."""
+    cutoff = 8.176 * 2.0 ** (cents / 1200.0)
+    if cutoff > 0.4 * rate or cutoff > _INAUDIBLE_CUTOFF or len(wave) < 16:
+        return wave
+    from scipy.signal import butter, sosfilt
+
+    return sosfilt(butter(2, max(cutoff, _LOWEST_CUTOFF), fs=rate, output="sos"), wave).astype(np.float32)
+
+
+def moving_low_pass(wave: np.ndarray, region: Region, rate: int) -> np.ndarray:
+    """The voice's low-pass with its resonance, its cutoff moved by the modulation envelope."""
+    resonance = float(np.clip(region[sf.RESONANCE], 0, 960))
+    if not region[sf.MOD_FILTER] and not resonance:
+        return low_pass(wave, region[sf.FILTER], rate)
+    if len(wave) < 16:
+        return wave
+    from scipy.signal import lfilter
+
+    time = np.arange(0, len(wave), _STEP) / rate
+    cents = region[sf.FILTER] + float(np.clip(region[sf.MOD_FILTER], -12000, 12000)) * _modulation(region, time)
+    cutoff = 8.176 * 2.0 ** (np.clip(cents, 1500, 13500) / 1200.0)
+    top, bottom = _resonant(np.clip(cutoff, _LOWEST_CUTOFF, min(0.45 * rate, 20000.0)), resonance, rate)
+    # Steps over which nothing moves are filtered in one go.
+    moved = np.flatnonzero(np.any(np.diff(bottom, axis=0) != 0.0, axis=1)) + 1
+    edges = np.concatenate([[0], moved, [len(time)]])
+    state, out = np.zeros(2), np.empty(len(wave), dtype=np.float32)
+    for first, last in zip(edges[:-1], edges[1:], strict=True):
+        span = slice(first * _STEP, min(last * _STEP, len(wave)))
+        out[span], state = lfilter(top[first], bottom[first], wave[span], zi=state)
+    return out
+
+
+def _resonant(cutoff: np.ndarray, resonance: float, rate: int) -> tuple[np.ndarray, np.ndarray]:
+    """Numerators and denominators (n, 3) of second-order low-passes.
+
+    The formulas are those of R. Bristow-Johnson's audio EQ cookbook; 0 cB of resonance is the Butterworth response,
+    and the gain falls by half of the peak's height (section 8.1.2, initialFilterQ).
+    """
+    q = np.sqrt(0.5) * 10.0 ** (resonance / 200.0)
+    angle = 2.0 * np.pi * cutoff / rate
+    alpha, cosine = np.sin(angle) / (2.0 * q), np.cos(angle)
+    one = 1.0 + alpha
+    gain = 10.0 ** (-resonance / 400.0)
+    edge = gain * (1.0 - cosine) / (2.0 * one)
+    top = np.stack([edge, 2.0 * edge, edge], axis=1)
+    return top, np.stack([np.ones_like(one), -2.0 * cosine / one, (1.0 - alpha) / one], axis=1)
