@@ -126,7 +126,8 @@ def _lead_into(
 ) -> None:
     target = after[0].start
     time = float(score.grid.time_of(target))
-    fitting = [name for name in taste.rise if time - EFFECTS[name][1] > float(score.grid.time_of(before[0].start)) - 0.1]
+    earliest = float(score.grid.time_of(before[0].start)) - 0.1
+    fitting = [name for name in taste.rise if time - EFFECTS[name][1] > earliest]
     if fitting:
         name = fitting[int(rng.integers(len(fitting)))]
         start = float(score.grid.position_of(max(time - EFFECTS[name][1], 0.0)))

@@ -28,6 +28,8 @@ def channels_of(part: Part) -> np.ndarray:
 
 
 def _pitched(part: Part) -> str:
+    if part.patch.startswith("fx."):
+        return "effects"
     if part.program in _EFFECTS:
         return "effects"
     if part.track == "strings" and part.program in _PADS:

@@ -26,6 +26,7 @@ class Notes:
         tracks: int64, index into :data:`d2m.types.TRACKS`.
         channels: int64, index into :data:`d2m.audio.presets.CHANNELS`.
         programs, keys, velocities: int64, as in MIDI.
+        presets: int64, 128 * bank + program of a patch of the sound library, or -1.
         left, right: float32, what the tone is multiplied by.
         moves: object, the :class:`~d2m.symbolic.controls.Automation` of each note's part, or None.
         origins: int64, the samples from which ``moves`` counts.
@@ -36,6 +37,7 @@ class Notes:
     tracks: np.ndarray
     channels: np.ndarray
     programs: np.ndarray
+    presets: np.ndarray
     keys: np.ndarray
     velocities: np.ndarray
     left: np.ndarray
@@ -64,7 +66,7 @@ def joined(parts: list[Notes]) -> Notes:
     return Notes(*(array[order] for array in arrays))
 
 
-_KINDS = (*(np.int64,) * 7, np.float32, np.float32, object, np.int64)
+_KINDS = (*(np.int64,) * 8, np.float32, np.float32, object, np.int64)
 NONE = Notes(*(np.zeros(0, kind) for kind in _KINDS))
 
 
@@ -96,7 +98,17 @@ def notes_of(
         left, right = (np.asarray(level * side, np.float32) for side in balance(np.clip(place, -1.0, 1.0)))
         count = len(part.starts)
         moves = np.full(count, automation(part, sample_of, rate), dtype=object)
-        track, program = (np.full(count, value, np.int64) for value in (TRACKS.index(part.track), part.program))
-        arrays = (starts, ends, track, channels, program, part.pitches, part.velocities, left, right, moves)
+        values = (TRACKS.index(part.track), part.program, _preset(part))
+        track, program, chosen = (np.full(count, value, np.int64) for value in values)
+        arrays = (starts, ends, track, channels, program, chosen, part.pitches, part.velocities, left, right, moves)
         found.append(Notes(*arrays, np.zeros(count, np.int64)))
     return joined(found)
+
+
+def _preset(part: Part) -> int:
+    if not part.patch:
+        return -1
+    from d2m.sounds.patches import patch
+
+    found = patch(part.patch)
+    return 128 * found.bank + found.program

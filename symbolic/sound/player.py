@@ -15,7 +15,8 @@ from d2m.audio.presets import CHANNELS, preset
 from d2m.symbolic.controls import Automation
 from d2m.symbolic.sound.channels import KICK
 from d2m.symbolic.sound.notes import LONGEST_NOTE, Notes
-from d2m.symbolic.soundfont import SoundFont, Tone, read_between
+from d2m.symbolic.soundfont import DRUM_BANK, SoundFont, Tone
+from d2m.symbolic.soundfont_voice import read_between
 from d2m.symbolic.tracks import DRUMS
 
 RATE = 44100
@@ -29,6 +30,8 @@ _TONE_STEP = 0.5
 _MOST_VOICES = 400
 #: Tones kept by a stream's own soundfont.
 CACHE_BYTES = 192_000_000
+#: A kit that has another take of itself is played by both, as the start of a note decides.
+OTHER_TAKE, _SPREAD = 64, 2654435761
 #: Highest true peak of a stream in dB, and what it is raised by before: music that goes into the mixer at
 #: :data:`NOMINAL_LUFS` comes out at about -14.
 CEILING_DB, _MAKEUP_DB = -1.3, 4.5
@@ -146,6 +149,7 @@ class Player:
         self.block = self.mixer.block if self.mixer else BLOCK
         self.voices: list[Voice] = []
         self._filters = self._tone_filters()
+        self._presets = frozenset(font.presets)
         self._filtered = _Filtered()
         self._releases: dict[tuple, float] = {}
         self._recent: dict[tuple, Tone | None] = {}
@@ -208,22 +212,24 @@ class Player:
         kicks = [(int(notes.starts[i]), (int(notes.velocities[i]) / 127.0) ** 0.5) for i in hits]
         return self.mixer(buses, at, kicks)
 
-    def _release(self, program: int, drums: bool, key: int, velocity: int) -> float:
+    def _release(self, program: int, drums: bool, key: int, velocity: int, bank: int) -> float:
         """Look up the seconds in which a released note falls by 100 dB, within bounds."""
-        name = (program, drums, key, velocity)
+        name = (program, drums, key, velocity, bank)
         if name not in self._releases:
             if len(self._releases) > _MOST_KNOWN:
                 self._releases.clear()
             self._releases[name] = max(min(self.font.release(*name), _LONGEST_RELEASE), 0.002)
         return self._releases[name]
 
-    def _tone(self, program: int, drums: bool, key: int, velocity: int, seconds: float, bend: float) -> Tone | None:
+    def _tone(
+        self, program: int, drums: bool, key: int, velocity: int, bank: int, seconds: float, bend: float
+    ) -> Tone | None:
         """Look up a tone; those of the last notes are at hand."""
-        name = (program, drums, key, velocity, seconds, bend)
+        name = (program, drums, key, velocity, bank, seconds, bend)
         if name not in self._recent:
             if len(self._recent) > _MOST_RECENT:
                 self._recent.clear()
-            self._recent[name] = self.font.tone(program, drums, key, velocity, RATE, seconds, 2, bend)
+            self._recent[name] = self.font.tone(program, drums, key, velocity, RATE, seconds, 2, bend, bank)
         return self._recent[name]
 
     def _tone_filters(self) -> list[np.ndarray | None]:
@@ -252,16 +258,21 @@ class Player:
             self.voices.append(voice)
 
     def _voice(self, notes: Notes, index: int) -> Voice | None:
-        track, channel, program, key, velocity, start, end = (
+        track, channel, program, preset, key, velocity, start, end = (
             int(array[index])
             for array in (
-                notes.tracks, notes.channels, notes.programs, notes.keys, notes.velocities, notes.starts, notes.ends,
+                notes.tracks, notes.channels, notes.programs, notes.presets, notes.keys, notes.velocities,
+                notes.starts, notes.ends,
             )
         )  # fmt: skip
-        drums = track == DRUMS
+        drums, bank = track == DRUMS, 0
+        if preset >= 0 and divmod(preset, 128) in self._presets:
+            bank, program = divmod(preset, 128)
+        if drums and (DRUM_BANK, program + OTHER_TAKE) in self._presets and start * _SPREAD >> 16 & 1:
+            program += OTHER_TAKE
         if drums:
             end = start + int(_DRUMS_RING * RATE)
-        release = self._release(program, drums, key, velocity)
+        release = self._release(program, drums, key, velocity, bank)
         # In steps, so that the next note of this key, a little longer, finds the tone ready.
         seconds = np.ceil(((end - start) / RATE + release) / _TONE_STEP) * _TONE_STEP
         moves, origin, bend, places = notes.moves[index], int(notes.origins[index]), 0.0, None
@@ -270,7 +281,7 @@ class Player:
             places = moves.places(start - origin, start - origin + seconds * RATE)
         if places is not None:
             seconds = float(np.ceil(places[1][-1] / RATE / _TONE_STEP) * _TONE_STEP)
-        tone = self._tone(program, drums, key, velocity, float(seconds), bend)
+        tone = self._tone(program, drums, key, velocity, bank, float(seconds), bend)
         if tone is None:
             return None
         wave = self._filtered.get(tone.wave, channel, self._filters[channel])
