@@ -157,12 +157,12 @@ def step_peaks(block: np.ndarray, after: np.ndarray) -> np.ndarray:
         ITU-R BS.1770-4, annex 2, which oversamples four times; halfway points miss at most 0.7 dB of that at 15 kHz and
         0.2 dB below 8 kHz.
     """
-    padded = np.concatenate([np.zeros((len(block), 3), np.float32), block, after], axis=1)
-    # Halfway interpolation by a windowed sinc of eight points.
+    from scipy.ndimage import correlate1d
+
+    padded = np.concatenate([block, after], axis=1)
+    # Halfway interpolation by a windowed sinc of eight points, centred between a sample and the next.
     taps = np.sinc(np.arange(8) - 3.5) * np.kaiser(8, 3.0)
-    taps = (taps / taps.sum()).astype(np.float32)
-    count = block.shape[1]
-    between = sum(tap * padded[:, k : k + count] for k, tap in enumerate(taps))
+    between = correlate1d(padded, taps / taps.sum(), axis=1, mode="constant", origin=-1)[:, : block.shape[1]]
     both = np.maximum(np.abs(block), np.abs(between)).max(axis=0)
     return both.reshape(-1, STEP).max(axis=1).astype(np.float64)
 

@@ -116,6 +116,21 @@ def bent(wave: np.ndarray, places: tuple[np.ndarray, np.ndarray], first: int, st
     return sound
 
 
+@dataclass(frozen=True)
+class Channels:
+    """A block before the mixer.
+
+    Attributes:
+        buses: float32 (2, samples) by channel.
+        position: sample at which the block begins.
+        kicks: sample and strength of the kick drum's notes that begin in it.
+    """
+
+    buses: dict[str, np.ndarray]
+    position: int
+    kicks: list[tuple[int, float]]
+
+
 class Player:
     """Plays notes from any sample on, block by block; the sizes of the blocks do not matter.
 
@@ -195,6 +210,10 @@ class Player:
 
     def next_block(self) -> Mixed:
         """Mix the next block, not limited."""
+        return self.mix(self.next_channels())
+
+    def next_channels(self) -> Channels:
+        """Play the next block into the channels of the mixer."""
         at = self.mixed
         notes = self.score.notes(at, at + self.block)
         self._begin(notes)
@@ -206,11 +225,15 @@ class Player:
             voice.add_to(buses[name], at)
         self.mixed += self.block
         self._drop()
-        if self.mixer is None:
-            return Mixed(sum(buses.values(), np.zeros((2, self.block), np.float32)))
         hits = np.flatnonzero(notes.channels == KICK)
         kicks = [(int(notes.starts[i]), (int(notes.velocities[i]) / 127.0) ** 0.5) for i in hits]
-        return self.mixer(buses, at, kicks)
+        return Channels(buses, at, kicks)
+
+    def mix(self, channels: Channels) -> Mixed:
+        """Mix what :meth:`next_channels` returned; blocks have to come in order."""
+        if self.mixer is None:
+            return Mixed(sum(channels.buses.values(), np.zeros((2, self.block), np.float32)))
+        return self.mixer(channels.buses, channels.position, channels.kicks)
 
     def _release(self, program: int, drums: bool, key: int, velocity: int, bank: int) -> float:
         """Look up the seconds in which a released note falls by 100 dB, within bounds."""

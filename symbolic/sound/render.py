@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from d2m.audio.mastering import finish
-from d2m.audio.mixer import BLOCK, LARGE_BLOCK, Mixer
+from d2m.audio.mixer import BLOCK, LARGE_BLOCK, Mixed, Mixer
 from d2m.audio.mixer import Lane as SampleLane
 from d2m.audio.presets import CHANNELS, Preset, preset
 from d2m.errors import D2MError
@@ -123,13 +123,25 @@ def mix_down(
     count = int(np.ceil(score.duration * RATE)) + 1
     total = np.zeros((2, count), np.float32)
     alone = {name: np.zeros((2, count), np.float32) for name in CHANNELS} if stems else {}
-    if score.parts:
-        while player.mixed < count:
-            at = player.mixed
-            block = player.next_block()
-            for target, sound in ((total, block.mix), *((alone[name], stem) for name, stem in block.stems.items())):
-                target[:, at : at + sound.shape[1]] = sound[:, : count - at]
+    for at, block in _blocks(player, count) if score.parts else ():
+        for target, sound in ((total, block.mix), *((alone[name], stem) for name, stem in block.stems.items())):
+            target[:, at : at + sound.shape[1]] = sound[:, : count - at]
     return Rendered(total, alone, RATE)
+
+
+def _blocks(player: Player, count: int) -> Iterator[tuple[int, Mixed]]:
+    """Yield position and sound of blocks up to ``count`` samples; while one is mixed, the next is played."""
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    with ThreadPoolExecutor(1) as mixing:
+        waiting: tuple[int, Future[Mixed]] | None = None
+        while player.mixed < count:
+            channels = player.next_channels()
+            if waiting is not None:
+                yield waiting[0], waiting[1].result()
+            waiting = channels.position, mixing.submit(player.mix, channels)
+        if waiting is not None:
+            yield waiting[0], waiting[1].result()
 
 
 def finished(made: Rendered, genre: str | None) -> Rendered:
