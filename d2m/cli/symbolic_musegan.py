@@ -10,7 +10,6 @@ import typer
 from d2m.cli.symbolic_out import check_playable, midi_path
 from d2m.errors import D2MError
 
-Out = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The MIDI file to write.")]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed makes the same music.")]
 Binarise = Annotated[
     str, typer.Option(metavar="NAME", help="threshold (clean) or bernoulli (notes are drawn by their chances).")
@@ -36,7 +35,12 @@ def generate(
             help="Go from the phrase of --seed to that of this seed, --phrases long.",
         ),
     ] = None,
-    output: Out = "musegan.mid",
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="The MIDI file; musegan.mid, musegan-2.mid … if not given."
+        ),
+    ] = None,
     wav: Wav = False,
     png: Png = False,
     as_json: AsJson = False,
@@ -45,7 +49,7 @@ def generate(
     from d2m.symbolic.musegan.accompaniment import generate_roll, way_roll
     from d2m.symbolic.musegan.files import load
 
-    out = midi_path(output)
+    out = midi_path(output, "musegan.mid")
     if to is not None and unrelated:
         raise D2MError("--interpolate and --unrelated exclude each other; leave one out")
     muse = load(model)
@@ -70,7 +74,10 @@ def accompany(
     seed: Seed = 0,
     binarise: Binarise = "threshold",
     output: Annotated[
-        str | None, typer.Option("--output", "-o", metavar="FILE", help="FILE_band.mid if not given.")
+        str | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="The MIDI file; FILE_band.mid, FILE_band-2.mid … if not given."
+        ),
     ] = None,
     wav: Wav = False,
     png: Png = False,
@@ -85,7 +92,7 @@ def accompany(
     from d2m.types import TRACKS
 
     source = Path(music)
-    out = midi_path(output or str(source.with_name(f"{source.stem}_band.mid")), source)
+    out = midi_path(output, source.with_name(f"{source.stem}_band.mid"), source)
     if track not in TRACKS:
         raise D2MError(f"no track called '{track}'; choose one of: {', '.join(TRACKS)}")
     is_roll = source.suffix.lower() == ".npz"
