@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -50,6 +51,7 @@ class Library:
     source: Path
     broken: dict[str, tuple[tuple[int, ...], str]] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
+    _marking: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.source.exists():
@@ -78,7 +80,8 @@ class Library:
         """The songs without those that were found broken and have not changed since; forgets broken ones that are
         gone or have changed."""
         songs = self.songs()
-        self.broken = {n: why for n, why in self.broken.items() if n in songs and self.is_broken(n, songs[n])}
+        with self._marking:
+            self.broken = {n: why for n, why in self.broken.items() if n in songs and self.is_broken(n, songs[n])}
         return {name: path for name, path in songs.items() if name not in self.broken}
 
     def is_broken(self, name: str, path: Path) -> bool:
@@ -88,8 +91,9 @@ class Library:
 
     def mark(self, name: str, path: Path, reason: str) -> bool:
         """Remembers that a file cannot be played; whether that is news."""
-        news = not self.is_broken(name, path)
-        self.broken = self.broken | {name: (_condition(path), reason)}
+        with self._marking:
+            news = not self.is_broken(name, path)
+            self.broken = self.broken | {name: (_condition(path), reason)}
         return news
 
     def after(self, place: Place, shuffle: bool, seed: int, names: list[str] | None = None) -> Place | None:
