@@ -67,6 +67,8 @@ def stream(
     if output and minutes is None:
         raise D2MError("-o needs --minutes, as the music has no end")
     out = named(output, (".wav",)) if output else None
+    if serve:
+        typer.echo("preparing the stream", err=True)
     programme = _programme(source, shuffle, seed, model, soundfont, bars, method, spare, transpose)
     if serve:
         _serve(programme, host, port, locked, _state_file(state, source))
@@ -135,7 +137,6 @@ def _serve(programme: Any, host: str, port: int, locked: bool, memory: Path | No
     from d2m.symbolic.stream.server import StreamServer
     from d2m.symbolic.stream.station import Station
 
-    typer.echo("preparing the stream", err=True)
     station = Station(programme, memory, complain)
     with StreamServer(station, host, port, locked) as server:
         station.start()
