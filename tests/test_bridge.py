@@ -409,7 +409,7 @@ def test_two_full_bands_fit_into_the_channels_of_a_midi_file():
     assert ("strings", 40) not in pitched
     count = sum(len(part.pitches) for part in (*score.parts, *players))
     assert sum(len(part.pitches) for part in few.parts) == count
-    assert "strings (program 40) by strings (program 57)" in taken
+    assert "strings (program 40) by strings (program 48)" in taken
     same, taken = within_channels(score)
     assert not taken
     assert same.parts[0].pitches.tolist() == score.parts[0].pitches.tolist()
