@@ -97,6 +97,7 @@ def test_accompany_keeps_the_track_and_adds_the_others(weights, tmp_path, capsys
         (["accompany", "{guitar}", "--model", "{piano}"], "no piano track to accompany, it plays guitar"),
         (["accompany", "{guitar}", "--model", "{piano}", "--track", "guitar"], "accompanies piano, not guitar"),
         (["accompany", "{guitar}", "--track", "flute"], "no track called 'flute'"),
+        (["accompany", "{guitar}", "--track", "guitar"], "none for guitar; give --track piano, or --model"),
         (["accompany", "{text}", "--model", "{piano}"], "text.mid"),
         (["accompany", "missing.mid", "--model", "{piano}"], "missing.mid"),
     ],

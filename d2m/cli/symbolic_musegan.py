@@ -64,7 +64,9 @@ def generate(
 
 def accompany(
     music: Annotated[str, typer.Argument(metavar="FILE", help="A MIDI file (.mid) or a piano-roll (.npz).")],
-    track: Annotated[str, typer.Option(metavar="NAME", help="The track that is kept.")] = "piano",
+    track: Annotated[
+        str, typer.Option(metavar="NAME", help="The track that is accompanied; weights come with d2m for piano only.")
+    ] = "piano",
     model: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="Weights; studio-musegan-TRACK if not given.")
     ] = None,
@@ -97,7 +99,7 @@ def accompany(
         raise D2MError(f"no track called '{track}'; choose one of: {', '.join(TRACKS)}")
     is_roll = source.suffix.lower() == ".npz"
     roll = load_npz(source) if is_roll else None
-    muse = load(model or f"studio-musegan-{track}")
+    muse = load(model or _weights_for(track))
     if muse.config.conditional and TRACKS[muse.config.condition] != track:
         needed = TRACKS[muse.config.condition]
         raise D2MError(f"{muse.name} accompanies {needed}, not {track}; give --track {needed} or another --model")
@@ -109,6 +111,20 @@ def accompany(
     made = accompany_roll(muse, roll, seed, binarise, anew)
     before = [track] if anew else plays(roll)
     _write(made, out, wav, png, as_json, about | {"added": [name for name in plays(made) if name not in before]})
+
+
+def _weights_for(track: str) -> str:
+    """The name of the weights that accompany a track."""
+    from d2m.weights import list_cards
+
+    beginning = "studio-musegan-"
+    known = [card.name.removeprefix(beginning) for card in list_cards() if card.name.startswith(beginning)]
+    if track not in known:
+        raise D2MError(
+            f"d2m comes with weights that accompany {' or '.join(known)}, none for {track}; give --track {known[0]}, or "
+            f"--model with weights of your own (d2m train musegan --condition {track})"
+        )
+    return f"{beginning}{track}"
 
 
 def _write(
