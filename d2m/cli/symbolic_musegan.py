@@ -121,8 +121,8 @@ def _weights_for(track: str) -> str:
     known = [card.name.removeprefix(beginning) for card in list_cards() if card.name.startswith(beginning)]
     if track not in known:
         raise D2MError(
-            f"d2m comes with weights that accompany {' or '.join(known)}, none for {track}; give --track {known[0]}, or "
-            f"--model with weights of your own (d2m train musegan --condition {track})"
+            f"d2m comes with weights that accompany {' or '.join(known)}, none for {track}; give --track {known[0]}, "
+            f"or --model with weights of your own (d2m train musegan --condition {track})"
         )
     return f"{beginning}{track}"
 
