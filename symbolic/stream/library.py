@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -157,12 +158,21 @@ def _in_folder(folder: Path) -> dict[str, Path]:
     for base, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
-            if Path(name).suffix.lower() in KINDS and not name.startswith("."):
-                path = Path(base) / name
+            path = Path(base) / name
+            if path.suffix.lower() in KINDS and not name.startswith(".") and not _waits(path):
                 found[path.relative_to(folder).as_posix()] = path
                 if len(found) > MOST_SONGS:
                     raise D2MError(f"{folder} holds more than {MOST_SONGS} songs; give a smaller folder")
     return dict(sorted(found.items()))
+
+
+def _waits(path: Path) -> bool:
+    """Whether to open a file would wait for another program: pipes, sockets and devices."""
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        # A file that cannot be read is named when it is its turn.
+        return False
 
 
 def _in_playlist(playlist: Path) -> tuple[dict[str, Path], dict[str, str]]:
@@ -170,7 +180,9 @@ def _in_playlist(playlist: Path) -> tuple[dict[str, Path], dict[str, str]]:
     if playlist.suffix.lower() in KINDS:
         return {playlist.name: playlist}, {}
     if playlist.suffix.lower() not in PLAYLISTS:
-        raise D2MError(f"{playlist} is neither a folder, a song nor a playlist ({', '.join(PLAYLISTS)})")
+        raise D2MError(
+            f"{playlist} is neither a folder, a song nor a playlist ({', '.join(PLAYLISTS)}); save others as .m3u8"
+        )
     try:
         if playlist.stat().st_size > _LONGEST_PLAYLIST:
             raise D2MError(f"{playlist} is longer than a playlist can be; give a smaller one")
