@@ -73,10 +73,10 @@ def test_names_in_charsets_of_many_countries_are_found(tmp_path, name, charset):
 
 def test_a_long_list_of_names_in_no_charset_is_looked_up_quickly(tmp_path):
     (tmp_path / "Łódź.mid").write_bytes(b"")
-    lines = b"".join(b"\xe9\xa3%d.mid\n" % number for number in range(20_000)) + "Łódź.mid".encode()
+    lines = b"".join(b"\xe9\xa3%d.mid\n" % number for number in range(5000)) + "Łódź.mid".encode()
     began = time.process_time()
     assert [line.path for line in read_playlist(lines, tmp_path) if line.path] == [tmp_path / "Łódź.mid"]
-    assert time.process_time() - began < 10.0
+    assert time.process_time() - began < 5.0
 
 
 def test_lists_that_were_put_together_bring_a_mark_each(folder):

@@ -113,7 +113,7 @@ class _Files:
         charsets = self.charsets[: _FEW if self.tried > _MOST_TRIED else None]
         for way in _spellings(raw):
             for charset, text in _readings(way, charsets):
-                path = self._there(text) or self._there(text.replace("\\", "/"))
+                path = self._there(text) or ("\\" in text and self._there(text.replace("\\", "/"))) or None
                 if path is None:
                     continue
                 if charset in charsets[1:]:
