@@ -230,7 +230,12 @@ def _open(path: str | os.PathLike[str], write_video: bool, keep_audio: bool, ree
     if reencode:
         return video, ".mp4"
     try:
-        return video, container_for(video)
+        ending = container_for(video)
+        if ending != ".mp4":
+            transparent = video.alpha and video.codec.startswith("vp")
+            what = "this picture's transparency" if transparent else f"pictures in {video.codec}"
+            video.warn(f"the video is an {ending}, as .mp4 cannot hold {what}; --reencode makes an .mp4")
+        return video, ending
     except CannotCopyError as error:
         _leave_video_out(video, str(error))
         return video, ""

@@ -8,12 +8,14 @@ beats, and what is left of its first beat is written as a whole one of a tempo o
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from d2m.errors import D2MWarning
 from d2m.symbolic.controls import BEND, BEND_RANGE, PRESSURE, merged_parts
 from d2m.types import BeatGrid, Part, Score
 from d2m.whole_file import write_whole
@@ -80,7 +82,8 @@ def write_midi(score: Score, path: str | Path) -> Path:
     """Write a score as a MIDI file (type 1, 960 ticks a beat), one track for each part.
 
     Time 0 of the score is tick 0, so the file can be laid under the video as it is. A track is called what its part is
-    called, else by the part's track. More than 15 pitched parts share channels, one after another where they can.
+    called, else by the part's track. More than 15 pitched parts share channels, one after another where they can; where
+    they cannot, the rarest are played by others, with a D2MWarning.
 
     Args:
         score: notes beginning before 0 or after its duration are left out.
@@ -103,8 +106,12 @@ def midi_bytes(score: Score) -> bytes:
     heard = [_heard(part, ruler) for part in score.parts]
     channels = _channels(heard)
     if channels is None:
-        heard = [_heard(part, ruler) for part in within_channels(score).parts]
+        fewer, taken = within_channels(score)
+        heard = [_heard(part, ruler) for part in fewer.parts]
         channels = _channels(heard)
+        count, most = sum(not part.is_drum for part in score.parts), len(CHANNELS)
+        told = f"a MIDI file holds {most} pitched instruments at a time, so of {count} the rarest are played by others"
+        warnings.warn(D2MWarning(f"{told}: {', '.join(taken[:5])}{', …' if len(taken) > 5 else ''}"), stacklevel=2)
     head: list[tuple[int, int, bytes]] = []
     for tick, microseconds in _tempos(ruler):
         head.append((tick, 1, meta(0x51, microseconds.to_bytes(3, "big"))))
@@ -178,21 +185,33 @@ def _channels(parts: Sequence[Part]) -> list[tuple[int, bool]] | None:
     return [(channel, chosen.count(channel) > 1) for channel in chosen]
 
 
-def within_channels(score: Score) -> Score:
-    """The score with at most 15 pitched instruments, as many as a MIDI file has channels for beside the drums.
+def within_channels(score: Score) -> tuple[Score, list[str]]:
+    """Reduce a score to 15 pitched instruments, as many as a MIDI file has channels for beside the drums.
 
-    The rarest instruments are played by the one of their track that plays most.
+    The rarest instruments are played by the one that plays most of those with their program, or else of their track.
+
+    Returns:
+        The score, and what has changed, in the words "A by B".
     """
     pitched = sorted((part for part in score.parts if not part.is_drum), key=lambda part: -len(part.pitches))
-    kept = {id(part) for part in pitched[: len(CHANNELS)]} | {id(part) for part in score.parts if part.is_drum}
-    usual: dict[str, Part] = {}
-    for part in pitched[: len(CHANNELS)]:
-        usual.setdefault(part.track, part)
-    parts = []
+    kept = pitched[: len(CHANNELS)]
+    left = {id(part) for part in pitched[len(CHANNELS) :]}
+    parts, taken = [], []
     for part in score.parts:
-        other = part if id(part) in kept else usual.get(part.track, pitched[0])
+        if id(part) not in left:
+            parts.append(part)
+            continue
+        likest = [own for own in kept if own.program == part.program] or [
+            own for own in kept if own.track == part.track
+        ]
+        other = (likest or kept)[0]
+        taken.append(f"{_called(part)} by {_called(other)}")
         parts.append(replace(part, track=other.track, program=other.program, name=other.name, controls=other.controls))
-    return replace(score, parts=merged_parts(parts))
+    return replace(score, parts=merged_parts(parts)), taken
+
+
+def _called(part: Part) -> str:
+    return part.name or f"{part.track} (program {part.program})"
 
 
 @dataclass(frozen=True)

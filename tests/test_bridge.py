@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from d2m.cli.symbolic import app
 from d2m.datasets.phrase_windows import PhraseWindows
 from d2m.datasets.phrases import Phrases, PhraseSet, pack, save_phrases
-from d2m.errors import D2MError
+from d2m.errors import D2MError, D2MWarning
 from d2m.symbolic.bridge.composer import Composer, build
 from d2m.symbolic.bridge.config import BridgeConfig
 from d2m.symbolic.bridge.files import load, save
@@ -401,7 +401,7 @@ def test_two_full_bands_fit_into_the_channels_of_a_midi_file():
     score = song("CaFGCaFG").score
     strings = next(part for part in score.parts if part.track == "strings")
     players = [replace(strings, program=40 + k, **_first(strings, 2 + k)) for k in range(18)]
-    few = within_channels(replace(score, parts=(*score.parts, *players)))
+    few, taken = within_channels(replace(score, parts=(*score.parts, *players)))
     pitched = {(part.track, part.program) for part in few.parts if not part.is_drum}
     assert len(pitched) <= 15
     assert len(pitched) == len([part for part in few.parts if not part.is_drum])
@@ -409,7 +409,23 @@ def test_two_full_bands_fit_into_the_channels_of_a_midi_file():
     assert ("strings", 40) not in pitched
     count = sum(len(part.pitches) for part in (*score.parts, *players))
     assert sum(len(part.pitches) for part in few.parts) == count
-    assert within_channels(score).parts[0].pitches.tolist() == score.parts[0].pitches.tolist()
+    assert "strings (program 40) by strings (program 48)" in taken
+    same, taken = within_channels(score)
+    assert not taken
+    assert same.parts[0].pitches.tolist() == score.parts[0].pitches.tolist()
+
+
+def test_an_instrument_too_many_is_played_by_its_like_and_that_is_said(tmp_path):
+    score = song("CaFGCaFG").score
+    strings = next(part for part in score.parts if part.track == "strings")
+    players = [replace(strings, program=40 + k, name=f"voice {k}", **_first(strings, 3 + k)) for k in range(17)]
+    second = replace(strings, program=56, name="second", **_first(strings, 2))
+    full = replace(score, parts=(*(part for part in score.parts if part.is_drum), *players, second))
+    told = "of 18 the rarest are played by others: voice 0 by voice 16, voice 1 by voice 16, second by voice 16"
+    with pytest.warns(D2MWarning, match=told):
+        write_midi(full, tmp_path / "full.mid")
+    names = {part.name for part in read_midi(tmp_path / "full.mid").parts if not part.is_drum}
+    assert names == {f"voice {k}" for k in range(2, 17)}
 
 
 def _first(part, count: int) -> dict[str, np.ndarray]:

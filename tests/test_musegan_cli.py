@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from d2m.cli.main import main
+from d2m.cli.symbolic_out import midi_path, midi_paths, wav_path
 from d2m.datasets.phrases import PhraseSet, pack, save_phrases
+from d2m.errors import D2MError
 from d2m.symbolic.musegan import COMPACT, save
 from d2m.symbolic.musegan.generator import Generator
 from d2m.symbolic.pianoroll_midi import read_roll
@@ -95,6 +97,7 @@ def test_accompany_keeps_the_track_and_adds_the_others(weights, tmp_path, capsys
         (["accompany", "{guitar}", "--model", "{piano}"], "no piano track to accompany, it plays guitar"),
         (["accompany", "{guitar}", "--model", "{piano}", "--track", "guitar"], "accompanies piano, not guitar"),
         (["accompany", "{guitar}", "--track", "flute"], "no track called 'flute'"),
+        (["accompany", "{guitar}", "--track", "guitar"], "none for guitar; give --track piano, or --model"),
         (["accompany", "{text}", "--model", "{piano}"], "text.mid"),
         (["accompany", "missing.mid", "--model", "{piano}"], "missing.mid"),
     ],
@@ -143,11 +146,47 @@ def test_the_music_that_is_read_is_never_written_over(tmp_path, capsys, words):
     assert source.read_bytes() == before
 
 
-def test_a_name_without_an_ending_is_a_midi_file_and_a_folder_is_refused(tmp_path):
-    from d2m.cli.symbolic_out import midi_path
-    from d2m.errors import D2MError
+def test_a_name_without_an_ending_gets_one_and_a_folder_is_refused(tmp_path):
+    usual = "usual.mid"
+    assert midi_path(str(tmp_path / "song"), usual) == tmp_path / "song.mid"
+    assert midi_path(str(tmp_path / "song.MIDI"), usual) == tmp_path / "song.MIDI"
+    assert wav_path(str(tmp_path / "song"), "usual.wav") == tmp_path / "song.wav"
+    for folder in (str(tmp_path), f"{tmp_path}/new/"):
+        with pytest.raises(D2MError, match="is a folder"):
+            midi_path(folder, usual)
 
-    assert midi_path(str(tmp_path / "song")) == tmp_path / "song.mid"
-    assert midi_path(str(tmp_path / "song.MIDI")) == tmp_path / "song.MIDI"
-    with pytest.raises(D2MError, match="is a folder"):
-        midi_path(str(tmp_path))
+
+@pytest.mark.parametrize("ending", [".mid", ".png", ".wav"])
+def test_a_name_that_the_user_did_not_give_is_numbered_where_a_file_has_it(tmp_path, ending):
+    usual = tmp_path / "song.v1.mid"
+    assert midi_path(None, usual) == usual
+    (tmp_path / f"song.v1{ending}").write_bytes(b"mine")
+    assert midi_path(None, usual) == tmp_path / "song.v1-2.mid"
+    (tmp_path / f"song.v1-2{ending}").symlink_to(tmp_path / "nowhere")
+    assert midi_path(None, usual) == tmp_path / "song.v1-3.mid"
+    (tmp_path / f"song.v1-3-02{ending}").write_bytes(b"mine")
+    assert midi_paths(None, usual, 2) == [tmp_path / f"song.v1-0{number}.mid" for number in (1, 2)]
+    # The user's own name is the user's own choice.
+    assert midi_path(str(usual), "usual.mid") == usual
+
+
+@pytest.mark.parametrize(
+    ("words", "first", "second"),
+    [
+        (["generate", "--model", "{scratch}", "--phrases", "1"], "musegan.mid", "musegan-2.mid"),
+        (["accompany", "{piece}", "--model", "{piano}"], "piece_band.mid", "piece_band-2.mid"),
+        (["bridge", "{piece}", "{piece}"], "joined.mid", "joined-2.mid"),
+        (["emotion", "-e", "bright"], "emotion.mid", "emotion-2.mid"),
+        (["emotion", "-e", "bright", "--count", "2"], "emotion-01.mid", "emotion-2-01.mid"),
+        (["render", "{piece}"], "piece.wav", "piece-2.wav"),
+    ],
+)
+def test_a_second_run_replaces_nothing(weights, tmp_path, monkeypatch, words, first, second):
+    monkeypatch.chdir(tmp_path)
+    places = {"scratch": weights[0], "piano": weights[1], "piece": piano_piece(tmp_path / "piece.mid")}
+    words = ["symbolic", *(word.format(**places) for word in words)]
+    assert main(words) == 0
+    (tmp_path / first).write_bytes(b"worked on")
+    assert main(words) == 0
+    assert (tmp_path / first).read_bytes() == b"worked on"
+    assert (tmp_path / second).stat().st_size > 100

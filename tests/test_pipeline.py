@@ -217,9 +217,12 @@ def test_a_gif_gets_its_music_in_a_matroska_file_or_as_h264(clip, tmp_path):
     copied = d2m.generate(animation, tmp_path / "out", engine=Clicks())
     assert copied.files["mp4"].name == "a.d2m.mkv"
     assert open_video(copied.files["mp4"]).codec == "gif"
+    told = "the video is an .mkv, as .mp4 cannot hold pictures in gif; --reencode makes an .mp4"
+    assert told in copied.report["warnings"]
     encoded = d2m.generate(animation, tmp_path / "new", engine=Clicks(), reencode=True)
     assert encoded.files["mp4"].name == "a.d2m.mp4"
     assert open_video(encoded.files["mp4"]).codec == "h264"
+    assert told not in encoded.report["warnings"]
 
 
 @pytest.mark.parametrize(

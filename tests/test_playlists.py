@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 import unicodedata
 from pathlib import Path
 
@@ -53,6 +55,42 @@ def test_utf_16_with_a_mark_in_either_order(folder):
 def test_korean_names_are_found(folder, charset):
     (folder / "Musik" / "안녕.mid").write_bytes(b"MThd")
     assert found(folder, "Musik\\안녕.mid\r\n".encode(charset)) == ["안녕.mid"]
+
+
+@pytest.mark.parametrize(
+    ("name", "charset"),
+    [
+        ("千本樱", "gbk"), ("台灣", "big5"), ("Мелодия", "cp1251"), ("Мелодия", "koi8_r"), ("Мелодия", "cp866"),
+        ("Łódź", "cp1250"), ("Dvořák", "cp852"), ("Ελλάδα", "cp1253"), ("İstanbul", "cp1254"), ("Šiauliai", "cp1257"),
+        ("onur özer", "cp850"), ("onur özer", "mac_roman"),
+    ],
+)  # fmt: skip
+def test_names_in_charsets_of_many_countries_are_found(tmp_path, name, charset):
+    (tmp_path / f"{name}.mid").write_bytes(b"")
+    found = read_playlist(f"{name}.mid\r\n".encode(charset) * 2, tmp_path)
+    assert [line.path for line in found] == [tmp_path / f"{name}.mid"] * 2
+
+
+def test_a_long_list_of_names_in_no_charset_is_looked_up_quickly(tmp_path):
+    (tmp_path / "Łódź.mid").write_bytes(b"")
+    lines = b"".join(b"\xe9\xa3%d.mid\n" % number for number in range(5000)) + "Łódź.mid".encode()
+    began = time.process_time()
+    assert [line.path for line in read_playlist(lines, tmp_path) if line.path] == [tmp_path / "Łódź.mid"]
+    assert time.process_time() - began < 5.0
+
+
+def test_lists_that_were_put_together_bring_a_mark_each(folder):
+    one = b"\xef\xbb\xbf#EXTM3U\nMusik/Jump!.mid\n"
+    found = read_playlist(one + one + b"\xef\xbb\xbfMusik/Jump!.mid\n", folder)
+    assert [line.path for line in found] == [folder / "Musik" / "Jump!.mid"] * 3
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")
+def test_a_pipe_in_a_folder_is_no_song(tmp_path):
+    (tmp_path / "a.mid").write_bytes(b"")
+    (tmp_path / "lost.mid").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "pipe.mid")
+    assert list(Library(tmp_path).songs()) == ["a.mid", "lost.mid"]
 
 
 def test_a_line_in_another_charset_than_the_others_is_found(folder):

@@ -193,6 +193,32 @@ def test_files_may_come_go_and_break_while_it_plays(folder):
         hear(radio, 100, 140, clock)
 
 
+def test_broken_files_are_not_counted_and_cannot_be_wished_for(folder):
+    (folder / "x.mid").write_text("no music")
+    with station(folder, clock=Clock()) as radio:
+        until(lambda: not radio.state()["unread"])
+        assert radio.state()["songs"] == 3
+        assert [file["name"] for file in radio.state()["skipped"]] == ["x.mid"]
+        with pytest.raises(D2MError, match="there is no song x.mid"):
+            radio.wish("x.mid")
+        radio.wish("b.mid")
+
+
+def test_a_file_that_nobody_has_read_yet_is_read_when_it_is_wished_for(folder):
+    (folder / "x.mid").write_text("no music")
+    told: list[str] = []
+    radio = Station(programme(folder), None, told.append)
+    radio.programme.tell = told.append
+    radio._list()
+    assert radio.state()["unread"] == radio.state()["songs"] == 4
+    with pytest.raises(D2MError, match="^x.mid is not a usable MIDI file"):
+        radio.wish("x.mid")
+    radio.wish("b.mid")
+    assert radio.state()["songs"] == 3
+    assert radio.state()["unread"] == 2
+    assert [line for line in told if "x.mid" in line]
+
+
 def test_a_wish_after_a_skip_changes_where_it_leads_but_not_that_it_is_left(folder):
     with station(folder, clock=Clock()) as radio:
         hear(radio, 0, 8)

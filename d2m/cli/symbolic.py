@@ -12,7 +12,7 @@ from d2m.cli.symbolic_bridge import bridge, mixpoints
 from d2m.cli.symbolic_emotion import emotion
 from d2m.cli.symbolic_melodies import melodies
 from d2m.cli.symbolic_musegan import accompany, generate
-from d2m.cli.symbolic_out import check_playable
+from d2m.cli.symbolic_out import check_playable, wav_path
 from d2m.cli.symbolic_stream import stream
 from d2m.errors import D2MError
 
@@ -34,7 +34,8 @@ def _group() -> None:
 def render(
     music: Annotated[str, typer.Argument(metavar="FILE", help="A MIDI file (.mid) or a piano-roll (.npz).")],
     output: Annotated[
-        str | None, typer.Option("--output", "-o", metavar="FILE", help="The .wav; beside FILE if not given.")
+        str | None,
+        typer.Option("--output", "-o", metavar="FILE", help="The .wav; FILE.wav, FILE-2.wav … if not given."),
     ] = None,
     soundfont: Annotated[
         str | None, typer.Option(metavar="FILE", help="A .sf2 file; FluidR3 or TimGM6mb if not given.")
@@ -49,9 +50,7 @@ def render(
     from d2m.symbolic.sound import render as play
 
     source = Path(music)
-    out = Path(output) if output else source.with_suffix(".wav")
-    if out.suffix.lower() != ".wav":
-        raise D2MError(f"{out} should end in .wav; that is what is written")
+    out = wav_path(output, source.with_suffix(".wav"))
     score, roll = _read_music(source, png)
     check_playable(score.duration, str(source), "cut it")
     font = find_soundfont(soundfont)

@@ -58,9 +58,10 @@ def mixpoints(
 def bridge(
     a: SongFile,
     b: NextFile,
-    output: Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The MIDI file to write.")] = (
-        "joined.mid"
-    ),
+    output: Annotated[
+        str | None,
+        typer.Option("--output", "-o", metavar="FILE", help="The MIDI file; joined.mid, joined-2.mid … if not given."),
+    ] = None,
     bars: Annotated[int, typer.Option(min=1, max=8, help="Of the bridge.")] = 2,
     method: Method = "harmonic",
     choice: Annotated[
@@ -86,7 +87,7 @@ def bridge(
     from d2m.symbolic.bridge.joining import join
     from d2m.symbolic.midi import write_midi
 
-    out = midi_path(output, a, b)
+    out = midi_path(output, "joined.mid", a, b)
     composer = load(model)
     songs = _read(a, b)
     if at:

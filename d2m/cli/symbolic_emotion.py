@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
-from d2m.cli.symbolic_out import midi_path
+from d2m.cli.symbolic_out import midi_paths
 from d2m.errors import D2MError
 
 if TYPE_CHECKING:
@@ -52,8 +52,11 @@ def emotion(
         str, typer.Option(metavar="NAME|FILE", help="Its weights, of a model that is given the piano.")
     ] = "studio-musegan-piano",
     output: Annotated[
-        str, typer.Option("--output", "-o", metavar="FILE", help="The MIDI file to write.")
-    ] = "emotion.mid",
+        str | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="The MIDI file; emotion.mid, emotion-2.mid … if not given."
+        ),
+    ] = None,
     wav: Annotated[bool, typer.Option("--wav", help="Also play it into a .wav beside the MIDI file.")] = False,
     png: Annotated[bool, typer.Option("--png", help="Also draw the piano-roll beside the MIDI file.")] = False,
     weights: Annotated[str, typer.Option(metavar="NAME|FILE", help="Of the actor.")] = "studio-emotion",
@@ -67,7 +70,7 @@ def emotion(
 
     found = load_emotions().find(name)
     check_strength(strength)
-    files = _paths(output, count, source)
+    files = midi_paths(output, "emotion.mid", count, source)
     if skyline and source is None:
         raise D2MError("--skyline is about the melody of a song; give one with --from, or leave it out")
     muse = _band(band) if accompany else None
@@ -125,15 +128,6 @@ def _made(
 def _likeness(values: Any) -> dict[str, float | None]:
     pitch, density = (round(float(value), 2) for value in values)
     return {"mean_pitch": pitch if pitch == pitch else None, "notes_a_bar": density}
-
-
-def _paths(output: str, count: int, source: Path | None) -> list[Path]:
-    out = midi_path(output, *([source] if count == 1 else []))
-    if count == 1:
-        return [out]
-    digits = max(len(str(count)), 2)
-    names = [f"{out.stem}-{number:0{digits}d}{out.suffix}" for number in range(1, count + 1)]
-    return [midi_path(str(out.with_name(name)), source) for name in names]
 
 
 def _model(weights: str, vae: str) -> EmotionModel:

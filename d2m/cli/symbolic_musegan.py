@@ -10,7 +10,6 @@ import typer
 from d2m.cli.symbolic_out import check_playable, midi_path
 from d2m.errors import D2MError
 
-Out = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="The MIDI file to write.")]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed makes the same music.")]
 Binarise = Annotated[
     str, typer.Option(metavar="NAME", help="threshold (clean) or bernoulli (notes are drawn by their chances).")
@@ -36,7 +35,12 @@ def generate(
             help="Go from the phrase of --seed to that of this seed, --phrases long.",
         ),
     ] = None,
-    output: Out = "musegan.mid",
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="The MIDI file; musegan.mid, musegan-2.mid … if not given."
+        ),
+    ] = None,
     wav: Wav = False,
     png: Png = False,
     as_json: AsJson = False,
@@ -45,7 +49,7 @@ def generate(
     from d2m.symbolic.musegan.accompaniment import generate_roll, way_roll
     from d2m.symbolic.musegan.files import load
 
-    out = midi_path(output)
+    out = midi_path(output, "musegan.mid")
     if to is not None and unrelated:
         raise D2MError("--interpolate and --unrelated exclude each other; leave one out")
     muse = load(model)
@@ -60,7 +64,9 @@ def generate(
 
 def accompany(
     music: Annotated[str, typer.Argument(metavar="FILE", help="A MIDI file (.mid) or a piano-roll (.npz).")],
-    track: Annotated[str, typer.Option(metavar="NAME", help="The track that is kept.")] = "piano",
+    track: Annotated[
+        str, typer.Option(metavar="NAME", help="The track that is accompanied; weights come with d2m for piano only.")
+    ] = "piano",
     model: Annotated[
         str | None, typer.Option(metavar="NAME|FILE", help="Weights; studio-musegan-TRACK if not given.")
     ] = None,
@@ -70,7 +76,10 @@ def accompany(
     seed: Seed = 0,
     binarise: Binarise = "threshold",
     output: Annotated[
-        str | None, typer.Option("--output", "-o", metavar="FILE", help="FILE_band.mid if not given.")
+        str | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="The MIDI file; FILE_band.mid, FILE_band-2.mid … if not given."
+        ),
     ] = None,
     wav: Wav = False,
     png: Png = False,
@@ -85,12 +94,12 @@ def accompany(
     from d2m.types import TRACKS
 
     source = Path(music)
-    out = midi_path(output or str(source.with_name(f"{source.stem}_band.mid")), source)
+    out = midi_path(output, source.with_name(f"{source.stem}_band.mid"), source)
     if track not in TRACKS:
         raise D2MError(f"no track called '{track}'; choose one of: {', '.join(TRACKS)}")
     is_roll = source.suffix.lower() == ".npz"
     roll = load_npz(source) if is_roll else None
-    muse = load(model or f"studio-musegan-{track}")
+    muse = load(model or _weights_for(track))
     if muse.config.conditional and TRACKS[muse.config.condition] != track:
         needed = TRACKS[muse.config.condition]
         raise D2MError(f"{muse.name} accompanies {needed}, not {track}; give --track {needed} or another --model")
@@ -102,6 +111,20 @@ def accompany(
     made = accompany_roll(muse, roll, seed, binarise, anew)
     before = [track] if anew else plays(roll)
     _write(made, out, wav, png, as_json, about | {"added": [name for name in plays(made) if name not in before]})
+
+
+def _weights_for(track: str) -> str:
+    """The name of the weights that accompany a track."""
+    from d2m.weights import list_cards
+
+    beginning = "studio-musegan-"
+    known = [card.name.removeprefix(beginning) for card in list_cards() if card.name.startswith(beginning)]
+    if track not in known:
+        raise D2MError(
+            f"d2m comes with weights that accompany {' or '.join(known)}, none for {track}; give --track {known[0]}, "
+            f"or --model with weights of your own (d2m train musegan --condition {track})"
+        )
+    return f"{beginning}{track}"
 
 
 def _write(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 from pathlib import Path
 
 from d2m.errors import D2MError
@@ -26,26 +28,74 @@ def check_playable(seconds: float, what: str = "the music", remedy: str = "leave
         raise D2MError(f"{what} lasts {seconds / 60:.0f} minutes, {most}; {remedy}")
 
 
-def midi_path(output: str, *sources: str | Path | None) -> Path:
-    """The MIDI file to write.
+def midi_path(output: str | None, usual: str | Path, *sources: str | Path | None) -> Path:
+    """The MIDI file to write; arguments and errors as :func:`midi_paths`."""
+    return midi_paths(output, usual, 1, *sources)[0]
+
+
+def midi_paths(output: str | None, usual: str | Path, count: int, *sources: str | Path | None) -> list[Path]:
+    """The MIDI files to write, beside which pictures and sound may be written.
 
     Args:
-        output: as the user named it; without an ending it gets ``.mid``.
+        output: as the user named it, or None; without an ending it gets ``.mid``. Files of this name are replaced.
+        usual: the name if the user gave none; numbered if a file has it already, see :func:`free`.
+        count: number of files; more than one get numbers.
         sources: files that are read; the music in them is the user's own, and often all there is of it.
 
     Raises:
-        D2MError: if it has another ending than ``.mid`` or ``.midi``, is a folder, or is one of the sources.
+        D2MError: if the name has another ending than ``.mid`` or ``.midi``, is a folder's, or is one of the sources.
     """
+    if output is None:
+        return free(Path(usual), (".mid", ".png", ".wav"), count)
+    out = named(output, (".mid", ".midi"))
+    files = _numbered(out, count)
+    for file in files:
+        if any(source is not None and _is_same(file, Path(source)) for source in sources):
+            raise D2MError(f"{file} is the music that is read, and would be lost; give another name with -o")
+    return files
+
+
+def wav_path(output: str | None, usual: str | Path) -> Path:
+    """The ``.wav`` to write, beside which a picture may be written; arguments and errors as :func:`midi_paths`."""
+    if output is None:
+        return free(Path(usual), (".wav", ".png"))[0]
+    return named(output, (".wav",))
+
+
+def free(usual: Path, endings: tuple[str, ...], count: int = 1) -> list[Path]:
+    """Names that no file has: ``usual``, or else with a number from 2 on, such as ``joined-2.mid``.
+
+    Args:
+        usual: the name.
+        endings: of files that may be written; the name is free if no file has it with any of them.
+        count: number of names.
+    """
+    for number in itertools.count(1):
+        name = usual if number == 1 else usual.with_name(f"{usual.stem}-{number}{usual.suffix}")
+        names = _numbered(name, count)
+        if not any(os.path.lexists(file.with_suffix(ending)) for file in names for ending in endings):
+            return names
+    raise AssertionError
+
+
+def named(output: str, endings: tuple[str, ...]) -> Path:
+    """The file that the user named."""
     out = Path(output)
-    if out.is_dir():
-        raise D2MError(f"{out} is a folder; name a file in it, such as {out / 'music.mid'}")
+    if out.is_dir() or output.endswith(("/", os.sep)):
+        raise D2MError(f"{out} is a folder; name a file in it, such as {out / f'music{endings[0]}'}")
     if not out.suffix:
-        out = out.with_name(f"{out.name}.mid")
-    if out.suffix.lower() not in (".mid", ".midi"):
-        raise D2MError(f"{out} should end in .mid; that is what is written")
-    if any(source is not None and _is_same(out, Path(source)) for source in sources):
-        raise D2MError(f"{out} is the music that is read, and would be lost; give another name with -o")
+        out = out.with_name(f"{out.name}{endings[0]}")
+    if out.suffix.lower() not in endings:
+        raise D2MError(f"{out} should end in {endings[0]}; that is what is written")
     return out
+
+
+def _numbered(out: Path, count: int) -> list[Path]:
+    """``out``, or as many numbered names."""
+    if count == 1:
+        return [out]
+    digits = max(len(str(count)), 2)
+    return [out.with_name(f"{out.stem}-{number:0{digits}d}{out.suffix}") for number in range(1, count + 1)]
 
 
 def _is_same(one: Path, other: Path) -> bool:

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from d2m.cli.console import complain
+from d2m.cli.symbolic_out import named
 from d2m.errors import D2MError
 
 #: Minutes of programme that are printed if nothing else is asked for.
@@ -65,22 +66,23 @@ def stream(
         raise D2MError("--serve plays for ever; leave out -o, --minutes and --json, or --serve")
     if output and minutes is None:
         raise D2MError("-o needs --minutes, as the music has no end")
-    if output and Path(output).suffix.lower() != ".wav":
-        raise D2MError(f"{output} should end in .wav; that is what is written")
+    out = named(output, (".wav",)) if output else None
+    if serve:
+        typer.echo("preparing the stream", err=True)
     programme = _programme(source, shuffle, seed, model, soundfont, bars, method, spare, transpose)
     if serve:
         _serve(programme, host, port, locked, _state_file(state, source))
         return
-    played = _write(programme, minutes, Path(output)) if output else _outline(programme, minutes or _USUAL_MINUTES)
+    played = _write(programme, minutes, out) if out and minutes else _outline(programme, minutes or _USUAL_MINUTES)
     if as_json:
-        content: dict[str, Any] = {"source": source, "file": output, "minutes": minutes or _USUAL_MINUTES}
+        content: dict[str, Any] = {"source": source, "file": out and str(out), "minutes": minutes or _USUAL_MINUTES}
         content |= {"programme": played, "skipped": programme.library.left_out()}
         typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
         return
     for entry in played:
         _tell(entry)
-    if output:
-        typer.echo(output)
+    if out:
+        typer.echo(f"{out}")
 
 
 def _programme(
@@ -135,7 +137,6 @@ def _serve(programme: Any, host: str, port: int, locked: bool, memory: Path | No
     from d2m.symbolic.stream.server import StreamServer
     from d2m.symbolic.stream.station import Station
 
-    typer.echo("preparing the stream", err=True)
     station = Station(programme, memory, complain)
     with StreamServer(station, host, port, locked) as server:
         station.start()

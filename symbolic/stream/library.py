@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -50,6 +52,7 @@ class Library:
     source: Path
     broken: dict[str, tuple[tuple[int, ...], str]] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
+    _marking: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.source.exists():
@@ -78,7 +81,8 @@ class Library:
         """The songs without those that were found broken and have not changed since; forgets broken ones that are
         gone or have changed."""
         songs = self.songs()
-        self.broken = {n: why for n, why in self.broken.items() if n in songs and self.is_broken(n, songs[n])}
+        with self._marking:
+            self.broken = {n: why for n, why in self.broken.items() if n in songs and self.is_broken(n, songs[n])}
         return {name: path for name, path in songs.items() if name not in self.broken}
 
     def is_broken(self, name: str, path: Path) -> bool:
@@ -88,8 +92,9 @@ class Library:
 
     def mark(self, name: str, path: Path, reason: str) -> bool:
         """Remembers that a file cannot be played; whether that is news."""
-        news = not self.is_broken(name, path)
-        self.broken = self.broken | {name: (_condition(path), reason)}
+        with self._marking:
+            news = not self.is_broken(name, path)
+            self.broken = self.broken | {name: (_condition(path), reason)}
         return news
 
     def after(self, place: Place, shuffle: bool, seed: int, names: list[str] | None = None) -> Place | None:
@@ -153,12 +158,21 @@ def _in_folder(folder: Path) -> dict[str, Path]:
     for base, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in files:
-            if Path(name).suffix.lower() in KINDS and not name.startswith("."):
-                path = Path(base) / name
+            path = Path(base) / name
+            if path.suffix.lower() in KINDS and not name.startswith(".") and not _waits(path):
                 found[path.relative_to(folder).as_posix()] = path
                 if len(found) > MOST_SONGS:
                     raise D2MError(f"{folder} holds more than {MOST_SONGS} songs; give a smaller folder")
     return dict(sorted(found.items()))
+
+
+def _waits(path: Path) -> bool:
+    """Whether to open a file would wait for another program: pipes, sockets and devices."""
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        # A file that cannot be read is named when it is its turn.
+        return False
 
 
 def _in_playlist(playlist: Path) -> tuple[dict[str, Path], dict[str, str]]:
@@ -166,7 +180,9 @@ def _in_playlist(playlist: Path) -> tuple[dict[str, Path], dict[str, str]]:
     if playlist.suffix.lower() in KINDS:
         return {playlist.name: playlist}, {}
     if playlist.suffix.lower() not in PLAYLISTS:
-        raise D2MError(f"{playlist} is neither a folder, a song nor a playlist ({', '.join(PLAYLISTS)})")
+        raise D2MError(
+            f"{playlist} is neither a folder, a song nor a playlist ({', '.join(PLAYLISTS)}); save others as .m3u8"
+        )
     try:
         if playlist.stat().st_size > _LONGEST_PLAYLIST:
             raise D2MError(f"{playlist} is longer than a playlist can be; give a smaller one")

@@ -84,10 +84,7 @@ class Planner:
         """
         key = (path, stamp(path))
         if key not in self._songs:
-            song = read_song(path)
-            # Also checks that it has a bar to be left from and come in at.
-            find_mix_points(song, song, "random", 1)
-            self._songs[key] = song
+            self._songs[key] = playable_song(path)
         self._songs.move_to_end(key)
         while len(self._songs) > _SONGS:
             self._songs.popitem(last=False)
@@ -149,6 +146,17 @@ class Planner:
             # The alignment of dtw may not pass through these bars.
             found = find_mix_points(song, other, "harmonic", 1, transpose=transpose, spare=self.spare, between=span)
         return found[0]
+
+
+def playable_song(path: Path) -> Song:
+    """Read a song, and see to it that it has a bar to be left from and come in at.
+
+    Raises:
+        D2MError: if it cannot be read or mixed.
+    """
+    song = read_song(path)
+    find_mix_points(song, song, "random", 1)
+    return song
 
 
 def exits(song: Song) -> np.ndarray:

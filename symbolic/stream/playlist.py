@@ -9,14 +9,20 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
-#: Charsets of lines that are no UTF-8, most frequent first; CP949 is Korean, CP932 Japanese.
-_CHARSETS = ("cp1252", "cp949", "cp932")
+#: Charsets of lines that are no UTF-8, most frequent first: Western, Korean, Japanese, Chinese; Windows for Cyrillic,
+#: Central European, Greek, Turkish and Baltic letters; DOS, Unix and Macintosh of former days.
+_CHARSETS = (
+    "cp1252", "cp949", "cp932", "gb18030", "big5", "cp1251", "cp1250", "cp1253", "cp1254", "cp1257", "cp850", "cp852",
+    "cp866", "koi8_r", "mac_roman",
+)  # fmt: skip
+#: Lines of no known charset for which all of these are tried; afterwards only the first few.
+_MOST_TRIED, _FEW = 1000, 3
 _MARKS = ((b"\xef\xbb\xbf", "utf_8"), (b"\xff\xfe", "utf_16_le"), (b"\xfe\xff", "utf_16_be"))
 _DRIVE = re.compile(r"^[A-Za-z]:(?=/)")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
@@ -43,7 +49,8 @@ def read_playlist(data: bytes, folder: Path) -> list[Line]:
     files = _Files(folder)
     found = []
     for number, raw in enumerate(_lines(data)[:_MOST_LINES], 1):
-        raw = raw.strip(b" \t\r\0")
+        # Lists that were put together bring the mark of each.
+        raw = raw.strip(b" \t\r\0").removeprefix(_MARKS[0][0]).strip(b" \t\r\0")
         if not raw:
             continue
         comment = raw.startswith(b"#")
@@ -55,7 +62,7 @@ def read_playlist(data: bytes, folder: Path) -> list[Line]:
 
 def shown(raw: bytes) -> str:
     """A line as it can be printed."""
-    text = next(iter(_readings(raw)))
+    text = next(_readings(raw))[1]
     text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
     return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…"
 
@@ -73,32 +80,46 @@ def _lines(data: bytes) -> list[bytes]:
     return re.split(rb"\r\n|\n|\r", data)
 
 
-def _readings(raw: bytes) -> Iterator[str]:
-    """A line in the charsets that it can be in, likeliest first; bytes that are no UTF-8 last as they are."""
-    for charset in ("utf_8", *_CHARSETS):
+def _readings(raw: bytes, charsets: Sequence[str] = _CHARSETS) -> Iterator[tuple[str, str]]:
+    """(Charset, line) for those that it can be in, in their order; bytes that are no UTF-8 last as they are."""
+    for charset in ("utf_8", *charsets):
         try:
-            yield raw.decode(charset)
+            yield charset, raw.decode(charset)
         except UnicodeDecodeError:
             continue
         if charset == "utf_8":
             return
-    yield os.fsdecode(raw)
+    yield "", os.fsdecode(raw)
 
 
 @dataclass
 class _Files:
-    """Look-up of files from a folder on, which remembers what folders hold."""
+    """Look-up of files from a folder on.
+
+    Attributes:
+        folder: from which on.
+        held: what folders hold.
+        charsets: in which lines are read, the one that led to a file last first.
+        tried: lines of no known charset so far.
+    """
 
     folder: Path
     held: dict[Path, dict[str, str]] = field(default_factory=dict)
+    charsets: tuple[str, ...] = _CHARSETS
+    tried: int = 0
 
     def find(self, raw: bytes) -> Path | None:
         """The file that a line names, or None."""
+        charsets = self.charsets[: _FEW if self.tried > _MOST_TRIED else None]
         for way in _spellings(raw):
-            for text in _readings(way):
-                path = self._there(text) or self._there(text.replace("\\", "/"))
-                if path is not None:
-                    return path
+            for charset, text in _readings(way, charsets):
+                path = self._there(text) or ("\\" in text and self._there(text.replace("\\", "/"))) or None
+                if path is None:
+                    continue
+                if charset in charsets[1:]:
+                    self.charsets = (charset, *(other for other in self.charsets if other != charset))
+                return path
+        self.tried += not raw.isascii()
         return None
 
     def _there(self, text: str) -> Path | None:

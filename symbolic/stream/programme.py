@@ -21,7 +21,7 @@ from d2m.symbolic.sound.fonts import pans
 from d2m.symbolic.sound.notes import Notes, joined, notes_of
 from d2m.symbolic.sound.player import RATE
 from d2m.symbolic.stream.library import Library, Place, stamp
-from d2m.symbolic.stream.planning import Plan, Planner, exits, song_notes
+from d2m.symbolic.stream.planning import Plan, Planner, exits, playable_song, song_notes
 
 #: Lines of a playlist that are named at a time.
 _MOST_TOLD = 20
@@ -137,6 +137,19 @@ class Programme:
         # Listeners see the reason, and need not know where the file lies.
         if self.library.mark(name, path, str(error).replace(str(path), path.name)):
             self.tell(f"skipped: {error}")
+
+    def read(self, name: str, path: Path) -> str:
+        """Reads a song before it is its turn, and leaves it out if it cannot be played.
+
+        Returns:
+            Why it cannot be played, or nothing if it can.
+        """
+        try:
+            playable_song(path)
+        except D2MError as error:
+            self.skip_file(name, path, error)
+            return str(error).replace(str(path), path.name)
+        return ""
 
     def _tell_missing(self) -> None:
         """Names the lines of the playlist that name no song, each once."""

@@ -7,7 +7,7 @@ nothing is played while nobody listens, and the head moves no faster than real t
 A skip goes back to a moment that no listener has reached, leaves the song there at the next bar line and plays the
 segments from that bar on anew, under a higher revision; listeners exchange those they had fetched.
 
-Two threads: one decides what comes next and composes bridges, the other plays.
+Three threads: one decides what comes next and composes bridges, one plays, and one reads songs before it is their turn.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any
 
 from d2m.errors import D2MError
 from d2m.symbolic.sound.player import RATE, Player
+from d2m.symbolic.stream.checks import Checks
 from d2m.symbolic.stream.memory import Diary, recall
 from d2m.symbolic.stream.pace import BURST, Pace
 from d2m.symbolic.stream.planning import Plan, Planner, exits
@@ -79,6 +80,7 @@ class Station:
         self._pace = Pace(clock)
         self._generation, self._edition = 0, 0
         self._songs: dict[str, Path] = {}
+        self._checks = Checks(programme, self.changed, self._without)
         self._listed, self._listing, self._took, self._complaint = -1e9, 0.0, 0.5, ""
         self._stopped = False
         self._threads: list[threading.Thread] = []
@@ -98,13 +100,13 @@ class Station:
     def start(self) -> None:
         """Begins to compose and play."""
         self._list()
-        works = (self._compose, self._play)
+        works = (self._compose, self._play, lambda: self._checks.work(lambda: self._stopped))
         self._threads = [threading.Thread(target=self._guarded, args=(work,), daemon=True) for work in works]
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """Ends both threads and notes where the programme is."""
+        """Ends the threads and notes where the programme is."""
         with self.changed:
             self._stopped = True
             self.changed.notify_all()
@@ -166,6 +168,7 @@ class Station:
                     for n, why in [*self.programme.library.left_out().items()][:_MOST_SKIPPED]
                 ],
                 "songs": len(self._songs),
+                "unread": len(self._checks.unread),
                 "listeners": len(self._listeners),
             }
 
@@ -191,8 +194,9 @@ class Station:
         """Puts a song at the end of the queue.
 
         Raises:
-            D2MError: if there is no such song, or the queue is full.
+            D2MError: if there is no such song, it cannot be played, or the queue is full.
         """
+        self._checks.check(name)
         with self.changed:
             if name not in self._songs:
                 raise D2MError(f"there is no song {name[:100]}")
@@ -314,11 +318,16 @@ class Station:
             self._complain(str(error))
             return
         self._listing = self.clock() - now
+        self._checks.expect(songs)
         with self.changed:
             self._songs = songs
             gone = self.wishes.only(songs)
         for wish in gone:
             self.tell(f"{wish.name} cannot be played any more and leaves the queue")
+
+    def _without(self, name: str) -> None:
+        """Takes a song that cannot be played out of those that may be wished for."""
+        self._songs = {other: path for other, path in self._songs.items() if other != name}
 
     def _complain(self, line: str) -> None:
         if line != self._complaint:
@@ -356,8 +365,7 @@ class Station:
                     self.changed.wait(0.5)
                 if self._stopped:
                     return
-                edition, number = self._edition, self.rendered
-                before = self.player
+                edition, number, before = self._edition, self.rendered, self.player
                 copy = before.snapshot() if before else None
             if before is None or copy is None:
                 lead = min(_LEAD_IN, number) * RATE

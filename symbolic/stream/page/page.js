@@ -241,7 +241,8 @@
     queue();
     skipped();
     const people = state.listeners;
-    $("crowd").textContent = `${state.songs} songs; ${people} ${people === 1 ? "listener" : "listeners"}.`;
+    const left = state.unread ? ` (${state.unread} not read yet)` : "";
+    $("crowd").textContent = `${state.songs} ${state.songs === 1 ? "song" : "songs"}${left}; ${people} ${people === 1 ? "listener" : "listeners"}.`;
   }
 
   function progress(stretch, bridge, now, isBridge) {
