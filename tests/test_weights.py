@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import struct
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -271,3 +273,9 @@ def test_a_scale_without_its_matrix_is_damage(tmp_path):
     weights.save_state(tmp_path / "a.safetensors", state, "musicvae", {})
     with pytest.raises(D2MError, match="damaged"):
         weights.load_state(tmp_path / "a.safetensors", "musicvae")
+
+
+def test_loading_an_engine_does_not_import_the_compiler_of_pytorch() -> None:
+    code = "import sys\nfrom d2m.engines import load\nload('vq')\nprint('torch._dynamo' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

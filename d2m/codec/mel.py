@@ -39,7 +39,7 @@ class Stft(nn.Module):
     def __init__(self, n_fft: int, hop: int) -> None:
         super().__init__()
         self.n_fft, self.hop = n_fft, hop
-        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
+        self.register_buffer("window", torch.hann_window(n_fft, device="cpu"), persistent=False)
 
     def forward(self, waveform: Tensor) -> Tensor:
         pad = (self.n_fft - self.hop) // 2
@@ -54,7 +54,7 @@ class InverseStft(nn.Module):
     def __init__(self, n_fft: int, hop: int) -> None:
         super().__init__()
         self.n_fft, self.hop = n_fft, hop
-        self.register_buffer("window", torch.hann_window(n_fft), persistent=False)
+        self.register_buffer("window", torch.hann_window(n_fft, device="cpu"), persistent=False)
 
     def forward(self, spectrogram: Tensor) -> Tensor:
         frames = torch.fft.irfft(spectrogram, self.n_fft, dim=1) * self.window[:, None]

@@ -32,10 +32,10 @@ class ToneBank(nn.Module):
         self.cycles = [440.0 * 2 ** ((note - 69) / 12) / sample_rate for note in range(low, high + 1)]
         # Golden-ratio start phases keep the tones from peaking together.
         self.start_phase = [(k * 0.6180339887498949) % 1.0 for k in range(self.count)]
-        taps = torch.arange(-8 * decimation, 8 * decimation + 1, dtype=torch.float64)
-        filter_ = torch.sinc(0.92 * taps / decimation) * torch.hann_window(
-            len(taps), periodic=False, dtype=torch.float64
-        )
+        on_cpu = {"dtype": torch.float64, "device": "cpu"}
+        taps = torch.arange(-8 * decimation, 8 * decimation + 1, **on_cpu)
+        window = torch.hann_window(len(taps), periodic=False, **on_cpu)
+        filter_ = torch.sinc(0.92 * taps / decimation) * window
         self.register_buffer("interpolator", (0.92 * filter_).float()[None, None], persistent=False)
 
     def forward(self, gains: Tensor, start: Tensor) -> Tensor:

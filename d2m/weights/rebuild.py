@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -46,12 +47,29 @@ def rebuild(
         if not isinstance(value, int | float) or not 0 <= value <= most:
             raise refused
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), uninitialised():
             shapes = {name: tensor.shape for name, tensor in build(config).state_dict().items()}
         if shapes != {name: tensor.shape for name, tensor in tensors.items()}:
             raise refused
-        model = build(config)
+        with uninitialised():
+            model = build(config)
         model.load_state_dict(dict(tensors))
     except (TypeError, ValueError, RuntimeError, ArithmeticError) as error:
         raise refused from error
     return model.eval().requires_grad_(False)
+
+
+def uninitialised() -> AbstractContextManager[object]:
+    """Leave parameters as they are allocated while a model is built that takes its parameters from a file.
+
+    Drawing values for a layout without memory (device "meta") makes PyTorch import its compiler, which takes seconds.
+    """
+    from torch.overrides import TorchFunctionMode
+
+    class Uninitialised(TorchFunctionMode):
+        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if getattr(function, "__module__", None) == "torch.nn.init":
+                return args[0] if args else (kwargs or {})["tensor"]
+            return function(*args, **(kwargs or {}))
+
+    return Uninitialised()
