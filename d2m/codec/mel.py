@@ -30,7 +30,7 @@ def mel_filters(sample_rate: int, n_fft: int, n_mels: int, f_min: float = 0.0, f
     rising = (bins[None] - edges[:-2, None]) / np.diff(edges)[:-1, None]
     falling = (edges[2:, None] - bins[None]) / np.diff(edges)[1:, None]
     triangles = np.maximum(0, np.minimum(rising, falling)) * (2 / (edges[2:] - edges[:-2]))[:, None]
-    return torch.tensor(triangles, dtype=torch.float32)
+    return torch.tensor(triangles, dtype=torch.float32, device="cpu")
 
 
 class Stft(nn.Module):
