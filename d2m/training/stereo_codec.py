@@ -33,6 +33,8 @@ class StereoTraining:
         train, held_out: folders of stereo songs (:class:`~d2m.training.stereo_audio.StereoCrops`).
         steps: of the whole run; the learning rate falls to a twentieth of ``learning_rate`` over them (cosine).
         batch, length: crops of a step and their samples.
+        quantise_after: steps without quantisation for a codec whose codebooks are empty; then they start from encoder
+            outputs.
         adversarial_after: step at which the discriminators join.
         freeze_codes: train the decoder alone, so that generators trained on the codes stay valid.
         commitment: weight of the encoder's distance to its codes.
@@ -45,6 +47,7 @@ class StereoTraining:
     batch: int = 6
     length: int = 32768
     learning_rate: float = 3e-4
+    quantise_after: int = 400
     adversarial_after: int = 10**9
     freeze_codes: bool = False
     commitment: float = 0.25
@@ -78,6 +81,7 @@ class StereoTask(Task):
         }
         quantiser = self.codec.quantiser
         quantiser.sums.copy_(quantiser.codebooks)
+        self.started = bool(quantiser.codebooks[0].any())
         self.songs, self.held_out = StereoCrops(settings.train), StereoCrops(settings.held_out)
 
     def setup(self, fabric) -> None:  # noqa: D102
@@ -86,9 +90,10 @@ class StereoTask(Task):
 
     def state(self) -> dict[str, object]:
         quantiser = self.codec.quantiser
-        return {"counts": quantiser.counts, "sums": quantiser.sums}
+        return {"started": self.started, "counts": quantiser.counts, "sums": quantiser.sums}
 
     def restore(self, state: dict[str, object]) -> None:
+        self.started = bool(state.get("started", True))
         self.codec.quantiser.counts.copy_(state["counts"])
         self.codec.quantiser.sums.copy_(state["sums"])
 
@@ -107,11 +112,15 @@ class StereoTask(Task):
         clock = torch.from_numpy(self.own(rng.integers(0, 10**8, settings.batch))).to(waveform.device)
         with torch.set_grad_enabled(not settings.freeze_codes), self.autocast():
             features = codec.features(waveform)
-        with torch.no_grad():
-            codes, quantised = codec.quantise(features)
-            used = 1.0 if settings.freeze_codes else codec.quantiser.follow(gathered(features), gathered(codes))
-        commitment = (features - quantised).square().mean()
-        vectors = features + (quantised - features).detach()
+        vectors, commitment, used = features, features.new_zeros(()), 0.0
+        if not self.started and step >= settings.quantise_after:
+            self._start_codebooks(rng)
+        if self.started:
+            with torch.no_grad():
+                codes, quantised = codec.quantise(features)
+                used = 1.0 if settings.freeze_codes else codec.quantiser.follow(gathered(features), gathered(codes))
+            commitment = (features - quantised).square().mean()
+            vectors = features + (quantised - features).detach()
         with self.autocast():
             output = codec.decoder(vectors, clock)
         parts = self.loss(output, waveform)
@@ -132,6 +141,14 @@ class StereoTask(Task):
         return figures
 
     @torch.no_grad()
+    def _start_codebooks(self, rng: np.random.Generator) -> None:
+        settings = self.settings
+        batches = [self.songs.batch(rng, settings.batch, settings.length, gain_db=9) for _ in range(12)]
+        features = torch.cat([self.codec.features(torch.from_numpy(b).to(self.fabric.device)) for b in batches])
+        self.codec.quantiser.start(features.transpose(1, 2).reshape(-1, features.shape[1]))
+        self.started = True
+
+    @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:
         """Measure the losses over five seconds from the middle of each held-out song."""
         totals: dict[str, list[float]] = {}
@@ -143,7 +160,8 @@ class StereoTask(Task):
         return {name: float(np.mean(values)) for name, values in totals.items()}
 
     def _through(self, stereo: Tensor) -> Tensor:
-        return self.codec.decode_features(self.codec.quantise(self.codec.features(stereo))[1])
+        features = self.codec.features(stereo)
+        return self.codec.decode_features(self.codec.quantise(features)[1] if self.started else features)
 
     def score(self, held_out: dict[str, float]) -> float:
         """Return the objective without discriminators."""
