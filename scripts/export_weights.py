@@ -56,8 +56,8 @@ MODELS: dict[str, tuple[str, str, str, str]] = {
         "studio-stereo-codec",
         "stereo-codec",
         "codec",
-        "spectra of middle and side -> ConvNeXt encoder -> residual VQ -> ConvNeXt decoder -> magnitude and phase of the "
-        "middle with a bank of sine tones, the side from the middle and of its own; 44.1 kHz stereo, grown from "
+        "spectra of middle and side -> ConvNeXt encoder -> residual VQ -> ConvNeXt decoder -> magnitude and phase of "
+        "the middle with a bank of sine tones, the side from the middle and of its own; 44.1 kHz stereo, grown from "
         "studio-codec",
     ),
     "generator": (

@@ -4,8 +4,8 @@
 
 The genre is what comes before the first digit of a file's name (``gHO0.wav``). Printed are integrated loudness (LUFS),
 true peak (dBTP), crest factor (peak over RMS, dB), energy in bands relative to the whole (dB), energy of the side
-relative to the middle (dB), and what the downmix to mono loses (dB). ``--reference``: an npz file with ``ltas``, the mean
-energies of real music in the same bands and its crest factor; differences to it are printed, too.
+relative to the middle (dB), and what the downmix to mono loses (dB). ``--reference``: an npz file with ``ltas``, the
+mean energies of real music in the same bands and its crest factor; differences to it are printed, too.
 """
 
 from __future__ import annotations
