@@ -90,6 +90,8 @@ def stereo_codec(
     import torch
 
     from d2m import codec as codecs
+    from d2m.codec.spectral import SpectralCodec
+    from d2m.codec.stereo import grow
     from d2m.training.loop import train
     from d2m.training.stereo_codec import StereoTask, StereoTraining
 
@@ -106,7 +108,8 @@ def stereo_codec(
         freeze_codes=decoder_only,
     )
     torch.manual_seed(options.seed)
-    train(StereoTask(settings, codecs.load_stereo(start) if start else None), options.loop(steps))
+    codec = codecs.load_spectral(start) if start else None
+    train(StereoTask(settings, grow(codec) if isinstance(codec, SpectralCodec) else codec), options.loop(steps))
 
 
 @app.command()

@@ -23,7 +23,7 @@ def run_temporal(
 
     torch.manual_seed(options.seed)
     training = GeneratorTraining(data / "train", data / "held_out", steps, **_given(settings))
-    task = GeneratorTask(training, codecs.load(codec or "studio-codec"))
+    task = GeneratorTask(training, codecs.load_spectral(codec or "studio-codec"))
     if start:
         task.generator.load_state_dict(generators.load(start)[0].state_dict())
     train(task, options.loop(steps))

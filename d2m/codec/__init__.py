@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def load(name_or_path: str | Path = "studio-codec") -> SpectralCodec:
-    """A spectral codec with the weights of that name or file, ready to use.
+    """Load a mono spectral codec with the weights of that name or file.
 
     Raises:
         D2MError: if there are no such weights, or they are another model's.
@@ -29,18 +29,31 @@ def load(name_or_path: str | Path = "studio-codec") -> SpectralCodec:
     return rebuild(lambda sizes: SpectralCodec(SpectralConfig(**sizes)), config, tensors, path)
 
 
-def load_stereo(name_or_path: str | Path = "studio-stereo-codec") -> StereoCodec:
-    """Load a stereo codec with the weights of that name or file; one grown from it if they are a mono codec's.
+def load_stereo(name_or_path: str | Path) -> StereoCodec:
+    """Load a stereo codec with the weights of that name or file.
 
     Raises:
         D2MError: if there are no such weights, or they are another model's.
     """
     from d2m import weights
-    from d2m.codec.stereo import StereoCodec, StereoConfig, grow
+    from d2m.codec.stereo import StereoCodec, StereoConfig
     from d2m.weights.rebuild import rebuild
 
-    path, card = weights.find(name_or_path)
-    if card is not None and card.kind == "spectral-codec":
-        return grow(load(path))
+    path, _ = weights.find(name_or_path, "stereo-codec")
     tensors, config = weights.load_state(path, "stereo-codec")
     return rebuild(lambda sizes: StereoCodec(StereoConfig(**sizes)), config, tensors, path)
+
+
+def load_spectral(name_or_path: str | Path) -> SpectralCodec | StereoCodec:
+    """Load a spectral codec, mono or stereo as its file says.
+
+    Raises:
+        D2MError: if there are no such weights, or they are another model's.
+    """
+    from d2m import weights
+    from d2m.weights.files import read_safetensors
+
+    path, _ = weights.find(name_or_path)
+    if read_safetensors(path)[1].get("kind") == "stereo-codec":
+        return load_stereo(path)
+    return load(path)

@@ -17,7 +17,8 @@ class Codec(nn.Module):
     """A neural audio codec with (residual) vector quantisation.
 
     Attributes:
-        sample_rate: hertz, mono.
+        sample_rate: hertz.
+        channels: 1, or 2 for stereo: then waveforms are (B, 2, T) where they are (B, T) below.
         hop: samples a frame.
         feature_size: D, values of a frame before quantisation.
         codebook_count: K, indices a frame.
@@ -25,6 +26,7 @@ class Codec(nn.Module):
     """
 
     sample_rate: int
+    channels: int = 1
     hop: int
     feature_size: int
     codebook_count: int

@@ -175,6 +175,8 @@ class StereoCodec(Codec):
         config: sizes.
     """
 
+    channels = 2
+
     def __init__(self, config: StereoConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or StereoConfig()

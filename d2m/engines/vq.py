@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from d2m import codec as codecs
 from d2m import generator as generators
 from d2m.audio.mastering import master
+from d2m.audio.presets import preset
 from d2m.codec.spectral import SpectralCodec
+from d2m.codec.stereo import StereoCodec
 from d2m.engines.base import Progress
 from d2m.engines.score import ATTACK
 from d2m.engines.sketches import ComposerSketch, Sketch, load_sketch
@@ -44,7 +46,7 @@ class VqEngine:
         sketch: who writes the music.
     """
 
-    codec: SpectralCodec
+    codec: SpectralCodec | StereoCodec
     generator: TemporalGenerator
     weights: tuple[str, ...]
     sketch: Sketch = field(default_factory=ComposerSketch)
@@ -68,9 +70,9 @@ class VqEngine:
             codes.append(code)
             if progress:
                 progress(min(1.0, (begin + _WINDOW) / total))
-        waveform = torch.cat(waveforms)[None].double().numpy()
+        waveform = torch.cat(waveforms, -1).numpy()
         return Soundtrack(
-            master(waveform, self.codec.sample_rate, dance.duration),
+            master(waveform, self.codec.sample_rate, dance.duration, preset(score.genre).bus.crest),
             self.codec.sample_rate,
             score.grid,
             score,
@@ -96,7 +98,8 @@ class VqEngine:
         features = self.generator(self._conditions(dance, score, seed, left, right))[:, :, first - left : last - left]
         codes, vectors = self.codec.quantise(features)
         wave = self.codec.decode_features(vectors, first * self.codec.hop)
-        wave = wave[0, (begin - first) * self.codec.hop : (end - first) * self.codec.hop]
+        wave = wave.reshape(self.codec.channels, -1)
+        wave = wave[:, (begin - first) * self.codec.hop : (end - first) * self.codec.hop]
         return wave, codes[0, :, begin - first : end - first]
 
     def _conditions(self, dance: Dance, score: Score, seed: int, left: int, right: int) -> Conditions:
@@ -164,12 +167,13 @@ class JukeboxEngine:
         """Music for ``dance``; see :meth:`VqEngine.compose`."""
         played = self.player.compose(dance, seed=seed, progress=progress)
         hop = self.codec.hop
-        samples = torch.from_numpy(played.waveform)
+        samples = torch.from_numpy(_mono(played.waveform, played.sample_rate, self.codec.sample_rate))
         codes = self.codec.encode(nn.functional.pad(samples, (0, -samples.shape[1] % hop)))
         waveform = self.codec.decode(codes).double().numpy()
         return replace(
             played,
-            waveform=master(waveform, played.sample_rate, dance.duration),
+            waveform=master(waveform, self.codec.sample_rate, dance.duration),
+            sample_rate=self.codec.sample_rate,
             codes=codes[0].numpy(),
             provenance=played.provenance
             | {
@@ -177,6 +181,15 @@ class JukeboxEngine:
                 "details": {"codec": "jukebox", "level": self.level, "sketch": self.player.sketch.name},
             },
         )
+
+
+def _mono(waveform: np.ndarray, sample_rate: int, wanted: int) -> np.ndarray:
+    """Mix (channels, n) to float32 (1, m) at another rate."""
+    from scipy.signal import resample_poly
+
+    common = math.gcd(sample_rate, wanted)
+    mono = waveform.mean(axis=0, keepdims=True)
+    return resample_poly(mono, wanted // common, sample_rate // common, axis=1).astype(np.float32)
 
 
 def load_engine(codec: str, level: str, weights: str | None, sketch: str = "composer") -> VqEngine | JukeboxEngine:
@@ -187,11 +200,11 @@ def load_engine(codec: str, level: str, weights: str | None, sketch: str = "comp
     """
     name = weights or "studio-generator"
     generator, trained_on = generators.load(name)
-    sound = codecs.load(CODEC)
-    if trained_on not in ("", CODEC) or generator.config.feature_size != sound.feature_size:
-        raise D2MError(f"{name} was trained on the codec '{trained_on}', not on '{CODEC}'; choose other weights")
+    sound = codecs.load_spectral(trained_on or CODEC)
+    if generator.config.feature_size != sound.feature_size:
+        raise D2MError(f"{name} was not trained on the codec '{trained_on or CODEC}'; choose other weights")
     music = load_sketch(sketch)
-    player = VqEngine(sound, generator, (CODEC, str(name), *music.weights), music)
+    player = VqEngine(sound, generator, (trained_on or CODEC, str(name), *music.weights), music)
     if codec == "spectral":
         return player
     return JukeboxEngine(player, _jukebox(level), level, (*player.weights, "studio-vqvae"))

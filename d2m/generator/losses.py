@@ -34,7 +34,10 @@ class PerceptualLoss(nn.Module):
 
     def __init__(self, sample_rate: int, hop: int = 256) -> None:
         super().__init__()
-        self.mel = LogMel(sample_rate, 1024, hop, 80)
+        # The same resolution in hertz and seconds at any rate, up to 20 kHz.
+        scale = max(round(sample_rate / 22050), 1)
+        bands, highest = (80, None) if scale == 1 else (96, 20000.0)
+        self.mel = LogMel(sample_rate, 1024 * scale, hop, bands, 1e-4 * scale, highest)
 
     def forward(self, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         return (output - target).abs().mean(), (self.mel(output) - self.mel(target)).abs().mean()

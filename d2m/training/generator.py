@@ -60,7 +60,7 @@ class GeneratorTask(Task):
         self.codec = codec.eval().requires_grad_(False)
         self.generator = TemporalGenerator(config or TemporalConfig(feature_size=codec.feature_size))
         self.discriminator = MultiScaleDiscriminator(codec.feature_size)
-        self.hear = PerceptualLoss(codec.sample_rate)
+        self.hear = PerceptualLoss(codec.sample_rate, codec.hop)
         self.modules = {"generator": self.generator, "discriminator": self.discriminator}
         rate = settings.learning_rate
         self.optimizers = {
@@ -82,11 +82,12 @@ class GeneratorTask(Task):
 
     @torch.no_grad()
     def _codes(self, pair: Pair) -> np.ndarray:
-        waveform = torch.from_numpy(pair.waveform.astype(np.float32) / 32768)[None].to(self.fabric.device)
+        waveform = torch.from_numpy(pair.sound(0, pair.frames * self.codec.hop)).to(self.fabric.device)
+        waveform = waveform[None] if self.codec.channels > 1 else waveform
         return self.codec.quantise(self.codec.features(waveform))[1][0].cpu().numpy().astype(np.float16)
 
     def _batch(self, rng: np.random.Generator) -> tuple[Conditions, Tensor, Tensor]:
-        """Conditions, target features (B, D, F) in standard deviations, and waveforms (B, F * hop)."""
+        """Conditions, target features (B, D, F) in standard deviations, and waveforms (B, C, F * hop)."""
         settings, hop = self.settings, self.codec.hop
         crops, targets, waveforms, genres = [], [], [], []
         with_motion = rng.random() > settings.drop_motion
@@ -99,7 +100,7 @@ class GeneratorTask(Task):
             start = int(rng.integers(0, max(1, pair.frames - settings.frames)))
             crops.append(crop(pair, start, settings.frames, settings.parts))
             targets.append(self.targets[index][:, start : start + settings.frames])
-            waveforms.append(pair.waveform[start * hop : (start + settings.frames) * hop])
+            waveforms.append(pair.sound(start * hop, settings.frames * hop))
             genres.append(pair.genre)
         stacks = {k: np.stack([c[k] for c in crops]) for k in crops[0]}
         places = int((stacks["programs"] >= 0).sum(1).max())
@@ -118,7 +119,7 @@ class GeneratorTask(Task):
         )
         target = self._placed(np.stack(targets).astype(np.float32))
         target = (target - self.generator.mean[:, None]) / self.generator.deviation[:, None]
-        return conditions, target, self._placed(np.stack(waveforms).astype(np.float32) / 32768)
+        return conditions, target, self._placed(np.stack(waveforms))
 
     def _placed(self, batch: np.ndarray) -> Tensor:
         """This device's rows of a batch, there."""
@@ -164,7 +165,7 @@ class GeneratorTask(Task):
             heard = self.codec.decode_features(vectors[:, :, first : first + 64])
         edge, hop = 8, self.codec.hop
         inner = slice((first + edge) * hop, (first + 64 - edge) * hop)
-        return self.hear(heard[:, edge * hop : -edge * hop], waveform[:, inner])
+        return self.hear(_channels(heard[..., edge * hop : -edge * hop]), _channels(waveform[..., inner]))
 
     @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:
@@ -178,16 +179,19 @@ class GeneratorTask(Task):
             features = self.generator(conditions)
             codebook.append(((features - target).abs() / self.generator.deviation[:, None]).mean().item())
             heard = self.codec.decode_features(self.codec.quantise(features)[1])
-            real = torch.from_numpy(pair.waveform[: frames * hop].astype(np.float32) / 32768)[None].to(
-                self.fabric.device
-            )
-            mel.append(self.hear(heard, real)[1].item())
+            real = torch.from_numpy(pair.sound(0, frames * hop)).to(self.fabric.device)
+            mel.append(self.hear(_channels(heard), _channels(real))[1].item())
             spread.append((features.std() / target.std()).item())
         return {"codebook": float(np.mean(codebook)), "mel": float(np.mean(mel)), "spread": float(np.mean(spread))}
 
     def score(self, held_out: dict[str, float]) -> float:
         """The mel distance."""
         return held_out["mel"]
+
+
+def _channels(sound: Tensor) -> Tensor:
+    """Flatten (B, T), (B, C, T) or (C, T) into signals of one channel, (N, T)."""
+    return sound.reshape(-1, sound.shape[-1])
 
 
 def _examples(folder: Path, settings: GeneratorTraining) -> list[Pair]:

@@ -2,7 +2,8 @@
 
 An example on disk is one npz file: ``waveform`` int16 (T,), ``rows`` uint8 (P, F, ROWS), ``programs`` int64 (P,),
 ``motion`` float16 (F, MOTION_SIZE), ``rhythm`` float16 (F, RHYTHM_SIZE), ``genre`` int64 (-1 when unknown). Music
-without a dancer has an empty ``motion``.
+without a dancer has an empty ``motion``. Where a .flac file of the same name lies beside it, the music is there and
+``waveform`` is empty.
 """
 
 from __future__ import annotations
@@ -35,13 +36,30 @@ class Pair:
     motion: np.ndarray
     rhythm: np.ndarray
     genre: int
+    music: Path | None = None
 
     @property
     def frames(self) -> int:
         return self.rows.shape[1]
 
+    def sound(self, start: int, count: int) -> np.ndarray:
+        """Read samples of the music: float32 (channels, count), one channel unless it lies in a file of its own."""
+        if self.music is None:
+            return self.waveform[None, start : start + count].astype(np.float32) / 32768
+        import soundfile
 
-def make_pair(waveform: np.ndarray, score: Score, dance: Dance, genre: int, sample_rate: int, hop: int) -> Pair:
+        try:
+            samples, _ = soundfile.read(
+                self.music, frames=count, start=start, dtype="float32", always_2d=True, fill_value=0.0
+            )
+        except (OSError, ValueError, soundfile.SoundFileError) as error:
+            raise D2MError(f"{self.music} is damaged; make it again, or take it away") from error
+        return np.ascontiguousarray(samples.T)
+
+
+def make_pair(
+    waveform: np.ndarray, score: Score, dance: Dance, genre: int, sample_rate: int, hop: int, *, keep: bool = True
+) -> Pair:
     """The example of a rendered score and the dance to it.
 
     Args:
@@ -50,6 +68,7 @@ def make_pair(waveform: np.ndarray, score: Score, dance: Dance, genre: int, samp
         dance: its grid and, unless None, the dancer's landmarks.
         genre: index, or -1.
         sample_rate, hop: of the codec.
+        keep: whether the example holds the music; otherwise it has to lie in a file beside it.
     """
     frames, rate = len(waveform) // hop, sample_rate / hop
     drawn = sketch(score, rate, 0.0, frames)
@@ -59,7 +78,7 @@ def make_pair(waveform: np.ndarray, score: Score, dance: Dance, genre: int, samp
         else np.zeros((0, MOTION_SIZE), np.float32)
     )
     return Pair(
-        np.round(np.clip(waveform[: frames * hop], -1, 1) * 32767).astype(np.int16),
+        np.round(np.clip(waveform[: frames * hop * keep], -1, 1) * 32767).astype(np.int16),
         np.round(drawn.rows * 127).astype(np.uint8),
         drawn.programs,
         motion.astype(np.float16),
@@ -71,7 +90,7 @@ def make_pair(waveform: np.ndarray, score: Score, dance: Dance, genre: int, samp
 def save_pair(pair: Pair, path: str | Path) -> None:
     """Write an example, whole or not at all."""
     with whole_file(path) as temporary:
-        np.savez_compressed(temporary, **vars(pair))
+        np.savez_compressed(temporary, **{name: getattr(pair, name) for name in _ARRAYS})
 
 
 def load_pairs(paths: list[Path]) -> list[Pair]:
@@ -85,7 +104,8 @@ def load_pairs(paths: list[Path]) -> list[Pair]:
 
 def _load_pair(path: Path) -> Pair:
     fields = read_example(path, **_ARRAYS)
-    pair = Pair(**(fields | {"genre": int(fields["genre"])}))
+    music = path.with_suffix(".flac")
+    pair = Pair(**(fields | {"genre": int(fields["genre"])}), music=music if music.is_file() else None)
     parts, frames = pair.rows.shape[:2]
     fits = (
         parts == len(pair.programs)
@@ -93,7 +113,8 @@ def _load_pair(path: Path) -> Pair:
         and pair.rhythm.shape == (frames, RHYTHM_SIZE)
         and pair.motion.shape[1] == MOTION_SIZE
         and len(pair.motion) in (0, frames)
-        and len(pair.waveform) >= frames > 0
+        and (pair.music is not None or len(pair.waveform) >= frames)
+        and frames > 0
     )
     if not fits:
         raise D2MError(f"{path} is no training example: its arrays do not fit each other; make it again")

@@ -65,7 +65,7 @@ class StereoTask(Task):
 
     def __init__(self, settings: StereoTraining, codec: StereoCodec | None = None) -> None:
         self.settings = settings
-        self.codec = codec or StereoCodec(StereoConfig())
+        self.codec = (codec or StereoCodec(StereoConfig())).requires_grad_(True)
         if settings.length < _SHORTEST or settings.length % self.codec.hop:
             raise D2MError(
                 f"crops of {settings.length} samples are not possible; choose a multiple of {self.codec.hop}, "
