@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -25,6 +26,8 @@ _FADER = {
     32: 2.0, 33: 1.5, 34: 2.0, 35: -3.0, 36: 2.0, 38: 4.0, 39: -3.5,
     48: 2.0, 49: -2.0, 50: -5.5, 56: 0.0, 61: -3.0, 62: -1.5, 65: -2.0, 66: -1.0, 73: -1.0, 80: 0.0, 81: 0.0, 89: -3.0,
 }  # fmt: skip
+#: What the sound library is called in its header, and its level against FluidR3 with faders.
+_LIBRARY, _LIBRARY_GAIN = b"d2m studio", np.float32(2.0)
 #: Stereo place of each track, -1 left to 1 right; a track's second and third parts move outwards and across.
 _PAN = {"drums": 0.0, "piano": -0.3, "guitar": 0.38, "bass": 0.0, "strings": -0.1}
 
@@ -77,9 +80,19 @@ def pans(parts: tuple[Part, ...]) -> list[float]:
     return found
 
 
-def fader(program: int, drums: bool) -> float:
-    """What an instrument is multiplied by to be as loud as the others."""
-    return 10.0 ** ((_KIT_FADER if drums else _FADER).get(program, 0.0) / 20.0)
+def fader_of(font: SoundFont) -> Callable[[int, bool], np.float32]:
+    """Return what notes are multiplied by, by program and whether it is a drum kit, to be equally loud.
+
+    The sound library is levelled by itself; the faders for other fonts were measured on FluidR3.
+    """
+    with font.path.open("rb") as file:
+        if _LIBRARY in file.read(400):
+            return lambda program, drums: _LIBRARY_GAIN
+
+    def fader(program: int, drums: bool) -> np.float32:
+        return np.float32(10.0 ** ((_KIT_FADER if drums else _FADER).get(program, 0.0) / 20.0))
+
+    return fader
 
 
 def balance(pan: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from d2m.symbolic.controls import automation, rings
 from d2m.symbolic.sound.channels import channels_of
-from d2m.symbolic.sound.fonts import balance, fader
+from d2m.symbolic.sound.fonts import balance
 from d2m.types import TRACKS, Part
 
 #: No note is held longer: a file may ask for hours of one key, and a tone is kept in memory as long as it sounds.
@@ -91,8 +91,7 @@ def notes_of(
         starts = sample_of(part.starts)
         ends = np.maximum(sample_of(rings(part)), starts + int(_SHORTEST_NOTE * rate))
         ends = np.minimum(ends, starts + int(LONGEST_NOTE * rate))
-        level = fader(part.program, part.is_drum) * 10.0 ** (gain_of(part.starts) / 20.0)
-        level = level * (part.velocities / 127.0) ** 2
+        level = 10.0 ** (gain_of(part.starts) / 20.0) * (part.velocities / 127.0) ** 2
         channels = channels_of(part)
         place = pan * (np.ones(1) if spread is None else np.asarray(spread)[channels])
         left, right = (np.asarray(level * side, np.float32) for side in balance(np.clip(place, -1.0, 1.0)))

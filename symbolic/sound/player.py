@@ -14,6 +14,7 @@ from d2m.audio.mixer import BLOCK, Mixed, Mixer, tone_filter
 from d2m.audio.presets import CHANNELS, preset
 from d2m.symbolic.controls import Automation
 from d2m.symbolic.sound.channels import KICK
+from d2m.symbolic.sound.fonts import fader_of
 from d2m.symbolic.sound.notes import LONGEST_NOTE, Notes
 from d2m.symbolic.soundfont import DRUM_BANK, SoundFont, Tone
 from d2m.symbolic.soundfont_voice import read_between
@@ -165,6 +166,7 @@ class Player:
         self.voices: list[Voice] = []
         self._filters = self._tone_filters()
         self._presets = frozenset(font.presets)
+        self._fader = fader_of(font)
         self._filtered = _Filtered()
         self._releases: dict[tuple, float] = {}
         self._recent: dict[tuple, Tone | None] = {}
@@ -308,7 +310,7 @@ class Player:
         if tone is None:
             return None
         wave = self._filtered.get(tone.wave, channel, self._filters[channel])
-        gain = np.array([[notes.left[index]], [notes.right[index]]], np.float32)
+        gain = self._fader(program, drums) * np.array([[notes.left[index]], [notes.right[index]]], np.float32)
         # Drums of one class silence each other, and so does each drum itself.
         choke = (tone.choke or 1000 + key) if drums else 0
         tail = max(int(release * 0.8 * RATE), 64)
