@@ -52,10 +52,12 @@ class Mixed:
     Attributes:
         mix: float32 (2, block).
         stems: float32 (2, block) by channel, with their part of rooms and sum processing; empty unless asked for.
+        channels: float32 (2, block) by name of the channels that sound, before rooms and sum.
     """
 
     mix: np.ndarray
     stems: dict[str, np.ndarray] = field(default_factory=dict)
+    channels: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def tone_filter(strip: Strip, sample_rate: int) -> np.ndarray | None:
@@ -213,7 +215,7 @@ class Mixer:
         else:
             signals = self._with_spaces(dry, "mix")[None]
         out = self._sum(self._automated(signals, position))
-        return Mixed(out[0], dict(zip(CHANNELS, out[1:], strict=False)))
+        return Mixed(out[0], dict(zip(CHANNELS, out[1:], strict=False)), dry)
 
     def _with_spaces(self, dry: dict[str, np.ndarray], name: str) -> np.ndarray:
         mix = np.zeros((2, self.block), np.float32)

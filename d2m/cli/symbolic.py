@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,11 @@ from d2m.cli.symbolic_musegan import accompany, generate
 from d2m.cli.symbolic_out import check_playable, wav_path
 from d2m.cli.symbolic_stream import stream
 from d2m.errors import D2MError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from d2m.types import Score
 
 app = typer.Typer(
     help="Music as notes: compose, accompany, join, stream, give a feeling, play, measure, prepare.",
@@ -40,9 +45,18 @@ def render(
     soundfont: Annotated[
         str | None, typer.Option(metavar="FILE", help="A .sf2 file; FluidR3 or TimGM6mb if not given.")
     ] = None,
+    genre: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Mix as for a dance genre, such as house; neutral if not given.")
+    ] = None,
+    stems: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Also write each channel of the mixer alone; they add up to it.")
+    ] = None,
+    dry_stems: Annotated[
+        bool, typer.Option("--dry-stems", help="With --stems: before reverberation and the processing of the sum.")
+    ] = False,
     png: Annotated[bool, typer.Option("--png", help="Also draw the piano-roll, beside the .wav.")] = False,
 ) -> None:
-    """Play a MIDI file or piano-roll into a stereo .wav of 44.1 kHz, levelled and without clipping."""
+    """Render a MIDI file or piano-roll to a stereo .wav of 44.1 kHz, mixed to -14 LUFS."""
     from dataclasses import replace
 
     from d2m.media_write import write_wav
@@ -51,16 +65,51 @@ def render(
 
     source = Path(music)
     out = wav_path(output, source.with_suffix(".wav"))
+    if dry_stems and stems is None:
+        raise D2MError("--dry-stems says which stems are written; give their folder with --stems")
+    code = _genre(genre)
     score, roll = _read_music(source, png)
     check_playable(score.duration, str(source), "cut it")
     font = find_soundfont(soundfont)
-    sound = play(replace(score, duration=score.duration + _RINGS_ON), 44100, font, stereo=True)
+    played = replace(score, duration=score.duration + _RINGS_ON, genre=code or score.genre)
+    if stems is None:
+        sound = play(played, 44100, font, stereo=True)
+    else:
+        sound = _write_stems(played, font, Path(stems), dry_stems)
     write_wav(out, sound, 44100)
     typer.echo(f"{out}: {sound.shape[1] / 44100:.1f} s, {counted(len(score.parts), 'part')}, played with {font.name}")
     if roll is not None:
         from d2m.symbolic.pianoroll_image import draw
 
         typer.echo(f"{draw(roll, out.with_suffix('.png'), title=source.name)}")
+
+
+def _genre(name: str | None) -> str | None:
+    """Read the code of a genre given by name.
+
+    Raises:
+        D2MError: if there is none of that name.
+    """
+    from d2m.types import genre_code
+
+    try:
+        return None if name is None else genre_code(name)
+    except ValueError as error:
+        raise D2MError(str(error)) from error
+
+
+def _write_stems(score: Score, font: Path, folder: Path, dry: bool) -> np.ndarray:
+    """Render a score, write its stems, and return the mix."""
+    from d2m.media_write import write_wav
+    from d2m.symbolic.sound import render_stems
+
+    made = render_stems(score, 44100, font, before_bus=dry)
+    folder.mkdir(parents=True, exist_ok=True)
+    names = [name for name, stem in made.stems.items() if stem.any()]
+    for name in names:
+        write_wav(folder / f"{name}.wav", made.stems[name], 44100)
+    typer.echo(f"{folder}: {', '.join(names) or 'no stems, the music is silent'}")
+    return made.mix
 
 
 def _read_music(source: Path, with_roll: bool):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -79,9 +80,24 @@ def render(
     return _at_rate(mix if stereo else mix.mean(axis=0, keepdims=True), sample_rate, score.duration)
 
 
-def render_stems(score: Score, sample_rate: int = 44100, soundfont: str | Path | None = None) -> Rendered:
-    """Render a score in stereo with each channel of the mixer alone; see :func:`render`."""
-    made = finished(mix_down(score, soundfont, stems=True), score.genre)
+def render_stems(
+    score: Score, sample_rate: int = 44100, soundfont: str | Path | None = None, *, before_bus: bool = False
+) -> Rendered:
+    """Render a score in stereo with each channel of the mixer alone; see :func:`render`.
+
+    Args:
+        score, sample_rate, soundfont: as of :func:`render`.
+        before_bus: give the channels as they go into rooms and sum, all at one level, instead of stems that add up to
+            the mix.
+    """
+    made = mix_down(score, soundfont, stems="channels" if before_bus else "finished")
+    if before_bus:
+        loudest = max((float(np.abs(stem).max(initial=0.0)) for stem in made.stems.values()), default=0.0)
+        level = np.float32(10 ** (-1 / 20) / max(loudest, 1e-6))
+        mix = finished(Rendered(made.mix, {}, RATE), score.genre).mix
+        made = Rendered(mix, {name: level * stem for name, stem in made.stems.items()}, RATE)
+    else:
+        made = finished(made, score.genre)
     stems = {name: _at_rate(stem, sample_rate, score.duration) for name, stem in made.stems.items()}
     return Rendered(_at_rate(made.mix, sample_rate, score.duration), stems, sample_rate)
 
@@ -101,7 +117,7 @@ def mix_down(
     soundfont: str | Path | None = None,
     *,
     mixed: bool = True,
-    stems: bool = False,
+    stems: Literal["", "channels", "finished"] = "",
     mix: Preset | None = None,
 ) -> Rendered:
     """Mix a score at the player's rate, without mastering.
@@ -110,7 +126,8 @@ def mix_down(
         score: what to play.
         soundfont: see :func:`~d2m.symbolic.sound.fonts.find_soundfont`.
         mixed: through the mixer; otherwise the dry sum of the instruments.
-        stems: whether each channel is also given alone.
+        stems: whether each channel is also given alone: as it goes into rooms and sum (``"channels"``), or with its
+            part of them (``"finished"``).
         mix: settings; None for those of the score's genre.
     """
     font = open_soundfont(find_soundfont(soundfont))
@@ -118,13 +135,14 @@ def mix_down(
     if mixed:
         # A short piece would mostly fill one large block with silence.
         block = LARGE_BLOCK if score.duration * RATE > 8 * LARGE_BLOCK else BLOCK
-        mixer = Mixer(mix or preset(score.genre), score.grid.tempo, RATE, _lanes(score), stems, block)
+        mixer = Mixer(mix or preset(score.genre), score.grid.tempo, RATE, _lanes(score), stems == "finished", block)
     player = Player(font, _Fixed(_notes(score, score.parts)), mixer=mixer, limited=False, plain=not mixed)
     count = int(np.ceil(score.duration * RATE)) + 1
     total = np.zeros((2, count), np.float32)
     alone = {name: np.zeros((2, count), np.float32) for name in CHANNELS} if stems else {}
     for at, block in _blocks(player, count) if score.parts else ():
-        for target, sound in ((total, block.mix), *((alone[name], stem) for name, stem in block.stems.items())):
+        given = (block.channels if stems == "channels" else block.stems) if stems else {}
+        for target, sound in ((total, block.mix), *((alone[name], stem) for name, stem in given.items())):
             target[:, at : at + sound.shape[1]] = sound[:, : count - at]
     return Rendered(total, alone, RATE)
 
