@@ -14,6 +14,7 @@ import argparse
 import hashlib
 import json
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -28,8 +29,10 @@ from midi_cases import confuses_mido, differences, files, mido_notes, mutated, o
 from one_line import run_main
 from reader_cases import KINDS
 
-#: Bytes of memory that a batch may take beyond what the modules take, and seconds that it may last.
+#: Bytes of memory that a batch may take beyond what the modules take, and processor seconds that it may take.
 MEMORY, SECONDS = 600 << 20, 300
+#: A batch on a busy machine may last so many times as long.
+_PATIENCE = 20
 _SECONDS_A_FILE = 10.0
 
 
@@ -89,6 +92,7 @@ class State:
     batches: int = 0
     examples: int = 0
     seconds: float = 0.0
+    peak_mib: float = 0.0
 
     @classmethod
     def load(cls, folder: Path) -> State:
@@ -145,21 +149,27 @@ def run(name: str, minutes: float, folder: Path, examples: int = 500, batches: i
         start = time.monotonic()
         words = [sys.executable, __file__, "--reader", name, "-o", str(folder), "--examples", str(examples)]
         try:
-            done = subprocess.run([*words, "--batch", str(state.batches)], timeout=SECONDS, capture_output=True)
+            done = subprocess.run(
+                [*words, "--batch", str(state.batches)], timeout=SECONDS * _PATIENCE, capture_output=True
+            )
             failed = done.stderr.decode(errors="replace")[-4000:] if done.returncode else ""
+            if done.returncode == -signal.SIGXCPU:
+                failed = f"no end after {SECONDS} seconds of processor time"
         except subprocess.TimeoutExpired:
-            failed = f"no end after {SECONDS} seconds"
+            failed = f"no end after {SECONDS * _PATIENCE} seconds"
         if failed:
             current = folder / "current.bin"
             keep(folder, current.read_bytes() if current.is_file() else b"", failed)
         state.batches, state.examples = state.batches + 1, state.examples + examples
         state.seconds += time.monotonic() - start
+        state.peak_mib = max(state.peak_mib, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024)
         state.save(folder)
     return state
 
 
-def _limit_memory() -> None:
-    """Let this process take no more than :data:`MEMORY` beyond what it has."""
+def _limit() -> None:
+    """Let this process take no more than :data:`MEMORY` beyond what it has, and :data:`SECONDS` of processor time."""
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     most = pages * resource.getpagesize() + MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
@@ -177,12 +187,15 @@ def main() -> None:
     if wanted.batch is not None:
         # What the check imports is loaded before the limit counts.
         READERS[wanted.reader].check(b"")
-        _limit_memory()
+        _limit()
         run_batch(wanted.reader, wanted.batch, wanted.examples, folder)
         return
     state = run(wanted.reader, wanted.minutes, folder, wanted.examples)
     crashes = len(list((folder / "crashes").glob("*.bin"))) if (folder / "crashes").is_dir() else 0
-    print(f"{wanted.reader}: {state.examples} files in {state.seconds:.0f} s, {crashes} failed ({folder})")
+    print(
+        f"{wanted.reader}: {state.examples} files in {state.seconds:.0f} s, {crashes} failed, "
+        f"{state.peak_mib:.0f} MiB at most ({folder})"
+    )
 
 
 if __name__ == "__main__":
