@@ -38,7 +38,7 @@ INSTRUMENT, KEYS, VELOCITIES, ATTENUATION, COARSE, FINE, SAMPLE_ID = 41, 43, 44,
 MODE, SCALE, CHOKE, ROOT = 54, 56, 57, 58
 OFFSETS = {0: 1, 4: 32768}, {1: 1, 12: 32768}, {2: 1, 45: 32768}, {3: 1, 50: 32768}
 _TIMES = (VIBRATO_DELAY, MOD_DELAY, MOD_ATTACK, MOD_HOLD, MOD_DECAY, DELAY, ATTACK, HOLD, DECAY, RELEASE)
-_DEFAULTS = {FILTER: 13500, SCALE: 100, ROOT: -1} | dict.fromkeys(_TIMES, -12000)
+DEFAULTS = {FILTER: 13500, SCALE: 100, ROOT: -1} | dict.fromkeys(_TIMES, -12000)
 # Ranges and substitutions only mean something inside an instrument, section 8.5.
 _NOT_IN_PRESETS = {0, 1, 2, 3, 4, 12, 45, 46, 47, 50, MODE, CHOKE, ROOT, INSTRUMENT, SAMPLE_ID}
 
@@ -64,7 +64,7 @@ class Region:
     values: dict[int, int]
 
     def __getitem__(self, generator: int) -> int:
-        return self.values.get(generator, _DEFAULTS.get(generator, 0))
+        return self.values.get(generator, DEFAULTS.get(generator, 0))
 
     def seconds(self, generator: int) -> float:
         return float(2.0 ** (np.clip(self[generator], -12000, 8000) / 1200.0))
@@ -150,7 +150,7 @@ class SoundFontFile:
             velocities = _overlap(_range(values, VELOCITIES), _range(outer, VELOCITIES))
             for op, amount in outer.items():
                 if op not in _NOT_IN_PRESETS:
-                    values[op] = values.get(op, _DEFAULTS.get(op, 0)) + amount
+                    values[op] = values.get(op, DEFAULTS.get(op, 0)) + amount
             regions.append(Region(keys, velocities, values[SAMPLE_ID], values))
         return regions
 

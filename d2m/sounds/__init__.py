@@ -1,0 +1,8 @@
+"""The sound library: ``studio.sf3``, its patches by name (:mod:`d2m.sounds.patches`), its samples' licences."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+#: The soundfont that the package brings; ``docs/sounds.md`` tells what is in it.
+LIBRARY = Path(__file__).parent / "studio.sf3"

@@ -1,0 +1,106 @@
+"""Patches of the sound library by name, and the patches that fit each dance genre (``patches.toml``)."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # pragma: no cover
+    import tomli as tomllib
+
+#: What a genre names patches for: the five tracks of a score, with pads for the strings, and beside them lead and
+#: effects.
+SLOTS: tuple[str, ...] = ("drums", "piano", "guitar", "bass", "pads", "lead", "effects")
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A preset of the library and what it is for.
+
+    Attributes:
+        name: such as ``"bass.sub"``.
+        bank, program: where it is; drum kits are in bank 128.
+        track: which of :data:`d2m.types.TRACKS` it serves.
+        low, high: lowest and highest playable key.
+        fallback: the General MIDI program (for drums the kit) that stands for it in MIDI files and other soundfonts;
+            None for effects, which are left out there.
+        alternates: programs of the same bank with another take of the same sounds.
+        seconds: length of an effect at its own speed (key 60), 0 for what goes on.
+        leads: whether an effect ends on the beat that it leads to, instead of beginning on it.
+    """
+
+    name: str
+    bank: int
+    program: int
+    track: str
+    low: int
+    high: int
+    fallback: int | None = None
+    alternates: tuple[int, ...] = ()
+    seconds: float = 0.0
+    leads: bool = False
+
+    @property
+    def is_drum(self) -> bool:
+        return self.track == "drums"
+
+    @property
+    def is_effect(self) -> bool:
+        return self.fallback is None
+
+    def take(self, number: int, seed: int = 0) -> int:
+        """The program that plays the ``number``-th note: the takes in turn, in an order that the seed shifts.
+
+        SoundFont files know no round robin; here a patch's takes are presets of their own, and a player asks for the
+        program of each note. Two notes that follow each other never have the same take, where there are several.
+        """
+        takes = (self.program, *self.alternates)
+        return takes[(number + seed) % len(takes)]
+
+
+@dataclass(frozen=True)
+class GenreSound:
+    """What a genre is played with.
+
+    Attributes:
+        about: its sound in a few words.
+        weights: slot (:data:`SLOTS`) -> name of a patch -> how often it is chosen against the others.
+    """
+
+    about: str
+    weights: dict[str, dict[str, float]]
+
+    def choose(self, slot: str, rng: np.random.Generator) -> Patch:
+        """A patch for a slot, drawn by weight."""
+        names = list(self.weights[slot])
+        shares = np.array(list(self.weights[slot].values()), dtype=np.float64)
+        return patches()[names[int(rng.choice(len(names), p=shares / shares.sum()))]]
+
+
+@lru_cache(maxsize=1)
+def _table() -> dict[str, Any]:
+    with (Path(__file__).parent / "patches.toml").open("rb") as file:
+        return tomllib.load(file)
+
+
+@lru_cache(maxsize=1)
+def patches() -> dict[str, Patch]:
+    """Every patch by name."""
+    rows = _table()["patches"]
+    return {name: Patch(name, **row | {"alternates": tuple(row.get("alternates", ()))}) for name, row in rows.items()}
+
+
+@lru_cache(maxsize=1)
+def genre_sounds() -> dict[str, GenreSound]:
+    """What each genre of :data:`d2m.types.GENRES` is played with, by its code."""
+    return {
+        genre: GenreSound(row["about"], {slot: dict(row[slot]) for slot in SLOTS})
+        for genre, row in _table()["genres"].items()
+    }
