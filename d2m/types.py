@@ -235,6 +235,11 @@ class Part:
     def is_drum(self) -> bool:
         return self.track == "drums"
 
+    @property
+    def is_effect(self) -> bool:
+        """Whether it plays effects of the sound library, which are no notes: other players leave it out."""
+        return self.patch.startswith("fx.")
+
 
 @dataclass(frozen=True)
 class Lane:
@@ -272,6 +277,10 @@ class Score:
     genre: str | None = None
     key: str | None = None
     lanes: tuple[Lane, ...] = ()
+
+    def instruments(self) -> Score:
+        """Return the score without the parts that play effects."""
+        return replace(self, parts=tuple(part for part in self.parts if not part.is_effect))
 
 
 @dataclass(frozen=True)

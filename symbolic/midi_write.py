@@ -101,7 +101,8 @@ def write_midi(score: Score, path: str | Path) -> Path:
 
 
 def midi_bytes(score: Score) -> bytes:
-    """The file that :func:`write_midi` writes."""
+    """The file that :func:`write_midi` writes. Effects of the sound library are left out."""
+    score = score.instruments()
     ruler = _Ruler.of(score)
     heard = [_heard(part, ruler) for part in score.parts]
     channels = _channels(heard)

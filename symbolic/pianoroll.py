@@ -215,7 +215,7 @@ def from_score(score: Score, steps_per_beat: int = 24, name: str = "") -> PianoR
     check_length(total)
     notes: list[list[np.ndarray]] = [[] for _ in TRACKS]
     players: list[dict[int, int]] = [{} for _ in TRACKS]
-    for part in score.parts:
+    for part in score.instruments().parts:
         track = TRACKS.index(part.track)
         heard = (part.starts > first - 1e-6) & (part.starts < last)
         starts = np.minimum(_nearest((part.starts[heard] - origin) * steps_per_beat), total - 1)

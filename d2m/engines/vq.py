@@ -127,7 +127,7 @@ class VqEngine:
 def _playable(score: Score) -> Score:
     """The score with every instrument that the generator has never heard replaced by the nearest one of its track."""
     parts = []
-    for part in score.parts:
+    for part in score.instruments().parts:
         known = PROGRAMS[part.track]
         parts.append(replace(part, program=min(known, key=lambda p: (p != part.program, abs(p - part.program)))))
     return replace(score, parts=tuple(parts))

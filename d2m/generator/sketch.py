@@ -41,9 +41,10 @@ def sketch(score: Score, frame_rate: float, start: float, frames: int) -> Sketch
 
     Frame i stands for the samples from i to i + 1 hops, its middle being at (i + 0.5) / frame_rate.
     """
-    rows = np.zeros((max(1, len(score.parts)), frames, ROWS), np.float32)
-    programs = np.zeros(max(1, len(score.parts)), np.int64)
-    for row, (index, part) in zip(rows, enumerate(score.parts), strict=False):
+    parts = score.instruments().parts
+    rows = np.zeros((max(1, len(parts)), frames, ROWS), np.float32)
+    programs = np.zeros(max(1, len(parts)), np.int64)
+    for row, (index, part) in zip(rows, enumerate(parts), strict=False):
         programs[index] = part.program + DRUM_PROGRAM if part.is_drum else part.program
         begin = (score.grid.time_of(part.starts) - start) * frame_rate
         end = (np.minimum(score.grid.time_of(part.ends), score.duration) - start) * frame_rate

@@ -24,7 +24,7 @@ def score_stems(score: Score, band: Band, seconds: float, rng: np.random.Generat
     """A score played by the band's sounds, from `start` (s) on; its own programs, any of the kits."""
     count, grid = int(seconds * RATE), score.grid
     stems: dict[str, np.ndarray] = {}
-    for i, part in enumerate(score.parts):
+    for i, part in enumerate(score.instruments().parts):
         starts, ends = grid.time_of(part.starts) - start, grid.time_of(part.ends) - start
         keep = (starts >= 0) & (starts < seconds)
         rows = zip(starts[keep], ends[keep], part.pitches[keep], part.velocities[keep] / 127.0, strict=True)

@@ -128,7 +128,7 @@ def choreograph(
 def loudness(score: Score) -> np.ndarray:
     """Energy 0..1 per beat of a score's grid: how many notes sound there and how hard they are struck."""
     total = np.zeros(len(score.grid.beats))
-    for part in score.parts:
+    for part in score.instruments().parts:
         beat = np.floor(part.starts + 1e-6).astype(int)
         inside = (beat >= 0) & (beat < len(total))
         np.add.at(total, beat[inside], (part.velocities[inside] / 127.0) ** 2)

@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter1d
 from d2m.datasets.aist import write_text
 from d2m.datasets.examples import DAMAGED
 from d2m.errors import D2MError
-from d2m.types import BeatGrid, Part, Score
+from d2m.types import BeatGrid, Lane, Part, Score
 from d2m.whole_file import whole_file
 
 #: Of a score unpacked: ten minutes have some thousand notes.
@@ -74,12 +74,16 @@ def write_score(path: str | Path, score: Score, energy: np.ndarray | None = None
         "beats": grid.beats, "downbeats": grid.downbeats, "tempo": np.array(grid.tempo),
         "duration": np.array(score.duration), "genre": np.array(score.genre or ""), "key": np.array(score.key or ""),
         "tracks": np.array([p.track for p in score.parts]), "programs": np.array([p.program for p in score.parts]),
+        "patches": np.array([p.patch for p in score.parts], dtype=str),
+        "lanes": np.array([f"{lane.target} {lane.parameter}" for lane in score.lanes], dtype=str),
     }  # fmt: skip
     if energy is not None:
         arrays["energy"] = np.asarray(energy, np.float32)
     for i, part in enumerate(score.parts):
         for name in ("starts", "ends", "pitches", "velocities"):
             arrays[f"part{i}_{name}"] = getattr(part, name)
+    for i, lane in enumerate(score.lanes):
+        arrays[f"lane{i}"] = np.stack([lane.beats, lane.values])
     with whole_file(path) as part_path:
         np.savez_compressed(part_path, **arrays)
 
@@ -96,15 +100,20 @@ def read_score(path: str | Path) -> tuple[Score, np.ndarray]:
                 raise ValueError("unpacks to more than any score")
         with np.load(path, allow_pickle=False) as data:
             grid = BeatGrid(data["beats"], data["downbeats"], float(data["tempo"]), 1.0)
+            patches = data["patches"] if "patches" in data.files else [""] * len(data["tracks"])
             parts = tuple(
                 Part(
                     str(track),
                     int(program),
                     *(data[f"part{i}_{name}"] for name in ("starts", "ends", "pitches", "velocities")),
+                    patch=str(patch),
                 )
-                for i, (track, program) in enumerate(zip(data["tracks"], data["programs"], strict=True))
+                for i, (track, program, patch) in enumerate(zip(data["tracks"], data["programs"], patches, strict=True))
             )
-            score = Score(parts, grid, float(data["duration"]), str(data["genre"]) or None, str(data["key"]) or None)
+            names = data["lanes"] if "lanes" in data.files else []
+            lanes = tuple(Lane(*str(name).split(" ", 1), *data[f"lane{i}"]) for i, name in enumerate(names))
+            genre, key = str(data["genre"]) or None, str(data["key"]) or None
+            score = Score(parts, grid, float(data["duration"]), genre, key, lanes)
             energy = data["energy"] if "energy" in data.files else np.zeros(len(grid.beats), np.float32)
             return score, energy
     except DAMAGED as error:

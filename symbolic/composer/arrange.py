@@ -7,11 +7,13 @@ import numpy as np
 from d2m.errors import D2MError
 from d2m.symbolic.composer import bass, club, funk, hiphop
 from d2m.symbolic.composer.comping import Comper
+from d2m.symbolic.composer.dress import dress
 from d2m.symbolic.composer.form import Bar, Form, plan
 from d2m.symbolic.composer.grooves import Drummer
 from d2m.symbolic.composer.harmony import Chord, is_minor, key_name, lay_out, pitch_classes
 from d2m.symbolic.composer.lines import Feel, Line, perform
 from d2m.symbolic.composer.melody import Lead
+from d2m.symbolic.composer.production import produce
 from d2m.symbolic.composer.style import Layer, Song, Style
 from d2m.types import GENRES, BeatGrid, Score
 
@@ -55,7 +57,8 @@ def compose(
             instruments.
 
     Returns:
-        A score in which each of the five tracks has one part or more, unless it rests throughout.
+        A score in which each of the five tracks has one part or more, unless it rests throughout, with patches of the
+        sound library, effects and movements of the mix.
 
     Raises:
         D2MError: if the genre is unknown or the duration is not a positive number.
@@ -78,7 +81,8 @@ def compose(
     lines = _write(style, song, form, chords, tonic, feel, grid.tempo, rng)
     parts = [perform(line, feel, grid, form, rng) for line in lines]
     key = key_name(tonic, is_minor(song))
-    return Score(tuple(p for p in parts if p is not None), grid, float(duration), genre, key)
+    score = Score(tuple(p for p in parts if p is not None), grid, float(duration), genre, key)
+    return produce(dress(score, rng), form, rng)
 
 
 def _write(

@@ -6,31 +6,24 @@ the mix are its lanes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from d2m.sounds.patches import genre_sounds, patches
 from d2m.symbolic.composer.form import Bar, Form
 from d2m.types import Lane, Part, Score
 
-#: Effects, as far as the score has to know them: General MIDI program for other soundfonts, and seconds before the
-#: moment at which they arrive.
-EFFECTS: dict[str, tuple[int, float]] = {
-    "fx.riser": (119, 4.0),
-    "fx.riser.short": (119, 2.0),
-    "fx.reverse": (119, 1.9),
-    "fx.fall": (126, 0.0),
-    "fx.impact": (127, 0.0),
-    "fx.subdrop": (127, 0.0),
-    "fx.vinyl": (122, 0.0),
-    "fx.scratch": (120, 0.0),
-    "fx.zap": (103, 0.0),
-    "fx.horn": (61, 0.0),
-    "fx.sweep": (122, 0.0),
-}
 #: The key that plays an effect as it is.
 KEY = 60
+#: What effects are for, beside those that lead to a beat: heard on the first beat of a section, on strong moves, from
+#: where the music gets thinner, under everything.
+_LAND = ("fx.impact", "fx.sub-drop", "fx.boom", "fx.cineboom", "fx.drop")
+_SHOTS = (
+    "fx.scratch-a", "fx.scratch-b", "fx.scratch-recorded", "fx.backspin", "fx.zap", "fx.horn", "fx.siren",
+)  # fmt: skip
+_UNDER = ("fx.vinyl", "fx.hiss")
 
 
 @dataclass(frozen=True)
@@ -38,42 +31,59 @@ class Taste:
     """How a genre is produced.
 
     Attributes:
-        rise: effects that lead into a fuller section; empty for none.
-        land: effects on its first beat.
-        shots: effects on strong moves.
-        noise: effect that lies under the whole piece, or "".
         opening: whether a filter opens over an introduction and over what leads to a chorus.
         pause: how often drums and bass rest on the last beat before a fuller section.
         strength: velocity of the effects.
     """
 
-    rise: tuple[str, ...] = ("fx.riser.short", "fx.reverse")
-    land: tuple[str, ...] = ("fx.impact",)
-    shots: tuple[str, ...] = ()
-    noise: str = ""
     opening: bool = True
-    pause: float = 0.3
+    pause: float = 0.35
     strength: int = 92
 
 
 #: AIST code -> taste.
 TASTES: dict[str, Taste] = {
-    "gBR": Taste(("fx.reverse",), ("fx.impact",), ("fx.scratch",), "fx.vinyl", pause=0.4),
-    "gPO": Taste(("fx.riser.short", "fx.reverse"), ("fx.impact", "fx.zap"), ("fx.zap",), pause=0.4),
-    "gLO": Taste(("fx.reverse",), ("fx.impact",), (), strength=80, pause=0.3),
-    "gMH": Taste(("fx.reverse",), ("fx.subdrop",), ("fx.scratch",), "fx.vinyl", pause=0.5, strength=84),
-    "gLH": Taste(("fx.riser.short", "fx.reverse"), ("fx.subdrop", "fx.impact"), ("fx.zap",), pause=0.5),
-    "gHO": Taste(("fx.riser", "fx.riser.short"), ("fx.impact",), ("fx.sweep",), pause=0.35),
-    "gWA": Taste(("fx.reverse", "fx.riser.short"), ("fx.impact",), (), strength=84, pause=0.2),
-    "gKR": Taste(("fx.riser.short",), ("fx.impact", "fx.subdrop"), ("fx.horn",), pause=0.6, strength=100),
-    "gJS": Taste(("fx.reverse", "fx.riser.short"), ("fx.impact",), ("fx.sweep",), pause=0.3, strength=84),
-    "gJB": Taste(("fx.reverse",), (), (), opening=False, pause=0.1, strength=64),
+    "gBR": Taste(pause=0.4),
+    "gPO": Taste(pause=0.4),
+    "gLO": Taste(pause=0.3, strength=80),
+    "gMH": Taste(pause=0.5, strength=84),
+    "gLH": Taste(pause=0.5),
+    "gHO": Taste(),
+    "gWA": Taste(pause=0.2, strength=84),
+    "gKR": Taste(pause=0.6, strength=100),
+    "gJS": Taste(strength=84),
+    "gJB": Taste(opening=False, pause=0.1, strength=64),
 }
 _OPEN = 20000.0
 #: Channels that the filter closes: drums and bass keep the floor.
 _FILTERED = ("keys", "guitar", "pad", "lead")
 #: At most one one-shot in so many beats.
 _SHOT_EVERY = 4.0
+
+
+class _Effects:
+    """The effects of a genre, drawn by weight."""
+
+    def __init__(self, genre: str, rng: np.random.Generator) -> None:
+        self._weights, self._rng = genre_sounds()[genre].weights["effects"], rng
+        self.leads = [name for name in self._weights if patches()[name].leads]
+
+    def draw(self, names: Sequence[str]) -> str:
+        shares = np.array([self._weights[name] for name in names], dtype=np.float64)
+        return names[int(self._rng.choice(len(names), p=shares / shares.sum()))]
+
+    def add(
+        self,
+        events: dict[str, list[tuple[float, float, int]]],
+        kind: tuple[str, ...],
+        start: float,
+        end: float,
+        velocity: int,
+    ) -> None:
+        """Add one of the genre's effects of a kind, if it has any."""
+        names = [name for name in self._weights if name in kind]
+        if names:
+            events.setdefault(self.draw(names), []).append((start, end, velocity))
 
 
 def produce(score: Score, form: Form, rng: np.random.Generator) -> Score:
@@ -84,19 +94,18 @@ def produce(score: Score, form: Form, rng: np.random.Generator) -> Score:
         form: that it was written on.
         rng: makes the choices.
     """
-    taste = TASTES[score.genre or ""]
+    genre = score.genre or ""
+    taste, effects = TASTES[genre], _Effects(genre, rng)
     events: dict[str, list[tuple[float, float, int]]] = {}
     lanes: list[Lane] = []
     for before, after in _rises(form):
-        _lead_into(score, form, taste, before, after, rng, events, lanes)
+        _lead_into(score, form, taste, before, after, rng, effects, events, lanes)
     if not form.forgiving:
-        for position in _shots(form) if taste.shots else ():
-            name = taste.shots[int(rng.integers(len(taste.shots)))]
-            events.setdefault(name, []).append((position, position + 1.0, taste.strength - 12))
-        if taste.land and form.final > form.first:
-            events.setdefault(taste.land[0], []).append((form.final, form.last, taste.strength))
-    if taste.noise:
-        events.setdefault(taste.noise, []).append((form.first, form.last, 72))
+        for position in _shots(form):
+            effects.add(events, _SHOTS, position, position + 1.0, taste.strength - 12)
+        if form.final > form.first:
+            effects.add(events, _LAND, form.final, form.last, taste.strength)
+    effects.add(events, _UNDER, form.first, form.last, 72)
     if taste.opening:
         lanes += _opening(form)
     parts = tuple(_part(name, notes) for name, notes in sorted(events.items()))
@@ -121,22 +130,21 @@ def _lead_into(
     before: list[Bar],
     after: list[Bar],
     rng: np.random.Generator,
+    effects: _Effects,
     events: dict[str, list[tuple[float, float, int]]],
     lanes: list[Lane],
 ) -> None:
     target = after[0].start
     time = float(score.grid.time_of(target))
     earliest = float(score.grid.time_of(before[0].start)) - 0.1
-    fitting = [name for name in taste.rise if time - EFFECTS[name][1] > earliest]
+    fitting = [name for name in effects.leads if time - patches()[name].seconds > earliest]
     if fitting:
-        name = fitting[int(rng.integers(len(fitting)))]
-        start = float(score.grid.position_of(max(time - EFFECTS[name][1], 0.0)))
+        name = effects.draw(fitting)
+        start = float(score.grid.position_of(max(time - patches()[name].seconds, 0.0)))
         events.setdefault(name, []).append((start, target, taste.strength))
     if form.forgiving:
         return
-    if taste.land:
-        name = taste.land[int(rng.integers(len(taste.land)))]
-        events.setdefault(name, []).append((target, target + 4.0, taste.strength))
+    effects.add(events, _LAND, target, target + 4.0, taste.strength)
     if rng.random() < taste.pause and len(before) >= 2:
         # The beat before is left to the effect: silence makes what follows heavier.
         for channel in ("kick", "hats", "bass", "percussion"):
@@ -173,6 +181,6 @@ def _part(name: str, notes: list[tuple[float, float, int]]) -> Part:
     starts, ends, velocities = (np.array(values) for values in zip(*sorted(notes), strict=True))
     keys = np.full(len(starts), KEY, np.int64)
     return Part(
-        "strings", EFFECTS[name][0], starts.astype(float), ends.astype(float), keys, velocities.astype(np.int64),
+        "strings", 0, starts.astype(float), ends.astype(float), keys, velocities.astype(np.int64),
         name=name, patch=name,
     )  # fmt: skip

@@ -18,10 +18,12 @@ from d2m.errors import D2MError
 from d2m.symbolic.composer import bass
 from d2m.symbolic.composer.arrange import STYLES
 from d2m.symbolic.composer.comping import Comper
+from d2m.symbolic.composer.dress import dress
 from d2m.symbolic.composer.form import Bar, Form, plan
 from d2m.symbolic.composer.grooves import Drummer
 from d2m.symbolic.composer.harmony import Chord, key_name, pitch_classes
 from d2m.symbolic.composer.lines import Feel, Line, perform, rhythm
+from d2m.symbolic.composer.production import produce
 from d2m.symbolic.composer.style import Style
 from d2m.symbolic.musegan.choice import Pool, Wanted, choose, draw_pool
 from d2m.symbolic.musegan.harmonise import read_phrase
@@ -84,7 +86,8 @@ def play_for(
     free = tuple(name for name in _IN_FRONT if name != comping.track)
     front = Players(style, form, chords, scale, shift, feel.lag).play(free, places, rng)
     parts = [perform(line, feel, grid, form, rng) for line in (drummer.line, low, comping, *front)]
-    return Score(tuple(p for p in parts if p is not None), grid, float(duration), genre, key_name(tonic, minor))
+    score = Score(tuple(p for p in parts if p is not None), grid, float(duration), genre, key_name(tonic, minor))
+    return produce(dress(score, rng), form, rng)
 
 
 def _places(pool: Pool, muse: MuseGan, form: Form) -> list[Place]:

@@ -8,16 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
+import d2m.sounds
 from d2m.errors import D2MError
 from d2m.symbolic.soundfont import SoundFont
 from d2m.types import Part
 
-#: Where Debian's fluid-soundfont-gm and its alternatives put General MIDI soundfonts.
-_PLACES = (
-    Path("/usr/share/sounds/sf2/FluidR3_GM.sf2"),
-    Path("/usr/share/soundfonts/FluidR3_GM.sf2"),
-    Path("/usr/local/share/soundfonts/FluidR3_GM.sf2"),
-)
+#: Where Debian's packages put General MIDI soundfonts.
+_FOLDERS = (Path("/usr/share/sounds/sf2"), Path("/usr/share/sounds/sf3"), Path("/usr/share/soundfonts"))
+_ENDINGS = ("", ".sf3", ".sf2")
 # Faders in dB, measured on FluidR3: equally loud at equal velocity, with drums and bass in front.
 _KIT_FADER = {0: 7.5, 8: 6.0, 16: 4.5, 24: 2.5, 25: -2.0, 40: 6.0}
 _FADER = {
@@ -33,33 +31,34 @@ _PAN = {"drums": 0.0, "piano": -0.3, "guitar": 0.38, "bass": 0.0, "strings": -0.
 
 
 def find_soundfont(name: str | Path | None = None) -> Path:
-    """The soundfont file to play with.
+    """Find the soundfont file to play with.
 
     Args:
-        name: a path, or a file name (``.sf2`` may be left out) to look for beside FluidR3 and TimGM6mb.
-            None takes FluidR3 where Debian installs it, else the TimGM6mb that comes with pretty_midi.
+        name: a path, or a file name (``.sf2`` or ``.sf3`` may be left out) to look for where d2m and Debian keep
+            soundfonts. None takes the sound library of d2m.
 
     Raises:
         D2MError: if there is none.
     """
-    if name is not None:
-        wanted = Path(name).expanduser()
-        folders = [Path(), *(place.parent for place in (*_PLACES, *_packaged()))]
-        for candidate in (folder / wanted.parent / (wanted.name + end) for folder in folders for end in ("", ".sf2")):
+    folders = (*_packaged(), *_FOLDERS)
+    if name is None:
+        return folders[0] / "studio.sf3"
+    wanted = Path(name).expanduser()
+    for folder in (Path(), *folders):
+        for end in _ENDINGS:
+            candidate = folder / wanted.parent / (wanted.name + end)
             if candidate.is_file():
                 return candidate
-        raise D2MError(f"no soundfont '{name}'; give the path of a .sf2 file")
-    for place in (*_PLACES, *_packaged()):
-        if place.is_file():
-            return place
-    raise D2MError("no General MIDI soundfont found; install fluid-soundfont-gm or pretty_midi, or give a .sf2 file")
+    raise D2MError(f"no soundfont '{name}'; give the path of a .sf2 or .sf3 file")
 
 
 def _packaged() -> tuple[Path, ...]:
+    """Return the folders of d2m and of pretty_midi that hold soundfonts."""
     from importlib.util import find_spec
 
     found = find_spec("pretty_midi")
-    return (Path(found.origin).parent / "TimGM6mb.sf2",) if found and found.origin else ()
+    others = (Path(found.origin).parent,) if found and found.origin else ()
+    return (Path(d2m.sounds.__file__).parent, *others)
 
 
 @lru_cache(maxsize=2)

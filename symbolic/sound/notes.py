@@ -15,6 +15,8 @@ from d2m.types import TRACKS, Part
 #: No note is held longer: a file may ask for hours of one key, and a tone is kept in memory as long as it sounds.
 LONGEST_NOTE = 30.0
 _SHORTEST_NOTE = 0.03
+#: Marks presets that only the sound library has.
+EFFECT = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +28,8 @@ class Notes:
         tracks: int64, index into :data:`d2m.types.TRACKS`.
         channels: int64, index into :data:`d2m.audio.presets.CHANNELS`.
         programs, keys, velocities: int64, as in MIDI.
-        presets: int64, 128 * bank + program of a patch of the sound library, or -1.
+        presets: int64, 128 * bank + program of a patch of the sound library, or -1; for an effect, which other
+            soundfonts do not play, ``EFFECT`` is added.
         left, right: float32, what the tone is multiplied by.
         moves: object, the :class:`~d2m.symbolic.controls.Automation` of each note's part, or None.
         origins: int64, the samples from which ``moves`` counts.
@@ -107,7 +110,7 @@ def notes_of(
 def _preset(part: Part) -> int:
     if not part.patch:
         return -1
-    from d2m.sounds.patches import patch
+    from d2m.sounds.patches import patches
 
-    found = patch(part.patch)
-    return 128 * found.bank + found.program
+    found = patches()[part.patch]
+    return 128 * found.bank + found.program + EFFECT * found.is_effect

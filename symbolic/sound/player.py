@@ -15,7 +15,7 @@ from d2m.audio.presets import CHANNELS, preset
 from d2m.symbolic.controls import Automation
 from d2m.symbolic.sound.channels import KICK
 from d2m.symbolic.sound.fonts import fader_of
-from d2m.symbolic.sound.notes import LONGEST_NOTE, Notes
+from d2m.symbolic.sound.notes import EFFECT, LONGEST_NOTE, Notes
 from d2m.symbolic.soundfont import DRUM_BANK, SoundFont, Tone
 from d2m.symbolic.soundfont_voice import read_between
 from d2m.symbolic.tracks import DRUMS
@@ -291,8 +291,10 @@ class Player:
             )
         )  # fmt: skip
         drums, bank = track == DRUMS, 0
-        if preset >= 0 and divmod(preset, 128) in self._presets:
-            bank, program = divmod(preset, 128)
+        if preset >= 0 and divmod(preset % EFFECT, 128) in self._presets:
+            bank, program = divmod(preset % EFFECT, 128)
+        elif preset >= EFFECT:
+            return None
         if drums and (DRUM_BANK, program + OTHER_TAKE) in self._presets and start * _SPREAD >> 16 & 1:
             program += OTHER_TAKE
         if drums:
