@@ -2,11 +2,12 @@
 
     python scripts/make_studio_music.py OUT --hours 8 --pop909 POP909 --fonts studio FluidR3_GM MuseScore_General
 
-writes OUT/train/*.flac and OUT/held_out/*.flac, 44.1 kHz stereo of 30 s each, and beside each the score it was played
-from (NAME.npz, see :func:`d2m.datasets.studio.music.write_score`). Half of it is played as the toolkit plays (the first
-font, the genre's mix); the rest by a font drawn from all and with a mix drawn at random, so that the codec hears more
-than one band. Songs are split by seed (studio) and by number (POP909: every tenth song is held out). A file that exists
-is not made again, so an interrupted run goes on.
+writes OUT/train/*.flac and OUT/held_out/*.flac, 44.1 kHz stereo of 30 s each. Half of it is played as the toolkit
+plays (the first font, the genre's mix); the rest by a font drawn from all and with a mix drawn at random, so that the
+codec hears more than one band. Beside each song that is played as the toolkit plays lies the example that a generator
+learns from (NAME.npz, see :mod:`d2m.training.pairs`), with somebody dancing to it unless it is of POP909. Songs are
+split by seed (studio) and by number (POP909: every tenth song is held out), and studio dancers of the two parts are
+different people. A file that exists is not made again, so an interrupted run goes on.
 """
 
 from __future__ import annotations
@@ -20,14 +21,21 @@ import numpy as np
 
 from d2m.audio.presets import BAND, Preset, preset
 from d2m.datasets.pop909 import arrange, song_folders
-from d2m.datasets.studio.music import compose_song, write_score
+from d2m.datasets.studio.camera import wild_camera
+from d2m.datasets.studio.choreographer import DancerStyle, choreograph
+from d2m.datasets.studio.landmarks import landmark_motion
+from d2m.datasets.studio.music import compose_song
 from d2m.errors import D2MError
+from d2m.features.envelope import body_speeds, motion_events
+from d2m.features.rhythm import accents_per_beat, energy_per_beat
+from d2m.symbolic.composer.dress import dress
 from d2m.symbolic.excerpt import excerpt
 from d2m.symbolic.sound.render import mix_down
-from d2m.types import GENRES, Score
+from d2m.training.pairs import make_pair, save_pair
+from d2m.types import GENRES, Dance, Score
 from d2m.whole_file import whole_file
 
-RATE = 44100
+RATE, HOP = 44100, 512
 #: Share of the songs that is played by another font or through a random mix.
 _OTHER = 0.5
 _PROGRAMS = {
@@ -55,36 +63,48 @@ def random_mix(base: Preset, rng: np.random.Generator) -> Preset:
     return Preset(strips, bus, space)
 
 
-def render_song(score: Score, fonts: list[str], rng: np.random.Generator, path: Path) -> None:
-    """Play a score and write the sound and the score."""
+def render_song(score: Score, dance: Dance, fonts: list[str], rng: np.random.Generator, path: Path) -> None:
+    """Play a score and write the sound, and the example for generators if it was played as the toolkit plays."""
     import soundfile
 
     from d2m.audio.mastering import master
 
-    font, mix = fonts[0], preset(score.genre)
-    if rng.random() < _OTHER:
+    font, mix, own = fonts[0], preset(score.genre), rng.random() >= _OTHER
+    if not own:
         font = fonts[int(rng.integers(len(fonts)))]
         mix = random_mix(preset(list(GENRES)[int(rng.integers(10))] if rng.random() < 0.7 else BAND), rng)
-    made = mix_down(score, font, mix=mix)
-    wave = master(made.mix, RATE, score.duration, mix.bus.crest)
+    wave = master(mix_down(score, font, mix=mix).mix, RATE, score.duration, mix.bus.crest)
+    if own:
+        genre = list(GENRES).index(score.genre) if score.genre else -1
+        pair = make_pair(wave[0], score, dance, genre, RATE, HOP, keep=False, patches=True)
+        save_pair(pair, path.with_suffix(".npz"))
     with whole_file(path) as temporary:
         soundfile.write(temporary, wave.T, RATE, format="FLAC", subtype="PCM_16")
-    write_score(path.with_suffix(".npz"), score)
 
 
 def pop_song(folder: Path, seed: int, seconds: float, fonts: list[str], path: Path) -> None:
-    """Render an excerpt of a POP909 song, arranged for five tracks."""
+    """Render an excerpt of a POP909 song, arranged for five tracks, in the sound of a genre; nobody dances."""
     rng = np.random.default_rng([seed, 909, int(folder.name)])
     score = arrange(folder, rng, _PROGRAMS)
     start = rng.uniform(0, max(0.0, score.duration - seconds))
-    render_song(excerpt(score, start, min(seconds, score.duration)), fonts, rng, path)
+    score = excerpt(score, start, min(seconds, score.duration))
+    dressed = dress(replace(score, genre=list(GENRES)[int(rng.integers(10))]), rng)
+    beats = len(score.grid.beats)
+    dance = Dance(score.duration, None, score.grid, np.full(beats, 0.6, np.float32), np.full(beats, 0.5, np.float32))
+    render_song(dressed, dance, fonts, rng, path)
 
 
 def studio_song(index: int, seed: int, held_out: bool, seconds: float, fonts: list[str], path: Path) -> None:
-    """Render a song of the composer."""
+    """Render a song of the composer, and somebody dancing to it as the pose model would see them."""
     rng = np.random.default_rng([seed, int(held_out), index])
-    score, _ = compose_song(list(GENRES)[index % len(GENRES)], seconds, rng)
-    render_song(score, fonts, rng, path)
+    genre = list(GENRES)[index % len(GENRES)]
+    score, _ = compose_song(genre, seconds, rng)
+    # Dancers are known by number: the held-out ones are others than those of the training part.
+    dancer = DancerStyle.random(np.random.default_rng([seed, int(held_out), int(rng.integers(40))]))
+    motion = landmark_motion(choreograph(score, genre, seconds, rng, dancer=dancer), wild_camera(rng), rng)
+    speeds, beats = body_speeds(motion), score.grid.beats
+    energy, accents = energy_per_beat(speeds, beats, seconds), accents_per_beat(motion_events(speeds), beats)
+    render_song(score, Dance(seconds, motion, score.grid, energy, accents, genre), fonts, rng, path)
 
 
 def jobs(args: argparse.Namespace) -> list[tuple]:

@@ -18,15 +18,29 @@ def run_temporal(
 
     from d2m import codec as codecs
     from d2m import generator as generators
+    from d2m.generator.sketch import PATCHED_COUNT
+    from d2m.generator.temporal import TemporalConfig, with_patches
     from d2m.training.generator import GeneratorTask, GeneratorTraining
     from d2m.training.loop import train
 
     torch.manual_seed(options.seed)
     training = GeneratorTraining(data / "train", data / "held_out", steps, **_given(settings))
-    task = GeneratorTask(training, codecs.load_spectral(codec or "studio-codec"))
-    if start:
-        task.generator.load_state_dict(generators.load(start)[0].state_dict())
+    given = generators.load(start)[0] if start else None
+    sound = codecs.load_spectral(codec or "studio-codec")
+    if given is not None and sound.channels > 1 and given.config.programs < PATCHED_COUNT:
+        given = with_patches(given, PATCHED_COUNT)
+    config = given.config if given else TemporalConfig(sound.feature_size, programs=_programs(sound.channels))
+    task = GeneratorTask(training, sound, config)
+    if given is not None:
+        task.generator.load_state_dict(given.state_dict())
     train(task, options.loop(steps))
+
+
+def _programs(channels: int) -> int:
+    """Return how many instruments a generator knows: with a stereo codec the patches of the library, too."""
+    from d2m.generator.sketch import PATCHED_COUNT, PROGRAM_COUNT
+
+    return PATCHED_COUNT if channels > 1 else PROGRAM_COUNT
 
 
 def run_d2m_gan(

@@ -21,7 +21,7 @@ from d2m.engines.score import ATTACK
 from d2m.engines.sketches import ComposerSketch, Sketch, load_sketch
 from d2m.errors import D2MError
 from d2m.generator.conditions import motion_rows, rhythm_rows
-from d2m.generator.sketch import sketch
+from d2m.generator.sketch import PATCH_PROGRAM, sketch
 from d2m.generator.temporal import Conditions, TemporalGenerator
 from d2m.symbolic.composer.style import PROGRAMS
 from d2m.types import GENRES, Dance, Score, Soundtrack
@@ -52,6 +52,11 @@ class VqEngine:
     sketch: Sketch = field(default_factory=ComposerSketch)
     name: str = "vq"
 
+    @property
+    def patched(self) -> bool:
+        """Whether the generator knows the patches of the sound library."""
+        return self.generator.config.programs > PATCH_PROGRAM
+
     @torch.no_grad()
     def compose(self, dance: Dance, *, seed: int = 0, progress: Progress | None = None) -> Soundtrack:
         """Music for ``dance``.
@@ -61,7 +66,9 @@ class VqEngine:
             seed: of the score and of the generator's noise.
             progress: called with the share done.
         """
-        score = _playable(self.sketch.write(dance, seed))
+        score = self.sketch.write(dance, seed)
+        if not self.patched:
+            score = _playable(score)
         total = math.ceil(dance.duration * self.codec.frame_rate)
         waveforms, codes = [], []
         for begin in range(0, total, _WINDOW):
@@ -104,7 +111,7 @@ class VqEngine:
 
     def _conditions(self, dance: Dance, score: Score, seed: int, left: int, right: int) -> Conditions:
         rate, frames = self.codec.frame_rate, right - left
-        drawn = sketch(score, rate, left / rate + ATTACK, frames)
+        drawn = sketch(score, rate, left / rate + ATTACK, frames, patches=self.patched)
         sounding = np.flatnonzero(drawn.rows.any((1, 2)))
         motion = motion_rows(dance.motion, rate, left / rate, frames) if dance.motion is not None else None
         genre = list(GENRES).index(score.genre) if score.genre in GENRES else None

@@ -7,14 +7,14 @@ overlapping ones), and the music may be guided by a sketch: a score on the dance
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from d2m.codec.layers import ConvNeXtBlock, initialise
 from d2m.generator.conditions import MOTION_SIZE, RHYTHM_SIZE
-from d2m.generator.sketch import DRUM_PROGRAM, DRUM_ROWS, PROGRAM_COUNT, ROWS
+from d2m.generator.sketch import DRUM_ROWS, PATCH_PROGRAM, PROGRAM_COUNT, ROWS, drum_programs, patch_numbers
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class TemporalConfig:
         visual_size: of the picture features (2048 for I3D R50).
         sigma: the output is sigma * tanh(...), in standard deviations of the codec's features.
         genres: number of genres.
+        programs: number of instruments that a part may have (:mod:`d2m.generator.sketch`).
     """
 
     feature_size: int = 64
@@ -41,6 +42,7 @@ class TemporalConfig:
     visual_size: int = 2048
     sigma: float = 8.0
     genres: int = 10
+    programs: int = PROGRAM_COUNT
 
 
 @dataclass
@@ -77,15 +79,17 @@ class Conditions:
 class PartEncoder(nn.Module):
     """One part of a sketch, as its instrument would sound: rows (M, F, ROWS), programs (M,) -> (M, F, C)."""
 
-    def __init__(self, channels: int, blocks: int) -> None:
+    def __init__(self, channels: int, blocks: int, programs: int = PROGRAM_COUNT) -> None:
         super().__init__()
+        is_drum = torch.from_numpy(drum_programs()[:programs].copy())
+        self.register_buffer("is_drum", is_drum, persistent=False)
         self.pitched = nn.Linear(ROWS, channels)
         self.drums = nn.Linear(DRUM_ROWS, channels)
-        self.instrument = nn.Embedding(PROGRAM_COUNT, 2 * channels * (blocks + 1))
+        self.instrument = nn.Embedding(programs, 2 * channels * (blocks + 1))
         self.blocks = nn.ModuleList(ConvNeXtBlock(channels, 2, dilation=2**i) for i in range(blocks))
 
     def forward(self, rows: Tensor, programs: Tensor) -> Tensor:
-        drums = (programs >= DRUM_PROGRAM)[:, None, None]
+        drums = self.is_drum[programs.clamp(min=0)][:, None, None]
         x = torch.where(drums, self.drums(rows[..., :DRUM_ROWS]), self.pitched(rows))
         colours = self.instrument(programs.clamp(min=0))[:, None].chunk(2 * (len(self.blocks) + 1), -1)
         x = x * (1 + colours[0]) + colours[1]
@@ -105,7 +109,7 @@ class TemporalGenerator(nn.Module):
         super().__init__()
         self.config = config = config or TemporalConfig()
         c = config.channels
-        self.parts = PartEncoder(config.part_channels, config.part_blocks)
+        self.parts = PartEncoder(config.part_channels, config.part_blocks, config.programs)
         self.sketch = nn.Linear(config.part_channels, c)
         self.motion = nn.Sequential(nn.Linear(MOTION_SIZE, c), nn.GELU(), nn.Linear(c, c))
         self.rhythm = nn.Linear(RHYTHM_SIZE, c)
@@ -162,3 +166,32 @@ class TemporalGenerator(nn.Module):
     def forward(self, conditions: Conditions) -> Tensor:
         """Features of the codec (B, D, F), to be quantised and decoded by it."""
         return self.normalised(conditions) * self.deviation[:, None] + self.mean[:, None]
+
+
+@torch.no_grad()
+def with_patches(generator: TemporalGenerator, programs: int) -> TemporalGenerator:
+    """Make a generator that knows the patches of the sound library from one that knows General MIDI only.
+
+    A patch begins as the program that stands for it in MIDI files, an effect as a quiet average of all.
+
+    Args:
+        generator: trained.
+        programs: number of instruments, :data:`~d2m.generator.sketch.PATCHED_COUNT`.
+    """
+    from d2m.sounds.patches import patches
+
+    made = TemporalGenerator(replace(generator.config, programs=programs))
+    own, old = made.state_dict(), generator.state_dict()
+    known = old["parts.instrument.weight"]
+    for name, value in old.items():
+        if own[name].shape == value.shape:
+            own[name].copy_(value)
+    table = own["parts.instrument.weight"]
+    table[:] = 0.1 * known.mean(0)
+    table[: len(known)] = known
+    for name, number in patch_numbers().items():
+        patch = patches()[name]
+        if patch.fallback is not None:
+            table[PATCH_PROGRAM + number] = known[patch.fallback + 128 * patch.is_drum]
+    made.load_state_dict(own)
+    return made

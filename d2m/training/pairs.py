@@ -58,7 +58,15 @@ class Pair:
 
 
 def make_pair(
-    waveform: np.ndarray, score: Score, dance: Dance, genre: int, sample_rate: int, hop: int, *, keep: bool = True
+    waveform: np.ndarray,
+    score: Score,
+    dance: Dance,
+    genre: int,
+    sample_rate: int,
+    hop: int,
+    *,
+    keep: bool = True,
+    patches: bool = False,
 ) -> Pair:
     """The example of a rendered score and the dance to it.
 
@@ -68,10 +76,11 @@ def make_pair(
         dance: its grid and, unless None, the dancer's landmarks.
         genre: index, or -1.
         sample_rate, hop: of the codec.
+        patches: whether instruments are patches of the sound library (:func:`~d2m.generator.sketch.sketch`).
         keep: whether the example holds the music; otherwise it has to lie in a file beside it.
     """
     frames, rate = len(waveform) // hop, sample_rate / hop
-    drawn = sketch(score, rate, 0.0, frames)
+    drawn = sketch(score, rate, 0.0, frames, patches=patches)
     motion = (
         motion_rows(dance.motion, rate, 0.0, frames)
         if dance.motion is not None
