@@ -259,11 +259,19 @@ def test_the_melody_is_found_by_its_korean_name(charset, order, tmp_path):
         ("メロディ", "cp932"), ("ピアノ", "cp932"), ("うた", "cp932"), ("ボーカル", "cp932"),
         ("Flöte", "latin-1"), ("Mélodie", "latin-1"), ("Übung für Klavier", "latin-1"), ("Ärger", "latin-1"),
         ("été à la plage", "latin-1"), ("© 1998 Müller", "latin-1"), ("Canção", "latin-1"), ("Voilà", "latin-1"),
+        ("ﾒﾛﾃﾞｨ", "cp932"), ("弦楽器", "cp932"), ("主旋律", "gbk"), ("千本樱", "gbk"), ("吉他 2", "gbk"),
+        ("Мелодия", "cp1251"), ("Бэк-вокал", "cp1251"), ("соло", "cp1251"), ("Гитара (Lead)", "cp1251"),
         ("Flöte", "utf-8"), ("メロディ", "utf-8"), ("旋律", "utf-8"), ("Мелодия", "utf-8"), ("Lead", "ascii"),
     ],
 )  # fmt: skip
 def test_names_are_read_in_their_charset(text, charset):
     assert read(name(text.encode(charset)) + TUNE).names == {0: text}
+
+
+def test_all_names_of_a_file_together_tell_its_charset():
+    names = ["钢琴", "主旋律", "鼓", "贝司"]
+    tracks = [chunk(name(text.encode("gbk")) + TUNE + END) for text in names]
+    assert list(parse(smf(*tracks), 100).names.values()) == names
 
 
 def test_a_name_is_one_line_whatever_it_holds():
