@@ -15,12 +15,12 @@ _TORN = re.compile("[a-z][\uac00-\ud7a3\u4e00-\u9fff]|[\uac00-\ud7a3\u4e00-\u9ff
 #: letters, of which no language has three in a row, or characters of two bytes.
 _CYRILLIC = re.compile(rb"[\xc0-\xff\xa8\xb8]?[\xe0-\xff\xb8]*")
 _BESIDE_LETTERS = re.compile(rb"[A-Za-z][\x80-\xff]|[\x80-\xff][A-Za-z]")
-#: Characters of two bytes: signs and wide letters; the syllables of KS X 1001; the first level of GB 2312. The last two
-#: overlap, and hold nearly all that is written in Korean and in Chinese.
-_SIGN, _SYLLABLE, _HANZI = (re.compile(rb"[\xa1-\xa3].", re.DOTALL), re.compile(rb"[\xb0-\xc8][\xa1-\xfe]"),
-                            re.compile(rb"[\xb0-\xd7][\xa1-\xfe]"))  # fmt: skip
-#: Share of syllables above which a text is Korean, and below which it is not.
-_KOREAN, _NOT_KOREAN = 0.75, 0.5
+#: Characters of two bytes: signs and wide letters; the syllables of KS X 1001; all of GB 2312, and its first level. The
+#: second and the last overlap, and hold nearly all that is written in Korean and in Chinese.
+_SIGN, _SYLLABLE = re.compile(rb"[\xa1-\xa3].", re.DOTALL), re.compile(rb"[\xb0-\xc8][\xa1-\xfe]")
+_HANZI, _COMMON_HANZI = re.compile(rb"[\xb0-\xf7][\xa1-\xfe]"), re.compile(rb"[\xb0-\xd7][\xa1-\xfe]")
+#: Share of syllables above which a text is Korean, and below which it is not; of the first level in Chinese.
+_KOREAN, _NOT_KOREAN, _CHINESE = 0.75, 0.5, 0.85
 #: Bytes looked at to find the charset, and differences in disorder that mean nothing.
 _MOST_BYTES, _EQUAL = 8192, 0.05
 
@@ -40,10 +40,11 @@ def find_charset(texts: Sequence[bytes]) -> str:
     if _is_cyrillic(told):
         return "cp1251"
     found, pairs = _likeliest(told), _pairs(told)
-    syllables = sum(bool(_SYLLABLE.fullmatch(pair)) for pair in pairs)
     if not pairs or found not in ("cp949", "cp1252"):
         return found
-    if syllables < _KOREAN * len(pairs) and all(map(_HANZI.fullmatch, pairs)):
+    syllables, common = (sum(map(bool, map(kind.fullmatch, pairs))) for kind in (_SYLLABLE, _COMMON_HANZI))
+    is_chinese = all(map(_HANZI.fullmatch, pairs)) and common >= _CHINESE * len(pairs)
+    if is_chinese and syllables < _KOREAN * len(pairs):
         return "gbk"
     # Nobody writes with the syllables that CP949 adds alone; Chinese characters of Shift-JIS look like that.
     rare = found == "cp949" and syllables < _NOT_KOREAN * len(pairs) and _decodes(told, "cp932")

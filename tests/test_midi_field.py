@@ -293,7 +293,7 @@ def test_names_are_read_in_their_charset(text, charset):
 
 
 def test_all_names_of_a_file_together_tell_its_charset():
-    names = ["钢琴", "主旋律", "鼓", "贝司"]
+    names = ["钢琴", "主旋律", "鼓", "贝司", "钟灵毓秀"]
     tracks = [chunk(name(text.encode("gbk")) + TUNE + END) for text in names]
     assert list(parse(smf(*tracks), 100).names.values()) == names
 
