@@ -38,8 +38,11 @@ def open_container(path: Path) -> Any:
         if path.exists() and not path.is_file():
             raise D2MError(f"{path}: not a regular file; save the video to disk first")
         with open(path, "rb") as file:
-            if not file.read(1):
-                raise D2MError(f"{path}: the file is empty")
+            begin = file.read(64)
+        if not begin:
+            raise D2MError(f"{path}: the file is empty")
+        if begin[:4] == b"RIFF" and begin[8:12] == b"WEBP" and b"ANIM" in begin:
+            raise D2MError(f"{path}: FFmpeg reads no animated WebP; convert it to .gif or .mp4 first")
     except FileNotFoundError:
         raise D2MError(f"{path}: no such file") from None
     except PermissionError:
@@ -48,7 +51,10 @@ def open_container(path: Path) -> Any:
         raise D2MError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
     try:
         # The prefix keeps a name such as "take:2.mp4" from being taken for an address.
-        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace")
+        # Recordings of cameras as JPEGs in a row would be taken for a picture.
+        kind = "mjpeg" if path.suffix.lower() in (".mjpeg", ".mjpg") else None
+        options = {"protocol_whitelist": "file"}
+        container = av.open(f"file:{path}", format=kind, options=options, metadata_errors="replace")
     except (av.FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise D2MError(

@@ -1,8 +1,9 @@
 """What the channels of a MIDI file play: programs, drums and controllers belong to the channel, not to the track.
 
 Bank select counts from the next program change on. Drums are channel 10 and every channel that the file turns into a
-rhythm part: by GS ("use for rhythm part") or XG (part mode) SysEx, by bank 127 or 126 (XG) or 120 (GM2). A channel is
-numbered 16 times its port plus 0 to 15.
+rhythm part: by GS ("use for rhythm part") or XG (part mode) SysEx, by bank 127 or 126 (XG) or 120 (GM2). Channel 10 is
+pitched where it belongs to a zone of MPE (MIDI Polyphonic Expression: one channel a note). A channel is numbered 16
+times its port plus 0 to 15.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ _MASTER = -1
 _MOST_CONTROLS, _MOST_CHANGES = 1_000_000, 20_000
 _BANK, _DRUMS = 0, 9
 _DRUM_BANKS = {120, 126, 127}
+#: Channels that speak for a zone of MPE, and the registered parameter that says how many others it has.
+_MASTERS, _ZONE = (0, 15), [0, 6]
 _ROLAND, _YAMAHA = 0x41, 0x43
 #: Where the GM percussion keys end, with the additions of GS and XG, and what percussion tracks are called.
 _DRUM_KEYS = (22, 88)
@@ -126,8 +129,26 @@ class Channels:
         self._change()
         self.rhythm.setdefault(channel, []).append((tick, track, index, drums))
 
+    def _zones(self) -> None:
+        """Note where channel 10 belongs to a zone of MPE, as the zone's first or last channel says."""
+        for channel, events in self.controls.items():
+            side = channel % 16
+            if side not in _MASTERS:
+                continue
+            table = np.frombuffer(events, dtype=np.int64).reshape(-1, 3)
+            parameter = [127, 127]
+            for tick, number, value in table[
+                np.isin(table[:, 1], (_DATA, _NRPN, _NRPN_FINE, _RPN, _RPN_FINE))
+            ].tolist():
+                if number != _DATA:
+                    parameter[number in (_RPN_FINE, _NRPN_FINE)] = value if number in (_RPN, _RPN_FINE) else 127
+                elif parameter == _ZONE:
+                    member = value >= (_DRUMS if side == 0 else side - _DRUMS)
+                    self._rhythm(channel - side + _DRUMS, tick, -1, 0, not member)
+
     def settle(self) -> None:
         """Bring the events of all tracks into one order; to be called once, when all are noted."""
+        self._zones()
         self._resets.sort()
         for tick, track, index, channel, value in self._banks:
             drums = self._is_rhythm_bank(channel, value, (tick, track, index))

@@ -216,7 +216,8 @@ class _Reader:
         if not self.notes and self.problems:
             raise ValueError(self.problems[0])
         if not self.tracks_read:
-            raise ValueError(f"it breaks off: 0 of {max(self.layout.announced, 1)} tracks are there")
+            announced = self.layout.announced
+            raise ValueError(f"it breaks off: 0 of {announced} tracks are there" if announced else "it has no tracks")
         if self.problems:
             self.layout.mended.insert(0, f"{' and '.join(self.problems[:2])}, what is there is read")
         self._name()

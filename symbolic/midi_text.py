@@ -1,4 +1,4 @@
-"""Decode the names in MIDI files, which do not say their charset: UTF-8, Shift-JIS, CP949 or Latin-1."""
+"""Decode the names in MIDI files, which do not say their charset: UTF-8, Shift-JIS, CP949, GBK, CP1251 or Latin-1."""
 
 from __future__ import annotations
 
@@ -11,6 +11,16 @@ _KANA = re.compile("[\u3041-\u3096\u30a1-\u30fa]")
 _HANGUL = re.compile("[\uac00-\ud7a3]")
 #: A syllable of Hangul beside a small Latin letter is an accented letter and its neighbour taken for one.
 _TORN = re.compile("[a-z][\uac00-\ud7a3\u4e00-\u9fff]|[\uac00-\ud7a3\u4e00-\u9fff][a-z]")
+#: A word as it is written in Russian, of small letters from the second on. In other charsets these bytes are accented
+#: letters, of which no language has three in a row, or characters of two bytes.
+_CYRILLIC = re.compile(rb"[\xc0-\xff\xa8\xb8]?[\xe0-\xff\xb8]*")
+_BESIDE_LETTERS = re.compile(rb"[A-Za-z][\x80-\xff]|[\x80-\xff][A-Za-z]")
+#: Characters of two bytes: signs and wide letters; the syllables of KS X 1001; all of GB 2312, and its first level. The
+#: second and the last overlap, and hold nearly all that is written in Korean and in Chinese.
+_SIGN, _SYLLABLE = re.compile(rb"[\xa1-\xa3].", re.DOTALL), re.compile(rb"[\xb0-\xc8][\xa1-\xfe]")
+_HANZI, _COMMON_HANZI = re.compile(rb"[\xb0-\xf7][\xa1-\xfe]"), re.compile(rb"[\xb0-\xd7][\xa1-\xfe]")
+#: Share of syllables above which a text is Korean, and below which it is not; of the first level in Chinese.
+_KOREAN, _NOT_KOREAN, _CHINESE = 0.75, 0.5, 0.85
 #: Bytes looked at to find the charset, and differences in disorder that mean nothing.
 _MOST_BYTES, _EQUAL = 8192, 0.05
 
@@ -22,11 +32,41 @@ def find_charset(texts: Sequence[bytes]) -> str:
         texts: as they stand in the file.
 
     Returns:
-        One of ``utf_8``, ``cp932`` (Shift-JIS), ``cp949`` and ``cp1252``.
+        One of ``utf_8``, ``cp932`` (Shift-JIS), ``cp949``, ``gbk``, ``cp1251`` and ``cp1252``.
     """
     told = b" ".join(text for text in texts if not text.isascii())[:_MOST_BYTES]
     if not told or _decodes(told, "utf_8"):
         return "utf_8"
+    if _is_cyrillic(told):
+        return "cp1251"
+    found, pairs = _likeliest(told), _pairs(told)
+    if not pairs or found not in ("cp949", "cp1252"):
+        return found
+    syllables, common = (sum(map(bool, map(kind.fullmatch, pairs))) for kind in (_SYLLABLE, _COMMON_HANZI))
+    is_chinese = all(map(_HANZI.fullmatch, pairs)) and common >= _CHINESE * len(pairs)
+    if is_chinese and syllables < _KOREAN * len(pairs):
+        return "gbk"
+    # Nobody writes with the syllables that CP949 adds alone; Chinese characters of Shift-JIS look like that.
+    rare = found == "cp949" and syllables < _NOT_KOREAN * len(pairs) and _decodes(told, "cp932")
+    return "cp932" if rare else found
+
+
+def _is_cyrillic(text: bytes) -> bool:
+    words = re.findall(rb"[\x80-\xff]+", text)
+    long = any(len(word) > 2 for word in words)
+    return long and all(map(_CYRILLIC.fullmatch, words)) and not _BESIDE_LETTERS.search(text)
+
+
+def _pairs(text: bytes) -> list[bytes]:
+    """The characters of two bytes but for signs; none if the text is not made of them and ASCII."""
+    pairs = re.findall(rb"[\x80-\xff].?", text, re.DOTALL)
+    if any(len(pair) < 2 or pair[1] < 0x40 for pair in pairs):
+        return []
+    return [pair for pair in pairs if not _SIGN.fullmatch(pair)]
+
+
+def _likeliest(told: bytes) -> str:
+    """The charset of Shift-JIS, CP949 and CP1252 in which a text looks most like writing."""
     able = [name for name in _CHARSETS[1:] if _decodes(told, name)]
     if len(able) < 2:
         return able[0] if able else "cp1252"

@@ -1,7 +1,8 @@
 """Read the events of one track chunk of a standard MIDI file (MIDI 1.0, "Standard MIDI Files", RP-001).
 
 What other programs read is read here too: running status goes on after SysEx and meta events, real-time bytes between
-events are skipped, data bytes above 127 count as 127.
+events are skipped, data bytes above 127 count as 127. What Ableton Live writes at a negative time, since it begins
+before its clip, begins with the track.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ class TrackReader:
                 delta = data[place]
                 place += 1
                 if delta > 127:
-                    delta, place = _number(data, place - 1)
+                    delta, place = _number(data, place - 1) if tick else _first_time(data, place - 1)
                 tick += delta
                 status = data[place]
                 if status > 127:
@@ -72,18 +73,18 @@ class TrackReader:
                         place += 2
                     if place > limit:
                         raise IndexError
-                    self.tick, self.stop = tick, place
-                    yield tick, status, first if first < 128 else 127, second if second < 128 else 127
+                    self.tick, self.stop = max(tick, 0), place
+                    yield self.tick, status, first if first < 128 else 127, second if second < 128 else 127
                     continue
                 kind, body, place = self._system(status, place)
                 if place > limit:
                     raise IndexError
-                self.tick, self.stop = tick, place
+                self.tick, self.stop = max(tick, 0), place
                 if status == META and kind == END_OF_TRACK:
                     self.ended = True
                     return
                 if body is not None:
-                    yield tick, status, kind, body
+                    yield self.tick, status, kind, body
             if self.cut:
                 raise IndexError
         except IndexError:
@@ -101,6 +102,17 @@ class TrackReader:
             return 0, None, place + _COMMON.get(status, 0)
         length, place = _number(self.data, place)
         return kind, self.data[place : place + length], place + length
+
+
+def _first_time(data: bytes, place: int) -> tuple[int, int]:
+    """The first time of a track, which may be negative: five bytes, of which 32 bits count."""
+    if all(byte > 127 for byte in data[place : place + _NUMBER_BYTES]) and data[place] & 0x7F >= 8:
+        value = 0
+        for byte in data[place : place + _NUMBER_BYTES + 1]:
+            value = value << 7 | byte & 0x7F
+        if data[place + _NUMBER_BYTES] < 128 and value < 1 << 32:
+            return value - (1 << 32), place + _NUMBER_BYTES + 1
+    return _number(data, place)
 
 
 def _number(data: bytes, place: int) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from d2m.errors import D2MError
 from d2m.media import mux, open_video, read_audio
 
 RATE = 44100
@@ -217,3 +218,22 @@ def test_surround_that_becomes_stereo_in_a_video_is_read(tmp_path, tone):
         assert hertz(heard[0, round(start * 16000) :][:8000], 16000) == pytest.approx(440, abs=3)
     written = mux(path, tone(4.0, 3000), RATE, tmp_path / "out.mp4", keep_audio=True)
     assert open_video(written).duration == pytest.approx(4.0, abs=0.002)
+
+
+@pytest.mark.parametrize("suffix", [".mjpeg", ".mjpg"])
+def test_jpegs_in_a_row_are_a_video(clip, tmp_path, suffix):
+    import av
+
+    path = tmp_path / f"camera{suffix}"
+    with av.open(clip(tmp_path / "a.avi", codec="mjpeg", duration=2.0, pixels="yuvj420p")) as source:
+        path.write_bytes(b"".join(bytes(packet) for packet in source.demux(source.streams.video[0])))
+    video = open_video(path)
+    assert len(list(video.frames(video.fps))) == 40
+    assert video.duration == pytest.approx(40 / video.fps)
+
+
+def test_an_animated_webp_is_refused_for_what_it_is(tmp_path):
+    path = tmp_path / "a.webp"
+    path.write_bytes(b"RIFF\x40\0\0\0WEBPVP8X\x0a\0\0\0\x12\0\0\0\x3f\0\0\x3f\0\0ANIM\6\0\0\0" + bytes(40))
+    with pytest.raises(D2MError, match="no animated WebP; convert it"):
+        open_video(path)

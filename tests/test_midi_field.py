@@ -239,6 +239,30 @@ def test_all_notes_off_ends_notes(stop):
     ]
 
 
+@pytest.mark.parametrize(
+    ("master", "members", "drums"),
+    [(0, 15, False), (0, 9, False), (0, 8, True), (15, 6, False), (15, 5, True), (3, 15, True)],
+)
+def test_channel_10_is_pitched_in_a_zone_of_mpe(master, members, drums):
+    zone = b"".join(bytes([0, 0xB0 | master, number, value]) for number, value in ((101, 0), (100, 6), (6, members)))
+    assert [source.drums for source in read(zone + beat(9)).notes] == [drums]
+    off = bytes([0, 0xB0 | master, 6, 0])
+    assert [source.drums for source in read(zone + off + beat(9)).notes] == [True]
+
+
+def test_what_begins_before_a_clip_begins_with_the_track():
+    before = b"\x8f\xff\xff\xff\x00\x90\x3c\x5a"  # 128 ticks before
+    assert heard(read(before + number(480) + b"\x80\x3c\0" + notes(62))) == [(0, 352, 60), (352, 480, 62)]
+    # Later, or longer, it is no time.
+    for time in (b"\x8f\xff\xff\xff\xff\x00", b"\x60\x90\x3e\x5a\x8f\xff\xff\xff\x00"):
+        assert "track 1 is damaged" in read(b"\x00\x90\x3c\x5a" + time + b"\x80\x3c\0").mended[0]
+
+
+def test_a_file_of_no_tracks_is_said_to_have_none():
+    with pytest.raises(ValueError, match="^it has no tracks$"):
+        parse(smf(), 100)
+
+
 @pytest.mark.parametrize("charset", ["utf-8", "utf-8-sig", "cp949"])
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_the_melody_is_found_by_its_korean_name(charset, order, tmp_path):
@@ -259,11 +283,19 @@ def test_the_melody_is_found_by_its_korean_name(charset, order, tmp_path):
         ("メロディ", "cp932"), ("ピアノ", "cp932"), ("うた", "cp932"), ("ボーカル", "cp932"),
         ("Flöte", "latin-1"), ("Mélodie", "latin-1"), ("Übung für Klavier", "latin-1"), ("Ärger", "latin-1"),
         ("été à la plage", "latin-1"), ("© 1998 Müller", "latin-1"), ("Canção", "latin-1"), ("Voilà", "latin-1"),
+        ("ﾒﾛﾃﾞｨ", "cp932"), ("弦楽器", "cp932"), ("主旋律", "gbk"), ("千本樱", "gbk"), ("吉他 2", "gbk"),
+        ("Мелодия", "cp1251"), ("Бэк-вокал", "cp1251"), ("соло", "cp1251"), ("Гитара (Lead)", "cp1251"),
         ("Flöte", "utf-8"), ("メロディ", "utf-8"), ("旋律", "utf-8"), ("Мелодия", "utf-8"), ("Lead", "ascii"),
     ],
 )  # fmt: skip
 def test_names_are_read_in_their_charset(text, charset):
     assert read(name(text.encode(charset)) + TUNE).names == {0: text}
+
+
+def test_all_names_of_a_file_together_tell_its_charset():
+    names = ["钢琴", "主旋律", "鼓", "贝司", "钟灵毓秀"]
+    tracks = [chunk(name(text.encode("gbk")) + TUNE + END) for text in names]
+    assert list(parse(smf(*tracks), 100).names.values()) == names
 
 
 def test_a_name_is_one_line_whatever_it_holds():
