@@ -16,7 +16,7 @@ from d2m.features import analyse
 from d2m.features.landmarks import fill_and_smooth
 from d2m.features.native_log import native_log_hidden
 from d2m.features.people import People, Person, dancer, distinct
-from d2m.features.pose import PeopleFinder, follow_dancer
+from d2m.features.pose import PeopleFinder, follow_dancers
 from d2m.media import open_video
 
 FPS = 30.0
@@ -75,7 +75,7 @@ def someone(frame: int, x: float, colour: float, lift: float = 0.0) -> Person:
 
 def test_the_dancer_is_found_where_she_is_and_quietly(danced, drawn, tmp_path, capfd) -> None:
     video = open_video(film(tmp_path / "dance.mp4", drawn))
-    seen = follow_dancer(video, rate=15.0)
+    seen = follow_dancers(video, rate=15.0)
     assert capfd.readouterr().err == ""
     assert seen.found >= 0.95
     assert seen.people == 1
@@ -93,8 +93,8 @@ def test_nothing_is_logged_until_the_process_ends_when_the_dancer_enters_late(dr
     # In a process of its own: the native library logs some lines only once.
     path = film(tmp_path / "late.mp4", [np.full_like(drawn[0], 128)] * 4 + drawn[:8])
     code = (
-        "import sys\nfrom d2m.features.pose import follow_dancer\nfrom d2m.media import open_video\n"
-        "print(follow_dancer(open_video(sys.argv[1]), rate=15.0).people)"
+        "import sys\nfrom d2m.features.pose import follow_dancers\nfrom d2m.media import open_video\n"
+        "print(follow_dancers(open_video(sys.argv[1]), rate=15.0).people)"
     )
     done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("1\n", "")
@@ -140,7 +140,7 @@ def test_stderr_is_as_before_after_overlapping_diversions(capfd) -> None:
 def test_the_one_who_dances_is_followed_not_the_one_who_stands(drawn, tmp_path) -> None:
     still = drawn[0][:, ::-1]
     pairs = [np.concatenate([still, picture], axis=1) for picture in drawn]
-    seen = follow_dancer(open_video(film(tmp_path / "two.mp4", pairs)), rate=15.0)
+    seen = follow_dancers(open_video(film(tmp_path / "two.mp4", pairs)), rate=15.0)
     assert seen.people == 2
     assert seen.motion is not None
     # Picture heights: the dancer is in the right half.

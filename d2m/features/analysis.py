@@ -11,7 +11,7 @@ import numpy as np
 from d2m.beat_options import BeatOptions
 from d2m.features.beat_source import follow_beats
 from d2m.features.flow import picture_speeds
-from d2m.features.pose import follow_dancer
+from d2m.features.pose import follow_dancers
 from d2m.types import Dance, genre_code
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def analyse(
     code = None if genre is None else genre_code(genre)
     options = BeatOptions.read(beats)
     rate = float(min(rate, max(video.rate, 5.0)))
-    tracking = follow_dancer(video, rate=rate, progress=progress)
+    tracking = follow_dancers(video, rate=rate, progress=progress)
     notes = []
     if tracking.motion is None:
         notes.append("no dancer found: following the motion of the picture")

@@ -268,13 +268,13 @@ def key_in(path: Path) -> str | None:
 
 def _track(path: str | Path, fps: float, tell: Callable[[float], None]) -> dict[str, np.ndarray]:
     """The pose part of the cache."""
-    from d2m.features.pose import follow_dancer
+    from d2m.features.pose import follow_dancers
     from d2m.media import open_video
 
     video = open_video(path)
     # A picture shown twice would look like a dancer who stops.
     rate = float(fps if video.rate >= ENOUGH_PICTURES * fps else max(video.rate, 5.0))
-    tracking = follow_dancer(video, rate=rate, progress=tell)
+    tracking = follow_dancers(video, rate=rate, progress=tell)
     frames = max(1, int(np.ceil(video.duration * fps - 1e-6)))
     motion = tracking.motion
     if motion is not None and (motion.fps, len(motion.joints)) != (fps, frames):
