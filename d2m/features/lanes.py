@@ -81,7 +81,7 @@ def lanes(people: People, frames: int, skipped: set[int]) -> list[Lane]:
 def _sorted(
     found: list[Track], star: Track, colours: list[np.ndarray | None], fps: float, shot: tuple[int, int]
 ) -> list[list[Track]]:
-    """The stretches of people in each lane in one shot; ``colours`` of the lanes' last dancers are brought up to date."""
+    """The stretches of people in each lane in one shot; ``colours`` (of the lanes' last dancers) is brought up to date."""
     lanes_: list[list[Track]] = [[] for _ in range(MOST_PEOPLE)]
     if not found:
         return lanes_
@@ -109,7 +109,7 @@ def _alike(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 def _with_stand_ins(found: list[Track], shot: tuple[int, int], fps: float) -> tuple[list[Track], list[Track]]:
-    """The stretches of the first lane, the first person's and those of others meanwhile; and what is left of the others."""
+    """The stretches of the first lane: the first person's, and others' where that one is away; and the others' rest."""
     taken = {person.frame for person in found[0].people}
     stretches, rest = [found[0]], []
     for track in found[1:]:

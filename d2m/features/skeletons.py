@@ -107,6 +107,6 @@ def at_rate(motion: Motion, fps: float, frames: int) -> Motion:
 def _composed(motion: Motion, parts: tuple[tuple[int, ...], ...], skeleton: str) -> Motion:
     if motion.skeleton != "mediapipe33":
         raise ValueError(f"a 'mediapipe33' motion is needed, not '{motion.skeleton}'")
-    joints = np.stack([motion.joints[:, list(part)].mean(axis=1) for part in parts], axis=1)
-    confidence = np.stack([motion.confidence[:, list(part)].min(axis=1) for part in parts], axis=1)
-    return replace(motion, joints=joints.astype(np.float32), skeleton=skeleton, confidence=confidence.astype(np.float32))
+    joints = np.stack([motion.joints[:, list(part)].mean(axis=1) for part in parts], axis=1).astype(np.float32)
+    confidence = np.stack([motion.confidence[:, list(part)].min(axis=1) for part in parts], axis=1).astype(np.float32)
+    return replace(motion, joints=joints, skeleton=skeleton, confidence=confidence)
