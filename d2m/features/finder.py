@@ -8,7 +8,6 @@ between is filled in (:func:`d2m.features.people.bridged`).
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -17,16 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from d2m.errors import D2MError
-from d2m.features.native_log import native_log_hidden
-from d2m.features.people import MOST_PEOPLE, TORSO, Person, apart, distinct
+from d2m.features.landmarker import Landmarker
+from d2m.features.people import MOST_PEOPLE, TORSO, Person, apart
 
-#: The model that ships with the package.
-BUNDLE = Path(__file__).with_name("pose_landmarker_full.task")
 #: Most people who are followed in every frame rather than in every second.
 MOST_EVERY_FRAME = 2
-#: People lower than this (picture heights) are background.
-SMALLEST = 0.15
 #: Distance (body heights) up to which a detection is the person whom a tracker follows, and up to which two trackers
 #: follow the same person.
 SAME_PLACE, SAME_BODY = 0.3, 0.1
@@ -37,6 +31,8 @@ LOOK, LOOK_SOON = 1.0, 0.3
 #: Width (in heights) from which a picture is looked at in parts too, for the model sees all of it in 224 x 224 pixels;
 #: distance of the parts (heights), and how far (in widths of a part) a person may be from the middle of theirs.
 WIDE, STEP, OFF_CENTRE = 1.25, 0.8, 0.25
+#: How often a picture is looked at again for people whom others hide, and the joints of those that are covered then.
+PASSES, COVERED = 3, (0, 11, 12, 23, 24, 25, 26, 27, 28)
 #: How much taller than the smallest person followed somebody must be to be followed instead, where there are too many.
 TALLER = 1.3
 
@@ -60,7 +56,7 @@ class PeopleFinder:
         self._looks = 0
         self._alone = 0
         self._crowd = False
-        self._look = _Landmarker(self.bundle, MOST_PEOPLE)
+        self._look = Landmarker(self.bundle, MOST_PEOPLE)
         self._trackers = [_Tracker(self.bundle, rate)]
         self._threads: ThreadPoolExecutor | None = None
 
@@ -102,16 +98,23 @@ class PeopleFinder:
             index: its number.
             thorough: whether to look at all of it and at all parts.
         """
-        known = [tracker.person for tracker in self._trackers if tracker.person is not None]
+        known = self._known()
         parts = [(0, rgb.shape[1]), *_parts(rgb)]
         if not thorough:
             parts = [parts[self._looks % len(parts)]]
         self._looks += 1
         for left, width in parts:
-            for person in self._look.find(rgb[:, left : left + width], index, left=left):
-                if all(apart(person, other) > SAME_PLACE for other in known):
-                    known.append(person)
+            for _ in range(PASSES if thorough else 1):
+                # The model takes people who stand close together for one: cover those who are known.
+                seen = self._look.find(covered(rgb, known)[:, left : left + width], index, left=left)
+                new = [person for person in seen if all(apart(person, other) > SAME_PLACE for other in known)]
+                known += new
+                if not new:
+                    break
         return known
+
+    def _known(self) -> list[Person]:
+        return [tracker.person for tracker in self._trackers if tracker.person is not None]
 
     def _forget(self) -> None:
         self._crowd = self.alternating = False
@@ -141,7 +144,7 @@ class PeopleFinder:
         return found
 
     def _people(self, index: int) -> list[Person]:
-        people = [tracker.person for tracker in self._trackers if tracker.person is not None]
+        people = self._known()
         self.count = len(people)
         return [person for person in people if person.frame == index]
 
@@ -155,14 +158,15 @@ class PeopleFinder:
 
     def _take_up(self, rgb: np.ndarray, index: int, found: list[Person]) -> None:
         """Follow those who were found and are not followed yet."""
-        known = [tracker.person for tracker in self._trackers if tracker.person is not None]
+        known = self._known()
         new = [person for person in found if all(apart(person, other) > SAME_PLACE for other in known)]
         starts = []
         for person in sorted(new, key=lambda person: -person.height):
             tracker = self._free(person)
             if tracker is not None:
                 tracker.person = person
-                starts.append(lambda tracker=tracker, person=person: tracker.start(rgb, index, person))
+                hidden = covered(rgb, [other for other in [*known, *new] if other is not person])
+                starts.append(lambda tracker=tracker, one=person, seen=hidden: tracker.start(seen, index, one))
         self._run(starts)
         self._part_twins()
 
@@ -179,8 +183,7 @@ class PeopleFinder:
 
     def _leave_crowd(self) -> None:
         """Go back to one tracker when there has been one person, or nobody, for two seconds."""
-        active = [tracker for tracker in self._trackers if tracker.person is not None]
-        self._alone = self._alone + 1 if len(active) < 2 else 0
+        self._alone = self._alone + 1 if len(self._known()) < 2 else 0
         if self._alone > 2 * self._look_around:
             self._crowd = self.alternating = False
             # The first one goes on.
@@ -197,72 +200,6 @@ class PeopleFinder:
                 job.result()
 
 
-class _Landmarker:
-    """MediaPipe's pose landmarker, opened when it is first needed.
-
-    Args:
-        bundle: a ``.task`` file.
-        most: people to look for.
-        tracks: whether frames follow each other.
-    """
-
-    def __init__(self, bundle: Path, most: int, tracks: bool = False):
-        self.bundle, self.most, self.tracks = bundle, most, tracks
-        self._landmarker: Any = None
-        self._has_logged = False
-
-    def find(self, rgb: np.ndarray, index: int, milliseconds: int = 0, left: int = 0) -> list[Person]:
-        """The people of a frame who are not background, each once.
-
-        Args:
-            rgb: the frame, or a part of it that is as high.
-            index: its number.
-            milliseconds: its time, where frames follow each other.
-            left: first column of the part.
-        """
-        import mediapipe as mp
-
-        # Both networks have run, and logged that, once somebody was found.
-        with contextlib.nullcontext() if self._has_logged else native_log_hidden():
-            if self._landmarker is None:
-                self._landmarker = self._open()
-            picture = mp.Image(image_format=mp.ImageFormat.SRGB, data=np.ascontiguousarray(rgb))
-            if self.tracks:
-                result = self._landmarker.detect_for_video(picture, milliseconds)
-            else:
-                result = self._landmarker.detect(picture)
-        if result.pose_landmarks:
-            self._has_logged = True
-        found = [
-            _person(index, rgb, image, world, left)
-            for image, world in zip(result.pose_landmarks, result.pose_world_landmarks, strict=True)
-        ]
-        return [person for person in distinct(found) if person.height >= SMALLEST]
-
-    def close(self) -> None:
-        if self._landmarker is not None:
-            with native_log_hidden():
-                self._landmarker.close()
-            self._landmarker = None
-
-    def _open(self) -> Any:
-        from mediapipe.tasks.python import vision
-        from mediapipe.tasks.python.core.base_options import BaseOptions
-
-        if not self.bundle.is_file():
-            raise D2MError(f"{self.bundle}: no such pose model; reinstall d2m or give a MediaPipe .task file")
-        options = vision.PoseLandmarkerOptions(
-            # As bytes: the C++ side cannot open every path that Python can.
-            base_options=BaseOptions(model_asset_buffer=self.bundle.read_bytes()),
-            running_mode=vision.RunningMode.VIDEO if self.tracks else vision.RunningMode.IMAGE,
-            num_poses=self.most,
-        )
-        try:
-            return vision.PoseLandmarker.create_from_options(options)
-        except (RuntimeError, ValueError) as error:
-            raise D2MError(f"{self.bundle}: not a MediaPipe pose landmarker .task file") from error
-
-
 class _Tracker:
     """Follows one person.
 
@@ -273,7 +210,7 @@ class _Tracker:
     def __init__(self, bundle: Path, rate: float):
         self.rate = rate
         self.person: Person | None = None
-        self._landmarker = _Landmarker(bundle, 1, tracks=True)
+        self._landmarker = Landmarker(bundle, 1, tracks=True)
         self._time = -1
         self._stale = False
         #: First column and width of the part of the picture that the model sees; None for all of it.
@@ -346,6 +283,21 @@ class _Tracker:
         return self._time
 
 
+def covered(rgb: np.ndarray, people: list[Person]) -> np.ndarray:
+    """The picture with a grey box over the head, trunk and legs of some people."""
+    if not people:
+        return rgb
+    height, width = rgb.shape[:2]
+    hidden = rgb.copy()
+    for person in people:
+        body = person.joints[list(COVERED), :2] * height
+        margin = np.array([0.05, 0.1]) * person.height * height
+        x0, y0 = np.clip(body.min(axis=0) - margin, 0, (width, height)).astype(int)
+        x1, y1 = np.clip(body.max(axis=0) + margin, 0, (width, height)).astype(int)
+        hidden[y0:y1, x0:x1] = 128
+    return hidden
+
+
 def _square_around(rgb: np.ndarray, person: Person) -> tuple[int, int] | None:
     """First column and width of a part as wide as high with a person in the middle; None for a narrow picture."""
     height, width = rgb.shape[:2]
@@ -362,38 +314,3 @@ def _parts(rgb: np.ndarray) -> list[tuple[int, int]]:
         return []
     count = int(np.ceil((width / height - 1.0) / STEP)) + 1
     return [(int(left), height) for left in np.linspace(0, width - height, count)]
-
-
-def _person(index: int, rgb: np.ndarray, image: list, world: list, left: int) -> Person:
-    height, width = rgb.shape[:2]
-    aspect = width / height
-    joints = np.array([(p.x * aspect, p.y, p.z * aspect) for p in image], dtype=np.float32)
-    metres = np.array([(p.x, p.y, p.z) for p in world], dtype=np.float32)
-    confidence = np.array([p.visibility for p in image], dtype=np.float32)
-    inside = (joints[:, 0] >= 0) & (joints[:, 0] <= aspect) & (joints[:, 1] >= 0) & (joints[:, 1] <= 1)
-    # Landmarks outside the picture are the model's guess of what it cannot see.
-    confidence = np.where(inside, confidence, 0.2 * confidence).astype(np.float32)
-    colour = _clothes(rgb, joints[:, :2] * height)
-    if left:
-        joints[:, 0] += np.float32(left / height)
-    return Person(index, joints, metres, confidence, colour)
-
-
-def _clothes(rgb: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-    """float32 (6,): CIELAB / 100 of the middle of the torso and of the thighs; ``pixels`` (33, 2) x, y."""
-    import cv2
-
-    points = np.concatenate(
-        [
-            [pixels[[11, 12]].mean(0) * a + pixels[[23, 24]].mean(0) * (1 - a) for a in (0.3, 0.5, 0.7)],
-            [pixels[hip] * a + pixels[knee] * (1 - a) for hip, knee in ((23, 25), (24, 26)) for a in (0.4, 0.7)],
-        ]
-    )
-    size = max(int(np.linalg.norm(pixels[11] - pixels[24]) * 0.1), 1)
-    height, width = rgb.shape[:2]
-    patches = []
-    for x, y in points:
-        x0, y0 = int(np.clip(x, size, width - size - 1)), int(np.clip(y, size, height - size - 1))
-        patches.append(rgb[max(y0 - size, 0) : y0 + size + 1, max(x0 - size, 0) : x0 + size + 1].mean((0, 1)))
-    lab = cv2.cvtColor((np.array(patches, np.float32) / 255.0)[None], cv2.COLOR_RGB2LAB)[0] / 100.0
-    return np.concatenate([np.median(lab[:3], axis=0), np.median(lab[3:], axis=0)]).astype(np.float32)

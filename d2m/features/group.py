@@ -23,7 +23,7 @@ from d2m.types import Motion
 #: Correlation of what two dancers of a group tell.
 ALIKE = 0.5
 #: Speed (body heights a second, over about a second) at which half of somebody's share is left because they walk.
-WALKING = 0.45
+WALKING = 0.4
 #: Seconds over which being seen and walking are smoothed.
 STEADY = 0.5
 

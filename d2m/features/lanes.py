@@ -81,7 +81,7 @@ def lanes(people: People, frames: int, skipped: set[int]) -> list[Lane]:
 def _sorted(
     found: list[Track], star: Track, colours: list[np.ndarray | None], fps: float, shot: tuple[int, int]
 ) -> list[list[Track]]:
-    """The stretches of people in each lane in one shot; ``colours`` (of the lanes' last dancers) is brought up to date."""
+    """The stretches of people in each lane in one shot; ``colours``, of the last dancer of each, is kept up to date."""
     lanes_: list[list[Track]] = [[] for _ in range(MOST_PEOPLE)]
     if not found:
         return lanes_

@@ -4,9 +4,6 @@ Most clips show one person, so one person is tracked (10 to 30 ms a frame on one
 once a second tells whether there are more (:mod:`d2m.features.finder`). While there are, up to five are tracked and
 told apart (:mod:`d2m.features.people`); at a cut (:mod:`d2m.features.cuts`) everybody is looked for anew. Who is the
 first dancer is decided when the clip is over (:mod:`d2m.features.lanes`). Only landmarks are kept, never pictures.
-
-Source of the model: V. Bazarevsky et al., "BlazePose: On-device Real-time Body Pose Tracking", 2020. The
-bundle beside this file is rebuilt by ``scripts/make_pose_asset.py``.
 """
 
 from __future__ import annotations
@@ -20,7 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from d2m.features.cuts import with_cuts
-from d2m.features.finder import BUNDLE, PeopleFinder
+from d2m.features.finder import PeopleFinder
+from d2m.features.landmarker import BUNDLE
 from d2m.features.lanes import lanes
 from d2m.features.people import People
 from d2m.features.read_ahead import read_ahead
