@@ -7,6 +7,7 @@ symbolic) can speak to each other without importing one another. Nothing here im
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -56,17 +57,24 @@ class Motion:
         fps: frames a second, evenly spaced from time 0.
         skeleton: ``"mediapipe33"``, ``"body25"``, ``"coco17"`` or ``"smpl24"``.
         confidence: float32 (T, J), 0 to 1; 0 where a joint was filled in.
+        cuts: rising indices of frames at which another shot or another person begins; no movement leads across them.
     """
 
     joints: np.ndarray
     fps: float
     skeleton: str
     confidence: np.ndarray
+    cuts: tuple[int, ...] = ()
 
     @property
     def duration(self) -> float:
         """Seconds."""
         return len(self.joints) / self.fps
+
+    def shots(self) -> list[slice]:
+        """The frames from each cut to the next; one slice over all frames where there are no cuts."""
+        edges = [0, *(cut for cut in self.cuts if 0 < cut < len(self.joints)), len(self.joints)]
+        return [slice(first, last) for first, last in pairwise(edges)]
 
 
 @dataclass(frozen=True)
@@ -177,7 +185,7 @@ class Dance:
 
     Attributes:
         duration: seconds of video; the music is made exactly this long.
-        motion: the dancer, or None when nobody was found.
+        motion: the dancer who stands out most, in each shot; None when nobody was found.
         grid: the beats that the music follows.
         energy: float32 (N,) in 0..1, how much the dancer moves, one value per beat interval of ``grid``.
         accents: float32 (N,) in 0..1, the strength of the movement that lands on each beat of ``grid``.
@@ -186,6 +194,7 @@ class Dance:
         smpl: the same dance in SMPL's parameters, or None.
         forgiving: whether the beats are so unsure that the music had better not insist on them: a start without drums
             and bass, no hits of the whole band on strong moves, fewer instruments.
+        others: the other dancers, with as many frames as ``motion`` at its rate; confidence 0 where one is not seen.
     """
 
     duration: float
@@ -197,6 +206,7 @@ class Dance:
     visual: Visual | None = None
     smpl: SmplMotion | None = None
     forgiving: bool = False
+    others: tuple[Motion, ...] = ()
 
     @property
     def source(self) -> str:

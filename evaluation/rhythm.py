@@ -45,8 +45,13 @@ LONGEST, FASTEST = 1800.0, 1000.0
 MOST_BYTES = 50_000_000
 
 _NEEDED = ("landmarks", "fps", "beats")
-_READ = (*_NEEDED, "world", "confidence", "duration", "downbeats", "strength", "group")
+_READ = (
+    *(*_NEEDED, "world", "confidence", "duration", "downbeats", "strength", "group"),
+    *("cuts", "others", "others_world", "others_confidence", "others_cuts"),
+)
 _LANDMARKS = 33
+#: Most dancers beside the first.
+MOST_OTHERS = 15
 
 
 @dataclass(frozen=True)
@@ -55,12 +60,14 @@ class DanceClip:
 
     Attributes:
         name: name of the file without its ending.
-        motion: MediaPipe's 33 landmarks.
+        motion: MediaPipe's 33 landmarks of the dancer, or of the one who stands out most.
         world: float32 (T, 33, 3), the landmarks in metres, hips at the origin; or None.
         duration: seconds.
         beats, downbeats: float64 (K,), rising times in seconds within the clip.
         strength: how sure the tracker was that found ``beats``, 0..1; or None.
         group: clips of one source (dancer, place or song) have the same; unique where the file does not say.
+        others: landmarks of the other dancers, of as many frames.
+        other_worlds: the same in metres, of each; or None.
     """
 
     name: str
@@ -71,6 +78,8 @@ class DanceClip:
     downbeats: np.ndarray
     strength: float | None
     group: str
+    others: tuple[Motion, ...] = ()
+    other_worlds: tuple[np.ndarray | None, ...] = ()
 
     @property
     def tempo(self) -> float:
@@ -87,7 +96,9 @@ def read_clip(path: str | Path) -> DanceClip:
     """Read a dance clip from an ``.npz`` file.
 
     Required arrays: ``landmarks`` (T, 33, 3) as in :class:`d2m.types.Motion`, ``fps``, ``beats`` (K,). Optional:
-    ``world`` (T, 33, 3), ``confidence`` (T, 33), ``duration``, ``downbeats``, ``strength``, ``group`` (a whole number).
+    ``world`` (T, 33, 3), ``confidence`` (T, 33), ``duration``, ``downbeats``, ``strength``, ``group`` (a whole number),
+    and ``cuts`` (K,), frames at which another shot or dancer begins. Of D further dancers: ``others`` (D, T, 33, 3),
+    ``others_world`` likewise, ``others_confidence`` (D, T, 33), 0 where one is not seen, ``others_cuts`` bool (D, T).
 
     Raises:
         D2MError: if the file cannot be read or does not hold such a clip.
@@ -114,6 +125,7 @@ def read_clip(path: str | Path) -> DanceClip:
         _times(path, held, "downbeats", duration),
         None if "strength" not in held else _number(path, held, "strength", 0.0, 1.0),
         path.stem if group is None or group.size != 1 else str(int(group.ravel()[0])),
+        *_others(path, held, motion),
     )
 
 
@@ -129,7 +141,38 @@ def _motion(path: Path, held: dict[str, np.ndarray]) -> Motion:
     confidence = _like(path, held, "confidence", joints.shape[:2])
     if confidence is None:
         confidence = np.ones(joints.shape[:2], np.float32)
-    return Motion(joints.astype(np.float32), fps, "mediapipe33", np.clip(confidence, 0.0, 1.0))
+    cuts = held.get("cuts", np.zeros(0))
+    if cuts.ndim != 1 or (np.diff(cuts) <= 0).any() or ((cuts < 0) | (cuts >= len(joints))).any():
+        raise D2MError(f"{path}: 'cuts' must be rising numbers of frames; get it again")
+    confidence = np.clip(confidence, 0.0, 1.0)
+    return Motion(joints.astype(np.float32), fps, "mediapipe33", confidence, tuple(int(cut) for cut in cuts))
+
+
+def _others(
+    path: Path, held: dict[str, np.ndarray], motion: Motion
+) -> tuple[tuple[Motion, ...], tuple[np.ndarray | None, ...]]:
+    """Landmarks of further dancers, in the picture and in metres."""
+    joints = held.get("others")
+    if joints is None or not len(joints):
+        return (), ()
+    shape = (len(joints), *motion.joints.shape)
+    if joints.shape != shape or len(joints) > MOST_OTHERS or np.abs(joints).max() > 1000.0:
+        raise D2MError(
+            f"{path}: 'others' of shape {joints.shape}; it must be (dancers, *landmarks), at most {MOST_OTHERS} dancers"
+        )
+    confidence = _like(path, held, "others_confidence", shape[:3])
+    world = _like(path, held, "others_world", shape)
+    cut = _like(path, held, "others_cuts", shape[:2])
+    motions = tuple(
+        Motion(
+            joints[row].astype(np.float32),
+            *(motion.fps, "mediapipe33"),
+            np.ones(shape[1:3], np.float32) if confidence is None else np.clip(confidence[row], 0.0, 1.0),
+            motion.cuts if cut is None else tuple(np.flatnonzero(cut[row]).tolist()),
+        )
+        for row in range(len(joints))
+    )
+    return motions, tuple(None if world is None else world[row] for row in range(len(joints)))
 
 
 def _like(path: Path, held: dict[str, np.ndarray], name: str, shape: tuple[int, ...]) -> np.ndarray | None:

@@ -74,8 +74,10 @@ def _paths(folder: Path) -> list[Path]:
 def score_clip(clip: DanceClip) -> dict[str, Any]:
     """Find the beats of one clip in its movement and score them (:func:`d2m.evaluation.rhythm.score_grid`)."""
     from d2m.features.beat_source import dance_rhythm
+    from d2m.features.group import together
 
-    grid = dance_rhythm(clip.motion, clip.duration, None, clip.world).grid
+    dancers = together(clip.motion, clip.world, clip.others, clip.other_worlds)
+    grid = dance_rhythm(dancers, clip.duration, None, clip.world).grid
     about = {"name": clip.name, "group": clip.group, "duration": round(clip.duration, 3), "strength": clip.strength}
     return {**about, **score_grid(clip, grid)}
 

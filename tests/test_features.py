@@ -72,6 +72,9 @@ def test_the_file_holds_the_same_dancer_in_three_skeletons(run, dance, tmp_path)
     assert np.array_equal(held["body25"], in_pixels(to_body25(read.motion), 360))
     assert np.array_equal(held["coco17"], in_pixels(to_coco17(read.motion), 360))
     assert read.found > 0.9
+    assert (held["others"].shape, held["others_confidence"].shape) == ((0, 10, 33, 3), (0, 10, 33))
+    assert (held["others_cuts"].shape, held["cuts"].shape) == ((0, 10), (0,))
+    assert read.others == ()
     # Head above feet, in the picture.
     assert np.all(held["coco17"][:, 0, 1] < held["coco17"][:, 15:, 1].min(axis=1))
     assert 0 < held["coco17"][..., 0].mean() < 640

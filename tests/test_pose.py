@@ -13,10 +13,11 @@ import pytest
 
 from d2m.errors import D2MError
 from d2m.features import analyse
+from d2m.features.envelope import body_speeds
 from d2m.features.landmarks import fill_and_smooth
 from d2m.features.native_log import native_log_hidden
 from d2m.features.people import People, Person, dancer, distinct
-from d2m.features.pose import PeopleFinder, follow_dancer
+from d2m.features.pose import PeopleFinder, follow_dancers
 from d2m.media import open_video
 
 FPS = 30.0
@@ -75,7 +76,7 @@ def someone(frame: int, x: float, colour: float, lift: float = 0.0) -> Person:
 
 def test_the_dancer_is_found_where_she_is_and_quietly(danced, drawn, tmp_path, capfd) -> None:
     video = open_video(film(tmp_path / "dance.mp4", drawn))
-    seen = follow_dancer(video, rate=15.0)
+    seen = follow_dancers(video, rate=15.0)
     assert capfd.readouterr().err == ""
     assert seen.found >= 0.95
     assert seen.people == 1
@@ -93,8 +94,8 @@ def test_nothing_is_logged_until_the_process_ends_when_the_dancer_enters_late(dr
     # In a process of its own: the native library logs some lines only once.
     path = film(tmp_path / "late.mp4", [np.full_like(drawn[0], 128)] * 4 + drawn[:8])
     code = (
-        "import sys\nfrom d2m.features.pose import follow_dancer\nfrom d2m.media import open_video\n"
-        "print(follow_dancer(open_video(sys.argv[1]), rate=15.0).people)"
+        "import sys\nfrom d2m.features.pose import follow_dancers\nfrom d2m.media import open_video\n"
+        "print(follow_dancers(open_video(sys.argv[1]), rate=15.0).people)"
     )
     done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("1\n", "")
@@ -140,11 +141,40 @@ def test_stderr_is_as_before_after_overlapping_diversions(capfd) -> None:
 def test_the_one_who_dances_is_followed_not_the_one_who_stands(drawn, tmp_path) -> None:
     still = drawn[0][:, ::-1]
     pairs = [np.concatenate([still, picture], axis=1) for picture in drawn]
-    seen = follow_dancer(open_video(film(tmp_path / "two.mp4", pairs)), rate=15.0)
+    seen = follow_dancers(open_video(film(tmp_path / "two.mp4", pairs)), rate=15.0)
     assert seen.people == 2
     assert seen.motion is not None
     # Picture heights: the dancer is in the right half.
     assert np.all(seen.motion.joints[:, [11, 12, 23, 24], 0].mean(axis=1) > SIZE[0] / SIZE[1])
+
+
+def test_two_who_dance_are_two_dancers_with_the_first_as_motion(drawn, tmp_path) -> None:
+    pairs = [np.concatenate([picture[:, ::-1], picture], axis=1) for picture in drawn]
+    analysis = analyse(open_video(film(tmp_path / "pair.mp4", pairs)), beats="dance")
+    assert len(analysis.dance.others) == len(analysis.other_worlds) == 1
+    other = analysis.dance.others[0]
+    assert other.joints.shape == analysis.dance.motion.joints.shape
+    places = [one.joints[:, [11, 12, 23, 24], 0].mean() / (SIZE[0] / SIZE[1]) for one in (analysis.dance.motion, other)]
+    assert sorted(int(place) for place in places) == [0, 1]
+    assert any("2 dancers" in note for note in analysis.notes)
+
+
+def test_each_shot_has_its_dancer_and_no_cut_is_a_movement(drawn, tmp_path) -> None:
+    """Three shots: the dancer, another picture of her from nearer and mirrored, and the first again in other light."""
+    import cv2
+
+    near = [cv2.resize(picture[40:320, 100:460], SIZE)[:, ::-1] for picture in drawn]
+    dark = [(0.45 * picture).astype(np.uint8) for picture in drawn]
+    analysis = analyse(open_video(film(tmp_path / "shots.mp4", drawn + near + dark)), beats="dance")
+    motion, count = analysis.dance.motion, len(drawn)
+    assert analysis.cuts == motion.cuts == (count, 2 * count)
+    for shot in motion.shots():
+        assert (motion.confidence[shot].mean(axis=1) > 0.3).mean() > 0.9
+    speed = body_speeds(motion, analysis.world).whole
+    middle = speed[count : 2 * count]
+    assert np.median(middle) > 0.5 * np.median(speed)
+    assert speed[[count - 1, count, 2 * count - 1, 2 * count]].max() <= 1.2 * np.percentile(speed, 98)
+    assert any("3 shots" in note for note in analysis.notes)
 
 
 def test_no_dancer_means_the_motion_of_the_picture(clip, tmp_path) -> None:

@@ -50,6 +50,26 @@ def dances(tmp_path_factory):
     return folder
 
 
+def test_a_clip_with_several_dancers_and_cuts_is_read(dances, tmp_path):
+    with np.load(dances / "d0.npz") as data:
+        held = dict(data)
+    frames = len(held["landmarks"])
+    more = {
+        "others": np.stack([held["landmarks"]] * 2), "others_confidence": np.stack([held["confidence"]] * 2),
+        "cuts": np.array([100]), "others_cuts": np.arange(frames)[None].repeat(2, 0) == 50,
+    }  # fmt: skip
+    np.savez(tmp_path / "group.npz", **held, **more)
+    read = read_clip(tmp_path / "group.npz")
+    assert read.motion.cuts == (100,)
+    assert [other.cuts for other in read.others] == [(50,), (50,)]
+    assert read.other_worlds == (None, None)
+    assert evaluate_rhythm(tmp_path)["mean"]["f"] > 0.3
+    for wrong in ({"others": more["others"][:, 1:]}, {"cuts": np.array([5, 5])}, {"cuts": np.array([frames])}):
+        np.savez(tmp_path / "group.npz", **held, **(more | wrong))
+        with pytest.raises(D2MError, match="group.npz"):
+            read_clip(tmp_path / "group.npz")
+
+
 def test_made_dances_are_found_and_every_figure_is_reported(dances, tmp_path, capsys):
     files = [str(tmp_path / "report.json"), str(tmp_path / "reliability.png")]
     assert main(["evaluate", "rhythm", str(dances), "--json", "-o", files[0], "-o", files[1]]) == 0

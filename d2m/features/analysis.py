@@ -11,7 +11,8 @@ import numpy as np
 from d2m.beat_options import BeatOptions
 from d2m.features.beat_source import follow_beats
 from d2m.features.flow import picture_speeds
-from d2m.features.pose import follow_dancer
+from d2m.features.group import together
+from d2m.features.pose import Tracking, follow_dancers
 from d2m.types import Dance, genre_code
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ class Analysis:
         motion_beats: float64 (K,), seconds of the salient motion events.
         notes: what the user should know, one line each.
         world: float32 (T, 33, 3) metres, hips at the origin, y downwards, at the motion's frame rate; or None.
+        other_worlds: the same of each of ``dance.others``.
+        cuts: frames at which a shot begins, without the first.
     """
 
     dance: Dance
@@ -37,6 +40,8 @@ class Analysis:
     motion_beats: np.ndarray
     notes: tuple[str, ...] = ()
     world: np.ndarray | None = None
+    other_worlds: tuple[np.ndarray, ...] = ()
+    cuts: tuple[int, ...] = ()
 
     @property
     def source(self) -> str:
@@ -72,22 +77,37 @@ def analyse(
     code = None if genre is None else genre_code(genre)
     options = BeatOptions.read(beats)
     rate = float(min(rate, max(video.rate, 5.0)))
-    tracking = follow_dancer(video, rate=rate, progress=progress)
+    tracking = follow_dancers(video, rate=rate, progress=progress)
     notes = []
     if tracking.motion is None:
         notes.append("no dancer found: following the motion of the picture")
         moving = picture_speeds(video, rate=rate)
     else:
-        moving = tracking.motion
-        if tracking.people > 1:
-            notes.append(f"{tracking.people} people seen: following the one who stands out most")
-        if tracking.found < 0.8:
-            notes.append(f"the dancer was seen in {tracking.found:.0%} of the frames only")
+        moving = together(tracking.motion, tracking.world, tracking.others, tracking.other_worlds)
+        notes += notes_on(tracking)
     found = follow_beats(video, moving, options, code, tracking.world)
     rhythm = found.rhythm
     dance = Dance(
         *(video.duration, tracking.motion, rhythm.grid, rhythm.energy, rhythm.accents, found.genre),
         forgiving=found.forgiving,
+        others=tracking.others,
     )
     notes += found.notes
-    return Analysis(dance, rhythm.envelope, rhythm.envelope_rate, rhythm.motion_beats, tuple(notes), tracking.world)
+    return Analysis(
+        *(dance, rhythm.envelope, rhythm.envelope_rate, rhythm.motion_beats, tuple(notes)),
+        *(tracking.world, tracking.other_worlds, tracking.cuts),
+    )
+
+
+def notes_on(tracking: Tracking) -> list[str]:
+    """What the user should know about who was seen, one line each."""
+    notes = []
+    if tracking.others:
+        notes.append(f"{1 + len(tracking.others)} dancers: the beats are those that they agree on")
+    elif tracking.people > 1:
+        notes.append(f"{tracking.people} people seen: following the one who stands out most")
+    if tracking.cuts:
+        notes.append(f"{1 + len(tracking.cuts)} shots: the beats go on through the cuts")
+    if tracking.found < 0.8:
+        notes.append(f"the dancer was seen in {tracking.found:.0%} of the frames only")
+    return notes

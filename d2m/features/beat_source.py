@@ -14,15 +14,16 @@ import numpy as np
 
 from d2m.beat_options import BeatOptions
 from d2m.errors import D2MError
-from d2m.features.envelope import MotionEvents, Speeds, body_speeds, envelope, motion_events
+from d2m.features.envelope import MotionEvents, Speeds, envelope
+from d2m.features.group import Group, Moving, speeds_and_events
 from d2m.features.octave import in_octave
 from d2m.features.rhythm import (
-    POSE_LAG,
     Rhythm,
     accents_per_beat,
     downbeats,
     energy_per_beat,
     find_rhythm,
+    lag_of,
     low_per_beat,
     salient_beats,
 )
@@ -45,12 +46,12 @@ _FORGIVING = "; the music begins softly and leaves out hits (if you know the tem
 
 
 def dance_rhythm(
-    moving: Motion | Speeds, duration: float, genre: str | None = None, world: np.ndarray | None = None
+    moving: Moving, duration: float, genre: str | None = None, world: np.ndarray | None = None
 ) -> Rhythm:
     """Find the rhythm of a dance in its movement alone, whatever music is on the clip.
 
     Args:
-        moving: a dancer, or speeds from elsewhere.
+        moving: a dancer, a group, or speeds from elsewhere.
         duration: seconds that the grid must cover.
         genre: AIST code; may halve or double the tempo, but moves no beat.
         world: float (T, 33, 3), the landmarks in metres, if known.
@@ -59,13 +60,13 @@ def dance_rhythm(
         ValueError: if ``genre`` is not one of :data:`d2m.types.GENRES`.
     """
     rhythm = find_rhythm(moving, duration, world)
-    source = "dance" if isinstance(moving, Motion) else "picture"
+    source = "picture" if isinstance(moving, Speeds) else "dance"
     rhythm = replace(rhythm, grid=replace(rhythm.grid, source=source))
     return with_genre(rhythm, genre, moving, duration, world)
 
 
 def with_genre(
-    rhythm: Rhythm, genre: str | None, moving: Motion | Speeds, duration: float, world: np.ndarray | None = None
+    rhythm: Rhythm, genre: str | None, moving: Moving, duration: float, world: np.ndarray | None = None
 ) -> Rhythm:
     """The rhythm at the tempo octave of a genre; as it is where the tempo was given."""
     if rhythm.grid.source == "given":
@@ -75,7 +76,7 @@ def with_genre(
 
 
 def rhythm_on(
-    grid: BeatGrid, moving: Motion | Speeds, duration: float, world: np.ndarray | None = None, find_bars: bool = False
+    grid: BeatGrid, moving: Moving, duration: float, world: np.ndarray | None = None, find_bars: bool = False
 ) -> Rhythm:
     """Measure energy and accents of the movement on beats that are known.
 
@@ -84,9 +85,8 @@ def rhythm_on(
         moving, duration, world: as of :func:`dance_rhythm`.
         find_bars: whether to find the bar lines in the movement; they are found where the grid has none, too.
     """
-    speeds = body_speeds(moving, world) if isinstance(moving, Motion) else moving
-    events = motion_events(speeds)
-    seen = grid.beats + _lag(moving)
+    speeds, events = speeds_and_events(moving, world)
+    seen = grid.beats + lag_of(moving)
     energy, accents = energy_per_beat(speeds, seen, duration), accents_per_beat(events, seen)
     if find_bars or not len(grid.downbeats):
         grid = replace(grid, downbeats=downbeats(accents, energy, low_per_beat(speeds, seen), grid.beats_per_bar))
@@ -94,14 +94,13 @@ def rhythm_on(
     return Rhythm(grid, energy, accents, onset, speeds.rate, salient_beats(speeds))
 
 
-def at_tempo(tempo: float, moving: Motion | Speeds, duration: float, world: np.ndarray | None = None) -> Rhythm:
+def at_tempo(tempo: float, moving: Moving, duration: float, world: np.ndarray | None = None) -> Rhythm:
     """Place beats of a given tempo, and their bars, by the movement.
 
     The confidence is that of the place: 0 where the movement says nothing, 1 where it allows no other.
     """
-    speeds = body_speeds(moving, world) if isinstance(moving, Motion) else moving
-    position, confidence = _phase(motion_events(speeds), tempo, duration)
-    first = duration / 2 - position * 60.0 / tempo - _lag(moving)
+    position, confidence = _phase(speeds_and_events(moving, world)[1], tempo, duration)
+    first = duration / 2 - position * 60.0 / tempo - lag_of(moving)
     grid = replace(BeatGrid.steady(tempo, duration, first % (60.0 / tempo), confidence), source="given")
     return rhythm_on(grid.covering(duration), moving, duration, world, find_bars=True)
 
@@ -117,11 +116,6 @@ def _phase(events: MotionEvents, tempo: float, duration: float) -> tuple[float, 
     near = away <= SAME_PLACE
     share, chance = float(mass[near].sum() / mass.sum()), float(near.mean())
     return best / PHASES, max((share - chance) / (1.0 - chance), 0.0) if chance < 1.0 else 0.0
-
-
-def _lag(moving: Motion | Speeds) -> float:
-    """Seconds by which what was seen trails the picture."""
-    return POSE_LAG if isinstance(moving, Motion) else 0.0
 
 
 def sound_grid(waveform: np.ndarray, duration: float) -> BeatGrid | None:
@@ -164,7 +158,7 @@ class Followed:
 
 def follow_beats(
     video: Video,
-    moving: Motion | Speeds,
+    moving: Moving,
     options: BeatOptions,
     genre: str | None = None,
     world: np.ndarray | None = None,
@@ -173,10 +167,10 @@ def follow_beats(
 
     Args:
         video: the clip.
-        moving: its dancer, or the motion of the picture.
+        moving: its dancer, several, or the motion of the picture.
         options: where the beats are to come from, and their correction by hand.
         genre: AIST code; None to choose one from the dance.
-        world: the dancer's landmarks in metres, if known.
+        world: one dancer's landmarks in metres, if known; a group has its own.
 
     Raises:
         D2MError: if the beats are to come from the sound and there are none in it, or the downbeat is not in the clip.
@@ -191,7 +185,8 @@ def follow_beats(
         rhythm = (
             dance_rhythm(moving, duration, None, world) if grid is None else rhythm_on(grid, moving, duration, world)
         )
-    chosen = genre or choose_genre(rhythm.grid, rhythm.energy, moving if isinstance(moving, Motion) else None)
+    first = moving.motions[0] if isinstance(moving, Group) else moving
+    chosen = genre or choose_genre(rhythm.grid, rhythm.energy, first if isinstance(first, Motion) else None)
     rhythm = corrected(with_genre(rhythm, chosen, moving, duration, world), options, moving, duration, world)
     unsure = rhythm.grid.confidence < UNSURE
     # Whoever names a source or a tempo takes its beats for right.
@@ -229,7 +224,7 @@ def _heard(video: Video, mode: str, notes: list[str]) -> BeatGrid | None:
 def corrected(
     rhythm: Rhythm,
     options: BeatOptions,
-    moving: Motion | Speeds,
+    moving: Moving,
     duration: float,
     world: np.ndarray | None = None,
 ) -> Rhythm:

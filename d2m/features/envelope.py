@@ -10,7 +10,9 @@ movement surrounds it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -66,6 +68,7 @@ class Speeds:
         still: the speed that noise alone reaches.
         lowering: float64 (T,), how low trunk and head are, in body heights from anywhere; or None.
         space: speeds of the landmarks in space, seen from the hips, as well; or None.
+        cuts: frames at which another shot or person begins (:attr:`d2m.types.Motion.cuts`).
     """
 
     whole: np.ndarray
@@ -74,6 +77,7 @@ class Speeds:
     still: float = STILL
     lowering: np.ndarray | None = None
     space: Speeds | None = None
+    cuts: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,10 +96,43 @@ class MotionEvents:
 def body_speeds(motion: Motion, world: np.ndarray | None = None) -> Speeds:
     """Speeds of a dancer in the picture's plane, and in space where landmarks in space are given.
 
+    Each shot has the size of whoever dances in it, and no movement leads from one to the next.
+
     Args:
         motion: skeleton ``"mediapipe33"``; other skeletons are treated as one part.
         world: float (T, 33, 3), metres, hips at the origin, of the same frames; or None.
     """
+    shots = [_shot_speeds(*part) for part in by_shot(motion, world)]
+    return shots[0] if len(shots) == 1 else _one_after_another(shots, motion)
+
+
+def by_shot(motion: Motion, world: np.ndarray | None) -> list[tuple[Motion, np.ndarray | None]]:
+    """The landmarks of each shot, in the picture and in space."""
+    if len(motion.shots()) == 1:
+        return [(motion, world)]
+    return [
+        (
+            replace(motion, joints=motion.joints[shot], confidence=motion.confidence[shot], cuts=()),
+            None if world is None else world[shot],
+        )
+        for shot in motion.shots()
+    ]
+
+
+def _one_after_another(shots: list[Speeds], motion: Motion) -> Speeds:
+    lowering, space = None, None
+    if all(shot.lowering is not None for shot in shots):
+        steps = [np.diff(shot.lowering, prepend=shot.lowering[:1]) for shot in shots]
+        lowering = np.cumsum(np.concatenate(steps))
+    if all(shot.space is not None for shot in shots):
+        space = _one_after_another([shot.space for shot in shots], motion)
+    whole = np.concatenate([shot.whole for shot in shots])
+    parts = np.concatenate([shot.parts for shot in shots], axis=1)
+    cuts = tuple(shot.start for shot in motion.shots()[1:])
+    return Speeds(whole, parts, motion.fps, lowering=lowering, space=space, cuts=cuts)
+
+
+def _shot_speeds(motion: Motion, world: np.ndarray | None) -> Speeds:
     joints = motion.joints[..., :2].astype(np.float64)
     size = body_height(motion)
     step = np.gradient(joints, axis=0) if len(joints) > 1 else np.zeros_like(joints)
@@ -145,7 +182,35 @@ def body_height(motion: Motion) -> float:
 
 
 def motion_events(speeds: Speeds) -> MotionEvents:
-    """The low points of all speeds, each weighted by its salience."""
+    """The low points of all speeds, each weighted by its salience; looked for in each shot by itself."""
+    if not speeds.cuts:
+        return _shot_events(speeds)
+    found, edges = [], [0, *speeds.cuts, len(speeds.whole)]
+    for first, last in pairwise(edges):
+        events = _shot_events(_frames_of(speeds, slice(first, last)))
+        found.append(MotionEvents(events.times + first / speeds.rate, events.weights))
+    return gathered(found)
+
+
+def gathered(found: Sequence[MotionEvents]) -> MotionEvents:
+    """All events, in the order of time."""
+    times, weights = (np.concatenate(rows) for rows in zip(*((e.times, e.weights) for e in found), strict=True))
+    order = np.argsort(times, kind="stable")
+    return MotionEvents(times[order], weights[order])
+
+
+def _frames_of(speeds: Speeds, frames: slice) -> Speeds:
+    return replace(
+        speeds,
+        whole=speeds.whole[frames],
+        parts=speeds.parts[:, frames],
+        lowering=None if speeds.lowering is None else speeds.lowering[frames],
+        space=None if speeds.space is None else _frames_of(speeds.space, frames),
+        cuts=(),
+    )
+
+
+def _shot_events(speeds: Speeds) -> MotionEvents:
     if speeds.space is None:
         curves = _curves(speeds, 1.0)
     else:

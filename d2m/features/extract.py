@@ -12,6 +12,10 @@ What a written file holds (all plain arrays, ``numpy.load`` reads them):
 ``coco17``         float32 (T, 17, 3), likewise; COCO's order
 ``landmarks``      float32 (T, 33, 3): MediaPipe's, picture heights, as in :class:`d2m.types.Motion`
 ``confidence``     float32 (T, 33)
+``others``         float32 (D, T, 33, 3): landmarks of up to four other dancers; ``others_confidence``
+                   float32 (D, T, 33), 0 where one is not seen
+``cuts``           int64 (K,): frames of ``landmarks`` at which another shot or another dancer begins;
+                   ``others_cuts`` bool (D, T), True at those of the others
 ``fps``            frames a second, from 0 s on
 ``visual``         float32 (S, 2048), if asked for
 ``segments``       float64 (S, 2): start and end in seconds of each row of ``visual``
@@ -26,7 +30,7 @@ What a written file holds (all plain arrays, ``numpy.load`` reads them):
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,7 +48,7 @@ if TYPE_CHECKING:
 
 KEYPOINTS: tuple[str, ...] = ("body25", "coco17", "both")
 #: Raised when the same video and settings give other values than before.
-FORMAT = 2
+FORMAT = 3
 #: A video with fewer pictures than this part of the frames asked for is tracked at its own rate, and interpolated.
 ENOUGH_PICTURES = 0.9
 
@@ -95,6 +99,7 @@ class Features:
 
     Attributes:
         motion: 33 landmarks of the dancer, evenly ``fps`` a second; None if nobody was found.
+        others: the same of the other dancers.
         frames: number of frames.
         fps: of ``motion``.
         width, height: pixels of the video as shown.
@@ -121,6 +126,7 @@ class Features:
     notes: tuple[str, ...]
     key: str
     made: bool
+    others: tuple[Motion, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -225,6 +231,7 @@ def write_features(path: str | Path, features: Features, settings: Settings) -> 
     """
     motion = features.motion or _nobody(features)
     arrays: dict[str, Any] = {"landmarks": motion.joints, "confidence": motion.confidence}
+    arrays |= _cuts_and_others(motion, features.others)
     if settings.keypoints in ("body25", "both"):
         arrays["body25"] = skeletons.in_pixels(skeletons.to_body25(motion), features.height)
     if settings.keypoints in ("coco17", "both"):
@@ -268,22 +275,20 @@ def key_in(path: Path) -> str | None:
 
 def _track(path: str | Path, fps: float, tell: Callable[[float], None]) -> dict[str, np.ndarray]:
     """The pose part of the cache."""
-    from d2m.features.pose import follow_dancer
+    from d2m.features.analysis import notes_on
+    from d2m.features.pose import follow_dancers
     from d2m.media import open_video
 
     video = open_video(path)
     # A picture shown twice would look like a dancer who stops.
     rate = float(fps if video.rate >= ENOUGH_PICTURES * fps else max(video.rate, 5.0))
-    tracking = follow_dancer(video, rate=rate, progress=tell)
+    tracking = follow_dancers(video, rate=rate, progress=tell)
     frames = max(1, int(np.ceil(video.duration * fps - 1e-6)))
-    motion = tracking.motion
-    if motion is not None and (motion.fps, len(motion.joints)) != (fps, frames):
-        motion = skeletons.at_rate(motion, fps, frames)
-    notes = list(video.warnings)
-    if tracking.people > 1:
-        notes.append(f"{tracking.people} people seen: followed the one who stands out most")
-    if motion is not None and tracking.found < 0.8:
-        notes.append(f"the dancer was seen in {tracking.found:.0%} of the frames only")
+    motion, *others = (
+        one if one is None or (one.fps, len(one.joints)) == (fps, frames) else skeletons.at_rate(one, fps, frames)
+        for one in (tracking.motion, *tracking.others)
+    )
+    notes = list(video.warnings) + ([] if motion is None else notes_on(tracking))
     none = np.zeros((0, 33, 3), np.float32)
     values = {
         "joints": none if motion is None else motion.joints,
@@ -292,7 +297,23 @@ def _track(path: str | Path, fps: float, tell: Callable[[float], None]) -> dict[
         "duration": video.duration, "found": tracking.found, "people": tracking.people,
         "notes": np.array(notes, dtype=np.str_),
     }  # fmt: skip
+    values |= {} if motion is None else _cuts_and_others(motion, others)
     return {name: np.asarray(value) for name, value in values.items()}
+
+
+def _cuts_and_others(motion: Motion, others: Sequence[Motion]) -> dict[str, np.ndarray]:
+    """The arrays ``cuts``, ``others``, ``others_confidence`` and ``others_cuts`` of a file."""
+    joints = np.zeros((len(others), *motion.joints.shape), np.float32)
+    confidence, cut = np.zeros(joints.shape[:3], np.float32), np.zeros(joints.shape[:2], bool)
+    for row, other in enumerate(others):
+        joints[row], confidence[row] = other.joints, other.confidence
+        cut[row, list(other.cuts)] = True
+    return {
+        "cuts": np.array(motion.cuts, np.int64),
+        "others": joints,
+        "others_confidence": confidence,
+        "others_cuts": cut,
+    }
 
 
 def _look(path: str | Path, settings: Settings, tell: Callable[[float], None]) -> dict[str, np.ndarray]:
@@ -308,9 +329,14 @@ def _look(path: str | Path, settings: Settings, tell: Callable[[float], None]) -
 def _features(pose: dict[str, np.ndarray], visual: dict[str, np.ndarray] | None, key: str, made: bool) -> Features:
     from d2m.features.i3d import NAME
 
-    motion = None
+    motion, others, fps = None, [], float(pose["fps"])
     if pose["confidence"].any():
-        motion = Motion(pose["joints"], float(pose["fps"]), "mediapipe33", pose["confidence"])
+        cuts = tuple(int(cut) for cut in pose.get("cuts", ()))
+        motion = Motion(pose["joints"], fps, "mediapipe33", pose["confidence"], cuts)
+        for joints, confidence, cut in zip(
+            *(pose.get(name, ()) for name in ("others", "others_confidence", "others_cuts")), strict=True
+        ):
+            others.append(Motion(joints, fps, "mediapipe33", confidence, tuple(np.flatnonzero(cut).tolist())))
     return Features(
         motion=motion,
         frames=int(pose["frames"]),
@@ -325,6 +351,7 @@ def _features(pose: dict[str, np.ndarray], visual: dict[str, np.ndarray] | None,
         notes=tuple(str(note) for note in pose["notes"]),
         key=key,
         made=made,
+        others=tuple(others),
     )
 
 

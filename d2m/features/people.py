@@ -16,6 +16,8 @@ TORSO = (11, 12, 24, 23)
 #: Shoulders, elbows, wrists, hips, knees, ankles and the nose: the shape of a pose.
 BODY = (0, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
 
+#: Most people told apart.
+MOST_PEOPLE = 5
 #: How far, in body heights, a person may be from where they are expected, at once and per second unseen.
 REACH = 0.35
 REACH_PER_SECOND = 1.0
@@ -89,25 +91,32 @@ class People:
 
     def __init__(self, fps: float):
         self.fps = fps
+        #: Tracks of the shot that goes on, and of all shots; numbers of the first frames of shots.
         self.tracks: list[Track] = []
+        self.shots: list[list[Track]] = [self.tracks]
+        self.starts: list[int] = [0]
+
+    def cut(self, frame: int) -> None:
+        """Begin a new shot with a frame: nobody is where they were."""
+        self.tracks = []
+        self.shots.append(self.tracks)
+        self.starts.append(frame)
 
     def add(self, found: list[Person]) -> None:
         """The people of the next frame (all with the same ``frame``)."""
-        from scipy.optimize import linear_sum_assignment
-
         found = distinct(found)
         if not found:
             return
         cost = np.array([[self._cost(track, person) for person in found] for track in self.tracks])
         taken: dict[int, Track] = {}
         if len(self.tracks):
-            rows, columns = linear_sum_assignment(np.minimum(cost, 10.0))
-            taken = {int(j): self.tracks[i] for i, j in zip(rows, columns, strict=True) if cost[i, j] < 2.0}
+            pairs = _assigned(np.minimum(cost, 10.0))
+            taken = {j: self.tracks[i] for i, j in pairs if cost[i, j] < 2.0}
         for j, person in enumerate(found):
             if j not in taken:
                 taken[j] = Track()
                 self.tracks.append(taken[j])
-            near = any(_distance(person, other) < 0.5 for other in found if other is not person)
+            near = any(apart(person, other) < 0.5 for other in found if other is not person)
             taken[j].add(person, learn_colour=not near)
 
     def _cost(self, track: Track, person: Person) -> float:
@@ -115,44 +124,99 @@ class People:
         seconds = frames / self.fps
         expected = track.velocity * min(frames, 0.3 * self.fps)
         reach = min(REACH + REACH_PER_SECOND * seconds, LONGEST_REACH)
-        far = _distance(track.last, person, shift=expected) / reach
+        far = apart(track.last, person, shift=expected) / reach
         clothes = float(np.linalg.norm(track.colour - person.colour)) / OTHER_CLOTHES
         return far + clothes if far < 1.0 else np.inf
+
+
+def _assigned(cost: np.ndarray) -> list[tuple[int, int]]:
+    """The pairs (row, column) of least total cost."""
+    if cost.shape[1] == 1:
+        # One person, as in most clips: no need to load SciPy's optimisation.
+        return [(int(np.argmin(cost[:, 0])), 0)]
+    from scipy.optimize import linear_sum_assignment
+
+    rows, columns = linear_sum_assignment(cost)
+    return [(int(i), int(j)) for i, j in zip(rows, columns, strict=True)]
 
 
 def distinct(found: list[Person]) -> list[Person]:
     """The detections without those that the model made twice for one person (the surer one stays)."""
     kept: list[Person] = []
     for person in sorted(found, key=lambda p: -float(p.confidence.mean())):
-        if all(_distance(person, other) > SAME_PERSON for other in kept):
+        if all(apart(person, other) > SAME_PERSON for other in kept):
             kept.append(person)
     return kept
 
 
-def dancer(tracks: list[Track], fps: float) -> list[Person]:
-    """The detections of the person to follow, in the order of time.
+def bridged(track: Track, skipped: set[int]) -> Track:
+    """A track with the frames in which nobody was looked for filled in: cubic between its neighbours, else linear.
 
-    That is whoever is seen for longest, largest and moving most. Where they are out of the picture, or after
-    a cut, other stretches with the same clothes are joined on; so are stretches in which nobody else was in
-    the picture to be confused with.
+    Args:
+        track: of one person.
+        skipped: frames in which not everybody was looked for.
     """
-    if not tracks:
-        return []
-    chosen = max(tracks, key=lambda track: prominence(track, fps))
-    people = {person.frame: person for person in chosen.people}
+    people = {person.frame: person for person in track.people}
+    between = {}
+    for frame in skipped:
+        near = [people.get(frame + away) for away in (-3, -1, 1, 3)]
+        if frame in people or near[1] is None or near[2] is None:
+            continue
+        known = [(person, share) for person, share in zip(near, (-1 / 16, 9 / 16, 9 / 16, -1 / 16), strict=True)]
+        if near[0] is None or near[3] is None:
+            known = [(near[1], 0.5), (near[2], 0.5)]
+        between[frame] = Person(
+            frame,
+            sum(np.float32(share) * person.joints for person, share in known),
+            sum(np.float32(share) * person.world for person, share in known),
+            np.minimum(near[1].confidence, near[2].confidence),
+            0.5 * (near[1].colour + near[2].colour),
+        )
+    if not between:
+        return track
+    filled = people | between
+    return Track([filled[frame] for frame in sorted(filled)], track.velocity, track.colour)
+
+
+def dancer(tracks: list[Track], fps: float) -> list[Person]:
+    """The detections of the person who stands out most (:func:`persons`), in the order of time."""
+    found = persons(tracks, fps, 1)
+    return found[0].people if found else []
+
+
+def persons(tracks: list[Track], fps: float, most: int) -> list[Track]:
+    """Join the tracks of one shot that are the same person.
+
+    The first is whoever is seen for longest, largest and moving most, the next whoever is of those who are left. Where
+    they are out of the picture, other stretches with the same clothes are joined on; so are stretches in which nobody
+    else was in the picture to be confused with.
+
+    Args:
+        tracks: of one shot.
+        fps: frames a second.
+        most: people wanted.
+    """
     crowd: dict[int, int] = {}
     for track in tracks:
         for person in track.people:
             crowd[person.frame] = crowd.get(person.frame, 0) + 1
-    for track in sorted(tracks, key=lambda track: -prominence(track, fps)):
-        frames = track.frames().tolist()
-        if track is chosen or any(frame in people for frame in frames):
-            continue
-        alone = all(crowd[frame] == 1 for frame in frames)
-        apart = float(np.linalg.norm(track.colour - chosen.colour))
-        if apart < OTHER_CLOTHES * (1.0 if alone else 0.4):
-            people.update({person.frame: person for person in track.people})
-    return [people[frame] for frame in sorted(people)]
+    left = sorted(tracks, key=lambda track: -prominence(track, fps))
+    found = []
+    while left and len(found) < most:
+        chosen, *left = left
+        people = {person.frame: person for person in chosen.people}
+        others = []
+        for track in left:
+            frames = track.frames().tolist()
+            alone = all(crowd[frame] == 1 for frame in frames)
+            different = float(np.linalg.norm(track.colour - chosen.colour))
+            if any(frame in people for frame in frames) or different >= OTHER_CLOTHES * (1.0 if alone else 0.4):
+                others.append(track)
+            else:
+                people.update({person.frame: person for person in track.people})
+        left = others
+        found.append(Track([people[frame] for frame in sorted(people)], chosen.velocity, chosen.colour))
+    return found
 
 
 def prominence(track: Track, fps: float) -> float:
@@ -172,7 +236,7 @@ def _centre(person: Person) -> np.ndarray:
     return person.joints[list(TORSO), :2].mean(axis=0)
 
 
-def _distance(a: Person, b: Person, shift: np.ndarray | float = 0.0) -> float:
+def apart(a: Person, b: Person, shift: np.ndarray | float = 0.0) -> float:
     """Median distance of the joints, in body heights; a whole body is compared, as torsos may overlap."""
     body = list(BODY)
     apart = np.linalg.norm(a.joints[body, :2] + shift - b.joints[body, :2], axis=1)

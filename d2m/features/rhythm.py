@@ -10,16 +10,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from d2m.features.envelope import MotionEvents, Speeds, body_speeds, envelope, low_points, motion_events
+from d2m.features.envelope import MotionEvents, Speeds, envelope, low_points
+from d2m.features.group import Moving, curves_of_moving, speeds_and_events
 from d2m.features.tempo import find_beats
-from d2m.features.tempo_model import believe, curves_of, curves_of_speeds
-from d2m.types import BeatGrid, Motion
+from d2m.features.tempo_model import believe
+from d2m.types import BeatGrid
 
 #: Seconds by which MediaPipe's landmarks trail the picture: measured on films of a figure whose joints are known, 17 ms
 #: for the trunk and 8 ms for the limbs.
 POSE_LAG = 0.012
 #: A dancer whose busiest moments are slower than this (body heights a second) is taken to be resting.
 RESTING = 0.25
+#: Seconds beside a cut in which no low point is taken for a beat of the movement.
+BESIDE_CUT = 0.1
 #: A movement counts for a beat when it ends within about this many seconds of it.
 NEAR = 0.07
 #: Seconds around a beat that its depth is compared with.
@@ -46,21 +49,19 @@ class Rhythm:
     motion_beats: np.ndarray
 
 
-def find_rhythm(moving: Motion | Speeds, duration: float, world: np.ndarray | None = None) -> Rhythm:
+def find_rhythm(moving: Moving, duration: float, world: np.ndarray | None = None) -> Rhythm:
     """Find the rhythm of a dance.
 
     Args:
-        moving: a dancer, or speeds from elsewhere (:func:`d2m.features.flow.picture_speeds`).
+        moving: a dancer, a group whose agreement is looked for, or speeds from elsewhere
+            (:func:`d2m.features.flow.picture_speeds`).
         duration: seconds that the grid must cover.
-        world: float (T, 33, 3), the dancer's landmarks in space (metres, hips at the origin), if known: they tell
+        world: float (T, 33, 3), one dancer's landmarks in space (metres, hips at the origin), if known: they tell
             of movement towards the camera, which the picture hides.
     """
-    dancer = isinstance(moving, Motion)
-    speeds = body_speeds(moving, world) if dancer else moving
-    events = motion_events(speeds)
-    curves = curves_of(moving, world) if dancer else curves_of_speeds(speeds)
-    stretches = believe(curves, events)
-    late = POSE_LAG if dancer else 0.0
+    speeds, events = speeds_and_events(moving, world)
+    stretches = believe(curves_of_moving(moving, world), events)
+    late = lag_of(moving)
     beats = find_beats(events, stretches, 0.0, duration + late)
     lengths = [stretch.end - stretch.start for stretch in stretches]
     confidence = float(np.average([stretch.belief.confidence for stretch in stretches], weights=lengths))
@@ -72,9 +73,17 @@ def find_rhythm(moving: Motion | Speeds, duration: float, world: np.ndarray | No
     return Rhythm(grid, energy, accents, onset, speeds.rate, salient_beats(speeds))
 
 
+def lag_of(moving: Moving) -> float:
+    """Seconds by which what was seen trails the picture."""
+    return 0.0 if isinstance(moving, Speeds) else POSE_LAG
+
+
 def salient_beats(speeds: Speeds, least: float = 0.35) -> np.ndarray:
     """float64 (K,): seconds of the low points of the whole body's speed that stand out, at least 0.15 s apart."""
     times, salience, _ = low_points(speeds.whole, speeds.rate, 0.07, speeds.still)
+    for cut in speeds.cuts:
+        # Where one dancer is slower than the next is no low point of either.
+        salience[np.abs(times - cut / speeds.rate) < BESIDE_CUT] = 0.0
     kept: list[float] = []
     for index in np.argsort(-salience, kind="stable"):
         if salience[index] >= least and all(abs(times[index] - time) >= 0.15 for time in kept):

@@ -22,6 +22,8 @@ Both skeletons name left and right as the dancer's own, as MediaPipe does.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from d2m.types import Motion
@@ -83,21 +85,28 @@ def body25_frames(motion: Motion, height: float = FRAME_HEIGHT) -> np.ndarray:
 
 
 def at_rate(motion: Motion, fps: float, frames: int) -> Motion:
-    """``frames`` frames at 0, 1/fps, 2/fps … seconds, interpolated between those that there are; ends are held."""
+    """``frames`` frames at 0, 1/fps, 2/fps … seconds, interpolated between those that there are.
+
+    The ends are held, and so is the last frame before a cut until it.
+    """
     position = np.arange(frames) / fps * motion.fps
     first = np.clip(np.floor(position).astype(int), 0, len(motion.joints) - 1)
     second = np.minimum(first + 1, len(motion.joints) - 1)
-    part = np.clip(position - first, 0.0, 1.0)
+    part = np.where(np.isin(second, motion.cuts), 0.0, np.clip(position - first, 0.0, 1.0))
     joints = motion.joints[first] * (1 - part)[:, None, None] + motion.joints[second] * part[:, None, None]
     # A point between one that was seen and one that was not is as sure as the latter.
     sure = np.where((part > 1e-6)[:, None], np.minimum(motion.confidence[first], motion.confidence[second]),
                     motion.confidence[first])  # fmt: skip
-    return Motion(joints.astype(np.float32), float(fps), motion.skeleton, sure.astype(np.float32))
+    cuts = {int(np.ceil(cut / motion.fps * fps - 1e-6)) for cut in motion.cuts}
+    return Motion(
+        joints.astype(np.float32), float(fps), motion.skeleton, sure.astype(np.float32),
+        tuple(sorted(cut for cut in cuts if 0 < cut < frames)),
+    )  # fmt: skip
 
 
 def _composed(motion: Motion, parts: tuple[tuple[int, ...], ...], skeleton: str) -> Motion:
     if motion.skeleton != "mediapipe33":
         raise ValueError(f"a 'mediapipe33' motion is needed, not '{motion.skeleton}'")
-    joints = np.stack([motion.joints[:, list(part)].mean(axis=1) for part in parts], axis=1)
-    confidence = np.stack([motion.confidence[:, list(part)].min(axis=1) for part in parts], axis=1)
-    return Motion(joints.astype(np.float32), motion.fps, skeleton, confidence.astype(np.float32))
+    joints = np.stack([motion.joints[:, list(part)].mean(axis=1) for part in parts], axis=1).astype(np.float32)
+    confidence = np.stack([motion.confidence[:, list(part)].min(axis=1) for part in parts], axis=1).astype(np.float32)
+    return replace(motion, joints=joints, skeleton=skeleton, confidence=confidence)

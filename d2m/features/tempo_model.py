@@ -10,12 +10,12 @@ and to dances of the studio.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from d2m.features.envelope import CUT, STILL, MotionEvents, Speeds, body_height
+from d2m.features.envelope import CUT, STILL, MotionEvents, Speeds, body_height, by_shot
 from d2m.types import Motion
 
 #: Tempos that are weighed, beats a minute.
@@ -56,12 +56,16 @@ class Curves:
         moving: 0..1, how clearly the movement stands above such errors.
         seen: bool (T,), frames that count.
         rate: frames a second.
+        share: how much they count beside those of other dancers; together they may count for more than one.
+        others: curves of the others, of as many frames.
     """
 
     groups: dict[str, np.ndarray]
     moving: float
     seen: np.ndarray
     rate: float
+    share: float = 1.0
+    others: tuple[Curves, ...] = ()
 
 
 def curves_of(motion: Motion, world: np.ndarray | None = None) -> Curves:
@@ -71,16 +75,46 @@ def curves_of(motion: Motion, world: np.ndarray | None = None) -> Curves:
         motion: skeleton ``"mediapipe33"``; of other skeletons only speed and acceleration of all joints are used.
         world: float (T, 33, 3), metres, hips at the origin, of the same frames; or None.
     """
-    from scipy.ndimage import gaussian_filter1d
-
-    rate, known = motion.fps, motion.skeleton == "mediapipe33"
+    known, rate = motion.skeleton == "mediapipe33", motion.fps
     joints = list(_JOINTS) if known else list(range(motion.joints.shape[1]))
-    size = body_height(motion)
-    places = gaussian_filter1d(motion.joints[:, joints, :2].astype(np.float64) / size, CALM * rate, axis=0)
-    weight = np.maximum(motion.confidence[:, joints].astype(np.float64), LEAST_WEIGHT)
     seen = motion.confidence[:, joints].mean(axis=1) > LEAST_SEEN
     if seen.sum() < LEAST_SEEN_SECONDS * rate:
         seen = np.ones(len(seen), dtype=bool)
+    shots = motion.shots()
+    found = [_in_picture(*part, joints) for part in by_shot(motion, world)]
+    groups = _joined([groups for groups, _ in found])
+    moving = _moving(groups["speed"][0], seen)
+    flat = {name: [moving * _flat(row, seen, rate, shots) for row in rows] for name, rows in groups.items()}
+    if known and world is not None:
+        groups, speed = _joined([space for _, space in found]), np.concatenate([space["all"][0] for _, space in found])
+        in_space = _moving(speed, seen)
+        for name, rows in groups.items():
+            if name != "all":
+                flat.setdefault(name, []).extend(in_space * _flat(row, seen, rate, shots) for row in rows)
+        moving = max(moving, in_space)
+    return Curves({name: np.stack(flat[name]) for name in GROUPS if name in flat}, moving, seen, rate)
+
+
+Rows = dict[str, list[np.ndarray]]
+
+
+def _joined(shots: list[Rows]) -> Rows:
+    """The curves of all shots, one after another."""
+    if len(shots) == 1:
+        return shots[0]
+    return {
+        name: [np.concatenate(rows) for rows in zip(*(shot[name] for shot in shots), strict=True)] for name in shots[0]
+    }
+
+
+def _in_picture(motion: Motion, world: np.ndarray | None, joints: list[int]) -> tuple[Rows, Rows]:
+    """Curves of one shot: of the landmarks in the picture, and of those in space."""
+    from scipy.ndimage import gaussian_filter1d
+
+    rate, known = motion.fps, motion.skeleton == "mediapipe33"
+    size = body_height(motion)
+    places = gaussian_filter1d(motion.joints[:, joints, :2].astype(np.float64) / size, CALM * rate, axis=0)
+    weight = np.maximum(motion.confidence[:, joints].astype(np.float64), LEAST_WEIGHT)
     step = _change(places, rate)
     cut = np.linalg.norm(step.mean(axis=1), axis=-1) > CUT
     step[cut] = 0.0
@@ -95,14 +129,9 @@ def curves_of(motion: Motion, world: np.ndarray | None = None) -> Curves:
         groups["bounce"] = [_mean(step[..., 1], weight, _TRUNK)]
         groups["sway"] = [_mean(step[..., 0], weight, _TRUNK)]
         groups["hands"] = [_mean(step[..., 1], weight, _WRISTS)]
-    moving = _moving(groups["speed"][0], seen)
-    flat = {name: [moving * _flat(row, seen, rate) for row in rows] for name, rows in groups.items()}
-    if known and world is not None:
-        groups, in_space = _in_space(np.asarray(world, np.float64)[:, joints], weight, cut, seen, rate)
-        for name, rows in groups.items():
-            flat.setdefault(name, []).extend(in_space * _flat(row, seen, rate) for row in rows)
-        moving = max(moving, in_space)
-    return Curves({name: np.stack(flat[name]) for name in GROUPS if name in flat}, moving, seen, rate)
+    if not known or world is None:
+        return groups, {}
+    return groups, _in_space(np.asarray(world, np.float64)[:, joints], weight, cut, rate)
 
 
 def _moving(speed: np.ndarray, seen: np.ndarray) -> float:
@@ -111,18 +140,16 @@ def _moving(speed: np.ndarray, seen: np.ndarray) -> float:
     return usual / (usual + (2.0 * STILL) ** 2)
 
 
-def _flat(row: np.ndarray, seen: np.ndarray, rate: float) -> np.ndarray:
-    """A curve (T,) without its trend, in deviations, 0 in frames that do not count."""
+def _flat(row: np.ndarray, seen: np.ndarray, rate: float, shots: Sequence[slice] = (slice(None),)) -> np.ndarray:
+    """A curve (T,) without its trend in each shot, in deviations, 0 in frames that do not count."""
     from scipy.ndimage import gaussian_filter1d
 
-    row = row - gaussian_filter1d(row, TREND * rate)
+    row = np.concatenate([row[shot] - gaussian_filter1d(row[shot], TREND * rate) for shot in shots])
     return np.clip(row / (row[seen].std() + 1e-9), -MOST, MOST) * seen
 
 
-def _in_space(
-    world: np.ndarray, weight: np.ndarray, cut: np.ndarray, seen: np.ndarray, rate: float
-) -> tuple[dict[str, list[np.ndarray]], float]:
-    """Curves of landmarks in space (T, 13, 3), and how clearly these move."""
+def _in_space(world: np.ndarray, weight: np.ndarray, cut: np.ndarray, rate: float) -> Rows:
+    """Curves of landmarks in space (T, 13, 3); "all" is the speed of all of them."""
     from scipy.ndimage import gaussian_filter1d
 
     torso = np.linalg.norm(world[:, [1, 2]].mean(axis=1) - world[:, [7, 8]].mean(axis=1), axis=-1)
@@ -131,12 +158,12 @@ def _in_space(
     step[cut] = 0.0
     speed = np.linalg.norm(step, axis=-1)
     bends = [sum(_angle(places, *limb) for limb in limbs) for limbs in (_KNEES, _ELBOWS)]
-    groups = {
+    return {
         "speed": [_mean(speed, weight, part) for part in (_ARMS, _LEGS)],
         "head": [step[:, 0, 1]],
         "bending": [*(_change(bend, rate) for bend in bends), _mean(step[..., 1], weight, _FEET)],
+        "all": [_mean(speed, weight, tuple(range(speed.shape[1])))],
     }
-    return groups, _moving(_mean(speed, weight, tuple(range(speed.shape[1]))), seen)
 
 
 def _angle(places: np.ndarray, first: int, middle: int, last: int) -> np.ndarray:
@@ -168,13 +195,19 @@ def curves_of_speeds(speeds: Speeds) -> Curves:
 
 def figures(curves: Curves, events: MotionEvents) -> np.ndarray:
     """What the model weighs: float64 (tempos, figures)."""
-    looked = FREQUENCIES[None, :]
-    spectra = {name: _log_power(rows, curves.seen, curves.rate) for name, rows in curves.groups.items()}
-    mean = np.mean(list(spectra.values()), axis=0) if spectra else np.zeros(looked.shape[1])
-    # A group that cannot be seen (no landmarks in space) does as the others do.
-    rows = [spectra.get(name, mean) for name in GROUPS]
+    rows = curves.share * _spectra(curves)
+    for other in curves.others:
+        rows = rows + other.share * _spectra(other)
     at = [np.interp(np.log(TEMPOS / 60.0 * part), np.log(FREQUENCIES), row) for row in rows for part in PARTS_OF_TEMPO]
     return np.stack([*at, *_fits(events), *_usual()], axis=1)
+
+
+def _spectra(curves: Curves) -> np.ndarray:
+    """Log power of each of :data:`GROUPS`, float64 (groups, frequencies)."""
+    spectra = {name: _log_power(rows, curves.seen, curves.rate) for name, rows in curves.groups.items()}
+    mean = np.mean(list(spectra.values()), axis=0) if spectra else np.zeros(len(FREQUENCIES))
+    # A group that cannot be seen (no landmarks in space) does as the others do.
+    return np.stack([spectra.get(name, mean) for name in GROUPS])
 
 
 def _log_power(rows: np.ndarray, seen: np.ndarray, rate: float) -> np.ndarray:
@@ -273,10 +306,15 @@ def _belief(log_probability: np.ndarray, moving: float) -> TempoBelief:
 def _part(curves: Curves, events: MotionEvents, start: float) -> tuple[Curves, MotionEvents]:
     """One piece of a clip."""
     frames = slice(int(round(start * curves.rate)), int(round((start + PIECE) * curves.rate)))
-    seen = curves.seen[frames] if curves.seen[frames].any() else np.ones_like(curves.seen[frames])
     inside = (events.times >= start) & (events.times < start + PIECE)
+    return _frames_of(curves, frames), MotionEvents(events.times[inside], events.weights[inside])
+
+
+def _frames_of(curves: Curves, frames: slice) -> Curves:
+    seen = curves.seen[frames] if curves.seen[frames].any() else np.ones_like(curves.seen[frames])
     rows = {name: rows[:, frames] for name, rows in curves.groups.items()}
-    return Curves(rows, curves.moving, seen, curves.rate), MotionEvents(events.times[inside], events.weights[inside])
+    others = tuple(_frames_of(other, frames) for other in curves.others)
+    return replace(curves, groups=rows, seen=seen, others=others)
 
 
 def _tempo_path(seen: np.ndarray) -> np.ndarray:

@@ -23,16 +23,23 @@ def motion_rows(motion: Motion, frame_rate: float, start: float, frames: int) ->
     """
     if motion.skeleton != "mediapipe33":
         raise ValueError(f"the generator reads mediapipe33 landmarks, not {motion.skeleton}")
-    xy = motion.joints[:, JOINTS, :2].astype(np.float64)
-    hips = motion.joints[:, (23, 24), :2].mean(1, keepdims=True)
-    height = np.median(np.ptp(motion.joints[:, JOINTS, 1], axis=1))
+    values = np.concatenate([_rows(motion, shot) for shot in motion.shots()])
+    at = (start + (np.arange(frames) + 0.5) / frame_rate) * motion.fps
+    known = np.arange(len(values))
+    return np.stack([np.interp(at, known, column) for column in values.T], 1).astype(np.float32)
+
+
+def _rows(motion: Motion, shot: slice) -> np.ndarray:
+    """The same on the frames of one shot, with the size of whoever is in it: float64 (frames, MOTION_SIZE)."""
+    joints = motion.joints[shot]
+    xy = joints[:, JOINTS, :2].astype(np.float64)
+    hips = joints[:, (23, 24), :2].mean(1, keepdims=True)
+    height = np.median(np.ptp(joints[:, JOINTS, 1], axis=1))
     centred = (xy - hips) / max(height, 1e-3)
     absolute = xy / max(height, 1e-3)
     speed = np.gradient(absolute, axis=0) * motion.fps if len(xy) > 1 else np.zeros_like(absolute)
-    values = np.concatenate([centred, np.tanh(speed / 4), motion.confidence[:, JOINTS, None]], 2).reshape(len(xy), -1)
-    at = (start + (np.arange(frames) + 0.5) / frame_rate) * motion.fps
-    known = np.arange(len(xy))
-    return np.stack([np.interp(at, known, column) for column in values.T], 1).astype(np.float32)
+    sure = motion.confidence[shot][:, JOINTS, None]
+    return np.concatenate([centred, np.tanh(speed / 4), sure], 2).reshape(len(xy), -1)
 
 
 def rhythm_rows(dance: Dance, frame_rate: float, start: float, frames: int) -> np.ndarray:

@@ -1,0 +1,316 @@
+"""Everybody in a frame: one MediaPipe tracker while there is one person, one for each while there are several.
+
+A look at the whole picture (about twice the time of following one person) once a second, and after a cut, tells how
+many there are. Each of several people has a tracker of their own, which is shown nobody else in its first frame; the
+trackers run beside each other on several cores. Three people and more are each followed in every second frame; what is
+between is filled in (:func:`d2m.features.people.bridged`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from d2m.features.landmarker import Landmarker
+from d2m.features.people import MOST_PEOPLE, TORSO, Person, apart
+
+#: Most people who are followed in every frame rather than in every second.
+MOST_EVERY_FRAME = 2
+#: Distance (body heights) up to which a detection is the person whom a tracker follows, and up to which two trackers
+#: follow the same person.
+SAME_PLACE, SAME_BODY = 0.3, 0.1
+#: How far (body heights) a person may move from one frame that they are looked for in to the next.
+LEAP = 0.5
+#: Seconds between looks at the whole picture: usually, and after a person was lost.
+LOOK, LOOK_SOON = 1.0, 0.3
+#: Width (in heights) from which a picture is looked at in parts too, for the model sees all of it in 224 x 224 pixels;
+#: distance of the parts (heights), and how far (in widths of a part) a person may be from the middle of theirs.
+WIDE, STEP, OFF_CENTRE = 1.25, 0.8, 0.25
+#: How often a picture is looked at again for people whom others hide, and the joints of those that are covered then.
+PASSES, COVERED = 3, (0, 11, 12, 23, 24, 25, 26, 27, 28)
+#: How much taller than the smallest person followed somebody must be to be followed instead, where there are too many.
+TALLER = 1.3
+
+
+class PeopleFinder:
+    """Finds people frame by frame.
+
+    Args:
+        bundle: a MediaPipe pose landmarker ``.task``.
+        rate: frames a second.
+    """
+
+    def __init__(self, bundle: str | Path, rate: float):
+        self.rate = rate
+        self.bundle = Path(bundle)
+        #: Whether people are looked for in every second frame only, and how many are followed.
+        self.alternating = False
+        self.count = 0
+        self._look_around = max(int(round(LOOK * rate)), 1)
+        self._next_look = 0
+        self._looks = 0
+        self._alone = 0
+        self._crowd = False
+        self._look = Landmarker(self.bundle, MOST_PEOPLE)
+        self._trackers = [_Tracker(self.bundle, rate)]
+        self._threads: ThreadPoolExecutor | None = None
+
+    def __enter__(self) -> PeopleFinder:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._threads is not None:
+            self._threads.shutdown()
+        for one in (self._look, *self._trackers):
+            one.close()
+        self._trackers.clear()
+
+    def find(self, rgb: np.ndarray, index: int, cut: bool = False) -> list[Person]:
+        """The people of a frame.
+
+        Args:
+            rgb: uint8 (H, W, 3).
+            index: number of the frame, from 0, rising.
+            cut: whether the frame has nothing to do with the one before.
+        """
+        if cut:
+            self._forget()
+        if not self._crowd:
+            if cut or index % self._look_around == 0:
+                found = self._look_for_all(rgb, index, thorough=cut or index == 0)
+                if len(found) > 1:
+                    return self._first_of_crowd(rgb, index, found)
+            person = self._trackers[0].follow(rgb, index)
+            self.count = int(person is not None)
+            return [person] if person is not None else []
+        return self._follow_crowd(rgb, index)
+
+    def _look_for_all(self, rgb: np.ndarray, index: int, thorough: bool = False) -> list[Person]:
+        """Who is in the picture: those followed, and those in all of it or, in turn, in one part of a wide one.
+
+        Args:
+            rgb: the frame.
+            index: its number.
+            thorough: whether to look at all of it and at all parts.
+        """
+        known = self._known()
+        parts = [(0, rgb.shape[1]), *_parts(rgb)]
+        if not thorough:
+            parts = [parts[self._looks % len(parts)]]
+        self._looks += 1
+        for left, width in parts:
+            for _ in range(PASSES if thorough else 1):
+                # The model takes people who stand close together for one: cover those who are known.
+                seen = self._look.find(covered(rgb, known)[:, left : left + width], index, left=left)
+                new = [person for person in seen if all(apart(person, other) > SAME_PLACE for other in known)]
+                known += new
+                if not new:
+                    break
+        return known
+
+    def _known(self) -> list[Person]:
+        return [tracker.person for tracker in self._trackers if tracker.person is not None]
+
+    def _forget(self) -> None:
+        self._crowd = self.alternating = False
+        for tracker in self._trackers:
+            tracker.forget()
+
+    def _first_of_crowd(self, rgb: np.ndarray, index: int, found: list[Person]) -> list[Person]:
+        self._crowd, self._alone = True, 0
+        self._next_look = index + self._look_around
+        self._trackers[0].follow(rgb, index)
+        self._take_up(rgb, index, found)
+        return self._people(index)
+
+    def _follow_crowd(self, rgb: np.ndarray, index: int) -> list[Person]:
+        active = [tracker for tracker in self._trackers if tracker.person is not None]
+        self.alternating = len(active) > MOST_EVERY_FRAME
+        due = [tracker for place, tracker in enumerate(active) if not self.alternating or (place + index) % 2 == 0]
+        self._run([lambda tracker=tracker: tracker.follow(rgb, index, insist=True) for tracker in due])
+        self._part_twins()
+        if any(tracker.person is None for tracker in due):
+            self._next_look = min(self._next_look, index + max(int(LOOK_SOON * self.rate), 1))
+        if index >= self._next_look:
+            self._next_look = index + self._look_around
+            self._take_up(rgb, index, self._look_for_all(rgb, index))
+        found = self._people(index)
+        self._leave_crowd()
+        return found
+
+    def _people(self, index: int) -> list[Person]:
+        people = self._known()
+        self.count = len(people)
+        return [person for person in people if person.frame == index]
+
+    def _part_twins(self) -> None:
+        """Where two trackers have come to follow the same person, leave it to the one that is surer."""
+        active = [tracker for tracker in self._trackers if tracker.person is not None]
+        active.sort(key=lambda tracker: -float(tracker.person.confidence.mean()))
+        for place, tracker in enumerate(active):
+            if any(apart(tracker.person, other.person) < SAME_BODY for other in active[:place] if other.person):
+                tracker.forget()
+
+    def _take_up(self, rgb: np.ndarray, index: int, found: list[Person]) -> None:
+        """Follow those who were found and are not followed yet."""
+        known = self._known()
+        new = [person for person in found if all(apart(person, other) > SAME_PLACE for other in known)]
+        starts = []
+        for person in sorted(new, key=lambda person: -person.height):
+            tracker = self._free(person)
+            if tracker is not None:
+                tracker.person = person
+                hidden = covered(rgb, [other for other in [*known, *new] if other is not person])
+                starts.append(lambda tracker=tracker, one=person, seen=hidden: tracker.start(seen, index, one))
+        self._run(starts)
+        self._part_twins()
+
+    def _free(self, person: Person) -> _Tracker | None:
+        """A tracker for a person: an idle one, a new one, or that of somebody much smaller."""
+        for tracker in self._trackers:
+            if tracker.person is None:
+                return tracker
+        if len(self._trackers) < MOST_PEOPLE:
+            self._trackers.append(_Tracker(self.bundle, self.rate))
+            return self._trackers[-1]
+        smallest = min(self._trackers, key=lambda tracker: tracker.person.height)
+        return smallest if person.height > TALLER * smallest.person.height else None
+
+    def _leave_crowd(self) -> None:
+        """Go back to one tracker when there has been one person, or nobody, for two seconds."""
+        self._alone = self._alone + 1 if len(self._known()) < 2 else 0
+        if self._alone > 2 * self._look_around:
+            self._crowd = self.alternating = False
+            # The first one goes on.
+            self._trackers.sort(key=lambda tracker: tracker.person is None)
+            self._trackers[0].see_all()
+
+    def _run(self, jobs: list[Callable[[], Any]]) -> None:
+        if len(jobs) == 1:
+            jobs[0]()
+        elif jobs:
+            if self._threads is None:
+                self._threads = ThreadPoolExecutor(min(os.cpu_count() or 1, MOST_PEOPLE), thread_name_prefix="pose")
+            for job in [self._threads.submit(job) for job in jobs]:
+                job.result()
+
+
+class _Tracker:
+    """Follows one person.
+
+    Attributes:
+        person: the last detection; None when there is nobody to follow.
+    """
+
+    def __init__(self, bundle: Path, rate: float):
+        self.rate = rate
+        self.person: Person | None = None
+        self._landmarker = Landmarker(bundle, 1, tracks=True)
+        self._time = -1
+        self._stale = False
+        #: First column and width of the part of the picture that the model sees; None for all of it.
+        self._window: tuple[int, int] | None = None
+
+    def follow(self, rgb: np.ndarray, index: int, insist: bool = False) -> Person | None:
+        """Find the person in the next frame.
+
+        Args:
+            rgb: the frame.
+            index: its number.
+            insist: whether somebody far from where the person was is not taken for them.
+        """
+        if insist and self.person is not None and self._at_edge(rgb, self.person):
+            self.start(rgb, index, self.person)
+            return self.person
+        found = self._find(rgb, index)
+        if found is not None and insist and self.person is not None and apart(self.person, found) > LEAP:
+            found = None
+        self.person = found
+        return found
+
+    def start(self, rgb: np.ndarray, index: int, person: Person) -> None:
+        """Follow a person from this frame on, whatever was followed before."""
+        self.forget()
+        self._window = _square_around(rgb, person)
+        body = person.joints[:, :2] * len(rgb)
+        margin = 0.25 * person.height * len(rgb)
+        x0, y0 = np.maximum(np.floor(body.min(axis=0) - margin), 0).astype(int)
+        x1, y1 = np.maximum(np.ceil(body.max(axis=0) + margin), 0).astype(int)
+        alone = np.full_like(rgb, 128)
+        alone[y0:y1, x0:x1] = rgb[y0:y1, x0:x1]
+        found = self._find(alone, index)
+        self.person = found if found is not None and apart(found, person) < SAME_PLACE else None
+
+    def forget(self) -> None:
+        """Follow nobody any more."""
+        self.person = None
+        self._stale = self._time >= 0
+        self._window = None
+
+    def see_all(self) -> None:
+        """Look at the whole picture again."""
+        if self._window is not None:
+            self.forget()
+
+    def close(self) -> None:
+        self._landmarker.close()
+
+    def _find(self, rgb: np.ndarray, index: int) -> Person | None:
+        left, width = self._window or (0, rgb.shape[1])
+        part = rgb[:, left : left + width]
+        if self._stale:
+            # The model follows its last person as long as it sees one: show it nobody.
+            self._landmarker.find(np.full_like(part, 128), index, self._tick(index))
+            self._stale = False
+        found = self._landmarker.find(part, index, self._tick(index), left)
+        return found[0] if found else None
+
+    def _at_edge(self, rgb: np.ndarray, person: Person) -> bool:
+        """Whether the person has come near the edge of what the model sees, where there is more beyond."""
+        if self._window is None:
+            return False
+        ideal = _square_around(rgb, person)
+        return ideal is not None and abs(ideal[0] - self._window[0]) > OFF_CENTRE * self._window[1]
+
+    def _tick(self, index: int) -> int:
+        """Milliseconds of a frame; a later time than that of any call before."""
+        self._time = max(int(round(index * 1000 / self.rate)), self._time + 1)
+        return self._time
+
+
+def covered(rgb: np.ndarray, people: list[Person]) -> np.ndarray:
+    """The picture with a grey box over the head, trunk and legs of some people."""
+    if not people:
+        return rgb
+    height, width = rgb.shape[:2]
+    hidden = rgb.copy()
+    for person in people:
+        body = person.joints[list(COVERED), :2] * height
+        margin = np.array([0.05, 0.1]) * person.height * height
+        x0, y0 = np.clip(body.min(axis=0) - margin, 0, (width, height)).astype(int)
+        x1, y1 = np.clip(body.max(axis=0) + margin, 0, (width, height)).astype(int)
+        hidden[y0:y1, x0:x1] = 128
+    return hidden
+
+
+def _square_around(rgb: np.ndarray, person: Person) -> tuple[int, int] | None:
+    """First column and width of a part as wide as high with a person in the middle; None for a narrow picture."""
+    height, width = rgb.shape[:2]
+    if width <= WIDE * height:
+        return None
+    middle = int(round(float(person.joints[list(TORSO), 0].mean()) * height))
+    return int(np.clip(middle - height // 2, 0, width - height)), height
+
+
+def _parts(rgb: np.ndarray) -> list[tuple[int, int]]:
+    """First column and width of parts as wide as high that overlap and cover a wide picture; none of a narrow one."""
+    height, width = rgb.shape[:2]
+    if width <= WIDE * height:
+        return []
+    count = int(np.ceil((width / height - 1.0) / STEP)) + 1
+    return [(int(left), height) for left in np.linspace(0, width - height, count)]
