@@ -279,6 +279,7 @@ class Score:
         genre: AIST code, or None.
         key: e.g. ``"A:min"``, or None.
         lanes: automation of the mix.
+        character: of the mix (:func:`d2m.audio.presets.characters`), or "".
     """
 
     parts: tuple[Part, ...]
@@ -287,6 +288,7 @@ class Score:
     genre: str | None = None
     key: str | None = None
     lanes: tuple[Lane, ...] = ()
+    character: str = ""
 
     def instruments(self) -> Score:
         """Return the score without the parts that play effects."""

@@ -69,7 +69,7 @@ def render_song(score: Score, dance: Dance, fonts: list[str], rng: np.random.Gen
 
     from d2m.audio.mastering import master
 
-    font, mix, own = fonts[0], preset(score.genre), rng.random() >= _OTHER
+    font, mix, own = fonts[0], preset(score.genre, score.character), rng.random() >= _OTHER
     if not own:
         font = fonts[int(rng.integers(len(fonts)))]
         mix = random_mix(preset(list(GENRES)[int(rng.integers(10))] if rng.random() < 0.7 else BAND), rng)

@@ -11,7 +11,7 @@ from d2m.audio.filters import SweptLowpass, biquad, lowpass
 from d2m.audio.loudness import loudness, true_peak
 from d2m.audio.mastering import MOST_LIMITING_DB, finish, master
 from d2m.audio.mixer import BLOCK, Lane, Mixer, saturate
-from d2m.audio.presets import BAND, CHANNELS, preset
+from d2m.audio.presets import BAND, CHANNELS, characters, preset
 from d2m.audio.space import PingPong, Rooms, room_response
 from d2m.types import GENRES
 
@@ -209,3 +209,15 @@ def test_true_peaks_lie_between_samples():
     tone = np.sin(2 * np.pi * RATE / 4 * np.arange(4000) / RATE + np.pi / 4)[None]
     assert 20 * np.log10(np.abs(tone).max()) == pytest.approx(-3.01, abs=0.01)
     assert true_peak(tone[:, 500:-500]) == pytest.approx(0.0, abs=0.5)
+
+
+def test_characters_change_a_mix_and_every_genre_names_known_ones():
+    plain = preset("gMH")
+    for genre in GENRES:
+        for name in characters(genre):
+            assert isinstance(preset(genre, name).bus.crest, float)
+    lofi = preset("gMH", "lofi")
+    assert lofi.bus.eq[: len(plain.bus.eq)] == plain.bus.eq
+    assert len(lofi.bus.eq) > len(plain.bus.eq)
+    assert lofi.strips["keys"].drive == plain.strips["keys"].drive + 8.0
+    assert preset("gMH") == plain

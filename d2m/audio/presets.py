@@ -109,16 +109,47 @@ class Preset:
 
 
 @cache
-def preset(name: str | None) -> Preset:
-    """Read the mix preset of a genre (AIST code); None or a genre without one gives :data:`BAND`."""
+def preset(name: str | None, character: str = "") -> Preset:
+    """Read the mix preset of a genre (AIST code); None or a genre without one gives :data:`BAND`.
+
+    Args:
+        name: of the genre.
+        character: one of the table's ``characters``, a way to mix that suits several genres: its values are added to
+            those of the genre, its equalisers follow theirs.
+    """
     table = _table()
     base, own = table[BAND], table.get(name or BAND, {})
-    strips = {
-        channel: _strip({**base["strips"].get(channel, {}), **own.get("strips", {}).get(channel, {})})
-        for channel in CHANNELS
-    }
-    bus = _bus({**base.get("bus", {}), **own.get("bus", {})})
-    return Preset(strips, bus, Space(**{**base.get("space", {}), **own.get("space", {})}))
+    change = table["characters"][character] if character else {}
+    strips = {}
+    for channel in CHANNELS:
+        values = {**base["strips"].get(channel, {}), **own.get("strips", {}).get(channel, {})}
+        strips[channel] = _strip(_changed(values, change.get("strips", {}).get(channel, {})))
+    bus = _bus(_changed({**base.get("bus", {}), **own.get("bus", {})}, change.get("bus", {})))
+    space = {**base.get("space", {}), **own.get("space", {})}
+    return Preset(strips, bus, Space(**_changed(space, change.get("space", {}))))
+
+
+def characters(genre: str | None) -> dict[str, float]:
+    """Return the characters that music of a genre may be mixed with, and how often each is chosen."""
+    return _table().get(genre or BAND, {}).get("characters", {"": 1.0})
+
+
+def _changed(values: dict, change: dict) -> dict:
+    """Add numbers to numbers and rows to rows; sends that are off stay off."""
+    made = dict(values)
+    for name, value in change.items():
+        known = made.get(name)
+        if isinstance(value, list):
+            made[name] = [*(known or []), *value]
+        elif known is not None:
+            made[name] = known + value
+        elif name not in ("room", "hall", "echo") or value > 0:
+            made[name] = value + _DEFAULTS.get(name, 0.0)
+    return made
+
+
+#: What numbers are added to where a preset says nothing.
+_DEFAULTS = {"crest": Bus.crest, "width": Bus.width, "spread": 1.0, "room": -30.0, "hall": -30.0, "echo": -34.0}
 
 
 @cache

@@ -61,7 +61,7 @@ class SymbolicEngine:
         waveform = _play_ahead(score, font)
         if progress:
             progress(0.9)
-        mastered = master(waveform, RATE, dance.duration, preset(score.genre).bus.crest)
+        mastered = master(waveform, RATE, dance.duration, preset(score.genre, score.character).bus.crest)
         if progress:
             progress(1.0)
         return Soundtrack(

@@ -79,7 +79,7 @@ class VqEngine:
                 progress(min(1.0, (begin + _WINDOW) / total))
         waveform = torch.cat(waveforms, -1).numpy()
         return Soundtrack(
-            master(waveform, self.codec.sample_rate, dance.duration, preset(score.genre).bus.crest),
+            master(waveform, self.codec.sample_rate, dance.duration, preset(score.genre, score.character).bus.crest),
             self.codec.sample_rate,
             score.grid,
             score,

@@ -75,6 +75,7 @@ def write_score(path: str | Path, score: Score, energy: np.ndarray | None = None
         "duration": np.array(score.duration), "genre": np.array(score.genre or ""), "key": np.array(score.key or ""),
         "tracks": np.array([p.track for p in score.parts]), "programs": np.array([p.program for p in score.parts]),
         "patches": np.array([p.patch for p in score.parts], dtype=str),
+        "character": np.array(score.character),
         "lanes": np.array([f"{lane.target} {lane.parameter}" for lane in score.lanes], dtype=str),
     }  # fmt: skip
     if energy is not None:
@@ -113,7 +114,8 @@ def read_score(path: str | Path) -> tuple[Score, np.ndarray]:
             names = data["lanes"] if "lanes" in data.files else []
             lanes = tuple(Lane(*str(name).split(" ", 1), *data[f"lane{i}"]) for i, name in enumerate(names))
             genre, key = str(data["genre"]) or None, str(data["key"]) or None
-            score = Score(parts, grid, float(data["duration"]), genre, key, lanes)
+            character = str(data["character"]) if "character" in data.files else ""
+            score = Score(parts, grid, float(data["duration"]), genre, key, lanes, character)
             energy = data["energy"] if "energy" in data.files else np.zeros(len(grid.beats), np.float32)
             return score, energy
     except DAMAGED as error:

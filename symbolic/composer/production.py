@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from d2m.audio.presets import characters
 from d2m.sounds.patches import genre_sounds, patches
 from d2m.symbolic.composer.form import Bar, Form
 from d2m.types import Lane, Part, Score
@@ -87,7 +88,7 @@ class _Effects:
 
 
 def produce(score: Score, form: Form, rng: np.random.Generator) -> Score:
-    """Add effects and movements of the mix to a score.
+    """Add effects, movements and a character of the mix to a score.
 
     Args:
         score: of a genre in :data:`TASTES`.
@@ -109,7 +110,16 @@ def produce(score: Score, form: Form, rng: np.random.Generator) -> Score:
     if taste.opening:
         lanes += _opening(form)
     parts = tuple(_part(name, notes) for name, notes in sorted(events.items()))
-    return replace(score, parts=score.parts + parts, lanes=score.lanes + tuple(lanes))
+    return replace(
+        score, parts=score.parts + parts, lanes=score.lanes + tuple(lanes), character=_character(genre, rng)
+    )
+
+
+def _character(genre: str, rng: np.random.Generator) -> str:
+    """Draw how the piece is mixed."""
+    weights = characters(genre)
+    shares = np.array(list(weights.values()), dtype=np.float64)
+    return list(weights)[int(rng.choice(len(weights), p=shares / shares.sum()))]
 
 
 def _rises(form: Form) -> Iterator[tuple[list[Bar], list[Bar]]]:

@@ -76,7 +76,7 @@ def render(
     Raises:
         D2MError: if the rate is out of range or the soundfont cannot be used.
     """
-    mix = finished(mix_down(score, soundfont, mixed=room), score.genre).mix
+    mix = finished(mix_down(score, soundfont, mixed=room), score).mix
     return _at_rate(mix if stereo else mix.mean(axis=0, keepdims=True), sample_rate, score.duration)
 
 
@@ -94,10 +94,10 @@ def render_stems(
     if before_bus:
         loudest = max((float(np.abs(stem).max(initial=0.0)) for stem in made.stems.values()), default=0.0)
         level = np.float32(10 ** (-1 / 20) / max(loudest, 1e-6))
-        mix = finished(Rendered(made.mix, {}, RATE), score.genre).mix
+        mix = finished(Rendered(made.mix, {}, RATE), score).mix
         made = Rendered(mix, {name: level * stem for name, stem in made.stems.items()}, RATE)
     else:
-        made = finished(made, score.genre)
+        made = finished(made, score)
     stems = {name: _at_rate(stem, sample_rate, score.duration) for name, stem in made.stems.items()}
     return Rendered(_at_rate(made.mix, sample_rate, score.duration), stems, sample_rate)
 
@@ -135,7 +135,7 @@ def mix_down(
     if mixed:
         # A short piece would mostly fill one large block with silence.
         block = LARGE_BLOCK if score.duration * RATE > 8 * LARGE_BLOCK else BLOCK
-        mixer = Mixer(mix or preset(score.genre), score.grid.tempo, RATE, _lanes(score), stems == "finished", block)
+        mixer = Mixer(mix or preset(score.genre, score.character), score.grid.tempo, RATE, _lanes(score), stems == "finished", block)
     player = Player(font, _Fixed(_notes(score, score.parts)), mixer=mixer, limited=False, plain=not mixed)
     count = int(np.ceil(score.duration * RATE)) + 1
     total = np.zeros((2, count), np.float32)
@@ -162,16 +162,16 @@ def _blocks(player: Player, count: int) -> Iterator[tuple[int, Mixed]]:
             yield waiting[0], waiting[1].result()
 
 
-def finished(made: Rendered, genre: str | None) -> Rendered:
-    """Master a mix and its stems: loudness, peaks, and a fade over the last 40 ms."""
-    gains = finish(made.mix, made.sample_rate, preset(genre).bus.crest)
+def finished(made: Rendered, score: Score) -> Rendered:
+    """Master the mix of a score and its stems: loudness, peaks, and a fade over the last 40 ms."""
+    gains = finish(made.mix, made.sample_rate, preset(score.genre, score.character).bus.crest)
     fade = _fade_out(made.mix.shape[1])
     stems = {name: gains.apply(stem) * fade for name, stem in made.stems.items()}
     return Rendered(gains.apply(made.mix) * fade, stems, made.sample_rate)
 
 
 def _notes(score: Score, parts: tuple[Part, ...]) -> Notes:
-    spread = [preset(score.genre).strips[name].spread for name in CHANNELS]
+    spread = [preset(score.genre, score.character).strips[name].spread for name in CHANNELS]
 
     def sample_of(beats: np.ndarray) -> np.ndarray:
         return np.round(score.grid.time_of(beats) * RATE).astype(np.int64)
