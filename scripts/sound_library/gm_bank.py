@@ -146,31 +146,33 @@ NAMES: list[str] = [
 
 #: What is recorded: program -> (soundfont, fewest semitones between roots, quality of the coder).
 _RECORDED: dict[int, tuple[str, int, float]] = {
-    2: ("musescore", 6, 0.3), 4: ("musescore", 4, 0.5), 6: ("musescore", 5, 0.3), 7: ("musescore", 4, 0.5),
-    8: ("musescore", 6, 0.4), 9: ("musescore", 6, 0.4), 10: ("musescore", 6, 0.4), 11: ("musescore", 5, 0.5),
-    12: ("musescore", 6, 0.4), 13: ("musescore", 7, 0.4), 14: ("musescore", 1, 0.4), 15: ("musescore", 8, 0.3),
-    16: ("musescore", 1, 0.5), 17: ("musescore", 5, 0.35), 18: ("musescore", 5, 0.4), 19: ("musescore", 7, 0.3),
-    20: ("musescore", 7, 0.3), 21: ("musescore", 7, 0.3), 22: ("musescore", 5, 0.3), 23: ("musescore", 7, 0.25),
-    24: ("musescore", 4, 0.4), 25: ("musescore", 4, 0.4), 26: ("musescore", 4, 0.5), 27: ("musescore", 4, 0.5),
-    28: ("musescore", 4, 0.5), 29: ("musescore", 6, 0.4), 30: ("musescore", 6, 0.3), 31: ("musescore", 8, 0.3),
-    32: ("musescore", 4, 0.5), 33: ("musescore", 4, 0.5), 34: ("musescore", 5, 0.5), 35: ("musescore", 4, 0.4),
-    36: ("musescore", 4, 0.5), 37: ("musescore", 6, 0.5), 40: ("musescore", 4, 0.4), 41: ("musescore", 6, 0.3),
-    42: ("musescore", 5, 0.4), 43: ("musescore", 6, 0.3), 46: ("musescore", 6, 0.3), 47: ("musescore", 6, 0.3),
-    52: ("musescore", 6, 0.3), 53: ("musescore", 6, 0.4), 54: ("musescore", 6, 0.3), 55: ("musescore", 1, 0.4),
-    56: ("musescore", 3, 0.5), 57: ("musescore", 4, 0.4), 58: ("musescore", 5, 0.3), 59: ("musescore", 4, 0.4),
-    60: ("musescore", 6, 0.3), 61: ("musescore", 4, 0.5), 64: ("musescore", 6, 0.3), 65: ("musescore", 4, 0.4),
-    66: ("musescore", 4, 0.4), 67: ("musescore", 7, 0.3), 68: ("musescore", 6, 0.3), 69: ("musescore", 7, 0.3),
-    70: ("musescore", 7, 0.3), 71: ("musescore", 4, 0.3), 72: ("musescore", 6, 0.3), 73: ("musescore", 4, 0.4),
-    74: ("musescore", 6, 0.3), 75: ("musescore", 6, 0.4), 76: ("musescore", 1, 0.3), 77: ("musescore", 1, 0.4),
-    78: ("musescore", 1, 0.4), 79: ("musescore", 6, 0.3), 83: ("musescore", 1, 0.3),
-    104: ("musescore", 5, 0.3), 105: ("musescore", 6, 0.3), 106: ("musescore", 6, 0.3), 107: ("musescore", 1, 0.3),
-    108: ("musescore", 5, 0.4), 109: ("musescore", 7, 0.2), 110: ("musescore", 5, 0.3), 111: ("musescore", 5, 0.3),
-    112: ("musescore", 1, 0.3), 113: ("musescore", 1, 0.3), 114: ("musescore", 1, 0.3), 115: ("musescore", 1, 0.3),
-    116: ("musescore", 1, 0.3), 119: ("musescore", 1, 0.3), 120: ("musescore", 1, 0.3), 121: ("musescore", 1, 0.3),
-    122: ("musescore", 1, 0.2), 123: ("musescore", 1, 0.3), 124: ("musescore", 1, 0.2), 125: ("musescore", 1, 0.2),
-    126: ("musescore", 1, 0.2), 127: ("musescore", 1, 0.3),
+    2: ("musescore", 6, 0.4), 4: ("musescore", 4, 0.6), 6: ("musescore", 5, 0.4), 7: ("musescore", 4, 0.6),
+    8: ("musescore", 6, 0.5), 9: ("musescore", 6, 0.5), 10: ("musescore", 6, 0.5), 11: ("musescore", 5, 0.6),
+    12: ("musescore", 6, 0.5), 13: ("musescore", 7, 0.5), 14: ("musescore", 1, 0.5), 15: ("musescore", 8, 0.4),
+    16: ("musescore", 1, 0.6), 17: ("musescore", 5, 0.45), 18: ("musescore", 5, 0.5), 19: ("musescore", 7, 0.6),
+    20: ("musescore", 7, 0.4), 21: ("musescore", 7, 0.4), 22: ("musescore", 5, 0.4), 23: ("musescore", 7, 0.35),
+    24: ("musescore", 4, 0.5), 25: ("musescore", 4, 0.5), 26: ("musescore", 4, 0.6), 27: ("musescore", 4, 0.6),
+    28: ("musescore", 4, 0.6), 29: ("musescore", 6, 0.5), 30: ("musescore", 6, 0.4), 31: ("musescore", 8, 0.6),
+    32: ("musescore", 4, 0.6), 33: ("musescore", 4, 0.6), 34: ("musescore", 5, 0.6), 35: ("musescore", 4, 0.5),
+    36: ("musescore", 4, 0.6), 37: ("musescore", 6, 0.6), 40: ("musescore", 4, 0.5), 41: ("musescore", 6, 0.4),
+    42: ("musescore", 5, 0.5), 43: ("musescore", 6, 0.4), 46: ("musescore", 6, 0.4), 47: ("musescore", 6, 0.4),
+    52: ("musescore", 6, 0.4), 53: ("musescore", 6, 0.5), 54: ("musescore", 6, 0.4), 55: ("musescore", 1, 0.5),
+    56: ("musescore", 3, 0.6), 57: ("musescore", 4, 0.5), 58: ("musescore", 5, 0.4), 59: ("musescore", 4, 0.5),
+    60: ("musescore", 6, 0.4), 61: ("musescore", 4, 0.6), 64: ("musescore", 6, 0.4), 65: ("musescore", 4, 0.5),
+    66: ("musescore", 4, 0.5), 67: ("musescore", 7, 0.4), 68: ("musescore", 6, 0.4), 69: ("musescore", 7, 0.4),
+    70: ("musescore", 7, 0.4), 71: ("musescore", 4, 0.4), 72: ("musescore", 6, 0.4), 73: ("musescore", 4, 0.5),
+    74: ("musescore", 6, 0.4), 75: ("musescore", 6, 0.5), 76: ("musescore", 1, 0.4), 77: ("musescore", 1, 0.5),
+    78: ("musescore", 1, 0.5), 79: ("musescore", 6, 0.4), 83: ("musescore", 1, 0.4),
+    104: ("musescore", 5, 0.4), 105: ("musescore", 6, 0.4), 106: ("musescore", 6, 0.4), 107: ("musescore", 1, 0.4),
+    108: ("musescore", 5, 0.5), 109: ("musescore", 7, 0.3), 110: ("musescore", 5, 0.4), 111: ("musescore", 5, 0.4),
+    112: ("musescore", 1, 0.4), 113: ("musescore", 1, 0.4), 114: ("musescore", 1, 0.4), 115: ("musescore", 1, 0.4),
+    116: ("musescore", 1, 0.4), 119: ("musescore", 1, 0.4), 120: ("musescore", 1, 0.4), 121: ("musescore", 1, 0.4),
+    122: ("musescore", 1, 0.3), 123: ("musescore", 1, 0.4), 124: ("musescore", 1, 0.3), 125: ("musescore", 1, 0.3),
+    126: ("musescore", 1, 0.3), 127: ("musescore", 1, 0.4),
 }  # fmt: skip
 
+#: Drums and noises.
+_WITHOUT_PITCH = {47, 55, 113, 115, 116, *range(119, 128)}
 _PIANO_ROOTS = (21, 27, 33, 38, 43, 48, 53, 58, 63, 68, 73, 79, 85, 92, 100)
 
 
@@ -243,7 +245,7 @@ def piano() -> list[Zone]:
         layers,
         5.0,
         "splendid",
-        quality=0.35,
+        quality=0.45,
         release=0.45,
         lengths=(5.0, 1.2),
     )
@@ -348,6 +350,6 @@ def presets() -> list[Preset]:
             zones = computed[program]()
         else:
             font, step, quality = _RECORDED[program]
-            zones = instrument(font, program, 0, step, quality)
+            zones = instrument(font, program, 0, step, quality, tuned=program not in _WITHOUT_PITCH)
         out.append(Preset(0, program, name, zones))
     return out

@@ -5,10 +5,16 @@ Each kit n below 64 has another take of itself at n + 64, which a player may alt
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+
 from d2m.symbolic import soundfont_file as sf
 
+from . import dsp
 from .levels import hit_level
-from .model import Preset, Zone, brighter_with_velocity, decibels, timecents
+from .model import Preset, Sample, Zone, brighter_with_velocity, decibels, timecents
 from .recorded import instrument
 from .voices import SOFTER, VOICES, take
 
@@ -52,8 +58,8 @@ _NEEDLESS = {sf.ROOT, sf.SCALE, sf.COARSE, sf.FINE, sf.HOLD_BY_KEY, sf.DECAY_BY_
 KITS: dict[int, tuple[str, int, dict[int, str]]] = {
     0: ("Standard", 0, _LIVE),
     1: ("Break", 0, _BREAK),
-    2: ("Lock", 0, _LIVE | {35: "k disco", 38: "s live 2", 40: "s live", 39: "clap wide", 42: "ch break", 46: "oh break",
-                            44: "ph break", 56: "cow rec"}),
+    2: ("Lock", 0, _LIVE | {35: "k disco", 38: "s live 2", 40: "s live", 39: "clap wide", 42: "ch break",
+                            44: "ph break", 46: "oh break", 56: "cow rec"}),
     3: ("Boom Bap", 0, _BREAK | {35: "k break", 36: "k boom", 38: "s boom", 40: "s break", 39: "snap rec",
                                  37: "rim808"}),
     8: ("Room", 8, _LIVE | {38: "s room", 40: "s disco"}),
@@ -111,9 +117,18 @@ def _at(zone: Zone, key: int) -> Zone:
     cents = round(100 * at) + 100 * zone.generators.get(sf.COARSE, 0) + zone.generators.get(sf.FINE, 0)
     coarse, fine = divmod(cents + 50, 100)
     kept = {op: v for op, v in zone.generators.items() if op not in _NEEDLESS}
+    sample = _tamed(zone.sample) if key in (35, 36, 38, 40) else zone.sample
     # A scale of 0 leaves the pitch to coarse and fine tuning: kits need no root for each key.
-    placed = Zone(zone.sample, (key, key), zone.velocities, kept).with_(scale=0, coarse=coarse, fine=fine - 50)
+    placed = Zone(sample, (key, key), zone.velocities, kept).with_(scale=0, coarse=coarse, fine=fine - 50)
     return placed.with_(choke=_CHOKES.get(key, 0))
+
+
+@cache
+def _tamed(sample: Sample) -> Sample:
+    """A recorded bass drum or snare with its highest peaks rounded off, so that it can be as loud as the others."""
+    wave = np.asarray(sample.wave, dtype=np.float64)
+    loud = dsp.saturate(dsp.peak(wave, 1.0), 2.2) * 0.89
+    return replace(sample, name=f"{sample.name[:18]} t", wave=loud.astype(np.float32))
 
 
 def _voice(key: int, name: str, number: int) -> list[Zone]:

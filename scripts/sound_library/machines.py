@@ -123,7 +123,7 @@ def kick_909(
     body = dsp.saturate(dsp.sine(hertz, len(time)), 1.4) * dsp.decay(np.maximum(time - 0.05, 0.0), t60)
     hiss = dsp.band_pass(dsp.noise(len(time), 909), 1500.0, 9000.0, 1) * np.exp(-time / 0.0035)
     pulse = dsp.high_pass(np.where(time < 0.0009, 1.0, 0.0), 300.0, 1)
-    wave = body + click * (0.9 * hiss + 0.35 * pulse)
+    wave = body + click * (2.4 * hiss + 0.5 * pulse)
     return dsp.peak(dsp.trimmed(dsp.saturate(wave, drive), -60.0, 0.03))
 
 

@@ -46,42 +46,121 @@ def _instruments() -> list[Preset]:
         Preset(2, 38, "Bass Reese", shaped(wave.reese(), 0.006, 0.15, 3500.0, velocity=_SOFT)),
         Preset(3, 38, "Bass Acid", shaped(struck.acid_bass(), release=0.08)),
         Preset(4, 38, "Bass 808", shaped(struck.bass_808(), 0.001, 0.25)),
-        Preset(5, 38, "Bass Saw Stab", shaped(wave.saw_pair() + mix(moved(wave.sub(), 0), 3.0), 0.002, 0.1, 420.0, 6.0, 3400, 0.001, 0.28, 0.05, velocity=_SOFT)),
+        Preset(
+            5,
+            38,
+            "Bass Saw Stab",
+            shaped(
+                wave.saw_pair() + mix(moved(wave.sub(), 0), 3.0),
+                0.002,
+                0.1,
+                420.0,
+                6.0,
+                3400,
+                0.001,
+                0.28,
+                0.05,
+                velocity=_SOFT,
+            ),
+        ),
         Preset(1, 39, "Bass Sub", shaped(wave.sub(), 0.006, 0.12)),
         Preset(2, 39, "Bass FM", shaped(struck.fm_bass(), release=0.1, velocity=_SOFT)),
         Preset(3, 39, "Bass Organ", shaped(struck.organ_bass(), 0.001, 0.09)),
-        Preset(4, 39, "Bass Square Sub", shaped(wave.square() + mix(wave.sub(), 1.0), 0.004, 0.1, 260.0, 3.0, 2200, 0.001, 0.35, 0.1, velocity=_SOFT)),
+        Preset(
+            4,
+            39,
+            "Bass Square Sub",
+            shaped(
+                wave.square() + mix(wave.sub(), 1.0), 0.004, 0.1, 260.0, 3.0, 2200, 0.001, 0.35, 0.1, velocity=_SOFT
+            ),
+        ),
         Preset(1, 87, "Bass Growl", shaped(wave.growl() + mix(wave.sub(), 4.0), 0.006, 0.12, velocity=_SOFT)),
         # Leads
-        Preset(1, 80, "Lead Square", shaped(wave.square(), 0.003, 0.12, 5200.0, 2.0, 1200, 0.001, 0.4, 0.3, vibrato=12, velocity=_SOFT)),
-        Preset(2, 80, "Lead Pulse", shaped(wave.narrow_pulse(), 0.003, 0.1, 3000.0, 3.0, 2200, 0.001, 0.5, 0.3, vibrato=9, velocity=_SOFT)),
-        Preset(3, 80, "Lead Whistle", shaped(wave.sine() + mix(wave.square(), 20.0), 0.02, 0.14, vibrato=16, vibrato_after=0.25)),
-        Preset(1, 81, "Lead Supersaw", shaped(wave.supersaw(), 0.004, 0.22, 5200.0, 1.5, 1900, 0.001, 0.8, 0.5, velocity=_SOFT)),
-        Preset(2, 81, "Lead Saw", shaped(wave.saw_one(), 0.004, 0.1, 4200.0, 3.0, 2000, 0.001, 0.5, 0.35, vibrato=12, velocity=_SOFT)),
+        Preset(
+            1,
+            80,
+            "Lead Square",
+            shaped(wave.square(), 0.003, 0.12, 5200.0, 2.0, 1200, 0.001, 0.4, 0.3, vibrato=12, velocity=_SOFT),
+        ),
+        Preset(
+            2,
+            80,
+            "Lead Pulse",
+            shaped(wave.narrow_pulse(), 0.003, 0.1, 3000.0, 3.0, 2200, 0.001, 0.5, 0.3, vibrato=9, velocity=_SOFT),
+        ),
+        Preset(
+            3,
+            80,
+            "Lead Whistle",
+            shaped(wave.sine() + mix(wave.square(), 20.0), 0.02, 0.14, vibrato=16, vibrato_after=0.25),
+        ),
+        Preset(
+            1,
+            81,
+            "Lead Supersaw",
+            shaped(wave.supersaw(), 0.004, 0.22, 5200.0, 1.5, 1900, 0.001, 0.8, 0.5, velocity=_SOFT),
+        ),
+        Preset(
+            2,
+            81,
+            "Lead Saw",
+            shaped(wave.saw_one(), 0.004, 0.1, 4200.0, 3.0, 2000, 0.001, 0.5, 0.35, vibrato=12, velocity=_SOFT),
+        ),
         Preset(3, 81, "Lead Acid", shaped(moved(struck.acid_bass(), 0), release=0.1)),
         Preset(4, 81, "Pluck Saw", shaped(struck.pluck(), 0.001, 0.25, velocity=_SOFT)),
-        Preset(1, 84, "Lead Driven", shaped(wave.reese() + mix(moved(wave.saw_one(), 12), 5.0), 0.003, 0.12, 6500.0, vibrato=8, velocity=_SOFT)),
-        Preset(1, 86, "Lead Fifths", shaped(wave.supersaw() + mix(moved(wave.saw_one(), 7), 5.0), 0.004, 0.2, 6000.0, velocity=_SOFT)),
+        Preset(
+            1,
+            84,
+            "Lead Driven",
+            shaped(wave.reese() + mix(moved(wave.saw_one(), 12), 5.0), 0.003, 0.12, 6500.0, vibrato=8, velocity=_SOFT),
+        ),
+        Preset(
+            1,
+            86,
+            "Lead Fifths",
+            shaped(wave.supersaw() + mix(moved(wave.saw_one(), 7), 5.0), 0.004, 0.2, 6000.0, velocity=_SOFT),
+        ),
         # Keys
         Preset(1, 1, "House Piano", _house_piano()),
         Preset(1, 5, "Keys FM", shaped(struck.keys_fm(), release=0.4)),
-        Preset(1, 4, "Keys Tine Chorus", tuned(instrument("musescore", 4, 0, 4, 0.5), pan=-330, fine=-4)
-               + tuned(instrument("musescore", 4, 0, 4, 0.5), pan=330, fine=5)),
-        Preset(1, 17, "Organ House", shaped(wave.organ(), 0.003, 0.08) + mix(shaped(struck.stab_organ(), 0.001, 0.1), 6.0)),
+        Preset(
+            1,
+            4,
+            "Keys Tine Chorus",
+            tuned(instrument("musescore", 4, 0, 4, 0.5), pan=-330, fine=-4)
+            + tuned(instrument("musescore", 4, 0, 4, 0.5), pan=330, fine=5),
+        ),
+        Preset(
+            1, 17, "Organ House", shaped(wave.organ(), 0.003, 0.08) + mix(shaped(struck.stab_organ(), 0.001, 0.1), 6.0)
+        ),
         Preset(1, 16, "Organ Drawbars", shaped(wave.organ(), 0.004, 0.1)),
         Preset(2, 17, "Stab Organ", shaped(struck.stab_organ(), 0.001, 0.15)),
         Preset(1, 90, "Stab Minor", shaped(struck.stab_minor(), 0.001, 0.25, velocity=_SOFT)),
-        Preset(2, 90, "Chord Supersaw", shaped(wave.supersaw(), 0.002, 0.25, 900.0, 4.0, 3600, 0.001, 0.55, 0.15, velocity=_SOFT)),
+        Preset(
+            2,
+            90,
+            "Chord Supersaw",
+            shaped(wave.supersaw(), 0.002, 0.25, 900.0, 4.0, 3600, 0.001, 0.55, 0.15, velocity=_SOFT),
+        ),
         Preset(1, 98, "Bell FM", shaped(struck.bell_fm(), 0.001, 0.9)),
         # Guitars and brass
         Preset(8, 28, "Funk Guitar", instrument("musescore", 28, 8, 4, 0.5)),
         Preset(1, 62, "Brass Synth", shaped(struck.brass_stab(), 0.002, 0.14, velocity=_SOFT)),
-        Preset(1, 61, "Brass Layered", instrument("musescore", 61, 0, 4, 0.5)
-               + mix(shaped(struck.brass_stab(), 0.004, 0.16, 6000.0), 7.0)),
+        Preset(
+            1,
+            61,
+            "Brass Layered",
+            instrument("musescore", 61, 0, 4, 0.5) + mix(shaped(struck.brass_stab(), 0.004, 0.16, 6000.0), 7.0),
+        ),
         # Strings and pads
         Preset(1, 50, "String Machine", shaped(wave.strings_machine(), 0.09, 0.45, 11000.0)),
-        Preset(1, 48, "Disco Strings", tuned(strings("fast"), attack=timecents(0.02), release=timecents(0.28))
-               + mix(shaped(wave.strings_machine(), 0.05, 0.3), 8.0)),
+        Preset(
+            1,
+            48,
+            "Disco Strings",
+            tuned(strings("fast"), attack=timecents(0.02), release=timecents(0.28))
+            + mix(shaped(wave.strings_machine(), 0.05, 0.3), 8.0),
+        ),
         Preset(1, 89, "Pad Warm", shaped(wave.warm(), 0.25, 1.0)),
         Preset(2, 89, "Pad Dark", shaped(wave.supersaw(), 0.35, 1.1, 620.0, 2.0, 700, 1.5, 5.0, 0.6)),
         Preset(1, 95, "Pad Sweep", shaped(wave.supersaw(), 0.2, 1.1, 450.0, 5.0, 4500, 2.4, 6.0, 0.4)),
@@ -89,7 +168,7 @@ def _instruments() -> list[Preset]:
         Preset(1, 92, "Pad Glass", shaped(wave.glass(), 0.2, 1.2) + mix(shaped(wave.warm(), 0.3, 1.2), 6.0)),
         Preset(1, 88, "Pad Air", shaped(wave.air(), 0.3, 1.2) + mix(shaped(wave.warm(), 0.3, 1.2), 2.0)),
         Preset(1, 54, "Voice Stab", shaped(wave.choir(), 0.006, 0.25, decay=3.0, sustain=40.0)),
-    ]  # fmt: skip
+    ]
 
 
 def _effect(

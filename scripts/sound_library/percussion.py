@@ -28,8 +28,15 @@ def kick_layered(
     wave = dsp.sine(hertz, len(time)) * dsp.decay(np.maximum(time - 0.06, 0.0), t60)
     tick = dsp.band_pass(dsp.noise(len(time), seed), 1800.0, 7000.0, 1) * np.exp(-time / 0.005)
     wood = dsp.sine(190.0 + 400.0 * np.exp(-time / 0.004), len(time)) * np.exp(-time / 0.012)
-    wave = dsp.saturate(wave + knock * (tick + 0.5 * wood), drive)
+    wave = dsp.saturate(wave + knock * (2.6 * tick + 0.7 * wood), drive)
     return dsp.peak(dsp.trimmed(dsp.shelf(wave, 3500.0, 2.0), -60.0, 0.03))
+
+
+def knocking(wave: np.ndarray, seed: int) -> np.ndarray:
+    """A low bass drum with a beater of 2-6 kHz, so that small speakers tell its moment."""
+    time = dsp.seconds(0.03)
+    tick = dsp.band_pass(dsp.noise(len(time), seed), 1900.0, 6500.0, 1) * np.exp(-time / 0.005)
+    return dsp.peak(dsp.mixed(dsp.peak(wave), 1.5 * tick))
 
 
 def kick_distorted(pitch: float, t60: float) -> np.ndarray:
@@ -116,10 +123,10 @@ def produced(wave: np.ndarray, kind: str) -> np.ndarray:
     wave = dsp.peak(np.asarray(wave, dtype=np.float64))
     if kind == "kick":
         wave = dsp.bell(dsp.bell(dsp.bell(wave, 62.0, 5.0, 1.0), 320.0, -6.0, 0.9), 3600.0, 6.0, 0.9)
-        return dsp.peak(dsp.saturate(dsp.compressed(dsp.peak(wave), -18.0, 3.0, 0.012, 0.09), 1.7))
+        return dsp.peak(dsp.saturate(dsp.peak(dsp.compressed(dsp.peak(wave), -18.0, 3.0, 0.012, 0.09)), 2.8))
     if kind == "snare":
         wave = dsp.bell(dsp.bell(dsp.bell(wave, 200.0, 3.5, 1.2), 550.0, -4.0, 1.2), 5200.0, 4.5, 0.7)
-        return dsp.peak(dsp.saturate(dsp.compressed(dsp.peak(wave), -20.0, 3.5, 0.007, 0.08), 1.8))
+        return dsp.peak(dsp.saturate(dsp.peak(dsp.compressed(dsp.peak(wave), -20.0, 3.5, 0.007, 0.08)), 2.8))
     if kind == "tom":
         wave = dsp.bell(dsp.bell(wave, 110.0, 3.0, 1.0), 450.0, -4.0, 1.0)
         return dsp.peak(dsp.compressed(dsp.peak(wave), -18.0, 2.5, 0.012, 0.12))

@@ -14,6 +14,7 @@ from d2m.symbolic import soundfont_file as sf
 
 from . import dsp, sources
 from .model import RATE, Sample, Zone, spread_keys, timecents
+from .tuning import in_tune
 from .waves import hertz_of, paired
 
 #: Set by the build: folder of what was played before.
@@ -125,7 +126,7 @@ def instrument(
                 Sample(label, side.astype(np.float32), source, RATE, root, 0, span, quality, None, origin)
                 for label, side in zip(labels, sides, strict=True)
             ]
-            zones += [zone.with_(release=timecents(release)) for zone in paired(made, keys, (low, high))]
+            zones += in_tune([zone.with_(release=timecents(release)) for zone in paired(made, keys, (low, high))])
     return zones
 
 

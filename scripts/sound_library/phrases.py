@@ -35,10 +35,18 @@ def role(bank: int, program: int) -> tuple[str, int, int]:
     if program == 87 and bank == 1:
         return "line", 28, 45
     for last, kind, low, high in (
-        (7, "chords", 48, 76), (15, "line", 60, 84), (23, "chords", 48, 76), (31, "chords", 45, 69), (39, "line", 28, 47),
-        (46, "chords", 48, 76), (55, "chords", 50, 74), (63, "chords", 50, 72), (79, "line", 60, 79), (87, "line", 60, 79),
-        (103, "chords", 50, 74), (111, "line", 52, 72),
-    ):  # fmt: skip
+        (7, "chords", 48, 76),
+        (15, "line", 60, 84),
+        (23, "chords", 48, 76),
+        (31, "chords", 45, 69),
+        (39, "line", 28, 47),
+        (46, "chords", 48, 76),
+        (55, "chords", 50, 74),
+        (63, "chords", 50, 72),
+        (87, "line", 60, 79),
+        (103, "chords", 50, 74),
+        (111, "line", 52, 72),
+    ):
         if program <= last:
             return kind, low, high
     return "hit", 60, 60
@@ -98,7 +106,5 @@ def equalise(draft: Path, presets: list[Preset]) -> list[str]:
         found = level(font, preset.bank, preset.program)
         change = TARGET - found
         if not settle(preset, min(change, 60.0)):
-            told.append(
-                f"{preset.bank}:{preset.program} {preset.name}: {found:.1f} LUFS at most, {change:+.1f} dB wanted"
-            )
+            told.append(f"{preset.bank}:{preset.program} {preset.name}: {found:.1f} LUFS, {change:+.1f} dB wanted")
     return told

@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from d2m.symbolic import soundfont_file as sf
+from d2m.symbolic.soundfont import DRUM_BANK
 from d2m.symbolic.soundfont_file import Region, SoundFontFile
 
 from . import sources
 from .model import BANDS, Sample, Zone, spread_keys
+from .tuning import in_tune
 
 _MODULATOR = np.dtype([("source", "<u2"), ("target", "<u2"), ("amount", "<i2"), ("by", "<u2"), ("shape", "<u2")])
 _VELOCITY, _KEY = 2, 3
@@ -128,14 +130,12 @@ def _sample(name: str, index: int, source: str, quality: float, seconds: float) 
     tidy = "".join(c for c in label if c.isalnum() or c in " #-").strip()[:13]
     prefix = {"fluid": "F", "musescore": "M"}[name]
     steady = loop if loop[1] - loop[0] > 8 and 0 <= loop[0] < loop[1] <= len(wave) else None
-    wave = wave - wave.mean()
+    wave = wave - (wave[slice(*steady)] if steady is not None else wave).mean()
     wave *= PEAK / max(float(np.abs(wave).max()), 1e-6)
     if steady is None and len(wave) > seconds * rate:
         wave = _cut(wave, int(seconds * rate), int(0.3 * seconds * rate))
-    return Sample(
-        f"{prefix}{index} {tidy}", wave, source, rate, int(header["pitch"]), int(header["correction"]), steady, quality, None,
-        label,
-    )  # fmt: skip
+    root, cents = int(header["pitch"]), int(header["correction"])
+    return Sample(f"{prefix}{index} {tidy}", wave, source, rate, root, cents, steady, quality, None, label)
 
 
 def _cut(wave: np.ndarray, count: int, fade: int) -> np.ndarray:
@@ -154,6 +154,7 @@ def instrument(
     source: str = "",
     stereo: bool = False,
     layers: int = 99,
+    tuned: bool = True,
 ) -> list[Zone]:
     """A preset of another soundfont.
 
@@ -166,6 +167,7 @@ def instrument(
         source: whose samples they are, if not the soundfont's own.
         stereo: keep both sides of pairs; otherwise the left one, in the middle.
         layers: most velocity layers; the loudest and those spread below it are kept.
+        tuned: whether its pitch is measured and put right.
     """
     kept = _thinned(
         [one for one in font(name).modulated(bank, program) if stereo or one.region[sf.PAN] <= 0], step, layers
@@ -187,7 +189,7 @@ def instrument(
             if one.region[sf.MODE] not in (1, 3) and sample.loop is not None:
                 sample = replace(sample, loop=None, name=sample.name + "u") if sample.loop else sample
             zones.append(Zone(sample, one.region.keys, velocities, values))
-    return _shared(zones)
+    return in_tune(_shared(zones)) if tuned and bank != DRUM_BANK else _shared(zones)
 
 
 def _shared(zones: list[Zone]) -> list[Zone]:

@@ -37,7 +37,8 @@ def strokes(
     """
     zones = []
     for root, keys in zip(roots, spread_keys(roots), strict=True):
-        sides = [np.asarray(make(root, side)) for side in range(2 if stereo else 1)]
+        # Saturated, resonant waves carry direct current.
+        sides = [dsp.high_pass(np.asarray(make(root, side)), 18.0, 1) for side in range(2 if stereo else 1)]
         loudest = max(float(np.abs(wave).max()) for wave in sides)
         made = []
         for wave, letter in zip(sides, "LR" if stereo else " ", strict=True):

@@ -45,7 +45,7 @@ class Voice:
     stereo: bool = False
     source: str = COMPUTED
     origin: str = ""
-    quality: float = 0.6
+    quality: float = 0.7
 
 
 def _fixed(make: Callable[[], np.ndarray], kind: str) -> Voice:
@@ -81,6 +81,11 @@ def _reverbed(voice: Voice, t60: float, amount: float) -> Voice:
     return Voice(make, voice.kind, voice.takes, True, voice.source, voice.origin, voice.quality)
 
 
+def _with_boom(wave: np.ndarray) -> np.ndarray:
+    """A bass drum over the decaying sine that engineers gate to it."""
+    return dsp.mixed(wave, 0.55 * m.kick_808(0.5, 55.0, 0.0))
+
+
 VOICES: dict[str, Voice] = {
     # 808
     "k808": _fixed(lambda: m.kick_808(0.9), "kick"),
@@ -110,8 +115,8 @@ VOICES: dict[str, Voice] = {
     "clap909": Voice(
         lambda take, side: m.clap(101 + 2 * take + side, (0.0, 0.0102, 0.0214), 0.38, 820.0), "snare", 2, True
     ),
-    "ch909": Voice(lambda take, side: m.hat(0.11, 111 + 3 * take), "hat", 2),
-    "oh909": Voice(lambda take, side: m.hat(0.62, 121 + 3 * take, 4600.0), "hat", 1),
+    "ch909": Voice(lambda take, side: m.hat(0.15, 111 + 3 * take), "hat", 2),
+    "oh909": Voice(lambda take, side: m.hat(1.0, 121 + 3 * take, 4600.0), "hat", 1),
     "ph909": _fixed(lambda: m.hat(0.17, 118, 5600.0), "hat"),
     "crash909": Voice(
         lambda take, side: m.cymbal(1.9, 350.0, 15000.0, 131 + side, build=0.004), "hat", 1, True, quality=0.5
@@ -126,8 +131,8 @@ VOICES: dict[str, Voice] = {
     "k house": _fixed(lambda: p.kick_layered(49.0, 0.40, 0.55, 2.2, 161), "kick"),
     "k punch": _fixed(lambda: p.kick_layered(57.0, 0.26, 0.8, 2.4, 162, 0.018), "kick"),
     "k deep": _fixed(lambda: p.kick_layered(43.0, 0.62, 0.6, 2.6, 163, 0.028), "kick"),
-    "k trap": _fixed(lambda: dsp.saturate(m.kick_808(1.3, 44.0, 1.3), 2.0), "kick"),
-    "k krump": _fixed(lambda: p.kick_distorted(43.0, 1.1), "kick"),
+    "k trap": _fixed(lambda: p.knocking(dsp.saturate(m.kick_808(1.3, 44.0, 1.3), 2.0), 165), "kick"),
+    "k krump": _fixed(lambda: p.knocking(p.kick_distorted(43.0, 1.1), 166), "kick"),
     "k disco": _fixed(lambda: p.kick_layered(62.0, 0.22, 0.75, 1.8, 164, 0.012, 3.0), "kick"),
     "s tight": Voice(lambda take, side: p.snare_tight(212.0, 171 + 7 * take), "snare", 2),
     "s tight low": Voice(lambda take, side: p.snare_tight(184.0, 181 + 7 * take, 0.22), "snare", 2),
@@ -138,8 +143,10 @@ VOICES: dict[str, Voice] = {
     "shaker": Voice(lambda take, side: p.shaker(231 + take, 0.13, 0.03), "dry", 2),
     "shaker long": Voice(lambda take, side: p.shaker(241 + take, 0.22, 0.07), "dry", 2),
     "tamb": Voice(lambda take, side: p.tambourine(251 + take, 0.26), "dry", 2),
-    "ch trap": Voice(lambda take, side: dsp.peak(dsp.high_pass(m.hat(0.06, 261 + 3 * take, 7500.0), 7000.0)), "hat", 2),
-    "oh house": Voice(lambda take, side: m.hat(0.42, 271 + 3 * take, 5200.0, 0.8), "hat", 1),
+    "ch trap": Voice(
+        lambda take, side: dsp.peak(dsp.high_pass(m.hat(0.09, 261 + 3 * take, 7500.0), 7000.0)), "hat", 2, quality=0.9
+    ),
+    "oh house": Voice(lambda take, side: m.hat(0.75, 271 + 3 * take, 5200.0, 0.8), "hat", 1),
     "crash": Voice(
         lambda take, side: m.cymbal(2.4, 300.0, 16000.0, 281 + side, wash=1.4, build=0.006), "hat", 1, True, quality=0.5
     ),
@@ -156,7 +163,7 @@ VOICES: dict[str, Voice] = {
     "lt break": _shot("drum_tom_lo_hard", "tom", lambda w: p.produced(w, "tom")),
     "mt break": _shot("drum_tom_mid_hard", "tom", lambda w: p.produced(w, "tom")),
     "ht break": _shot("drum_tom_hi_hard", "tom", lambda w: p.produced(w, "tom")),
-    "k boom": _shot("bd_boom", "kick", lambda w: p.sampled(w, 1.0), 0.7),
+    "k boom": _shot("drum_bass_hard", "kick", lambda w: p.sampled(_with_boom(p.produced(w, "kick")), 0.96)),
     "k fat": _shot("bd_fat", "kick", lambda w: p.sampled(w, 0.92)),
     "k haus": _shot("bd_haus", "kick"),
     "s dub": _shot("sn_dub", "snare", lambda w: dsp.peak(dsp.saturate(w, 1.6))),
@@ -164,7 +171,7 @@ VOICES: dict[str, Voice] = {
         "sn_dolf", "snare", lambda w: p.sampled(dsp.peak(dsp.bell(dsp.bell(w, 190.0, 4.0), 4000.0, 3.0)), 0.94)
     ),
     "s zome": _shot("sn_zome", "snare"),
-    "snap rec": _shot("perc_snap", "dry"),
+    "snap rec": _shot("perc_snap", "dry", lambda w: dsp.peak(dsp.high_pass(w, 400.0))),
     "cow rec": _shot("drum_cowbell", "dry"),
     "k live": _kit_drum(36, lambda w: p.produced(w, "kick"), "kick"),
     "s live": _kit_drum(38, lambda w: p.produced(w, "snare"), "snare"),

@@ -114,6 +114,7 @@ def loops(name: str, make: Wave, roots: Sequence[int], stereo: bool = False, qua
     zones = []
     for root, keys in zip(roots, spread_keys(roots), strict=True):
         sides = [np.asarray(make(root, side)) for side in range(2 if stereo else 1)]
+        sides = [wave - wave.mean() for wave in sides]
         loudest = max(float(np.abs(wave).max()) for wave in sides)
         made = []
         for wave, letter in zip(sides, "LR" if stereo else " ", strict=True):
