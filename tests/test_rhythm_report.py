@@ -56,7 +56,7 @@ def test_a_clip_with_several_dancers_and_cuts_is_read(dances, tmp_path):
     frames = len(held["landmarks"])
     more = {
         "others": np.stack([held["landmarks"]] * 2), "others_confidence": np.stack([held["confidence"]] * 2),
-        "cuts": np.array([100]), "others_cuts": np.arange(frames)[None].repeat(2, 0) == 50,
+        "cuts": np.array([100]), "others_cuts": (np.arange(frames) == 50)[None].repeat(2, 0).astype(np.uint8),
     }  # fmt: skip
     np.savez(tmp_path / "group.npz", **held, **more)
     read = read_clip(tmp_path / "group.npz")

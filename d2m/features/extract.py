@@ -15,7 +15,7 @@ What a written file holds (all plain arrays, ``numpy.load`` reads them):
 ``others``         float32 (D, T, 33, 3): landmarks of up to four other dancers; ``others_confidence``
                    float32 (D, T, 33), 0 where one is not seen
 ``cuts``           int64 (K,): frames of ``landmarks`` at which another shot or another dancer begins;
-                   ``others_cuts`` bool (D, T), True at those of the others
+                   ``others_cuts`` uint8 (D, T), 1 at those of the others
 ``fps``            frames a second, from 0 s on
 ``visual``         float32 (S, 2048), if asked for
 ``segments``       float64 (S, 2): start and end in seconds of each row of ``visual``
@@ -304,10 +304,10 @@ def _track(path: str | Path, fps: float, tell: Callable[[float], None]) -> dict[
 def _cuts_and_others(motion: Motion, others: Sequence[Motion]) -> dict[str, np.ndarray]:
     """The arrays ``cuts``, ``others``, ``others_confidence`` and ``others_cuts`` of a file."""
     joints = np.zeros((len(others), *motion.joints.shape), np.float32)
-    confidence, cut = np.zeros(joints.shape[:3], np.float32), np.zeros(joints.shape[:2], bool)
+    confidence, cut = np.zeros(joints.shape[:3], np.float32), np.zeros(joints.shape[:2], np.uint8)
     for row, other in enumerate(others):
         joints[row], confidence[row] = other.joints, other.confidence
-        cut[row, list(other.cuts)] = True
+        cut[row, list(other.cuts)] = 1
     return {
         "cuts": np.array(motion.cuts, np.int64),
         "others": joints,
