@@ -13,7 +13,7 @@ import pytest
 from d2m.beat_options import BeatOptions
 from d2m.cli.main import main
 from d2m.errors import D2MError
-from d2m.features import analyse, beat_source
+from d2m.features import analyse
 from d2m.features.beat_source import SOUND_RATE, UNSURE, at_tempo, dance_rhythm, follow_beats, rhythm_on
 from d2m.features.rhythm import POSE_LAG
 from d2m.media import open_video, read_audio

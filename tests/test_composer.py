@@ -10,6 +10,7 @@ import pytest
 
 from d2m.errors import D2MError
 from d2m.evaluation.beats import beat_f_measure, track_beats
+from d2m.sounds.patches import patches
 from d2m.symbolic.composer import DRUM_KEYS, PROGRAMS, STYLES, TEMPOS, compose, typical_tempo
 from d2m.symbolic.composer.form import plan
 from d2m.symbolic.composer.harmony import SCALES, Chord, read, voice
@@ -44,10 +45,12 @@ def test_same_seed_same_score_other_seed_another(genre: str) -> None:
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_notes_are_well_formed_and_within_the_instruments(genre: str, seed: int) -> None:
     score = song(genre, seed=seed)
-    assert {p.track for p in score.parts} == set(TRACKS)
+    assert {p.track for p in score.instruments().parts} == set(TRACKS)
     first, last = score.grid.position_of(0.0), score.grid.position_of(score.duration)
     for part in score.parts:
-        assert part.program in PROGRAMS[part.track]
+        patch = patches()[part.patch] if part.patch else None
+        if not part.is_effect:
+            assert part.program == patch.fallback if patch else part.program in PROGRAMS[part.track]
         assert part.starts.dtype == part.ends.dtype == np.float64
         assert part.pitches.dtype == part.velocities.dtype == np.int64
         assert np.all(np.diff(part.starts) >= 0)
@@ -59,7 +62,7 @@ def test_notes_are_well_formed_and_within_the_instruments(genre: str, seed: int)
         if part.is_drum:
             assert set(part.pitches.tolist()) <= set(DRUM_KEYS)
         else:
-            low, high = RANGES[part.track]
+            low, high = (patch.low, patch.high) if patch else RANGES[part.track]
             assert part.pitches.min() >= low
             assert part.pitches.max() <= high
 
@@ -70,7 +73,7 @@ def test_most_notes_belong_to_the_key(genre: str) -> None:
     for seed in range(4):
         score = song(genre, seed=seed)
         tonic = NAMES.index(score.key.split(":")[0])
-        keys = np.concatenate([p.pitches for p in score.parts if not p.is_drum])
+        keys = np.concatenate([p.pitches for p in score.instruments().parts if not p.is_drum])
         shares.append(max(np.isin((keys - tonic) % 12, scale).mean() for scale in SCALES.values()))
     assert np.mean(shares) > 0.8
 
@@ -272,7 +275,8 @@ def test_music_for_unsure_beats_begins_without_drums_and_leaves_out_hits(genre: 
     rng = np.random.default_rng(4)
     seen = {"energy": np.full(len(grid.beats), 0.7), "accents": rng.random(len(grid.beats))}
     sure, soft = (
-        compose(grid, 30.0, genre, np.random.default_rng(2), forgiving=forgiving, **seen) for forgiving in (False, True)
+        compose(grid, 30.0, genre, np.random.default_rng(2), forgiving=forgiving, **seen).instruments()
+        for forgiving in (False, True)
     )
     begin = float(grid.position_of(0.0))
     early = {part.track: int((part.starts < begin + 4.0).sum()) for part in soft.parts}

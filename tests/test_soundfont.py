@@ -12,8 +12,8 @@ import soundfile
 
 from d2m.errors import D2MError
 from d2m.symbolic import soundfont_file as sf
+from d2m.symbolic.sound import find_soundfont
 from d2m.symbolic.soundfont import SoundFont
-from d2m.symbolic.synth import find_soundfont
 
 RATE = 44100
 

@@ -73,7 +73,7 @@ def test_the_command_line_writes_the_notes_too(tmp_path, capsys):
     assert main(["generate", str(example), "-o", str(tmp_path), "--engine", "symbolic", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert (report["engine"], report["codec"], report["sample_rate"]) == ("symbolic", None, 44100)
-    assert report["soundfont"].endswith(".sf2")
+    assert report["soundfont"].endswith(".sf3")
     assert {path.suffix for path in tmp_path.iterdir()} == {".wav", ".mp4", ".json", ".png", ".mid"}
     score = read_midi(tmp_path / "dance.d2m.mid")
     assert sum(len(part.starts) for part in score.parts) > 50

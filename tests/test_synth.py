@@ -111,7 +111,7 @@ def test_the_packaged_soundfont_plays_too() -> None:
     pretty_midi = pytest.importorskip("pretty_midi")
     path = Path(pretty_midi.__file__).parent / "TimGM6mb.sf2"
     assert find_soundfont("TimGM6mb") == path
-    score = compose(BeatGrid.steady(120, 3.0), 3.0, "gPO", np.random.default_rng(0))
+    score = compose(BeatGrid.steady(120, 3.0), 3.0, "gPO", np.random.default_rng(0)).instruments()
     for part, wave in zip(score.parts, render_parts(score, RATE, path), strict=True):
         assert level(wave, 0, 3) > -60, (part.track, part.program)
 
