@@ -43,7 +43,7 @@ def render(
         typer.Option("--output", "-o", metavar="FILE", help="The .wav; FILE.wav, FILE-2.wav … if not given."),
     ] = None,
     soundfont: Annotated[
-        str | None, typer.Option(metavar="FILE", help="A .sf2 file; FluidR3 or TimGM6mb if not given.")
+        str | None, typer.Option(metavar="FILE", help="A .sf2 or .sf3 file; the sound library of d2m if not given.")
     ] = None,
     genre: Annotated[
         str | None, typer.Option(metavar="NAME", help="Mix as for a dance genre, such as house; neutral if not given.")
