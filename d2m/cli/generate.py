@@ -49,7 +49,7 @@ def generate(
         bool, typer.Option("--denoise", help="Take steady noise out of a D2M-GAN's music, as its authors do.")
     ] = False,
     soundfont: Annotated[
-        str | None, typer.Option(metavar="NAME|FILE", help="A .sf2 file, for --engine symbolic.")
+        str | None, typer.Option(metavar="NAME|FILE", help="A .sf2 or .sf3 file, for --engine symbolic.")
     ] = None,
     sketch: Annotated[
         str | None,

@@ -49,7 +49,7 @@ def stream(
     ] = 0.75,
     transpose: Annotated[int, typer.Option(min=0, max=6, help="Semitones by which a song may be moved.")] = 5,
     model: Annotated[str, typer.Option(metavar="NAME|FILE", help="Weights of the bridges.")] = "studio-bridge",
-    soundfont: Annotated[str | None, typer.Option(metavar="FILE", help="A .sf2 file to play with.")] = None,
+    soundfont: Annotated[str | None, typer.Option(metavar="FILE", help="A .sf2 or .sf3 file to play with.")] = None,
     host: Annotated[str, typer.Option(help="--serve: address to listen on; 0.0.0.0 for everyone.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="--serve: 0 takes a free one.")] = 8090,
     locked: Annotated[
