@@ -13,8 +13,9 @@ import pytest
 from d2m.beat_options import BeatOptions
 from d2m.cli.main import main
 from d2m.errors import D2MError
-from d2m.features import analyse, beat_source
+from d2m.features import analyse
 from d2m.features.beat_source import SOUND_RATE, UNSURE, at_tempo, dance_rhythm, follow_beats, rhythm_on
+from d2m.features.rhythm import POSE_LAG
 from d2m.media import open_video, read_audio
 from d2m.types import BeatGrid, Motion
 
@@ -195,7 +196,7 @@ def test_a_tempo_that_is_given_is_kept_and_its_beats_lie_in_the_movement(heard, 
     joints[..., 1] = np.linspace(0.2, 0.9, 33)
     joints[..., 0] = 0.5
     # The arms rest 0.1 s after every beat of a grid that starts at 0, less the estimator's delay.
-    place = (time - 0.1 - beat_source.POSE_LAG) / period
+    place = (time - 0.1 - POSE_LAG) / period
     swing = 0.08 * (np.floor(place) + 0.5 * (1 - np.cos(np.pi * (place % 1.0)))) % 0.16
     joints[:, 13:17, 0] += np.abs(swing - 0.08)[:, None]
     motion = Motion(joints.astype(np.float32), FPS, "mediapipe33", np.ones((len(time), 33), np.float32))
