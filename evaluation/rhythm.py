@@ -98,7 +98,8 @@ def read_clip(path: str | Path) -> DanceClip:
     Required arrays: ``landmarks`` (T, 33, 3) as in :class:`d2m.types.Motion`, ``fps``, ``beats`` (K,). Optional:
     ``world`` (T, 33, 3), ``confidence`` (T, 33), ``duration``, ``downbeats``, ``strength``, ``group`` (a whole number),
     and ``cuts`` (K,), frames at which another shot or dancer begins. Of D further dancers: ``others`` (D, T, 33, 3),
-    ``others_world`` likewise, ``others_confidence`` (D, T, 33), 0 where one is not seen, ``others_cuts`` (D, T), not 0 at those of the others.
+    ``others_world`` likewise, ``others_confidence`` (D, T, 33), 0 where one is not seen, ``others_cuts`` (D, T), not
+    0 at those of the others.
 
     Raises:
         D2MError: if the file cannot be read or does not hold such a clip.

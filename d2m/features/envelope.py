@@ -120,12 +120,11 @@ def by_shot(motion: Motion, world: np.ndarray | None) -> list[tuple[Motion, np.n
 
 
 def _one_after_another(shots: list[Speeds], motion: Motion) -> Speeds:
-    lowering, space = None, None
-    if all(shot.lowering is not None for shot in shots):
-        steps = [np.diff(shot.lowering, prepend=shot.lowering[:1]) for shot in shots]
-        lowering = np.cumsum(np.concatenate(steps))
-    if all(shot.space is not None for shot in shots):
-        space = _one_after_another([shot.space for shot in shots], motion)
+    lowerings = [shot.lowering for shot in shots if shot.lowering is not None]
+    spaces = [shot.space for shot in shots if shot.space is not None]
+    falls = [np.diff(lowering, prepend=lowering[:1]) for lowering in lowerings]
+    lowering = np.cumsum(np.concatenate(falls)) if len(falls) == len(shots) else None
+    space = _one_after_another(spaces, motion) if len(spaces) == len(shots) else None
     whole = np.concatenate([shot.whole for shot in shots])
     parts = np.concatenate([shot.parts for shot in shots], axis=1)
     cuts = tuple(shot.start for shot in motion.shots()[1:])
@@ -239,7 +238,9 @@ def _curves(speeds: Speeds, share: float) -> list[tuple[np.ndarray, float, float
     ]
 
 
-def low_points(speed: np.ndarray, rate: float, smoothing: float, still: float) -> tuple[np.ndarray, np.ndarray]:
+def low_points(
+    speed: np.ndarray, rate: float, smoothing: float, still: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Local minima of a smoothed speed curve.
 
     Args:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,9 @@ class PeopleFinder:
     def __exit__(self, *exc: object) -> None:
         if self._threads is not None:
             self._threads.shutdown()
-        for one in (self._look, *self._trackers):
-            one.close()
+        self._look.close()
+        for tracker in self._trackers:
+            tracker.close()
         self._trackers.clear()
 
     def find(self, rgb: np.ndarray, index: int, cut: bool = False) -> list[Person]:
@@ -132,7 +134,7 @@ class PeopleFinder:
         active = [tracker for tracker in self._trackers if tracker.person is not None]
         self.alternating = len(active) > MOST_EVERY_FRAME
         due = [tracker for place, tracker in enumerate(active) if not self.alternating or (place + index) % 2 == 0]
-        self._run([lambda tracker=tracker: tracker.follow(rgb, index, insist=True) for tracker in due])
+        self._run([partial(tracker.follow, rgb, index, insist=True) for tracker in due])
         self._part_twins()
         if any(tracker.person is None for tracker in due):
             self._next_look = min(self._next_look, index + max(int(LOOK_SOON * self.rate), 1))
@@ -150,23 +152,25 @@ class PeopleFinder:
 
     def _part_twins(self) -> None:
         """Where two trackers have come to follow the same person, leave it to the one that is surer."""
-        active = [tracker for tracker in self._trackers if tracker.person is not None]
-        active.sort(key=lambda tracker: -float(tracker.person.confidence.mean()))
-        for place, tracker in enumerate(active):
-            if any(apart(tracker.person, other.person) < SAME_BODY for other in active[:place] if other.person):
+        active = [(tracker.person, tracker) for tracker in self._trackers if tracker.person is not None]
+        kept: list[Person] = []
+        for person, tracker in sorted(active, key=lambda pair: -float(pair[0].confidence.mean())):
+            if any(apart(person, other) < SAME_BODY for other in kept):
                 tracker.forget()
+            else:
+                kept.append(person)
 
     def _take_up(self, rgb: np.ndarray, index: int, found: list[Person]) -> None:
         """Follow those who were found and are not followed yet."""
         known = self._known()
         new = [person for person in found if all(apart(person, other) > SAME_PLACE for other in known)]
-        starts = []
+        starts: list[Callable[[], Any]] = []
         for person in sorted(new, key=lambda person: -person.height):
             tracker = self._free(person)
             if tracker is not None:
                 tracker.person = person
                 hidden = covered(rgb, [other for other in [*known, *new] if other is not person])
-                starts.append(lambda tracker=tracker, one=person, seen=hidden: tracker.start(seen, index, one))
+                starts.append(partial(tracker.start, hidden, index, person))
         self._run(starts)
         self._part_twins()
 
@@ -178,8 +182,9 @@ class PeopleFinder:
         if len(self._trackers) < MOST_PEOPLE:
             self._trackers.append(_Tracker(self.bundle, self.rate))
             return self._trackers[-1]
-        smallest = min(self._trackers, key=lambda tracker: tracker.person.height)
-        return smallest if person.height > TALLER * smallest.person.height else None
+        heights = [other.height for other in self._known()]
+        smallest = int(np.argmin(heights))
+        return self._trackers[smallest] if person.height > TALLER * heights[smallest] else None
 
     def _leave_crowd(self) -> None:
         """Go back to one tracker when there has been one person, or nobody, for two seconds."""

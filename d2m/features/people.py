@@ -159,19 +159,16 @@ def bridged(track: Track, skipped: set[int]) -> Track:
     people = {person.frame: person for person in track.people}
     between = {}
     for frame in skipped:
-        near = [people.get(frame + away) for away in (-3, -1, 1, 3)]
-        if frame in people or near[1] is None or near[2] is None:
+        before, after = people.get(frame - 1), people.get(frame + 1)
+        if frame in people or before is None or after is None:
             continue
-        known = [(person, share) for person, share in zip(near, (-1 / 16, 9 / 16, 9 / 16, -1 / 16), strict=True)]
-        if near[0] is None or near[3] is None:
-            known = [(near[1], 0.5), (near[2], 0.5)]
-        between[frame] = Person(
-            frame,
-            sum(np.float32(share) * person.joints for person, share in known),
-            sum(np.float32(share) * person.world for person, share in known),
-            np.minimum(near[1].confidence, near[2].confidence),
-            0.5 * (near[1].colour + near[2].colour),
-        )
+        earlier, later = people.get(frame - 3), people.get(frame + 3)
+        joints, world = 0.5 * (before.joints + after.joints), 0.5 * (before.world + after.world)
+        if earlier is not None and later is not None:
+            joints = 1.125 * joints - 0.0625 * (earlier.joints + later.joints)
+            world = 1.125 * world - 0.0625 * (earlier.world + later.world)
+        sure, colour = np.minimum(before.confidence, after.confidence), 0.5 * (before.colour + after.colour)
+        between[frame] = Person(frame, joints, world, sure, colour)
     if not between:
         return track
     filled = people | between
@@ -201,7 +198,7 @@ def persons(tracks: list[Track], fps: float, most: int) -> list[Track]:
         for person in track.people:
             crowd[person.frame] = crowd.get(person.frame, 0) + 1
     left = sorted(tracks, key=lambda track: -prominence(track, fps))
-    found = []
+    found: list[Track] = []
     while left and len(found) < most:
         chosen, *left = left
         people = {person.frame: person for person in chosen.people}
