@@ -37,7 +37,7 @@ def seconds(score: Score) -> list[tuple[str, int, float, float, int]]:
 
 def test_notes_come_back_at_the_same_seconds_under_a_drifting_tempo(score: Score, tmp_path: Path) -> None:
     again = read_midi(write_midi(score, tmp_path / "a.mid"))
-    before, after = seconds(score), seconds(again)
+    before, after = seconds(score.instruments()), seconds(again)
     assert [(n[0], n[1], n[4]) for n in before] == [(n[0], n[1], n[4]) for n in after]
     np.testing.assert_allclose([n[2] for n in before], [n[2] for n in after], atol=1e-3)
     np.testing.assert_allclose([n[3] for n in before], [n[3] for n in after], atol=2e-3)
@@ -56,7 +56,7 @@ def test_bar_lines_and_beats_come_back_with_a_pickup(score: Score, tmp_path: Pat
 
 def test_programs_and_tracks_come_back(score: Score, tmp_path: Path) -> None:
     again = read_midi(write_midi(score, tmp_path / "a.mid"))
-    assert [(p.track, p.program) for p in again.parts] == [(p.track, p.program) for p in score.parts]
+    assert [(p.track, p.program) for p in again.parts] == [(p.track, p.program) for p in score.instruments().parts]
 
 
 def test_other_programs_read_the_file_alike(score: Score, tmp_path: Path) -> None:

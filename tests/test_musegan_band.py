@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from d2m.errors import D2MError
-from d2m.symbolic.composer.arrange import STYLES
+from d2m.sounds.patches import genre_sounds
 from d2m.symbolic.composer.harmony import pitch_classes
 from d2m.symbolic.musegan import MuseGan, configure, load
 from d2m.symbolic.musegan.band import play_for
@@ -96,9 +96,9 @@ def test_little_movement_means_little_music(score):
 def test_every_genre_has_its_own_instruments(muse, genre):
     grid = BeatGrid.steady(100, 6.0)
     made = play_for(muse, grid, 6.0, genre, 1)
-    programs = {part.track: part.program for part in made.parts}
-    assert programs["drums"] in STYLES[genre].kits
-    assert programs["bass"] in STYLES[genre].bass_programs
+    patches = {part.track: part.patch for part in made.instruments().parts}
+    assert patches["drums"] in genre_sounds()[genre].weights["drums"]
+    assert patches["bass"] in genre_sounds()[genre].weights["bass"]
     assert made.genre == genre
 
 
