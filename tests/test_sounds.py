@@ -56,9 +56,9 @@ def test_presets_are_equally_loud(part: int, font: SoundFont, phrases) -> None:
     found = {}
     for bank, program in font.presets[part::4]:
         found[bank, program] = phrases.level(font, bank, program) - phrases.TARGET
-    wrong = {preset: round(away, 1) for preset, away in found.items() if abs(away) > 1.5 and preset not in QUIETER}
+    wrong = {preset: round(away, 1) for preset, away in found.items() if abs(away) > 2.0 and preset not in QUIETER}
     assert not wrong
-    assert all(-13.0 < found[preset] < 1.5 for preset in QUIETER & set(found))
+    assert all(-13.0 < found[preset] < 2.0 for preset in QUIETER & set(found))
 
 
 def test_instruments_are_in_tune(font: SoundFont, phrases) -> None:
@@ -92,9 +92,9 @@ def test_loops_go_on_without_a_click(font: SoundFont) -> None:
         tone = font.tone(program, False, key, 100, RATE, 8.0, 1, bank=bank)
         assert tone is not None
         wave = tone.wave[0, RATE:].astype(np.float64)
-        # A click is wide-band: its slope stands out of what lies a period before and after.
+        # A click is wide-band: its slope stands out, unless it is 60 dB below the tone, as beside a pure sine.
         bends = np.abs(np.diff(wave, 3))
-        assert bends.max() < 6.0 * np.quantile(bends, 0.999), (bank, program)
+        assert bends.max() < max(6.0 * np.quantile(bends, 0.999), 3e-3 * np.abs(wave).max()), (bank, program)
         assert np.sqrt(np.mean(wave[-RATE:] ** 2)) > 0.25 * np.sqrt(np.mean(wave[:RATE] ** 2))
 
 

@@ -11,6 +11,7 @@ from functools import cache
 import numpy as np
 
 from d2m.symbolic import soundfont_file as sf
+from d2m.symbolic.soundfont import DRUM_BANK
 
 from . import dsp
 from .levels import hit_level
@@ -20,10 +21,10 @@ from .voices import SOFTER, VOICES, take
 
 #: Level of each key against the bass drum in decibels: K-weighted energy of its first 0.2 s at equal velocity.
 LEVELS: dict[int, float] = {
-    35: 0, 36: 0, 37: -5, 38: 0, 39: -1, 40: 0, 41: -1, 42: -7, 43: -1, 44: -8, 45: -1, 46: -5.5, 47: -1, 48: -1,
-    49: -1.5, 50: -1, 51: -7, 52: -3, 53: -7, 54: -6.5, 55: -4, 56: -6, 57: -1.5, 58: -7, 59: -6, 60: -4, 61: -4,
-    62: -4.5, 63: -3, 64: -3, 65: -4, 66: -4, 67: -6, 68: -6, 69: -8, 70: -8.5, 71: -7, 72: -6, 73: -7, 74: -7, 75: -7,
-    76: -6, 77: -6, 78: -6, 79: -5, 80: -10, 81: -8, 82: -8.5,
+    35: 0, 36: 0, 37: -4, 38: 0, 39: -0.5, 40: 0, 41: -1, 42: -5.5, 43: -1, 44: -6.5, 45: -1, 46: -4, 47: -1, 48: -1,
+    49: -0.5, 50: -1, 51: -5.5, 52: -2, 53: -6, 54: -5, 55: -3, 56: -5, 57: -0.5, 58: -7, 59: -5, 60: -4, 61: -4,
+    62: -4.5, 63: -3, 64: -3, 65: -4, 66: -4, 67: -6, 68: -6, 69: -7, 70: -7, 71: -7, 72: -6, 73: -7, 74: -7, 75: -6,
+    76: -6, 77: -6, 78: -6, 79: -5, 80: -9, 81: -7, 82: -7,
 }  # fmt: skip
 _OTHER_LEVEL = -5.0
 #: Keys that silence each other: the hats, whistles, guiros, cuicas and triangles.
@@ -100,9 +101,11 @@ def presets() -> list[Preset]:
 
 def _kit(base: int, voices: dict[int, str], number: int) -> list[Zone]:
     rows: dict[int, list[Zone]] = {}
-    for zone in instrument("musescore", base, 128, quality=0.45, seconds=2.6):
-        for key in range(max(zone.keys[0], 27), min(zone.keys[1], 87) + 1):
-            if key not in voices:
+    # The standard kit fills what the kit below lacks.
+    for under in (base, 0):
+        missing = set(range(27, 88)) - set(voices) - set(rows)
+        for zone in instrument("musescore", under, DRUM_BANK, quality=0.45, seconds=2.6):
+            for key in missing & set(range(zone.keys[0], zone.keys[1] + 1)):
                 rows.setdefault(key, []).append(_at(zone, key))
     for key, name in voices.items():
         rows[key] = _voice(key, name, number)
