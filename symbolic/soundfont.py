@@ -41,7 +41,7 @@ _CACHE_BYTES = 160_000_000
 _DECODED_BYTES = 96_000_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tone:
     """A note as it sounds while its key stays down, at full velocity.
 

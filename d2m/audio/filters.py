@@ -93,7 +93,7 @@ class SweptLowpass:
         channels: channels of the signal.
     """
 
-    STEP = 256
+    STEP, OPEN = 256, 19900.0
 
     def __init__(self, sample_rate: int, channels: int = 2) -> None:
         self.sample_rate = sample_rate
@@ -104,14 +104,14 @@ class SweptLowpass:
 
         Args:
             block: float32 (channels, n).
-            corners: (ceil(n / STEP),) in hertz; at 20 kHz and above the signal passes unchanged.
+            corners: (ceil(n / STEP),) in hertz; where all are above :attr:`OPEN` the signal passes unchanged.
 
         Returns:
             float32 (channels, n).
         """
         from scipy.signal import sosfilt
 
-        if corners.min() >= 20000.0:
+        if corners.min() >= self.OPEN:
             # The state of a filter that lets everything pass is the signal's own end.
             self.state = np.zeros_like(self.state)
             return block

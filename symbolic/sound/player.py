@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections import OrderedDict
 from dataclasses import dataclass, replace
 from typing import Protocol
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -40,8 +40,7 @@ CEILING_DB, _MAKEUP_DB = -1.3, 4.5
 NOMINAL_LUFS = -12.0
 #: Releases that are remembered, and tones that are at hand without asking the soundfont.
 _MOST_KNOWN, _MOST_RECENT = 4000, 64
-#: Tones kept with the filters of their channels applied.
-_FILTERED_BYTES = 96_000_000
+_SILENT = 3e-6
 
 
 class Score(Protocol):
@@ -311,7 +310,7 @@ class Player:
         tone = self._tone(program, drums, key, velocity, bank, float(seconds), bend)
         if tone is None:
             return None
-        wave = self._filtered.get(tone.wave, channel, self._filters[channel])
+        wave = self._filtered.get(tone, channel, self._filters[channel])
         gain = self._fader(program, drums) * np.array([[notes.left[index]], [notes.right[index]]], np.float32)
         # Drums of one class silence each other, and so does each drum itself.
         choke = (tone.choke or 1000 + key) if drums else 0
@@ -319,28 +318,28 @@ class Player:
         return Voice(wave, start, end, tail, channel, gain, choke, moves, origin, places)
 
 
-class _Filtered:
-    """Tones with the filters of their channels applied, the last used ones kept.
+def _audible(wave: np.ndarray) -> np.ndarray:
+    """Cut (channels, n) where it falls silent (-110 dB) for good.
 
-    A tone is known by its array: the entry keeps it, so that no other array takes its identity.
+    What is left out costs as much as what is heard, and more once it is too small for normal numbers.
     """
+    loud = np.flatnonzero(np.abs(wave).max(axis=0) > _SILENT)
+    return wave[:, : loud[-1] + 1] if len(loud) else wave[:, :1]
+
+
+class _Filtered:
+    """Tones with the filters of their channels applied, kept as long as the soundfont keeps the tones."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = OrderedDict()
-        self._bytes = 0
+        self._kept: WeakKeyDictionary[Tone, dict[int, np.ndarray]] = WeakKeyDictionary()
 
-    def get(self, wave: np.ndarray, channel: int, sections: np.ndarray | None) -> np.ndarray:
-        if sections is None:
-            return wave
-        name = (id(wave), channel)
-        if name in self._kept:
-            self._kept.move_to_end(name)
-            return self._kept[name][1]
-        from scipy.signal import sosfilt
+    def get(self, tone: Tone, channel: int, sections: np.ndarray | None) -> np.ndarray:
+        known = self._kept.setdefault(tone, {})
+        if channel not in known:
+            made = _audible(tone.wave)
+            if sections is not None:
+                from scipy.signal import sosfilt
 
-        made = sosfilt(sections.astype(np.float32), wave, axis=1)
-        self._kept[name] = (wave, made)
-        self._bytes += wave.nbytes + made.nbytes
-        while self._bytes > _FILTERED_BYTES and len(self._kept) > 1:
-            self._bytes -= sum(one.nbytes for one in self._kept.popitem(last=False)[1])
-        return made
+                made = _audible(sosfilt(sections.astype(np.float32), made, axis=1))
+            known[channel] = made
+        return known[channel]
