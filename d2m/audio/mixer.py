@@ -148,7 +148,7 @@ class _Sum:
         rest = signals - low
         middle = np.stack([self.crossovers[k][1](rest[k]) for k in range(len(signals))])
         bands = (low, middle, rest - middle)
-        return sum(c(band) if c else band for c, band in zip(self.bands, bands, strict=True))
+        return np.sum([c(band) if c else band for c, band in zip(self.bands, bands, strict=True)], axis=0)
 
 
 def _static(bands: tuple[Equaliser, ...], sample_rate: int) -> list[np.ndarray]:

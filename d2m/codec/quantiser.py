@@ -21,6 +21,10 @@ class ResidualQuantiser(nn.Module):
         restart_below: entries whose moving count (vectors a batch) falls under this are restarted.
     """
 
+    codebooks: Tensor
+    counts: Tensor
+    sums: Tensor
+
     def __init__(self, count: int, size: int, dimension: int, decay: float = 0.98, restart_below: float = 0.3) -> None:
         super().__init__()
         self.decay = decay

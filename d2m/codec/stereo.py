@@ -65,6 +65,8 @@ def middle_side(stereo: Tensor) -> tuple[Tensor, Tensor]:
 class _Bands(nn.Module):
     """Mel bands between two frequencies, from magnitudes (B, bins, F)."""
 
+    filters: Tensor
+
     def __init__(self, rate: int, n_fft: int, count: int, low: float, high: float) -> None:
         super().__init__()
         self.register_buffer("filters", mel_filters(rate, n_fft, count, low, high), persistent=False)

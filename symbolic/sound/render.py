@@ -134,9 +134,9 @@ def mix_down(
     mixer = None
     if mixed:
         # A short piece would mostly fill one large block with silence.
-        block = LARGE_BLOCK if score.duration * RATE > 8 * LARGE_BLOCK else BLOCK
+        size = LARGE_BLOCK if score.duration * RATE > 8 * LARGE_BLOCK else BLOCK
         settings = mix or preset(score.genre, score.character)
-        mixer = Mixer(settings, score.grid.tempo, RATE, _lanes(score), stems == "finished", block)
+        mixer = Mixer(settings, score.grid.tempo, RATE, _lanes(score), stems == "finished", size)
     player = Player(font, _Fixed(_notes(score, score.parts)), mixer=mixer, limited=False, plain=not mixed)
     count = int(np.ceil(score.duration * RATE)) + 1
     total = np.zeros((2, count), np.float32)
