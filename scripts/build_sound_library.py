@@ -1,6 +1,6 @@
 """Build the sound library ``d2m/sounds/studio.sf3``, and the list of its samples ``d2m/sounds/samples.csv``.
 
-    apt-get install fluid-soundfont-gm musescore-general-soundfont-lossless sonic-pi-samples fluidsynth
+    apt-get install musescore-general-soundfont-lossless sonic-pi-samples fluidsynth
     python scripts/build_sound_library.py
 
 The packages may also be unpacked (``dpkg -x``) into a folder that ``--root`` names. With the packages of Debian 12
@@ -44,7 +44,8 @@ def main() -> None:
     performed.CACHE = arguments.work / "played"
     presets = gm_bank.presets() + patches_bank.presets() + kits.presets()
     for preset in presets:
-        settle(preset, _room(preset))
+        # Both takes of a kit move together: players alternate between them.
+        settle(preset, min(_room(one) for one in presets if phrases.takes_of(one) == phrases.takes_of(preset)))
     draft = arguments.work / "draft.sf3"
     streams = arguments.work / "streams"
     sf3.write(draft, presets, INFO, streams)

@@ -81,12 +81,14 @@ def moving_pitch(region: Region, rate: int, length: int) -> np.ndarray | None:
 
 
 def _modulation(region: Region, time: np.ndarray) -> np.ndarray:
-    """The modulation envelope, 0 to 1, at times in seconds: a straight attack, a straight fall to its sustain."""
+    """The modulation envelope, 0 to 1, at times in seconds: a convex attack, a straight fall to its sustain."""
     delay, attack = region.seconds(sf.MOD_DELAY), region.seconds(sf.MOD_ATTACK)
     hold, decay = region.seconds(sf.MOD_HOLD), region.seconds(sf.MOD_DECAY)
     sustain = 1.0 - float(np.clip(region[sf.MOD_SUSTAIN], 0, 1000)) / 1000.0
     since = time - delay
-    return np.clip(since / attack, 0.0, 1.0) * np.maximum(1.0 - np.maximum(since - attack - hold, 0.0) / decay, sustain)
+    # The convex curve of section 9.5 spreads the 96 dB below full scale over the attack.
+    rise = np.clip(1.0 + 20.0 / 48.0 * np.log10(np.clip(since / attack, 1e-6, 1.0)), 0.0, 1.0)
+    return rise * np.maximum(1.0 - np.maximum(since - attack - hold, 0.0) / decay, sustain)
 
 
 def low_pass(wave: np.ndarray, cents: int, rate: int) -> np.ndarray:
@@ -110,7 +112,8 @@ def moving_low_pass(wave: np.ndarray, region: Region, rate: int) -> np.ndarray:
 
     time = np.arange(0, len(wave), _STEP) / rate
     cents = region[sf.FILTER] + float(np.clip(region[sf.MOD_FILTER], -12000, 12000)) * _modulation(region, time)
-    cutoff = 8.176 * 2.0 ** (np.clip(cents, 1500, 13500) / 1200.0)
+    # Moves under 8 cents are not heard, and each costs time.
+    cutoff = 8.176 * 2.0 ** (8.0 * np.round(np.clip(cents, 1500, 13500) / 8.0) / 1200.0)
     top, bottom = _resonant(np.clip(cutoff, _LOWEST_CUTOFF, min(0.45 * rate, 20000.0)), resonance, rate)
     # Steps over which nothing moves are filtered in one go.
     moved = np.flatnonzero(np.any(np.diff(bottom, axis=0) != 0.0, axis=1)) + 1

@@ -171,8 +171,8 @@ _RECORDED: dict[int, tuple[str, int, float]] = {
     126: ("musescore", 1, 0.3), 127: ("musescore", 1, 0.4),
 }  # fmt: skip
 
-#: Drums and noises.
-_WITHOUT_PITCH = {47, 55, 113, 115, 116, *range(119, 128)}
+#: Drums, noises, and bells whose partials are no harmonics.
+_WITHOUT_PITCH = {14, 47, 112, 55, 113, 115, 116, *range(119, 128)}
 _PIANO_ROOTS = (21, 27, 33, 38, 43, 48, 53, 58, 63, 68, 73, 79, 85, 92, 100)
 
 

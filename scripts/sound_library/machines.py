@@ -38,7 +38,7 @@ def snare_808(tone: float, snappy: float, seed: int, noise_t60: float = 0.26) ->
     hiss = dsp.high_pass(dsp.noise(len(time), seed), 1400.0, 2) * dsp.decay(time, noise_t60)
     snap = dsp.high_pass(dsp.noise(len(time), seed + 1), 4000.0) * np.exp(-time / 0.004)
     wave = 0.75 * low + 0.5 * tone * high + 1.15 * snappy * hiss + 0.6 * snappy * snap
-    return dsp.peak(dsp.trimmed(wave, -56.0))
+    return dsp.peak(dsp.trimmed(dsp.saturate(dsp.peak(wave), 1.9), -56.0))
 
 
 def clap(
@@ -66,7 +66,7 @@ def hat_808(t60: float, start: float = 0.13) -> np.ndarray:
     time = dsp.seconds(min(1.1 * t60, 1.1))
     wave = _metal(len(time), 6200.0, 15000.0, start)
     wave = dsp.high_pass(wave, 6800.0, 2) * dsp.decay(time, t60) * np.minimum(time / 0.0008, 1.0)
-    return dsp.peak(dsp.trimmed(wave, -54.0))
+    return dsp.peak(dsp.trimmed(dsp.saturate(dsp.peak(wave), 2.2), -54.0))
 
 
 def cymbal_808(t60: float = 1.6) -> np.ndarray:
@@ -195,4 +195,4 @@ def hat(t60: float, seed: int, low: float = 5200.0, ring: float = 0.6) -> np.nda
     """A closed or open hi-hat: a pair of small plates, high-passed."""
     wave = cymbal(t60, 3200.0, 15500.0, seed, wash=1.3)[: int(1.1 * t60 * RATE)]
     sharp = dsp.high_pass(wave, low, 2) * (ring + (1 - ring) * np.exp(-dsp.seconds(len(wave) / RATE) / (0.2 * t60)))
-    return dsp.peak(dsp.trimmed(sharp, -52.0))
+    return dsp.peak(dsp.trimmed(dsp.saturate(dsp.peak(sharp), 2.2), -52.0))

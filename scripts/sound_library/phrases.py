@@ -98,13 +98,20 @@ def level(font: SoundFont, bank: int, program: int) -> float:
     return max(loudness(wave[:, start : start + int(0.4 * RATE) + 1], RATE) for start in blocks)
 
 
+def takes_of(preset: Preset) -> tuple[int, int]:
+    """(bank, program) of the first take of a preset: kits have their second take 64 programs above."""
+    return preset.bank, preset.program % 64 if preset.bank == DRUM_BANK else preset.program
+
+
 def equalise(draft: Path, presets: list[Preset]) -> list[str]:
     """Set the presets' gains by what a draft of the library measures; what stays quieter is told."""
     font = SoundFont(draft)
     told = []
+    found = {(preset.bank, preset.program): level(font, preset.bank, preset.program) for preset in presets}
     for preset in presets:
-        found = level(font, preset.bank, preset.program)
-        change = TARGET - found
+        change = TARGET - found[takes_of(preset)]
         if not settle(preset, min(change, 60.0)):
-            told.append(f"{preset.bank}:{preset.program} {preset.name}: {found:.1f} LUFS, {change:+.1f} dB wanted")
+            told.append(
+                f"{preset.bank}:{preset.program} {preset.name}: {TARGET - change:.1f} LUFS, {change:+.1f} dB wanted"
+            )
     return told

@@ -128,7 +128,7 @@ def _sample(name: str, index: int, source: str, quality: float, seconds: float) 
     loop = (loop_start - start, loop_end - start)
     label = header["name"].decode("latin1").strip("\0 ")
     tidy = "".join(c for c in label if c.isalnum() or c in " #-").strip()[:13]
-    prefix = {"fluid": "F", "musescore": "M"}[name]
+    prefix = name[0].upper()
     steady = loop if loop[1] - loop[0] > 8 and 0 <= loop[0] < loop[1] <= len(wave) else None
     wave = wave - (wave[slice(*steady)] if steady is not None else wave).mean()
     wave *= PEAK / max(float(np.abs(wave).max()), 1e-6)
@@ -159,7 +159,7 @@ def instrument(
     """A preset of another soundfont.
 
     Args:
-        name: ``"fluid"`` or ``"musescore"``.
+        name: of its source in :mod:`sound_library.sources`.
         program, bank: of the preset.
         step: fewest semitones between the roots that are kept.
         quality: of the coder.

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 #: Set by ``--root``: where the packages' files lie (``/`` when they are installed).
 ROOT = Path("/")
 
-PACKAGES = ("fluid-soundfont-gm", "musescore-general-soundfont-lossless", "sonic-pi-samples", "fluidsynth")
+PACKAGES = ("musescore-general-soundfont-lossless", "sonic-pi-samples", "fluidsynth")
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,6 @@ class Source:
 
 SOURCES: dict[str, Source] = {
     "d2m": Source("computed by scripts/sound_library", "The d2m authors", "MIT", "scripts/sound_library"),
-    "fluid": Source(
-        "Fluid (R3) GM", "Frank Wen and contributors", "MIT", "https://packages.debian.org/bookworm/fluid-soundfont-gm",
-        "fluid-soundfont-gm",
-    ),
     "musescore": Source(
         "MuseScore General HQ", "S. Christian Collins, Frank Wen, Michael Cowgill, Ethan Winer and contributors", "MIT",
         "https://packages.debian.org/bookworm/musescore-general-soundfont-lossless",
@@ -54,9 +50,8 @@ SOURCES: dict[str, Source] = {
 
 
 def soundfont(name: str) -> Path:
-    """A soundfont of the packages: ``"fluid"`` or any of MuseScore General's."""
-    file = "FluidR3_GM.sf2" if name == "fluid" else "MuseScore_General_Full.sf2"
-    return _needed(Path("usr/share/sounds/sf2") / file)
+    """A soundfont of the packages, by the name of its source."""
+    return _needed(Path("usr/share/sounds/sf2") / {"musescore": "MuseScore_General_Full.sf2"}[name])
 
 
 def one_shot(name: str) -> tuple[Path, str, str]:
