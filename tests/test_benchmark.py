@@ -69,7 +69,7 @@ def results(out):
 def test_the_original_is_best_and_strict_scores_tell_the_baselines_apart(lines):
     beat_f = {key: line["beats"]["beat_f"] for key, line in lines.items()}
     assert beat_f["ground-truth"] == 1.0
-    assert beat_f["metronome"] > 0.7
+    assert beat_f["metronome"] > 0.65
     assert beat_f["vq-spectral"] > 0.7
     for key in ("metronome-late", "metronome-wrong", "shuffled", "noise"):
         assert beat_f[key] < 0.55, key
