@@ -1,4 +1,4 @@
-"""The mixer: channels with dynamics and saturation, sends to two rooms and an echo, and the processing of the sum.
+"""Mixer: channels with dynamics and saturation, sends to two rooms and an echo, and the processing of the sum.
 
 Works in blocks of one size that begin at multiples of it, so that the same music gives the same samples however it is
 asked for. What comes out is not limited yet: see :mod:`d2m.audio.mastering` for whole pieces and

@@ -1,4 +1,4 @@
-"""Patches of the sound library for the instruments of a score, as its genre is danced to."""
+"""Choose the patches of the sound library that play a composed score."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Production: what a record has beside its notes. Risers into sections, impacts after them, filters that open, pauses.
+"""Add production to composed scores: effects, automation of the mix, and a character of the mix.
 
-The result is part of the score: effects are parts of their own (patches ``fx.*`` of the sound library), movements of
-the mix are its lanes.
+Effects (risers, impacts, one-shots, record noise) are parts of their own that play the ``fx.*`` patches of the sound
+library. Automation is stored in :attr:`d2m.types.Score.lanes`.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ _SHOT_EVERY = 4.0
 
 
 class _Effects:
-    """The effects of a genre, drawn by weight."""
+    """Draws the effects of a genre by their weights."""
 
     def __init__(self, genre: str, rng: np.random.Generator) -> None:
         self._weights, self._rng = genre_sounds()[genre].weights["effects"], rng

@@ -1,4 +1,4 @@
-"""The mixer's channels: which one a note is played into."""
+"""Assign the notes of a part to the channels of the mixer."""
 
 from __future__ import annotations
 
