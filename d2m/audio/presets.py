@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field, fields
 from functools import cache
 from importlib.resources import files
 
-import tomllib
-
 from d2m.audio.dynamics import Compression
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 #: Channels of a mix.
 CHANNELS = ("kick", "snare", "hats", "percussion", "bass", "keys", "guitar", "pad", "lead", "effects")
