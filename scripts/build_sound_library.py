@@ -19,8 +19,8 @@ from sound_library import gm_bank, kits, patches_bank, performed, phrases, sf3, 
 from sound_library.levels import settle
 from sound_library.model import Preset, Sample
 
-from d2m.symbolic.soundfont import DRUM_BANK
-from d2m.symbolic.soundfont_file import ATTENUATION
+from d2m.symbolic.sound.soundfont import DRUM_BANK
+from d2m.symbolic.sound.soundfont_file import ATTENUATION
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Bass drum, snare and hats.

@@ -37,7 +37,7 @@ from d2m.symbolic.bridge.files import load
 from d2m.symbolic.sound import find_soundfont
 from d2m.symbolic.sound.notes import Notes
 from d2m.symbolic.sound.player import CACHE_BYTES, CEILING_DB, RATE, Player
-from d2m.symbolic.soundfont import SoundFont
+from d2m.symbolic.sound.soundfont import SoundFont
 from d2m.symbolic.stream.library import Library
 from d2m.symbolic.stream.planning import Planner
 from d2m.symbolic.stream.programme import Programme

@@ -13,7 +13,7 @@ from d2m.symbolic.bridge.composer import Composer, build
 from d2m.symbolic.bridge.config import BridgeConfig
 from d2m.symbolic.pianoroll_midi import write_roll
 from d2m.symbolic.sound import find_soundfont
-from d2m.symbolic.soundfont import SoundFont
+from d2m.symbolic.sound.soundfont import SoundFont
 from d2m.symbolic.stream.library import Library
 from d2m.symbolic.stream.planning import Planner
 from d2m.symbolic.stream.programme import Programme

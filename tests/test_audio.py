@@ -10,7 +10,7 @@ from d2m.audio.dynamics import STEP, Compression, Compressor, Ducker, Limiter
 from d2m.audio.filters import SweptLowpass, biquad, lowpass
 from d2m.audio.loudness import loudness, true_peak
 from d2m.audio.mastering import MOST_LIMITING_DB, finish, master
-from d2m.audio.mixer import BLOCK, Lane, Mixer, saturate
+from d2m.audio.mixer import BLOCK, Mixer, SampleLane, saturate
 from d2m.audio.presets import BAND, CHANNELS, characters, preset
 from d2m.audio.space import PingPong, Rooms, room_response
 from d2m.types import GENRES
@@ -156,8 +156,8 @@ def test_a_copy_of_a_mixer_goes_on_in_the_same_way():
 
 def test_lanes_move_gain_and_treble():
     lanes = (
-        Lane("pad", "gain", np.array([0.0, BLOCK]), np.array([0.0, -60.0])),
-        Lane("mix", "lowpass", np.array([BLOCK, BLOCK + 1]), np.array([21000.0, 200.0])),
+        SampleLane("pad", "gain", np.array([0.0, BLOCK]), np.array([0.0, -60.0])),
+        SampleLane("mix", "lowpass", np.array([BLOCK, BLOCK + 1]), np.array([21000.0, 200.0])),
     )
     mixer, plain = Mixer(preset(BAND), 120.0, lanes=lanes), Mixer(preset(BAND), 120.0)
     pad = {"pad": noise(BLOCK / RATE)}

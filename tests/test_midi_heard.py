@@ -17,7 +17,7 @@ from d2m.symbolic.midi import read_midi, write_midi
 from d2m.symbolic.sound import find_soundfont, render, render_parts
 from d2m.symbolic.sound.notes import notes_of
 from d2m.symbolic.sound.player import RATE, Player
-from d2m.symbolic.soundfont import SoundFont
+from d2m.symbolic.sound.soundfont import SoundFont
 from d2m.types import BeatGrid, Part, Score
 
 FONT = "TimGM6mb"

@@ -11,9 +11,9 @@ import pytest
 import soundfile
 
 from d2m.errors import D2MError
-from d2m.symbolic import soundfont_file as sf
 from d2m.symbolic.sound import find_soundfont
-from d2m.symbolic.soundfont import SoundFont
+from d2m.symbolic.sound import soundfont_file as sf
+from d2m.symbolic.sound.soundfont import SoundFont
 
 RATE = 44100
 
@@ -102,8 +102,8 @@ def test_sf2_files_are_played_without_what_only_sf3_files_ask_for(
     def never(*_: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr("d2m.symbolic.soundfont.moving_low_pass", never)
-    monkeypatch.setattr("d2m.symbolic.soundfont.moving_pitch", never)
+    monkeypatch.setattr("d2m.symbolic.sound.soundfont.moving_low_pass", never)
+    monkeypatch.setattr("d2m.symbolic.sound.soundfont.moving_pitch", never)
     found = SoundFont(find_soundfont("TimGM6mb")).tone(program, drums, key, velocity, RATE, 0.5, 2)
     assert found is not None
     assert np.abs(found.wave).max() > 0.01

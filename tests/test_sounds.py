@@ -11,7 +11,7 @@ import pytest
 
 from d2m.sounds import LIBRARY
 from d2m.sounds.patches import SLOTS, genre_sounds, patches
-from d2m.symbolic.soundfont import DRUM_BANK, SoundFont
+from d2m.symbolic.sound.soundfont import DRUM_BANK, SoundFont
 from d2m.types import GENRES, TRACKS
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"

@@ -10,7 +10,7 @@ import pytest
 from d2m.errors import D2MError
 from d2m.symbolic.composer import compose
 from d2m.symbolic.sound import find_soundfont, render, render_parts
-from d2m.symbolic.soundfont import SoundFont
+from d2m.symbolic.sound.soundfont import SoundFont
 from d2m.types import BeatGrid, Part, Score
 
 RATE = 22050

@@ -23,8 +23,8 @@ _CROSSOVERS = (140.0, 3000.0)
 
 
 @dataclass(frozen=True)
-class Lane:
-    """Automation of one value.
+class SampleLane:
+    """Automation of one value, at samples; scores have it at beats (:class:`d2m.types.Lane`).
 
     Attributes:
         target: a channel, or ``"mix"`` for the sum.
@@ -95,7 +95,7 @@ class _Channel:
         self.sweep = SweptLowpass(sample_rate)
         self._before = 0.0
 
-    def __call__(self, block: np.ndarray, position: int, kicks: list, lanes: list[Lane]) -> np.ndarray:
+    def __call__(self, block: np.ndarray, position: int, kicks: list, lanes: list[SampleLane]) -> np.ndarray:
         block = block * self.gain
         if self.compressor:
             block = self.compressor(block)
@@ -172,7 +172,7 @@ class Mixer:
         preset: Preset,
         tempo: float,
         sample_rate: int = 44100,
-        lanes: tuple[Lane, ...] = (),
+        lanes: tuple[SampleLane, ...] = (),
         stems: bool = False,
         block: int = BLOCK,
     ) -> None:

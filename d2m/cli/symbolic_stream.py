@@ -100,7 +100,7 @@ def _programme(
     from d2m.symbolic.bridge.mixpoints import METHODS
     from d2m.symbolic.sound import find_soundfont
     from d2m.symbolic.sound.player import CACHE_BYTES
-    from d2m.symbolic.soundfont import SoundFont
+    from d2m.symbolic.sound.soundfont import SoundFont
     from d2m.symbolic.stream.library import Library
     from d2m.symbolic.stream.planning import Planner
     from d2m.symbolic.stream.programme import Programme

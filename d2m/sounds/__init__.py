@@ -6,3 +6,5 @@ from pathlib import Path
 
 #: The soundfont that the package brings; ``docs/sounds.md`` tells what is in it.
 LIBRARY = Path(__file__).parent / "studio.sf3"
+#: What its header calls it.
+TITLE = "d2m studio"

@@ -56,10 +56,9 @@ class Patch:
         return self.fallback is None
 
     def take(self, number: int, seed: int = 0) -> int:
-        """The program that plays the ``number``-th note: the takes in turn, in an order that the seed shifts.
+        """Return the program that plays a note: ``number`` goes through the takes in turn, ``seed`` shifts them.
 
-        SoundFont files know no round robin; here a patch's takes are presets of their own, and a player asks for the
-        program of each note. Two notes that follow each other never have the same take, where there are several.
+        SoundFont files know no round robin; the takes of a patch are presets of their own.
         """
         takes = (self.program, *self.alternates)
         return takes[(number + seed) % len(takes)]
@@ -95,6 +94,12 @@ def patches() -> dict[str, Patch]:
     """Every patch by name."""
     rows = _table()["patches"]
     return {name: Patch(name, **row | {"alternates": tuple(row.get("alternates", ()))}) for name, row in rows.items()}
+
+
+@lru_cache(maxsize=1)
+def patches_with_takes() -> dict[tuple[int, int], Patch]:
+    """Return the patches that have more than one take, by bank and program."""
+    return {(patch.bank, patch.program): patch for patch in patches().values() if patch.alternates}
 
 
 @lru_cache(maxsize=1)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from d2m.datasets.studio.beat_sounds import RATE, DrumSounds, sung
-from d2m.symbolic.soundfont import SoundFont
+from d2m.symbolic.sound.soundfont import SoundFont
 
 #: Drum patterns of one bar of four beats in sixteenths: digits are probabilities in tenths (x is always). ``half``
 #: patterns fill two beats' worth of feeling into one bar: the backbeat falls on the third beat.

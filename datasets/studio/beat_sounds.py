@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from d2m.symbolic.soundfont import SoundFont
+from d2m.symbolic.sound.soundfont import SoundFont
 
 #: Samples a second of everything here.
 RATE = 22050

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
-from d2m.symbolic import soundfont_file as sf
+from d2m.symbolic.sound import soundfont_file as sf
 
 from . import patches_waves as wave
 from . import performed, struck

@@ -10,8 +10,8 @@ from functools import cache
 
 import numpy as np
 
-from d2m.symbolic import soundfont_file as sf
-from d2m.symbolic.soundfont import DRUM_BANK
+from d2m.symbolic.sound import soundfont_file as sf
+from d2m.symbolic.sound.soundfont import DRUM_BANK
 
 from . import dsp
 from .levels import hit_level

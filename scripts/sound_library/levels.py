@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 
 from d2m.audio.loudness import _k_weighting
-from d2m.symbolic import soundfont_file as sf
+from d2m.symbolic.sound import soundfont_file as sf
 
 from .model import Preset, Sample, Zone
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from d2m.symbolic import soundfont_file as sf
+from d2m.symbolic.sound import soundfont_file as sf
 
 RATE = 44100
 #: Velocity bands of instruments that sound brighter when they are struck harder.
@@ -53,7 +53,7 @@ class Zone:
     generators: dict[int, int] = field(default_factory=dict)
 
     def with_(self, **generators: int) -> Zone:
-        """The same zone with generators of :mod:`d2m.symbolic.soundfont_file` set by their names in small letters."""
+        """Return the zone with generators set by their names in ``soundfont_file``, in small letters."""
         named = {getattr(sf, name.upper()): int(round(value)) for name, value in generators.items()}
         return replace(self, generators=self.generators | named)
 

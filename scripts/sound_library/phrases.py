@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from d2m.audio.loudness import loudness
-from d2m.symbolic.soundfont import DRUM_BANK, SoundFont
+from d2m.symbolic.sound.soundfont import DRUM_BANK, SoundFont
 
 from .levels import settle
 from .model import RATE, Preset

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from d2m.symbolic import soundfont_file as sf
-from d2m.symbolic.soundfont import DRUM_BANK
-from d2m.symbolic.soundfont_file import Region, SoundFontFile
+from d2m.symbolic.sound import soundfont_file as sf
+from d2m.symbolic.sound.soundfont import DRUM_BANK
+from d2m.symbolic.sound.soundfont_file import Region, SoundFontFile
 
 from . import sources
 from .model import BANDS, Sample, Zone, spread_keys

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from d2m.symbolic import soundfont_file as sf
+from d2m.symbolic.sound import soundfont_file as sf
 
 from .model import Preset, Sample
 

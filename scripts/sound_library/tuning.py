@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 
-from d2m.symbolic import soundfont_file as sf
+from d2m.symbolic.sound import soundfont_file as sf
 
 from .model import Sample, Zone
 

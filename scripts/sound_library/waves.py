@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from d2m.symbolic import soundfont_file as sf
+from d2m.symbolic.sound import soundfont_file as sf
 
 from .model import RATE, Sample, Zone, spread_keys
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-import d2m.sounds
 from d2m.errors import D2MError
-from d2m.symbolic.soundfont import SoundFont
+from d2m.sounds import LIBRARY, TITLE
+from d2m.symbolic.sound.soundfont import SoundFont
 from d2m.types import Part
 
 #: Where Debian's packages put General MIDI soundfonts.
@@ -24,8 +24,8 @@ _FADER = {
     32: 2.0, 33: 1.5, 34: 2.0, 35: -3.0, 36: 2.0, 38: 4.0, 39: -3.5,
     48: 2.0, 49: -2.0, 50: -5.5, 56: 0.0, 61: -3.0, 62: -1.5, 65: -2.0, 66: -1.0, 73: -1.0, 80: 0.0, 81: 0.0, 89: -3.0,
 }  # fmt: skip
-#: What the sound library is called in its header, and its level against FluidR3 with faders.
-_LIBRARY, _LIBRARY_GAIN = b"d2m studio", np.float32(2.0)
+#: Level of the sound library against FluidR3 with faders.
+_LIBRARY_GAIN = np.float32(2.0)
 #: Stereo place of each track, -1 left to 1 right; a track's second and third parts move outwards and across.
 _PAN = {"drums": 0.0, "piano": -0.3, "guitar": 0.38, "bass": 0.0, "strings": -0.1}
 
@@ -40,11 +40,10 @@ def find_soundfont(name: str | Path | None = None) -> Path:
     Raises:
         D2MError: if there is none.
     """
-    folders = (*_packaged(), *_FOLDERS)
     if name is None:
-        return folders[0] / "studio.sf3"
+        return LIBRARY
     wanted = Path(name).expanduser()
-    for folder in (Path(), *folders):
+    for folder in (Path(), LIBRARY.parent, *_packaged(), *_FOLDERS):
         for end in _ENDINGS:
             candidate = folder / wanted.parent / (wanted.name + end)
             if candidate.is_file():
@@ -53,12 +52,11 @@ def find_soundfont(name: str | Path | None = None) -> Path:
 
 
 def _packaged() -> tuple[Path, ...]:
-    """Return the folders of d2m and of pretty_midi that hold soundfonts."""
+    """Return the folder of pretty_midi, which comes with TimGM6mb, if it is installed."""
     from importlib.util import find_spec
 
     found = find_spec("pretty_midi")
-    others = (Path(found.origin).parent,) if found and found.origin else ()
-    return (Path(d2m.sounds.__file__).parent, *others)
+    return (Path(found.origin).parent,) if found and found.origin else ()
 
 
 @lru_cache(maxsize=2)
@@ -79,14 +77,18 @@ def pans(parts: tuple[Part, ...]) -> list[float]:
     return found
 
 
+def is_library(font: SoundFont) -> bool:
+    """Return whether a soundfont is the sound library of d2m, whose patches have names."""
+    return font.title == TITLE
+
+
 def fader_of(font: SoundFont) -> Callable[[int, bool], np.float32]:
     """Return what notes are multiplied by, by program and whether it is a drum kit, to be equally loud.
 
     The sound library is levelled by itself; the faders for other fonts were measured on FluidR3.
     """
-    with font.path.open("rb") as file:
-        if _LIBRARY in file.read(400):
-            return lambda program, drums: _LIBRARY_GAIN
+    if is_library(font):
+        return lambda program, drums: _LIBRARY_GAIN
 
     def fader(program: int, drums: bool) -> np.float32:
         return np.float32(10.0 ** ((_KIT_FADER if drums else _FADER).get(program, 0.0) / 20.0))

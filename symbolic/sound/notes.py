@@ -60,6 +60,21 @@ class Notes:
         return Notes(*(getattr(self, entry.name)[which] for entry in fields(self)))
 
 
+class FixedNotes:
+    """Notes that are all known, for the player.
+
+    Args:
+        notes: by start.
+    """
+
+    def __init__(self, notes: Notes) -> None:
+        self._all = notes
+
+    def notes(self, first: int, stop: int) -> Notes:
+        """Return the notes that start from sample ``first`` to before ``stop``."""
+        return self._all.within(first, stop)
+
+
 def joined(parts: list[Notes]) -> Notes:
     """Several as one, by start."""
     if not parts:

@@ -12,12 +12,13 @@ import numpy as np
 from d2m.audio.dynamics import Limiter
 from d2m.audio.mixer import BLOCK, Mixed, Mixer, tone_filter
 from d2m.audio.presets import CHANNELS, preset
+from d2m.sounds.patches import patches_with_takes
 from d2m.symbolic.controls import Automation
 from d2m.symbolic.sound.channels import KICK
-from d2m.symbolic.sound.fonts import fader_of
+from d2m.symbolic.sound.fonts import fader_of, is_library
 from d2m.symbolic.sound.notes import EFFECT, LONGEST_NOTE, Notes
-from d2m.symbolic.soundfont import DRUM_BANK, SoundFont, Tone
-from d2m.symbolic.soundfont_voice import read_between
+from d2m.symbolic.sound.soundfont import DRUM_BANK, SoundFont, Tone
+from d2m.symbolic.sound.soundfont_voice import read_between
 from d2m.symbolic.tracks import DRUMS
 
 RATE = 44100
@@ -31,8 +32,8 @@ _TONE_STEP = 0.5
 _MOST_VOICES = 400
 #: Tones kept by a stream's own soundfont.
 CACHE_BYTES = 192_000_000
-#: A kit that has another take of itself is played by both, as the start of a note decides.
-OTHER_TAKE, _SPREAD = 64, 2654435761
+#: The start of a note times this, in the higher bits, decides which take of a patch plays it.
+_SPREAD = 2654435761
 #: Highest true peak of a stream in dB, and what it is raised by before: music that goes into the mixer at
 #: :data:`NOMINAL_LUFS` comes out at about -14.
 CEILING_DB, _MAKEUP_DB = -1.3, 4.5
@@ -164,7 +165,7 @@ class Player:
         self.block = self.mixer.block if self.mixer else BLOCK
         self.voices: list[Voice] = []
         self._filters = self._tone_filters()
-        self._presets = frozenset(font.presets)
+        self._library = is_library(font)
         self._fader = fader_of(font)
         self._filtered = _Filtered()
         self._releases: dict[tuple, float] = {}
@@ -236,6 +237,12 @@ class Player:
             return Mixed(sum(channels.buses.values(), np.zeros((2, self.block), np.float32)))
         return self.mixer(channels.buses, channels.position, channels.kicks)
 
+    @staticmethod
+    def _take(bank: int, program: int, start: int) -> int:
+        """Choose among the takes of a patch of the library by when the note starts, in the same way in every block."""
+        patch = patches_with_takes().get((bank, program))
+        return patch.take(start * _SPREAD >> 16) if patch else program
+
     def _release(self, program: int, drums: bool, key: int, velocity: int, bank: int) -> float:
         """Look up the seconds in which a released note falls by 100 dB, within bounds."""
         name = (program, drums, key, velocity, bank)
@@ -290,12 +297,12 @@ class Player:
             )
         )  # fmt: skip
         drums, bank = track == DRUMS, 0
-        if preset >= 0 and divmod(preset % EFFECT, 128) in self._presets:
-            bank, program = divmod(preset % EFFECT, 128)
+        if self._library:
+            if preset >= 0:
+                bank, program = divmod(preset % EFFECT, 128)
+            program = self._take(DRUM_BANK if drums else bank, program, start)
         elif preset >= EFFECT:
             return None
-        if drums and (DRUM_BANK, program + OTHER_TAKE) in self._presets and start * _SPREAD >> 16 & 1:
-            program += OTHER_TAKE
         if drums:
             end = start + int(_DRUMS_RING * RATE)
         release = self._release(program, drums, key, velocity, bank)

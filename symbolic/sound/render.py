@@ -5,7 +5,7 @@ Notes are placed by the score's own grid in seconds, so any tempo curve plays ex
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,14 +13,12 @@ from typing import Literal
 import numpy as np
 
 from d2m.audio.mastering import finish
-from d2m.audio.mixer import BLOCK, LARGE_BLOCK, Mixed, Mixer
-from d2m.audio.mixer import Lane as SampleLane
+from d2m.audio.mixer import BLOCK, LARGE_BLOCK, Mixed, Mixer, SampleLane
 from d2m.audio.presets import CHANNELS, Preset, preset
 from d2m.errors import D2MError
 from d2m.symbolic.sound.fonts import find_soundfont, open_soundfont, pans
-from d2m.symbolic.sound.notes import Notes, notes_of
+from d2m.symbolic.sound.notes import FixedNotes, Notes, notes_of
 from d2m.symbolic.sound.player import RATE, Player
-from d2m.symbolic.soundfont import SoundFont
 from d2m.types import Part, Score
 
 #: What still rings at the end of a score fades out over so many seconds.
@@ -40,16 +38,6 @@ class Rendered:
     mix: np.ndarray
     stems: dict[str, np.ndarray]
     sample_rate: int
-
-
-class _Fixed:
-    """All notes of a score, for the player."""
-
-    def __init__(self, notes: Notes) -> None:
-        self.all = notes
-
-    def notes(self, first: int, stop: int) -> Notes:
-        return self.all.within(first, stop)
 
 
 def render(
@@ -76,6 +64,7 @@ def render(
     Raises:
         D2MError: if the rate is out of range or the soundfont cannot be used.
     """
+    _check_rate(sample_rate)
     mix = finished(mix_down(score, soundfont, mixed=room), score).mix
     return _at_rate(mix if stereo else mix.mean(axis=0, keepdims=True), sample_rate, score.duration)
 
@@ -90,6 +79,7 @@ def render_stems(
         before_bus: give the channels as they go into rooms and sum, all at one level, instead of stems that add up to
             the mix.
     """
+    _check_rate(sample_rate)
     made = mix_down(score, soundfont, stems="channels" if before_bus else "finished")
     if before_bus:
         loudest = max((float(np.abs(stem).max(initial=0.0)) for stem in made.stems.values()), default=0.0)
@@ -109,7 +99,15 @@ def render_parts(
 
     The parts of a score share one scale, so their powers may be compared.
     """
-    return list(_parts_alone(score, sample_rate, soundfont, stereo))
+    _check_rate(sample_rate)
+    font = open_soundfont(find_soundfont(soundfont))
+    count = int(np.ceil(score.duration * RATE)) + 1
+    alone = []
+    for part, pan in zip(score.parts, pans(score.parts), strict=True):
+        notes = FixedNotes(_notes(score, [(part, pan if stereo else 0.0)]))
+        sound = Player(font, notes, plain=True).read(count)
+        alone.append(_at_rate(sound if stereo else sound.mean(axis=0, keepdims=True), sample_rate, score.duration))
+    return alone
 
 
 def mix_down(
@@ -131,13 +129,15 @@ def mix_down(
         mix: settings; None for those of the score's genre.
     """
     font = open_soundfont(find_soundfont(soundfont))
+    settings = mix or preset(score.genre, score.character)
     mixer = None
     if mixed:
         # A short piece would mostly fill one large block with silence.
         size = LARGE_BLOCK if score.duration * RATE > 8 * LARGE_BLOCK else BLOCK
-        settings = mix or preset(score.genre, score.character)
         mixer = Mixer(settings, score.grid.tempo, RATE, _lanes(score), stems == "finished", size)
-    player = Player(font, _Fixed(_notes(score, score.parts)), mixer=mixer, limited=False, plain=not mixed)
+    spread = [settings.strips[name].spread for name in CHANNELS]
+    notes = FixedNotes(_notes(score, zip(score.parts, pans(score.parts), strict=True), spread))
+    player = Player(font, notes, mixer=mixer, limited=False, plain=not mixed)
     count = int(np.ceil(score.duration * RATE)) + 1
     total = np.zeros((2, count), np.float32)
     alone = {name: np.zeros((2, count), np.float32) for name in CHANNELS} if stems else {}
@@ -171,15 +171,14 @@ def finished(made: Rendered, score: Score) -> Rendered:
     return Rendered(gains.apply(made.mix) * fade, stems, made.sample_rate)
 
 
-def _notes(score: Score, parts: tuple[Part, ...]) -> Notes:
-    spread = [preset(score.genre, score.character).strips[name].spread for name in CHANNELS]
+def _notes(score: Score, parts: Iterable[tuple[Part, float]], spread: Sequence[float] | None = None) -> Notes:
+    """Place parts of a score, each with its stereo place, at the player's rate; see :func:`notes_of`."""
 
     def sample_of(beats: np.ndarray) -> np.ndarray:
         return np.round(score.grid.time_of(beats) * RATE).astype(np.int64)
 
-    found = notes_of(zip(parts, pans(parts), strict=True), sample_of, lambda beats: np.zeros(len(beats)), RATE, spread)
-    heard = (found.starts > -2) & (found.starts < score.duration * RATE)
-    found = found.chosen(heard)
+    found = notes_of(parts, sample_of, lambda beats: np.zeros(len(beats)), RATE, spread)
+    found = found.chosen((found.starts > -2) & (found.starts < score.duration * RATE))
     np.maximum(found.starts, 0, out=found.starts)
     return found
 
@@ -191,23 +190,6 @@ def _lanes(score: Score) -> tuple[SampleLane, ...]:
     )
 
 
-def _parts_alone(score: Score, sample_rate: int, soundfont: str | Path | None, stereo: bool) -> Iterator[np.ndarray]:
-    font: SoundFont = open_soundfont(find_soundfont(soundfont))
-    count = int(np.ceil(score.duration * RATE)) + 1
-    places = pans(score.parts)
-    for part, pan in zip(score.parts, places, strict=True):
-
-        def sample_of(beats: np.ndarray) -> np.ndarray:
-            return np.round(score.grid.time_of(beats) * RATE).astype(np.int64)
-
-        place = pan if stereo else 0.0
-        notes = notes_of([(part, place)], sample_of, lambda beats: np.zeros(len(beats)), RATE)
-        heard = notes.chosen((notes.starts > -2) & (notes.starts < score.duration * RATE))
-        np.maximum(heard.starts, 0, out=heard.starts)
-        sound = Player(font, _Fixed(heard), plain=True).read(count)
-        yield _at_rate(sound if stereo else sound.mean(axis=0, keepdims=True), sample_rate, score.duration)
-
-
 def _fade_out(count: int) -> np.ndarray:
     fade = min(int(_END_FADE * RATE), count)
     curve = np.ones(count, np.float32)
@@ -215,10 +197,14 @@ def _fade_out(count: int) -> np.ndarray:
     return curve
 
 
-def _at_rate(sound: np.ndarray, sample_rate: int, duration: float) -> np.ndarray:
-    """Resample (channels, n) from the player's rate, exactly ``round(duration * sample_rate)`` samples."""
+def _check_rate(sample_rate: int) -> None:
+    """Refuse rates that nothing is played at, before anything is rendered."""
     if not 8000 <= sample_rate <= 96000:
         raise D2MError(f"cannot render at {sample_rate} Hz; choose 8000 to 96000")
+
+
+def _at_rate(sound: np.ndarray, sample_rate: int, duration: float) -> np.ndarray:
+    """Resample (channels, n) from the player's rate, exactly ``round(duration * sample_rate)`` samples."""
     if sample_rate != RATE:
         from scipy.signal import resample_poly
 

@@ -16,9 +16,9 @@ from d2m.symbolic.bridge.joining import Bridge, cut, last_beat, write_bridge
 from d2m.symbolic.bridge.mixpoints import MixPoint, find_mix_points
 from d2m.symbolic.bridge.song import Song, read_song
 from d2m.symbolic.sound.fonts import pans
-from d2m.symbolic.sound.notes import Notes, notes_of
+from d2m.symbolic.sound.notes import FixedNotes, Notes, notes_of
 from d2m.symbolic.sound.player import NOMINAL_LUFS, RATE, Player
-from d2m.symbolic.soundfont import SoundFont
+from d2m.symbolic.sound.soundfont import SoundFont
 from d2m.symbolic.stream.library import stamp
 
 #: The decibels by which songs are moved at most to be equally loud.
@@ -165,16 +165,6 @@ def exits(song: Song) -> np.ndarray:
     return bars[1:-1]
 
 
-class _Excerpt:
-    """The notes of a song between two samples, for the player."""
-
-    def __init__(self, notes: Notes) -> None:
-        self.all = notes
-
-    def notes(self, first: int, stop: int) -> Notes:
-        return self.all.within(first, stop)
-
-
 def _loudness(song: Song, font: SoundFont) -> float:
     """LUFS of excerpts spread over a song, of its dry instruments."""
     end = last_beat(song)
@@ -189,7 +179,7 @@ def _loudness(song: Song, font: SoundFont) -> float:
     pieces = []
     for number in range(_EXCERPTS):
         start = max(int((number + 0.5) / _EXCERPTS * total) - length // 2, 0)
-        pieces.append(Player(font, _Excerpt(notes), start, plain=True).read(length))
+        pieces.append(Player(font, FixedNotes(notes), start, plain=True).read(length))
     return loudness(np.concatenate(pieces, axis=1), RATE)
 
 

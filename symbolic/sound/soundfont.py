@@ -1,12 +1,11 @@
 """SoundFont files, SF2 and SF3: which recorded sample a note plays, at what pitch, and with which envelope.
 
-Reads what the SoundFont 2.04 specification (E-mu, 2006) calls presets, instruments and samples
-(:mod:`d2m.symbolic.soundfont_file`) and makes tones of them: one note of one preset as a waveform held for as long as
-asked (:mod:`d2m.symbolic.soundfont_voice`). The samples of an SF3 file are decoded when a note first needs them. In
-SF3 files the modulation envelope moves pitch and filter, filters resonate and vibrato sounds; SF2 files are played
-without these. Left out of both: the modulation LFO, modulators other than velocity, and chorus. symusic's own
-synthesiser was tried first: it plays every velocity equally loud and cuts FluidR3's cymbals, claps and congas off
-after 40 ms.
+Reads what the SoundFont 2.04 specification (E-mu, 2006) calls presets, instruments and samples (``soundfont_file``),
+and makes tones of them: one note of one preset as a waveform held for as long as asked (``soundfont_voice``). The
+samples of an SF3 file are decoded when a note first needs them. In SF3 files the modulation envelope moves pitch and
+filter, filters resonate and vibrato sounds; SF2 files are played without these. Left out of both: the modulation LFO,
+modulators other than velocity, and chorus. symusic's own synthesiser was tried first: it plays every velocity equally
+loud and cuts FluidR3's cymbals, claps and congas off after 40 ms.
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from d2m.errors import D2MError
-from d2m.symbolic import soundfont_file as sf
-from d2m.symbolic.soundfont_file import Region, SoundFontFile
-from d2m.symbolic.soundfont_voice import (
+from d2m.symbolic.sound import soundfont_file as sf
+from d2m.symbolic.sound.soundfont_file import Region, SoundFontFile
+from d2m.symbolic.sound.soundfont_voice import (
     envelope,
     low_pass,
     moving_low_pass,
@@ -79,6 +78,11 @@ class SoundFont:
         self._held_bytes = self._decoded_bytes = 0
         # The web page renders from several threads with one font.
         self._lock = threading.Lock()
+
+    @property
+    def title(self) -> str:
+        """The name in the file's header."""
+        return self._file.title
 
     @property
     def presets(self) -> tuple[tuple[int, int], ...]:

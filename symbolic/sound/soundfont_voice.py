@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from d2m.symbolic import soundfont_file as sf
-from d2m.symbolic.soundfont_file import Region
+from d2m.symbolic.sound import soundfont_file as sf
+from d2m.symbolic.sound.soundfont_file import Region
 
 #: Samples between two settings of a filter that moves.
 _STEP = 64

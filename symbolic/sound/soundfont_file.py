@@ -46,6 +46,8 @@ _COMPRESSED = 0x10
 #: 190 s at 44.1 kHz: far above any instrument's sample, and 34 MB once it is decoded.
 _LONGEST_STREAM = 1 << 23
 _MOST_REGIONS = 20_000
+#: Bytes of a title, by the specification.
+_LONGEST_TITLE = 256
 
 
 @dataclass(frozen=True)
@@ -77,13 +79,14 @@ class SoundFontFile:
         presets: (bank, program) -> index of the preset.
         headers: the table of samples.
         compressed: whether some sample is a Vorbis stream (SF3).
+        title: the name in the file's header.
 
     Raises:
         OSError, ValueError: if the file is not a SoundFont file.
     """
 
     def __init__(self, path: Path):
-        self._tables, first, size = _read_tables(path)
+        self._tables, first, size, self.title = _read_tables(path)
         self.headers = self._tables[b"shdr"]
         self.compressed = bool(np.any(self.headers["kind"] & _COMPRESSED))
         self._bytes = np.memmap(path, dtype=np.uint8, mode="r", offset=first, shape=(size,))
@@ -164,10 +167,10 @@ class SoundFontFile:
         ]
 
 
-def _read_tables(path: Path) -> tuple[dict[bytes, np.ndarray], int, int]:
-    """The file's tables, the byte where its samples begin, and how many bytes they take."""
+def _read_tables(path: Path) -> tuple[dict[bytes, np.ndarray], int, int, str]:
+    """The file's tables, the byte where its samples begin, how many bytes they take, and the file's title."""
     tables: dict[bytes, np.ndarray] = {}
-    first, count = 0, 0
+    first, count, title = 0, 0, ""
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(12)
@@ -183,13 +186,15 @@ def _read_tables(path: Path) -> tuple[dict[bytes, np.ndarray], int, int]:
                 raise ValueError("cut short")
             if name == b"smpl":
                 first, count = where, length
+            elif name == b"INAM":
+                title = file.read(min(length, _LONGEST_TITLE)).split(b"\0")[0].decode("latin-1")
             elif name in TABLES:
                 kind = TABLES[name]
                 tables[name] = np.frombuffer(file.read(length // kind.itemsize * kind.itemsize), dtype=kind)
             file.seek(where + length + length % 2)
     if set(tables) != set(TABLES) or count < 2:
         raise ValueError("tables or samples missing")
-    return tables, first, count
+    return tables, first, count, title
 
 
 def _range(zone: dict[int, int], generator: int) -> tuple[int, int]:
