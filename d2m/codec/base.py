@@ -8,6 +8,7 @@ class alone, so the JukeBox VQ-VAE and the spectral codec are interchangeable.
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import asdict
 
 import torch
 from torch import Tensor, nn
@@ -67,3 +68,51 @@ class Codec(nn.Module):
     def bits_per_second(self) -> float:
         """Bit rate of the codes."""
         return self.frame_rate * self.codebook_count * float(torch.log2(torch.tensor(float(self.codebook_size))))
+
+
+class SpectralBase(Codec):
+    """A codec of an encoder, a residual VQ and a decoder that makes samples from frames and their neighbours.
+
+    Attributes:
+        config: a dataclass of sizes.
+        encoder: waveform -> features (B, D, F).
+        quantiser: :class:`~d2m.codec.quantiser.ResidualQuantiser`.
+        decoder: vectors (B, D, F) and first samples (B,) -> waveform; its ``context`` is the number of frames on either
+            side that reach a frame of the output.
+    """
+
+    def settings(self) -> dict[str, object]:
+        """Return the configuration as plain values, for the file that holds the weights."""
+        return asdict(self.config)
+
+    def features(self, waveform: Tensor) -> Tensor:
+        return self.encoder(waveform)
+
+    def quantise(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        return self.quantiser.quantise(features)
+
+    def lookup(self, codes: Tensor) -> Tensor:
+        return self.quantiser.lookup(codes)
+
+    def decode_features(self, vectors: Tensor, start: Tensor | int = 0, chunk: int = 512) -> Tensor:
+        """Decode vectors (B, D, F) into a waveform of F * hop samples.
+
+        Long inputs are decoded ``chunk`` frames at a time, each with as many neighbours as reach into it, which gives
+        the same samples as decoding all at once in bounded memory.
+
+        Args:
+            vectors: quantised vectors.
+            start: first sample on the decoder's clock, one for all or (B,).
+            chunk: frames decoded at once.
+        """
+        batch, _, frames = vectors.shape
+        first = torch.as_tensor(start, device=vectors.device).expand(batch)
+        if frames <= chunk:
+            return self.decoder(vectors, first)
+        context, pieces = self.decoder.context, []
+        for begin in range(0, frames, chunk):
+            left, right = max(0, begin - context), min(frames, begin + chunk + context)
+            piece = self.decoder(vectors[:, :, left:right], first + left * self.hop)
+            skip = (begin - left) * self.hop
+            pieces.append(piece[..., skip : skip + min(chunk, frames - begin) * self.hop])
+        return torch.cat(pieces, -1)

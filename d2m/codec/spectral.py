@@ -8,12 +8,12 @@ same codes.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from d2m.codec.base import Codec
+from d2m.codec.base import SpectralBase
 from d2m.codec.layers import ConvNeXtBlock, initialise
 from d2m.codec.mel import InverseStft, LogMel, Stft
 from d2m.codec.quantiser import ResidualQuantiser
@@ -106,7 +106,7 @@ class SpectralDecoder(nn.Module):
         return waveform
 
 
-class SpectralCodec(Codec):
+class SpectralCodec(SpectralBase):
     """See the module's docstring.
 
     Args:
@@ -123,39 +123,3 @@ class SpectralCodec(Codec):
         self.quantiser = ResidualQuantiser(config.codebook_count, config.codebook_size, config.feature_size)
         self.decoder = SpectralDecoder(config)
         self.apply(initialise)
-
-    def settings(self) -> dict[str, object]:
-        """The configuration as plain values, for the file that holds the weights."""
-        return asdict(self.config)
-
-    def features(self, waveform: Tensor) -> Tensor:
-        return self.encoder(waveform)
-
-    def quantise(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        return self.quantiser.quantise(features)
-
-    def lookup(self, codes: Tensor) -> Tensor:
-        return self.quantiser.lookup(codes)
-
-    def decode_features(self, vectors: Tensor, start: Tensor | int = 0, chunk: int = 512) -> Tensor:
-        """The waveform (B, F * hop) of vectors (B, D, F).
-
-        Long inputs are decoded ``chunk`` frames at a time, each with as many neighbours as reach into it, which
-        gives the same samples as decoding all at once in bounded memory.
-
-        Args:
-            vectors: quantised vectors.
-            start: first sample on the tone bank's clock, one for all or (B,).
-            chunk: frames decoded at once.
-        """
-        batch, _, frames = vectors.shape
-        first = torch.as_tensor(start, device=vectors.device).expand(batch)
-        if frames <= chunk:
-            return self.decoder(vectors, first)
-        context, pieces = self.decoder.context, []
-        for begin in range(0, frames, chunk):
-            left, right = max(0, begin - context), min(frames, begin + chunk + context)
-            piece = self.decoder(vectors[:, :, left:right], first + left * self.hop)
-            skip = (begin - left) * self.hop
-            pieces.append(piece[:, skip : skip + min(chunk, frames - begin) * self.hop])
-        return torch.cat(pieces, 1)

@@ -9,12 +9,12 @@ generator can aim at them: two equally good performances of a score have nearly 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from d2m.codec.base import Codec
+from d2m.codec.base import SpectralBase
 from d2m.codec.layers import ConvNeXtBlock, initialise
 from d2m.codec.mel import InverseStft, Stft, mel_filters
 from d2m.codec.quantiser import ResidualQuantiser
@@ -170,7 +170,7 @@ def _spread(config: StereoConfig) -> Tensor:
     return (peaks / peaks.sum(0, keepdim=True).clamp(min=1e-6)).T.contiguous()
 
 
-class StereoCodec(Codec):
+class StereoCodec(SpectralBase):
     """See the module's docstring.
 
     Args:
@@ -190,39 +190,6 @@ class StereoCodec(Codec):
         self.decoder = StereoDecoder(config)
         self.apply(initialise)
 
-    def settings(self) -> dict[str, object]:
-        """Return the configuration as plain values, for the file that holds the weights."""
-        return asdict(self.config)
-
-    def features(self, waveform: Tensor) -> Tensor:
-        return self.encoder(waveform)
-
-    def quantise(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        return self.quantiser.quantise(features)
-
-    def lookup(self, codes: Tensor) -> Tensor:
-        return self.quantiser.lookup(codes)
-
-    def decode_features(self, vectors: Tensor, start: Tensor | int = 0, chunk: int = 512) -> Tensor:
-        """Decode vectors (B, D, F) into stereo (B, 2, F * hop).
-
-        Long inputs are decoded ``chunk`` frames at a time, each with as many neighbours as reach into it, which gives
-        the same samples as decoding all at once in bounded memory.
-
-        Args:
-            vectors: quantised vectors.
-            start: first sample on the tone bank's clock, one for all or (B,).
-            chunk: frames decoded at once.
-        """
-        frames = vectors.shape[2]
-        clock = torch.as_tensor(start, device=vectors.device).expand(len(vectors))
-        pieces = []
-        for begin in range(0, frames, chunk):
-            first, last = max(0, begin - self.decoder.context), min(frames, begin + chunk + self.decoder.context)
-            wave = self.decoder(vectors[:, :, first:last], clock + first * self.hop)
-            wave = wave[..., (begin - first) * self.hop :]
-            pieces.append(wave[..., : (min(frames, begin + chunk) - begin) * self.hop])
-        return torch.cat(pieces, -1)
 
 
 @torch.no_grad()

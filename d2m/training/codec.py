@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from d2m.codec.base import SpectralBase
 from d2m.codec.discriminators import (
     MultiResolutionDiscriminator,
     adversarial_loss,
@@ -61,31 +63,55 @@ class CodecTraining:
 
 
 class CodecTask(Task):
-    """The loop's view of a codec in training."""
+    """The loop's view of a codec in training.
+
+    Args:
+        settings: of the run.
+        config: sizes of a new codec.
+    """
 
     def __init__(self, settings: CodecTraining, config: SpectralConfig | None = None) -> None:
-        self.settings = settings
-        self.codec = SpectralCodec(config)
-        if settings.length < _SHORTEST or settings.length % self.codec.hop:
+        codec = SpectralCodec(config)
+        loss = SpectralLoss(codec.sample_rate, codec.hop, bass_weight=settings.bass)
+        self._begin(settings, codec, loss, MultiResolutionDiscriminator(), _SHORTEST)
+        self.songs, self.held_out = SongCrops(settings.train), SongCrops(settings.held_out)
+        self.started = False
+
+    def _begin(
+        self,
+        settings: CodecTraining,
+        codec: SpectralBase,
+        loss: nn.Module,
+        discriminator: MultiResolutionDiscriminator,
+        shortest: int,
+    ) -> None:
+        """Take over what a run works on; ``shortest`` is the least length of a crop in samples."""
+        if settings.length < shortest or settings.length % codec.hop:
             raise D2MError(
-                f"crops of {settings.length} samples are not possible; choose a multiple of {self.codec.hop}, "
-                f"{_SHORTEST} or more"
+                f"crops of {settings.length} samples are not possible; choose a multiple of {codec.hop}, "
+                f"{shortest} or more"
             )
-        trained = self.codec.decoder if settings.freeze_codes else self.codec
-        self.loss = SpectralLoss(self.codec.sample_rate, self.codec.hop, bass_weight=settings.bass)
-        self.discriminator = MultiResolutionDiscriminator()
-        self.modules = {"codec": self.codec, "discriminator": self.discriminator}
+        self.settings, self.codec, self.loss, self.discriminator = settings, codec, loss, discriminator
+        trained = codec.decoder if settings.freeze_codes else codec
+        self.modules = {"codec": codec, "discriminator": discriminator}
         self.optimizers = {
             "codec": torch.optim.AdamW(trained.parameters(), settings.learning_rate, (0.8, 0.95), weight_decay=1e-3),
-            "discriminator": torch.optim.AdamW(self.discriminator.parameters(), 3e-4, (0.5, 0.9)),
+            "discriminator": torch.optim.AdamW(discriminator.parameters(), 3e-4, (0.5, 0.9)),
         }
-        self.songs = SongCrops(settings.train)
-        self.held_out = SongCrops(settings.held_out)
-        self.started = False
 
     def setup(self, fabric) -> None:  # noqa: D102
         super().setup(fabric)
         self.loss.to(fabric.device)
+
+    def ear(self, rng: np.random.Generator) -> Callable[[Tensor], Tensor]:
+        """Return the function that gives the discriminators their part of a waveform, for one step."""
+        return lambda waveform: waveform
+
+    def middle(self, index: int) -> np.ndarray:
+        """Return what a held-out song is measured on: ten seconds from its middle, float32."""
+        song = self.held_out.songs[index]
+        start = max(0, len(song) // 2 - 110250)
+        return song[start : start + 220416].astype(np.float32) / 32768
 
     def start_from(self, codec: SpectralCodec, fresh_tones: bool = False) -> None:
         """Take over the parameters and codebooks of a trained codec of the same configuration.
@@ -127,7 +153,7 @@ class CodecTask(Task):
         with torch.set_grad_enabled(not settings.freeze_codes), self.autocast():
             features = codec.features(waveform)
         vectors, commitment, used = features, features.new_zeros(()), 0.0
-        if step >= settings.quantise_after:
+        if self.started or step >= settings.quantise_after:
             if not self.started:
                 self._start_codebooks(rng)
             with torch.no_grad():
@@ -142,10 +168,12 @@ class CodecTask(Task):
         total = parts["total"] + settings.commitment * commitment
         figures = {name: part.item() for name, part in parts.items()} | {"commitment": commitment.item(), "used": used}
         if step >= settings.adversarial_after:
-            figures["discriminator"] = train_discriminator(self, waveform, output.detach())
-            fake = self.modules["discriminator"](output)
+            hear = self.ear(rng)
+            true, made = hear(waveform), hear(output)
+            figures["discriminator"] = train_discriminator(self, true, made.detach())
+            fake = self.modules["discriminator"](made)
             with torch.no_grad():
-                real = self.modules["discriminator"](waveform)
+                real = self.modules["discriminator"](true)
             adversarial, matching = adversarial_loss(fake), feature_matching_loss(real, fake)
             total = total + settings.adversarial * adversarial + settings.matching * matching
             figures |= {"adversarial": adversarial.item(), "matching": matching.item()}
@@ -162,20 +190,19 @@ class CodecTask(Task):
 
     @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:
-        """Losses over ten seconds from the middle of each held-out song."""
+        """Losses over the middle of each held-out song."""
         totals: dict[str, list[float]] = {}
-        for song in self.held_out.songs:
-            middle = max(0, len(song) // 2 - 110250)
-            crop = torch.from_numpy(song[middle : middle + 220416].astype(np.float32) / 32768)[None].to(
-                self.fabric.device
-            )
-            crop = crop[:, : crop.shape[1] // self.codec.hop * self.codec.hop]
-            features = self.codec.features(crop)
-            if self.started:
-                features = self.codec.quantise(features)[1]
-            for name, value in self.loss(self.codec.decode_features(features), crop).items():
+        for index in range(len(self.held_out)):
+            crop = torch.from_numpy(self.middle(index))[None].to(self.fabric.device)
+            crop = crop[..., : crop.shape[-1] // self.codec.hop * self.codec.hop]
+            for name, value in self.loss(self.through(crop), crop).items():
                 totals.setdefault(name, []).append(value.item())
         return {name: float(np.mean(values)) for name, values in totals.items()}
+
+    def through(self, sound: Tensor) -> Tensor:
+        """Code and decode a waveform; without quantisation as long as the codebooks are empty."""
+        features = self.codec.features(sound)
+        return self.codec.decode_features(self.codec.quantise(features)[1] if self.started else features)
 
     def score(self, held_out: dict[str, float]) -> float:
         """The objective without discriminators."""
@@ -183,10 +210,4 @@ class CodecTask(Task):
 
     def samples(self) -> list[Sample]:
         """Held-out music through the codec."""
-        codec = self.codec
-
-        def reconstruct(waveform: Tensor) -> Tensor:
-            features = codec.features(waveform)
-            return codec.decode_features(codec.quantise(features)[1] if self.started else features)
-
-        return compared(self.held_out, codec.sample_rate, codec.hop, reconstruct, self.fabric.device)
+        return compared(self.held_out, self.codec.sample_rate, self.codec.hop, self.through, self.fabric.device)
