@@ -13,23 +13,16 @@ different people. A file that exists is not made again, so an interrupted run go
 from __future__ import annotations
 
 import argparse
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
+from make_training_data import Job, make_all, nobody, pop_folders, pop_score, somebody
 
 from d2m.audio.presets import BAND, Preset, preset
-from d2m.datasets.pop909 import arrange, song_folders
-from d2m.datasets.studio.camera import wild_camera
-from d2m.datasets.studio.choreographer import DancerStyle, choreograph
-from d2m.datasets.studio.landmarks import landmark_motion
 from d2m.datasets.studio.music import compose_song
-from d2m.errors import D2MError
-from d2m.features.envelope import body_speeds, motion_events
-from d2m.features.rhythm import accents_per_beat, energy_per_beat
 from d2m.symbolic.composer.dress import dress
-from d2m.symbolic.excerpt import excerpt
+from d2m.symbolic.sound import find_soundfont
 from d2m.symbolic.sound.render import mix_down
 from d2m.training.pairs import make_pair, save_pair
 from d2m.types import GENRES, Dance, Score
@@ -38,13 +31,6 @@ from d2m.whole_file import whole_file
 RATE, HOP = 44100, 512
 #: Share of the songs that is played by another font or through a random mix.
 _OTHER = 0.5
-_PROGRAMS = {
-    "drums": (0, 8, 16, 24, 25, 40),
-    "piano": (0, 1, 2, 4, 5, 6, 7, 11, 16, 17, 18),
-    "guitar": (24, 25, 26, 27, 28, 29, 30),
-    "bass": (32, 33, 34, 35, 36, 37, 38, 39),
-    "strings": (40, 48, 49, 50, 51, 56, 61, 62, 63, 65, 73, 80, 81, 88, 89, 90),
-}
 
 
 def random_mix(base: Preset, rng: np.random.Generator) -> Preset:
@@ -83,61 +69,38 @@ def render_song(score: Score, dance: Dance, fonts: list[str], rng: np.random.Gen
 
 
 def pop_song(folder: Path, seed: int, seconds: float, fonts: list[str], path: Path) -> None:
-    """Render an excerpt of a POP909 song, arranged for five tracks, in the sound of a genre; nobody dances."""
+    """Render an excerpt of a POP909 song in the sound of a genre; nobody dances."""
     rng = np.random.default_rng([seed, 909, int(folder.name)])
-    score = arrange(folder, rng, _PROGRAMS)
-    start = rng.uniform(0, max(0.0, score.duration - seconds))
-    score = excerpt(score, start, min(seconds, score.duration))
+    score = pop_score(folder, seconds, rng)
     dressed = dress(replace(score, genre=list(GENRES)[int(rng.integers(10))]), rng)
-    beats = len(score.grid.beats)
-    dance = Dance(score.duration, None, score.grid, np.full(beats, 0.6, np.float32), np.full(beats, 0.5, np.float32))
-    render_song(dressed, dance, fonts, rng, path)
+    render_song(dressed, nobody(score), fonts, rng, path)
 
 
 def studio_song(index: int, seed: int, held_out: bool, seconds: float, fonts: list[str], path: Path) -> None:
-    """Render a song of the composer, and somebody dancing to it as the pose model would see them."""
+    """Render a song of the composer, and somebody dancing to it."""
     rng = np.random.default_rng([seed, int(held_out), index])
     genre = list(GENRES)[index % len(GENRES)]
     score, _ = compose_song(genre, seconds, rng)
-    # Dancers are known by number: the held-out ones are others than those of the training part.
-    dancer = DancerStyle.random(np.random.default_rng([seed, int(held_out), int(rng.integers(40))]))
-    motion = landmark_motion(choreograph(score, genre, seconds, rng, dancer=dancer), wild_camera(rng), rng)
-    speeds, beats = body_speeds(motion), score.grid.beats
-    energy, accents = energy_per_beat(speeds, beats, seconds), accents_per_beat(motion_events(speeds), beats)
-    render_song(score, Dance(seconds, motion, score.grid, energy, accents, genre), fonts, rng, path)
+    render_song(score, somebody(score, genre, seconds, seed, held_out, rng), fonts, rng, path)
 
 
-def jobs(args: argparse.Namespace) -> list[tuple]:
-    """List what has to be made: function and arguments, the path last."""
+def jobs(args: argparse.Namespace) -> list[Job]:
+    """List what has to be made: held-out songs first, then the others in a mixed order."""
     total = int(np.ceil(args.hours * 3600 / args.seconds))
     pop = min(total // 4, 800) if args.pop909 else 0
-    wanted: list[tuple] = []
-    for part, studio, songs in (("train", total - pop, pop), ("held_out", args.held_out, args.held_out * bool(pop))):
-        folder = args.out / part
+    parts: dict[bool, list[Job]] = {}
+    for held_out, folder in ((True, args.out / "held_out"), (False, args.out / "train")):
         folder.mkdir(parents=True, exist_ok=True)
-        for index in range(studio):
-            wanted.append(
-                (
-                    studio_song,
-                    index,
-                    args.seed,
-                    part == "held_out",
-                    args.seconds,
-                    args.fonts,
-                    folder / f"studio-{index:05d}.flac",
-                )
-            )
+        made = parts.setdefault(held_out, [])
+        for index in range(args.held_out if held_out else total - pop):
+            path = folder / f"studio-{index:05d}.flac"
+            made.append((studio_song, (index, args.seed, held_out, args.seconds, args.fonts, path)))
         if pop:
-            found = [f for f in song_folders(args.pop909) if (int(f.name) % 10 == 0) == (part == "held_out")]
-            order = np.random.default_rng(args.seed).permutation(len(found))[:songs]
-            wanted += [
-                (pop_song, found[i], args.seed, args.seconds, args.fonts, folder / f"pop-{found[i].name}.flac")
-                for i in order
-            ]
-    # In a mixed order, so that an unfinished set holds all kinds.
-    order = np.random.default_rng(args.seed).permutation(len(wanted))
-    held = [job for job in wanted if job[-1].parent.name == "held_out"]
-    return held + [wanted[i] for i in order if wanted[i] not in held]
+            for song in pop_folders(args.pop909, args.seed, held_out)[: args.held_out if held_out else pop]:
+                made.append((pop_song, (song, args.seed, args.seconds, args.fonts, folder / f"pop-{song.name}.flac")))
+    # So that an unfinished set holds all kinds.
+    order = np.random.default_rng(args.seed).permutation(len(parts[False]))
+    return parts[True] + [parts[False][i] for i in order]
 
 
 def main() -> None:
@@ -151,19 +114,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=1)
     args = parser.parse_args()
-    waiting = [job for job in jobs(args) if not job[-1].exists()]
-    print(f"{len(waiting)} songs to render", flush=True)
-    failed = 0
-    with ProcessPoolExecutor(args.processes) as pool:
-        futures = {pool.submit(function, *arguments): arguments[-1] for function, *arguments in waiting}
-        for number, future in enumerate(as_completed(futures), 1):
-            if error := future.exception():
-                print(f"{futures[future].name}: {error!r}", flush=True)
-                failed += 1
-            if number % 20 == 0:
-                print(f"{number} done", flush=True)
-    if failed:
-        raise D2MError(f"{failed} songs could not be rendered; they are listed above")
+    for font in args.fonts:
+        find_soundfont(font)
+    make_all(jobs(args), args.processes)
 
 
 if __name__ == "__main__":
