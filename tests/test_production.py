@@ -138,6 +138,9 @@ def test_the_command_line_mixes_and_writes_stems(tmp_path, capsys):
     assert main([*words, "--genre", "polka"]) == 1
     assert main([*words, "--dry-stems"]) == 1
     assert "--stems" in capsys.readouterr().err
+    (tmp_path / "file").write_text("not a folder")
+    assert main([*words, "--stems", str(tmp_path / "file")]) == 1
+    assert "is a file" in capsys.readouterr().err
 
 
 def test_the_library_is_the_default_font():

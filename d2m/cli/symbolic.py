@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -15,11 +15,6 @@ from d2m.cli.symbolic_musegan import accompany, generate
 from d2m.cli.symbolic_out import check_playable, wav_path
 from d2m.cli.symbolic_stream import stream
 from d2m.errors import D2MError
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from d2m.types import Score
 
 app = typer.Typer(
     help="Music as notes: compose, accompany, join, stream, give a feeling, play, measure, prepare.",
@@ -60,24 +55,31 @@ def render(
     from dataclasses import replace
 
     from d2m.media_write import write_wav
-    from d2m.symbolic.sound import find_soundfont
+    from d2m.symbolic.sound import find_soundfont, render_stems
     from d2m.symbolic.sound import render as play
 
     source = Path(music)
     out = wav_path(output, source.with_suffix(".wav"))
     if dry_stems and stems is None:
         raise D2MError("--dry-stems says which stems are written; give their folder with --stems")
+    if stems is not None and Path(stems).exists() and not Path(stems).is_dir():
+        raise D2MError(f"{stems} is a file; give --stems a folder, which is made if it is missing")
     code = _genre(genre)
     score, roll = _read_music(source, png)
     check_playable(score.duration, str(source), "cut it")
     font = find_soundfont(soundfont)
     played = replace(score, duration=score.duration + _RINGS_ON, genre=code or score.genre)
     if stems is None:
-        sound = play(played, 44100, font, stereo=True)
+        sound, alone = play(played, 44100, font, stereo=True), {}
     else:
-        sound = _write_stems(played, font, Path(stems), dry_stems)
+        made = render_stems(played, 44100, font, before_bus=dry_stems)
+        sound, alone = made.mix, {name: stem for name, stem in made.stems.items() if stem.any()}
     write_wav(out, sound, 44100)
+    for name, stem in alone.items():
+        write_wav(Path(stems or "") / f"{name}.wav", stem, 44100)
     typer.echo(f"{out}: {sound.shape[1] / 44100:.1f} s, {counted(len(score.parts), 'part')}, played with {font.name}")
+    if stems is not None:
+        typer.echo(f"{stems}: {', '.join(alone) or 'no stems, the music is silent'}")
     if roll is not None:
         from d2m.symbolic.pianoroll_image import draw
 
@@ -96,20 +98,6 @@ def _genre(name: str | None) -> str | None:
         return None if name is None else genre_code(name)
     except ValueError as error:
         raise D2MError(str(error)) from error
-
-
-def _write_stems(score: Score, font: Path, folder: Path, dry: bool) -> np.ndarray:
-    """Render a score, write its stems, and return the mix."""
-    from d2m.media_write import write_wav
-    from d2m.symbolic.sound import render_stems
-
-    made = render_stems(score, 44100, font, before_bus=dry)
-    folder.mkdir(parents=True, exist_ok=True)
-    names = [name for name, stem in made.stems.items() if stem.any()]
-    for name in names:
-        write_wav(folder / f"{name}.wav", made.stems[name], 44100)
-    typer.echo(f"{folder}: {', '.join(names) or 'no stems, the music is silent'}")
-    return made.mix
 
 
 def _read_music(source: Path, with_roll: bool):

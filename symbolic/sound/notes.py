@@ -123,9 +123,9 @@ def notes_of(
 
 
 def _preset(part: Part) -> int:
-    if not part.patch:
-        return -1
     from d2m.sounds.patches import patches
 
-    found = patches()[part.patch]
+    found = patches().get(part.patch)
+    if found is None:
+        return -1
     return 128 * found.bank + found.program + EFFECT * found.is_effect
