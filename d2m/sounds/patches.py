@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -77,10 +78,14 @@ class GenreSound:
     weights: dict[str, dict[str, float]]
 
     def choose(self, slot: str, rng: np.random.Generator) -> Patch:
-        """A patch for a slot, drawn by weight."""
-        names = list(self.weights[slot])
-        shares = np.array(list(self.weights[slot].values()), dtype=np.float64)
-        return patches()[names[int(rng.choice(len(names), p=shares / shares.sum()))]]
+        """Draw a patch for a slot by weight."""
+        return patches()[drawn(self.weights[slot], rng)]
+
+
+def drawn(weights: Mapping[str, float], rng: np.random.Generator) -> str:
+    """Draw a name by the weights of all."""
+    names, shares = list(weights), np.array(list(weights.values()), dtype=np.float64)
+    return names[int(rng.choice(len(names), p=shares / shares.sum()))]
 
 
 @lru_cache(maxsize=1)

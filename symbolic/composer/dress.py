@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from d2m.sounds.patches import Patch, genre_sounds, patches
+from d2m.sounds.patches import Patch, drawn, genre_sounds, patches
 from d2m.types import Part, Score
 
 #: General MIDI programs of the strings track that are brass playing chords, and that lead.
@@ -42,10 +42,7 @@ def _choose(part: Part, genre: str, taken: set[str], rng: np.random.Generator) -
     names = {name: weight for name, weight in sounds.weights[slot].items() if name not in taken}
     if part.program in _BRASS and part.track == "strings":
         names = {name: weight for name, weight in names.items() if "brass" in name} or names
-    if not names:
-        return None
-    shares = np.array(list(names.values()), dtype=np.float64)
-    return patches()[list(names)[int(rng.choice(len(names), p=shares / shares.sum()))]]
+    return patches()[drawn(names, rng)] if names else None
 
 
 def _fitted(part: Part, patch: Patch) -> Part | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from d2m.audio.presets import characters
-from d2m.sounds.patches import genre_sounds, patches
+from d2m.sounds.patches import drawn, genre_sounds, patches
 from d2m.symbolic.composer.form import Bar, Form
 from d2m.types import Lane, Part, Score
 
@@ -70,8 +70,7 @@ class _Effects:
         self.leads = [name for name in self._weights if patches()[name].leads]
 
     def draw(self, names: Sequence[str]) -> str:
-        shares = np.array([self._weights[name] for name in names], dtype=np.float64)
-        return names[int(self._rng.choice(len(names), p=shares / shares.sum()))]
+        return drawn({name: self._weights[name] for name in names}, self._rng)
 
     def add(
         self,
@@ -111,15 +110,8 @@ def produce(score: Score, form: Form, rng: np.random.Generator) -> Score:
         lanes += _opening(form)
     parts = tuple(_part(name, notes) for name, notes in sorted(events.items()))
     return replace(
-        score, parts=score.parts + parts, lanes=score.lanes + tuple(lanes), character=_character(genre, rng)
+        score, parts=score.parts + parts, lanes=score.lanes + tuple(lanes), character=drawn(characters(genre), rng)
     )
-
-
-def _character(genre: str, rng: np.random.Generator) -> str:
-    """Draw how the piece is mixed."""
-    weights = characters(genre)
-    shares = np.array(list(weights.values()), dtype=np.float64)
-    return list(weights)[int(rng.choice(len(weights), p=shares / shares.sum()))]
 
 
 def _rises(form: Form) -> Iterator[tuple[list[Bar], list[Bar]]]:
