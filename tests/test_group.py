@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from dances import FPS, dance, f_measure, figure, steady_beats
 
 from d2m.features.envelope import body_speeds, motion_events
 from d2m.features.group import Group, shares, speeds_and_events, together
@@ -14,7 +15,6 @@ from d2m.features.rhythm import find_rhythm, salient_beats
 from d2m.features.skeletons import at_rate, to_body25
 from d2m.generator.conditions import motion_rows
 from d2m.types import Motion
-from tests.test_rhythm import FPS, dance, f_measure, figure, steady_beats
 
 DURATION = 12.0
 
