@@ -6,11 +6,40 @@ import torch
 from torch import Tensor, nn
 
 from d2m.codec.losses import SpectralLoss
-from d2m.codec.mel import LogMel, Stft
+from d2m.codec.mel import LogMel, Stft, mel_filters
 from d2m.codec.stereo import middle_side
 
 #: The highest frequency that is compared, in hertz.
 HIGHEST = 20000.0
+
+
+class StereoImage(nn.Module):
+    """Where the energy of bands lies between left and right.
+
+    In each of ``bands`` mel bands, and in all of them together, the energies E of middle M and side S and their
+    product are averaged over ``frames`` frames and give two figures from -1 to 1: the balance 2 Re<M, S> / (E_M + E_S),
+    which is the difference of the levels of left and right over their sum, and the likeness (E_M - E_S) / (E_M + E_S),
+    which is the correlation of left and right where both are equally loud.
+
+    Args:
+        sample_rate, hop: in hertz; samples.
+        bands, frames: see above.
+    """
+
+    filters: Tensor
+
+    def __init__(self, sample_rate: int, hop: int, bands: int = 24, frames: int = 8) -> None:
+        super().__init__()
+        self.stft, self.pool = Stft(2048, hop), nn.AvgPool1d(frames)
+        self.register_buffer("filters", mel_filters(sample_rate, 2048, bands, 0.0, HIGHEST), persistent=False)
+
+    def forward(self, stereo: Tensor) -> Tensor:
+        """Return balance and likeness (B, 2 * (bands + 1), frames) of stereo (B, 2, T)."""
+        middle, side = (self.stft(x) for x in middle_side(stereo))
+        powers = torch.stack([middle.abs().square(), side.abs().square(), 2 * (middle * side.conj()).real], 1)
+        bands = torch.cat([self.filters @ powers, powers.sum(2, keepdim=True)], 2)
+        mid, aside, product = self.pool(bands.flatten(0, 1)).unflatten(0, bands.shape[:2]).unbind(1)
+        return torch.cat([product, mid - aside], 1) / (mid + aside + 1e-2).repeat(1, 2, 1)
 
 
 class StereoLoss(nn.Module):
@@ -24,6 +53,7 @@ class StereoLoss(nn.Module):
         sample_rate, hop: in hertz; samples.
         mel_weight, low_weight, bass_weight: of the terms of the middle.
         stereo_weight: of the left channel's and the side's terms.
+        image_weight: of the distance of :class:`StereoImage`.
     """
 
     def __init__(
@@ -34,10 +64,12 @@ class StereoLoss(nn.Module):
         low_weight: float = 1.0,
         bass_weight: float = 0.5,
         stereo_weight: float = 1.0,
+        image_weight: float = 1.5,
     ) -> None:
         super().__init__()
         self.mel_weight, self.low_weight = mel_weight, low_weight
         self.bass_weight, self.stereo_weight = bass_weight, stereo_weight
+        self.image_weight, self.image = image_weight, StereoImage(sample_rate, hop)
         # Twice the window of 22.05 kHz doubles the magnitudes, so the floor is doubled, too.
         self.short = LogMel(sample_rate, 2048, hop, 96, 2e-4, HIGHEST)
         self.long = LogMel(sample_rate, 4096, hop, 128, 2e-4, HIGHEST)
@@ -46,7 +78,8 @@ class StereoLoss(nn.Module):
         self.stfts = nn.ModuleList([Stft(size, size // 4) for size in (1024, 2048, 4096, 8192)])
 
     def forward(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Return ``total`` and its parts: ``mel``, ``mel_long``, ``low``, ``stft``, ``bass``, ``left``, ``side``."""
+        """Return ``total`` and its parts: ``mel``, ``mel_long``, ``low``, ``stft``, ``bass``, ``left``, ``side``,
+        ``image``."""
         (middle, side), (true_middle, true_side) = middle_side(output), middle_side(target)
         mel = (self.short(middle) - self.short(true_middle)).abs().mean()
         difference = (self.long(middle) - self.long(true_middle)).abs()
@@ -56,10 +89,11 @@ class StereoLoss(nn.Module):
         left = (self.short(output[:, 0]) - self.short(target[:, 0])).abs().mean()
         aside = (self.short(side) - self.short(true_side)).abs().mean()
         total = self.mel_weight * (mel + mel_long) + self.low_weight * low + stft + self.bass_weight * bass
-        total = total + self.stereo_weight * (2 * left + aside)
+        image = (self.image(output) - self.image(target)).abs().mean()
+        total = total + self.stereo_weight * (2 * left + aside) + self.image_weight * image
         return {
             "total": total, "mel": mel, "mel_long": mel_long, "low": low, "stft": stft, "bass": bass, "left": left,
-            "side": aside,
+            "side": aside, "image": image,
         }  # fmt: skip
 
     def _bass_distance(self, output: Tensor, target: Tensor) -> Tensor:
