@@ -2,18 +2,18 @@
 
     python scripts/make_studio_music.py OUT --hours 8 --pop909 POP909 --fonts studio FluidR3_GM MuseScore_General
 
-writes OUT/train/*.flac and OUT/held_out/*.flac, 44.1 kHz stereo of 30 s each. Half of it is played as the toolkit
-plays (the first font, the genre's mix); the rest by a font drawn from all and with a mix drawn at random, so that the
-codec hears more than one band. Beside each song that is played as the toolkit plays lies the example that a generator
-learns from (NAME.npz, see :mod:`d2m.training.pairs`), with somebody dancing to it unless it is of POP909. Songs are
-split by seed (studio) and by number (POP909: every tenth song is held out), and studio dancers of the two parts are
-different people. A file that exists is not made again, so an interrupted run goes on.
+writes OUT/train/*.flac and OUT/held_out/*.flac, 44.1 kHz stereo of 30 s each. Half of it (``--own``) is played as the
+toolkit plays (the first font, the genre's mix); the rest by a font drawn from all and with a mix drawn at random, so
+that the codec hears more than one band. Beside each song that is played as the toolkit plays lies the example that a
+generator learns from (NAME.npz, see :mod:`d2m.training.pairs`), with somebody dancing to it unless it is of POP909.
+Songs are split by seed (studio) and by number (POP909: every tenth song is held out), and studio dancers of the two
+parts are different people. A file that exists is not made again, so an interrupted run goes on.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +29,6 @@ from d2m.types import GENRES, Dance, Score
 from d2m.whole_file import whole_file
 
 RATE, HOP = 44100, 512
-#: Share of the songs that is played by another font or through a random mix.
-_OTHER = 0.5
 
 
 def random_mix(base: Preset, rng: np.random.Generator) -> Preset:
@@ -49,15 +47,23 @@ def random_mix(base: Preset, rng: np.random.Generator) -> Preset:
     return Preset(strips, bus, space)
 
 
-def render_song(score: Score, dance: Dance, fonts: list[str], rng: np.random.Generator, path: Path) -> None:
+@dataclass(frozen=True)
+class Band:
+    """Who plays: ``fonts``, of which the first is the toolkit's own, and the share ``own`` of songs that it plays."""
+
+    fonts: list[str]
+    own: float
+
+
+def render_song(score: Score, dance: Dance, band: Band, rng: np.random.Generator, path: Path) -> None:
     """Play a score and write the sound, and the example for generators if it was played as the toolkit plays."""
     import soundfile
 
     from d2m.audio.mastering import master
 
-    font, mix, own = fonts[0], preset(score.genre, score.character), rng.random() >= _OTHER
+    font, mix, own = band.fonts[0], preset(score.genre, score.character), rng.random() < band.own
     if not own:
-        font = fonts[int(rng.integers(len(fonts)))]
+        font = band.fonts[int(rng.integers(len(band.fonts)))]
         mix = random_mix(preset(list(GENRES)[int(rng.integers(10))] if rng.random() < 0.7 else BAND), rng)
     wave = master(mix_down(score, font, mix=mix).mix, RATE, score.duration, mix.bus.crest)
     if own:
@@ -68,36 +74,37 @@ def render_song(score: Score, dance: Dance, fonts: list[str], rng: np.random.Gen
         soundfile.write(temporary, wave.T, RATE, format="FLAC", subtype="PCM_16")
 
 
-def pop_song(folder: Path, seed: int, seconds: float, fonts: list[str], path: Path) -> None:
+def pop_song(folder: Path, seed: int, seconds: float, band: Band, path: Path) -> None:
     """Render an excerpt of a POP909 song in the sound of a genre; nobody dances."""
     rng = np.random.default_rng([seed, 909, int(folder.name)])
     score = pop_score(folder, seconds, rng)
     dressed = dress(replace(score, genre=list(GENRES)[int(rng.integers(10))]), rng)
-    render_song(dressed, nobody(score), fonts, rng, path)
+    render_song(dressed, nobody(score), band, rng, path)
 
 
-def studio_song(index: int, seed: int, held_out: bool, seconds: float, fonts: list[str], path: Path) -> None:
+def studio_song(index: int, seed: int, held_out: bool, seconds: float, band: Band, path: Path) -> None:
     """Render a song of the composer, and somebody dancing to it."""
     rng = np.random.default_rng([seed, int(held_out), index])
     genre = list(GENRES)[index % len(GENRES)]
     score, _ = compose_song(genre, seconds, rng)
-    render_song(score, somebody(score, genre, seconds, seed, held_out, rng), fonts, rng, path)
+    render_song(score, somebody(score, genre, seconds, seed, held_out, rng), band, rng, path)
 
 
 def jobs(args: argparse.Namespace) -> list[Job]:
     """List what has to be made: held-out songs first, then the others in a mixed order."""
     total = int(np.ceil(args.hours * 3600 / args.seconds))
     pop = min(total // 4, 800) if args.pop909 else 0
+    band = Band(args.fonts, args.own)
     parts: dict[bool, list[Job]] = {}
     for held_out, folder in ((True, args.out / "held_out"), (False, args.out / "train")):
         folder.mkdir(parents=True, exist_ok=True)
         made = parts.setdefault(held_out, [])
         for index in range(args.held_out if held_out else total - pop):
             path = folder / f"studio-{index:05d}.flac"
-            made.append((studio_song, (index, args.seed, held_out, args.seconds, args.fonts, path)))
+            made.append((studio_song, (index, args.seed, held_out, args.seconds, band, path)))
         if pop:
             for song in pop_folders(args.pop909, args.seed, held_out)[: args.held_out if held_out else pop]:
-                made.append((pop_song, (song, args.seed, args.seconds, args.fonts, folder / f"pop-{song.name}.flac")))
+                made.append((pop_song, (song, args.seed, args.seconds, band, folder / f"pop-{song.name}.flac")))
     # So that an unfinished set holds all kinds.
     order = np.random.default_rng(args.seed).permutation(len(parts[False]))
     return parts[True] + [parts[False][i] for i in order]
@@ -108,7 +115,8 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--hours", type=float, default=8.0)
     parser.add_argument("--pop909", type=Path, help="folder with the songs 001 ... 909; a quarter of the music")
-    parser.add_argument("--fonts", nargs="+", required=True, help="soundfonts; the first plays half of the music")
+    parser.add_argument("--fonts", nargs="+", required=True, help="soundfonts; the first is the toolkit's")
+    parser.add_argument("--own", type=float, default=0.5, help="share of songs that are played as the toolkit plays")
     parser.add_argument("--held-out", type=int, default=20, help="held-out songs of each kind")
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--seed", type=int, default=1)
