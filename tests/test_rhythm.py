@@ -7,10 +7,11 @@ import pytest
 from dances import FPS, dance, f_measure, figure, steady_beats
 
 from d2m.features import choose_genre, find_rhythm
-from d2m.features.envelope import body_speeds, low_points, motion_events
+from d2m.features.envelope import MotionEvents, body_speeds, low_points, motion_events
 from d2m.features.flow import dancer_speed, picture_speeds
 from d2m.features.landmarks import fill_and_smooth
 from d2m.features.rhythm import downbeats
+from d2m.features.tempo_change import change_of_tempo
 from d2m.types import GENRES, BeatGrid, Motion
 
 
@@ -70,6 +71,30 @@ def test_a_slowly_changing_tempo_is_followed_over_a_minute() -> None:
     assert f_measure(beats, rhythm.grid.beats, duration) >= 0.85
     early, late = np.diff(rhythm.grid.beats)[[8, -8]]
     assert 60 / late - 60 / early > 6.0
+
+
+@pytest.mark.parametrize(("before", "after", "change"), [(121.0, 102.0, 5.0), (96.0, 132.0, 6.5), (140.0, 108.0, 4.0)])
+def test_a_change_of_tempo_in_a_short_clip_is_followed(before: float, after: float, change: float) -> None:
+    early = np.arange(0.2, change, 60.0 / before)
+    beats = np.concatenate([early, np.arange(early[-1] + 60.0 / after, 12.0, 60.0 / after)])
+    motions = [dance(beats, 11.0, seed) for seed in range(4)]
+    moments = [change_of_tempo(motion_events(body_speeds(motion)), 11.0) for motion in motions]
+    assert sum(moment is not None and abs(moment - change) < 1.6 for moment in moments) >= 3
+    assert np.mean([f_measure(beats, find_rhythm(motion, 11.0).grid.beats, 11.0) for motion in motions]) >= 0.85
+
+
+@pytest.mark.parametrize("tempo", [76.0, 98.0, 121.0, 152.0])
+def test_a_steady_tempo_is_not_split(tempo: float) -> None:
+    for seed in range(3):
+        motion = dance(steady_beats(tempo, 13.0, 0.1), 13.0, seed, loose=0.04)
+        assert change_of_tempo(motion_events(body_speeds(motion)), 13.0) is None
+
+
+def test_where_nothing_moves_or_a_clip_is_short_no_change_is_found() -> None:
+    nothing = MotionEvents(np.zeros(0), np.zeros(0))
+    assert change_of_tempo(nothing, 12.0) is None
+    beats = np.arange(0.0, 6.9, 0.5)
+    assert change_of_tempo(MotionEvents(beats, np.ones(len(beats))), 6.9) is None
 
 
 def test_a_steady_dance_gets_a_steady_grid() -> None:

@@ -191,7 +191,6 @@ class StereoCodec(SpectralBase):
         self.apply(initialise)
 
 
-
 @torch.no_grad()
 def grow(mono: SpectralCodec, config: StereoConfig | None = None) -> StereoCodec:
     """Make a stereo codec that begins as a mono codec at half the rate: it keeps what that learned up to 11 kHz.

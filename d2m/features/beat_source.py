@@ -45,9 +45,7 @@ _GUESS = "the dance shows no clear beat: the tempo is a guess"
 _FORGIVING = "; the music begins softly and leaves out hits (if you know the tempo, give it with --beats)"
 
 
-def dance_rhythm(
-    moving: Moving, duration: float, genre: str | None = None, world: np.ndarray | None = None
-) -> Rhythm:
+def dance_rhythm(moving: Moving, duration: float, genre: str | None = None, world: np.ndarray | None = None) -> Rhythm:
     """Find the rhythm of a dance in its movement alone, whatever music is on the clip.
 
     Args:
@@ -107,7 +105,7 @@ def at_tempo(tempo: float, moving: Moving, duration: float, world: np.ndarray | 
 
 def _phase(events: MotionEvents, tempo: float, duration: float) -> tuple[float, float]:
     """The most probable beat position (0..1) in the middle of the clip, and how sure it is."""
-    from d2m.features.tempo import PHASES, likelihood
+    from d2m.features.event_fit import PHASES, likelihood
 
     log_ratio = likelihood(events, np.array([tempo]), duration / 2, False)[0]
     best = int(np.argmax(log_ratio))

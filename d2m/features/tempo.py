@@ -15,26 +15,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
 
 from d2m.features.envelope import MotionEvents
+from d2m.features.event_fit import PHASES, TRUST, WINDOW, likelihood, log_density
 from d2m.features.tempo_model import PIECE, Stretch, TempoBelief
 
 #: How far (log) around the believed tempo a steady and a wandering tempo are searched, and the step of the latter.
 STEADY_RANGE, WANDERING_RANGE = 0.02, 0.09
 TEMPO_STEP = 0.005
-PHASES = 64
-#: Looseness of dancer and measurement, seconds.
-LOOSENESS = 0.05
-#: Share of the events on a beat and half-way between.
-ON_BEAT, HALF_WAY = 0.45, 0.15
-#: How much of an independent observation one unit of event weight is.
-TRUST = 4.0
-#: Window and hop (seconds) through which long clips are seen.
-WINDOW, HOP = 8.0, 4.0
+#: Seconds between the windows through which long clips are seen.
+HOP = 4.0
 #: Wandering per hop: tempo steps and phase cells looked at, and the cost (nats) of one step of each.
 TEMPO_REACH, PHASE_REACH = 2, 2
 TEMPO_COST, PHASE_COST = 1.0, 0.3
@@ -168,7 +161,7 @@ def explained_each(events: MotionEvents, pulse: Pulse) -> np.ndarray:
     bounds = np.quantile(period, [0.0, 1.0])
     share = (period - bounds[0]) / max(bounds[1] - bounds[0], 1e-9)
     for bound, part in zip(bounds, (1.0 - share, share), strict=True):
-        density = np.append(_log_density(float(bound)), _log_density(float(bound))[0])
+        density = np.append(log_density(float(bound)), log_density(float(bound))[0])
         value += events.weights * part * np.interp(position % 1.0 * PHASES, np.arange(PHASES + 1), density)
     return TRUST * value
 
@@ -190,46 +183,6 @@ def _steady(events: MotionEvents, duration: float, belief: TempoBelief) -> Pulse
     ends = np.array([0.0, duration])
     position = phase / PHASES + (ends - duration / 2) / period
     return Pulse(ends, position, np.full(2, period), belief.confidence)
-
-
-def likelihood(events: MotionEvents, tempos: np.ndarray, centre: float, windowed: bool) -> np.ndarray:
-    """Log likelihood ratio against chance, float64 (tempos, phases), of beats through a window.
-
-    A phase is the beat position (0..1) at ``centre``.
-    """
-    offset = events.times - centre
-    weight = events.weights * TRUST
-    if windowed:
-        near = np.abs(offset) < WINDOW / 2
-        # Two neighbouring windows together count every event once.
-        offset, weight = offset[near], weight[near] * np.cos(np.pi * offset[near] / WINDOW) ** 2
-    place = (offset * tempos[:, None] / 60.0 % 1.0) * PHASES
-    low = np.floor(place).astype(np.int64)
-    part = place - low
-    row = np.arange(len(tempos))[:, None] * PHASES
-    counts = np.zeros(len(tempos) * PHASES)
-    for cell, share in ((low, 1.0 - part), (low + 1, part)):
-        counts += np.bincount((row + cell % PHASES).ravel(), (weight * share).ravel(), counts.size)
-    # Correlation: an event at place u fits phase p when u + p is a whole number.
-    spectrum = np.conj(np.fft.rfft(counts.reshape(len(tempos), PHASES)))
-    return np.fft.irfft(spectrum * _density_spectra(tuple(tempos.tolist())), PHASES)
-
-
-@lru_cache(maxsize=4)
-def _density_spectra(tempos: tuple[float, ...]) -> np.ndarray:
-    return np.stack([np.fft.rfft(_log_density(60.0 / tempo)) for tempo in tempos])
-
-
-def _log_density(period: float) -> np.ndarray:
-    """Log of the density of events over one beat, next to chance; symmetric, float64 (PHASES,)."""
-    place = np.arange(PHASES) / PHASES
-    width = LOOSENESS / period
-
-    def bump(middle: float) -> np.ndarray:
-        away = (place[:, None] - middle + np.arange(-2, 3)) / width
-        return np.exp(-0.5 * away**2).sum(axis=1) / (width * np.sqrt(2 * np.pi))
-
-    return np.log(1.0 - ON_BEAT - HALF_WAY + ON_BEAT * bump(0.0) + HALF_WAY * bump(0.5))
 
 
 def _centres(duration: float) -> np.ndarray:

@@ -12,10 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
 from d2m.features.envelope import CUT, STILL, MotionEvents, Speeds, body_height, by_shot
+from d2m.features.event_fit import likelihood
+from d2m.features.tempo_change import change_of_tempo, evidence
 from d2m.types import Motion
 
 #: Tempos that are weighed, beats a minute.
@@ -222,8 +225,6 @@ def _log_power(rows: np.ndarray, seen: np.ndarray, rate: float) -> np.ndarray:
 
 def _fits(events: MotionEvents) -> Iterator[np.ndarray]:
     """How well events fit beats of each tempo: nats, by the root of the number of events."""
-    from d2m.features.tempo import likelihood
-
     if not len(events.times):
         yield np.zeros(len(TEMPOS))
         return
@@ -271,7 +272,10 @@ class Stretch:
 
 
 def believe(curves: Curves, events: MotionEvents) -> list[Stretch]:
-    """Weigh all tempos; find stretches of different tempos in clips longer than :data:`LONGEST_WHOLE`.
+    """Weigh all tempos; find stretches of different tempos.
+
+    Clips of up to :data:`LONGEST_WHOLE` have one tempo unless their events say clearly that they have two
+    (:func:`d2m.features.tempo_change.change_of_tempo`).
 
     Args:
         curves: of the movement.
@@ -284,7 +288,9 @@ def believe(curves: Curves, events: MotionEvents) -> list[Stretch]:
 
     weights, duration = np.array(WEIGHTS), len(curves.seen) / curves.rate
     if duration <= LONGEST_WHOLE:
-        return [Stretch(0.0, duration, _belief(weigh(figures(curves, events), weights), curves.moving))]
+        change = change_of_tempo(events, duration)
+        edges = [0.0, duration] if change is None else [0.0, change, duration]
+        return [_stretch(curves, events, start, end, weights) for start, end in pairwise(edges)]
     starts = np.arange(0.0, duration - PIECE + 1e-6, PIECE_HOP)
     seen = np.stack([weigh(figures(*_part(curves, events, start)), weights) for start in starts])
     path = _tempo_path(seen)
@@ -296,6 +302,15 @@ def believe(curves: Curves, events: MotionEvents) -> list[Stretch]:
     ]
 
 
+def _stretch(curves: Curves, events: MotionEvents, start: float, end: float, weights: np.ndarray) -> Stretch:
+    """What is believed about a part of a clip; of a short part, its events have the last word."""
+    if end - start >= len(curves.seen) / curves.rate:
+        return Stretch(start, end, _belief(weigh(figures(curves, events), weights), curves.moving))
+    part, inside = _part(curves, events, start, end - start)
+    seen = weigh(figures(part, inside), weights) + evidence(inside, TEMPOS)
+    return Stretch(start, end, _belief(_normal(seen), curves.moving))
+
+
 def _belief(log_probability: np.ndarray, moving: float) -> TempoBelief:
     from d2m.features.tempo_weights import CALIBRATION
 
@@ -303,10 +318,10 @@ def _belief(log_probability: np.ndarray, moving: float) -> TempoBelief:
     return TempoBelief(log_probability, tempo, moving * calibrated(mass, CALIBRATION))
 
 
-def _part(curves: Curves, events: MotionEvents, start: float) -> tuple[Curves, MotionEvents]:
-    """One piece of a clip."""
-    frames = slice(int(round(start * curves.rate)), int(round((start + PIECE) * curves.rate)))
-    inside = (events.times >= start) & (events.times < start + PIECE)
+def _part(curves: Curves, events: MotionEvents, start: float, length: float = PIECE) -> tuple[Curves, MotionEvents]:
+    """One piece of a clip; ``start`` and ``length`` in seconds."""
+    frames = slice(int(round(start * curves.rate)), int(round((start + length) * curves.rate)))
+    inside = (events.times >= start) & (events.times < start + length)
     return _frames_of(curves, frames), MotionEvents(events.times[inside], events.weights[inside])
 
 

@@ -1,0 +1,63 @@
+"""How well events fit evenly spaced beats of a tempo and a phase, next to chance.
+
+An event comes from a beat, from half-way between two beats, or from anywhere. The density of a beat is set against the
+density of chance, so a fast tempo, which is near everything, gains nothing by it.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from d2m.features.envelope import MotionEvents
+
+PHASES = 64
+#: Looseness of dancer and measurement, seconds.
+LOOSENESS = 0.05
+#: Share of the events on a beat and half-way between.
+ON_BEAT, HALF_WAY = 0.45, 0.15
+#: How much of an independent observation one unit of event weight is.
+TRUST = 4.0
+#: Window (seconds) through which long clips are seen.
+WINDOW = 8.0
+
+
+def likelihood(events: MotionEvents, tempos: np.ndarray, centre: float, windowed: bool) -> np.ndarray:
+    """Log likelihood ratio against chance, float64 (tempos, phases), of beats through a window.
+
+    A phase is the beat position (0..1) at ``centre``.
+    """
+    offset = events.times - centre
+    weight = events.weights * TRUST
+    if windowed:
+        near = np.abs(offset) < WINDOW / 2
+        # Two neighbouring windows together count every event once.
+        offset, weight = offset[near], weight[near] * np.cos(np.pi * offset[near] / WINDOW) ** 2
+    place = (offset * tempos[:, None] / 60.0 % 1.0) * PHASES
+    low = np.floor(place).astype(np.int64)
+    part = place - low
+    row = np.arange(len(tempos))[:, None] * PHASES
+    counts = np.zeros(len(tempos) * PHASES)
+    for cell, share in ((low, 1.0 - part), (low + 1, part)):
+        counts += np.bincount((row + cell % PHASES).ravel(), (weight * share).ravel(), counts.size)
+    # Correlation: an event at place u fits phase p when u + p is a whole number.
+    spectrum = np.conj(np.fft.rfft(counts.reshape(len(tempos), PHASES)))
+    return np.fft.irfft(spectrum * _density_spectra(tuple(tempos.tolist())), PHASES)
+
+
+@lru_cache(maxsize=4)
+def _density_spectra(tempos: tuple[float, ...]) -> np.ndarray:
+    return np.stack([np.fft.rfft(log_density(60.0 / tempo)) for tempo in tempos])
+
+
+def log_density(period: float) -> np.ndarray:
+    """Log of the density of events over one beat (seconds ``period``), next to chance; symmetric, float64 (PHASES,)."""
+    place = np.arange(PHASES) / PHASES
+    width = LOOSENESS / period
+
+    def bump(middle: float) -> np.ndarray:
+        away = (place[:, None] - middle + np.arange(-2, 3)) / width
+        return np.exp(-0.5 * away**2).sum(axis=1) / (width * np.sqrt(2 * np.pi))
+
+    return np.log(1.0 - ON_BEAT - HALF_WAY + ON_BEAT * bump(0.0) + HALF_WAY * bump(0.5))
