@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
     from d2m.codec.base import Codec
     from d2m.generator.temporal import TemporalGenerator
@@ -40,7 +38,7 @@ def play(pair: Pair, generator: TemporalGenerator, codec: Codec, start: int = 0,
         start, frames: which frames of it; all by default. The generator sees no others.
 
     Returns:
-        float32 arrays (frames * hop,): what is generated, and the real rendering.
+        float32 arrays (channels, frames * hop): what is generated, and the real rendering.
     """
     import torch
 
@@ -50,6 +48,5 @@ def play(pair: Pair, generator: TemporalGenerator, codec: Codec, start: int = 0,
     with torch.no_grad():
         conditions = pair_conditions(pair, start, frames, PARTS, generator, torch.device("cpu"))
         codes, _ = codec.quantise(generator(conditions))
-        generated = codec.decode(codes)[0].numpy()
-    real = pair.waveform[start * codec.hop : (start + frames) * codec.hop].astype(np.float32) / 32768
-    return generated[: len(real)], real
+        generated = codec.decode(codes).reshape(codec.channels, -1).numpy()
+    return generated, pair.sound(start * codec.hop, frames * codec.hop)

@@ -3,8 +3,9 @@
     python scripts/measure_generator.py DATA/held_out --wav OUT
 
 Each held-out song's own sketch (with its dance, rhythm and genre) is played by the generator and compared with the real
-rendering: log10-mel L1 (80 mels, n_fft 1024, hop 256, floor 1e-4) and the correlation of onset envelopes, over the
-seconds in the middle of the song, means over songs. Beside it: the codec's reconstruction of the real rendering, which
+rendering: log10-mel L1 (80 mels, n_fft 1024, hop 256, floor 1e-4; with a codec at 44.1 kHz 128 mels to 20 kHz, n_fft
+4096, hop 512, floor 2e-4) and the correlation of onset envelopes, over the seconds in the middle of the song, of the
+mean of the channels, means over songs. Beside it: the codec's reconstruction of the real rendering, which
 the generator cannot surpass; the rendering of the next song, which is what playing something else scores; and white
 noise of the song's power. Songs of the studio composer by default, which is what the engine's sketches are like.
 
@@ -19,28 +20,32 @@ from pathlib import Path
 
 import numpy as np
 from from_sketch import open_generator, play
-from recordings import SAMPLE_RATE, reconstruct, table, white_noise
+from recordings import fine_log_mel_l1, reconstruct, table, white_noise
 
 from d2m.errors import D2MError
 from d2m.evaluation import fidelity
 
 
-def compare(output: np.ndarray, real: np.ndarray) -> dict[str, float]:
-    """Distances of one recording to the real rendering."""
-    return {
-        "log_mel_l1": fidelity.log_mel_l1(output, real, SAMPLE_RATE),
-        "onset_correlation": fidelity.onset_correlation(output, real, SAMPLE_RATE),
-    }
+def compare(output: np.ndarray, real: np.ndarray, rate: int) -> dict[str, float]:
+    """Distances of one recording (channels, samples) to the real rendering."""
+    output, real = output.mean(0), real.mean(0)
+    mel = fine_log_mel_l1(output, real) if rate == 44100 else fidelity.log_mel_l1(output, real, rate)
+    return {"log_mel_l1": mel, "onset_correlation": fidelity.onset_correlation(output, real, rate)}
 
 
-def write(folder: Path, name: str, waveform: np.ndarray) -> None:
-    """One recording as 16-bit wav."""
+def write(folder: Path, name: str, waveform: np.ndarray, rate: int) -> None:
+    """One recording (channels, samples) as 16-bit wav."""
     import soundfile
 
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f".{name}.partial.wav"
-    soundfile.write(partial, np.clip(waveform, -1, 1), SAMPLE_RATE, subtype="PCM_16")
+    soundfile.write(partial, np.clip(waveform.T, -1, 1), rate, subtype="PCM_16")
     partial.replace(folder / f"{name}.wav")
+
+
+def _as_long(sound: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Repeat or cut a recording to the length of another, both (channels, samples)."""
+    return sound.take(np.arange(other.shape[1]) % sound.shape[1], axis=1)
 
 
 def measure(files: list[Path], options: argparse.Namespace) -> dict[str, dict[str, list[float]]]:
@@ -56,15 +61,15 @@ def measure(files: list[Path], options: argparse.Namespace) -> dict[str, dict[st
         generated, real = play(pair, generator, codec, start, frames or None)
         songs.append((generated, real))
         if options.wav:
-            write(options.wav / "generated", file.stem, generated)
-            write(options.wav / "real", file.stem, real)
+            write(options.wav / "generated", file.stem, generated, codec.sample_rate)
+            write(options.wav / "real", file.stem, real, codec.sample_rate)
     found: dict[str, dict[str, list[float]]] = {}
     for index, (generated, real) in enumerate(songs):
         outputs = {"generated": generated, "codec": reconstruct(codec, real), "white noise": white_noise(real, rng)}
         if len(songs) > 1:
-            outputs["next song"] = np.resize(songs[(index + 1) % len(songs)][1], len(real))
+            outputs["next song"] = _as_long(songs[(index + 1) % len(songs)][1], real)
         for name, output in outputs.items():
-            for figure, value in compare(output, real).items():
+            for figure, value in compare(output, real, codec.sample_rate).items():
                 found.setdefault(name, {}).setdefault(figure, []).append(value)
     return found
 
@@ -86,7 +91,7 @@ def main() -> None:
     if options.count and len(files) > options.count:
         files = [files[i] for i in np.linspace(0, len(files) - 1, options.count).round().astype(int)]
     if not files:
-        raise D2MError(f"no {pattern} in {options.songs}; make examples with scripts/make_training_data.py")
+        raise D2MError(f"no {pattern} in {options.songs}; make examples with scripts/make_studio_music.py")
     found = measure(files, options)
     results = {name: {k: float(np.mean(v)) for k, v in figures.items()} for name, figures in found.items()}
     if options.json:

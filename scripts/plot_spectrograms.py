@@ -113,9 +113,13 @@ def _played(file: Path, name: str, start: float, seconds: float) -> np.ndarray:
 
     if file.suffix != ".npz":
         raise D2MError(f"{file} has no sketch to play; give an example (npz)")
+    from scipy.signal import resample_poly
+
     generator, codec = open_generator(name)
     # All of the example: what is cut out of it then has its surroundings, as in use.
-    generated, _ = play(load_pairs([file])[0], generator, codec)
+    generated = play(load_pairs([file])[0], generator, codec)[0].mean(0)
+    if codec.sample_rate != SAMPLE_RATE:
+        generated = resample_poly(generated, SAMPLE_RATE, codec.sample_rate)
     return generated[int(start * SAMPLE_RATE) : int((start + seconds) * SAMPLE_RATE)]
 
 

@@ -1,4 +1,4 @@
-"""What the measuring scripts share: opening recordings and codecs, and the poor relations that music is measured by."""
+"""What the measuring scripts share: opening recordings and codecs, and the controls that results are compared with."""
 
 from __future__ import annotations
 
@@ -40,13 +40,14 @@ def open_codec(spec: str) -> Codec:
 
 
 def reconstruct(codec: Codec, waveform: np.ndarray) -> np.ndarray:
-    """The recording (samples,) after its way through the codec and back, as long as before."""
+    """Pass a recording (..., samples), mono or of two channels as the codec's, through the codec and back."""
     import torch
 
     with torch.no_grad():
-        whole = -(-len(waveform) // codec.hop) * codec.hop
-        padded = torch.from_numpy(np.pad(waveform, (0, whole - len(waveform))))[None]
-        return codec.decode(codec.encode(padded))[0, : len(waveform)].numpy()
+        length = waveform.shape[-1]
+        flat = np.pad(waveform.reshape(-1, length), ((0, 0), (0, -length % codec.hop)))
+        sound = torch.from_numpy(flat)[None] if codec.channels > 1 else torch.from_numpy(flat)
+        return codec.decode(codec.encode(sound)).reshape(*waveform.shape[:-1], -1)[..., :length].numpy()
 
 
 def recordings(folder: Path, seconds: float = 0.0, count: int = 0) -> list[np.ndarray]:
@@ -86,9 +87,20 @@ def read(file: Path) -> np.ndarray:
     return librosa.load(file, sr=SAMPLE_RATE, mono=True)[0]
 
 
+def fine_log_mel_l1(output: np.ndarray, reference: np.ndarray) -> float:
+    """Measure the log10-mel L1 of two mono recordings at 44.1 kHz: 128 mels to 20 kHz, n_fft 4096, floor 2e-4."""
+    import torch
+
+    from d2m.codec.mel import LogMel
+
+    log_mel = LogMel(44100, 4096, 512, 128, 2e-4, 20000.0)
+    one, other = (log_mel(torch.from_numpy(np.ascontiguousarray(x, np.float32))[None]) for x in (output, reference))
+    return float((one - other).abs().mean())
+
+
 def white_noise(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """White noise as long and as powerful as a recording."""
-    return (rng.standard_normal(len(waveform)) * np.sqrt(np.square(waveform).mean())).astype(np.float32)
+    return (rng.standard_normal(waveform.shape) * np.sqrt(np.square(waveform).mean())).astype(np.float32)
 
 
 def shuffled(waveform: np.ndarray, rng: np.random.Generator, seconds: float = 0.25) -> np.ndarray:
