@@ -55,8 +55,7 @@ def generate(
         str | None,
         typer.Option(
             metavar="NAME|FILE",
-            help="Who writes the music: composer (vq's own choice), musegan (symbolic's), or your MIDI file (.mid), "
-            "fitted to the dancer's beats.",
+            help="Who writes the music: composer (default), musegan, or a MIDI file (.mid), fitted to the beats.",
         ),
     ] = None,
     beats: Annotated[

@@ -37,9 +37,8 @@ def load(
         weights: name or file of other generator weights than the shipped ones, for the vq engine; or the files of a
             D2M-GAN, in any order, which tell codec and level themselves.
         soundfont: name or path of a .sf2 file, for the symbolic engine; None for the default.
-        sketch: who writes the music: ``"composer"``, ``"musegan"`` or a MIDI file (:mod:`d2m.engines.sketches`); None
-            for what suits the engine: MuseGAN for symbolic, for vq the composer that its generator has learnt from. A
-            D2M-GAN takes none.
+        sketch: who writes the music: ``"composer"`` (None), ``"musegan"`` or a MIDI file
+            (:mod:`d2m.engines.sketches`). A D2M-GAN takes none.
         motion: file of the dance's motion, for a D2M-GAN.
         visual: file of picture features, for a D2M-GAN.
         denoise: take steady noise out of the music of a D2M-GAN.
@@ -70,7 +69,7 @@ def load(
         for option, asked in (("--weights", names), ("--codec", codec != CODECS[0]), ("--level", level != LEVELS[0])):
             if asked:
                 raise D2MError(f"{option} is for the vq engine; leave it out with --engine symbolic")
-        return symbolic.load_engine(soundfont, sketch or "musegan")
+        return symbolic.load_engine(soundfont, sketch or "composer")
     from d2m.engines.vq import load_engine
 
     if level != LEVELS[0] and codec != "jukebox":

@@ -91,7 +91,7 @@ def _play_ahead(score: Score, font: Path) -> np.ndarray:
     return mix_down(played, font).mix[:, lead:]
 
 
-def load_engine(soundfont: str | None, sketch: str = "musegan") -> SymbolicEngine:
+def load_engine(soundfont: str | None, sketch: str = "composer") -> SymbolicEngine:
     """The engine, its soundfont found and its sketch read (:func:`~d2m.engines.sketches.load_sketch`).
 
     Raises:
