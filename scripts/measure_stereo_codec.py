@@ -92,9 +92,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="random seed for the choice of files")
     parser.add_argument("--json", action="store_true", help="print JSON")
     options = parser.parse_args()
-    from d2m.codec import load_stereo
+    from d2m import codec as codecs
 
-    codec = load_stereo(options.codec)
+    codec = codecs.load(options.codec)
     songs = excerpts(options.folder, options.seconds, options.count, options.seed)
     rows = np.array([measure(codec, song) for song in songs])
     mean, median = rows.mean(0), np.median(rows, axis=0)

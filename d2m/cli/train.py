@@ -14,6 +14,7 @@ from d2m.cli.train_genre import genre
 from d2m.cli.train_musegan import musegan
 from d2m.cli.train_musicvae import musicvae
 from d2m.cli.train_options import RunOptions, Start, above_zero, with_run
+from d2m.errors import D2MError
 
 app = typer.Typer(help="Train codecs and generators.", no_args_is_help=True)
 
@@ -47,6 +48,7 @@ def codec(
     import torch
 
     from d2m import codec as codecs
+    from d2m.codec.spectral import SpectralCodec
     from d2m.training.codec import CodecTask, CodecTraining
     from d2m.training.loop import train
 
@@ -69,7 +71,10 @@ def codec(
     torch.manual_seed(options.seed)
     task = CodecTask(settings)
     if start:
-        task.start_from(codecs.load(start), fresh_tones)
+        codec = codecs.load(start)
+        if not isinstance(codec, SpectralCodec):
+            raise D2MError(f"{start} is no mono spectral codec; train it with 'd2m train stereo-codec'")
+        task.start_from(codec, fresh_tones)
     train(task, options.loop(steps))
 
 
@@ -91,7 +96,7 @@ def stereo_codec(
 
     from d2m import codec as codecs
     from d2m.codec.spectral import SpectralCodec
-    from d2m.codec.stereo import grow
+    from d2m.codec.stereo import StereoCodec, grow
     from d2m.training.loop import train
     from d2m.training.stereo_codec import StereoTask, StereoTraining
 
@@ -108,8 +113,12 @@ def stereo_codec(
         freeze_codes=decoder_only,
     )
     torch.manual_seed(options.seed)
-    codec = codecs.load_spectral(start) if start else None
-    train(StereoTask(settings, grow(codec) if isinstance(codec, SpectralCodec) else codec), options.loop(steps))
+    codec = codecs.load(start) if start else None
+    if isinstance(codec, SpectralCodec):
+        codec = grow(codec)
+    if not isinstance(codec, StereoCodec | None):
+        raise D2MError(f"{start} is no spectral codec; name one, mono or stereo")
+    train(StereoTask(settings, codec), options.loop(steps))
 
 
 @app.command()

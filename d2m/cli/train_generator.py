@@ -26,7 +26,7 @@ def run_temporal(
     torch.manual_seed(options.seed)
     training = GeneratorTraining(data / "train", data / "held_out", steps, **_given(settings))
     given = generators.load(start)[0] if start else None
-    sound = codecs.load_spectral(codec or "studio-codec")
+    sound = codecs.load(codec or codecs.DEFAULT)
     if given is not None and sound.channels > 1 and given.config.programs < PATCHED_COUNT:
         given = with_patches(given, PATCHED_COUNT)
     config = given.config if given else TemporalConfig(sound.feature_size, programs=_programs(sound.channels))

@@ -1,59 +1,51 @@
-"""Neural audio codecs: waveform to codebook indices and back.
+"""Neural audio codecs with vector quantisation: waveform -> codes -> waveform.
 
-:class:`~d2m.codec.base.Codec` is what the rest of d2m speaks to, :class:`~d2m.codec.spectral.SpectralCodec`
-the codec that ships, :class:`d2m.jukebox.codec.JukeboxCodec` the other one.
+:class:`~d2m.codec.base.Codec` is the interface that the rest of d2m uses. :class:`~d2m.codec.stereo.StereoCodec`
+ships; :class:`~d2m.codec.spectral.SpectralCodec` is its mono predecessor, :class:`d2m.jukebox.codec.JukeboxCodec` a
+level of a JukeBox VQ-VAE. Another package adds a kind of codec by an entry point of the group ``d2m.codecs``
+(:mod:`d2m.registry`): its name is the kind that the weights files declare, its object builds the codec from the sizes
+in their header.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from d2m.registry import Registry
 
 if TYPE_CHECKING:
-    from d2m.codec.spectral import SpectralCodec
-    from d2m.codec.stereo import StereoCodec
+    from d2m.codec.base import Codec
+
+#: Builds an untrained codec from its sizes, by the kind of its weights files.
+CODECS: Registry[Callable[[Mapping[str, Any]], Codec]] = Registry(
+    "codec",
+    "d2m.codecs",
+    {"spectral-codec": "d2m.codec.spectral:build", "stereo-codec": "d2m.codec.stereo:build"},
+)
+#: The weights that are loaded unless others are named.
+DEFAULT = "studio-codec"
 
 
-def load(name_or_path: str | Path = "studio-codec") -> SpectralCodec:
-    """Load a mono spectral codec with the weights of that name or file.
+def load(name_or_path: str | Path = DEFAULT) -> Codec:
+    """Load a codec with the weights of that name or file, for inference.
+
+    Args:
+        name_or_path: of weights of any kind in :data:`CODECS`.
 
     Raises:
         D2MError: if there are no such weights, or they are another model's.
     """
     from d2m import weights
-    from d2m.codec.spectral import SpectralCodec, SpectralConfig
+    from d2m.errors import D2MError
+    from d2m.weights.files import read_safetensors, wrong_model
     from d2m.weights.rebuild import rebuild
-
-    path, _ = weights.find(name_or_path, "spectral-codec")
-    tensors, config = weights.load_state(path, "spectral-codec")
-    return rebuild(lambda sizes: SpectralCodec(SpectralConfig(**sizes)), config, tensors, path)
-
-
-def load_stereo(name_or_path: str | Path) -> StereoCodec:
-    """Load a stereo codec with the weights of that name or file.
-
-    Raises:
-        D2MError: if there are no such weights, or they are another model's.
-    """
-    from d2m import weights
-    from d2m.codec.stereo import StereoCodec, StereoConfig
-    from d2m.weights.rebuild import rebuild
-
-    path, _ = weights.find(name_or_path, "stereo-codec")
-    tensors, config = weights.load_state(path, "stereo-codec")
-    return rebuild(lambda sizes: StereoCodec(StereoConfig(**sizes)), config, tensors, path)
-
-
-def load_spectral(name_or_path: str | Path) -> SpectralCodec | StereoCodec:
-    """Load a spectral codec, mono or stereo as its file says.
-
-    Raises:
-        D2MError: if there are no such weights, or they are another model's.
-    """
-    from d2m import weights
-    from d2m.weights.files import read_safetensors
 
     path, _ = weights.find(name_or_path)
-    if read_safetensors(path)[1].get("kind") == "stereo-codec":
-        return load_stereo(path)
-    return load(path)
+    tensors, metadata = read_safetensors(path)
+    kind = metadata.get("kind", "")
+    if kind not in CODECS:
+        raise D2MError(wrong_model(path, kind or None, tensors, "codec"))
+    tensors, config = weights.load_state(path, kind)
+    return rebuild(CODECS.get(kind), config, tensors, path)

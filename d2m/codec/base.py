@@ -24,6 +24,7 @@ class Codec(nn.Module):
         feature_size: D, values of a frame before quantisation.
         codebook_count: K, indices a frame.
         codebook_size: entries of each codebook.
+        context: frames on either side that reach a frame of the decoded waveform.
     """
 
     sample_rate: int
@@ -32,6 +33,7 @@ class Codec(nn.Module):
     feature_size: int
     codebook_count: int
     codebook_size: int
+    context: int
 
     @abstractmethod
     def features(self, waveform: Tensor) -> Tensor:
@@ -46,8 +48,14 @@ class Codec(nn.Module):
         """The vectors (B, D, F) that codes (B, K, F) stand for."""
 
     @abstractmethod
-    def decode_features(self, vectors: Tensor) -> Tensor:
-        """The waveform (B, F * hop) of quantised vectors (B, D, F)."""
+    def decode_features(self, vectors: Tensor, start: Tensor | int = 0) -> Tensor:
+        """Decode quantised vectors (B, D, F) into the waveform (B, F * hop).
+
+        Args:
+            vectors: quantised vectors.
+            start: index of the first sample in the whole piece, one for all or (B,), so that pieces that are decoded
+                one by one fit together. Codecs without a clock ignore it.
+        """
 
     @torch.no_grad()
     def encode(self, waveform: Tensor) -> Tensor:
@@ -109,7 +117,7 @@ class SpectralBase(Codec):
         first = torch.as_tensor(start, device=vectors.device).expand(batch)
         if frames <= chunk:
             return self.decoder(vectors, first)
-        context, pieces = self.decoder.context, []
+        context, pieces = self.context, []
         for begin in range(0, frames, chunk):
             left, right = max(0, begin - context), min(frames, begin + chunk + context)
             piece = self.decoder(vectors[:, :, left:right], first + left * self.hop)

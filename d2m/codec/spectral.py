@@ -8,7 +8,9 @@ same codes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -122,4 +124,10 @@ class SpectralCodec(SpectralBase):
         self.encoder = SpectralEncoder(config)
         self.quantiser = ResidualQuantiser(config.codebook_count, config.codebook_size, config.feature_size)
         self.decoder = SpectralDecoder(config)
+        self.context = self.decoder.context
         self.apply(initialise)
+
+
+def build(sizes: Mapping[str, Any]) -> SpectralCodec:
+    """Build a codec from the sizes of :class:`SpectralConfig`."""
+    return SpectralCodec(SpectralConfig(**sizes))

@@ -9,7 +9,9 @@ generator can aim at them: two equally good performances of a score have nearly 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -188,7 +190,13 @@ class StereoCodec(SpectralBase):
         self.encoder = StereoEncoder(config)
         self.quantiser = ResidualQuantiser(config.codebook_count, config.codebook_size, config.feature_size)
         self.decoder = StereoDecoder(config)
+        self.context = self.decoder.context
         self.apply(initialise)
+
+
+def build(sizes: Mapping[str, Any]) -> StereoCodec:
+    """Build a codec from the sizes of :class:`StereoConfig`."""
+    return StereoCodec(StereoConfig(**sizes))
 
 
 @torch.no_grad()

@@ -14,8 +14,7 @@ from d2m import codec as codecs
 from d2m import generator as generators
 from d2m.audio.mastering import master
 from d2m.audio.presets import preset
-from d2m.codec.spectral import SpectralCodec
-from d2m.codec.stereo import StereoCodec
+from d2m.codec.base import Codec
 from d2m.engines.base import Progress
 from d2m.engines.score import ATTACK
 from d2m.engines.sketches import ComposerSketch, Sketch, load_sketch
@@ -46,7 +45,7 @@ class VqEngine:
         sketch: who writes the music.
     """
 
-    codec: SpectralCodec | StereoCodec
+    codec: Codec
     generator: TemporalGenerator
     weights: tuple[str, ...]
     sketch: Sketch = field(default_factory=ComposerSketch)
@@ -99,7 +98,7 @@ class VqEngine:
         Both networks see all the neighbouring frames that reach into the window, so windows meet without a seam: the
         samples are those that one pass over the whole piece would have made.
         """
-        around = self.codec.decoder.context
+        around = self.codec.context
         first, last = max(0, begin - around), min(total, end + around)
         left, right = max(0, first - self.generator.context), min(total, last + self.generator.context)
         features = self.generator(self._conditions(dance, score, seed, left, right))[:, :, first - left : last - left]
@@ -207,7 +206,7 @@ def load_engine(codec: str, level: str, weights: str | None, sketch: str = "comp
     """
     name = weights or "studio-generator"
     generator, trained_on = generators.load(name)
-    sound = codecs.load_spectral(trained_on or CODEC)
+    sound = codecs.load(trained_on or CODEC)
     if generator.config.feature_size != sound.feature_size:
         raise D2MError(f"{name} was not trained on the codec '{trained_on or CODEC}'; choose other weights")
     music = load_sketch(sketch)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import math
 
 import torch
 from torch import Tensor
 
 from d2m.codec.base import Codec
 
+from .blocks import decoder_reach
 from .vqvae import VQVAE
 
 #: D2M-GAN's names for JukeBox's levels (Zhu et al. 2022, section 3.2): the hop is 128 samples at the high
@@ -48,6 +50,7 @@ class JukeboxCodec(Codec):
         self.sample_rate = sample_rate or vqvae.config.sample_rate
         self.feature_size = vqvae.config.embedding_width
         self.codebook_size = vqvae.config.codebook_size
+        self.context = math.ceil(decoder_reach(vqvae.config, level))
 
     def features(self, waveform: Tensor) -> Tensor:
         return self.vqvae.features(waveform, self.level)
@@ -60,7 +63,7 @@ class JukeboxCodec(Codec):
     def lookup(self, codes: Tensor) -> Tensor:
         return self.vqvae.lookup(codes[:, 0], self.level)
 
-    def decode_features(self, vectors: Tensor) -> Tensor:
+    def decode_features(self, vectors: Tensor, start: Tensor | int = 0) -> Tensor:
         return self.vqvae.decode_features(vectors, self.level)
 
     @torch.no_grad()

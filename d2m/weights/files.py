@@ -28,6 +28,7 @@ _STORED = frozenset(("F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8
 
 #: What each kind is called in messages.
 KINDS: dict[str, str] = {
+    "codec": "a codec",
     "spectral-codec": "a spectral VQ codec",
     "stereo-codec": "a stereo spectral VQ codec",
     "jukebox-vqvae": "a JukeBox VQ-VAE",

@@ -130,7 +130,7 @@ def _codec(key: str):
     if key == "vq-spectral":
         from d2m import codec
 
-        return codec.load("studio-codec").eval()
+        return codec.load()
     from d2m import jukebox, weights
 
     vqvae = jukebox.load(weights.find("studio-vqvae", "jukebox-vqvae")[0])
