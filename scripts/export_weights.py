@@ -67,6 +67,13 @@ MODELS: dict[str, tuple[str, str, str, str]] = {
         "dilated ConvNeXt over the codec's frames; each part of a sketch is encoded alone with its instrument; motion, "
         "rhythm, vision, genre and noise are added, each optional",
     ),
+    "stereo-generator": (
+        "studio-stereo-generator",
+        "generator",
+        "generator",
+        "dilated ConvNeXt over the codec's frames; each part of a sketch is encoded alone with its instrument or "
+        "patch; motion, rhythm, vision, genre and noise are added, each optional",
+    ),
     "genre": (
         "studio-genre",
         "genre",
@@ -124,17 +131,24 @@ MODELS: dict[str, tuple[str, str, str, str]] = {
     ),
 }
 
+#: The codec that each generator plays through.
+CODEC_OF = {"generator": "studio-codec", "stereo-generator": "studio-stereo-codec"}
+
 
 def config_of(model: str, state: dict[str, object]) -> dict[str, object]:
     """The configuration that the checkpoint holds, or that the run's defaults stand for."""
     from d2m.codec.spectral import SpectralCodec
+    from d2m.codec.stereo import StereoCodec
     from d2m.generator.temporal import TemporalConfig, TemporalGenerator
 
     if model == "codec":
         return SpectralCodec().settings()
-    if model == "generator":
-        size = state["modules"]["generator"]["mean"].shape[0]
-        return TemporalGenerator(TemporalConfig(feature_size=size)).settings() | {"codec": "studio-codec"}
+    if model == "stereo-codec":
+        return StereoCodec().settings()
+    if model.endswith("generator"):
+        parameters = state["modules"]["generator"]
+        sizes = TemporalConfig(parameters["mean"].shape[0], programs=parameters["parts.instrument.weight"].shape[0])
+        return TemporalGenerator(sizes).settings() | {"codec": CODEC_OF[model]}
     return state["task"]["config"]
 
 
@@ -192,6 +206,7 @@ def main() -> None:
     parser.add_argument("--scores", nargs="*", default=[], metavar="FILE|NAME=VALUE", help="measured figures")
     parser.add_argument("--data", help="what it was trained on, with licences, for the card")
     parser.add_argument("--out", type=Path, help="another file than the shipped one")
+    parser.add_argument("--half", action="store_true", help="store matrices in 16 bits, also where 8 are enough")
     args = parser.parse_args()
     name, kind, module, architecture = MODELS[args.model]
     scores = read_scores(args.scores)
@@ -220,7 +235,7 @@ def main() -> None:
             print(f"{path.with_name(written.file)}: step {written.steps}, sha256 {written.sha256[:12]}")
         return
     # Large for what they do, and hardly touched by rounding; their cards tell the scores as stored.
-    rows = args.model in ("musicvae", "emotion")
+    rows = args.model in ("musicvae", "emotion", "stereo-codec", "stereo-generator") and not args.half
     written = export(state, module, path, kind, config_of(args.model, state), card, rows)
     print(f"{path}: step {written.steps}, {path.stat().st_size / 1e6:.1f} MB, sha256 {written.sha256[:12]}")
 
