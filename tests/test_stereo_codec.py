@@ -13,7 +13,7 @@ from d2m.codec.spectral import SpectralCodec, SpectralConfig
 from d2m.codec.stereo import StereoCodec, StereoConfig, grow, middle_side
 from d2m.codec.stereo_losses import StereoLoss
 from d2m.errors import D2MError
-from d2m.training.stereo_audio import StereoCrops
+from d2m.training.stereo_audio import StereoCrops, reimaged
 from d2m.training.stereo_codec import StereoTask, StereoTraining
 
 SMALL = {
@@ -108,6 +108,16 @@ def test_other_folders_are_refused(tmp_path, kind):
         (tmp_path / "a.flac").write_bytes(b"fLaC but not really")
     with pytest.raises(D2MError):
         StereoCrops(tmp_path)
+
+
+def test_the_image_of_crops_varies_and_half_of_them_are_as_they_were():
+    crop, changed = music(0.2)[0].numpy(), []
+    for seed in range(60):
+        made = reimaged(crop, 44100, np.random.default_rng(seed))
+        assert made.shape == crop.shape
+        assert np.abs(made).max() <= 1.0
+        changed.append(not np.array_equal(made, crop))
+    assert 0.3 < np.mean(changed) < 0.7
 
 
 def test_training_learns(tmp_path):

@@ -52,8 +52,8 @@ class StereoCrops:
     def batch(self, rng: np.random.Generator, size: int, length: int, gain_db: float = 0.0) -> np.ndarray:
         """Draw float32 (size, 2, length).
 
-        Each crop is turned down by 0 to ``gain_db`` dB, its sides are exchanged in every second, and silent ones are
-        drawn again.
+        Each crop is turned down by 0 to ``gain_db`` dB, its sides are exchanged in every second, silent ones are drawn
+        again, and the stereo image of about half of them is changed (:func:`reimaged`).
         """
         out = np.zeros((size, 2, length), np.float32)
         for row in out:
@@ -62,8 +62,27 @@ class StereoCrops:
                 crop = self.read(index, int(rng.integers(0, max(1, self.lengths[index] - length))), length)
                 if crop.std() > 1e-3:
                     break
-            row[:] = crop[:: (1 if rng.random() < 0.5 else -1)] * 10 ** (-rng.uniform(0, gain_db) / 20)
+            turned = reimaged(crop, self.sample_rate, rng)[:: (1 if rng.random() < 0.5 else -1)]
+            row[:] = turned * 10 ** (-rng.uniform(0, gain_db) / 20)
         return out
+
+
+def reimaged(crop: np.ndarray, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
+    """Change the stereo image of a crop (2, samples) at random, as old and wide mixes differ from those of the studio.
+
+    Each change is made with a probability of its own: the balance moves by up to 8 dB, the sides become up to twice as
+    strong or vanish, one channel comes 1 to 15 ms later. The studio's mixes have no sides in the bass; balance and
+    delay put some there.
+    """
+    if rng.random() < 0.2:
+        crop = crop * 10 ** (np.array([[0.0], [-rng.uniform(0, 8)]], np.float32) / 20)
+    if rng.random() < 0.2:
+        middle, factor = crop.mean(0, keepdims=True), rng.uniform(0, 2)
+        crop = np.clip(middle + np.float32(factor) * (crop - middle), -1, 1)
+    if rng.random() < 0.2:
+        late = int(rng.uniform(0.001, 0.015) * sample_rate)
+        crop = np.stack([crop[0], np.pad(crop[1], (late, 0))[: crop.shape[1]]])
+    return crop
 
 
 def _length(path: Path, sample_rate: int) -> int:
