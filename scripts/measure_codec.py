@@ -15,8 +15,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from recordings import SAMPLE_RATE, open_codec, reconstruct, recordings, table, white_noise
+from recordings import SAMPLE_RATE, open_codec, recordings, table, white_noise
 
+from d2m.codec.reconstruct import reconstruct
 from d2m.evaluation import fidelity
 
 
@@ -50,7 +51,7 @@ def main() -> None:
     results = {}
     for spec in options.codec:
         codec = open_codec(spec)
-        figures = measure(songs, lambda song, codec=codec: reconstruct(codec, song))
+        figures = measure(songs, lambda song, codec=codec: reconstruct(codec, song[None], SAMPLE_RATE)[0])
         results[spec] = {"kbit_per_second": codec.bits_per_second / 1000, **figures}
     results["white noise"] = {"kbit_per_second": 0.0, **measure(songs, lambda song: white_noise(song, rng))}
     if options.json:

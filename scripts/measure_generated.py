@@ -17,8 +17,9 @@ import json
 from pathlib import Path
 
 import numpy as np
-from recordings import SAMPLE_RATE, open_codec, reconstruct, recordings, shuffled, table, white_noise
+from recordings import SAMPLE_RATE, open_codec, recordings, shuffled, table, white_noise
 
+from d2m.codec.reconstruct import reconstruct
 from d2m.errors import D2MError
 from d2m.evaluation import fidelity, sound
 
@@ -48,7 +49,7 @@ def main() -> None:
     sets = {"real, other songs": others}
     for spec in options.codec:
         codec = open_codec(spec)
-        sets[f"through {spec}"] = [reconstruct(codec, song) for song in others]
+        sets[f"through {spec}"] = [reconstruct(codec, song[None], SAMPLE_RATE)[0] for song in others]
     for folder in options.generated:
         sets[f"generated: {folder.name}"] = recordings(folder)
     sets["real, shuffled"] = [shuffled(song, rng) for song in others]

@@ -20,8 +20,9 @@ from pathlib import Path
 
 import numpy as np
 from from_sketch import open_generator, play
-from recordings import fine_log_mel_l1, reconstruct, table, white_noise
+from recordings import fine_log_mel_l1, table, white_noise
 
+from d2m.codec.reconstruct import reconstruct
 from d2m.errors import D2MError
 from d2m.evaluation import fidelity
 
@@ -65,7 +66,8 @@ def measure(files: list[Path], options: argparse.Namespace) -> dict[str, dict[st
             write(options.wav / "real", file.stem, real, codec.sample_rate)
     found: dict[str, dict[str, list[float]]] = {}
     for index, (generated, real) in enumerate(songs):
-        outputs = {"generated": generated, "codec": reconstruct(codec, real), "white noise": white_noise(real, rng)}
+        decoded = reconstruct(codec, real, codec.sample_rate)
+        outputs = {"generated": generated, "codec": decoded, "white noise": white_noise(real, rng)}
         if len(songs) > 1:
             outputs["next song"] = _as_long(songs[(index + 1) % len(songs)][1], real)
         for name, output in outputs.items():

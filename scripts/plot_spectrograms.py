@@ -18,8 +18,9 @@ from pathlib import Path
 
 import numpy as np
 from from_sketch import open_generator, play
-from recordings import SAMPLE_RATE, open_codec, read, reconstruct
+from recordings import SAMPLE_RATE, open_codec, read
 
+from d2m.codec.reconstruct import reconstruct
 from d2m.errors import D2MError
 from d2m.evaluation.fidelity import log_mel
 from d2m.load_librosa import load_librosa
@@ -98,7 +99,7 @@ def panels_of(options: argparse.Namespace) -> list[tuple[str, np.ndarray]]:
         generators = ["studio-generator"]
     for spec in codecs:
         codec = open_codec(spec)
-        panels.append((_title(spec, codec.bits_per_second), reconstruct(codec, real)))
+        panels.append((_title(spec, codec.bits_per_second), reconstruct(codec, real[None], SAMPLE_RATE)[0]))
     panels += [
         (f"Generated from its sketch ({Path(name).stem})", _played(options.real, name, start, seconds))
         for name in generators

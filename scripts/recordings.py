@@ -39,17 +39,6 @@ def open_codec(spec: str) -> Codec:
     raise D2MError(f"'{spec}' names no codec; write spectral:WEIGHTS or jukebox:WEIGHTS:high")
 
 
-def reconstruct(codec: Codec, waveform: np.ndarray) -> np.ndarray:
-    """Pass a recording (..., samples), mono or of two channels as the codec's, through the codec and back."""
-    import torch
-
-    with torch.no_grad():
-        length = waveform.shape[-1]
-        flat = np.pad(waveform.reshape(-1, length), ((0, 0), (0, -length % codec.hop)))
-        sound = torch.from_numpy(flat)[None] if codec.channels > 1 else torch.from_numpy(flat)
-        return codec.decode(codec.encode(sound)).reshape(*waveform.shape[:-1], -1)[..., :length].numpy()
-
-
 def recordings(folder: Path, seconds: float = 0.0, count: int = 0) -> list[np.ndarray]:
     """Recordings of a folder: examples (npz with int16 ``waveform``) or sound files, float32 mono at 22050 Hz.
 

@@ -9,6 +9,7 @@ import torch
 
 from d2m import codec as codecs
 from d2m import weights
+from d2m.codec.reconstruct import reconstruct
 from d2m.codec.spectral import SpectralCodec, SpectralConfig
 from d2m.codec.stereo import StereoCodec, StereoConfig, grow, middle_side
 from d2m.codec.stereo_losses import StereoLoss
@@ -118,6 +119,17 @@ def test_the_image_of_crops_varies_and_half_of_them_are_as_they_were():
         assert np.abs(made).max() <= 1.0
         changed.append(not np.array_equal(made, crop))
     assert 0.3 < np.mean(changed) < 0.7
+
+
+@pytest.mark.parametrize(("channels", "rate"), [(1, 22050), (2, 44100), (2, 48000)])
+def test_recordings_of_any_rate_and_channels_go_through(small, channels, rate):
+    sound = np.random.default_rng(0).normal(0, 0.1, (channels, 30001)).astype(np.float32)
+    through = reconstruct(small, sound, rate)
+    assert through.shape == sound.shape
+    assert through.dtype == np.float32
+    if channels == 2 and rate == 44100:
+        padded = torch.from_numpy(np.pad(sound, ((0, 0), (0, -30001 % 512))))[None]
+        assert np.array_equal(through, small.decode(small.encode(padded))[0, :, :30001].numpy())
 
 
 def test_training_learns(tmp_path):

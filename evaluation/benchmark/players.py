@@ -114,14 +114,11 @@ def _engine(weights: tuple[str, ...]):
 
 
 def _reconstruct(key: str, music: np.ndarray) -> Played:
-    import torch
+    from d2m.codec.reconstruct import reconstruct
 
     codec = _codec(key)
     began = time.process_time()
-    with torch.no_grad():
-        padded = np.pad(music, (0, -len(music) % codec.hop))
-        waveform = codec.decode(codec.encode(torch.from_numpy(padded)[None]))[0, : len(music)].float().numpy()
-    return Played(waveform[None], SAMPLE_RATE, time.process_time() - began)
+    return Played(reconstruct(codec, music[None], SAMPLE_RATE), SAMPLE_RATE, time.process_time() - began)
 
 
 @lru_cache(maxsize=3)
