@@ -21,8 +21,8 @@ def each_member(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     """
     for member in archive:
         yield member
-        archive.members.clear()
-        archive.pax_headers.clear()
+        archive.members.clear()  # type: ignore[attr-defined]  # not in the stub of the standard library
+        archive.pax_headers = {}
 
 
 class CarefulStream(io.RawIOBase):

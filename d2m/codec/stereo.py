@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from d2m.codec.base import SpectralBase
+from d2m.codec.base import FrameDecoder, SpectralBase
 from d2m.codec.layers import ConvNeXtBlock, initialise
 from d2m.codec.mel import InverseStft, Stft, mel_filters
 from d2m.codec.quantiser import ResidualQuantiser
@@ -127,7 +127,7 @@ def _log(bands: Tensor) -> Tensor:
     return torch.log10(bands.clamp(min=1e-4))
 
 
-class StereoDecoder(nn.Module):
+class StereoDecoder(FrameDecoder):
     """Quantised vectors (B, D, F) -> stereo (B, 2, F * hop)."""
 
     def __init__(self, config: StereoConfig) -> None:

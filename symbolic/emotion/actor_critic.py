@@ -110,6 +110,9 @@ class Starts(nn.Module):
     Deterministic Autoencoders", section 4).
     """
 
+    mean: Tensor
+    factor: Tensor
+
     def __init__(self, latent: int):
         super().__init__()
         self.register_buffer("mean", torch.zeros(latent))
