@@ -203,7 +203,7 @@ class Phrases:
         if self._room is None:
             room = np.zeros((len(self), 2), dtype=np.int64)
             for start in range(0, len(self), 256):
-                used = self[start : start + 256][..., DRUMS + 1 :].any(axis=(1, 2, 4))
+                used = np.any(self[start : start + 256][..., DRUMS + 1 :], axis=(1, 2, 4))
                 room[start : start + len(used), 0] = used.argmax(axis=1)
                 room[start : start + len(used), 1] = used[:, ::-1].argmax(axis=1)
             self._room = room

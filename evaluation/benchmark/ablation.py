@@ -160,9 +160,9 @@ def ablation(
         rows, failed, figures = _train_all(variants, recipe, out / "runs", modality, command, training, log)
         beside = all_rows((), (f"vq-jukebox-{recipe.level}", *BESIDE))
         above = [row for row in beside if row.kind != "baseline"]
-        table_rows = [*above, *rows, *(row for row in beside if row.kind == "baseline")]
+        below = [row for row in beside if row.kind == "baseline"]
         scenes = find_scenes(kind, recipe.data, "test", limit)
-        table_rows = possible(table_rows, scenes)
+        table_rows = possible([*above, *rows, *below], scenes)
         settings = Settings(segment, recipe.seed, "given", None, judge, fingerprint)
         found = run_all(scenes, table_rows, settings, out / table, processes, log, progress)
         about = _about(kind, modality, table, recipe) | {"segment": segment, "limit": limit, "processes": processes}

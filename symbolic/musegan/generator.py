@@ -159,7 +159,9 @@ class Generator(nn.Module):
         self.config = config
         made = len(config.made)
         private = config.model != "composer"
-        self.shared_time = self.private_time = self.encoder = None
+        self.shared_time: TemporalGenerator | None = None
+        self.private_time: nn.ModuleList | None = None
+        self.encoder: BarEncoder | None = None
         if config.conditional:
             self.encoder = BarEncoder(config)
         else:
@@ -168,7 +170,7 @@ class Generator(nn.Module):
             if private:
                 self.private_time = nn.ModuleList(self._temporal() for _ in range(made))
         self.bars = nn.ModuleList(BarGenerator(config, 1 if private else made) for _ in range(made if private else 1))
-        self.rests = None
+        self.rests: nn.ModuleList | None = None
         if config.rests:
             seen = 2 * config.encoder_width if config.conditional else 0
             parts = (1,) * made if private else (made,)
@@ -232,9 +234,9 @@ class Generator(nn.Module):
         config, inputs = self.config, []
         bars = config.bars if condition is None else condition.shape[1]
         shared = []
-        if latents.inter is not None:
+        if latents.inter is not None and latents.inter_time is not None:
             shared = [_repeated(latents.inter, bars), _in_time(self.shared_time, latents.inter_time)]
-        if latents.intra is None:
+        if latents.intra is None or latents.intra_time is None:
             return [torch.cat(shared, -1)]
         for number, track in enumerate(config.made):
             temporal = None if self.private_time is None else self.private_time[number]
@@ -265,5 +267,5 @@ def _repeated(z: Tensor, bars: int) -> Tensor:
     return z.unsqueeze(1).expand(-1, bars, -1)
 
 
-def _in_time(temporal: TemporalGenerator | None, z: Tensor) -> Tensor:
+def _in_time(temporal: nn.Module | None, z: Tensor) -> Tensor:
     return z if temporal is None else temporal(z)
