@@ -115,7 +115,11 @@ def _load_pair(path: Path) -> Pair:
     fields = read_example(path, **_ARRAYS)
     music = path.with_suffix(".flac")
     pair = Pair(
-        *(fields[name] for name in ("waveform", "rows", "programs", "motion", "rhythm")),
+        waveform=fields["waveform"],
+        rows=fields["rows"],
+        programs=fields["programs"],
+        motion=fields["motion"],
+        rhythm=fields["rhythm"],
         genre=int(fields["genre"]),
         music=music if music.is_file() else None,
     )
