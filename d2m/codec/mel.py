@@ -18,7 +18,7 @@ def mel_filters(sample_rate: int, n_fft: int, n_mels: int, f_min: float = 0.0, f
     Auditory Toolbox, 1998.
     """
 
-    def to_mel(hertz: np.ndarray) -> np.ndarray:
+    def to_mel(hertz: np.ndarray | np.float64) -> np.ndarray:
         linear = hertz * 3 / 200
         return np.where(hertz < 1000, linear, 15 + 27 * np.log(np.maximum(hertz, 1e-9) / 1000) / np.log(6.4))
 

@@ -113,6 +113,10 @@ class SpectralCodec(SpectralBase):
         config: sizes.
     """
 
+    config: SpectralConfig
+    encoder: SpectralEncoder
+    decoder: SpectralDecoder
+
     def __init__(self, config: SpectralConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or SpectralConfig()

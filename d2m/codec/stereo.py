@@ -178,6 +178,9 @@ class StereoCodec(SpectralBase):
     """
 
     channels = 2
+    config: StereoConfig
+    encoder: StereoEncoder
+    decoder: StereoDecoder
 
     def __init__(self, config: StereoConfig | None = None) -> None:
         super().__init__()

@@ -83,7 +83,7 @@ class CodecTask(Task):
         loss = SpectralLoss(codec.sample_rate, codec.hop, bass_weight=settings.bass)
         self._begin(settings, codec, loss, MultiResolutionDiscriminator(), _SHORTEST)
         held_out = SongCrops(settings.held_out)
-        self.songs, self.held_out, self._whole = SongCrops(settings.train), held_out, held_out.songs
+        self.songs, self.held_out, self._whole = SongCrops(settings.train), held_out, held_out
         self.started = False
 
     def _begin(
@@ -118,7 +118,7 @@ class CodecTask(Task):
 
     def middle(self, index: int) -> np.ndarray:
         """Return what a held-out song is measured on: ten seconds from its middle, float32."""
-        song = self._whole[index]
+        song = self._whole.songs[index]
         start = max(0, len(song) // 2 - 110250)
         return song[start : start + 220416].astype(np.float32) / 32768
 
@@ -219,4 +219,4 @@ class CodecTask(Task):
 
     def samples(self) -> list[Sample]:
         """Held-out music through the codec."""
-        return compared(self.held_out, self.codec.sample_rate, self.codec.hop, self.through, self.fabric.device)
+        return compared(self._whole, self.codec.sample_rate, self.codec.hop, self.through, self.fabric.device)

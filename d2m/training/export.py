@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeGuard
 
 import torch
 
@@ -56,9 +56,13 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         raise D2MError(f"no checkpoint at {path}; train first") from error
     except Exception as error:  # torch raises many kinds for a file that is not its own
         raise D2MError(f"{path} is not a checkpoint of d2m") from error
-    if not isinstance(state, dict) or not isinstance(state.get("step"), int) or not _are_modules(state.get("modules")):
+    if not _is_checkpoint(state):
         raise D2MError(f"{path} is not a checkpoint of d2m")
     return state
+
+
+def _is_checkpoint(content: object) -> TypeGuard[Checkpoint]:
+    return isinstance(content, dict) and isinstance(content.get("step"), int) and _are_modules(content.get("modules"))
 
 
 def _are_modules(content: object) -> bool:

@@ -16,7 +16,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from d2m.datasets.jobs import file_log
 from d2m.errors import D2MError
@@ -27,6 +27,9 @@ from .rows import Row, all_rows, files_row
 from .run import Progress, check, compose_report, genre_network, make_folder, possible
 from .scenes import find_scenes
 from .work import Outcome, Settings, run_all
+
+if TYPE_CHECKING:
+    from d2m.training.export import About
 
 #: Rows that stand beside the variants.
 BESIDE: tuple[str, ...] = ("shuffled", "noise")
@@ -259,7 +262,7 @@ def train_variant(variant: Variant, recipe: Recipe, runs: Path, modality: str, c
         )  # fmt: skip
         if train(task, config) < recipe.steps:
             raise KeyboardInterrupt
-        about = {
+        about: About = {
             "architecture": f"D2M-GAN (Zhu et al. 2022): {variant.title}",
             "data": f"prepared data '{recipe.data.name}'",
             "licence": "as the data's",

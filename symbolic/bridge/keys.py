@@ -10,7 +10,7 @@ Keys are numbers: 0 to 11 the majors from C, 12 to 23 the minors.
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TypeVar, overload
 
 import numpy as np
 
@@ -35,7 +35,15 @@ def key_name(key: int) -> str:
     return harmony.key_name(key % 12, key >= 12)
 
 
-def transposed(key: Keys, semitones: np.ndarray | int) -> Keys:
+@overload
+def transposed(key: int, semitones: int) -> int: ...
+
+
+@overload
+def transposed(key: np.ndarray, semitones: np.ndarray | int) -> np.ndarray: ...
+
+
+def transposed(key: np.ndarray | int, semitones: np.ndarray | int) -> np.ndarray | int:
     """The key so many semitones higher."""
     return (key // 12) * 12 + (key + semitones) % 12
 
