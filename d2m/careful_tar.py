@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Iterator
-from typing import IO
+from typing import Protocol
 
 #: Bytes that may be asked for at once. Headers nest as deep as Python's stack, and what they hold is kept as long.
 MOST_AT_ONCE = 1 << 17
@@ -21,8 +21,18 @@ def each_member(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     """
     for member in archive:
         yield member
-        archive.members.clear()
-        archive.pax_headers.clear()
+        archive.members.clear()  # type: ignore[attr-defined]  # not in the stub of the standard library
+        archive.pax_headers = {}
+
+
+class Stream(Protocol):
+    """The part of a binary file that :class:`CarefulStream` needs."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+    def seek(self, place: int, whence: int, /) -> int: ...
+
+    def tell(self) -> int: ...
 
 
 class CarefulStream(io.RawIOBase):
@@ -33,7 +43,7 @@ class CarefulStream(io.RawIOBase):
         most: bytes that may be asked for; more is :class:`tarfile.ReadError`.
     """
 
-    def __init__(self, stream: IO[bytes], most: int = MOST_AT_ONCE) -> None:
+    def __init__(self, stream: Stream, most: int = MOST_AT_ONCE) -> None:
         self.stream, self.most = stream, most
 
     def read(self, size: int = -1) -> bytes:

@@ -275,8 +275,8 @@ class _Transfer:
             raise D2MError(
                 f"{self.url} gave a web page instead of the file; open it in a browser and save the file as {self.path}"
             )
-        length = head.get("Content-Length", "")
-        length = int(length) if length.isdigit() else None
+        stated = head.get("Content-Length", "")
+        length = int(stated) if stated.isdigit() else None
         if answer.status == 206:
             first, self.total = _content_range(head.get("Content-Range", ""))
             if first != done:

@@ -92,7 +92,8 @@ def _inspect(data: bytes, allowed: Collection[str]) -> None:
             raise _Unsafe("holds more single values than arrays do")
         if opcode.name not in allowed:
             raise _Unsafe(f"is no plain data (opcode {opcode.name})")
-        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument) > _MOST_MEMO:
+        keeps = opcode.name in ("PUT", "BINPUT", "LONG_BINPUT")
+        if keeps and not (isinstance(argument, int) and argument <= _MOST_MEMO):
             raise _Unsafe("asks for an absurd amount of memory")
 
 
@@ -150,7 +151,8 @@ class _Filled(np.ndarray):
         version, shape, kind, fortran, content = state
         if not isinstance(kind, _Kind) or not isinstance(content, bytes | str):
             raise _Unsafe("holds an array of something else than numbers")
-        super().__setstate__((version, shape, kind.dtype, fortran, content))
+        raw = content.encode("latin1") if isinstance(content, str) else content
+        super().__setstate__((version, shape, kind.dtype, fortran, raw))
 
 
 def _no_array(*_: object) -> None:
@@ -179,6 +181,8 @@ def _scalar(kind: object, content: object) -> np.generic:
 def _from_buffer(content: object, kind: object, shape: object, order: object, *_: object) -> np.ndarray:
     if not isinstance(kind, _Kind) or not isinstance(content, bytes | bytearray):
         raise _Unsafe("holds an array of something else than numbers")
+    if not isinstance(shape, tuple):
+        raise _Unsafe("builds an array in an unusual way")
     return np.frombuffer(content, kind.dtype).reshape(shape, order="F" if order == "F" else "C")
 
 

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 #: The ten dance genres of the AIST database, in the order of their indices: code -> name.
 GENRES: dict[str, str] = {
@@ -126,11 +130,11 @@ class BeatGrid:
     beats_per_bar: int = 4
     source: str = "given"
 
-    def time_of(self, position: np.ndarray | float) -> np.ndarray:
+    def time_of(self, position: ArrayLike) -> np.ndarray:
         """Seconds of positions in beats, any shape."""
         return _extrapolate(np.asarray(position, dtype=np.float64), np.arange(len(self.beats)), self.beats)
 
-    def position_of(self, time: np.ndarray | float) -> np.ndarray:
+    def position_of(self, time: ArrayLike) -> np.ndarray:
         """Positions in beats of times in seconds, any shape."""
         return _extrapolate(np.asarray(time, dtype=np.float64), self.beats, np.arange(len(self.beats)))
 

@@ -159,7 +159,7 @@ class Aist:
     def landmarks(self, name: str) -> Motion:
         """The dance in space: ``"coco17"``, metres, y upwards; joints that were not found have confidence 0."""
         points = self.keypoints3d(name) / 100.0
-        seen = np.isfinite(points).all(axis=-1)
+        seen = np.all(np.isfinite(points), axis=-1)
         return Motion(np.where(seen[..., None], points, 0.0), FPS, "coco17", seen.astype(np.float32))
 
     def wav(self, name: str) -> Path:

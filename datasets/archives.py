@@ -21,10 +21,11 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from d2m.careful_tar import MOST_AT_ONCE, CarefulStream, each_member
+from d2m.careful_tar import MOST_AT_ONCE, CarefulStream, Stream, each_member
 from d2m.errors import D2MError
 
 _BLOCK = MOST_AT_ONCE
@@ -75,22 +76,22 @@ def unpack(
     archive, folder, limits = Path(archive), Path(folder), limits or Limits()
     if folder.exists():
         raise D2MError(f"{folder} exists already; move it away to unpack {archive.name} again")
-    partial = None
+    unfinished = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        unfinished = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         with _members(archive) as members:
-            _unpack_all(archive, members, partial, limits, progress or (lambda done, total: None))
-        partial.chmod(0o755)
-        os.replace(partial, folder)
-        partial = None
+            _unpack_all(archive, members, unfinished, limits, progress or (lambda done, total: None))
+        unfinished.chmod(0o755)
+        os.replace(unfinished, folder)
+        unfinished = None
     except _DAMAGED as error:
         raise Damaged(f"{archive} is damaged or no zip or tar file; download it again") from error
     except OSError as error:
         raise D2MError(f"cannot unpack {archive} to {folder}: {error.strerror or error}") from error
     finally:
-        if partial is not None:
-            shutil.rmtree(partial, ignore_errors=True)
+        if unfinished is not None:
+            shutil.rmtree(unfinished, ignore_errors=True)
     return folder
 
 
@@ -116,21 +117,21 @@ class _Members:
 @contextlib.contextmanager
 def _members(archive: Path) -> Iterator[_Members]:
     if zipfile.is_zipfile(archive):
-        with zipfile.ZipFile(archive) as opened:
-            infos = opened.infolist()
-            each = (_Member(i.orig_filename, _zip_kind(i), i.file_size, lambda i=i: opened.open(i)) for i in infos)
+        with zipfile.ZipFile(archive) as zipped:
+            infos = zipped.infolist()
+            each = (_Member(i.orig_filename, _zip_kind(i), i.file_size, partial(zipped.open, i)) for i in infos)
             yield _Members(each, sum(info.file_size for info in infos), None)
         return
     with archive.open("rb") as raw:
         plain = CarefulStream(_decompressed(raw))
         with tarfile.open(fileobj=plain, mode="r:") as opened:
             # read as a stream: the list of a hostile file may be endless
-            infos = each_member(opened)
-            each = (_Member(i.name, _tar_kind(i), i.size, lambda i=i: opened.extractfile(i)) for i in infos)
+            members = each_member(opened)
+            each = (_Member(i.name, _tar_kind(i), i.size, partial(opened.extractfile, i)) for i in members)
             yield _Members(each, archive.stat().st_size, raw.tell)
 
 
-def _decompressed(raw: IO[bytes]) -> IO[bytes]:
+def _decompressed(raw: IO[bytes]) -> Stream:
     magic = raw.read(3)
     raw.seek(0)
     if magic[:2] == b"\x1f\x8b":

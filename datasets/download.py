@@ -12,6 +12,7 @@ import os
 import shutil
 from collections.abc import Callable
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 
 from d2m.datasets.aist import AistName
@@ -154,7 +155,7 @@ def _fetch_videos(root: Path, camera: int, progress: Progress, patience: Patienc
         try:
             download(
                 f"{VIDEO_FOLDER}{name}.mp4", root / "videos" / f"{name}.mp4", patience=patience,
-                progress=lambda done, total, label=label: progress(label, done, total),
+                progress=partial(progress, label),
             )  # fmt: skip
         except D2MError as error:
             failed.append(str(error))

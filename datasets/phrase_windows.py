@@ -65,7 +65,7 @@ class PhraseWindows:
         tensors = self.take(rng.choice(self.starts(bars), count), rng.integers(0, room + 1, count), bars)
         if transpose:
             most = min(transpose, _FARTHEST)
-            used = tensors[..., DRUMS + 1 :].any(axis=(1, 2, 4))
+            used = np.any(tensors[..., DRUMS + 1 :], axis=(1, 2, 4))
             low = np.minimum(used.argmax(axis=1), most)
             high = np.minimum(used[:, ::-1].argmax(axis=1), most)
             tensors = shifted(tensors, rng.integers(-low, high + 1))

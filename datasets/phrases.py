@@ -149,12 +149,12 @@ class Phrases:
             raise D2MError(f"no phrases in {Path(folder) / split}; make them with `d2m symbolic prepare`")
         bits, songs, bars, tempos = [], [], [], []
         names: list[str] = []
-        self.resolution: Resolution | None = None
+        resolutions: list[Resolution] = []
         for path in paths:
             shard = load_phrases(path)
-            if self.resolution not in (None, shard.resolution):
+            if resolutions and shard.resolution != resolutions[0]:
                 raise D2MError(f"{path} is at another resolution than the shards before it; keep them apart")
-            self.resolution = shard.resolution
+            resolutions.append(shard.resolution)
             bits.append(articulated_bits(shard) if articulated else shard.held)
             songs.append(shard.song + len(names))
             bars.append(shard.bar)
@@ -162,6 +162,7 @@ class Phrases:
             names += shard.names
         self._bits = np.concatenate(bits)
         self.song, self.bar, self.tempo = (np.concatenate(parts) for parts in (songs, bars, tempos))
+        self.resolution = resolutions[0]
         self.names = tuple(names)
         self._room: np.ndarray | None = None
         if not len(self._bits):
@@ -202,7 +203,7 @@ class Phrases:
         if self._room is None:
             room = np.zeros((len(self), 2), dtype=np.int64)
             for start in range(0, len(self), 256):
-                used = self[start : start + 256][..., DRUMS + 1 :].any(axis=(1, 2, 4))
+                used = np.any(self[start : start + 256][..., DRUMS + 1 :], axis=(1, 2, 4))
                 room[start : start + len(used), 0] = used.argmax(axis=1)
                 room[start : start + len(used), 1] = used[:, ::-1].argmax(axis=1)
             self._room = room

@@ -157,7 +157,8 @@ def _work(
     """Makes the groups, a few more in hand than there are processes; yields as each is done."""
     if processes <= 1:
         for name, songs in todo:
-            yield make_group(name, songs, out, settings)
+            make_group(name, songs, out, settings)
+            yield
         return
     with ProcessPoolExecutor(processes) as pool:
         running: set[Future[None]] = set()

@@ -9,7 +9,7 @@ music that the audio models are trained on.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,7 +126,7 @@ def read_song(folder: str | Path) -> tuple[BeatGrid, dict[str, np.ndarray], list
     return grid, tracks, chords, float(seconds_at(np.array([midi.last / midi.resolution]))[0])
 
 
-def arrange(folder: str | Path, rng: np.random.Generator, programs: dict[str, Sequence[int]]) -> Score:
+def arrange(folder: str | Path, rng: np.random.Generator, programs: Mapping[str, Sequence[int]]) -> Score:
     """A song of POP909 as a five-track score.
 
     The melody goes to a lead voice of the strings or guitar track, bridge and piano to theirs; bass, a string pad and

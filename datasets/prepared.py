@@ -171,7 +171,7 @@ def write_sequence(folder: str | Path, name: str, sequence: Sequence) -> None:
     Raises:
         D2MError: if it cannot be written.
     """
-    arrays = {
+    arrays: dict[str, np.ndarray | np.generic] = {
         "motion": np.ascontiguousarray(sequence.motion, np.float32),
         "genre": np.int64(sequence.genre),
         "music": np.frombuffer(checked_id(sequence.music).encode("ascii"), np.uint8),
@@ -181,7 +181,7 @@ def write_sequence(folder: str | Path, name: str, sequence: Sequence) -> None:
         arrays["visual"] = np.ascontiguousarray(sequence.visual, np.float16)
         arrays["visual_seconds"] = np.float64(sequence.visual_seconds)
     with whole_file(Path(folder) / "sequences" / f"{checked_id(name)}.npz") as part:
-        np.savez(part, **arrays)
+        np.savez(part, **arrays)  # type: ignore[arg-type]  # NumPy's stub: see write_arrays
 
 
 def read_entry(folder: str | Path, name: str, manifest: Manifest) -> Entry:

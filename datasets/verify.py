@@ -92,6 +92,8 @@ def verify(folder: str | Path, *, processes: int = 1, progress: Progress | None 
         D2MError: if the folder is none of those known, or its lists cannot be read.
     """
     folder, progress = Path(folder), progress or (lambda done, total: None)
+    jobs: list[tuple]
+    look: Callable[..., _Found]
     if (folder / "prepared.json").is_file() or (folder / "preparing.json").is_file():
         manifest = Manifest.read(folder)
         report, protocol = Report(str(folder), f"prepared {manifest.kind}"), manifest.protocol

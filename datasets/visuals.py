@@ -77,7 +77,7 @@ def read_extracted(path: Path) -> Features:
 def _load(path: Path) -> tuple[np.ndarray, float]:
     if path.suffix == ".npz":
         features = read_extracted(path)
-        if features.visual is None:
+        if features.visual is None or features.segments is None:
             raise D2MError(f"{path} holds no picture features; make it again with `d2m features --visual i3d`")
         rows, (starts, ends) = features.visual.features, features.segments.T
         seconds = float(ends[0] - starts[0])

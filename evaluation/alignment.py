@@ -197,8 +197,8 @@ def judged_beats(
         if judge.sight == "flow":
             if flow is not None:
                 found[name] = speed_beats(flow, fps, judge.smoothing)
-        elif landmarks[judge.sight] is not None:
-            found[name] = kinematic_beats(landmarks[judge.sight], fps, judge.smoothing, judge.joints)
+        elif (points := landmarks[judge.sight]) is not None:
+            found[name] = kinematic_beats(points, fps, judge.smoothing, judge.joints)
     return found
 
 

@@ -181,8 +181,8 @@ def coverage_and_hit(
     generated: np.ndarray, reference: np.ndarray, sample_rate: int, script: str = "d2m-gan"
 ) -> tuple[float, float]:
     """:func:`marks_score` of two recordings."""
-    marks = [seconds_with_onsets(waveform, sample_rate, script) for waveform in (generated, reference)]
-    return marks_score(*marks, script)
+    made, wanted = (seconds_with_onsets(waveform, sample_rate, script) for waveform in (generated, reference))
+    return marks_score(made, wanted, script)
 
 
 def summarise(scores: Sequence[tuple[float, float]]) -> BeatSummary:

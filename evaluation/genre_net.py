@@ -48,6 +48,9 @@ class GenreNet(nn.Module):
     largest value over time bring windows of any length to one size; training's are 128 frames, 2.97 s.
     """
 
+    songs: Tensor
+    song_genres: Tensor
+
     def __init__(self, config: GenreConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or GenreConfig()

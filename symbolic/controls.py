@@ -266,8 +266,9 @@ def joined_parts(stretches: Sequence[Sequence[Part]]) -> tuple[Part, ...]:
 def _as_one(group: Sequence[Part]) -> Part:
     arrays = [np.concatenate([getattr(p, n) for p in group]) for n in ("starts", "ends", "pitches", "velocities")]
     order = np.lexsort((arrays[2], arrays[0]))
-    first = group[0]
-    return Part(first.track, first.program, *(array[order] for array in arrays), first.name, _merged_controls(group))
+    starts, ends, pitches, velocities = (array[order] for array in arrays)
+    first, controls = group[0], _merged_controls(group)
+    return Part(first.track, first.program, starts, ends, pitches, velocities, first.name, controls)
 
 
 def _merged_controls(parts: Sequence[Part]) -> np.ndarray | None:

@@ -142,8 +142,8 @@ class Tally:
         self.sums[name] = self.sums.get(name, 0.0) + np.asarray(values, np.float64)
 
     def _bars(self, held: np.ndarray, lowest: int) -> None:
-        used = held.any(axis=2)
-        sounding = used.any(axis=2)
+        used = np.any(held, axis=2)
+        sounding = np.any(used, axis=2)
         classes = pitch_class_profile(np.moveaxis(used, 2, -1), lowest) > 0
         self._put("bars", np.full(len(TRACKS), held.shape[0] * held.shape[1]))
         self._put("sounding bars", sounding.sum(axis=(0, 1)))
@@ -182,7 +182,7 @@ class Tally:
         self._put("sounding keys", weight.sum(axis=(0, 2)))
 
     def _range(self, flat: np.ndarray, lowest: int) -> tuple[np.ndarray, np.ndarray]:
-        used = flat.any(axis=(0, 1))
+        used = np.any(flat, axis=(0, 1))
         low, high = np.full(len(TRACKS), np.inf), np.full(len(TRACKS), -np.inf)
         for track in np.flatnonzero(used.any(axis=0)):
             keys = np.flatnonzero(used[:, track])

@@ -154,8 +154,10 @@ class Channels:
             drums = self._is_rhythm_bank(channel, value, (tick, track, index))
             if drums is not None:
                 self.rhythm.setdefault(channel, []).append((tick, track, index, drums))
-        for events in (*self.programs.values(), *self.rhythm.values()):
-            events.sort()
+        for programs in self.programs.values():
+            programs.sort()
+        for rhythm in self.rhythm.values():
+            rhythm.sort()
         self.master.sort()
 
     def _is_rhythm_bank(self, channel: int, value: int, when: tuple[int, int, int]) -> bool | None:

@@ -79,7 +79,7 @@ class _Note(NamedTuple):
     velocity: int
     track: int
     channel: int
-    index: int
+    place: int
     forgotten: bool = False
 
 
@@ -127,7 +127,7 @@ class _Reader:
         if self.layout.form == 2 and number:
             self._begin_pattern()
         for self.index, (tick, status, first, second) in enumerate(track):
-            if status < 0xF0:
+            if not isinstance(second, bytes):
                 self._channel(tick + self.offset, status >> 4, 16 * self.port + (status & 15), first, second)
             elif status == META:
                 self._meta(tick + self.offset, first, second)
@@ -255,7 +255,7 @@ class _Reader:
             if end - note.start > longest:
                 end = note.start + forgotten
             cut |= end < note.end
-            program = known.program(note.start, note.track, note.index)
+            program = known.program(note.start, note.track, note.place)
             is_drum = known.is_drum(note.start) or (note.track, note.channel) in drums
             source = Instrument(note.track, program, is_drum, note.channel)
             self.made.notes.setdefault(source, []).append((note.start, end, note.key, note.velocity))

@@ -129,7 +129,9 @@ class _Members:
         data, indices = self.array(f"{name}_csc_data").ravel(), self.array(f"{name}_csc_indices").ravel()
         ends = self.array(f"{name}_csc_indptr").ravel().astype(np.int64)
         counts = np.diff(ends)
-        if len(counts) != PITCHES or np.any(counts < 0) or ends[0] != 0 or ends[-1] != len(indices) != len(data):
+        if len(counts) != PITCHES or np.any(counts < 0) or ends[0] != 0:
+            raise ValueError(f"{name} is damaged")
+        if not ends[-1] == len(indices) == len(data):
             raise ValueError(f"{name} is damaged")
         if len(indices) and not 0 <= int(indices.min()) <= int(indices.max()) < rows:
             raise ValueError(f"{name} is damaged")

@@ -124,24 +124,23 @@ def write_roll(roll: PianoRoll, path: str | Path, velocities: Sequence[int] = VE
     Raises:
         D2MError: if the file cannot be written, or would be larger than d2m reads back.
     """
-    from symusic import Note, Tempo, TimeSignature, Track
-    from symusic import Score as File
+    from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
 
     path = Path(path)
     step = max(_TICKS_PER_BEAT // roll.steps_per_beat, 1)
-    file = File(step * roll.steps_per_beat, ttype="Tick")
+    file = ScoreTick(step * roll.steps_per_beat)
     for tick, microseconds in _tempos(roll, step):
-        file.tempos.append(Tempo(tick, mspq=microseconds, ttype="Tick"))
+        file.tempos.append(TempoTick(tick, mspq=microseconds))
     for at, numerator, denominator in _signatures(roll):
-        file.time_signatures.append(TimeSignature(at * step, numerator, denominator, ttype="Tick"))
+        file.time_signatures.append(TimeSignatureTick(at * step, numerator, denominator))
     for number, name in enumerate(TRACKS):
         notes = roll.notes(number)
         if not len(notes):
             continue
-        track = Track(name, int(roll.programs[number]), name == "drums", ttype="Tick")
+        track = TrackTick(name, int(roll.programs[number]), name == "drums")
         loud = np.clip(velocities[number] + accents(roll, notes[:, 0]), 1, 127)
         for (start, stop, key), velocity in zip(notes.tolist(), loud.tolist(), strict=True):
-            track.notes.append(Note(start * step, (stop - start) * step, key, velocity, ttype="Tick"))
+            track.notes.append(NoteTick(start * step, (stop - start) * step, key, velocity))
         file.tracks.append(track)
     data = file.dumps_midi()
     if len(data) > MOST_BYTES:

@@ -282,6 +282,20 @@ def test_damaged_and_malicious_files_are_one_clear_line(tmp_path):
         assert "\n" not in str(error.value)
 
 
+def test_sparse_parts_of_different_lengths_are_damaged(tmp_path):
+    good = (0, False, velocities((0, 24, 60)))
+    more_values = lpd_file(tmp_path / "values.npz", [good], pianoroll_0_csc_data=np.full(30, 90, np.uint8))
+    more_of_both = lpd_file(
+        tmp_path / "both.npz",
+        [good],
+        pianoroll_0_csc_data=np.full(30, 90, np.uint8),
+        pianoroll_0_csc_indices=np.arange(30) % 24,
+    )
+    for path in (more_values, more_of_both):
+        with pytest.raises(D2MError, match="pianoroll_0 is damaged"):
+            load_npz(path)
+
+
 # Tensors
 
 

@@ -165,8 +165,15 @@ def ablation(
         def told(title: str, place: int, count: int) -> None:
             complain(f"{place} of {count}: {title}")
 
-        settings = {"segment": segment, "limit": limit, "processes": processes, "command": _command()}
-        report = run(table, recipe, out, training=told, progress=tell, **settings)
+        report = run(
+            *(table, recipe, out),
+            segment=segment,
+            limit=limit,
+            processes=processes,
+            command=_command(),
+            training=told,
+            progress=tell,
+        )
     finish(report, out / table, as_json)
 
 

@@ -172,7 +172,15 @@ def _list_offers(as_json: bool) -> None:
 def _transfer_bars() -> Iterator[Callable[[str, int, int | None], None]]:
     """A bar per file; yields what to call with (name, bytes done, bytes in all or None)."""
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TaskID,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
 
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -182,7 +190,7 @@ def _transfer_bars() -> Iterator[Callable[[str, int, int | None], None]]:
         TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
     )  # fmt: skip
     with Progress(*columns, console=console, transient=True) as bars:
-        tasks = {}
+        tasks: dict[str, TaskID] = {}
 
         def tell(name: str, done: int, total: int | None) -> None:
             if name not in tasks:

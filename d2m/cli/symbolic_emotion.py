@@ -105,7 +105,8 @@ def _made(
     from d2m.symbolic.emotion.performance import perform
     from d2m.symbolic.emotion.song import perform_song, read_song, recolour_song
 
-    scores, about = [], []
+    scores: list[Score] = []
+    about: list[dict[str, Any]] = []
     if source is None:
         warmth = _TEMPERATURE if temperature is None else temperature
         melodies = model.compose(found, count, seed, strength, warmth)

@@ -9,13 +9,16 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from d2m.cli.console import complain
 from d2m.cli.symbolic_out import named
 from d2m.errors import D2MError
+
+if TYPE_CHECKING:
+    from d2m.symbolic.stream.programme import Shown
 
 #: Minutes of programme that are printed if nothing else is asked for.
 _USUAL_MINUTES = 60.0
@@ -117,7 +120,7 @@ def _programme(
     return Programme(library, planner, shuffle, seed, complain)
 
 
-def _write(programme: Any, minutes: float, out: Path) -> list[dict[str, Any]]:
+def _write(programme: Any, minutes: float, out: Path) -> list[Shown]:
     from d2m.cli.console import stage_bars
     from d2m.symbolic.sound.player import Player
     from d2m.symbolic.stream.recording import record
@@ -127,7 +130,7 @@ def _write(programme: Any, minutes: float, out: Path) -> list[dict[str, Any]]:
         return record(programme, player, minutes, out, lambda share: tell("play", share))
 
 
-def _outline(programme: Any, minutes: float) -> list[dict[str, Any]]:
+def _outline(programme: Any, minutes: float) -> list[Shown]:
     from d2m.symbolic.stream.recording import outline
 
     return outline(programme, minutes)
@@ -173,10 +176,10 @@ def _state_file(asked: str | None, source: str) -> Path | None:
     return Path(base) / "d2m" / f"stream-{name}.json"
 
 
-def _tell(entry: dict[str, Any]) -> None:
+def _tell(entry: Shown) -> None:
     start, end = entry["start"], entry["end"]
     clock = f"{int(start) // 3600}:{int(start) // 60 % 60:02}:{int(start) % 60:02}"
-    if entry["kind"] == "bridge":
+    if entry["kind"] == "bridge" and end is not None:
         typer.echo(f"{clock}  bridge of {end - start:.1f} s")
         return
     moved = f", moved {entry['transpose']:+d} semitones" if entry["transpose"] else ""

@@ -13,7 +13,7 @@ from d2m.cli.train_emotion import emotion
 from d2m.cli.train_genre import genre
 from d2m.cli.train_musegan import musegan
 from d2m.cli.train_musicvae import musicvae
-from d2m.cli.train_options import RunOptions, Start, above_zero, with_run
+from d2m.cli.train_options import RunOptions, Start, StartWith, above_zero, with_run
 from d2m.errors import D2MError
 
 app = typer.Typer(help="Train codecs and generators.", no_args_is_help=True)
@@ -143,7 +143,7 @@ def decoder(
     steps: Steps = 2000,
     batch: Batch = 4,
     rate: Rate = 1e-5,
-    start: Start = "studio-vqvae",
+    start: StartWith = "studio-vqvae",
     level: Annotated[str, typer.Option(metavar="NAME", help="high (hop 128) or low (hop 32).")] = "high",
 ) -> None:
     """Fine-tune one decoder of a JukeBox VQ-VAE against discriminators; its codes stay as they are."""
@@ -216,8 +216,10 @@ def generator(
     """Train a generator against a frozen codec: the toolkit's own, or the paper's D2M-GAN with every ablation."""
     from d2m.cli.train_generator import run_d2m_gan, run_temporal
 
-    own = {"start": start, "codec": codec, "perceptual_after": perceptual_after, "adversarial_after": adversarial_after}
-    paper = {
+    own: dict[str, object] = {
+        "start": start, "codec": codec, "perceptual_after": perceptual_after, "adversarial_after": adversarial_after,
+    }  # fmt: skip
+    paper: dict[str, object] = {
         "vqvae": vqvae, "level": level, "seconds": seconds, "modality": modality, "without": without, "scales": scales,
         "sigma": sigma, "no_scaling": no_scaling, "no_reshape": no_reshape, "augment": augment,
     }  # fmt: skip
@@ -228,11 +230,32 @@ def generator(
     if surplus:
         name = "--from" if surplus[0] == "start" else f"--{surplus[0].replace('_', '-')}"
         raise typer.BadParameter(f"{name} is not an option of --model {model}")
-    common = {"batch": batch, "learning_rate": rate}
     if model == "temporal":
-        run_temporal(options, data, steps, **own, **common)
+        run_temporal(
+            *(options, data, steps),
+            start=start,
+            codec=codec,
+            batch=batch,
+            learning_rate=rate,
+            perceptual_after=perceptual_after,
+            adversarial_after=adversarial_after,
+        )
     else:
-        run_d2m_gan(options, data, steps, **paper, **common)
+        run_d2m_gan(
+            *(options, data, steps),
+            vqvae=vqvae,
+            without=without,
+            no_scaling=no_scaling,
+            no_reshape=no_reshape,
+            level=level,
+            seconds=seconds,
+            modality=modality,
+            scales=scales,
+            sigma=sigma,
+            augment=augment,
+            batch=batch,
+            learning_rate=rate,
+        )
 
 
 app.command()(with_run(beats))

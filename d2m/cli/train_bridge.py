@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from d2m.cli.train_options import RunOptions, above_zero
+from d2m.cli.train_options import RunOptions, above_zero, given_or
 
 
 def bridge(
@@ -37,6 +37,8 @@ def bridge(
     measured: Annotated[int, typer.Option(min=1, help="Held-out bridges at each evaluation.")] = 256,
 ) -> None:
     """Train a network that fills masked bars in; held-out bridges are drawn into RUN/samples at each evaluation."""
+    from dataclasses import replace
+
     import torch
 
     from d2m.datasets.phrase_windows import PhraseWindows
@@ -48,12 +50,19 @@ def bridge(
 
     if model not in MODELS:
         raise D2MError(f"no bridge network '{model}'; choose {' or '.join(MODELS)}")
-    given = {"objective": objective, "batch": batch, "learning_rate": rate, "transpose": transpose, "decay": decay}
-    chosen = {name: value for name, value in given.items() if value is not None} | {"measured": measured}
-    settings = (published_training if model == "published" else BridgeTraining)(data, **chosen)
+    usual = published_training(data) if model == "published" else BridgeTraining(data)
+    settings = replace(
+        usual,
+        objective=given_or(objective, usual.objective),
+        batch=given_or(batch, usual.batch),
+        learning_rate=given_or(rate, usual.learning_rate),
+        transpose=given_or(transpose, usual.transpose),
+        decay=given_or(decay, usual.decay),
+        measured=measured,
+    )
     torch.manual_seed(options.seed)
     pictures = options.run / "samples" if options.samples_every else None
-    splits = [PhraseWindows(Phrases(data, split)) for split in ("train", "held_out")]
-    task = BridgeTask(settings, BridgeConfig(model), *splits, pictures, options.seed)
+    heard, held_out = (PhraseWindows(Phrases(data, split)) for split in ("train", "held_out"))
+    task = BridgeTask(settings, BridgeConfig(model), heard, held_out, pictures, options.seed)
     # On a processor bfloat16 is no faster for layers this narrow.
     train(task, options.loop(steps, precision="32-true"))

@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from d2m.cli.train_options import RunOptions, above_zero
+from d2m.cli.train_options import RunOptions, above_zero, given_or
 
 
 def musegan(
@@ -63,13 +63,18 @@ def musegan(
     from d2m.training.musegan import MuseGanTask, MuseGanTraining, compact_training
 
     config = configure(model, condition, resolution)
-    parts = {name: int(value) for name, value in (("rests", rests), ("classes", classes)) if value is not None}
-    config = replace(config, **parts)
-    given = {"batch": batch, "learning_rate": rate, "average": average, "transpose": transpose}
-    given["binary_after"] = binary_after
-    chosen = {name: value for name, value in given.items() if value is not None}
-    chosen |= {"critic_steps": critic_steps, "measured": measured}
-    settings = (compact_training if resolution == "compact" else MuseGanTraining)(data, **chosen)
+    config = replace(config, rests=int(given_or(rests, config.rests)), classes=int(given_or(classes, config.classes)))
+    usual = compact_training(data) if resolution == "compact" else MuseGanTraining(data)
+    settings = replace(
+        usual,
+        batch=given_or(batch, usual.batch),
+        learning_rate=given_or(rate, usual.learning_rate),
+        average=given_or(average, usual.average),
+        transpose=given_or(transpose, usual.transpose),
+        binary_after=given_or(binary_after, usual.binary_after),
+        critic_steps=critic_steps,
+        measured=measured,
+    )
     torch.manual_seed(options.seed)
     pictures = options.run / "samples" if options.samples_every else None
     task = MuseGanTask(settings, config, Phrases(data, "train"), pictures, options.seed)

@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from d2m.cli.train_options import RunOptions, above_zero
+from d2m.cli.train_options import RunOptions, above_zero, given_or
 
 
 def musicvae(
@@ -65,6 +65,8 @@ def musicvae(
     ] = None,
 ) -> None:
     """Train a MusicVAE: melodies of 16 bars to a latent vector and back."""
+    from dataclasses import replace
+
     import torch
 
     from d2m.symbolic.emotion.musicvae import SIZES
@@ -73,17 +75,23 @@ def musicvae(
 
     if size not in SIZES:
         raise typer.BadParameter(f"no size '{size}'; choose {' or '.join(SIZES)}", param_hint="--size")
-    given = {"batch": batch, "learning_rate": rate, "free_bits": free_bits, "sampling": sampling, "shift": shift}
-    given |= {
-        "unheard": unheard,
-        "decay": decay,
-        "beta_rate": beta_rate,
-        "turned": turned,
-        "dropout": dropout,
-        "degrees": degrees,
-    }
-    chosen = (MAGENTA if size == "full" else {}) | {name: value for name, value in given.items() if value is not None}
-    settings = MusicVaeTraining(data, max_beta=max_beta, **chosen)
+    usual = MusicVaeTraining(data, max_beta=max_beta)
+    if size == "full":
+        usual = replace(usual, **MAGENTA)
+    settings = replace(
+        usual,
+        batch=given_or(batch, usual.batch),
+        learning_rate=given_or(rate, usual.learning_rate),
+        free_bits=given_or(free_bits, usual.free_bits),
+        sampling=given_or(sampling, usual.sampling),
+        shift=given_or(shift, usual.shift),
+        unheard=given_or(unheard, usual.unheard),
+        decay=given_or(decay, usual.decay),
+        beta_rate=given_or(beta_rate, usual.beta_rate),
+        turned=given_or(turned, usual.turned),
+        dropout=given_or(dropout, usual.dropout),
+        degrees=given_or(degrees, usual.degrees),
+    )
     torch.manual_seed(options.seed)
     folder = options.run / "samples" if options.samples_every else None
     train(MusicVaeTask(settings, SIZES[size], folder, start), options.loop(steps))

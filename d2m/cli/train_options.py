@@ -7,12 +7,15 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
     from d2m.training.loop import LoopConfig
+
+
+Value = TypeVar("Value")
 
 
 def above_zero(value: float | None) -> float | None:
@@ -22,8 +25,16 @@ def above_zero(value: float | None) -> float | None:
     return value
 
 
+def given_or(value: Value | None, default: Value) -> Value:
+    """Return the value of an option, or the default where it was left out."""
+    return default if value is None else value
+
+
+_START = typer.Option("--from", help="Weights (name or file) to start from.")
 #: For options that name a set of weights.
-Start = Annotated[Optional[str], typer.Option("--from", help="Weights (name or file) to start from.")]  # noqa: UP045
+Start = Annotated[Optional[str], _START]  # noqa: UP045
+#: For options that name a set of weights and have a default.
+StartWith = Annotated[str, _START]
 
 
 @dataclass(frozen=True)
@@ -82,12 +93,12 @@ def with_run(function: Callable[..., None]) -> Callable[..., None]:
     shared = [entry.replace(kind=inspect.Parameter.KEYWORD_ONLY) for entry in _SHARED.values()]
     own = [entry.replace(kind=inspect.Parameter.KEYWORD_ONLY) for entry in own]
 
-    def command(**values: object) -> None:
+    def command(**values: Any) -> None:
         options = RunOptions(**{name: values.pop(name) for name in _NAMES})
         function(options=options, **values)
 
     command.__name__, command.__doc__ = function.__name__, function.__doc__
     # Typer reads the signature, and the annotations beside it.
-    command.__signature__ = signature.replace(parameters=[*own, *shared])
+    command.__dict__["__signature__"] = signature.replace(parameters=[*own, *shared])
     command.__annotations__ = {entry.name: entry.annotation for entry in (*own, *shared)}
     return command

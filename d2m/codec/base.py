@@ -9,9 +9,15 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+
+from d2m.codec.quantiser import ResidualQuantiser
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 class Codec(nn.Module):
@@ -78,6 +84,18 @@ class Codec(nn.Module):
         return self.frame_rate * self.codebook_count * float(torch.log2(torch.tensor(float(self.codebook_size))))
 
 
+class FrameDecoder(nn.Module):
+    """A network that makes samples from frames and their neighbours.
+
+    Attributes:
+        context: number of frames on either side that reach a frame of the output.
+        gains: of the tone bank, where there is one.
+    """
+
+    context: int
+    gains: nn.Linear
+
+
 class SpectralBase(Codec):
     """A codec of an encoder, a residual VQ and a decoder that makes samples from frames and their neighbours.
 
@@ -88,6 +106,11 @@ class SpectralBase(Codec):
         decoder: vectors (B, D, F) and first samples (B,) -> waveform; its ``context`` is the number of frames on either
             side that reach a frame of the output.
     """
+
+    config: DataclassInstance
+    encoder: nn.Module
+    quantiser: ResidualQuantiser
+    decoder: FrameDecoder
 
     def settings(self) -> dict[str, object]:
         """Return the configuration as plain values, for the file that holds the weights."""

@@ -46,7 +46,8 @@ class SpectralLoss(nn.Module):
         mel = (self.short(output) - self.short(target)).abs().mean()
         difference = (self.long(output) - self.long(target)).abs()
         mel_long, low = difference.mean(), difference[:, :32].mean()
-        stft = sum(self._stft_distance(s, output, target) for s in self.stfts) / len(self.stfts)
+        distances = (self._stft_distance(stft, output, target) for stft in self.stfts)
+        stft = sum(distances, start=output.new_zeros(())) / len(self.stfts)
         bass = self._bass_distance(output, target)
         total = self.mel_weight * (mel + mel_long) + self.low_weight * low + stft + self.bass_weight * bass
         return {"total": total, "mel": mel, "mel_long": mel_long, "low": low, "stft": stft, "bass": bass}
@@ -56,7 +57,7 @@ class SpectralLoss(nn.Module):
         return (a - b).abs().mean() / b.mean()
 
     @staticmethod
-    def _stft_distance(stft: Stft, output: Tensor, target: Tensor) -> Tensor:
+    def _stft_distance(stft: nn.Module, output: Tensor, target: Tensor) -> Tensor:
         a, b = stft(output).abs().clamp(min=1e-3), stft(target).abs().clamp(min=1e-3)
         convergence = torch.linalg.vector_norm(a - b) / torch.linalg.vector_norm(b).clamp(min=1e-3)
         return convergence + (a.log() - b.log()).abs().mean()

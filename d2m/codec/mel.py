@@ -18,7 +18,7 @@ def mel_filters(sample_rate: int, n_fft: int, n_mels: int, f_min: float = 0.0, f
     Auditory Toolbox, 1998.
     """
 
-    def to_mel(hertz: np.ndarray) -> np.ndarray:
+    def to_mel(hertz: np.ndarray | np.float64) -> np.ndarray:
         linear = hertz * 3 / 200
         return np.where(hertz < 1000, linear, 15 + 27 * np.log(np.maximum(hertz, 1e-9) / 1000) / np.log(6.4))
 
@@ -36,6 +36,8 @@ def mel_filters(sample_rate: int, n_fft: int, n_mels: int, f_min: float = 0.0, f
 class Stft(nn.Module):
     """Spectrogram whose frames tile the signal: (B, T) -> complex (B, n_fft // 2 + 1, T // hop), Hann window."""
 
+    window: Tensor
+
     def __init__(self, n_fft: int, hop: int) -> None:
         super().__init__()
         self.n_fft, self.hop = n_fft, hop
@@ -50,6 +52,8 @@ class Stft(nn.Module):
 
 class InverseStft(nn.Module):
     """Overlap-add of a spectrogram made by :class:`Stft`: complex (B, n_fft // 2 + 1, F) -> (B, F * hop)."""
+
+    window: Tensor
 
     def __init__(self, n_fft: int, hop: int) -> None:
         super().__init__()
@@ -72,6 +76,8 @@ class InverseStft(nn.Module):
 
 class LogMel(nn.Module):
     """log10 of the mel magnitude spectrogram with a floor: (B, T) -> (B, n_mels, T // hop)."""
+
+    filters: Tensor
 
     def __init__(
         self, sample_rate: int, n_fft: int, hop: int, n_mels: int, floor: float = 1e-4, f_max: float | None = None

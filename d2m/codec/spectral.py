@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from d2m.codec.base import SpectralBase
+from d2m.codec.base import FrameDecoder, SpectralBase
 from d2m.codec.layers import ConvNeXtBlock, initialise
 from d2m.codec.mel import InverseStft, LogMel, Stft
 from d2m.codec.quantiser import ResidualQuantiser
@@ -78,7 +78,7 @@ class SpectralEncoder(nn.Module):
         return self.out(self.norm(self.blocks(self.project(self.spectra(waveform))))).float().transpose(1, 2)
 
 
-class SpectralDecoder(nn.Module):
+class SpectralDecoder(FrameDecoder):
     """Quantised vectors (B, D, F) -> waveform (B, F * hop)."""
 
     def __init__(self, config: SpectralConfig) -> None:
@@ -114,6 +114,10 @@ class SpectralCodec(SpectralBase):
     Args:
         config: sizes.
     """
+
+    config: SpectralConfig
+    encoder: SpectralEncoder
+    decoder: SpectralDecoder
 
     def __init__(self, config: SpectralConfig | None = None) -> None:
         super().__init__()

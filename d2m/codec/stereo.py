@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from d2m.codec.base import SpectralBase
+from d2m.codec.base import FrameDecoder, SpectralBase
 from d2m.codec.layers import ConvNeXtBlock, initialise
 from d2m.codec.mel import InverseStft, Stft, mel_filters
 from d2m.codec.quantiser import ResidualQuantiser
@@ -129,7 +129,7 @@ def _log(bands: Tensor) -> Tensor:
     return torch.log10(bands.clamp(min=1e-4))
 
 
-class StereoDecoder(nn.Module):
+class StereoDecoder(FrameDecoder):
     """Quantised vectors (B, D, F) -> stereo (B, 2, F * hop)."""
 
     def __init__(self, config: StereoConfig) -> None:
@@ -180,6 +180,9 @@ class StereoCodec(SpectralBase):
     """
 
     channels = 2
+    config: StereoConfig
+    encoder: StereoEncoder
+    decoder: StereoDecoder
 
     def __init__(self, config: StereoConfig | None = None) -> None:
         super().__init__()

@@ -23,6 +23,8 @@ class ToneBank(nn.Module):
         decimation: the tones are made at this fraction of the sample rate, then interpolated, to save work.
     """
 
+    interpolator: Tensor
+
     def __init__(self, sample_rate: int, hop: int, low: int = 23, high: int = 83, decimation: int = 8) -> None:
         super().__init__()
         self.decimation = decimation
@@ -32,9 +34,8 @@ class ToneBank(nn.Module):
         self.cycles = [440.0 * 2 ** ((note - 69) / 12) / sample_rate for note in range(low, high + 1)]
         # Golden-ratio start phases keep the tones from peaking together.
         self.start_phase = [(k * 0.6180339887498949) % 1.0 for k in range(self.count)]
-        on_cpu = {"dtype": torch.float64, "device": "cpu"}
-        taps = torch.arange(-8 * decimation, 8 * decimation + 1, **on_cpu)
-        window = torch.hann_window(len(taps), periodic=False, **on_cpu)
+        taps = torch.arange(-8 * decimation, 8 * decimation + 1, dtype=torch.float64, device="cpu")
+        window = torch.hann_window(len(taps), periodic=False, dtype=torch.float64, device="cpu")
         filter_ = torch.sinc(0.92 * taps / decimation) * window
         self.register_buffer("interpolator", (0.92 * filter_).float()[None, None], persistent=False)
 
@@ -55,10 +56,11 @@ class ToneBank(nn.Module):
     def _sum(self, gains: Tensor, start: Tensor) -> Tensor:
         length = gains.shape[1] * self.hop // self.decimation
         amplitude = nn.functional.interpolate(gains.transpose(1, 2), size=length, mode="linear", align_corners=False)
-        double = {"dtype": torch.float64, "device": gains.device}
-        cycles, first = torch.tensor(self.cycles, **double), torch.tensor(self.start_phase, **double)
+        cycles = torch.tensor(self.cycles, dtype=torch.float64, device=gains.device)
+        first = torch.tensor(self.start_phase, dtype=torch.float64, device=gains.device)
+        samples = torch.arange(length, dtype=torch.float64, device=gains.device) * self.decimation
         turn = 2 * math.pi * ((start.double()[:, None] * cycles + first) % 1.0)
-        angle = 2 * math.pi * ((torch.arange(length, **double)[None] * self.decimation * cycles[:, None]) % 1.0)
+        angle = 2 * math.pi * ((samples[None] * cycles[:, None]) % 1.0)
         # sin(a + b) from one table of sin(a) and cos(a), shared by the batch.
         in_phase = torch.einsum("bkt,kt,bk->bt", amplitude, angle.sin().float(), turn.cos().float())
         quadrature = torch.einsum("bkt,kt,bk->bt", amplitude, angle.cos().float(), turn.sin().float())

@@ -22,8 +22,11 @@ class Engine(Protocol):
         weights: names of the weights in use.
     """
 
-    name: str
-    weights: tuple[str, ...]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def weights(self) -> tuple[str, ...]: ...
 
     def compose(self, dance: Dance, *, seed: int = 0, progress: Progress | None = None) -> Soundtrack:
         """Music for ``dance``: its length, its beats, its genre; the same for the same arguments and weights."""

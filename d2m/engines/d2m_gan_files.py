@@ -92,7 +92,7 @@ def load_engine(
     if files.generator is None:
         raise D2MError("a motion encoder alone makes no music; add the generator with --weights netG.pt")
     model = assemble(files.encoder, files.generator)
-    if level == "low" != model.config.level:
+    if level == "low" and model.config.level != "low":
         raise D2MError(f"{files.generator.path} is a generator of the {model.config.level} level; leave --level out")
     codec, vqvae = _codec(model, files)
     i3d = files.i3d

@@ -20,5 +20,9 @@ def write_score(dance: Dance, seed: int) -> Score:
 
     genre = dance.genre or FALLBACK_GENRE
     rng = np.random.default_rng(seed)
-    played = {"energy": dance.energy, "accents": dance.accents, "forgiving": dance.forgiving}
-    return compose(dance.grid, dance.duration, genre, rng, **played)
+    return compose(
+        *(dance.grid, dance.duration, genre, rng),
+        energy=dance.energy,
+        accents=dance.accents,
+        forgiving=dance.forgiving,
+    )

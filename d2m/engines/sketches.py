@@ -22,8 +22,11 @@ class Sketch(Protocol):
         weights: names of the weights in use.
     """
 
-    name: str
-    weights: tuple[str, ...]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def weights(self) -> tuple[str, ...]: ...
 
     def write(self, dance: Dance, seed: int) -> Score:
         """A score on the dancer's beats, as long as the dance; the same for the same arguments."""
@@ -61,8 +64,12 @@ class MuseGanSketch:
         from d2m.symbolic.musegan.band import play_for
 
         genre = dance.genre or FALLBACK_GENRE
-        played = {"energy": dance.energy, "accents": dance.accents, "forgiving": dance.forgiving}
-        return play_for(self._muse, dance.grid, dance.duration, genre, seed, **played)
+        return play_for(
+            *(self._muse, dance.grid, dance.duration, genre, seed),
+            energy=dance.energy,
+            accents=dance.accents,
+            forgiving=dance.forgiving,
+        )
 
 
 def load_sketch(name: str = "composer") -> Sketch:

@@ -85,7 +85,8 @@ def read_piece(path: Path) -> Piece:
     for instrument, notes in file.notes.items():
         track = "drums" if instrument.drums else track_of(instrument.program)
         table = np.array(notes, dtype=np.int64)
-        own = Part(track, instrument.program, *table.T.astype(np.float64)[:2], table[:, 2], table[:, 3])
+        starts, ends = table[:, :2].T.astype(np.float64)
+        own = Part(track, instrument.program, starts, ends, table[:, 2], table[:, 3])
         # The engines play notes alone: pedals, volume and bends become part of them.
         own = plain(replace(own, controls=file.controls.get(instrument.channel)))
         merged.setdefault((track, instrument.program), []).append(own)

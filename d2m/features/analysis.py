@@ -11,7 +11,7 @@ import numpy as np
 from d2m.beat_options import BeatOptions
 from d2m.features.beat_source import follow_beats
 from d2m.features.flow import picture_speeds
-from d2m.features.group import together
+from d2m.features.group import Moving, together
 from d2m.features.pose import Tracking, follow_dancers
 from d2m.types import Dance, genre_code
 
@@ -81,7 +81,7 @@ def analyse(
     notes = []
     if tracking.motion is None:
         notes.append("no dancer found: following the motion of the picture")
-        moving = picture_speeds(video, rate=rate)
+        moving: Moving = picture_speeds(video, rate=rate)
     else:
         moving = together(tracking.motion, tracking.world, tracking.others, tracking.other_worlds)
         notes += notes_on(tracking)

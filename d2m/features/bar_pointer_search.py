@@ -211,7 +211,8 @@ def viterbi(space: Space, evidence: Evidence) -> Path:
     rests = resting > best
     state = _left_at(forward, left, space, count) if rests else last
     beats = _traced(space, forward, back, began, left, state, rests)
-    return Path(*beats.T[:3], beats[:, 3].astype(bool), max(best, resting), without)
+    places, positions, lags = beats.T[:3]
+    return Path(places, positions, lags, beats[:, 3].astype(bool), max(best, resting), without)
 
 
 def _left_at(forward: _Forward, left: np.ndarray, space: Space, boundary: int) -> tuple[int, int, int] | None:

@@ -221,9 +221,10 @@ def _failure(video: Path, error: D2MError, start: float) -> Outcome:
 
 
 def _crashed(task: _Task, crash: Crash) -> Outcome:
-    why = f"the process that read it was ended by signal {-crash.code}" if (crash.code or 0) < 0 else (
-        f"the process that read it ended with status {crash.code}"
-    )  # fmt: skip
+    if crash.code is not None and crash.code < 0:
+        why = f"the process that read it was ended by signal {-crash.code}"
+    else:
+        why = f"the process that read it ended with status {crash.code}"
     return Outcome(
         str(task.source.video), None, "failed", 0.0, f"{task.source.video}: {why}; the file is damaged or too large"
     )

@@ -284,10 +284,8 @@ def _track(path: str | Path, fps: float, tell: Callable[[float], None]) -> dict[
     rate = float(fps if video.rate >= ENOUGH_PICTURES * fps else max(video.rate, 5.0))
     tracking = follow_dancers(video, rate=rate, progress=tell)
     frames = max(1, int(np.ceil(video.duration * fps - 1e-6)))
-    motion, *others = (
-        one if one is None or (one.fps, len(one.joints)) == (fps, frames) else skeletons.at_rate(one, fps, frames)
-        for one in (tracking.motion, *tracking.others)
-    )
+    motion = None if tracking.motion is None else _at_rate(tracking.motion, fps, frames)
+    others = [_at_rate(other, fps, frames) for other in tracking.others]
     notes = list(video.warnings) + ([] if motion is None else notes_on(tracking))
     none = np.zeros((0, 33, 3), np.float32)
     values = {
@@ -299,6 +297,12 @@ def _track(path: str | Path, fps: float, tell: Callable[[float], None]) -> dict[
     }  # fmt: skip
     values |= {} if motion is None else _cuts_and_others(motion, others)
     return {name: np.asarray(value) for name, value in values.items()}
+
+
+def _at_rate(motion: Motion, fps: float, frames: int) -> Motion:
+    if (motion.fps, len(motion.joints)) == (fps, frames):
+        return motion
+    return skeletons.at_rate(motion, fps, frames)
 
 
 def _cuts_and_others(motion: Motion, others: Sequence[Motion]) -> dict[str, np.ndarray]:

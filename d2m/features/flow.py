@@ -82,7 +82,7 @@ def _flows(video: Video, rate: float, height: int) -> Iterator[tuple[float, np.n
     """Seconds of each frame but the first, and the flow (H, W, 2) to it, in pixels."""
     import cv2
 
-    flow = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
     before: np.ndarray | None = None
     for frame in video.frames(rate, min(height, video.height or height)):
         grey = cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2GRAY)

@@ -74,6 +74,8 @@ def manner(grid: BeatGrid, energy: np.ndarray, motion: Motion) -> dict[str, floa
         motion: skeleton ``"mediapipe33"``, at least five frames.
     """
     speeds = body_speeds(motion)
+    if speeds.lowering is None:
+        raise ValueError(f"a dance of skeleton 'mediapipe33' is needed, not '{motion.skeleton}'")
     joints = motion.joints[..., :2].astype(np.float64) / body_height(motion)
     mean = dict(zip(PARTS, speeds.parts.mean(axis=1), strict=True))
     total = max(sum(mean.values()), 1e-9)

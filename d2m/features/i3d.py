@@ -134,7 +134,8 @@ def load_i3d(weights: str | Path | None = None, device: str | torch.device | Non
         if not torch.isfinite(value).all():
             raise D2MError(f"{path} is damaged: '{name}' is not finite; get the file anew")
     model.load_state_dict({name: value.to(wanted[name].dtype) for name, value in state.items()}, assign=True)
-    model.blocks[-1].proj = torch.nn.Identity()
+    *_, head = model.get_submodule("blocks").children()
+    head.proj = torch.nn.Identity()
     return model.eval().to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
 

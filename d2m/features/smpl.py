@@ -174,6 +174,8 @@ def _unpacked(data: np.ndarray, indices: np.ndarray, starts: np.ndarray, shape: 
     """The dense array; as many starts as columns and one more mean columns, as in SMPL's files, otherwise rows."""
     from scipy.sparse import csc_matrix, csr_matrix
 
+    if not isinstance(shape, (tuple, list, np.ndarray)):
+        return None
     try:
         rows, columns = (int(n) for n in shape)
         if rows * columns > MOST_BYTES // 8:

@@ -158,7 +158,7 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     from d2m.whole_file import write_whole
 
     content = io.BytesIO()
-    np.savez(content, **arrays)
+    np.savez(content, **arrays)  # type: ignore[arg-type]  # NumPy's stub: any name could be allow_pickle
     try:
         write_whole(path, content.getvalue())
     except D2MError as error:

@@ -176,8 +176,8 @@ def _steady(events: MotionEvents, duration: float, belief: TempoBelief) -> Pulse
     for start in range(0, len(tempos), piece):
         some = tempos[start : start + piece]
         seen = likelihood(events, some, duration / 2, False) + belief.log_at(some)[:, None]
-        tempo_index, phase = np.unravel_index(int(np.argmax(seen)), seen.shape)
-        found.append((float(seen[tempo_index, phase]), start + int(tempo_index), int(phase)))
+        tempo_index, phase_index = np.unravel_index(int(np.argmax(seen)), seen.shape)
+        found.append((float(seen[tempo_index, phase_index]), start + int(tempo_index), int(phase_index)))
     _, best, phase = max(found)
     period = 60.0 / tempos[best]
     ends = np.array([0.0, duration])

@@ -160,7 +160,7 @@ def _in_space(world: np.ndarray, weight: np.ndarray, cut: np.ndarray, rate: floa
     step = _change(places, rate)
     step[cut] = 0.0
     speed = np.linalg.norm(step, axis=-1)
-    bends = [sum(_angle(places, *limb) for limb in limbs) for limbs in (_KNEES, _ELBOWS)]
+    bends = [np.sum([_angle(places, *limb) for limb in limbs], axis=0) for limbs in (_KNEES, _ELBOWS)]
     return {
         "speed": [_mean(speed, weight, part) for part in (_ARMS, _LEGS)],
         "head": [step[:, 0, 1]],
@@ -289,8 +289,8 @@ def believe(curves: Curves, events: MotionEvents) -> list[Stretch]:
     weights, duration = np.array(WEIGHTS), len(curves.seen) / curves.rate
     if duration <= LONGEST_WHOLE:
         change = change_of_tempo(events, duration)
-        edges = [0.0, duration] if change is None else [0.0, change, duration]
-        return [_stretch(curves, events, start, end, weights) for start, end in pairwise(edges)]
+        bounds = [0.0, duration] if change is None else [0.0, change, duration]
+        return [_stretch(curves, events, start, end, weights) for start, end in pairwise(bounds)]
     starts = np.arange(0.0, duration - PIECE + 1e-6, PIECE_HOP)
     seen = np.stack([weigh(figures(*_part(curves, events, start)), weights) for start in starts])
     path = _tempo_path(seen)

@@ -92,7 +92,8 @@ class Workers:
                     self._start(task)
             if not self._busy:
                 return
-            for pipe in wait(list(self._busy)):
+            ready = wait(list(self._busy))
+            for pipe in [pipe for pipe in self._busy if pipe in ready]:
                 yield from self._heard(pipe, tell)
 
     def _start(self, task: Any) -> None:

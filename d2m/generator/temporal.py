@@ -79,6 +79,8 @@ class Conditions:
 class PartEncoder(nn.Module):
     """One part of a sketch, as its instrument would sound: rows (M, F, ROWS), programs (M,) -> (M, F, C)."""
 
+    is_drum: Tensor
+
     def __init__(self, channels: int, blocks: int, programs: int = PROGRAM_COUNT) -> None:
         super().__init__()
         is_drum = torch.from_numpy(drum_programs()[:programs].copy())
@@ -104,6 +106,9 @@ class TemporalGenerator(nn.Module):
     Args:
         config: sizes.
     """
+
+    mean: Tensor
+    deviation: Tensor
 
     def __init__(self, config: TemporalConfig | None = None) -> None:
         super().__init__()
@@ -136,7 +141,9 @@ class TemporalGenerator(nn.Module):
         """The configuration as plain values, for the file that holds the weights."""
         return asdict(self.config)
 
-    def _sketch(self, rows: Tensor, programs: Tensor) -> Tensor:
+    def _sketch(self, rows: Tensor, programs: Tensor | None) -> Tensor:
+        if programs is None:
+            raise ValueError("the rows of a sketch need its programs")
         batch, parts, frames, _ = rows.shape
         used = (programs >= 0).flatten()
         encoded = rows.new_zeros(batch * parts, frames, self.config.part_channels)

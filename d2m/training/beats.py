@@ -65,7 +65,9 @@ def read_mixes(path: Path) -> list[Excerpt]:
     """
     mixes = []
     for i in range(2):
-        wanted = {f"frames{i}": (np.uint8, 2), f"beats{i}": (np.float64, 1), f"downbeats{i}": (np.int64, 1)}
+        wanted: dict[str, tuple[type[np.generic], int]] = {
+            f"frames{i}": (np.uint8, 2), f"beats{i}": (np.float64, 1), f"downbeats{i}": (np.int64, 1),
+        }  # fmt: skip
         found = read_example(path, **wanted)
         mixes.append(Excerpt(found[f"frames{i}"], found[f"beats{i}"], found[f"downbeats{i}"]))
     return mixes
@@ -130,7 +132,8 @@ class BeatTask(Task):
     def evaluate(self, step: int) -> dict[str, float]:
         """Loss on held-out music, and F-measure of beats and downbeats of clean and spoiled mixes."""
         self.net.eval()
-        losses, scores = [], {"f": [], "f_spoiled": [], "f_downbeat": []}
+        losses: list[float] = []
+        scores: dict[str, list[float]] = {"f": [], "f_spoiled": [], "f_downbeat": []}
         for i, mix in enumerate(self.held_out[: 2 * self.settings.judged]):
             frames = torch.from_numpy(mix.frames.astype(np.float32) / STEPS_PER_UNIT)[None].to(self.fabric.device)
             logits = self.net(frames).float()
@@ -179,5 +182,5 @@ def varied(frames: np.ndarray, gain_db: float, rng: np.random.Generator) -> np.n
         first = int(rng.integers(0, length))
         frames[first : first + int(rng.integers(5, 120))] = 0.0
     if rng.random() < 0.15:
-        frames = np.logaddexp(frames, np.float32(rng.uniform(1.0, 5.0) + 0.3 * rng.standard_normal(bands)[None]))
+        frames = np.logaddexp(frames, np.float32(rng.uniform(1.0, 5.0) + 0.3 * rng.standard_normal((1, bands))))
     return frames.astype(np.float32)

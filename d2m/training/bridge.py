@@ -9,7 +9,7 @@ since a bar is 98 % silence; or by the seed's squared error (``mse``), to compar
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ from d2m.errors import D2MError
 from d2m.symbolic.bridge.composer import Composer, build
 from d2m.symbolic.bridge.config import MOST_BARS, BridgeConfig
 from d2m.symbolic.bridge.measure import baselines, figures
+from d2m.symbolic.bridge.published import PublishedNet
 from d2m.training.loop import Task
 from d2m.training.settings import describe
 
@@ -71,11 +72,11 @@ class BridgeTraining:
 
 def published_training(data: Path, **changes: Any) -> BridgeTraining:
     """Smootify's settings."""
-    settings = {
-        "batch": 16, "objective": "mse", "learning_rate": 1e-4, "betas": (0.5, 0.99), "decay": 0, "two_bars": 1.0,
-        "transpose": 0, "clip": 0.0,
-    }  # fmt: skip
-    return BridgeTraining(data, **(settings | changes))
+    settings = BridgeTraining(
+        data, batch=16, objective="mse", learning_rate=1e-4, betas=(0.5, 0.99), decay=0, two_bars=1.0, transpose=0,
+        clip=0.0,
+    )  # fmt: skip
+    return replace(settings, **changes)
 
 
 class BridgeTask(Task):
@@ -122,8 +123,8 @@ class BridgeTask(Task):
         """One step on a batch of bridges of one length."""
         settings = self.settings
         bars = 2 if rng.random() < settings.two_bars else int(rng.integers(1, MOST_BARS + 1))
-        windows = self.train.batch(rng, settings.batch, bars + 2, settings.transpose)
-        windows = torch.from_numpy(self.own(windows)).to(self.fabric.device)
+        drawn = self.train.batch(rng, settings.batch, bars + 2, settings.transpose)
+        windows = torch.from_numpy(self.own(drawn)).to(self.fabric.device)
         for group in self.optimizers["bridge"].param_groups:
             group["lr"] = settings.learning_rate * _pace(step, settings.decay)
         self.network.train()
@@ -133,7 +134,7 @@ class BridgeTask(Task):
 
     def _loss(self, windows: Tensor, bars: int) -> Tensor:
         network, context, real = self.modules["bridge"], windows[:, [0, -1]], windows[:, 1:-1]
-        if self.config.model == "published":
+        if isinstance(self.network, PublishedNet):
             with self.autocast():
                 made = self.network.phrase(context)
             return (made.float() - windows).square().sum() / len(windows)

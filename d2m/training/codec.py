@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -26,6 +27,9 @@ from d2m.training.adversarial import train_discriminator
 from d2m.training.audio import SongCrops, compared
 from d2m.training.loop import Task
 from d2m.training.monitor import Sample
+
+if TYPE_CHECKING:
+    from d2m.training.stereo_audio import StereoCrops
 
 #: Samples: half the longest window that the losses look through.
 _SHORTEST = 4096
@@ -70,11 +74,16 @@ class CodecTask(Task):
         config: sizes of a new codec.
     """
 
+    songs: SongCrops | StereoCrops
+    held_out: SongCrops | StereoCrops
+    started: bool
+
     def __init__(self, settings: CodecTraining, config: SpectralConfig | None = None) -> None:
         codec = SpectralCodec(config)
         loss = SpectralLoss(codec.sample_rate, codec.hop, bass_weight=settings.bass)
         self._begin(settings, codec, loss, MultiResolutionDiscriminator(), _SHORTEST)
-        self.songs, self.held_out = SongCrops(settings.train), SongCrops(settings.held_out)
+        held_out = SongCrops(settings.held_out)
+        self.songs, self.held_out, self._whole = SongCrops(settings.train), held_out, held_out
         self.started = False
 
     def _begin(
@@ -109,7 +118,7 @@ class CodecTask(Task):
 
     def middle(self, index: int) -> np.ndarray:
         """Return what a held-out song is measured on: ten seconds from its middle, float32."""
-        song = self.held_out.songs[index]
+        song = self._whole.songs[index]
         start = max(0, len(song) // 2 - 110250)
         return song[start : start + 220416].astype(np.float32) / 32768
 
@@ -132,7 +141,7 @@ class CodecTask(Task):
         quantiser = self.codec.quantiser
         return {"started": self.started, "counts": quantiser.counts, "sums": quantiser.sums}
 
-    def restore(self, state: dict[str, object]) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
         self.started = state["started"]
         self.codec.quantiser.counts.copy_(state["counts"])
         self.codec.quantiser.sums.copy_(state["sums"])
@@ -210,4 +219,4 @@ class CodecTask(Task):
 
     def samples(self) -> list[Sample]:
         """Held-out music through the codec."""
-        return compared(self.held_out, self.codec.sample_rate, self.codec.hop, self.through, self.fabric.device)
+        return compared(self._whole, self.codec.sample_rate, self.codec.hop, self.through, self.fabric.device)

@@ -290,15 +290,16 @@ class D2MGANTask(Task):
 
 def hinge_loss(real: Answers, fake: Answers) -> Tensor:
     """The discriminators' loss, summed over scales (section 3.5)."""
-    return sum(
+    terms = (
         nn.functional.relu(1 - r).mean() + nn.functional.relu(1 + f).mean()
         for (r, _), (f, _) in zip(real, fake, strict=True)
     )
+    return sum(terms, start=real[0][0].new_zeros(()))
 
 
 def generator_loss(fake: Answers) -> Tensor:
     """The generator's side of it."""
-    return sum(-logits.mean() for logits, _ in fake)
+    return sum((-logits.mean() for logits, _ in fake), start=fake[0][0].new_zeros(()))
 
 
 def matching_loss(real: Answers, fake: Answers) -> Tensor:
@@ -310,7 +311,7 @@ def matching_loss(real: Answers, fake: Answers) -> Tensor:
         for (_, known), (_, made) in zip(real, fake, strict=True)
         for a, b in zip(known, made, strict=True)
     ]
-    return sum(distances) * (4 / (layers + 1) / len(real))
+    return sum(distances, start=fake[0][0].new_zeros(())) * (4 / (layers + 1) / len(real))
 
 
 def _config(settings: D2MGANTraining, segments: Segments) -> D2MGANConfig:

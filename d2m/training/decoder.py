@@ -118,7 +118,7 @@ class DecoderTask(Task):
         """The model's shape, the level, and the held-out error that the run began with."""
         return {"config": self.vqvae.config.to_dict(), "level": self.settings.level, "before": self.before}
 
-    def restore(self, state: dict[str, object]) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
         """Takes back what :meth:`state` returned.
 
         Raises:

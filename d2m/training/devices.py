@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from lightning.fabric import Fabric
@@ -34,7 +35,7 @@ class Averaging(DDPStrategy):
     turns.
     """
 
-    def setup_module(self, module: nn.Module) -> nn.Module:
+    def setup_module(self, module: nn.Module) -> nn.Module:  # type: ignore[override]  # without torch's wrapper
         """The module itself, its parameters and buffers made those of the first process."""
         for tensor in (*module.parameters(), *module.buffers()):
             torch.distributed.broadcast(tensor.detach(), 0)
@@ -73,7 +74,7 @@ def make_fabric(accelerator: str, devices: int, nodes: int, strategy: str, preci
             devices=devices,
             num_nodes=nodes,
             strategy=Averaging() if many else "auto",
-            precision=precision,
+            precision=precision,  # type: ignore[arg-type]  # Fabric refuses what is none of its names
         )
         fabric.launch()
     except Exception as error:  # Lightning raises many kinds for settings that do not fit the machine
@@ -139,10 +140,10 @@ def greatest(value: int, fabric: Fabric) -> int:
     return int(tensor)
 
 
-def of_all(value: object, fabric: Fabric) -> list:
+def of_all(value: object, fabric: Fabric) -> list[Any]:
     """The plain values of all processes, by rank."""
     if fabric.world_size == 1:
         return [value]
-    values = [None] * fabric.world_size
+    values: list[Any] = [None] * fabric.world_size
     torch.distributed.all_gather_object(values, value)
     return values

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -50,6 +51,7 @@ from d2m.symbolic.emotion.losses import (
 )
 from d2m.symbolic.emotion.musicvae import MusicVae
 from d2m.symbolic.emotion.rewrite import rewrite
+from d2m.training.export import Checkpoint
 from d2m.training.loop import Task
 
 #: Real melodies by which the encoder's deviations are told, and where vectors lie.
@@ -145,7 +147,7 @@ class Memory:
         """All of it, for a checkpoint."""
         return {"rows": [kept[: self.count].clone() for kept in self.rows], "count": self.count}
 
-    def restore(self, state: dict[str, object]) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
         """Take back what :meth:`state` gave."""
         for kept, rows in zip(self.rows, state["rows"], strict=True):
             kept[: len(rows)] = rows
@@ -204,11 +206,14 @@ class EmotionTask(Task):
 
     def state(self) -> dict[str, object]:
         """The shape, and what is remembered."""
-        return {"config": self.network.settings(), "seen": self.seen.state(), "known": self.known.state()} | {
-            "ways": self.ways.state()
+        return {
+            "config": self.network.settings(),
+            "seen": self.seen.state(),
+            "known": self.known.state(),
+            "ways": self.ways.state(),
         }
 
-    def restore(self, state: dict[str, object]) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
         """Remember."""
         self.seen.restore(state["seen"])
         self.known.restore(state["known"])
@@ -280,10 +285,11 @@ class EmotionTask(Task):
         errors = [
             held_out.get(f"{start} 1: {axis} error") for start in ("from", "new") for axis in ("pitch", "density")
         ]
-        if None in errors:
+        left = [error for error in errors if error is not None]
+        if len(left) < len(errors):
             return None
         lacking = held_out["real: realism"] - (held_out["from 1: realism"] + held_out["new 1: realism"]) / 2
-        return float(np.mean(errors)) + max(lacking, 0.0)
+        return float(np.mean(left)) + max(lacking, 0.0)
 
     def model(self) -> EmotionModel:
         """The actor and critic as they are, for use."""
@@ -293,11 +299,11 @@ class EmotionTask(Task):
         """Vectors of real melodies, drawn ones, starts for the actor and goals near which it should end, (B, latent)
         each, and targets in MIDI and notes a bar, (B, 2)."""
         settings, count = self.settings, self.settings.batch
-        melodies = self.train.batch(rng, count, settings.shift)
+        tunes = self.train.batch(rng, count, settings.shift)
         noise = rng.standard_normal((3, count, self.config.latent), dtype=np.float32)
-        targets, changed = self._targets(rng, count), rng.random((count, 1)) < 0.5
-        rewritten = np.stack([rewrite(row, *target) for row, target in zip(melodies, targets.tolist(), strict=True)])
-        rows = (melodies, rewritten, targets, changed, *noise)
+        wanted, exchanged = self._targets(rng, count), rng.random((count, 1)) < 0.5
+        fitting = np.stack([rewrite(row, *target) for row, target in zip(tunes, wanted.tolist(), strict=True)])
+        rows = (tunes, fitting, wanted, exchanged, *noise)
         melodies, rewritten, targets, changed, blur, prior, fresh = (
             torch.from_numpy(self.own(part)).to(self.fabric.device) for part in rows
         )
@@ -353,7 +359,7 @@ class EmotionTask(Task):
         return torch.cat([values, off_chord(played)[:, None]], dim=1)
 
 
-def joined(state: dict[str, object]) -> dict[str, object]:
+def joined(state: Checkpoint) -> Checkpoint:
     """The checkpoint of a run with actor and critic as one module ``emotion``, as they are kept and loaded together."""
     modules = state["modules"]
     both = {
@@ -361,4 +367,4 @@ def joined(state: dict[str, object]) -> dict[str, object]:
         for part in ("actor", "critic", "starts")
         for name, tensor in modules.get(part, {}).items()
     }
-    return state | {"modules": modules | {"emotion": both}}
+    return {**state, "modules": modules | {"emotion": both}}

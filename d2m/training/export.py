@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, TypedDict, TypeGuard
 
 import torch
 
@@ -12,7 +13,35 @@ from d2m.errors import D2MError
 from d2m.weights.torch_file import Hostile, check_torch_file
 
 
-def read_checkpoint(path: str | Path) -> dict[str, object]:
+class _Checked(TypedDict):
+    step: int
+    modules: dict[str, dict[str, torch.Tensor]]
+
+
+class Checkpoint(_Checked, total=False):
+    """What a run saved.
+
+    Attributes:
+        step: steps done.
+        modules: parameters and buffers of each network.
+        task: what :meth:`d2m.training.loop.Task.state` returned.
+    """
+
+    task: dict[str, Any]
+
+
+class About(TypedDict):
+    """What the card of new weights says that the checkpoint does not: see :class:`d2m.weights.Card`."""
+
+    architecture: str
+    data: str
+    licence: str
+    command: str
+    seed: int
+    scores: dict[str, float]
+
+
+def read_checkpoint(path: str | Path) -> Checkpoint:
     """The state that :func:`d2m.training.loop.train` saved.
 
     Raises:
@@ -27,9 +56,13 @@ def read_checkpoint(path: str | Path) -> dict[str, object]:
         raise D2MError(f"no checkpoint at {path}; train first") from error
     except Exception as error:  # torch raises many kinds for a file that is not its own
         raise D2MError(f"{path} is not a checkpoint of d2m") from error
-    if not isinstance(state, dict) or not isinstance(state.get("step"), int) or not _are_modules(state.get("modules")):
+    if not _is_checkpoint(state):
         raise D2MError(f"{path} is not a checkpoint of d2m")
     return state
+
+
+def _is_checkpoint(content: object) -> TypeGuard[Checkpoint]:
+    return isinstance(content, dict) and isinstance(content.get("step"), int) and _are_modules(content.get("modules"))
 
 
 def _are_modules(content: object) -> bool:
@@ -38,12 +71,12 @@ def _are_modules(content: object) -> bool:
 
 
 def export(
-    state: dict[str, object],
+    state: Checkpoint,
     module: str,
     path: str | Path,
     kind: str,
-    config: dict[str, object],
-    card: dict[str, object],
+    config: dict[str, Any],
+    card: About,
     rows: bool = False,
 ) -> weights.Card:
     """Write ``path`` (safetensors, float16) and the card beside it from one module of a checkpoint.
@@ -72,7 +105,7 @@ def export(
     return result
 
 
-def export_d2m_gan(state: dict[str, object], path: str | Path, card: dict[str, object]) -> list[weights.Card]:
+def export_d2m_gan(state: Checkpoint, path: str | Path, card: About) -> list[weights.Card]:
     """Write the parts of a trained D2M-GAN as ``d2m generate --weights`` takes them, each with its card.
 
     The headers name the VQ-VAE that the model was trained on, and its codebook, without which it makes noise.

@@ -145,12 +145,13 @@ class GenreTask(Task):
         self.net.eval()
         judge = GenreJudge(self.net)
         heard = [judge.hear(song.astype(np.float32) / 32768, SAMPLE_RATE) for song in self.held_out]
-        figures = {"accuracy": classification(self.held_out_genres, heard), "window_accuracy": self._by_window()}
+        truth = self.held_out_genres.tolist()
+        figures = {"accuracy": classification(truth, heard), "window_accuracy": self._by_window()}
         if step >= self.settings.steps:
             embeddings = [judge.hear(song.astype(np.float32) / 32768, SAMPLE_RATE).embedding for song in self.songs]
             self.net.songs.copy_(torch.from_numpy(np.stack(embeddings)))
             self.net.song_genres.copy_(torch.from_numpy(self.genres))
-            figures["retrieval"] = retrieval(judge, self.held_out_genres, heard)
+            figures["retrieval"] = retrieval(judge, truth, heard)
         return figures
 
     def _by_window(self) -> float:

@@ -113,7 +113,10 @@ class Task:
 
     def mean(self, value: Tensor) -> Tensor:
         """A value without a gradient, averaged over the devices."""
-        return self.fabric.all_reduce(value, reduce_op="mean")
+        mean = self.fabric.all_reduce(value, reduce_op="mean")
+        if not isinstance(mean, Tensor):
+            raise TypeError(f"the mean of a tensor is a tensor, not {type(mean).__name__}")
+        return mean
 
     def update(self, name: str, loss: Tensor, clip: float = 0.0) -> None:
         """One step of the optimiser ``name`` down the gradient of ``loss``, the mean over all devices.
@@ -149,7 +152,7 @@ class Task:
         """Anything besides modules and optimisers that a resumed run needs."""
         return {}
 
-    def restore(self, state: dict[str, object]) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
         """Take back what :meth:`state` returned."""
 
 

@@ -11,7 +11,7 @@ With several devices batch norms see a device's own rows of the batch, as is usu
 from __future__ import annotations
 
 import copy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -80,8 +80,8 @@ class MuseGanTraining:
 
 def compact_training(data: Path, **changes: Any) -> MuseGanTraining:
     """The settings for the compact resolution on two cores."""
-    settings = {"batch": 16, "learning_rate": 5e-4, "average": 0.999, "transpose": 5, "binary_after": 1000}
-    return MuseGanTraining(data, **(settings | changes))
+    settings = MuseGanTraining(data, batch=16, learning_rate=5e-4, average=0.999, transpose=5, binary_after=1000)
+    return replace(settings, **changes)
 
 
 class MuseGanTask(Task):
@@ -182,7 +182,7 @@ class MuseGanTask(Task):
             norm.momentum = None
         self.average.train()
         at_once = min(_AT_ONCE, self.settings.measured)
-        rests = list(self.average.rests or ())
+        rests = self.average.resting()
         views: list[list[Tensor]] = [[] for _ in rests]
         hooks = [
             part.norm.register_forward_hook(lambda _, __, view, seen=seen: seen.append(view))

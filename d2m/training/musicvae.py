@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 import torch
@@ -98,8 +99,22 @@ class MusicVaeTraining:
     evaluate_on: int = 256
 
 
+class Changes(TypedDict):
+    """Settings of :class:`MusicVaeTraining` in which another model differs."""
+
+    batch: int
+    learning_rate: float
+    free_bits: float
+    beta_rate: float
+    unheard: float
+    dropout: float
+    shift: int
+    degrees: int
+    turned: float
+
+
 #: What differs in Magenta's ``hierdec-mel_16bar``.
-MAGENTA: dict[str, float] = {
+MAGENTA: Changes = {
     "batch": 512,
     "learning_rate": 1e-3,
     "free_bits": 256.0,
@@ -161,13 +176,13 @@ class MusicVaeTask(Task):
             group["lr"] = rate(settings, step)
         self.vae.train()
         device = self.fabric.device
-        melodies = self.train.batch(rng, settings.batch, settings.shift)
-        moved = rng.integers(-settings.degrees, settings.degrees + 1, size=len(melodies))
-        melodies = diatonic(melodies, np.where(rng.random(len(melodies)) < 0.5, moved, 0))
-        melodies = turn(melodies, settings.turned, rng)
-        noise = rng.standard_normal((len(melodies), self.vae.config.latent), dtype=np.float32)
-        melodies = torch.from_numpy(self.own(melodies)).to(device).long()
-        noise = torch.from_numpy(self.own(noise)).to(device)
+        tunes = self.train.batch(rng, settings.batch, settings.shift)
+        moved = rng.integers(-settings.degrees, settings.degrees + 1, size=len(tunes))
+        tunes = diatonic(tunes, np.where(rng.random(len(tunes)) < 0.5, moved, 0))
+        tunes = turn(tunes, settings.turned, rng)
+        drawn = rng.standard_normal((len(tunes), self.vae.config.latent), dtype=np.float32)
+        melodies = torch.from_numpy(self.own(tunes)).to(device).long()
+        noise = torch.from_numpy(self.own(drawn)).to(device)
         unheard = rng.random(tuple(melodies.shape), dtype=np.float32) < settings.unheard
         sampled = sampled_share(settings, step)
         with self.autocast():

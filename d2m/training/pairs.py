@@ -20,7 +20,7 @@ from d2m.generator.sketch import ROWS, sketch
 from d2m.types import Dance, Score
 from d2m.whole_file import whole_file
 
-_ARRAYS = {
+_ARRAYS: dict[str, tuple[type[np.generic], int]] = {
     "waveform": (np.int16, 1), "rows": (np.uint8, 3), "programs": (np.int64, 1), "motion": (np.float16, 2),
     "rhythm": (np.float16, 2), "genre": (np.int64, 0),
 }  # fmt: skip
@@ -114,7 +114,15 @@ def load_pairs(paths: list[Path]) -> list[Pair]:
 def _load_pair(path: Path) -> Pair:
     fields = read_example(path, **_ARRAYS)
     music = path.with_suffix(".flac")
-    pair = Pair(**(fields | {"genre": int(fields["genre"])}), music=music if music.is_file() else None)
+    pair = Pair(
+        waveform=fields["waveform"],
+        rows=fields["rows"],
+        programs=fields["programs"],
+        motion=fields["motion"],
+        rhythm=fields["rhythm"],
+        genre=int(fields["genre"]),
+        music=music if music.is_file() else None,
+    )
     parts, frames = pair.rows.shape[:2]
     fits = (
         parts == len(pair.programs)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, is_dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from d2m.errors import D2MError
 from d2m.whole_file import write_whole
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 #: Settings that may change when a run goes on: how far it goes and where its data lies now.
 FREE: tuple[str, ...] = ("steps", "train", "held_out", "data", "vqvae")
@@ -18,9 +21,9 @@ FREE: tuple[str, ...] = ("steps", "train", "held_out", "data", "vqvae")
 _SHOWN = 4
 
 
-def describe(settings: object) -> dict[str, Any]:
+def describe(settings: DataclassInstance | Mapping[str, Any]) -> dict[str, Any]:
     """A dataclass of settings as plain values by name, nested ones with a dot between (``"weights.mel"``)."""
-    values = asdict(settings) if is_dataclass(settings) else settings
+    values = settings if isinstance(settings, Mapping) else asdict(settings)
     flat: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, Mapping):

@@ -43,7 +43,8 @@ class StereoTask(CodecTask):
         self._begin(settings, made, loss, MultiResolutionDiscriminator((4096, 2048, 1024)), _SHORTEST)
         made.quantiser.sums.copy_(made.quantiser.codebooks)
         self.started = bool(made.quantiser.codebooks[0].any())
-        self.songs, self.held_out = StereoCrops(settings.train), StereoCrops(settings.held_out)
+        self._judged = StereoCrops(settings.held_out)
+        self.songs, self.held_out = StereoCrops(settings.train), self._judged
 
     def ear(self, rng: np.random.Generator) -> Callable[[Tensor], Tensor]:
         """Return the function that takes one of the two channels or their mean, drawn for each step."""
@@ -52,7 +53,7 @@ class StereoTask(CodecTask):
 
     def middle(self, index: int) -> np.ndarray:
         """Return five seconds from the middle of a held-out song: float32 (2, samples)."""
-        return self.held_out.middle(index, _JUDGED_SECONDS * self.codec.sample_rate)
+        return self._judged.middle(index, _JUDGED_SECONDS * self.codec.sample_rate)
 
     @torch.no_grad()
     def samples(self) -> list[Sample]:
@@ -60,7 +61,7 @@ class StereoTask(CodecTask):
         samples = []
         for index in range(min(3, len(self.held_out))):
             length = _SAMPLE_SECONDS * self.codec.sample_rate // self.codec.hop * self.codec.hop
-            wave = self.held_out.middle(index, length)
+            wave = self._judged.middle(index, length)
             made = self.through(torch.from_numpy(wave)[None].to(self.fabric.device))[0].mean(0).cpu().numpy()
             samples.append(Sample(f"song{index + 1}", made, wave.mean(0), self.codec.sample_rate))
         return samples

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -70,7 +71,8 @@ class VQVAETask(Task):
             raise ValueError(f"crops must be a multiple of {config.hops[-1]} samples, levels below {config.levels}")
         self.settings = settings
         self.vqvae = VQVAE(config, seed)
-        for book, hop in zip(self.vqvae.bottleneck.level_blocks, config.hops, strict=True):
+        for level, hop in enumerate(config.hops):
+            book = self.vqvae.codebook(level)
             book.threshold = settings.restart_below * settings.batch * settings.length / hop / config.codebook_size
         self.loss = ReconstructionLoss()
         self.mel = LogMel(config.sample_rate, 1024, 256, 80)
@@ -88,13 +90,13 @@ class VQVAETask(Task):
 
     def state(self) -> dict[str, object]:
         """The shape, and the codebooks' moving averages, which are no part of the weights."""
-        books = [book.moving_state for book in self.vqvae.bottleneck.level_blocks]
+        books = [self.vqvae.codebook(level).moving_state for level in range(self.vqvae.config.levels)]
         return {"config": self.vqvae.config.to_dict(), "codebooks": books}
 
-    def restore(self, state: dict[str, object]) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
         """Takes back what :meth:`state` returned."""
-        for book, moving in zip(self.vqvae.bottleneck.level_blocks, state["codebooks"], strict=True):
-            book.moving_state = moving
+        for level, moving in zip(range(self.vqvae.config.levels), state["codebooks"], strict=True):
+            self.vqvae.codebook(level).moving_state = moving
 
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
         """Trains one level on one batch."""
@@ -191,8 +193,8 @@ def reconstruction_error(
     length = 10 * vqvae.config.sample_rate // hop * hop
     for song in songs:
         start = max(0, len(song) // 2 - length // 2)
-        crop = song[start : start + length].astype(np.float32) / 32768
-        crop = torch.from_numpy(crop[: len(crop) // hop * hop])[None].to(device)
+        samples = song[start : start + length].astype(np.float32) / 32768
+        crop = torch.from_numpy(samples[: len(samples) // hop * hop])[None].to(device)
         errors.append(float((mel(reconstruct(vqvae, level, crop)) - mel(crop)).abs().mean()))
     return float(np.mean(errors))
 

@@ -154,9 +154,9 @@ def save_state(
                 raise D2MError(
                     f"will not save {path}: '{name}' holds values that are not finite; lower the learning rate"
                 )
-            fits = tensor.numel() == 0 or tensor.abs().max() <= torch.finfo(torch.float16).max
+            fits = tensor.numel() == 0 or bool(tensor.abs().max() <= torch.finfo(torch.float16).max)
             # A scale multiplies a whole row: it must not lose its digits below the normal numbers.
-            fits = fits and not (name.endswith(SCALE) and tensor.min() < torch.finfo(torch.float16).tiny)
+            fits = fits and not (name.endswith(SCALE) and bool(tensor.min() < torch.finfo(torch.float16).tiny))
             tensor = tensor.to(torch.float16 if half and fits else torch.float32)
         stored[name] = tensor.clone()
     write_whole(path, save(stored, {"kind": kind, "config": json.dumps(dict(config))}))

@@ -49,8 +49,12 @@ def unpack(tensors: Mapping[str, torch.Tensor], path: Path | str) -> dict[str, t
     plain = {name: tensor for name, tensor in tensors.items() if not name.endswith(SCALE)}
     for name in tensors.keys() - plain.keys():
         matrix, scale = plain.get(name.removesuffix(SCALE)), tensors[name]
-        fits = matrix is not None and matrix.dtype == torch.int8 and matrix.ndim == 2
-        if not fits or scale.shape != matrix.shape[:1] or not scale.is_floating_point():
+        if (
+            matrix is None
+            or (matrix.dtype, matrix.ndim) != (torch.int8, 2)
+            or scale.shape != matrix.shape[:1]
+            or not scale.is_floating_point()
+        ):
             raise D2MError(f"{path} is damaged: '{name}' belongs to no matrix in it; get the file anew")
         plain[name.removesuffix(SCALE)] = matrix.float() * scale.float()[:, None]
     return plain

@@ -7,11 +7,15 @@ a list of stems that share one list of beats.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from d2m.datasets.studio.beat_sounds import RATE, DrumSounds, sung
 from d2m.symbolic.sound.soundfont import SoundFont
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 #: Drum patterns of one bar of four beats in sixteenths: digits are probabilities in tenths (x is always). ``half``
 #: patterns fill two beats' worth of feeling into one bar: the backbeat falls on the third beat.
@@ -98,9 +102,9 @@ class Clock:
     swing: float
     shuffle: float
 
-    def time(self, position: np.ndarray | float) -> np.ndarray:
+    def time(self, positions: ArrayLike) -> np.ndarray:
         """Seconds of a position in beats from the first downbeat, with swing."""
-        position = np.asarray(position, float)
+        position = np.asarray(positions, float)
         beat, part = np.floor(position + 1e-9), np.mod(position + 1e-9, 1.0)
         # Warp the beat's halves (shuffle) and their halves (swing).
         half, inside = np.floor(part * 2), np.mod(part * 2, 1.0)

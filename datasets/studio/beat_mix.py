@@ -192,6 +192,8 @@ def encoded(wave: np.ndarray, codec: str, bits: int) -> np.ndarray:
     pcm = (wave / peak * 30000).astype(np.int16)[None]
     with av.open(buffer, "w", format=form) as target:
         stream = target.add_stream(codec, rate=rate, layout="mono")
+        if not isinstance(stream, av.AudioStream):
+            raise ValueError(f"{codec} is no codec of sound")
         stream.bit_rate = bits
         frame = av.AudioFrame.from_ndarray(pcm, format="s16", layout="mono")
         frame.sample_rate = RATE
@@ -199,7 +201,7 @@ def encoded(wave: np.ndarray, codec: str, bits: int) -> np.ndarray:
             target.mux(stream.encode(part))
         target.mux(stream.encode(None))
     buffer.seek(0)
-    with av.open(buffer) as source:
+    with av.open(buffer, "r") as source:
         back = av.AudioResampler("flt", "mono", RATE)
         frames = [f for frame in source.decode(audio=0) for f in back.resample(frame)]
     out = np.concatenate([f.to_ndarray()[0] for f in frames]) * peak

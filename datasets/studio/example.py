@@ -41,6 +41,8 @@ class StudioExample:
     @property
     def motion(self) -> Motion:
         """The dance's landmarks, skeleton ``"mediapipe33"``."""
+        if self.dance.motion is None:
+            raise ValueError("the dance holds no landmarks")
         return self.dance.motion
 
 

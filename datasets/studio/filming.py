@@ -72,15 +72,16 @@ def film(
 
     with whole_file(path) as part, av.open(str(part), "w") as container:
         stream = _video_stream(container, camera.size, fps, crf)
-        sound = None if waveform is None else container.add_stream("aac", rate=sample_rate)
-        if sound is not None:
+        sound = None
+        if waveform is not None:
+            sound = container.add_stream("aac", rate=sample_rate)
             sound.layout = "mono" if waveform.shape[0] == 1 else "stereo"
         for picture in pictures(performance, camera, look, fps):
             for packet in stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")):
                 container.mux(packet)
         for packet in stream.encode():
             container.mux(packet)
-        if sound is not None:
+        if sound is not None and waveform is not None:
             _sound(container, sound, waveform, sample_rate)
 
 

@@ -109,7 +109,8 @@ def claim(out: Path, studio: Studio, layout: str = "aist") -> None:
         D2MError: if it holds another one.
     """
     manifest = out / "manifest.json"
-    wanted = {"format": FORMAT, "seed": studio.seed, "seconds": studio.seconds, "sample_rate": studio.sample_rate}
+    wanted: dict[str, object] = {"format": FORMAT, "seed": studio.seed, "seconds": studio.seconds}
+    wanted["sample_rate"] = studio.sample_rate
     if layout != "aist":
         wanted["layout"] = layout
     if studio.split is not None:

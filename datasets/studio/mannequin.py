@@ -153,12 +153,12 @@ class Painter:
             ((0.006, 0.0095, 0.058), (-0.006, 0.0095, 0.058), 0.0042, (176, 74, 72)),
             ((-0.006, 0.0095, 0.058), (-0.016, 0.015, 0.054), 0.0036, (176, 74, 72)),
         ]
-        for start, end, radius, colour in lines:
+        for start, end, radius, ink in lines:
             ends = centre + np.array([start, end]) * size @ turn.T
             pixels, depth = self.camera.project(ends)
             thick = radius * size * self.camera.matrix[0, 0] / depth.mean() * self.smooth
             a, b = ([int(v) for v in np.round(p * self.smooth * 16)] for p in pixels)
-            cv2.line(canvas, a, b, tuple(float(c) for c in colour), max(1, int(round(thick))), cv2.LINE_AA, 4)
+            cv2.line(canvas, a, b, tuple(float(c) for c in ink), max(1, int(round(thick))), cv2.LINE_AA, 4)
 
     def _shadow(self, joints: np.ndarray, scale: float) -> np.ndarray:
         """The room with the dancer's soft shadow on the floor."""
@@ -263,7 +263,8 @@ def _leg(j: np.ndarray, world: np.ndarray, look: Look, scale: float, side: str) 
     cuff = knee + 0.90 * (ankle - knee)
     shoe = np.array([sole(0, -0.030, -0.045), sole(0, -0.022, 0.03), sole(0.008, -0.036, 0.135)])
     tread = np.array([sole(0, -0.052, -0.050), sole(0.008, -0.054, 0.145)])
-    white = tuple(min(255, int(c * 0.55 + 100)) for c in look.shoes)
+    red, green, blue = (min(255, int(c * 0.55 + 100)) for c in look.shoes)
+    white = (red, green, blue)
     return [
         _Blob(
             np.array([hip, knee, cuff]),

@@ -86,7 +86,13 @@ def write_score(path: str | Path, score: Score, energy: np.ndarray | None = None
     for i, lane in enumerate(score.lanes):
         arrays[f"lane{i}"] = np.stack([lane.beats, lane.values])
     with whole_file(path) as part_path:
-        np.savez_compressed(part_path, **arrays)
+        np.savez_compressed(part_path, **arrays)  # type: ignore[arg-type]  # NumPy's stub: see write_arrays
+
+
+def _lane(name: str, table: np.ndarray) -> Lane:
+    target, parameter = name.split(" ", 1)
+    beats, values = table
+    return Lane(target, parameter, beats, values)
 
 
 def read_score(path: str | Path) -> tuple[Score, np.ndarray]:
@@ -106,13 +112,16 @@ def read_score(path: str | Path) -> tuple[Score, np.ndarray]:
                 Part(
                     str(track),
                     int(program),
-                    *(data[f"part{i}_{name}"] for name in ("starts", "ends", "pitches", "velocities")),
+                    data[f"part{i}_starts"],
+                    data[f"part{i}_ends"],
+                    data[f"part{i}_pitches"],
+                    data[f"part{i}_velocities"],
                     patch=str(patch),
                 )
                 for i, (track, program, patch) in enumerate(zip(data["tracks"], data["programs"], patches, strict=True))
             )
             names = data["lanes"] if "lanes" in data.files else []
-            lanes = tuple(Lane(*str(name).split(" ", 1), *data[f"lane{i}"]) for i, name in enumerate(names))
+            lanes = tuple(_lane(str(name), data[f"lane{i}"]) for i, name in enumerate(names))
             genre, key = str(data["genre"]) or None, str(data["key"]) or None
             character = str(data["character"]) if "character" in data.files else ""
             score = Score(parts, grid, float(data["duration"]), genre, key, lanes, character)

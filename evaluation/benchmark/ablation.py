@@ -16,7 +16,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from d2m.datasets.jobs import file_log
 from d2m.errors import D2MError
@@ -27,6 +27,9 @@ from .rows import Row, all_rows, files_row
 from .run import Progress, check, compose_report, genre_network, make_folder, possible
 from .scenes import find_scenes
 from .work import Outcome, Settings, run_all
+
+if TYPE_CHECKING:
+    from d2m.training.export import About
 
 #: Rows that stand beside the variants.
 BESIDE: tuple[str, ...] = ("shuffled", "noise")
@@ -160,9 +163,9 @@ def ablation(
         rows, failed, figures = _train_all(variants, recipe, out / "runs", modality, command, training, log)
         beside = all_rows((), (f"vq-jukebox-{recipe.level}", *BESIDE))
         above = [row for row in beside if row.kind != "baseline"]
-        table_rows = [*above, *rows, *(row for row in beside if row.kind == "baseline")]
+        below = [row for row in beside if row.kind == "baseline"]
         scenes = find_scenes(kind, recipe.data, "test", limit)
-        table_rows = possible(table_rows, scenes)
+        table_rows = possible([*above, *rows, *below], scenes)
         settings = Settings(segment, recipe.seed, "given", None, judge, fingerprint)
         found = run_all(scenes, table_rows, settings, out / table, processes, log, progress)
         about = _about(kind, modality, table, recipe) | {"segment": segment, "limit": limit, "processes": processes}
@@ -259,7 +262,7 @@ def train_variant(variant: Variant, recipe: Recipe, runs: Path, modality: str, c
         )  # fmt: skip
         if train(task, config) < recipe.steps:
             raise KeyboardInterrupt
-        about = {
+        about: About = {
             "architecture": f"D2M-GAN (Zhu et al. 2022): {variant.title}",
             "data": f"prepared data '{recipe.data.name}'",
             "licence": "as the data's",

@@ -7,11 +7,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import TypedDict
 
 from d2m.errors import D2MError
 
+
+class EngineOptions(TypedDict, total=False):
+    """Arguments of :func:`d2m.engines.load` that tell the named systems apart."""
+
+    name: str
+    codec: str
+    level: str
+    sketch: str
+
+
 #: Named systems: name -> (title, arguments of :func:`d2m.engines.load`).
-SYSTEMS: dict[str, tuple[str, dict[str, str]]] = {
+SYSTEMS: dict[str, tuple[str, EngineOptions]] = {
     "studio": ("ours, vq engine, spectral codec", {"name": "vq", "codec": "spectral"}),
     "jukebox-high": ("ours, vq engine, JukeBox codec, high", {"name": "vq", "codec": "jukebox", "level": "high"}),
     "jukebox-low": ("ours, vq engine, JukeBox codec, low", {"name": "vq", "codec": "jukebox", "level": "low"}),

@@ -91,7 +91,7 @@ def read_stage(scene: Scene, genre: str = "given", visual: Path | None = None) -
     duration = min(seen.motion.duration, len(music) / SAMPLE_RATE)
     if duration < 1.0:
         raise D2MError(f"{scene.name}: {duration:.2f} s of dance and music are too short")
-    notes = ()
+    notes: tuple[str, ...] = ()
     if duration < seen.motion.duration - _SHORT:
         notes = (
             f"{duration:.2f} s of music for {seen.motion.duration:.2f} s of dance: the rest of the dance is left out",

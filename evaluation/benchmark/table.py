@@ -153,7 +153,8 @@ def embedded(found: list[Result], songs: dict[str, str]) -> Embedded | None:
     by_song: dict[str, list[list[list[float]]]] = defaultdict(list)
     for result in found:
         windows = [window for segment in result["segments"] for window in segment["vectors"] or ()]
-        song = songs.get(result["details"].get("music", ""), result["music"])
+        other = result["details"].get("music", "")
+        song = songs[other] if other in songs else result["music"]
         if windows and windows not in by_song[song]:
             by_song[song].append(windows)
     rows = [(song, np.array([w for windows in parts for w in windows])) for song, parts in by_song.items() if parts]

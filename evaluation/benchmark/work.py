@@ -187,7 +187,8 @@ def _measure_scene(
 
     if threads:
         _be_a_worker(threads)
-    good, bad = 0, []
+    good = 0
+    bad: list[tuple[str | None, str]] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

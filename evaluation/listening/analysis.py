@@ -139,8 +139,8 @@ def _by_clip(used: Sequence[Listener], question: str) -> np.ndarray:
 
 def _scores(
     systems: list[str], table: np.ndarray, used: Sequence[Listener], question: str, rng: np.random.Generator
-) -> dict[str, dict[str, float]]:
-    found = {}
+) -> dict[str, dict[str, float | None]]:
+    found: dict[str, dict[str, float | None]] = {}
     for system, column in zip(systems, table.T, strict=True):
         heard = column[np.isfinite(column)]
         draws = heard[rng.integers(0, len(heard), (4000, len(heard)))].mean(1)
@@ -158,7 +158,7 @@ def _scores(
 
 
 def _pairs(systems: list[str], table: np.ndarray) -> list[dict[str, Any]]:
-    found = []
+    found: list[dict[str, Any]] = []
     for i, j in combinations(range(len(systems)), 2):
         both = np.isfinite(table[:, i]) & np.isfinite(table[:, j])
         difference = table[both, i] - table[both, j]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -57,9 +58,9 @@ def read_questions(name_or_path: str) -> tuple[Question, ...]:
     """
     if name_or_path in SETS:
         return SETS[name_or_path]
-    try:
+    if sys.version_info >= (3, 11):
         import tomllib
-    except ModuleNotFoundError:  # Python 3.10
+    else:
         import tomli as tomllib
     path = Path(name_or_path)
     if not path.is_file():

@@ -54,11 +54,12 @@ class ListeningServer(ThreadingHTTPServer):
             super().__init__((host, port), partial(_Handler))
         except OSError as error:
             raise D2MError(f"cannot listen on {host}:{port} ({error.strerror}); choose another --port") from error
+        self.bound: tuple[str, int] = self.socket.getsockname()[:2]
 
     @property
     def url(self) -> str:
         """Where a browser finds it."""
-        host, port = self.server_address[:2]
+        host, port = self.bound
         return f"http://{host}:{port}/"
 
 

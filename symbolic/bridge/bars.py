@@ -52,7 +52,7 @@ class Bars:
     @property
     def empty(self) -> np.ndarray:
         """bool (B,): bars in which no pitched track sounds."""
-        return ~self.steps.any(axis=(1, 2))
+        return ~np.any(self.steps, axis=(1, 2))
 
     def density(self) -> np.ndarray:
         """float64 (B,): notes and strokes in each bar."""
@@ -67,7 +67,7 @@ def look_at(held: np.ndarray) -> Bars:
     by_beat = counts.reshape(bars, BEATS, -1, COMPACT.pitches).sum(axis=2)
     sounding = counts > 0
     first = sounding & (np.cumsum(sounding, axis=2) == 1)
-    upper = np.delete(held, (DRUMS, BASS), axis=-1).any(axis=-1)[:, :, ::-1]
+    upper = np.any(np.delete(held, (DRUMS, BASS), axis=-1), axis=-1)[:, :, ::-1]
     top = (upper & (np.cumsum(upper, axis=2) == 1))[:, :, ::-1]
     low = first.reshape(bars, BEATS, -1, COMPACT.pitches).sum(axis=2)
     begun = note_starts(held)
@@ -96,8 +96,8 @@ def _edges(sounding: np.ndarray) -> np.ndarray:
     per_beat = sounding.shape[1] // BEATS
     found = np.full((len(sounding), 2, 2), np.nan)
     for side, steps in enumerate((slice(0, per_beat), slice(-per_beat, None))):
-        used = sounding[:, steps].any(axis=1)
-        heard = used.any(axis=1)
+        used = np.any(sounding[:, steps], axis=1)
+        heard = np.any(used, axis=1)
         found[heard, side, 0] = COMPACT.lowest + used[heard].argmax(axis=1)
         found[heard, side, 1] = COMPACT.lowest + COMPACT.pitches - 1 - used[heard, ::-1].argmax(axis=1)
     return found

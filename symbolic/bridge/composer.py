@@ -20,7 +20,7 @@ _DENSITIES = (0.9, 1.0, 1.1, 1.2, 1.3)
 
 def build(config: BridgeConfig) -> BridgeNet | PublishedNet:
     """An untrained network."""
-    return (PublishedNet if config.model == "published" else BridgeNet)(config)
+    return PublishedNet(config) if config.model == "published" else BridgeNet(config)
 
 
 def chances(network: BridgeNet | PublishedNet, context: Tensor, bars: int) -> Tensor:
@@ -29,7 +29,7 @@ def chances(network: BridgeNet | PublishedNet, context: Tensor, bars: int) -> Te
     Raises:
         ValueError: if the network cannot make that many bars.
     """
-    if network.config.model == "published":
+    if isinstance(network, PublishedNet):
         if bars != 2:
             raise ValueError(f"the published network makes two bars, not {bars}")
         return network.phrase(context)[:, 1:3]
@@ -71,8 +71,8 @@ class Composer:
         keys at a time than in the bars around: a bass of one voice stays one.
         """
         found = _no_thicker(self.chances(context, bars), context)
-        limits = (values.cpu().numpy() for values in (self.network.thresholds, self.network.densities))
-        return _chosen(found, _ranks(found), _usual(context, bars), *limits)
+        thresholds, densities = self.network.thresholds.cpu().numpy(), self.network.densities.cpu().numpy()
+        return _chosen(found, _ranks(found), _usual(context, bars), thresholds, densities)
 
     def calibrate(self, context: np.ndarray, real: np.ndarray) -> None:
         """Sets each track's threshold and density to those with the best note F1 and onset F1, of known bars.

@@ -11,7 +11,8 @@ from d2m.symbolic.bridge.config import BridgeConfig
 from d2m.weights.rebuild import rebuild
 
 if TYPE_CHECKING:
-    from torch import nn
+    from d2m.symbolic.bridge.network import BridgeNet
+    from d2m.symbolic.bridge.published import PublishedNet
 
 #: The kind written into weights files.
 KIND = "bridge"
@@ -29,7 +30,7 @@ def load(name_or_path: str | Path = "studio-bridge") -> Composer:
     return Composer(rebuild(lambda _: build(config), {}, tensors, path), card.name if card else path.stem)
 
 
-def save(network: nn.Module, path: str | Path) -> None:
+def save(network: BridgeNet | PublishedNet, path: str | Path) -> None:
     """Writes a network as safetensors in float16.
 
     Raises:

@@ -10,6 +10,8 @@ Keys are numbers: 0 to 11 the majors from C, 12 to 23 the minors.
 
 from __future__ import annotations
 
+from typing import TypeVar, overload
+
 import numpy as np
 
 from d2m.symbolic.composer import harmony
@@ -24,18 +26,29 @@ _WEIGHT = 4.0
 
 KEYS = 24
 
+#: One key, or an array of keys.
+Keys = TypeVar("Keys", int, np.ndarray)
+
 
 def key_name(key: int) -> str:
     """Such as ``"A:min"``."""
     return harmony.key_name(key % 12, key >= 12)
 
 
-def transposed(key: np.ndarray | int, semitones: int) -> np.ndarray | int:
+@overload
+def transposed(key: int, semitones: int) -> int: ...
+
+
+@overload
+def transposed(key: np.ndarray, semitones: np.ndarray | int) -> np.ndarray: ...
+
+
+def transposed(key: np.ndarray | int, semitones: np.ndarray | int) -> np.ndarray | int:
     """The key so many semitones higher."""
     return (key // 12) * 12 + (key + semitones) % 12
 
 
-def signature(key: np.ndarray | int) -> np.ndarray | int:
+def signature(key: Keys) -> Keys:
     """Tonic of the major key with the same scale."""
     return (key + 3 * (key // 12)) % 12
 
@@ -46,7 +59,7 @@ def scale(key: int) -> np.ndarray:
     return np.isin(np.arange(12), [(key + step) % 12 for step in steps])
 
 
-def fifths_apart(first: np.ndarray | int, second: np.ndarray | int) -> np.ndarray | int:
+def fifths_apart(first: Keys, second: Keys) -> Keys:
     """0 to 6: accidentals by which the scales of two keys differ; 0 for a major and its relative minor."""
     gap = (7 * (signature(first) - signature(second))) % 12
     return np.minimum(gap, 12 - gap)

@@ -54,7 +54,7 @@ class MixPoint:
 
     def to_json(self) -> dict[str, object]:
         """Plain values; bars counted from 1, as musicians do."""
-        content = {"bar_a": self.bar_a + 1, "bar_b": self.bar_b + 1, "transpose": self.transpose}
+        content: dict[str, object] = {"bar_a": self.bar_a + 1, "bar_b": self.bar_b + 1, "transpose": self.transpose}
         content |= {"cost": round(self.cost, 4), "method": self.method}
         return content | ({"terms": {n: round(v, 3) for n, v in self.terms.items()}} if self.terms else {})
 
@@ -142,7 +142,8 @@ def _allowed(song: Song) -> np.ndarray:
 
 def _harmonic(a: Song, b: Song, places: list[np.ndarray], top: int, transpose: int) -> list[MixPoint]:
     shifts = np.array(sorted(range(-transpose, transpose + 1), key=abs))
-    found = terms(a, b, *places, shifts)
+    bars_a, bars_b = places
+    found = terms(a, b, bars_a, bars_b, shifts)
     # (terms, shifts, A, B)
     each = np.stack([np.broadcast_to(found[name], found["key"].shape) for name in TERMS])
     weights = np.array([TERMS[name] for name in TERMS])

@@ -33,6 +33,9 @@ class BridgeNet(nn.Module):
         densities: float (tracks,), cells that may sound, of those in the bars around; found likewise.
     """
 
+    thresholds: Tensor
+    densities: Tensor
+
     def __init__(self, config: BridgeConfig) -> None:
         super().__init__()
         self.config = config

@@ -30,6 +30,9 @@ class PublishedNet(nn.Module):
         thresholds, densities: as of ours.
     """
 
+    thresholds: Tensor
+    densities: Tensor
+
     def __init__(self, config: BridgeConfig) -> None:
         super().__init__()
         self.config = config

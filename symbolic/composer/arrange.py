@@ -101,14 +101,15 @@ def _write(
     low = bass.play(form, chords, style, int(rng.choice(style.bass_programs)), drummer, scale, rng)
     low.lag = 0.5 * feel.lag
     lines = [drums, low]
-    players = []
+    players: list[Comper | Lead] = []
     for layer in style.layers:
-        kind = Lead if layer.manner in ("lead", "answer") else Comper
-        players.append(kind(layer, int(rng.choice(layer.programs)), chords, scale, rng))
+        program = int(rng.choice(layer.programs))
+        leads = layer.manner in ("lead", "answer")
+        players.append((Lead if leads else Comper)(layer, program, chords, scale, rng))
     for player, wanted in zip(players, _calls(style.layers, form, rng), strict=True):
         player.line.lag = feel.lag
         _play(player, wanted, form, players)
-        if player.layer.manner == "pad" and form.entry > form.first:
+        if isinstance(player, Comper) and player.layer.manner == "pad" and form.entry > form.first:
             player.swell(form)
         if player.line.notes:
             player.close(form)
@@ -121,15 +122,15 @@ def _play(player: Comper | Lead, wanted: list[bool], form: Form, players: list[C
     for bar, playing in zip(form.bars, wanted, strict=True):
         if not playing or bar.start >= form.final:
             continue
-        if player.layer.manner == "answer":
+        if isinstance(player, Lead) and player.layer.manner == "answer":
             busy = [b for other in players if isinstance(other, Lead) and other is not player for b in other.busy]
             player.answer(bar, form, [b for b in busy if b[0] < bar.end and b[1] > bar.start])
         else:
             player.play(bar, form)
     if isinstance(player, Comper) and player.layer.manner in ("chords", "strum"):
         for position, strength in form.hits:
-            bar = next((i for i, b in enumerate(form.bars) if b.start <= position < b.end), None)
-            if bar is not None and (wanted[bar] or strength > 0.75):
+            place = next((i for i, b in enumerate(form.bars) if b.start <= position < b.end), None)
+            if place is not None and (wanted[place] or strength > 0.75):
                 player.hit(position)
 
 

@@ -52,7 +52,7 @@ def play(
                 key = root_key
             if form.slow > 0.5 and at % 1.0 == 0.75:
                 continue
-            velocity = style.bass_loudness + 6 * (round(at, 3) in kicks)
+            velocity: float = style.bass_loudness + 6 * (round(at, 3) in kicks)
             velocity -= 12 + 14 * form.slow if at % 1.0 else 0
             if sign == "g":
                 line.add(at, at + 0.1, root_key, velocity * 0.55)

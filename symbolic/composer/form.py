@@ -126,8 +126,8 @@ def _softened(form: Form) -> Form:
     bars = [replace(bar, level=FULLEST_FORGIVING * bar.level) for bar in form.bars]
     bars[:count] = [replace(bar, level=SOFT_LEVEL) for bar in bars[:count]]
     start = bars[count].start if count else form.entry + 0.5 * bars[0].beats
-    soft = {"drums_from": min(start, form.final), "forgiving": True}
-    return replace(form, bars=bars, hits=[], drum_breaks=frozenset(), **soft)
+    drums_from = min(start, form.final)
+    return replace(form, bars=bars, hits=[], drum_breaks=frozenset(), drums_from=drums_from, forgiving=True)
 
 
 def _bar_spans(grid: BeatGrid, first: float, last: float) -> list[tuple[float, int]]:

@@ -67,8 +67,8 @@ class Actor(nn.Module):
         self.config = config
         self.net = _layers(config.latent + TARGETS, config.units, 2 * config.latent)
         # It starts out not moving anything.
-        nn.init.zeros_(self.net[-1].weight)
-        nn.init.zeros_(self.net[-1].bias)
+        for parameter in self.net[-1].parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, z: Tensor, targets: Tensor, strength: Tensor | float = 1.0) -> Tensor:
         """Vectors moved towards targets.
@@ -109,6 +109,9 @@ class Starts(nn.Module):
     keys. A density fitted to the vectors after training is the simplest remedy (Ghosh et al. 2020, "From Variational to
     Deterministic Autoencoders", section 4).
     """
+
+    mean: Tensor
+    factor: Tensor
 
     def __init__(self, latent: int):
         super().__init__()
@@ -188,8 +191,8 @@ class EmotionModel:
             D2MError: if the strength is not between 0 and 1.
         """
         start = self._tensor(z)
-        wanted = self.table.scaled(targets).clip(-WIDEST, WIDEST)
-        wanted = torch.from_numpy(wanted.astype(np.float32)).to(start.device)
+        scaled = self.table.scaled(targets).clip(-WIDEST, WIDEST)
+        wanted = torch.from_numpy(scaled.astype(np.float32)).to(start.device)
         return self.network.actor(start, wanted, check_strength(strength)).cpu().numpy()
 
     @torch.no_grad()

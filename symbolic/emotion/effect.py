@@ -49,7 +49,8 @@ def starting_from(
     :meth:`~d2m.symbolic.emotion.actor_critic.EmotionModel.aim`."""
     targets = model.table.targets()
     which = np.arange(len(z)) % len(targets)
-    before, figures = model.vae.decode(z), {}
+    before = model.vae.decode(z)
+    figures: dict[str, float] = {}
     for strength in strengths:
         moved = model.aim(z, targets[which], strength, looks)
         after = before if strength == 0 else model.vae.decode(moved)
@@ -75,7 +76,7 @@ def starting_from(
 def _order(values: np.ndarray, which: np.ndarray, targets: np.ndarray) -> float:
     present = np.unique(which)
     means = np.array([values[which == emotion].mean() for emotion in present])
-    ranks = [np.argsort(np.argsort(of)) for of in (means, targets[present])]
+    measured, asked = (np.argsort(np.argsort(of)) for of in (means, targets[present]))
     if len(present) < 2 or np.ptp(means) == 0:
         return float("nan")
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(measured, asked)[0, 1])

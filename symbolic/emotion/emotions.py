@@ -124,7 +124,7 @@ class EmotionTable:
 
     def hits(self, values: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Whether pitches and densities (..., 2) are in the region of their targets: bool (...,); NaN never is."""
-        return (self.errors(values, targets) <= REGION).all(axis=-1)
+        return np.all(self.errors(values, targets) <= REGION, axis=-1)
 
 
 def attributes(melodies: np.ndarray) -> np.ndarray:

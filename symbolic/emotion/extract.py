@@ -212,7 +212,7 @@ def worthwhile(window: np.ndarray, rules: WindowRules) -> bool:
     struck = window >= FIRST_KEY
     if struck.sum() < rules.least_notes or len(np.unique(window[struck])) < rules.least_pitches:
         return False
-    played = struck.reshape(-1, STEPS_PER_BAR).any(axis=1)
+    played = np.any(struck.reshape(-1, STEPS_PER_BAR), axis=1)
     rest = longest = 0
     for bar in played:
         rest = 0 if bar else rest + 1

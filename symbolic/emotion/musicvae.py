@@ -63,6 +63,8 @@ class HierarchicalMusicVae(nn.Module):
     def __init__(self, config: MusicVaeConfig = FULL):
         super().__init__()
         self.config = config
+        self.encoder: BarReader | FlatEncoder
+        self.decoder: BarWriter | HierarchicalDecoder
         if config.side_by_side:
             self.encoder = BarReader(config.encoder)
             self.decoder = BarWriter(config.latent, config.conductor, config.decoder)
@@ -112,10 +114,12 @@ def most_likely(logits: Tensor) -> Tensor:
     return functional.one_hot(logits.argmax(dim=1), CLASSES).float()
 
 
-def drawing(temperature: float, rng: np.random.Generator) -> Choose:
+def drawing(temperature: float, rng: np.random.Generator | None) -> Choose:
     """What draws a class from logits divided by a temperature (Gumbel's trick); at 0 the most likely."""
     if temperature <= 0:
         return most_likely
+    if rng is None:
+        raise ValueError("a temperature above 0 needs a random generator")
 
     def choose(logits: Tensor) -> Tensor:
         noise = torch.from_numpy(rng.gumbel(size=tuple(logits.shape)).astype(np.float32)).to(logits.device)
@@ -124,11 +128,13 @@ def drawing(temperature: float, rng: np.random.Generator) -> Choose:
     return choose
 
 
-def drawing_in_form(temperature: float, rng: np.random.Generator, forms: Forms) -> Choose:
+def drawing_in_form(temperature: float, rng: np.random.Generator | None, forms: Forms) -> Choose:
     """As :func:`drawing`, for all steps of melodies with these forms in turn: bars that say the same are also told the
     same by chance. For one call of a decoder's ``write``."""
     if temperature <= 0:
         return most_likely
+    if rng is None:
+        raise ValueError("a temperature above 0 needs a random generator")
     noise = torch.from_numpy(shared_noise(forms, rng))
     steps = noise.flatten(1, 2).unbind(1)
     calls = itertools.count()
@@ -177,7 +183,8 @@ class MusicVae:
     def encode(self, melodies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of the latent vector of each melody."""
         rows = [self.network.encode(part) for part in self._parts(_checked(melodies))]
-        return tuple(torch.cat(values).cpu().numpy() for values in zip(*rows, strict=True))
+        mean, deviation = (torch.cat(values).cpu().numpy() for values in zip(*rows, strict=True))
+        return mean, deviation
 
     @torch.no_grad()
     def decode(

@@ -110,7 +110,7 @@ def recolour_song(
     """
     strength = check_strength(strength)
     rows = np.concatenate([_windows(melody) for melody in song.melodies])
-    plays = (rows >= FIRST_KEY).any(axis=1)
+    plays = np.any(rows >= FIRST_KEY, axis=1)
     if strength == 0 or not plays.any():
         return song
     values = attributes(rows[plays])
@@ -128,9 +128,14 @@ def perform_song(song: Song, emotion: Emotion, strength: float = 1.0) -> Score:
         part(toned(melody, emotion, strength), emotion, strength, first)
         for melody, first in zip(song.melodies, song.firsts, strict=True)
     ]
-    fields = ("starts", "ends", "pitches", "velocities")
-    together = {field: np.concatenate([getattr(one, field) for one in parts]) for field in fields}
-    return Score((replace(parts[0], **together),), played.grid, played.duration)
+    together = replace(
+        parts[0],
+        starts=np.concatenate([one.starts for one in parts]),
+        ends=np.concatenate([one.ends for one in parts]),
+        pitches=np.concatenate([one.pitches for one in parts]),
+        velocities=np.concatenate([one.velocities for one in parts]),
+    )
+    return Score((together,), played.grid, played.duration)
 
 
 def _plan(bars: int) -> list[tuple[int, int, int]]:

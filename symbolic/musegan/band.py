@@ -178,7 +178,9 @@ def _drummer(places: list[Place], style: Style, form: Form, tempo: float, rng: n
         for start, _, key in place.phrase.bar(DRUMS, place.number).tolist():
             at, where = bar.start + start, round(start * 4) % 4
             tone = 36 if key in _KICKS else 38 if key in _SNARES else None
-            free = tone is not None and (round(at * 4), tone) not in struck and at >= form.drums_from
+            if tone is None:
+                continue
+            free = (round(at * 4), tone) not in struck and at >= form.drums_from
             if free and where and form.entry <= at < form.final - 0.5 and start < bar.beats:
                 struck.add((round(at * 4), tone))
                 line.add(at, at + 0.2, tone, 66.0 if tone == 36 and where == 2 else 44.0)

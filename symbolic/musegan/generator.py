@@ -119,6 +119,8 @@ class Rests(nn.Module):
         tracks: that are decided on.
     """
 
+    needed: Tensor
+
     def __init__(self, inputs: int, tracks: int) -> None:
         super().__init__()
         self.view = nn.Linear(inputs, tracks, bias=False)
@@ -157,7 +159,9 @@ class Generator(nn.Module):
         self.config = config
         made = len(config.made)
         private = config.model != "composer"
-        self.shared_time = self.private_time = self.encoder = None
+        self.shared_time: TemporalGenerator | None = None
+        self.private_time: nn.ModuleList | None = None
+        self.encoder: BarEncoder | None = None
         if config.conditional:
             self.encoder = BarEncoder(config)
         else:
@@ -166,7 +170,7 @@ class Generator(nn.Module):
             if private:
                 self.private_time = nn.ModuleList(self._temporal() for _ in range(made))
         self.bars = nn.ModuleList(BarGenerator(config, 1 if private else made) for _ in range(made if private else 1))
-        self.rests = None
+        self.rests: nn.ModuleList | None = None
         if config.rests:
             seen = 2 * config.encoder_width if config.conditional else 0
             parts = (1,) * made if private else (made,)
@@ -186,7 +190,7 @@ class Generator(nn.Module):
         """
         mean, playing = mean[..., list(self.config.made)], playing[list(self.config.made)]
         if self.rests is not None:
-            for part, share in zip(self.rests, self.shares(playing), strict=True):
+            for part, share in zip(self.resting(), self.shares(playing), strict=True):
                 part.start_from(share)
             mean = mean / playing.clamp(1e-3)
         if not self.config.prior:
@@ -194,9 +198,13 @@ class Generator(nn.Module):
         # The output is tanh(x) = 2 sigmoid(2x) - 1; bounded, since a place without any gradient never comes to life.
         self.prior.data.copy_((torch.logit(mean.clamp(1e-4, 1 - 1e-4)) / 2).clamp(-2, 2))
 
+    def resting(self) -> list[Rests]:
+        """Return the entries of :attr:`rests`, none where every track always plays."""
+        return [part for part in self.rests or () if isinstance(part, Rests)]
+
     def shares(self, playing: Tensor) -> tuple[Tensor, ...]:
         """What concerns each of :attr:`rests` of a value for every generated track."""
-        return playing.split([len(part.needed) for part in self.rests])
+        return playing.split([len(part.needed) for part in self.resting()])
 
     def forward(self, latents: Latents, condition: Tensor | None = None) -> Tensor:
         """Phrases (B, bars, steps, pitches, tracks) within -1..1, where a note is 1 and none -1.
@@ -219,16 +227,16 @@ class Generator(nn.Module):
         """Which of the generated tracks play in which bars: (B, bars, tracks) of 0 and 1."""
         if encoded is not None:
             inputs = [torch.cat([z, encoded[2, 1].flatten(2).to(z.dtype)], -1) for z in inputs]
-        return torch.cat([rests(z) for z, rests in zip(inputs, self.rests, strict=True)], -1)
+        return torch.cat([rests(z) for z, rests in zip(inputs, self.resting(), strict=True)], -1)
 
     def _inputs(self, latents: Latents, condition: Tensor | None) -> list[Tensor]:
         """For each bar generator its vectors, side by side: (B, bars, latent)."""
         config, inputs = self.config, []
         bars = config.bars if condition is None else condition.shape[1]
         shared = []
-        if latents.inter is not None:
+        if latents.inter is not None and latents.inter_time is not None:
             shared = [_repeated(latents.inter, bars), _in_time(self.shared_time, latents.inter_time)]
-        if latents.intra is None:
+        if latents.intra is None or latents.intra_time is None:
             return [torch.cat(shared, -1)]
         for number, track in enumerate(config.made):
             temporal = None if self.private_time is None else self.private_time[number]
@@ -259,5 +267,5 @@ def _repeated(z: Tensor, bars: int) -> Tensor:
     return z.unsqueeze(1).expand(-1, bars, -1)
 
 
-def _in_time(temporal: TemporalGenerator | None, z: Tensor) -> Tensor:
+def _in_time(temporal: nn.Module | None, z: Tensor) -> Tensor:
     return z if temporal is None else temporal(z)

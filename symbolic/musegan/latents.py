@@ -51,7 +51,8 @@ def draw(config: MuseGanConfig, rng: np.random.Generator, count: int, bars: int 
         bars: of the conditional model, by default those of the configuration; no other model can choose.
     """
     course = (bars or config.bars,) if config.conditional else ()
-    inter = intra = (None, None)
+    inter: tuple[Tensor | None, Tensor | None] = (None, None)
+    intra: tuple[Tensor | None, Tensor | None] = (None, None)
     if config.model != "jamming":
         inter = (_normal(rng, (count, config.vector)), _normal(rng, (count, *course, config.vector)))
     if config.model != "composer":
@@ -66,7 +67,8 @@ def between(first: Latents, second: Latents, weight: float) -> Latents:
     Random vectors lie close to a sphere, and a straight line between two of them leaves it (White 2016, "Sampling
     Generative Networks"); the authors' interpolations follow it, too.
     """
-    return Latents(*(None if a is None else _arc(a, b, weight) for a, b in zip(first, second, strict=True)))
+    pairs = zip(first, second, strict=True)
+    return Latents(*(None if a is None or b is None else _arc(a, b, weight) for a, b in pairs))
 
 
 def grid(corner: Latents, other: Latents, count: int) -> list[list[Latents]]:
@@ -75,7 +77,7 @@ def grid(corner: Latents, other: Latents, count: int) -> list[list[Latents]]:
     Down the rows the inter-track vectors go from those of ``corner`` to those of ``other``, along the columns the
     intra-track ones do.
     """
-    points = []
+    points: list[list[Latents]] = []
     for row in np.linspace(0, 1, count):
         inter = between(corner, other, float(row))
         points.append([])

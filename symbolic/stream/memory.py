@@ -115,8 +115,8 @@ def recall(station: Station, path: Path) -> bool:
 
 def _to_json(stretch: Stretch) -> dict[str, Any]:
     found: dict[str, Any] = {"kind": stretch.kind, "name": stretch.name, "start": stretch.start, "stop": stretch.stop}
-    if stretch.song is None:
-        point = stretch.point
+    point = stretch.point
+    if point is not None:
         found |= {"number": stretch.number, "point": [point.bar_a, point.bar_b, point.transpose, point.cost]}
         return found | {"method": point.method}
     found |= {"entry": stretch.entry, "exit": stretch.exit, "moved": stretch.moved, "gain": stretch.gain}
@@ -160,8 +160,8 @@ def _bridge(entry: dict[str, Any], found: list[Stretch | None], at: int, program
     point = MixPoint(bar_a, bar_b, transpose, float(entry["point"][3]), str(entry["method"]))
     local = MixPoint(bar_a, bar_b, 0, point.cost, point.method)
     planner = programme.planner
-    bridge = write_bridge(before.song, after.song, local, planner.composer, planner.bars)
-    made = bridge_stretch(before, Plan(point, after.song, bridge, after.gain), after, int(entry["number"]))
+    bridge = write_bridge(before.played, after.played, local, planner.composer, planner.bars)
+    made = bridge_stretch(before, Plan(point, after.played, bridge, after.gain), after, int(entry["number"]))
     if made.stop != after.start or before.stop != entry["start"]:
         raise D2MError("the songs last longer or shorter than they did")
     return made

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypedDict
 
 import numpy as np
 
@@ -25,6 +26,23 @@ from d2m.symbolic.stream.planning import Plan, Planner, exits, playable_song, so
 
 #: Lines of a playlist that are named at a time.
 _MOST_TOLD = 20
+
+
+class _ShownAlways(TypedDict):
+    kind: str
+    name: str
+    start: float
+    end: float | None
+
+
+class Shown(_ShownAlways, total=False):
+    """What a listener may know of a :class:`Stretch`: seconds, bars counted from 1; the bars of songs only."""
+
+    first_bar: int
+    last_bar: int | None
+    bars: int
+    transpose: int
+    gain_db: float
 
 
 @dataclass(eq=False)
@@ -65,17 +83,39 @@ class Stretch:
     point: MixPoint | None = None
     number: int = 0
 
+    @property
+    def played(self) -> Song:
+        """The song of a stretch that is one.
+
+        Raises:
+            ValueError: if it is a bridge.
+        """
+        if self.song is None:
+            raise ValueError(f"the bridge to {self.name} is no song")
+        return self.song
+
+    @property
+    def end(self) -> int:
+        """The sample at which a closed stretch ends.
+
+        Raises:
+            ValueError: if it is open.
+        """
+        if self.stop is None:
+            raise ValueError(f"the end of {self.name} is open")
+        return self.stop
+
     def sample_of_bar(self, bar: int) -> int:
         """When a bar of the song begins."""
-        return self.start + int(_clock(self.song, self.entry)(np.array([round(self.song.position(bar))]))[0])
+        return self.start + int(_clock(self.played, self.entry)(np.array([round(self.played.position(bar))]))[0])
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> Shown:
         """What a listener may know: seconds, bars counted from 1."""
-        found: dict[str, object] = {"kind": self.kind, "name": self.name, "start": round(self.start / RATE, 3)}
-        found["end"] = None if self.stop is None else round(self.stop / RATE, 3)
+        end = None if self.stop is None else round(self.stop / RATE, 3)
+        found: Shown = {"kind": self.kind, "name": self.name, "start": round(self.start / RATE, 3), "end": end}
         if self.song is not None:
-            found |= {"first_bar": self.entry + 1, "last_bar": None if self.exit is None else self.exit + 1}
-            found |= {"bars": len(self.song), "transpose": self.moved, "gain_db": round(self.gain, 2)}
+            found["first_bar"], found["last_bar"] = self.entry + 1, None if self.exit is None else self.exit + 1
+            found["bars"], found["transpose"], found["gain_db"] = len(self.song), self.moved, round(self.gain, 2)
         return found
 
 
@@ -195,14 +235,14 @@ class Programme:
             # Before it is read: if it changes meanwhile, it is not taken for what is played.
             stamped = stamp(path)
             try:
-                plan = self.planner.plan(stretch.song, between, path, number)
+                plan = self.planner.plan(stretch.played, between, path, number)
             except D2MError as error:
                 if not self._is_fault_of(path):
                     raise
                 self.skip_file(name, path, error)
                 continue
             return plan, self._open(plan, name, place_after, wish, stamped)
-        plan = self.planner.repeat(stretch.song, between, number, stretch.gain)
+        plan = self.planner.repeat(stretch.played, between, number, stretch.gain)
         following = self._open(plan, stretch.name, place, 0, stretch.file)
         following.moved = stretch.moved
         return plan, following
@@ -226,23 +266,23 @@ class Programme:
         number = 1 + max((s.number for s in self.stretches[: at + 1]), default=0)
         close(stretch, plan.point.bar_a)
         bridge = bridge_stretch(stretch, plan, following, number)
-        shift = bridge.stop - following.start
-        following.start, following.notes = bridge.stop, moved_notes(following.notes, shift)
+        shift = bridge.end - following.start
+        following.start, following.notes = bridge.end, moved_notes(following.notes, shift)
         self.stretches = [*self.stretches[: at + 1], bridge, following]
-        return stretch.stop
+        return stretch.end
 
     def extend(self, wanted: list[tuple[int, str]] | None = None) -> None:
         """Decides how the last song is left and for which."""
         stretch = self.last
-        bars = exits(stretch.song)
-        between = (min(self.planner.earliest(stretch.song, stretch.entry), int(bars[-1])), int(bars[-1]))
+        bars = exits(stretch.played)
+        between = (min(self.planner.earliest(stretch.played, stretch.entry), int(bars[-1])), int(bars[-1]))
         self.leave(stretch, *self.plan_from(stretch, between, wanted or []))
 
     def decided(self) -> int:
         """The sample up to which :meth:`extend` changes nothing but how long notes are held."""
         last = self.last
-        bars = exits(last.song)
-        earliest = min(self.planner.earliest(last.song, last.entry), int(bars[-1]))
+        bars = exits(last.played)
+        earliest = min(self.planner.earliest(last.played, last.entry), int(bars[-1]))
         return max(last.sample_of_bar(max(earliest, last.entry)), last.start)
 
     def notes(self, first: int, stop: int) -> Notes:
@@ -264,7 +304,7 @@ class Programme:
 
     def forget(self, sample: int) -> None:
         """Drops what ended before a sample, a song only together with the bridge after it."""
-        while len(self.stretches) > 3 and self.stretches[1].stop < sample:
+        while len(self.stretches) > 3 and self.stretches[1].end < sample:
             self.stretches = self.stretches[2:]
 
 
@@ -278,17 +318,17 @@ def song_stretch(song: Song, name: str, start: int, entry: int, moved: int, gain
 def close(stretch: Stretch, exit_bar: int) -> None:
     """Ends a song after a bar."""
     stretch.exit, stretch.stop = exit_bar, stretch.sample_of_bar(exit_bar + 1)
-    stretch.notes = _song_notes(stretch.song, stretch.start, stretch.entry, exit_bar, stretch.gain)
+    stretch.notes = _song_notes(stretch.played, stretch.start, stretch.entry, exit_bar, stretch.gain)
 
 
 def bridge_stretch(before: Stretch, plan: Plan, following: Stretch, number: int) -> Stretch:
     """The bridge after a song that is closed."""
     bridge: Bridge = plan.bridge
     beats = np.arange(len(bridge.times))
-    places = _places(following.song) | _places(before.song)
+    places = _places(following.played) | _places(before.played)
 
     def sample_of(positions: np.ndarray) -> np.ndarray:
-        return before.stop + np.round(np.interp(positions, beats, bridge.times) * RATE).astype(np.int64)
+        return before.end + np.round(np.interp(positions, beats, bridge.times) * RATE).astype(np.int64)
 
     def gain_of(positions: np.ndarray) -> np.ndarray:
         return np.interp(positions, [0, beats[-1]], [before.gain, plan.gain])
@@ -296,7 +336,7 @@ def bridge_stretch(before: Stretch, plan: Plan, following: Stretch, number: int)
     parts = [(part, places.get((part.track, part.program, part.name), 0.0)) for part in bridge.parts]
     notes = notes_of(parts, sample_of, gain_of, RATE)
     stop = int(sample_of(beats[-1:])[0])
-    return Stretch("bridge", following.name, before.stop, stop, notes, point=plan.point, number=number)
+    return Stretch("bridge", following.name, before.end, stop, notes, point=plan.point, number=number)
 
 
 def moved_notes(notes: Notes, samples: int) -> Notes:

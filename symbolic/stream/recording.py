@@ -10,7 +10,7 @@ import numpy as np
 
 from d2m.errors import D2MError
 from d2m.symbolic.sound.player import RATE, Player
-from d2m.symbolic.stream.programme import Programme
+from d2m.symbolic.stream.programme import Programme, Shown
 from d2m.whole_file import whole_file
 
 #: Seconds that are played at a time, and over which the end fades.
@@ -26,7 +26,7 @@ def record(
     minutes: float,
     out: Path,
     progress: Callable[[float], None] = lambda share: None,
-) -> list[dict[str, object]]:
+) -> list[Shown]:
     """Writes the programme's first minutes: 16-bit stereo at 44.1 kHz, faded out over the last four seconds.
 
     Memory does not grow with the length. Over 4 GB (6.8 hours) the file is an RF64, which common players and editors
@@ -43,7 +43,7 @@ def record(
     """
     total = int(round(minutes * 60 * RATE))
     check_space(out, total)
-    played: list[dict[str, object]] = []
+    played: list[Shown] = []
     with whole_file(out) as temporary, temporary.open("wb") as file:
         file.write(header(total))
         done = 0
@@ -59,9 +59,9 @@ def record(
     return [entry for entry in played if entry["start"] < total / RATE]
 
 
-def prepare(programme: Programme, sample: int) -> list[dict[str, object]]:
+def prepare(programme: Programme, sample: int) -> list[Shown]:
     """Decides what is played up to a sample; returns the stretches that this closed."""
-    closed = []
+    closed: list[Shown] = []
     while programme.last.start < sample:
         before = programme.last
         programme.extend()
@@ -69,10 +69,10 @@ def prepare(programme: Programme, sample: int) -> list[dict[str, object]]:
     return closed
 
 
-def outline(programme: Programme, minutes: float) -> list[dict[str, object]]:
+def outline(programme: Programme, minutes: float) -> list[Shown]:
     """The stretches of the first minutes, without playing them."""
     total = int(round(minutes * 60 * RATE))
-    closed = []
+    closed: list[Shown] = []
     while programme.last.start < total:
         closed += prepare(programme, programme.last.start + 1)
         programme.forget(programme.last.start - 1)

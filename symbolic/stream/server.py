@@ -57,12 +57,13 @@ class StreamServer(ThreadingHTTPServer):
         except OSError as error:
             wrong = "--port" if error.errno in (errno.EADDRINUSE, errno.EACCES) else "--host"
             raise D2MError(f"cannot listen on {host}:{port} ({error.strerror}); choose another {wrong}") from error
-        self.loopback = _is_loopback(self.server_address[0])
+        self.bound: tuple[str, int] = self.socket.getsockname()[:2]
+        self.loopback = _is_loopback(self.bound[0])
 
     @property
     def url(self) -> str:
         """Where a browser finds it."""
-        host, port = self.server_address[:2]
+        host, port = self.bound
         name = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
         return f"http://{name}:{port}/"
 

@@ -253,7 +253,7 @@ class Station:
 
     def _skip_task(self, safe: int) -> _Task | None:
         stretch = self.programme.changeable(safe)
-        bars = [int(b) for b in exits(stretch.song) if b >= stretch.entry]
+        bars = [int(b) for b in exits(stretch.played) if b >= stretch.entry]
         soon = [b for b in bars if stretch.sample_of_bar(b + 1) >= safe + self._margin()]
         if not soon or (stretch.exit is not None and soon[0] >= stretch.exit):
             # It is about to be left anyway.
@@ -265,8 +265,8 @@ class Station:
         if stretch.skipped and stretch.exit is not None:
             # A wish changes where it leads, not that it is left.
             return _Task(self._generation, stretch, (stretch.exit, stretch.exit), wanted, False)
-        bars = [int(b) for b in exits(stretch.song) if b >= stretch.entry]
-        earliest = self.planner.earliest(stretch.song, stretch.entry)
+        bars = [int(b) for b in exits(stretch.played) if b >= stretch.entry]
+        earliest = self.planner.earliest(stretch.played, stretch.entry)
         late = [b for b in bars if b >= earliest] or bars[-1:]
         soon = [b for b in late if stretch.sample_of_bar(b + 1) >= safe + self._margin()] or late[-1:]
         return _Task(self._generation, stretch, (soon[0], soon[-1]), wanted, False)
