@@ -60,7 +60,7 @@ class BeatOptions:
             tempo = float(word)
         except ValueError:
             raise D2MError(
-                f"no beats '{beats}'; choose {', '.join(MODES)} or give a tempo in beats a minute, such as 128"
+                f"no source of beats '{beats}'; choose {', '.join(MODES)} or give a tempo in bpm, such as 128"
             ) from None
         if not SLOWEST <= tempo <= FASTEST:
             raise D2MError(f"a tempo of {word} is not usable; give {SLOWEST:g} to {FASTEST:g} beats a minute")

@@ -87,9 +87,9 @@ def download(
     path = Path(path)
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or not url.isascii() or " " in url:
-        raise D2MError(f"{url[:200]} is no web address; it should begin with https://")
+        raise D2MError(f"{url[:200]} is not a URL; it should begin with https://")
     if sha256 is not None and (len(sha256) != 64 or set(sha256.lower()) - set("0123456789abcdef")):
-        raise D2MError(f"'{sha256[:80]}' is no sha256; it should have 64 hexadecimal digits")
+        raise D2MError(f"'{sha256[:80]}' is not a SHA-256 checksum; it should have 64 hexadecimal digits")
     expected = Expected(None if sha256 is None else sha256.lower(), size)
     if path.is_dir():
         raise D2MError(f"{path} is a folder; give the name of a file")
@@ -140,7 +140,7 @@ def file_name(url: str) -> str:
     name = unquote(urlsplit(url).path).rsplit("/", 1)[-1]
     name = "".join(c if c.isalnum() or c in "._-+ " else "_" for c in name).strip(". ")[-150:]
     if not name:
-        raise D2MError(f"{url[:200]} names no file; give the name with -o")
+        raise D2MError(f"the URL {url[:200]} ends without a file name; give the name with -o")
     return name
 
 
@@ -269,7 +269,9 @@ class _Transfer:
         """Checks the answer's head and notes its mark; the byte that its body begins at."""
         head = answer.headers
         if head.get("Content-Encoding", "identity") != "identity":
-            raise D2MError(f"{self.url} comes in a compressed form that was not asked for; download it by hand")
+            raise D2MError(
+                f"the server sends {self.url} in a compressed form that was not requested; download it with a browser"
+            )
         kind = head.get_content_type() if head.get("Content-Type") else ""
         if kind == "text/html" and self.path.suffix.lower() not in (".html", ".htm"):
             raise D2MError(
@@ -321,7 +323,7 @@ class _Transfer:
                     since, then = time.monotonic(), done
         if done > limit:
             self._drop()
-            raise D2MError(f"{self.url} goes on beyond its {limit} bytes; it is not the file expected")
+            raise D2MError(f"{self.url} is longer than the expected {limit} bytes; it is not the file expected")
         if wanted is not None and done < wanted:
             raise _Again(f"the connection ended after {_size(done)} of {_size(wanted)}")
 
@@ -354,7 +356,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, req, fp, code, msg, headers, newurl):
         before, after = urlsplit(req.full_url).scheme, urlsplit(newurl).scheme
         if after != "https" and after != before:
-            raise D2MError(f"{req.full_url} sends on to {newurl[:200]}, which is not safe; download it by hand")
+            raise D2MError(f"{req.full_url} redirects to {newurl[:200]}, which is not safe; download it with a browser")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 

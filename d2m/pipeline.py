@@ -126,7 +126,7 @@ def generate(
         level: ``"high"`` or ``"low"``, for the JukeBox codec.
         weights: name or file of generator weights other than the shipped ones; or those of a D2M-GAN in any order
             (motion encoder, generator, VQ-VAE, I3D), which tell ``codec`` and ``level`` themselves.
-        motion: for a D2M-GAN: the dance's motion, an AIST++ ``.pkl`` or an ``.npz`` of key points.
+        motion: for a D2M-GAN: the dance's motion, an AIST++ ``.pkl`` or an ``.npz`` of keypoints.
         visual: for a D2M-GAN: features of the picture, ``.npy`` or ``.npz`` with an array (segments, 2048).
         denoise: for a D2M-GAN: take steady noise out of the music.
         soundfont: for the symbolic engine: name or path of a .sf2 file.

@@ -63,7 +63,7 @@ def load_pickle(path: str | Path, most_bytes: int = MOST_BYTES, libraries: Colle
         pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, KeyError, IndexError, MemoryError,
         OverflowError, RecursionError, SystemError,
     ) as error:  # fmt: skip
-        raise D2MError(f"{path} is damaged or no pickle; download it again") from error
+        raise D2MError(f"{path} is damaged or not a pickle file; download it again") from error
     if not isinstance(result, dict):
         raise D2MError(f"{path} holds no dictionary of arrays; it is another kind of file")
     return {key: np.asarray(v) if isinstance(v, np.ndarray) else v for key, v in result.items()}

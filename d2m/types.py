@@ -190,7 +190,7 @@ class Dance:
         energy: float32 (N,) in 0..1, how much the dancer moves, one value per beat interval of ``grid``.
         accents: float32 (N,) in 0..1, the strength of the movement that lands on each beat of ``grid``.
         genre: AIST code such as ``"gHO"``, or None to let the engine choose.
-        visual: picture features, or None.
+        visual: visual features, or None.
         smpl: the same dance in SMPL's parameters, or None.
         forgiving: whether the beats are so unsure that the music had better not insist on them: a start without drums
             and bass, no hits of the whole band on strong moves, fewer instruments.

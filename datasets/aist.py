@@ -118,7 +118,7 @@ class Aist:
                 self.annotations = folder
                 break
         else:
-            raise D2MError(f"{root} is no AIST++ folder: it has neither motions/ nor keypoints3d/")
+            raise D2MError(f"{root} is not an AIST++ folder: it has neither motions/ nor keypoints3d/")
 
     def ignored(self) -> frozenset[str]:
         """Names whose annotation its makers found faulty."""

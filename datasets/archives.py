@@ -85,7 +85,7 @@ def unpack(
         os.replace(partial, folder)
         partial = None
     except _DAMAGED as error:
-        raise Damaged(f"{archive} is damaged or no zip or tar file; download it again") from error
+        raise Damaged(f"{archive} is damaged or not a zip or tar file; download it again") from error
     except OSError as error:
         raise D2MError(f"cannot unpack {archive} to {folder}: {error.strerror or error}") from error
     finally:

@@ -45,14 +45,14 @@ def read_example(path: str | Path, **wanted: tuple[type[np.generic], int]) -> di
     except FileNotFoundError as error:
         raise D2MError(f"{path} is missing") from error
     except DAMAGED as error:
-        raise D2MError(f"{path} is damaged; make it again, or take it away") from error
+        raise D2MError(f"{path} is damaged; make it again, or remove it") from error
     if missing:
-        raise D2MError(f"{path} is no training example: it has no '{missing[0]}'; take it away")
+        raise D2MError(f"{path} is not a training example: it has no '{missing[0]}'; remove it")
     for name, (kind, dimensions) in wanted.items():
         if not fits or found[name].dtype != kind or found[name].ndim != dimensions:
-            raise D2MError(f"{path} is no training example: its '{name}' is something else; take it away")
+            raise D2MError(f"{path} is not a training example: its '{name}' is something else; remove it")
         if not np.isfinite(found[name]).all():
-            raise D2MError(f"{path}: '{name}' holds numbers that are not finite; make it again, or take it away")
+            raise D2MError(f"{path}: '{name}' holds numbers that are not finite; make it again, or remove it")
     return found
 
 
@@ -60,5 +60,5 @@ def read_song(path: str | Path) -> np.ndarray:
     """The music of an example, int16 (T,); D2MError as :func:`read_example`, or if there is none."""
     waveform = read_example(path, waveform=(np.int16, 1))["waveform"]
     if not len(waveform):
-        raise D2MError(f"{path} holds no sound; take it away")
+        raise D2MError(f"{path} holds no sound; remove it")
     return waveform

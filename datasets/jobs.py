@@ -37,7 +37,7 @@ def each(function: Callable[..., Any], jobs: list[tuple], processes: int) -> Ite
             for future in as_completed(waiting):
                 yield future.result()
         except BrokenProcessPool as error:
-            raise D2MError("a process was killed, perhaps for want of memory; try again with fewer") from error
+            raise D2MError("a process was killed, perhaps because memory ran out; use fewer processes") from error
         finally:
             pool.shutdown(cancel_futures=True)
 

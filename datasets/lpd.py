@@ -134,7 +134,7 @@ def _text(path: Path) -> str:
             raise D2MError(f"{path} is larger than {_MOST_METADATA // 1_000_000} MB; this is not LPD's")
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise D2MError(f"cannot read {path} ({error}); get it anew or take it away") from None
+        raise D2MError(f"cannot read {path} ({error}); download it again or remove it") from None
 
 
 def _table(path: Path | None) -> dict[str, Any]:
@@ -143,9 +143,9 @@ def _table(path: Path | None) -> dict[str, Any]:
     try:
         content = json.loads(_text(path))
     except (ValueError, RecursionError) as error:
-        raise D2MError(f"{path} is no JSON ({error}); get it anew or take it away") from None
+        raise D2MError(f"{path} is not JSON ({error}); download it again or remove it") from None
     if not isinstance(content, dict) or not all(isinstance(v, dict) for v in content.values()):
-        raise D2MError(f"{path} is no table of tables; get it anew or take it away")
+        raise D2MError(f"{path} is not a table of tables; download it again or remove it")
     return content
 
 
@@ -154,7 +154,7 @@ def _pairs(path: Path | None) -> dict[str, str]:
         return {}
     rows = [line.split() for line in _text(path).splitlines() if line.strip()]
     if not all(len(row) == 2 and _MD5.fullmatch(row[0]) and _MSD_ID.fullmatch(row[1]) for row in rows):
-        raise D2MError(f"{path} should hold an MD5 sum and an MSD id in every line; get it anew or take it away")
+        raise D2MError(f"{path} should hold an MD5 sum and an MSD id in every line; download it again or remove it")
     return dict(rows)
 
 

@@ -67,11 +67,11 @@ def load_melodies(folder: str | Path, part: str) -> Melodies:
     path = Path(folder) / f"{part}.npz"
     if not path.is_file():
         raise D2MError(f"no melodies at {path}; make them with 'd2m symbolic melodies'")
-    refused = D2MError(f"{path} holds no melodies; make them anew with 'd2m symbolic melodies'")
+    refused = D2MError(f"{path} holds no melodies; make them again with 'd2m symbolic melodies'")
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(item.file_size for item in archive.infolist()) > _MOST_BYTES:
-                raise D2MError(f"{path} unpacks to more than {_MOST_BYTES // 1_000_000} MB; make it anew")
+                raise D2MError(f"{path} unpacks to more than {_MOST_BYTES // 1_000_000} MB; make it again")
         with np.load(path, allow_pickle=False) as arrays:
             found = Melodies(*(np.asarray(arrays[name]) for name in ("melodies", "songs", "bars", "names")))
     except DAMAGED as error:

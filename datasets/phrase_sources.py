@@ -91,7 +91,7 @@ def songs_of(source: str, rules: Rules) -> tuple[str, list[Song], Counter[str]]:
         return "studio", songs, Counter()
     root = Path(source)
     if not root.is_dir():
-        raise D2MError(f"{source} is no folder; give POP909, a folder of piano-rolls or MIDI files, or studio:COUNT")
+        raise D2MError(f"{source} is not a folder; give POP909, a folder of piano-rolls or MIDI files, or studio:COUNT")
     if any(root.glob("[0-9][0-9][0-9]/beat_midi.txt")):
         folders = song_folders(root)
         return "pop909", [_pop(folder) for folder in folders], Counter()

@@ -102,7 +102,7 @@ def read_song(folder: str | Path) -> tuple[BeatGrid, dict[str, np.ndarray], list
     except (OSError, ValueError, D2MError) as error:
         raise D2MError(f"{folder} is not a POP909 song: {error}") from error
     if beats.shape[0] < 2 or beats.shape[1] < 3 or np.any(np.diff(beats[:, 0]) <= 0):
-        raise D2MError(f"{folder / 'beat_midi.txt'} holds no rising beats; get POP909 anew")
+        raise D2MError(f"{folder / 'beat_midi.txt'} holds no rising beats; download POP909 again")
     times = beats[:, 0]
     grid = BeatGrid(times, np.flatnonzero(beats[:, 2] > 0), float(60 / np.median(np.diff(times))), 1.0)
     found: dict[str, list[tuple[int, int, int, int]]] = {}

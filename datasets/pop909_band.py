@@ -89,7 +89,7 @@ def band_score(folder: str | Path, rng: np.random.Generator) -> Score:
     grid, tracks, annotated, duration = read_song(folder)
     recorded = {name: notes for name, notes in tracks.items() if len(notes)}
     if not annotated or not recorded:
-        raise D2MError(f"{folder} has no chords or no notes; get POP909 anew")
+        raise D2MError(f"{folder} has no chords or no notes; download POP909 again")
     form = plan(grid, duration, rng, _activity(grid, recorded), None)
     chords = _chords(annotated, form)
     parts = _band(form, chords, grid, _scale(recorded), rng)

@@ -193,7 +193,7 @@ def _check_lists(splits: dict[str, tuple[str, ...]]) -> None:
         raise D2MError("the lists of the splits are empty; download them again")
     times = Counter(name for names in splits.values() for name in names)
     if twice := [name for name, count in times.items() if count > 1]:
-        raise D2MError(f"{twice[0]} and {len(twice) - 1} more are listed twice or in two splits; mend the lists")
+        raise D2MError(f"{twice[0]} and {len(twice) - 1} more are listed twice or in two splits; correct the lists")
 
 
 def _wanted_music(source: Source, splits: dict[str, tuple[str, ...]], skipped: list[Skipped]) -> dict[str, str]:
@@ -315,7 +315,7 @@ def _entry(source: Source, name: str, out: Path, seconds: float) -> Entry | None
 
 
 def _check_length(frames: int, samples: int, visual: float | None, source: Source, seconds: float) -> None:
-    lengths = {"motion": frames / source.motion_fps, "music": samples / SAMPLE_RATE, "picture features": visual}
+    lengths = {"motion": frames / source.motion_fps, "music": samples / SAMPLE_RATE, "visual features": visual}
     for what, length in lengths.items():
         if length is not None and length < seconds - 1e-6:
             raise Skip("too short", f"{length:.2f} s of {what} are less than a segment of {seconds:g} s")

@@ -28,7 +28,7 @@ class AistSource(Source):
 
     Attributes:
         root: the folder.
-        visual: folder of picture features of the videos from ``camera``, or None.
+        visual: folder of visual features of the videos from ``camera``, or None.
         protocol: which splits; see :meth:`d2m.datasets.aist.Aist.names`.
         camera: 1 to 9.
         any_fps: for studios, whose videos run at 30.

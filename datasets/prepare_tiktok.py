@@ -22,7 +22,7 @@ class TikTokSource(Source):
 
     Attributes:
         root: the folder; see :mod:`d2m.datasets.tiktok`.
-        visual: folder of picture features of the videos, or None.
+        visual: folder of visual features of the videos, or None.
 
     Raises:
         D2MError: if the folder is no TikTok folder.

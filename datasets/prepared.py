@@ -255,7 +255,7 @@ def find_music(folder: str | Path, music: str) -> Place:
     except DAMAGED as error:
         raise D2MError(f"{path} is damaged; prepare the data set again") from error
     if place.dtype != np.int16 or len(place.shape) != 1:
-        raise D2MError(f"{path} is no music of a prepared data set; prepare it again")
+        raise D2MError(f"{path} is not music of a prepared data set; prepare it again")
     return place
 
 
@@ -288,7 +288,7 @@ def checked_id(name: str) -> str:
         D2MError: for any other.
     """
     if not _SAFE.fullmatch(name) or ".." in name:
-        raise D2MError(f"'{name[:80]}' is no name of a sequence or of music")
+        raise D2MError(f"'{name[:80]}' is not the name of a sequence or of music")
     return name
 
 

@@ -76,7 +76,7 @@ class TikTok:
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
         if not (self.root / "keypoints").is_dir():
-            raise D2MError(f"{root} is no TikTok folder: it has no keypoints/")
+            raise D2MError(f"{root} is not a TikTok folder: it has no keypoints/")
 
     def names(self, split: str | None = None) -> tuple[str, ...]:
         """Videos of ``"train"``, ``"val"`` or ``"test"`` as listed, or all that have keypoints.

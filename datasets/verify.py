@@ -135,7 +135,7 @@ def _source(folder: Path) -> tuple[Source, str]:
     try:
         aist.Aist(folder)
     except D2MError as error:
-        raise D2MError(f"{folder} is no data set of AIST++, TikTok or `d2m data prepare`") from error
+        raise D2MError(f"{folder} is not a data set of AIST++, TikTok or `d2m data prepare`") from error
     # a studio says what it is, and films at 30
     return AistSource(folder, any_fps=(folder / "manifest.json").is_file()), "aist"
 

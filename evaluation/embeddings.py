@@ -93,7 +93,7 @@ def load(name: str, window: float | None = None) -> Embedding:
     except TypeError as error:
         raise D2MError(f"'{name}' cannot be made with window={window}: {error}") from None
     if not isinstance(made, Embedding):
-        raise D2MError(f"'{name}' is no embedding; see d2m.evaluation.embeddings.Embedding for what it must have")
+        raise D2MError(f"'{name}' is not an embedding; see d2m.evaluation.embeddings.Embedding for what it must have")
     return made
 
 

@@ -278,7 +278,7 @@ def _outcomes(function, jobs, processes: int) -> Iterator[tuple[int, Any]]:
                 yield waiting[future], future.result()
         except BrokenProcessPool as error:
             raise D2MError(
-                "a process was ended from outside, perhaps for want of memory; use fewer processes"
+                "a process was ended from outside, perhaps because memory ran out; use fewer processes"
             ) from error
         except BaseException:
             pool.shutdown(cancel_futures=True)

@@ -33,7 +33,7 @@ def main() -> None:
         if find_entry(arguments.checkpoint) is not None:
             path, _ = weights.find(arguments.checkpoint, "musicvae")
         if not is_bundle(path):
-            raise D2MError(f"{path} is no TensorFlow checkpoint: give its tar file, or the name before '.index'")
+            raise D2MError(f"{path} is not a TensorFlow checkpoint: give its tar file, or the name before '.index'")
         tensors, config = load_checkpoint(path)
         weights.save_state(arguments.output, tensors, "musicvae", config, half=arguments.half)
     except D2MError as error:

@@ -200,7 +200,7 @@ def main() -> None:
         state = joined(state)
     if module not in state["modules"] or (args.model == "decoder") != ("before" in state.get("task", {})):
         command = "generator --model d2m-gan" if args.model == "d2m-gan" else args.model
-        raise D2MError(f"{args.run} is no run of 'd2m train {command}'")
+        raise D2MError(f"{args.run} is not a run of 'd2m train {command}'")
     if any(key.endswith(".k") and not book.any() for key, book in state["modules"][module].items()):
         raise D2MError(f"{args.run} has not begun to quantise (step {state['step']}); train it further")
     if kind == "musegan":

@@ -65,7 +65,7 @@ def open_actor(path: str, vae_path: str) -> EmotionModel:
         return load_emotion(path, vae)
     state = read_checkpoint(path)
     if "actor" not in state["modules"]:
-        raise D2MError(f"{path} is no run of 'd2m train emotion'")
+        raise D2MError(f"{path} is not a run of 'd2m train emotion'")
     network = ActorCritic(ActorCriticConfig(**state["task"]["config"]))
     network.load_state_dict(joined(state)["modules"]["emotion"])
     return EmotionModel(vae, network)

@@ -38,7 +38,7 @@ def open_model(path: str) -> MusicVae:
         return emotion.load(path)
     state = read_checkpoint(path)
     if "musicvae" not in state["modules"]:
-        raise D2MError(f"{path} is no run of 'd2m train musicvae'")
+        raise D2MError(f"{path} is not a run of 'd2m train musicvae'")
     network = HierarchicalMusicVae(MusicVaeConfig(**state["task"]["config"]))
     network.load_state_dict(state["modules"]["musicvae"])
     return MusicVae(network)

@@ -301,7 +301,7 @@ def count_roll(roll: PianoRoll, tally: Tally) -> tuple[int, int]:
     fits = np.concatenate([[False], fours, [False]]).astype(int)
     first, stop = np.flatnonzero(np.diff(fits) == 1), np.flatnonzero(np.diff(fits) == -1)
     if not len(first):
-        raise D2MError("it has no bars in 4/4, and the metrics are defined for these only")
+        raise D2MError("it has no bars in 4/4; the metrics are defined for 4/4 only")
     for start, end in zip(first.tolist(), stop.tolist(), strict=True):
         held, onsets = to_tensor(roll, whole, start, end - start)
         tally.add(held[None], 0, onsets[None])

@@ -149,7 +149,7 @@ def download_data(
         _list_offers(as_json)
         return
     if what is None:
-        raise D2MError("say what to download; d2m data download --list shows what there is")
+        raise D2MError("name what to download; 'd2m data download --list' lists the data sets")
     if "://" in what:
         name = file_name(what) if out is None or out.is_dir() else out.name
         target = Path(name) if out is None else out / name if out.is_dir() else out
@@ -160,7 +160,7 @@ def download_data(
     wanted = offer(what)
     agreed(wanted, yes)
     if out is None:
-        raise D2MError(f"say where to put {what} with -o FOLDER")
+        raise D2MError(f"no output folder for {what}; give one with -o FOLDER")
     with _transfer_bars() as tell:
         there = fetch(wanted, out, part, accept=yes, camera=camera, progress=tell)
     typer.echo(f"{wanted.title} in {out}: {len(there)} files or parts; licence: {wanted.licence}", err=True)

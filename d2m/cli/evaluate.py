@@ -93,7 +93,7 @@ def alignment(
     from d2m.evaluation.alignment_report import evaluate_alignment, summary
 
     if audio is not None and len(videos) > 1:
-        raise D2MError("--audio goes with one video; for several, put the music into the videos")
+        raise D2MError("--audio can be used with one video only; for several, put the music into the videos")
     reports, failed = [], []
     for video in videos:
         try:

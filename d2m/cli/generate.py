@@ -128,7 +128,7 @@ def _make_all(
     from d2m.pipeline import check, load_engine
 
     if player["motion"] or player["visual"]:
-        raise D2MError("--motion and --visual are one video's; run the videos one by one")
+        raise D2MError("--motion and --visual belong to one video; run the videos one by one")
     _refuse_same_names(videos)
     _refuse_own_results(videos, Path(output))
     # What is wrong with the options is wrong with all of them: it is said once, and the engine is loaded once.
@@ -190,7 +190,7 @@ def _refuse_own_results(videos: list[Path], output: Path) -> None:
             result = read.get((output / f"{video.stem}.d2m{ending}").resolve())
             if result is not None:
                 raise D2MError(
-                    f"the music for {video} would be written over {result}, which is to get music too; leave one of "
+                    f"the result for {video} would overwrite {result}, which is another input; leave one of "
                     "them out, or choose another folder with -o"
                 )
 

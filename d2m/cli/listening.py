@@ -58,7 +58,7 @@ def make(
     for system in systems:
         name, equals, folder = system.partition("=")
         if not name or not equals or not folder or name in folders:
-            raise D2MError(f"'{system}' is not NAME=DIR with a name of its own")
+            raise D2MError(f"'{system}' is not NAME=DIR, or its name is given twice; give each system a different name")
         folders[name] = Path(folder)
     test = ListeningTest(title, read_questions(questions), trials, checks, anchors, seed)
     with stage_bars({"clips": "clips"}, "listening test") as tell:

@@ -100,9 +100,9 @@ def fetch(
         if entry.present or yes:
             continue
         if not entry.url:
-            raise D2MError(f"'{entry.name}' cannot be fetched by a program; {entry.how_to_get()}")
+            raise D2MError(f"'{entry.name}' cannot be downloaded automatically; {entry.how_to_get()}")
         terms = f" ({entry.terms})" if entry.terms else ""
-        raise D2MError(f"'{entry.name}': {entry.licence}{terms}; if you accept that, run again with --yes")
+        raise D2MError(f"'{entry.name}': {entry.licence}{terms}; if you accept this licence, run again with --yes")
     kept = {}
     for entry in entries:
         with _bar(entry.name) as tell:
@@ -150,7 +150,9 @@ def _named(name: str) -> Entry:
 
     entry = find_entry(name)
     if entry is None:
-        raise D2MError(f"nothing called '{name}' to fetch; there are: {', '.join(entry.name for entry in ENTRIES)}")
+        raise D2MError(
+            f"no weights called '{name}' to fetch; choose from: {', '.join(entry.name for entry in ENTRIES)}"
+        )
     return entry
 
 

@@ -72,9 +72,9 @@ def render(
     source = Path(music)
     out = wav_path(output, source.with_suffix(".wav"))
     if dry_stems and stems is None:
-        raise D2MError("--dry-stems says which stems are written; give their folder with --stems")
+        raise D2MError("--dry-stems needs --stems; give the folder of the stems with it")
     if stems is not None and Path(stems).exists() and not Path(stems).is_dir():
-        raise D2MError(f"{stems} is a file; give --stems a folder, which is made if it is missing")
+        raise D2MError(f"{stems} is a file; give --stems a folder, which is created if it is missing")
     code = _genre(genre)
     score, roll = _read_music(source, png)
     check_playable(score.duration, str(source), "cut it")

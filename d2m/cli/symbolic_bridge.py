@@ -108,7 +108,7 @@ def bridge(
     else:
         points = _search(*songs, method, choice, transpose, spare, seed)
         if len(points) < choice:
-            raise D2MError(f"there are only {len(points)} mix points; take one of these with --choice")
+            raise D2MError(f"there are only {len(points)} mix points; choose one of them with --choice")
         point = points[-1]
     joined = join(*songs, point, composer, bars, around)
     if wav:

@@ -88,7 +88,7 @@ def emotion(
     check_strength(strength)
     files = midi_paths(output, "emotion.mid", count, source)
     if skyline and source is None:
-        raise D2MError("--skyline is about the melody of a song; give one with --from, or leave it out")
+        raise D2MError("--skyline needs a song; give one with --from, or leave out --skyline")
     muse = _band(band) if accompany else None
     model = _model(weights, vae)
     scores, about = _made(model, found, source, strength, len(files), temperature, seed, skyline)
@@ -137,7 +137,7 @@ def _made(
             about.append(_likeness(attributes(np.concatenate(changed.melodies))) | {"before": before})
     silent = [number for number, score in enumerate(scores, 1) if not len(score.parts[0].starts)]
     if silent:
-        raise D2MError(f"melody {silent[0]} came out silent, so nothing was written; take another --seed")
+        raise D2MError(f"melody {silent[0]} is silent, so nothing was written; choose another --seed")
     return scores, about
 
 

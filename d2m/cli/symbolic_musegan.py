@@ -152,7 +152,9 @@ def _write(
     from d2m.whole_file import write_whole
 
     if not roll.held.any() or not about.get("added", True):
-        raise D2MError("the model made only silence, so nothing was written; take another --seed or other weights")
+        raise D2MError(
+            "the model generated only silence, so nothing was written; choose another --seed or other weights"
+        )
     if wav:
         check_playable(float(roll.seconds()[-1]))
     if data is None:

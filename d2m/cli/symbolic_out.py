@@ -51,7 +51,7 @@ def midi_paths(output: str | None, usual: str | Path, count: int, *sources: str 
     files = _numbered(out, count)
     for file in files:
         if any(source is not None and _is_same(file, Path(source)) for source in sources):
-            raise D2MError(f"{file} is the music that is read, and would be lost; give another name with -o")
+            raise D2MError(f"{file} is an input file and would be overwritten; give another name with -o")
     return files
 
 
@@ -94,7 +94,7 @@ def named(output: str, endings: tuple[str, ...]) -> Path:
     if not out.suffix:
         out = out.with_name(f"{out.name}{endings[0]}")
     if out.suffix.lower() not in endings:
-        raise D2MError(f"{out} should end in {endings[0]}; that is what is written")
+        raise D2MError(f"{out} should end in {endings[0]}, the format that is written; give another name")
     return out
 
 

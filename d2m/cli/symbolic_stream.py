@@ -82,9 +82,9 @@ def stream(
 ) -> None:
     """Play songs in an endless stream with composed bridges: as a .wav file, on a web page, or as a printed list."""
     if serve and (output or minutes or as_json):
-        raise D2MError("--serve plays for ever; leave out -o, --minutes and --json, or --serve")
+        raise D2MError("--serve plays without end; leave out -o, --minutes and --json, or leave out --serve")
     if output and minutes is None:
-        raise D2MError("-o needs --minutes, as the music has no end")
+        raise D2MError("the stream has no end; give the length of the file with --minutes")
     out = named(output, (".wav",)) if output else None
     if serve:
         typer.echo("preparing the stream", err=True)

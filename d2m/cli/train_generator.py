@@ -86,10 +86,10 @@ def run_d2m_gan(
     from d2m.training.loop import train
 
     if no_scaling and settings["sigma"] is not None:
-        raise D2MError("--no-scaling is --sigma 1; give one of them")
+        raise D2MError("--no-scaling means --sigma 1; give only one of them")
     wrong = sorted(set(without or ()) - set(TERMS))
     if wrong:
-        raise D2MError(f"no loss '{wrong[0]}' to train without; choose from {', '.join(TERMS)}")
+        raise D2MError(f"no loss '{wrong[0]}' for --without; choose from {', '.join(TERMS)}")
     if settings["scales"] is not None and not 1 <= settings["scales"] <= 3:
         raise D2MError(f"discriminators have 1 to 3 scales, not {settings['scales']}")
     path, card = weights.find(vqvae or "studio-vqvae", "jukebox-vqvae")
@@ -106,7 +106,7 @@ def run_d2m_gan(
     off = dict.fromkeys(without or (), 0.0)
     training = replace(training, weights=replace(training.weights, **off))
     if not any(getattr(training.weights, term) for term in TERMS):
-        raise D2MError("nothing is left to train on; leave out fewer losses")
+        raise D2MError("all losses are left out; give --without less often")
     train(D2MGANTask(training, jukebox.load(path)), options.loop(steps, "32-true"))
 
 

@@ -27,7 +27,7 @@ def above_zero(value: float | None) -> float | None:
         typer.BadParameter: if it is not.
     """
     if value is not None and not 0 < value < math.inf:
-        raise typer.BadParameter(f"{value:g} is no number above 0")
+        raise typer.BadParameter(f"{value:g} is not a number above 0")
     return value
 
 

@@ -47,7 +47,7 @@ class D2MGanEngine:
         weights: names of the files in use.
         files: the same with their checksums, for the report.
         motion: the dance from a file, or None to take it from the video.
-        visual: picture features from a file, or None to take them from the video.
+        visual: visual features from a file, or None to take them from the video.
         visual_weights: weights of I3D, which makes them.
         denoise: take steady noise out of the music (spectral gating, as the authors do).
     """
@@ -73,16 +73,16 @@ class D2MGanEngine:
                     "FILE.pkl, an AIST++ motion file of this dance"
                 )
             if self.motion is not None and isinstance(self.motion, SmplMotion) != wants_smpl:
-                needed = "SMPL motion (an AIST++ .pkl)" if wants_smpl else "key points (an .npz of d2m features)"
+                needed = "SMPL motion (an AIST++ .pkl)" if wants_smpl else "keypoints (an .npz of d2m features)"
                 raise D2MError(f"--motion holds another kind of motion than this D2M-GAN reads: it needs {needed}")
         if config.modality != "motion" and self.visual is None and self.visual_weights is None:
             raise D2MError(
-                "this D2M-GAN needs picture features of I3D: run 'd2m models fetch i3d-r50-k400' once, or add its "
+                "this D2M-GAN needs visual features of I3D: run 'd2m models fetch i3d-r50-k400' once, or add its "
                 "weights with --weights I3D_8x8_R50.pyth, or give the features with --visual FILE"
             )
 
     def look(self, video: Video, dance: Dance, *, progress: Progress | None = None) -> Dance:
-        """The dance with what these models need beside what every engine sees: SMPL or key points, picture features.
+        """The dance with what these models need beside what every engine sees: SMPL or keypoints, visual features.
 
         Raises:
             D2MError: if something is missing that the video does not give, or a file is not of this video.
@@ -171,7 +171,7 @@ class D2MGanEngine:
         from d2m.features.skeletons import at_rate, body25_frames
 
         if dance.motion is None or dance.motion.skeleton not in ("body25", "mediapipe33"):
-            raise D2MError("this D2M-GAN follows key points, of which the dance has none")
+            raise D2MError("this D2M-GAN follows keypoints, of which the dance has none")
         return body25_frames(at_rate(dance.motion, config.data.motion_rate, frames))
 
     def _genre(self, dance: Dance) -> int | None:
@@ -221,11 +221,11 @@ def _seen_from_to(visual: Visual | None, duration: float) -> Callable[[float, fl
     from d2m.features.i3d import segments
 
     if visual is None:
-        raise D2MError("this D2M-GAN needs picture features, of which the dance has none")
+        raise D2MError("this D2M-GAN needs visual features, of which the dance has none")
     spans = segments(duration, SEGMENT)
     if len(spans) != len(visual.features):
         raise D2MError(
-            f"{visual.model} has {len(visual.features)} rows of picture features, but a video of {duration:.2f} s has "
+            f"{visual.model} has {len(visual.features)} rows of visual features, but a video of {duration:.2f} s has "
             f"{len(spans)} segments of {SEGMENT:g} s; give those of this video"
         )
 

@@ -90,7 +90,7 @@ def load_engine(
         D2MError: if a file is missing, or cannot be used, or does not go with the others.
     """
     if files.generator is None:
-        raise D2MError("a motion encoder alone makes no music; add the generator with --weights netG.pt")
+        raise D2MError("a motion encoder alone cannot generate music; add the generator with --weights netG.pt")
     model = assemble(files.encoder, files.generator)
     if level == "low" != model.config.level:
         raise D2MError(f"{files.generator.path} is a generator of the {model.config.level} level; leave --level out")

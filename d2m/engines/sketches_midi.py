@@ -173,13 +173,15 @@ def fit(piece: Piece, dance: Dance) -> Score:
     pickup = min(float(part.starts.min()) for part in piece.parts) < -1e-6
     rounds = range(0 if pickup or begin - first < 0.05 else -1, max(int(np.ceil((final - begin) / length)), 1))
     if len(rounds) * sum(len(part.starts) for part in piece.parts) > _MOST_NOTES:
-        raise D2MError("the MIDI file has too many notes to go round for so long; give a sparser or a longer one")
+        raise D2MError(
+            "the MIDI file has too many notes to be repeated for the length of the video; give one with fewer notes"
+        )
     parts = [_laid(part, piece.length, ratio, begin, rounds, first, final) for part in piece.parts]
     if not own:
         parts = [_ended(part, close, final, last) for part, close in zip(parts, _last_chord(piece), strict=True)]
     kept = tuple(part for part in parts if len(part.starts))
     if not kept:
-        raise D2MError("nothing of the MIDI file falls within the video; give one that plays from its first bar on")
+        raise D2MError("no note of the MIDI file falls within the video; give a file that plays from its first bar on")
     return Score(kept, grid, dance.duration, dance.genre, None)
 
 

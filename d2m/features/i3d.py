@@ -132,7 +132,7 @@ def load_i3d(weights: str | Path | None = None, device: str | torch.device | Non
         if value.shape != wanted[name].shape:
             raise D2MError(f"{path} holds another model than I3D R50 for Kinetics-400: '{name}' has other sizes")
         if not torch.isfinite(value).all():
-            raise D2MError(f"{path} is damaged: '{name}' is not finite; get the file anew")
+            raise D2MError(f"{path} is damaged: '{name}' is not finite; download the file again")
     model.load_state_dict({name: value.to(wanted[name].dtype) for name, value in state.items()}, assign=True)
     model.blocks[-1].proj = torch.nn.Identity()
     return model.eval().to(device or ("cuda" if torch.cuda.is_available() else "cpu"))

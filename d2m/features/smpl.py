@@ -101,14 +101,14 @@ def read_body(path: str | Path) -> SmplBody:
     regressor = _dense(data.get("J_regressor"))
     tree = _dense(data.get("kintree_table"))
     if template is None or regressor is None or tree is None:
-        raise D2MError(f"{path} is no SMPL model: it has no v_template, J_regressor or kintree_table")
+        raise D2MError(f"{path} is not an SMPL model: it has no v_template, J_regressor or kintree_table")
     if template.shape[1:] != (3,) or regressor.shape != (JOINTS, len(template)) or tree.shape != (2, JOINTS):
-        raise D2MError(f"{path} is no SMPL model of {JOINTS} joints; SMPL-H and SMPL-X have others")
+        raise D2MError(f"{path} is not an SMPL model of {JOINTS} joints; SMPL-H and SMPL-X have others")
     # The root's parent is written as -1 in an unsigned number.
     parents = np.concatenate([[-1], tree[0, 1:].astype(np.int64)])
     rest = regressor.astype(np.float64) @ template
     if not np.isfinite(rest).all() or (parents[1:] < 0).any() or (parents >= np.arange(JOINTS)).any():
-        raise D2MError(f"{path} is damaged: its joints do not hang together; get it anew")
+        raise D2MError(f"{path} is damaged: its joints are not connected; download it again")
     return SmplBody(rest.astype(np.float32), parents)
 
 
@@ -188,8 +188,8 @@ def _npz(path: Path) -> dict[str, object]:
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > MOST_BYTES:
-                raise D2MError(f"{path} unfolds to more than a SMPL model needs; get it anew")
+                raise D2MError(f"{path} unpacks to more than an SMPL model needs; download it again")
         with np.load(path, allow_pickle=False) as data:
             return {key: data[key] for key in ("v_template", "J_regressor", "kintree_table") if key in data}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise D2MError(f"{path} is damaged or no SMPL model; get it anew") from error
+        raise D2MError(f"{path} is damaged or not an SMPL model; download it again") from error

@@ -115,7 +115,7 @@ def load_weights(name: str | Path = WEIGHTS) -> dict[str, np.ndarray]:
     except (OSError, SafetensorError, TypeError) as error:
         raise D2MError(f"{path} cannot be read ({str(error).splitlines()[0]}); install d2m again") from error
     if kind != KIND:
-        raise D2MError(f"{path} is no beat network; use weights of 'd2m train beats'")
+        raise D2MError(f"{path} is not a beat network; use weights of 'd2m train beats'")
     return found
 
 

@@ -40,7 +40,7 @@ class DataShape:
     genres: int
 
 
-#: AIST++: 24 rotation matrices and the translation of SMPL; TikTok: x, y, confidence of OpenPose's 25 key points.
+#: AIST++: 24 rotation matrices and the translation of SMPL; TikTok: x, y, confidence of OpenPose's 25 keypoints.
 DATASETS: dict[str, DataShape] = {"aist": DataShape(219, 60, 10), "tiktok": DataShape(75, 30, 0)}
 
 

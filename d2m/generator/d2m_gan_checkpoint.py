@@ -31,7 +31,7 @@ from d2m.weights.strict import refuse_others
 #: The kinds written into our files.
 ENCODER, GENERATOR = "d2m-gan-motion-encoder", "d2m-gan-generator"
 #: What each data set is called in messages.
-_TITLES = {"aist": "AIST++ (SMPL motion, genres)", "tiktok": "TikTok (key points)"}
+_TITLES = {"aist": "AIST++ (SMPL motion, genres)", "tiktok": "TikTok (keypoints)"}
 
 
 @dataclass(frozen=True)
@@ -162,11 +162,11 @@ def _encoder_shape(part: Part) -> tuple[str, float]:
     try:
         size, frames = part.state["lin1.weight"].shape[1], part.state["model.0.weight"].shape[1]
     except (KeyError, IndexError) as error:
-        raise D2MError(f"{part.path} is not a whole D2M-GAN motion encoder; get the file anew") from error
+        raise D2MError(f"{part.path} is not a whole D2M-GAN motion encoder; download the file again") from error
     for name, shape in DATASETS.items():
         if shape.motion_size == size:
             return name, frames / shape.motion_rate
-    raise D2MError(f"{part.path} reads motion of {size} values a frame; 219 (SMPL) or 75 (key points) is known")
+    raise D2MError(f"{part.path} reads motion of {size} values a frame; 219 (SMPL) or 75 (keypoints) is known")
 
 
 def _generator_config(part: Part, seconds: float | None) -> D2MGANConfig:
@@ -186,7 +186,7 @@ def _generator_config(part: Part, seconds: float | None) -> D2MGANConfig:
             return replace(config, seconds=seconds)
         return replace(config, seconds=ours)
     except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise D2MError(f"{part.path} is no D2M-GAN generator that this version knows ({error})") from error
+        raise D2MError(f"{part.path} is not a D2M-GAN generator that this version knows ({error})") from error
 
 
 def _known(part: Part, **sizes: Any) -> D2MGANConfig:

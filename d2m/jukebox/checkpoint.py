@@ -73,7 +73,7 @@ def infer_config(state: Mapping[str, Tensor], path: Path | str, sample_rate: int
         factor = state[inner.format(0, 0)].shape[0] / widths[0]
         return VQVAEConfig(downs, strides, widths, depths, embedding_width, size, factor, sample_rate=sample_rate)
     except (KeyError, IndexError, ValueError, ZeroDivisionError) as error:
-        raise D2MError(f"{path} is a JukeBox VQ-VAE that lacks parameters ({error}); get it anew") from error
+        raise D2MError(f"{path} is a JukeBox VQ-VAE that lacks parameters ({error}); download it again") from error
 
 
 def _count(state: Mapping[str, Any], pattern: str) -> int:

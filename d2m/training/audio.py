@@ -41,7 +41,7 @@ class SongCrops:
             for path in sorted(folder.glob(pattern)):
                 self.songs.append(read(path))
                 if len(self.songs[-1]) < _SHORTEST * sample_rate:
-                    raise D2MError(f"{path} holds less than {_SHORTEST:g} s of sound; take it away")
+                    raise D2MError(f"{path} holds less than {_SHORTEST:g} s of sound; remove it")
         if not folder.exists() and (folder.parent / "prepared.json").is_file():
             self.songs = [song for song, _ in prepared_songs(folder.parent, folder.name, sample_rate)]
         if not self.songs:
@@ -118,7 +118,7 @@ def prepared_songs(data: Path, split: str, sample_rate: int) -> list[tuple[np.nd
         held_out = next((music for name in SPLITS[1:] if (music := genres_of(name))), {})
         wanted = {music: genre for music, genre in held_out.items() if music not in wanted}
         if not wanted:
-            raise D2MError(f"all held-out music of {data} is trained on, too; prepare it with splits by music")
+            raise D2MError(f"all held-out music of {data} is also in the training set; prepare it with splits by music")
     # Left on the disk: a data set may be larger than memory.
     return [
         (np.load(find_music(data, music).path, mmap_mode="r", allow_pickle=False), genre)
@@ -132,11 +132,11 @@ def _read_wav(path: Path, sample_rate: int) -> np.ndarray:
     try:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (OSError, ValueError, soundfile.SoundFileError) as error:
-        raise D2MError(f"{path} is damaged or no wav file; make it again, or take it away") from error
+        raise D2MError(f"{path} is damaged or not a .wav file; make it again, or remove it") from error
     if rate != sample_rate:
         raise D2MError(f"{path} is at {rate} Hz; convert it to {sample_rate} Hz")
     if not len(samples):
-        raise D2MError(f"{path} holds no sound; take it away")
+        raise D2MError(f"{path} holds no sound; remove it")
     if not np.isfinite(samples).all():
-        raise D2MError(f"{path} holds samples that are not numbers (NaN or infinite); make it again, or take it away")
+        raise D2MError(f"{path} holds samples that are not numbers (NaN or infinite); make it again, or remove it")
     return np.clip(np.round(samples.mean(axis=1) * 32768), -32768, 32767).astype(np.int16)

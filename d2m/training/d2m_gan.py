@@ -321,7 +321,7 @@ def _config(settings: D2MGANTraining, segments: Segments) -> D2MGANConfig:
     if (segments.motion_size, segments.motion_fps) != (shape.motion_size, shape.motion_rate):
         raise D2MError(
             f"D2M-GAN takes {shape.motion_size} values at {shape.motion_rate} frames a second for {segments.kind}, but "
-            f"{settings.data} has {segments.motion_size} at {segments.motion_fps:g}; prepare it anew"
+            f"{settings.data} has {segments.motion_size} at {segments.motion_fps:g}; prepare it again"
         )
     if settings.modality != "motion" and segments.visual_size is None:
         raise D2MError(
@@ -331,7 +331,9 @@ def _config(settings: D2MGANTraining, segments: Segments) -> D2MGANConfig:
         raise D2MError(f"visual features have 2048 values, but in {settings.data} {segments.visual_size}")
     if shape.genres and -1 in segments.genres:
         name = segments.names[segments.genres.index(-1)]
-        raise D2MError(f"{name} in {settings.data} has no genre, which D2M-GAN needs for AIST++; prepare the data anew")
+        raise D2MError(
+            f"{name} in {settings.data} has no genre, which D2M-GAN needs for AIST++; prepare the data again"
+        )
     try:
         return D2MGANConfig(
             segments.kind, settings.level, settings.seconds, settings.modality, settings.sigma, segments.sample_rate

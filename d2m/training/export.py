@@ -91,7 +91,7 @@ def export_d2m_gan(state: dict[str, object], path: str | Path, card: dict[str, o
 
     task = state.get("task", {})
     if not {"config", "vqvae", "codebook"} <= set(task) or "generator" not in state["modules"]:
-        raise D2MError("this is no checkpoint of 'd2m train generator --model d2m-gan'")
+        raise D2MError("this is not a checkpoint of 'd2m train generator --model d2m-gan'")
     model = D2MGAN(D2MGANConfig(**task["config"]))
     model.load_state_dict(state["modules"]["generator"])
     model.codec, model.codebook = task["vqvae"], task["codebook"]

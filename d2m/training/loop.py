@@ -182,7 +182,7 @@ class _Run:
             raise D2MError(f"cannot write into {config.folder}: {error.strerror}; choose another --run") from error
         self.progress = state.restore(task, self.last)
         if len(set(of_all(self.progress.step, self.fabric))) > 1:
-            raise D2MError(f"{config.folder} must be one folder that all machines share")
+            raise D2MError(f"{config.folder} must be a folder that all machines share; choose another --run")
         self.told = self.progress.step
         self.monitor = None
         if self.fabric.is_global_zero:

@@ -227,7 +227,7 @@ def _networks(start: Path, vae: HierarchicalMusicVae) -> dict[str, Tensor]:
     tensors = read_checkpoint(start)["modules"].get("musicvae", {})
     shapes = {name: tensor.shape for name, tensor in vae.state_dict().items()}
     if shapes != {name: tensor.shape for name, tensor in tensors.items()}:
-        raise D2MError(f"{start} is no run of 'd2m train musicvae' of this size; give another --from, or none")
+        raise D2MError(f"{start} is not a run of 'd2m train musicvae' of this size; give another --from, or none")
     return tensors
 
 

@@ -53,7 +53,7 @@ class Pair:
                 self.music, frames=count, start=start, dtype="float32", always_2d=True, fill_value=0.0
             )
         except (OSError, ValueError, soundfile.SoundFileError) as error:
-            raise D2MError(f"{self.music} is damaged; make it again, or take it away") from error
+            raise D2MError(f"{self.music} is damaged; make it again, or remove it") from error
         return np.ascontiguousarray(samples.T)
 
 
@@ -126,7 +126,7 @@ def _load_pair(path: Path) -> Pair:
         and frames > 0
     )
     if not fits:
-        raise D2MError(f"{path} is no training example: its arrays do not fit each other; make it again")
+        raise D2MError(f"{path} is not a training example: its arrays do not fit each other; make it again")
     return pair
 
 

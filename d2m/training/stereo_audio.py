@@ -42,7 +42,7 @@ class StereoCrops:
                 self.paths[index], frames=length, start=start, dtype="float32", always_2d=True, fill_value=0.0
             )
         except (OSError, ValueError, soundfile.SoundFileError) as error:
-            raise D2MError(f"{self.paths[index]} is damaged; make it again, or take it away") from error
+            raise D2MError(f"{self.paths[index]} is damaged; make it again, or remove it") from error
         return np.ascontiguousarray(samples.T)
 
     def middle(self, index: int, length: int) -> np.ndarray:
@@ -72,7 +72,7 @@ def _length(path: Path, sample_rate: int) -> int:
     try:
         info = soundfile.info(path)
     except (OSError, soundfile.SoundFileError) as error:
-        raise D2MError(f"{path} is damaged; make it again, or take it away") from error
+        raise D2MError(f"{path} is damaged; make it again, or remove it") from error
     if info.samplerate != sample_rate or info.channels != 2 or info.frames < _SHORTEST * sample_rate:
-        raise D2MError(f"{path} is not stereo at {sample_rate} Hz, a second or longer; convert it or take it away")
+        raise D2MError(f"{path} is not stereo at {sample_rate} Hz, a second or longer; convert it or remove it")
     return int(info.frames)

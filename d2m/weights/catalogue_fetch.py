@@ -31,7 +31,7 @@ def fetch(entry: Entry, progress: Callable[[int, int | None], None] | None = Non
     if entry.present:
         return entry.path
     if not entry.url:
-        raise D2MError(f"'{entry.name}' cannot be fetched by a program; {entry.how_to_get()}")
+        raise D2MError(f"'{entry.name}' cannot be downloaded automatically; {entry.how_to_get()}")
     incoming = entry.path.parent / "incoming" / entry.file
     download(entry.url, incoming, sha256=entry.sha256, size=entry.size, progress=progress)
     try:

@@ -44,12 +44,12 @@ def load_checkpoint(path: Path | str) -> dict[str, Any]:
     except pickle.UnpicklingError as error:
         if "weights_only" in str(error) or "Unsupported" in str(error):
             raise D2MError(
-                f"{path} wants to run code when it is read, so it was refused; weights are data only"
+                f"{path} contains code that would run when loaded, so it was refused; use a file with weights only"
             ) from error
-        raise D2MError(f"{path} is damaged or not a PyTorch file; get the file anew") from error
+        raise D2MError(f"{path} is damaged or not a PyTorch file; download the file again") from error
     except Exception as error:
         # What the unpickler raises on a file cut short depends on where the cut falls.
-        raise D2MError(f"{path} is damaged or not a PyTorch file; get the file anew") from error
+        raise D2MError(f"{path} is damaged or not a PyTorch file; download the file again") from error
     if not isinstance(content, dict):
         raise D2MError(f"{path} holds {type(content).__name__}, not a table of named parameters")
     return content

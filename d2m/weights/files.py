@@ -74,9 +74,9 @@ def load_state(path: Path | str, expect: str | None) -> tuple[dict[str, torch.Te
     try:
         config = json.loads(metadata.get("config", "{}"))
     except (ValueError, RecursionError) as error:
-        raise D2MError(f"{path}: the configuration in its header is not valid JSON; get the file anew") from error
+        raise D2MError(f"{path}: the configuration in its header is not valid JSON; download the file again") from error
     if not isinstance(config, dict):
-        raise D2MError(f"{path}: the configuration in its header is not a table; get the file anew")
+        raise D2MError(f"{path}: the configuration in its header is not a table; download the file again")
     tensors = unpack(tensors, path)
     return {k: v.to(torch.float32) if v.is_floating_point() else v for k, v in tensors.items()}, config
 
@@ -98,7 +98,7 @@ def read_safetensors(path: Path | str) -> tuple[dict[str, torch.Tensor], dict[st
             tensors = {name: file.get_tensor(name).clone() for name in names}
             return tensors, file.metadata() or {}
     except (SafetensorError, RuntimeError, ValueError, KeyError) as error:
-        raise D2MError(f"{path} is damaged or incomplete ({_first_line(error)}); get the file anew") from error
+        raise D2MError(f"{path} is damaged or incomplete ({_first_line(error)}); download the file again") from error
 
 
 def _check_header(path: Path) -> None:
@@ -115,9 +115,11 @@ def _check_header(path: Path) -> None:
     if len(start) < 9 or start[8:9] != b"{":
         raise D2MError(f"{path} is not a weights file (safetensors)")
     if header > MAX_HEADER_BYTES:
-        raise D2MError(f"{path} has a header of {header} bytes, more than any model here needs; get the file anew")
+        raise D2MError(
+            f"{path} has a header of {header} bytes, more than any model here needs; download the file again"
+        )
     if 8 + header > size:
-        raise D2MError(f"{path} is incomplete: it ends inside its header; get the file anew")
+        raise D2MError(f"{path} is incomplete: it ends inside its header; download the file again")
 
 
 def save_state(

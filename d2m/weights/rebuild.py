@@ -41,7 +41,7 @@ def rebuild(
     """
     import torch
 
-    refused = D2MError(f"{path} does not fit this version's model; get matching weights")
+    refused = D2MError(f"{path} does not fit this version's model; use the weights of this version")
     for name, value in config.items():
         most = len(tensors) if "blocks" in name else _LARGEST
         if not isinstance(value, int | float) or not 0 <= value <= most:

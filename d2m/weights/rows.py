@@ -51,6 +51,6 @@ def unpack(tensors: Mapping[str, torch.Tensor], path: Path | str) -> dict[str, t
         matrix, scale = plain.get(name.removesuffix(SCALE)), tensors[name]
         fits = matrix is not None and matrix.dtype == torch.int8 and matrix.ndim == 2
         if not fits or scale.shape != matrix.shape[:1] or not scale.is_floating_point():
-            raise D2MError(f"{path} is damaged: '{name}' belongs to no matrix in it; get the file anew")
+            raise D2MError(f"{path} is damaged: '{name}' belongs to no matrix in it; download the file again")
         plain[name.removesuffix(SCALE)] = matrix.float() * scale.float()[:, None]
     return plain

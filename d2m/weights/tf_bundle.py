@@ -75,7 +75,7 @@ class Bundle:
         """
         variable = self.variables[name]
         if variable.type not in _TYPES or not variable.whole:
-            raise D2MError(f"{self.path}: '{name}' is not a table of plain numbers; it is another model's")
+            raise D2MError(f"{self.path}: '{name}' is not an array of numbers; it belongs to another model")
         kind = np.dtype(_TYPES[variable.type])
         file, length = self._shards[variable.shard]
         if variable.size != math.prod(variable.shape) * kind.itemsize or variable.offset + variable.size > length:
@@ -109,9 +109,11 @@ def open_bundle(path: Path | str) -> Iterator[Bundle]:
         files: Files = tar_files(path, stack) if is_tar(path) else _beside(path, stack)
         index = files(".index")
         if index is None:
-            raise D2MError(f"{path} holds no TensorFlow checkpoint: there is no .index file; get it anew")
+            raise D2MError(f"{path} holds no TensorFlow checkpoint: there is no .index file; download it again")
         if index[1] > _LARGEST_INDEX:
-            raise D2MError(f"{path}: its index has {index[1]} bytes, more than any model here needs; get the file anew")
+            raise D2MError(
+                f"{path}: its index has {index[1]} bytes, more than any model here needs; download the file again"
+            )
         try:
             count, variables = _variables(_read(path, index[0], 0, index[1]))
         except ValueError as error:
@@ -159,7 +161,7 @@ def _read(path: Path, file: Readable, offset: int, size: int) -> bytes:
 
 
 def _damaged(path: Path, why: str) -> D2MError:
-    return D2MError(f"{path} is damaged or no TensorFlow checkpoint ({why[:120]}); get the file anew")
+    return D2MError(f"{path} is damaged or not a TensorFlow checkpoint ({why[:120]}); download the file again")
 
 
 def _variables(index: bytes) -> tuple[int, dict[str, Variable]]:

@@ -58,7 +58,7 @@ def tar_files(path: Path, stack: contextlib.ExitStack) -> Callable[[str], tuple[
             raw = _unfolded(gzip.GzipFile(fileobj=raw), path.stat().st_size, stack)
         members = _members(raw)
     except (tarfile.TarError, zlib.error, EOFError, ValueError, gzip.BadGzipFile, RecursionError) as error:
-        raise D2MError(f"{path} is damaged or no tar file ({str(error)[:100]}); get the file anew") from error
+        raise D2MError(f"{path} is damaged or not a tar file ({str(error)[:100]}); download the file again") from error
     except OSError as error:
         raise D2MError(f"cannot read {path}: {error.strerror}") from error
     indices = [name for name in members if name.endswith(".index")]

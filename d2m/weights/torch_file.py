@@ -58,7 +58,7 @@ def _check_zip(file: IO[bytes], size: int) -> None:
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
                 raise Hostile("is a compressed archive, not a file that PyTorch wrote")
             if sum(entry.file_size for entry in entries) > 2 * size:
-                raise Hostile("claims to hold more than its size; get the file anew")
+                raise Hostile("claims to hold more than its size; download the file again")
             for entry in entries:
                 # PyTorch looks names up whatever their case.
                 if entry.orig_filename.lower().endswith(".pkl"):

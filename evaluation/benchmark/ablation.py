@@ -171,7 +171,7 @@ def ablation(
         title = f"Ablation: {table} (D2M-GAN's table {number}), {recipe.steps} steps"
         report = compose_report(title, scenes, table_rows, outcome, about, command) | {"training": figures}
         if modality == "motion":
-            report["remarks"].append("The data have no picture features: every variant is of motion alone.")
+            report["remarks"].append("The data have no visual features: every variant is of motion alone.")
         write_report(report, out / table)
     return report
 

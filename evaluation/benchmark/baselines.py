@@ -38,7 +38,7 @@ def metronome(beats: np.ndarray, samples: int, which: str) -> np.ndarray:
         D2MError: if there are fewer than two beats.
     """
     if len(beats) < 2:
-        raise D2MError("the original has no beats that a metronome could beat")
+        raise D2MError("the original has no beats for a metronome")
     if which == "metronome":
         return clicks(beats, samples)
     period = float(np.median(np.diff(beats)))

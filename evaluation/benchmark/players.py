@@ -96,7 +96,7 @@ def _compose(weights: tuple[str, ...], stage: Stage, seed: int) -> Played:
         if stage.keypoints is not None:
             dance = replace(dance, motion=stage.keypoints)
         if engine.model.config.modality != "motion" and dance.visual is None:
-            raise D2MError("this D2M-GAN needs picture features of the data; give their folder with --visual")
+            raise D2MError("this D2M-GAN needs visual features of the data; give their folder with --visual")
     began = time.process_time()
     music = engine.compose(dance, seed=seed)
     took = time.process_time() - began

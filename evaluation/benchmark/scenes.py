@@ -96,7 +96,7 @@ def scene_files(scene: Scene) -> tuple[Path, ...]:
 
 
 def picture_name(scene: Scene) -> str:
-    """The name of the video that shows a scene, under which its picture features lie: of AIST++ the first camera's."""
+    """The name of the video that shows a scene, under which its visual features lie: of AIST++ the first camera's."""
     if scene.layout != "aist":
         return scene.name
     from d2m.datasets.aist import AistName

@@ -3,7 +3,7 @@
 What engines see is what a video gives: landmarks in the picture of one camera (AIST++: the first), a beat grid found
 from them. What judges the music are joints in space where the data has them, an estimate of its own from all cameras;
 the engines never see it. Prepared data hold only one motion, so there the judge is not independent of what the engines
-see: a front view of SMPL's joints, or the key points themselves.
+see: a front view of SMPL's joints, or the keypoints themselves.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from d2m.types import BeatGrid, Dance, Motion, SmplMotion, Visual
 from .scenes import Scene, picture_name
 from .skeletons import front_view, tidied, to_mediapipe33
 
-#: Height in pixels of AIST's pictures, and of the pictures that TikTok's key points are put in.
+#: Height in pixels of AIST's pictures, and of the pictures that TikTok's keypoints are put in.
 _AIST_HEIGHT, _TIKTOK_HEIGHT = 1080, 720
 #: Seconds of picture to a row of features.
 _SEEN = 2.0
@@ -78,7 +78,7 @@ def read_stage(scene: Scene, genre: str = "given", visual: Path | None = None) -
         scene: which.
         genre: ``"given"`` takes the data's, as D2M-GAN is given it, where there is one; ``"auto"`` chooses one from the
             dance.
-        visual: folder of picture features of the videos, or None.
+        visual: folder of visual features of the videos, or None.
 
     Raises:
         D2MError: if a file is missing, damaged, or cannot be used.
@@ -135,8 +135,8 @@ def _aist(scene: Scene) -> _Seen:
     except ValueError as error:
         raise D2MError(f"{scene.name}: {error}") from error
     smpl = data.motion(scene.name) if (data.annotations / "motions" / f"{scene.name}.pkl").is_file() else None
-    # The rhythm is moved forward by MediaPipe's lag, which these key points do not have.
-    return _Seen(to_mediapipe33(motion), POSE_LAG, space.joints, FPS, "space", "AIST++'s 17 key points in space", smpl)
+    # The rhythm is moved forward by MediaPipe's lag, which these keypoints do not have.
+    return _Seen(to_mediapipe33(motion), POSE_LAG, space.joints, FPS, "space", "AIST++'s 17 keypoints in space", smpl)
 
 
 def _tiktok(scene: Scene) -> _Seen:
@@ -154,7 +154,7 @@ def _body25(frames: np.ndarray, fps: float, name: str, visual: tuple[np.ndarray,
     joints = np.concatenate([points[..., :2] / _TIKTOK_HEIGHT, np.zeros_like(points[..., :1])], axis=-1)
     original = Motion(joints.astype(np.float32), fps, "body25", points[..., 2].copy())
     picture = motion.joints[..., :2]
-    told = "25 key points in the picture, which the engines see too"
+    told = "25 keypoints in the picture, which the engines see too"
     return _Seen(to_mediapipe33(motion), 0.0, picture, fps, "picture", told, keypoints=original, visual=visual)
 
 

@@ -40,7 +40,7 @@ class Settings:
         segment: seconds that are scored at a time.
         seed: of the music, the noise and the shuffling.
         genre: ``"given"`` or ``"auto"``, see :func:`~d2m.evaluation.benchmark.stage.read_stage`.
-        visual: folder of picture features of the videos, or None.
+        visual: folder of visual features of the videos, or None.
         genre_weights: name or file of the genre network, or None where there is none.
         genre_fingerprint: of that file.
         keep: folder that the music is written to, or None.

@@ -96,7 +96,7 @@ def analyse(listeners: Sequence[Listener], keep_all: bool = False, seed: int = 0
     left_out = {} if keep_all else {person.name: why for person in listeners if (why := unreliable(person))}
     used = [person for person in listeners if person.name not in left_out and person.ratings]
     if not used:
-        raise D2MError("no listener's answers can be relied on; look at them with --keep-all")
+        raise D2MError("no listener passed the attention checks; include their answers with --keep-all")
     questions = list(used[0].ratings[0].answers)
     report: dict[str, Any] = {"listeners": len(used), "left_out": left_out, "questions": {}}
     for question in questions:

@@ -78,7 +78,7 @@ def make_test(
     if reference is not None and reference not in systems:
         raise D2MError(f"the reference '{reference}' is none of the systems: {', '.join(systems)}")
     if len(systems) + (reference is not None and test.anchors) < 2:
-        raise D2MError("a listening test compares; give at least two systems")
+        raise D2MError("a listening test needs at least two systems; repeat --system")
     clips = {name: _clips(folder) for name, folder in systems.items()}
     items = sorted(set.intersection(*(set(found) for found in clips.values())))
     left_out = sorted(set.union(*(set(found) for found in clips.values())) - set(items))

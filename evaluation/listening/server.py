@@ -48,7 +48,7 @@ class ListeningServer(ThreadingHTTPServer):
         page = folder / "page"
         self.files = {f"/{p.relative_to(page).as_posix()}": p for p in page.rglob("*") if p.is_file()}
         if "/index.html" not in self.files:
-            raise D2MError(f"{page} is not whole; make the listening test anew")
+            raise D2MError(f"{page} is incomplete; make the listening test again")
         self.files["/"] = self.files["/index.html"]
         try:
             super().__init__((host, port), partial(_Handler))
@@ -107,7 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
             listener = parse(data, self.server.key)
             file = self.server.answers / f"{listener.name}.json"
             if not file.exists() and _count(self.server.answers) >= MAX_LISTENERS:
-                raise D2MError("no more answers are taken")
+                raise D2MError("the limit of answers is reached")
             with whole_file(file) as temporary:
                 temporary.write_bytes(data)
         except D2MError as error:

@@ -131,12 +131,14 @@ def compose_bridge(a: Song, b: Song, point: MixPoint, composer: Composer, bars: 
     config = composer.config
     if not 1 <= bars <= config.most_bars or (config.model == "published" and bars != config.most_bars):
         able = "two bars only" if config.model == "published" else f"1 to {config.most_bars} bars"
-        raise D2MError(f"{composer.name or 'this network'} makes bridges of {able}, not of {bars}")
+        raise D2MError(f"{composer.name or 'this network'} composes bridges of {able}, not of {bars}")
     for song, bar in ((a, point.bar_a), (b, point.bar_b)):
         if not (0 <= bar < len(song) and song.whole[bar]):
             raise D2MError(f"bar {bar + 1} of {song.name} is not a bar in 4/4; choose another mix point")
     if config.shape != COMPACT.shape()[1:]:
-        raise D2MError(f"{composer.name or 'this network'} is not at the compact resolution; get matching weights")
+        raise D2MError(
+            f"{composer.name or 'this network'} is not at the compact resolution; use the weights of this version"
+        )
     context = np.stack([a.held[point.bar_a], moved(b.held[point.bar_b], point.transpose)])
     return composer.compose(context[None], bars)[0] & context.any(axis=(0, 1, 2))
 

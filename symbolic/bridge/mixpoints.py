@@ -90,7 +90,9 @@ def find_mix_points(
     if method not in METHODS:
         raise D2MError(f"no method '{method}' to find mix points; choose one of: {', '.join(METHODS)}")
     if top < 1 or not 0 <= transpose <= 6 or not 0 <= spare <= 0.9:
-        raise D2MError("at least one mix point is asked for, songs are moved by 0 to 6 semitones and spared up to 0.9")
+        raise D2MError(
+            "give at least 1 mix point, a transposition from 0 to 6 semitones and a minimum share from 0 to 0.9"
+        )
     places = [_allowed(song) for song in (a, b)]
     ends = (spare * len(a), (1 - spare) * len(b))
     # Of songs too short for that, the last and the first possible bar stay.

@@ -177,7 +177,7 @@ class EmotionModel:
 
     def __init__(self, vae: MusicVae, network: ActorCritic, table: EmotionTable | None = None):
         if network.config.latent != vae.config.latent or network.config.vae != fingerprint(vae.network):
-            raise D2MError("the emotions were trained on another MusicVAE; give that one, or train them anew")
+            raise D2MError("the actor was trained on another MusicVAE; give that one, or train the actor again")
         self.vae, self.network, self.table = vae, network.eval(), table or load_emotions()
 
     @torch.no_grad()

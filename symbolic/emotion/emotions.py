@@ -154,7 +154,7 @@ def load_emotions(path: str | Path = TABLE) -> EmotionTable:
     except OSError as error:
         raise D2MError(f"cannot read {path}: {error.strerror}") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise D2MError(f"{path} is no table of emotions ({error}); see the one that comes with d2m") from error
+        raise D2MError(f"{path} is not a table of emotions ({error}); see the one that comes with d2m") from error
     if not emotions or not all(map(math.isfinite, data.values())):
         raise D2MError(f"{path} has no emotions, or no figures of real melodies; run scripts/fit_emotions.py")
     if data["pitch_deviation"] <= 0 or data["density_deviation"] <= 0:

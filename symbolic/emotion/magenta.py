@@ -62,7 +62,7 @@ def load_checkpoint(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]
         def read(name: str) -> np.ndarray:
             values = bundle.read(name)
             if values.dtype.kind != "f" or not np.isfinite(values).all():
-                raise D2MError(f"{path}: '{name}' holds values that are not finite numbers; get the file anew")
+                raise D2MError(f"{path}: '{name}' holds values that are not finite numbers; download the file again")
             return values.astype(np.float32, copy=False)
 
         return convert(read, config), asdict(config)
@@ -76,7 +76,7 @@ def load_published(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]
     """
     tensors, config = load_checkpoint(path)
     if config != asdict(FULL):
-        raise D2MError(f"{path} is a MusicVAE of other sizes than hierdec-mel_16bar; get the file anew")
+        raise D2MError(f"{path} is a MusicVAE of other sizes than hierdec-mel_16bar; download the file again")
     return tensors, config
 
 
@@ -183,4 +183,4 @@ def _cell(state: dict[str, Tensor], ours: str, end: str, read: Callable[[str], n
 
 
 def _other(path: Path | str, why: str) -> D2MError:
-    return D2MError(f"{path} is no MusicVAE of the build of hierdec-mel_16bar: it {why}".replace("it '", "'"))
+    return D2MError(f"{path} is not a MusicVAE of the build of hierdec-mel_16bar: it {why}".replace("it '", "'"))

@@ -232,7 +232,7 @@ class MusicVae:
             D2MError: if there are fewer than two steps.
         """
         if steps < 2:
-            raise D2MError("an interpolation has at least two steps, its ends")
+            raise D2MError("an interpolation needs at least two steps")
         mu, _ = self.encode(np.stack([a, b]))
         return self.decode(spherical(mu[0], mu[1], steps), temperature, rng)
 

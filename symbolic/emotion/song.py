@@ -83,7 +83,7 @@ def find_song(score: Score, names: Sequence[str] = (), skyline: bool = False) ->
     struck = [np.flatnonzero(sounding(melody)) for melody in melodies]
     spans = [at[-1] + 1 - at[0] for at in struck if len(at)]
     if sum(spans) < STEPS_PER_BAR:
-        raise D2MError("the melody is shorter than a bar of 4/4; give more of it")
+        raise D2MError("the melody is shorter than a bar of 4/4; give a longer one")
     return Song(in_fours(score.grid), score.duration, tuple(melodies), tuple(first for first, _ in sections(score)))
 
 

@@ -66,18 +66,20 @@ def accompany_roll(
     """
     config = muse.config
     if not config.conditional:
-        raise D2MError(f"{muse.name or 'this model'} makes music from scratch; choose a model with a given track")
+        raise D2MError(
+            f"{muse.name or 'this model'} generates music from scratch; choose a model conditioned on a track"
+        )
     name = TRACKS[config.condition]
     if not roll.held[config.condition].any():
         found = ", ".join(plays(roll)) or "nothing"
         raise D2MError(f"the music has no {name} track to accompany, it plays {found}")
     kept = {config.condition} if anew else set(played(roll))
     if len(kept) == len(TRACKS):
-        raise D2MError(f"the music plays all five tracks already; give --anew to make all but the {name} anew")
+        raise D2MError(f"the music plays all five tracks already; give --anew to replace all but the {name}")
     resolution = resolution_of(muse)
     coarse, whole = in_fours(roll.resampled(config.steps // BEATS))
     if not whole.any():
-        raise D2MError("the music has no bar in 4/4, and MuseGAN knows no other metre")
+        raise D2MError("the music has no bar in 4/4, the only metre that MuseGAN supports")
     given = np.zeros((len(whole), config.steps, config.pitches), dtype=bool)
     for bar in np.flatnonzero(whole).tolist():
         held, onsets = to_tensor(coarse, resolution, bar, 1)

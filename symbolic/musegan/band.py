@@ -64,7 +64,9 @@ def play_for(
     if not (np.isfinite(duration) and duration > 0):
         raise D2MError(f"cannot make {duration} seconds of music; the duration must be a positive number")
     if muse.config.conditional:
-        raise D2MError(f"{muse.name or 'this model'} accompanies a given track; choose a model that makes all of them")
+        raise D2MError(
+            f"{muse.name or 'this model'} is conditioned on a track; choose a model that generates all tracks"
+        )
     style, rng = STYLES[genre], np.random.default_rng(seed)
     form = plan(grid, duration, rng, energy, accents, forgiving)
     places = _places(draw_pool(muse, seed), muse, form)
@@ -105,7 +107,7 @@ def _places(pool: Pool, muse: MuseGan, form: Form) -> list[Place]:
     rows = choose(pool, wanted)
     phrases = {row: read_phrase(pool.held[row], int(pool.tonic[row]), muse) for row in set(rows)}
     if not any(len(notes) for phrase in phrases.values() for notes in phrase.notes[DRUMS + 1 :]):
-        raise D2MError("the model made only silence; take another --seed, or --sketch composer")
+        raise D2MError("the model generated only silence; choose another --seed, or --sketch composer")
     return [
         Place(bar, phrases[row], bar.place % length)
         for bars, row in zip(groups, rows, strict=True)

@@ -57,7 +57,7 @@ class MuseGan:
         """
         self._from_scratch()
         if phrases < 1:
-            raise D2MError("at least one phrase is generated")
+            raise D2MError("give at least one phrase to generate")
         rng = np.random.default_rng(seed)
         latents = draw(self.config, rng, phrases)
         return self.realise(_related(latents) if related else latents, rng, binarise)
@@ -103,7 +103,9 @@ class MuseGan:
         config = self.config
         _check(binarise)
         if not config.conditional:
-            raise D2MError(f"{self.name or 'this model'} makes music from scratch; choose a model with a given track")
+            raise D2MError(
+                f"{self.name or 'this model'} generates music from scratch; choose a model conditioned on a track"
+            )
         track = np.asarray(track, dtype=bool)
         if track.ndim != 3 or track.shape[1:] != (config.steps, config.pitches) or not len(track):
             raise D2MError(f"a track of shape {track.shape} instead of (bars, {config.steps}, {config.pitches})")
@@ -129,7 +131,7 @@ class MuseGan:
         """
         self._from_scratch()
         if count < 2:
-            raise D2MError("a way between two seeds takes 2 phrases or more")
+            raise D2MError("an interpolation between two seeds needs 2 phrases or more")
         a, b = (draw(self.config, np.random.default_rng(seed), 1) for seed in (first, second))
         rng = np.random.default_rng([first, second])
         weights = np.linspace(0, 1, count).tolist()
@@ -160,7 +162,7 @@ def _bars_of(latents: Latents, bars: slice) -> Latents:
 
 def _check(binarise: str) -> None:
     if binarise not in BINARISATIONS:
-        raise D2MError(f"no way to binarise called '{binarise}'; choose {' or '.join(BINARISATIONS)}")
+        raise D2MError(f"no binarisation '{binarise}'; choose {' or '.join(BINARISATIONS)}")
 
 
 def _binary(outputs: Tensor, binarise: str, rng: np.random.Generator | None) -> np.ndarray:

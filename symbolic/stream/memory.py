@@ -133,10 +133,10 @@ def _rebuild(content: list[dict[str, Any]], programme: Programme) -> list[Stretc
             continue
         path = songs.get(entry["name"])
         if path is None or list(stamp(path)) != entry["file"]:
-            raise D2MError(f"{entry['name']} is not what it was")
+            raise D2MError(f"{entry['name']} has changed")
         moved = int(entry["moved"])
         if not -12 <= moved <= 12:
-            raise D2MError("a song is moved out of range")
+            raise D2MError("a song is transposed out of range")
         song = programme.planner.read(path).moved(moved)
         bars = [int(entry["entry"])] + ([] if entry["exit"] is None else [int(entry["exit"])])
         if not all(0 <= bar < len(song) for bar in bars):
@@ -148,7 +148,7 @@ def _rebuild(content: list[dict[str, Any]], programme: Programme) -> list[Stretc
             close(made, bars[1])
         found.append(made)
     if not found or found[-1] is None or found[-1].stop is not None:
-        raise D2MError("it does not end with a song that goes on")
+        raise D2MError("it does not end with an unfinished song")
     return [_bridge(content[at], found, at, programme) if s is None else s for at, s in enumerate(found)]
 
 
@@ -163,5 +163,5 @@ def _bridge(entry: dict[str, Any], found: list[Stretch | None], at: int, program
     bridge = write_bridge(before.song, after.song, local, planner.composer, planner.bars)
     made = bridge_stretch(before, Plan(point, after.song, bridge, after.gain), after, int(entry["number"]))
     if made.stop != after.start or before.stop != entry["start"]:
-        raise D2MError("the songs last longer or shorter than they did")
+        raise D2MError("the songs have other lengths than before")
     return made

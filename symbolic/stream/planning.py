@@ -136,7 +136,7 @@ class Planner:
         inside = bars[(bars >= between[0]) & (bars <= between[1])]
         inside = inside if len(inside) else bars[bars > between[1]][:1]
         if not len(inside):
-            raise D2MError(f"{song.name} cannot be left any more after bar {between[0] + 1}")
+            raise D2MError(f"{song.name} has no mix point after bar {between[0] + 1}")
         span = int(inside[0]), int(inside[-1])
         rng = np.random.default_rng([self.seed, number])
         found = find_mix_points(
