@@ -67,7 +67,7 @@ def download(
     progress: Progress | None = None,
     patience: Patience | None = None,
 ) -> Path:
-    """Brings a file from the web; does nothing if it is there already and right.
+    """Bring a file from the web; does nothing if it is there already and right.
 
     Args:
         url: ``http://`` or ``https://``; redirects are followed, but not from https to http.
@@ -114,7 +114,7 @@ class Expected:
     size: int | None
 
     def problem_of(self, path: Path) -> str | None:
-        """What is wrong with a file, as the end of a sentence, or None."""
+        """Return what is wrong with a file, as the end of a sentence, or None."""
         if self.size is not None and path.stat().st_size != self.size:
             return f"it has {path.stat().st_size} bytes instead of {self.size}"
         if self.sha256 is not None and sha256_of(path) != self.sha256:
@@ -123,7 +123,7 @@ class Expected:
 
 
 def sha256_of(path: str | Path) -> str:
-    """The checksum of a file, 64 hexadecimal digits."""
+    """Return the checksum of a file, 64 hexadecimal digits."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(1 << 20):
@@ -132,7 +132,7 @@ def sha256_of(path: str | Path) -> str:
 
 
 def file_name(url: str) -> str:
-    """The last part of an address, safe to use as a file's name.
+    """Return the last part of an address, safe to use as a file's name.
 
     Raises:
         D2MError: if there is none.

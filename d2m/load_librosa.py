@@ -27,7 +27,7 @@ PATIENCE = 600.0
 
 @lru_cache(maxsize=2)
 def load_librosa(beat: bool = False) -> ModuleType:
-    """The package librosa, with nothing left in it that two processes must not compile at once.
+    """Return the package librosa, with nothing left in it that two processes must not compile at once.
 
     Args:
         beat: ``librosa.beat`` is used, too.

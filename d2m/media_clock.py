@@ -221,7 +221,7 @@ def extent(container: Any, stream: Any, path: Path, first: int | None) -> Extent
 
 
 def fastest(times: np.ndarray) -> float:
-    """Pictures a second in the two seconds that hold most of them.
+    """Return pictures a second in the two seconds that hold most of them.
 
     A recording that stood still for a while has few pictures there and says nothing about the rate at which it moves.
 

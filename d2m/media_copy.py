@@ -264,7 +264,7 @@ def _retimed(source: Iterator[Any], picture: Any, timeline: Timeline, kept: np.n
 
 
 def last_duration(length: int, first: int, last: int) -> int:
-    """Duration of a track's last packet, from which the muxers take the length of the track.
+    """Return the duration of a track's last packet, from which the muxers take the length of the track.
 
     Args:
         length: of the track, in ticks.

@@ -31,7 +31,7 @@ _PADDING = 0.2
 
 
 def read_audio(path: str | os.PathLike[str], sample_rate: int, mono: bool = True) -> np.ndarray:
-    """The sound of an audio or video file, resampled.
+    """Return the sound of an audio or video file, resampled.
 
     Sample 0 is the instant of the first picture (of the first sound where there is no picture), so that times
     in the sound and times of :meth:`Video.frames` mean the same. Gaps are filled with silence.

@@ -141,7 +141,7 @@ def duck(music: np.ndarray, own: np.ndarray, sample_rate: int) -> np.ndarray:
 
 
 def resample(waveform: np.ndarray, rate: int, wanted: int) -> np.ndarray:
-    """float32 (channels, samples) at another sample rate."""
+    """Return float32 (channels, samples) at another sample rate."""
     if rate == wanted:
         return waveform
     import soxr
@@ -150,7 +150,7 @@ def resample(waveform: np.ndarray, rate: int, wanted: int) -> np.ndarray:
 
 
 def fit(waveform: np.ndarray, samples: int) -> np.ndarray:
-    """The waveform cut, or filled up with silence at its end, to a number of samples."""
+    """Return the waveform cut, or filled up with silence at its end, to a number of samples."""
     return np.pad(waveform[:, :samples], ((0, 0), (0, max(0, samples - waveform.shape[1]))))
 
 

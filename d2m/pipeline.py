@@ -176,7 +176,7 @@ def check(
     crf: int = 20,
     **beats: Any,
 ) -> str | None:
-    """The code of the genre asked for, None for any.
+    """Return the code of the genre asked for, None for any.
 
     Raises:
         D2MError: if these arguments of :func:`generate` cannot be met, whatever the video.
@@ -199,7 +199,7 @@ def check(
 
 
 def load_engine(engine: str | Engine, **settings: Any) -> Engine:
-    """An engine that lacks nothing but the video.
+    """Return an engine that lacks nothing but the video.
 
     Args:
         engine: a name, or an engine that is loaded already.

@@ -36,7 +36,7 @@ _OF_OBJECTS = frozenset(("NEWOBJ",))
 
 
 def load_pickle(path: str | Path, most_bytes: int = MOST_BYTES, libraries: Collection[str] = ()) -> dict[str, object]:
-    """The dictionary in a pickle file.
+    """Return the dictionary in a pickle file.
 
     Args:
         path: the file.

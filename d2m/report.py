@@ -86,7 +86,9 @@ def draw_report(analysis: Analysis, soundtrack: Soundtrack, path: Path, title: s
 
 
 def beats_in_words(grid: BeatGrid) -> str:
-    """Source, tempo and confidence of a grid: "beats from the clip's own music, 128 bpm, confidence 0.93"."""
+    """Return the source, tempo and confidence of a grid: "beats from the clip's own music, 128 bpm, confidence
+    0.93".
+    """
     return f"{SOURCES_IN_WORDS[grid.source]}, {grid.tempo:.0f} bpm, confidence {grid.confidence:.2f}"
 
 
@@ -172,7 +174,7 @@ def _draw_legend(figure, duration: float) -> None:
 
 
 def mel_spectrogram(mono: np.ndarray, rate: int, bands: int = 96, size: int = 2048) -> tuple[np.ndarray, int]:
-    """Mel spectrogram for looking at: (bands, frames) in decibels below its maximum, and its hop in samples.
+    """Return Mel spectrogram for looking at: (bands, frames) in decibels below its maximum, and its hop in samples.
 
     Bands are evenly spaced on the mel scale of O'Shaughnessy (1987), 2595 log10(1 + f / 700).
     """
@@ -188,7 +190,9 @@ def mel_spectrogram(mono: np.ndarray, rate: int, bands: int = 96, size: int = 20
 
 
 def onsets(mono: np.ndarray, rate: int) -> np.ndarray:
-    """Seconds at which notes begin: peaks of the spectral flux (Dixon, 2006), 5 ms steps, at least 60 ms apart."""
+    """Return seconds at which notes begin: peaks of the spectral flux (Dixon, 2006), 5 ms steps, at least 60 ms
+    apart.
+    """
     from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
     hop = max(1, rate // 200)

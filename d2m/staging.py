@@ -41,7 +41,9 @@ def staging_folder(output_dir: Path) -> Iterator[Path]:
 
 
 def left_over(folder: Path, stem: str, files: dict[str, str]) -> list[str]:
-    """Names of files of an earlier run that this one does not replace. They stay: somebody may have worked on them."""
+    """Return names of files of an earlier run that this one does not replace. They stay: somebody may have worked on
+    them.
+    """
     names = [f"{stem}.d2m{ending}" for ending in (".mp4", ".mkv", ".mid")]
     return [name for name in names if name not in files.values() and (folder / name).is_file()]
 

@@ -34,7 +34,7 @@ BEAT_SOURCES: tuple[str, ...] = ("sound", "dance", "picture", "given")
 
 
 def genre_code(name: str) -> str:
-    """The AIST code (``"gBR"``) of a genre given as a code or a name, in any case.
+    """Return the AIST code (``"gBR"``) of a genre given as a code or a name, in any case.
 
     Raises:
         ValueError: if no genre has that name; the message lists those that exist.
@@ -72,7 +72,7 @@ class Motion:
         return len(self.joints) / self.fps
 
     def shots(self) -> list[slice]:
-        """The frames from each cut to the next; one slice over all frames where there are no cuts."""
+        """Return the frames from each cut to the next; one slice over all frames where there are no cuts."""
         edges = [0, *(cut for cut in self.cuts if 0 < cut < len(self.joints)), len(self.joints)]
         return [slice(first, last) for first, last in pairwise(edges)]
 
@@ -127,15 +127,15 @@ class BeatGrid:
     source: str = "given"
 
     def time_of(self, position: np.ndarray | float) -> np.ndarray:
-        """Seconds of positions in beats, any shape."""
+        """Return seconds of positions in beats, any shape."""
         return _extrapolate(np.asarray(position, dtype=np.float64), np.arange(len(self.beats)), self.beats)
 
     def position_of(self, time: np.ndarray | float) -> np.ndarray:
-        """Positions in beats of times in seconds, any shape."""
+        """Return positions in beats of times in seconds, any shape."""
         return _extrapolate(np.asarray(time, dtype=np.float64), self.beats, np.arange(len(self.beats)))
 
     def covering(self, duration: float) -> BeatGrid:
-        """The same beats from the last at or before 0 to the first at or after ``duration`` seconds.
+        """Return the same beats from the last at or before 0 to the first at or after ``duration`` seconds.
 
         Where beats are missing at an end, the typical spacing of the four nearest intervals goes on there; bar lines
         go on every ``beats_per_bar`` beats.
@@ -160,8 +160,9 @@ class BeatGrid:
 
     @classmethod
     def steady(cls, tempo: float, duration: float, first_beat: float = 0.0, confidence: float = 0.0) -> BeatGrid:
-        """A grid of one tempo (beats a minute) that covers ``duration`` seconds, bar lines every four beats
-        counted from the beat at ``first_beat`` seconds."""
+        """Return a grid of one tempo (beats a minute) that covers ``duration`` seconds, bar lines every four beats
+        counted from the beat at ``first_beat`` seconds.
+        """
         period = 60.0 / tempo
         before = int(np.ceil(max(first_beat, 0.0) / period))
         before += -before % 4

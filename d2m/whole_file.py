@@ -43,14 +43,14 @@ def whole_file(path: str | os.PathLike[str], make_folder: bool = True) -> Iterat
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes, make_folder: bool = True) -> None:
-    """Writes ``content`` to ``path``, whole or not at all; see :func:`whole_file`."""
+    """Write ``content`` to ``path``, whole or not at all; see :func:`whole_file`."""
     with whole_file(path, make_folder) as temporary:
         temporary.write_bytes(content)
 
 
 @contextlib.contextmanager
 def writing(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turns what the file system says while ``path`` is written into a D2MError."""
+    """Turn what the file system says while ``path`` is written into a D2MError."""
     try:
         yield
     except FileNotFoundError:

@@ -77,7 +77,7 @@ class AistName:
         return f"{self.genre}_s{self.situation}_c{self.camera}_d{self.dancer}_m{self.music}_ch{self.dance}"
 
     def view(self, camera: int | str) -> AistName:
-        """The name of one view's video: ``camera`` 1 to 9, or ``"All"`` for the sequence."""
+        """Return the name of one view's video: ``camera`` 1 to 9, or ``"All"`` for the sequence."""
         return replace(self, camera=f"{camera:02d}" if isinstance(camera, int) else camera)
 
 
@@ -121,11 +121,11 @@ class Aist:
             raise D2MError(f"{root} is not an AIST++ folder: it has neither motions/ nor keypoints3d/")
 
     def ignored(self) -> frozenset[str]:
-        """Names whose annotation its makers found faulty."""
+        """Return names whose annotation its makers found faulty."""
         return frozenset(_lines(self.annotations / "ignore_list.txt", missing_ok=True))
 
     def names(self, split: str | None = None, protocol: str = "crossmodal") -> tuple[str, ...]:
-        """Sequences of ``"train"``, ``"val"`` or ``"test"``, or all that are there; without the ignored ones.
+        """Return sequences of ``"train"``, ``"val"`` or ``"test"``, or all that are there; without the ignored ones.
 
         Args:
             split: which part, or None.
@@ -145,25 +145,27 @@ class Aist:
         return tuple(sorted(p.stem for p in (self.annotations / folder).glob("*.pkl")))
 
     def motion(self, name: str) -> SmplMotion:
-        """SMPL parameters of a sequence."""
+        """Return SMPL parameters of a sequence."""
         return read_motion(self.annotations / "motions" / f"{_checked(name)}.pkl")
 
     def keypoints2d(self, name: str) -> Keypoints2d:
-        """2-D keypoints of a sequence in all views."""
+        """Return 2-D keypoints of a sequence in all views."""
         return read_keypoints2d(self.annotations / "keypoints2d" / f"{_checked(name)}.pkl")
 
     def keypoints3d(self, name: str, optimised: bool = True) -> np.ndarray:
-        """float32 (T, 17, 3), COCO keypoints in centimetres; ``optimised`` takes the temporally smoothed ones."""
+        """Return float32 (T, 17, 3), COCO keypoints in centimetres; ``optimised`` takes the temporally smoothed
+        ones.
+        """
         return read_keypoints3d(self.annotations / "keypoints3d" / f"{_checked(name)}.pkl", optimised)
 
     def landmarks(self, name: str) -> Motion:
-        """The dance in space: ``"coco17"``, metres, y upwards; joints that were not found have confidence 0."""
+        """Return the dance in space: ``"coco17"``, metres, y upwards; joints that were not found have confidence 0."""
         points = self.keypoints3d(name) / 100.0
         seen = np.isfinite(points).all(axis=-1)
         return Motion(np.where(seen[..., None], points, 0.0), FPS, "coco17", seen.astype(np.float32))
 
     def wav(self, name: str) -> Path:
-        """The music of a sequence.
+        """Return the music of a sequence.
 
         Raises:
             D2MError: if the file is not there.
@@ -171,7 +173,7 @@ class Aist:
         return self.wav_file(f"m{AistName.parse(name).music}")
 
     def wav_file(self, music: str) -> Path:
-        """The file of music ``"mBR0"``; D2MError if it is not there."""
+        """Return the file of music ``"mBR0"``; D2MError if it is not there."""
         for root in dict.fromkeys((self.root, self.annotations)):
             for folder in ("wav", "all_musics", "music"):
                 if (root / folder / f"{music}.wav").is_file():
@@ -179,13 +181,13 @@ class Aist:
         raise D2MError(f"no music {music}.wav in {self.root}/wav; put the AIST music files there")
 
     def video(self, name: str, camera: int = 1) -> Path | None:
-        """The video of one view, if it is there."""
+        """Return the video of one view, if it is there."""
         file = f"{AistName.parse(name).view(camera)}.mp4"
         places = (root / "videos" / file for root in (self.root, self.annotations))
         return next((path for path in places if path.is_file()), None)
 
     def cameras(self, name: str) -> list[dict[str, object]]:
-        """The nine cameras that filmed a sequence: name, size, matrix, rotation, translation (cm), distortions.
+        """Return the nine cameras that filmed a sequence: name, size, matrix, rotation, translation (cm), distortions.
 
         Raises:
             D2MError: if there are none.
@@ -233,7 +235,7 @@ def _array(data: Mapping[str, object], key: str, path: Path, shape: tuple[int | 
 
 
 def read_motion(path: str | Path) -> SmplMotion:
-    """SMPL parameters from ``motions/NAME.pkl``.
+    """Return SMPL parameters from ``motions/NAME.pkl``.
 
     Raises:
         D2MError: if the file is missing, unsafe, or of another kind.
@@ -270,7 +272,7 @@ def write_motion(path: str | Path, motion: SmplMotion, loss: float = 0.0) -> Non
 
 
 def read_keypoints2d(path: str | Path) -> Keypoints2d:
-    """Keypoints of nine views from ``keypoints2d/NAME.pkl``; D2MError as for :func:`read_motion`."""
+    """Return keypoints of nine views from ``keypoints2d/NAME.pkl``; D2MError as for :func:`read_motion`."""
     path = Path(path)
     data = load_pickle(path)
     points = _array(data, "keypoints2d", path, (9, None, 17, 3))
@@ -292,7 +294,7 @@ def write_keypoints2d(path: str | Path, keypoints: Keypoints2d) -> None:
 
 
 def read_keypoints3d(path: str | Path, optimised: bool = True) -> np.ndarray:
-    """float32 (T, 17, 3) centimetres from ``keypoints3d/NAME.pkl``; D2MError as for :func:`read_motion`."""
+    """Return float32 (T, 17, 3) centimetres from ``keypoints3d/NAME.pkl``; D2MError as for :func:`read_motion`."""
     path = Path(path)
     key = "keypoints3d_optim" if optimised else "keypoints3d"
     return _array(load_pickle(path), key, path, (None, 17, 3)).astype(np.float32)

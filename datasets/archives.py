@@ -60,7 +60,7 @@ def unpack(
     limits: Limits | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Unpacks an archive into a new folder.
+    """Unpack an archive into a new folder.
 
     Args:
         archive: zip or tar, told by its content.

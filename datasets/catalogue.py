@@ -68,7 +68,7 @@ class Offer:
     note: str = ""
 
     def chosen(self, names: list[str] | None) -> list[Part]:
-        """The parts of these names, ``["all"]``, or those that are needed if None.
+        """Return the parts of these names, ``["all"]``, or those that are needed if None.
 
         Raises:
             D2MError: for a name that is not there.
@@ -168,7 +168,7 @@ CATALOGUE: dict[str, Offer] = {offer.name: offer for offer in _OFFERS}
 
 
 def offer(name: str) -> Offer:
-    """The data set of that name.
+    """Return the data set of that name.
 
     Raises:
         D2MError: if there is none.

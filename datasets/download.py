@@ -45,7 +45,7 @@ def fetch(
     progress: Progress | None = None,
     patience: Patience | None = None,
 ) -> list[str]:
-    """Brings a data set, or what is still missing of it.
+    """Bring a data set, or what is still missing of it.
 
     Args:
         offer: which.
@@ -113,7 +113,7 @@ def _record(root: Path) -> dict[str, dict[str, object]]:
 
 
 def place(archive: Path, target: Path, progress: Callable[[int, int], None] | None = None) -> None:
-    """Unpacks an archive so that its content is directly in ``target``.
+    """Unpack an archive so that its content is directly in ``target``.
 
     Makers pack a folder ``motions/``, or ``release/motions/``, or its files without a folder: the folder of the
     target's name is taken if there is one, else the only folder there is, else everything.
@@ -166,7 +166,7 @@ def _fetch_videos(root: Path, camera: int, progress: Progress, patience: Patienc
 
 
 def videos_of(listing: str, camera: int) -> list[str]:
-    """The names of one camera's videos in the list of all; D2MError if there are none."""
+    """Return the names of one camera's videos in the list of all; D2MError if there are none."""
     names = []
     for line in listing.splitlines():
         # the list is not ours: what is no name of a video is left out

@@ -23,7 +23,7 @@ DAMAGED = (
 
 
 def read_example(path: str | Path, **wanted: tuple[type[np.generic], int]) -> dict[str, np.ndarray]:
-    """Some of an example's arrays; the others are not read.
+    """Return some of an example's arrays; the others are not read.
 
     Args:
         path: an npz file.
@@ -57,7 +57,7 @@ def read_example(path: str | Path, **wanted: tuple[type[np.generic], int]) -> di
 
 
 def read_song(path: str | Path) -> np.ndarray:
-    """The music of an example, int16 (T,); D2MError as :func:`read_example`, or if there is none."""
+    """Return the music of an example, int16 (T,); D2MError as :func:`read_example`, or if there is none."""
     waveform = read_example(path, waveform=(np.int16, 1))["waveform"]
     if not len(waveform):
         raise D2MError(f"{path} holds no sound; remove it")

@@ -107,7 +107,7 @@ def song_files(root: str | Path) -> Iterator[SongFile]:
 
 
 def read_metadata(root: str | Path) -> Metadata:
-    """The metadata files in a folder, the folder above it, or ``labels/lastfm`` in one of them; nearer ones win.
+    """Return the metadata files in a folder, the folder above it, or ``labels/lastfm`` in one of them; nearer ones win.
 
     Raises:
         D2MError: if one of them is damaged.
@@ -163,7 +163,7 @@ def _ids(path: Path | None) -> frozenset[str]:
 
 
 def cleanse(files: Iterable[SongFile], known: Metadata, rules: Rules | None = None) -> tuple[list[SongFile], Counter]:
-    """The files that the rules keep, in order, and how many each rule left out.
+    """Return the files that the rules keep, in order, and how many each rule left out.
 
     Only names and metadata are looked at; no file is opened, so 174,000 files take seconds.
     """

@@ -42,7 +42,7 @@ class Melodies:
         return len(self.melodies)
 
     def batch(self, rng: np.random.Generator, count: int, shift: int = 0) -> np.ndarray:
-        """Windows drawn evenly and transposed by up to ``shift`` semitones, as far as their range allows.
+        """Return windows drawn evenly and transposed by up to ``shift`` semitones, as far as their range allows.
 
         Returns:
             uint8 (count, 256).
@@ -103,7 +103,7 @@ def pop909_melodies(root: str | Path) -> Iterator[tuple[str, list[np.ndarray]]]:
 
 
 def is_pop909(root: str | Path) -> bool:
-    """Whether a folder holds the songs of POP909."""
+    """Tell whether a folder holds the songs of POP909."""
     return any((path / f"{path.name}.mid").is_file() for path in Path(root).glob("[0-9][0-9][0-9]"))
 
 
@@ -125,7 +125,7 @@ def midi_melodies(root: str | Path) -> Iterator[tuple[str, list[np.ndarray]]]:
 
 
 def part_of(name: str) -> str:
-    """Which part a song belongs to, by its name alone: one in ten is held out, one in ten for choosing.
+    """Return which part a song belongs to, by its name alone: one in ten is held out, one in ten for choosing.
 
     The songs of POP909 go by their number, as those of the audio models do: every tenth is held out.
     """

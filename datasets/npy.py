@@ -21,7 +21,7 @@ _DAMAGED = (
 
 
 def read_npy(path: str | Path, most_bytes: int = 100_000_000) -> np.ndarray:
-    """The numbers in an npy file, finite, of any shape.
+    """Return the numbers in an npy file, finite, of any shape.
 
     Raises:
         D2MError: if the file is missing, damaged, too large, claims more than it holds, or holds no finite numbers.

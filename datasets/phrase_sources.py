@@ -37,7 +37,7 @@ class Song:
     held_out: bool
 
     def load(self, seed: int) -> PianoRoll:
-        """The song at 24 steps a beat; what is drawn depends on ``seed`` and the song alone.
+        """Return the song at 24 steps a beat; what is drawn depends on ``seed`` and the song alone.
 
         Raises:
             D2MError: if it cannot be read.
@@ -70,7 +70,7 @@ def _composed(index: int, seed: int) -> PianoRoll:
 
 
 def songs_of(source: str, rules: Rules) -> tuple[str, list[Song], Counter[str]]:
-    """The name of a source, its songs in a fixed order, and how many the rules left out, by reason.
+    """Return the name of a source, its songs in a fixed order, and how many the rules left out, by reason.
 
     Every tenth song of POP909 (by its number) and of the studio is held out; of files, those whose MSD entry or name
     has a checksum divisible by ten, so that all versions of a song are in one split.

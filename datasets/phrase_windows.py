@@ -32,7 +32,7 @@ class PhraseWindows:
                 self._rows[index] += self._rows[index + 1]
 
     def starts(self, bars: int) -> np.ndarray:
-        """int64 (M,): the phrases at which a window of so many bars can begin, whatever its first bar in them.
+        """Return int64 (M,): the phrases at which a window of so many bars can begin, whatever its first bar in them.
 
         Raises:
             D2MError: if there are none.
@@ -43,7 +43,7 @@ class PhraseWindows:
         return found
 
     def take(self, starts: np.ndarray, offsets: np.ndarray, bars: int) -> np.ndarray:
-        """bool (N, bars, steps, pitches, tracks) from bar ``offsets`` of the phrases ``starts``."""
+        """Return bool (N, bars, steps, pitches, tracks) from bar ``offsets`` of the phrases ``starts``."""
         count = -(-bars // BARS)
         tensors = self.phrases[(starts[:, None] + np.arange(count)).ravel()]
         whole = tensors.reshape(len(starts), count * BARS, *self.shape)

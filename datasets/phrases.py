@@ -49,12 +49,12 @@ class PhraseSet:
 
 
 def pack(tensors: np.ndarray) -> np.ndarray:
-    """bool (N, bars, steps, pitches, 5) -> uint8 (N, bytes)."""
+    """Return bool (N, bars, steps, pitches, 5) -> uint8 (N, bytes)."""
     return np.packbits(tensors.reshape(len(tensors), -1), axis=1)
 
 
 def unpack(bits: np.ndarray, resolution: Resolution) -> np.ndarray:
-    """uint8 (N, bytes) -> bool (N, 4, steps, pitches, 5)."""
+    """Return uint8 (N, bytes) -> bool (N, 4, steps, pitches, 5)."""
     shape = resolution.shape(BARS)
     flat = np.unpackbits(bits, axis=1, count=int(np.prod(shape)))
     return flat.view(bool).reshape(len(bits), *shape)
@@ -171,7 +171,7 @@ class Phrases:
         return len(self._bits)
 
     def __getitem__(self, index: int | slice | np.ndarray) -> np.ndarray:
-        """bool (4, steps, pitches, 5) of one phrase, (N, 4, ...) of several."""
+        """Return bool (4, steps, pitches, 5) of one phrase, (N, 4, ...) of several."""
         rows = self._bits[index]
         tensors = unpack(np.atleast_2d(rows), self.resolution)
         return tensors[0] if rows.ndim == 1 else tensors
@@ -210,7 +210,9 @@ class Phrases:
 
 
 def shifted(tensors: np.ndarray, shifts: np.ndarray) -> np.ndarray:
-    """Phrases (N, bars, steps, pitches, 5) moved by semitones (N,), drums left alone; what goes beyond is lost."""
+    """Return phrases (N, bars, steps, pitches, 5) moved by semitones (N,), drums left alone; what goes beyond is
+    lost.
+    """
     out = np.zeros_like(tensors)
     out[..., DRUMS] = tensors[..., DRUMS]
     pitches, rest = tensors.shape[3], slice(DRUMS + 1, len(TRACKS))
@@ -225,7 +227,7 @@ def shifted(tensors: np.ndarray, shifts: np.ndarray) -> np.ndarray:
 
 
 def articulated_bits(shard: PhraseSet) -> np.ndarray:
-    """The shard's ``held`` bits with gaps before repeated notes."""
+    """Return the shard's ``held`` bits with gaps before repeated notes."""
     resolution, parts = shard.resolution, [np.zeros((0, shard.held.shape[1]), np.uint8)]
     for start in range(0, len(shard), 256):
         held, onsets = (unpack(a[start : start + 256], resolution) for a in (shard.held, shard.onsets))

@@ -221,7 +221,7 @@ def _save(path: Path, rows: list, songs: Sequence[Song], resolution: Resolution)
 def song_phrases(
     roll: PianoRoll, resolution: Resolution, settings: Settings, check_grid: bool = True
 ) -> list[tuple[int, float, np.ndarray, np.ndarray]] | str:
-    """(first bar, tempo, held, onsets) of a song's phrases, or why there are none.
+    """Return (first bar, tempo, held, onsets) of a song's phrases, or why there are none.
 
     A phrase that has been in the song before, note for note, is left out, so that loops do not count many times over.
     """
@@ -247,7 +247,9 @@ def song_phrases(
 
 
 def off_grid(roll: PianoRoll, resolution: Resolution) -> float:
-    """Share of notes that begin nearer to the middle between two steps of a resolution than to one of them."""
+    """Return the share of notes that begin nearer to the middle between two steps of a resolution than to one of
+    them.
+    """
     coarse = roll.steps_per_beat / resolution.steps_per_beat
     if coarse <= 1:
         return 0.0

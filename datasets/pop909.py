@@ -61,7 +61,7 @@ def extract(archive: str | Path, folder: str | Path) -> Path:
 
 
 def song_folders(root: str | Path) -> list[Path]:
-    """The song folders ``001`` ... ``909`` under ``root``, sorted.
+    """Return the song folders ``001`` ... ``909`` under ``root``, sorted.
 
     Raises:
         D2MError: if there are none.
@@ -73,7 +73,7 @@ def song_folders(root: str | Path) -> list[Path]:
 
 
 def parse_chord(label: str) -> tuple[int, int, tuple[int, ...]] | None:
-    """Root, bass and chord tones (pitch classes) of a label such as ``"Gb:maj7/3"``, or None for ``"N"``."""
+    """Return the root, bass and chord tones (pitch classes) of a label such as ``"Gb:maj7/3"``, or None for ``"N"``."""
     if label in ("N", "X", ""):
         return None
     name, _, bass = label.partition("/")
@@ -85,7 +85,7 @@ def parse_chord(label: str) -> tuple[int, int, tuple[int, ...]] | None:
 
 
 def read_song(folder: str | Path) -> tuple[BeatGrid, dict[str, np.ndarray], list[Chord], float]:
-    """One song: its grid, its tracks, its chords and its length in seconds.
+    """Return one song: its grid, its tracks, its chords and its length in seconds.
 
     Returns:
         grid, ``{"MELODY" | "BRIDGE" | "PIANO": float64 (N, 4) of start beat, end beat, pitch, velocity}``, chords,
@@ -127,7 +127,7 @@ def read_song(folder: str | Path) -> tuple[BeatGrid, dict[str, np.ndarray], list
 
 
 def arrange(folder: str | Path, rng: np.random.Generator, programs: dict[str, Sequence[int]]) -> Score:
-    """A song of POP909 as a five-track score.
+    """Return a song of POP909 as a five-track score.
 
     The melody goes to a lead voice of the strings or guitar track, bridge and piano to theirs; bass, a string pad and
     drums are written from the chords and beats. Instruments are drawn from ``programs``.

@@ -77,7 +77,7 @@ _QUALITIES = {
 
 
 def band_score(folder: str | Path, rng: np.random.Generator) -> Score:
-    """A song with a whole band, on the grid of its beat annotation, written notes exactly on it.
+    """Return a song with a whole band, on the grid of its beat annotation, written notes exactly on it.
 
     Args:
         folder: the song, ``POP909/NNN``.

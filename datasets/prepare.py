@@ -89,7 +89,7 @@ class Source(ABC):
 
     @abstractmethod
     def sequence(self, name: str) -> Sequence:
-        """Reads a sequence; raises Skip or D2MError if that cannot be done."""
+        """Read a sequence; raises Skip or D2MError if that cannot be done."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Outcome:
     skipped: list[Skipped]
 
     def line(self) -> str:
-        """The outcome in one line."""
+        """Return the outcome in one line."""
         counts = ", ".join(f"{len(self.sequences[s])} {s}" for s in SPLITS)
         total = sum(len(names) for names in self.sequences.values())
         text = f"{total} sequences ({counts}), {sum(self.seconds.values()) / 60:.1f} min, {self.songs} pieces of music"
@@ -138,7 +138,7 @@ def prepare(
     processes: int = 1,
     progress: Progress | None = None,
 ) -> Outcome:
-    """Prepares a data set, or what is still missing of it.
+    """Prepare a data set, or what is still missing of it.
 
     ``prepared.json`` is written last: a folder without it is unfinished. ``prepare.log`` tells what was done.
 
@@ -271,7 +271,7 @@ def _make_music(source: Source, music: str, out: Path) -> tuple[str, int, tuple[
 
 
 def read_music(path: Path) -> np.ndarray:
-    """The sound of a file, int16 (T,) at 22,050 Hz, one channel.
+    """Return the sound of a file, int16 (T,) at 22,050 Hz, one channel.
 
     Raises:
         D2MError: if it cannot be read, is cut short, or is not finite.

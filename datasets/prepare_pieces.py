@@ -34,7 +34,7 @@ _MISSING = SAMPLE_RATE // 10
 
 
 def is_pieces(root: str | Path) -> bool:
-    """Whether a folder holds such pieces."""
+    """Tell whether a folder holds such pieces."""
     return (Path(root) / "motion_s2").is_dir()
 
 

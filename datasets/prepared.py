@@ -64,7 +64,7 @@ class Manifest:
     protocol: str = "crossmodal"
 
     def write(self, folder: str | Path) -> None:
-        """Writes ``prepared.json``; D2MError if that fails."""
+        """Write ``prepared.json``; D2MError if that fails."""
         with whole_file(Path(folder) / "prepared.json") as part:
             part.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -135,7 +135,7 @@ class Place:
     dtype: np.dtype
 
     def rows(self, start: int, count: int) -> np.ndarray:
-        """Rows ``start`` to ``start + count``.
+        """Return rows ``start`` to ``start + count``.
 
         Raises:
             D2MError: if the file is gone or too short.
@@ -166,7 +166,7 @@ class Entry:
 
 
 def write_sequence(folder: str | Path, name: str, sequence: Sequence) -> None:
-    """Writes ``sequences/NAME.npz``; complete or absent.
+    """Write ``sequences/NAME.npz``; complete or absent.
 
     Raises:
         D2MError: if it cannot be written.
@@ -185,7 +185,7 @@ def write_sequence(folder: str | Path, name: str, sequence: Sequence) -> None:
 
 
 def read_entry(folder: str | Path, name: str, manifest: Manifest) -> Entry:
-    """The entry of a sequence.
+    """Return the entry of a sequence.
 
     Raises:
         D2MError: if it is missing, damaged or does not fit the manifest.
@@ -223,7 +223,7 @@ def _fits(entry: Entry, manifest: Manifest) -> bool:
 
 
 def read_sequence(folder: str | Path, name: str, manifest: Manifest) -> Sequence:
-    """A whole sequence; D2MError as for :func:`read_entry`."""
+    """Return a whole sequence; D2MError as for :func:`read_entry`."""
     entry = read_entry(folder, name, manifest)
     visual = None if entry.visual is None else entry.visual.rows(0, entry.visual.shape[0])
     return Sequence(
@@ -233,7 +233,7 @@ def read_sequence(folder: str | Path, name: str, manifest: Manifest) -> Sequence
 
 
 def write_music(folder: str | Path, music: str, waveform: np.ndarray) -> None:
-    """Writes ``music/ID.npy`` from int16 (T,), or float (T,) in -1..1; complete or absent."""
+    """Write ``music/ID.npy`` from int16 (T,), or float (T,) in -1..1; complete or absent."""
     if waveform.dtype != np.int16:
         waveform = np.round(np.clip(waveform, -1, 1) * 32767).astype(np.int16)
     with whole_file(Path(folder) / "music" / f"{checked_id(music)}.npy") as part:
@@ -241,7 +241,7 @@ def write_music(folder: str | Path, music: str, waveform: np.ndarray) -> None:
 
 
 def find_music(folder: str | Path, music: str) -> Place:
-    """Where a piece of music lies: int16 (T,).
+    """Return where a piece of music lies: int16 (T,).
 
     Raises:
         D2MError: if it is missing or damaged.
@@ -260,13 +260,13 @@ def find_music(folder: str | Path, music: str) -> Place:
 
 
 def write_split(folder: str | Path, split: str, names: list[str]) -> None:
-    """Writes ``SPLIT.txt``; complete or absent."""
+    """Write ``SPLIT.txt``; complete or absent."""
     with whole_file(Path(folder) / f"{split}.txt") as part:
         part.write_text("".join(f"{checked_id(name)}\n" for name in names), encoding="utf-8")
 
 
 def read_split(folder: str | Path, split: str) -> tuple[str, ...]:
-    """Names of the sequences of ``"train"``, ``"val"`` or ``"test"``.
+    """Return names of the sequences of ``"train"``, ``"val"`` or ``"test"``.
 
     Raises:
         D2MError: for another split, or a list that is missing.
@@ -282,7 +282,7 @@ def read_split(folder: str | Path, split: str) -> tuple[str, ...]:
 
 
 def checked_id(name: str) -> str:
-    """A name that cannot lead out of its folder.
+    """Return a name that cannot lead out of its folder.
 
     Raises:
         D2MError: for any other.

@@ -12,7 +12,7 @@ __all__ = ["load_pickle", "save_pickle"]
 
 
 def save_pickle(path: str | Path, data: dict[str, object]) -> None:
-    """Writes a dictionary of arrays and numbers; complete or absent.
+    """Write a dictionary of arrays and numbers; complete or absent.
 
     Raises:
         D2MError: if the file cannot be written.

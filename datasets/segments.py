@@ -95,7 +95,7 @@ class Segments:
         return int(self._ends[-1])
 
     def __getitem__(self, index: int) -> Segment:
-        """The segment of that number; negative ones count from the end.
+        """Return the segment of that number; negative ones count from the end.
 
         Raises:
             IndexError: beyond the last.

@@ -79,7 +79,7 @@ class TikTok:
             raise D2MError(f"{root} is not a TikTok folder: it has no keypoints/")
 
     def names(self, split: str | None = None) -> tuple[str, ...]:
-        """Videos of ``"train"``, ``"val"`` or ``"test"`` as listed, or all that have keypoints.
+        """Return videos of ``"train"``, ``"val"`` or ``"test"`` as listed, or all that have keypoints.
 
         Without a list for validation there are none; D2MError if another list is missing.
         """
@@ -95,7 +95,7 @@ class TikTok:
         return tuple(dict.fromkeys(whole_name(line) for line in read_list(path)))
 
     def motion_files(self, name: str) -> tuple[Path, ...]:
-        """The keypoints of a video; D2MError if there are none."""
+        """Return the keypoints of a video; D2MError if there are none."""
         stem = self.root / "keypoints" / str(TikTokName.parse(name))
         for suffix in ("npz", "npy"):
             path = stem.with_name(f"{stem.name}.{suffix}")
@@ -107,7 +107,7 @@ class TikTok:
         return files
 
     def frames(self, name: str) -> np.ndarray:
-        """float32 (T, 75) at 30 frames a second; D2MError if they cannot be read."""
+        """Return float32 (T, 75) at 30 frames a second; D2MError if they cannot be read."""
         files = self.motion_files(name)
         if files[0].suffix == ".npy":
             return read_frames(files[0])
@@ -136,12 +136,12 @@ class TikTok:
         return read_openpose(files, film.fps, film.height)
 
     def video(self, name: str) -> Path | None:
-        """The video, if it is there."""
+        """Return the video, if it is there."""
         path = self.root / "videos" / f"{TikTokName.parse(name)}.mp4"
         return path if path.is_file() else None
 
     def sound(self, name: str) -> Path:
-        """The file with the sound of a video; D2MError if there is none."""
+        """Return the file with the sound of a video; D2MError if there is none."""
         for folder, suffix in (("wav", "wav"), ("videos", "mp4")):
             path = self.root / folder / f"{TikTokName.parse(name)}.{suffix}"
             if path.is_file():
@@ -150,13 +150,13 @@ class TikTok:
 
 
 def find_list(root: Path, split: str) -> Path | None:
-    """The list of a split: ours, or the authors' list of pieces."""
+    """Return the list of a split: ours, or the authors' list of pieces."""
     names = (f"{split}.txt", f"splits/{split}.txt", f"tiktok_audio_{split}_segment.txt")
     return next((root / name for name in names if (root / name).is_file()), None)
 
 
 def read_list(path: Path) -> list[str]:
-    """Names in a list, one a line; folders and endings are taken off.
+    """Return names in a list, one a line; folders and endings are taken off.
 
     Raises:
         D2MError: if it cannot be read.
@@ -172,13 +172,13 @@ def read_list(path: Path) -> list[str]:
 
 
 def whole_name(piece: str) -> str:
-    """``000007_23_207`` of ``000007_23_207_seg4``; other names stay as they are."""
+    """Return ``000007_23_207`` of ``000007_23_207_seg4``; other names stay as they are."""
     found = _PIECE.fullmatch(piece)
     return found["name"] if found else piece
 
 
 def read_frames(path: Path) -> np.ndarray:
-    """float32 (T, 75) from an npy file, of that shape or (T, 25, 3).
+    """Return float32 (T, 75) from an npy file, of that shape or (T, 25, 3).
 
     Raises:
         D2MError: if it is missing, damaged, of another shape, or not finite.
@@ -192,7 +192,7 @@ def read_frames(path: Path) -> np.ndarray:
 
 
 def read_openpose(files: tuple[Path, ...], fps: float, height: int) -> Motion:
-    """One dancer from what OpenPose writes, ``"body25"``.
+    """Return one dancer from what OpenPose writes, ``"body25"``.
 
     The dancer of the first picture is the most visible one, then the one nearest to it. Points that were not found are
     interpolated in time and have confidence 0.

@@ -81,7 +81,7 @@ class _Found:
 
 
 def verify(folder: str | Path, *, processes: int = 1, progress: Progress | None = None) -> Report:
-    """Reads a data set.
+    """Read a data set.
 
     Args:
         folder: raw or prepared.

@@ -44,13 +44,13 @@ class Visuals:
         return _load(first)[0].shape[1]
 
     def path(self, video: str) -> Path:
-        """The file of a video."""
+        """Return the file of a video."""
         path = self.folder / f"{checked_id(video)}.npz"
         other = path.with_suffix(".npy")
         return other if other.is_file() and not path.is_file() else path
 
     def read(self, video: str) -> tuple[np.ndarray, float]:
-        """The features of a video, float32 (S, V), and the seconds that a row stands for.
+        """Return the features of a video, float32 (S, V), and the seconds that a row stands for.
 
         Raises:
             D2MError: if there are none, or they are damaged or of another size than the others.
@@ -65,7 +65,7 @@ class Visuals:
 
 
 def read_extracted(path: Path) -> Features:
-    """What `d2m features` wrote of a video; D2MError if it is missing or damaged."""
+    """Return what `d2m features` wrote of a video; D2MError if it is missing or damaged."""
     from d2m.features.extract import read_features
 
     try:

@@ -107,7 +107,7 @@ class Alignment:
 def kinematic_beats(
     joints: np.ndarray, fps: float, smoothing: float = 5 / 60, which: tuple[int, ...] | None = None
 ) -> np.ndarray:
-    """Motion beats: local minima of the mean joint speed, smoothed by a Gaussian.
+    """Return motion beats: local minima of the mean joint speed, smoothed by a Gaussian.
 
     Args:
         joints: float (T, J, D), evenly spaced, without NaN.
@@ -127,7 +127,7 @@ def kinematic_beats(
 
 
 def speed_beats(speed: np.ndarray, fps: float, smoothing: float = 5 / 60) -> np.ndarray:
-    """Motion beats from any curve of speed: its local minima, smoothed by a Gaussian.
+    """Return motion beats from any curve of speed: its local minima, smoothed by a Gaussian.
 
     Args:
         speed: float (T - 1,), of the steps from frame k to k + 1; the unit does not matter.
@@ -151,8 +151,8 @@ def speed_beats(speed: np.ndarray, fps: float, smoothing: float = 5 / 60) -> np.
 
 
 def aist_beats(joints: np.ndarray, fps: float) -> np.ndarray:
-    """Motion beats as the AIST++ script finds them (``calculate_beat_scores.py`` of google-research/mint): frames whose
-    summed joint speed, not smoothed, is below that of all frames within 1/6 s (ten frames at 60 a second).
+    """Return motion beats as the AIST++ script finds them (``calculate_beat_scores.py`` of google-research/mint):
+    frames whose summed joint speed, not smoothed, is below that of all frames within 1/6 s (ten frames at 60 a second).
 
     Args:
         joints: float (T, J, 3), evenly spaced, without NaN.
@@ -171,7 +171,7 @@ def aist_beats(joints: np.ndarray, fps: float) -> np.ndarray:
 
 
 def aist_frames(times: np.ndarray) -> np.ndarray:
-    """Times in seconds brought to whole frames at 60 a second, each frame once."""
+    """Return times in seconds brought to whole frames at 60 a second, each frame once."""
     return np.unique(np.rint(np.asarray(times, dtype=np.float64) * AIST_FPS)) / AIST_FPS
 
 
@@ -182,7 +182,7 @@ def judged_beats(
     flow: np.ndarray | None = None,
     judges: Mapping[str, Judge] = JUDGES,
 ) -> dict[str, np.ndarray]:
-    """Motion beats by every judge.
+    """Return motion beats by every judge.
 
     Args:
         picture: (T, J, 2 or 3) landmarks in the picture, of which x and y are used.
@@ -203,7 +203,7 @@ def judged_beats(
 
 
 def beat_align(motion_beats: np.ndarray, music_beats: np.ndarray, sigma: float = SIGMA) -> float:
-    """Mean over motion beats of ``exp(-d² / 2 sigma²)``, d the distance to the nearest music beat (AIST++).
+    """Return the mean over motion beats of ``exp(-d² / 2 sigma²)``, d the distance to the nearest music beat (AIST++).
 
     Swap the arguments for Bailando's direction. NaN without motion beats, 0 without music beats.
     """
@@ -215,7 +215,7 @@ def beat_align(motion_beats: np.ndarray, music_beats: np.ndarray, sigma: float =
 
 
 def hit_rate(motion_beats: np.ndarray, music_beats: np.ndarray, window: float = WINDOW) -> float:
-    """Part of the motion beats with a music beat within ``window`` seconds; NaN without motion beats."""
+    """Return part of the motion beats with a music beat within ``window`` seconds; NaN without motion beats."""
     if not len(motion_beats):
         return float("nan")
     if not len(music_beats):
@@ -230,7 +230,7 @@ def chance(
     sigma: float = SIGMA,
     shifts: int = 400,
 ) -> tuple[float, float]:
-    """Both directions of :func:`beat_align` for music shifted circularly in the clip, mean over even shifts."""
+    """Return both directions of :func:`beat_align` for music shifted circularly in the clip, mean over even shifts."""
     scores = []
     for shift in (np.arange(shifts) + 0.5) / shifts * duration:
         shifted = np.sort((music_beats + shift) % duration)
@@ -246,7 +246,7 @@ def excess(
     sigma: float = SIGMA,
     shifts: int = 400,
 ) -> Alignment:
-    """Alignment of one clip, with its chance level.
+    """Return the alignment of one clip, with its chance level.
 
     Args:
         motion_beats, music_beats: seconds; those outside the clip are left out.
@@ -276,7 +276,7 @@ def excess(
 def bootstrap(
     values: np.ndarray, rng: np.random.Generator, draws: int = 10_000, level: float = 0.95
 ) -> tuple[float, float, float]:
-    """Mean of per-clip values, and the ends of its percentile-bootstrap confidence interval.
+    """Return the mean of per-clip values, and the ends of its percentile-bootstrap confidence interval.
 
     NaN values (clips without motion beats) are left out; all three are NaN when nothing is left.
     """
@@ -290,7 +290,7 @@ def bootstrap(
 
 
 def inside(times: np.ndarray, duration: float) -> np.ndarray:
-    """The times from 0 to below ``duration``, rising."""
+    """Return the times from 0 to below ``duration``, rising."""
     times = np.sort(np.asarray(times, dtype=np.float64))
     return times[(times >= 0) & (times < duration)]
 

@@ -138,7 +138,9 @@ def watch(video: Video, progress: Callable[[float], None] | None = None, analysi
 def judge_music(
     dance: Watched, music: Heard, sigma: float = SIGMA, window: float = WINDOW, shifts: int = SHIFTS
 ) -> dict[str, Any]:
-    """Scores of music whose first sample sounds with the first picture, as :func:`evaluate_alignment` reports them."""
+    """Return scores of music whose first sample sounds with the first picture, as :func:`evaluate_alignment` reports
+    them.
+    """
     duration = min(dance.duration, music.duration)
     notes = list(dance.notes)
     if duration < dance.duration - 0.1:
@@ -171,7 +173,7 @@ def judge_music(
 
 
 def summary(reports: list[dict[str, Any]], rng: np.random.Generator) -> dict[str, Any]:
-    """Means over clips of the headline's excesses, with 95 % bootstrap intervals over clips."""
+    """Return means over clips of the headline's excesses, with 95 % bootstrap intervals over clips."""
     table: dict[str, Any] = {}
     for events in ("onsets", "beats"):
         table[events] = {}

@@ -75,7 +75,7 @@ def evaluate_beats(
 
 
 def score_files(reference: str, generated: str) -> dict[str, Any]:
-    """:func:`score_pair` of two files, with what is unusual about them in ``notes``.
+    """Return :func:`score_pair` of two files, with what is unusual about them in ``notes``.
 
     Raises:
         D2MError: if either cannot be read.
@@ -101,7 +101,7 @@ def _listen(path: str) -> tuple[Heard, _File]:
 
 
 def score_pair(reference: Heard, generated: Heard) -> dict[str, Any]:
-    """All scores of a pair, over the time that both recordings last; see the module's head."""
+    """Return all scores of a pair, over the time that both recordings last; see the module's head."""
     common = min(reference.duration, generated.duration)
     scores: dict[str, Any] = {}
     for script, (coverage, hit) in {"d2m-gan": ("d2m_coverage", "d2m_hit"), "loris": ("bcs", "bhs")}.items():
@@ -134,7 +134,7 @@ def score_pair(reference: Heard, generated: Heard) -> dict[str, Any]:
 
 
 def mean_scores(pairs: list[dict[str, Any]]) -> dict[str, Any]:
-    """The tables' rows: means over the pairs where a score is defined, LORIS's summary, None where none is."""
+    """Return the tables' rows: means over the pairs where a score is defined, LORIS's summary, None where none is."""
     mean: dict[str, Any] = dict.fromkeys(
         ("d2m_coverage", "d2m_hit", "bcs", "csd", "bhs", "hsd", "f1", "onset_f", "beat_f", "tempo_ratio", "continuity")
     )

@@ -63,7 +63,7 @@ class BeatSummary:
 
 
 def beat_f_measure(reference: np.ndarray, estimated: np.ndarray, tolerance: float = TOLERANCE) -> float:
-    """F-measure of beats, 0..1; each beat is matched at most once (mir_eval's matching)."""
+    """Return F-measure of beats, 0..1; each beat is matched at most once (mir_eval's matching)."""
     from mir_eval import util
 
     reference, estimated = np.asarray(reference, float), np.asarray(estimated, float)
@@ -85,8 +85,9 @@ class Continuity:
 
 
 def continuity(reference: np.ndarray, estimated: np.ndarray) -> Continuity:
-    """Continuity of beats (Davies et al. 2009; mir_eval): a beat is right if it and its distance to the one before are
-    within 17.5 % of a period; 0 for fewer than two beats."""
+    """Return the continuity of beats (Davies et al. 2009; mir_eval): a beat is right if it and its distance to the one
+    before are within 17.5 % of a period; 0 for fewer than two beats.
+    """
     from mir_eval import beat
 
     reference, estimated = np.asarray(reference, float), np.asarray(estimated, float)
@@ -96,7 +97,7 @@ def continuity(reference: np.ndarray, estimated: np.ndarray) -> Continuity:
 
 
 def tempo_ratio(estimated: float, reference: float) -> float:
-    """Estimated over true tempo.
+    """Return estimated over true tempo.
 
     Raises:
         ValueError: if either is not above 0.
@@ -116,7 +117,7 @@ def tempo_agrees(estimated: float, reference: float, multiples: bool = False, to
 
 
 def track_beats(waveform: np.ndarray, sample_rate: int) -> tuple[float, np.ndarray]:
-    """Tempo and beat times heard in a recording, by librosa's tracker (Ellis 2007); no beats gives tempo 0.
+    """Return the tempo and beat times heard in a recording, by librosa's tracker (Ellis 2007); no beats gives tempo 0.
 
     Args:
         waveform: float32 (samples,) or (channels, samples); heard at 22050 Hz mono, as in every report: the tracker
@@ -130,7 +131,7 @@ def track_beats(waveform: np.ndarray, sample_rate: int) -> tuple[float, np.ndarr
 
 
 def seconds_with_onsets(waveform: np.ndarray, sample_rate: int, script: str = "d2m-gan") -> np.ndarray:
-    """The whole seconds in which the published script finds an onset, rising, each once.
+    """Return the whole seconds in which the published script finds an onset, rising, each once.
 
     Args:
         waveform: brought to 22050 Hz mono first.
@@ -151,12 +152,13 @@ def _at_22050(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
 
 
 def whole_seconds(times: np.ndarray) -> np.ndarray:
-    """The whole seconds that times lie in, rising, each once."""
+    """Return the whole seconds that times lie in, rising, each once."""
     return np.unique(np.floor(times).astype(int))
 
 
 def marks_score(generated: np.ndarray, reference: np.ndarray, script: str = "d2m-gan") -> tuple[float, float]:
-    """Beat coverage and beat hit of whole seconds with onsets, as D2M-GAN's or LORIS's published script works them out.
+    """Return beat coverage and beat hit of whole seconds with onsets, as D2M-GAN's or LORIS's published script works
+    them out.
 
     B seconds are marked in the reference, G in the generated music, H in both. Hit is H / B. Coverage is G / B for
     D2M-GAN (it may exceed 1) and H / G for LORIS.
@@ -180,13 +182,13 @@ def marks_score(generated: np.ndarray, reference: np.ndarray, script: str = "d2m
 def coverage_and_hit(
     generated: np.ndarray, reference: np.ndarray, sample_rate: int, script: str = "d2m-gan"
 ) -> tuple[float, float]:
-    """:func:`marks_score` of two recordings."""
+    """Return :func:`marks_score` of two recordings."""
     marks = [seconds_with_onsets(waveform, sample_rate, script) for waveform in (generated, reference)]
     return marks_score(*marks, script)
 
 
 def summarise(scores: Sequence[tuple[float, float]]) -> BeatSummary:
-    """LORIS's summary of the coverage and hit of several clips; clips with NaN do not count.
+    """Return LORIS's summary of the coverage and hit of several clips; clips with NaN do not count.
 
     Raises:
         ValueError: if none counts.

@@ -55,7 +55,7 @@ def against_shifts(
     shifts: int = SHIFTS,
     level: float = 0.95,
 ) -> Excess:
-    """A score of motion and music times, with chance from circular shifts of the music.
+    """Return a score of motion and music times, with chance from circular shifts of the music.
 
     Args:
         score: of (motion, music), both rising times in seconds.

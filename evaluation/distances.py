@@ -56,7 +56,7 @@ class Embedded:
 
     @classmethod
     def of(cls, recordings: Sequence[tuple[str, np.ndarray]]) -> Embedded:
-        """A set from the names and (windows, D) of its recordings.
+        """Return a set from the names and (windows, D) of its recordings.
 
         Raises:
             ValueError: if it is empty.
@@ -78,11 +78,13 @@ class Embedded:
         return np.bincount(self.recording, minlength=len(self.names))
 
     def scaled(self, centre: np.ndarray, spread: np.ndarray) -> Embedded:
-        """The same windows, less ``centre`` and divided by ``spread`` (D,)."""
+        """Return the same windows, less ``centre`` and divided by ``spread`` (D,)."""
         return Embedded(self.names, (self.vectors - centre) / spread, self.recording)
 
     def some(self, windows: int, rng: np.random.Generator, among: np.ndarray | None = None) -> np.ndarray:
-        """(windows, D) of recordings in random order, each taken whole until there are enough; ``among`` these."""
+        """Return (windows, D) of recordings in random order, each taken whole until there are enough; ``among``
+        these.
+        """
         order = rng.permutation(np.arange(len(self.names)) if among is None else among)
         ends = np.append(self.starts, len(self.vectors))
         chosen = np.concatenate([np.arange(ends[i], ends[i + 1]) for i in order])
@@ -99,7 +101,7 @@ class KernelDistance:
 
 
 def kernel_distance(first: Embedded, second: Embedded) -> KernelDistance:
-    """KID's distance of two sets: unbiased squared MMD, kernel ``(x·y / D + 1)³``.
+    """Return KID's distance of two sets: unbiased squared MMD, kernel ``(x·y / D + 1)³``.
 
     Only windows that are independent are compared: neither of one recording nor, between the sets, of recordings of the
     same name (music for the same dance). Standard error: jackknife, all of one name left out at a time.
@@ -165,7 +167,7 @@ class Extrapolation:
 
 
 def frechet_infinity(first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> Extrapolation | None:
-    """Fréchet distance extrapolated to endless sets (Chong and Forsyth 2020), plain covariances.
+    """Return Fréchet distance extrapolated to endless sets (Chong and Forsyth 2020), plain covariances.
 
     Args:
         first, second: (windows, D).
@@ -217,7 +219,8 @@ class Floor:
 
 
 def frechet_against_itself(generated: Embedded, reference: Embedded, rng: np.random.Generator) -> Floor | None:
-    """What the Fréchet distance of the generated music is beside that of real music at the same number of windows.
+    """Return what the Fréchet distance of the generated music is beside that of real music at the same number of
+    windows.
 
     Covariances shrunk. Recordings stay whole: none is in both halves, and generated ones of the same name (music for
     the same dance) as one in the half that is compared with are left out too.
@@ -268,7 +271,7 @@ class Diversity:
 
 
 def diversity(embedded: Embedded) -> Diversity | None:
-    """Intra-set diversity; None for fewer than two recordings."""
+    """Return intra-set diversity; None for fewer than two recordings."""
     from scipy.spatial.distance import pdist, squareform
 
     if len(embedded.names) < 2:

@@ -75,7 +75,7 @@ class LogMelStatistics:
 
 @lru_cache(maxsize=4)
 def load(name: str, window: float | None = None) -> Embedding:
-    """An embedding by its name, or by ``package.module:attribute`` of anything that makes one.
+    """Return an embedding by its name, or by ``package.module:attribute`` of anything that makes one.
 
     Raises:
         D2MError: if there is none, or what is made is no embedding.
@@ -98,7 +98,7 @@ def load(name: str, window: float | None = None) -> Embedding:
 
 
 def embed_checked(embedding: Embedding, waveform: np.ndarray) -> np.ndarray:
-    """float64 (windows, size) of a recording.
+    """Return float64 (windows, size) of a recording.
 
     Raises:
         D2MError: if it is too short, or the embedding gives another shape or values that are not numbers.

@@ -71,7 +71,7 @@ class StftDistance:
 
 
 def mono(waveform: np.ndarray) -> np.ndarray:
-    """float32 (samples,) of (samples,) or (channels, samples).
+    """Return float32 (samples,) of (samples,) or (channels, samples).
 
     Raises:
         ValueError: if the array has another shape, no samples, or values that are not finite.
@@ -89,9 +89,10 @@ def mono(waveform: np.ndarray) -> np.ndarray:
 def log_mel(
     waveform: np.ndarray, sample_rate: int, n_mels: int = 80, n_fft: int = 1024, hop: int = 256, floor: float = FLOOR
 ) -> np.ndarray:
-    """log10 of the mel magnitude spectrogram, (n_mels, frames): Hann window, centred frames, Slaney's mel
+    """Return log10 of the mel magnitude spectrogram, (n_mels, frames): Hann window, centred frames, Slaney's mel
     filters of unit area from 0 to half the sample rate, magnitudes (not power) under ``floor`` raised to
-    it."""
+    it.
+    """
     librosa = load_librosa()
 
     magnitude = librosa.feature.melspectrogram(
@@ -109,7 +110,7 @@ def log_mel_l1(
     hop: int = 256,
     lowest: int | None = None,
 ) -> float:
-    """Mean absolute difference of :func:`log_mel` of two recordings, in decades.
+    """Return the mean absolute difference of :func:`log_mel` of two recordings, in decades.
 
     Args:
         output, reference: waveforms.
@@ -128,7 +129,7 @@ def log_mel_l1(
 def stft_distance(
     output: np.ndarray, reference: np.ndarray, sample_rate: int, sizes: tuple[int, ...] = (256, 512, 1024, 2048, 4096)
 ) -> StftDistance:
-    """Distance of magnitude spectrograms at windows of ``sizes`` samples, each with a hop of a quarter."""
+    """Return the distance of magnitude spectrograms at windows of ``sizes`` samples, each with a hop of a quarter."""
     librosa = load_librosa()
 
     output, reference = _same_length(output, reference, sample_rate)
@@ -141,7 +142,8 @@ def stft_distance(
 
 
 def signal_to_noise(output: np.ndarray, reference: np.ndarray, sample_rate: int) -> float:
-    """Power of the reference over that of the difference, decibels, at most 120; for reconstructions, sample by sample.
+    """Return the power of the reference over that of the difference, decibels, at most 120; for reconstructions, sample
+    by sample.
 
     NaN for a silent reference.
     """
@@ -150,7 +152,7 @@ def signal_to_noise(output: np.ndarray, reference: np.ndarray, sample_rate: int)
 
 
 def scale_invariant_ratio(output: np.ndarray, reference: np.ndarray, sample_rate: int) -> float:
-    """SI-SDR (Le Roux et al. 2019), decibels, at most 120: the same for an output at any level, means taken off.
+    """Return SI-SDR (Le Roux et al. 2019), decibels, at most 120: the same for an output at any level, means taken off.
 
     NaN for a silent reference, -120 for an output that has nothing of it.
     """
@@ -171,7 +173,7 @@ def _ratio(signal: np.ndarray, noise: np.ndarray) -> float:
 
 
 def onset_envelope(waveform: np.ndarray, sample_rate: int, hop: int = 256) -> np.ndarray:
-    """Onset strength, (frames,): rises of the 128-band log-mel spectrum, mean over the bands, in decibels
+    """Return onset strength, (frames,): rises of the 128-band log-mel spectrum, mean over the bands, in decibels
     (librosa).
     """
     librosa = load_librosa()
@@ -180,7 +182,7 @@ def onset_envelope(waveform: np.ndarray, sample_rate: int, hop: int = 256) -> np
 
 
 def onset_correlation(output: np.ndarray, reference: np.ndarray, sample_rate: int) -> float:
-    """Pearson correlation of the onset envelopes of two recordings; 0 if either is constant."""
+    """Return Pearson correlation of the onset envelopes of two recordings; 0 if either is constant."""
     output, reference = _same_length(output, reference, sample_rate)
     a, b = (onset_envelope(w, sample_rate, 512) for w in (output, reference))
     if a.std() < 1e-9 or b.std() < 1e-9:
@@ -189,7 +191,7 @@ def onset_correlation(output: np.ndarray, reference: np.ndarray, sample_rate: in
 
 
 def embed(waveform: np.ndarray, sample_rate: int, frames: int = EMBEDDING_FRAMES) -> np.ndarray:
-    """What a recording sounds like, without its notes: (windows, 161) for :func:`frechet_distance`.
+    """Return what a recording sounds like, without its notes: (windows, 161) for :func:`frechet_distance`.
 
     The recording is brought to -20 LUFS and 22050 Hz. For each window of 256 frames of 256 samples (2.97 s;
     the next one starts half a window later):
@@ -242,7 +244,7 @@ def _describe(mels: np.ndarray, onsets: np.ndarray) -> np.ndarray:
 
 
 def frechet_distance(first: np.ndarray, second: np.ndarray, shrink: bool = True) -> float:
-    """Fréchet distance of two sets of embeddings, each seen as one multivariate normal distribution.
+    """Return Fréchet distance of two sets of embeddings, each seen as one multivariate normal distribution.
 
     With few windows the covariances are badly known, and the distance of two sets of the same music is well
     above 0. Shrinkage (Ledoit and Wolf 2004) tempers this but does not remove it: compare only figures from
@@ -267,8 +269,9 @@ def frechet_distance(first: np.ndarray, second: np.ndarray, shrink: bool = True)
 
 
 def music_distance(embedded: np.ndarray, real: np.ndarray) -> float:
-    """Fréchet distance of a set of embeddings to real music's, every value in units of its standard deviation over the
-    real music, divided by the number of values; unlike the plain distance, small values count as much as large ones.
+    """Return Fréchet distance of a set of embeddings to real music's, every value in units of its standard deviation
+    over the real music, divided by the number of values; unlike the plain distance, small values count as much as large
+    ones.
 
     Args:
         embedded, real: (windows, 161) from :func:`embed`; equally many, for figures that can be compared.
@@ -281,7 +284,7 @@ def music_distance(embedded: np.ndarray, real: np.ndarray) -> float:
 
 
 def embed_all(recordings: Iterable[np.ndarray], sample_rate: int) -> np.ndarray:
-    """:func:`embed` of several recordings one after the other, (windows, 161)."""
+    """Return :func:`embed` of several recordings one after the other, (windows, 161)."""
     return np.concatenate([embed(waveform, sample_rate) for waveform in recordings])
 
 

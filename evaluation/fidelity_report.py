@@ -111,7 +111,7 @@ def _sides(reference: str | os.PathLike[str], generated: str | os.PathLike[str])
 
 
 def describe_file(path: str, embedding: str, window: float | None) -> dict[str, Any]:
-    """``vectors`` (windows, D), or None for what is too short, and ``checks`` of a recording."""
+    """Return ``vectors`` (windows, D), or None for what is too short, and ``checks`` of a recording."""
     recording = read(path)
     chosen = load(embedding, window)
     checks = check(recording.waveform, recording.sample_rate)
@@ -127,7 +127,7 @@ def describe_file(path: str, embedding: str, window: float | None) -> dict[str, 
 
 
 def check(waveform: np.ndarray, sample_rate: int) -> dict[str, Any]:
-    """Levels and flatness of a recording (channels, samples), and ``problems`` in words."""
+    """Return levels and flatness of a recording (channels, samples), and ``problems`` in words."""
     found = levels(waveform, sample_rate)
     flatness = spectral_flatness(waveform)
     problems = []
@@ -148,7 +148,7 @@ def check(waveform: np.ndarray, sample_rate: int) -> dict[str, Any]:
 
 
 def compare_files(reference: str, generated: str) -> dict[str, Any]:
-    """Distances of two recordings that start together; None, and a note, where they differ in length."""
+    """Return distances of two recordings that start together; None, and a note, where they differ in length."""
     pair = read(reference), read(generated)
     files = {"reference": Path(reference).name, "generated": Path(generated).name}
     if abs(pair[0].duration - pair[1].duration) > LENGTH_TOLERANCE:

@@ -92,7 +92,7 @@ class GenreJudge:
         return Heard(probabilities, torch.cat(embeddings).mean(0).numpy())
 
     def nearest(self, embedding: np.ndarray) -> int:
-        """The genre of the training song nearest to it.
+        """Return the genre of the training song nearest to it.
 
         Raises:
             D2MError: if the network came without songs.
@@ -123,24 +123,24 @@ class Confusion:
 
 
 def confusion(truth: Sequence[int], heard: Sequence[int]) -> Confusion:
-    """Counts of true against heard genres."""
+    """Return counts of true against heard genres."""
     counts = np.zeros((len(GENRES), len(GENRES)), np.int64)
     np.add.at(counts, (np.asarray(truth, int), np.asarray(heard, int)), 1)
     return Confusion(counts)
 
 
 def classification(truth: Sequence[int], heard: Sequence[Heard]) -> float:
-    """Share of recordings whose likeliest genre is the true one."""
+    """Return the share of recordings whose likeliest genre is the true one."""
     return confusion(truth, [h.genre for h in heard]).accuracy
 
 
 def retrieval(judge: GenreJudge, truth: Sequence[int], heard: Sequence[Heard]) -> float:
-    """Share of recordings whose nearest song of the training set has the true genre."""
+    """Return the share of recordings whose nearest song of the training set has the true genre."""
     return confusion(truth, [judge.nearest(h.embedding) for h in heard]).accuracy
 
 
 def load(name_or_path: str | Path = "studio-genre") -> GenreJudge:
-    """The judge with the weights of that name or file.
+    """Return the judge with the weights of that name or file.
 
     Raises:
         D2MError: if there are no such weights, or they are another model's.

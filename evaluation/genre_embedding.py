@@ -40,7 +40,7 @@ class GenreFeatures:
         self.version = _fingerprint(self._judge)
 
     def embed(self, waveform: np.ndarray) -> np.ndarray:
-        """float32 (windows, 96)."""
+        """Return float32 (windows, 96)."""
         import torch
 
         net, rows = self._judge.net, []

@@ -74,11 +74,11 @@ class GenreNet(nn.Module):
         self.register_buffer("song_genres", torch.zeros(config.songs, dtype=torch.int64))
 
     def settings(self) -> dict[str, object]:
-        """The configuration as plain values, for the file that holds the weights."""
+        """Return the configuration as plain values, for the file that holds the weights."""
         return asdict(self.config)
 
     def spectrogram(self, waveform: Tensor) -> Tensor:
-        """(B, T) -> (B, mels, T // hop) in decades, its mean 0."""
+        """Return (B, T) -> (B, mels, T // hop) in decades, its mean 0."""
         mel = self.mel(waveform)
         return mel - mel.mean((1, 2), keepdim=True)
 

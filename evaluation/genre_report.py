@@ -93,7 +93,7 @@ def evaluate_genre(
 
 
 def genre_of(path: Path) -> str | None:
-    """The AIST code of the dance that a recording was made for, where its name or its report tells it."""
+    """Return the AIST code of the dance that a recording was made for, where its name or its report tells it."""
     for pattern in _IN_NAME:
         if found := pattern.search(path.stem):
             return f"g{found[1]}"

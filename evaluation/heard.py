@@ -53,7 +53,7 @@ class Heard:
 
 
 def hear(waveform: np.ndarray) -> Heard:
-    """Onsets, beats and tempo of a recording.
+    """Return onsets, beats and tempo of a recording.
 
     A silent recording has none but for the published scripts, which know no silence.
 
@@ -80,8 +80,9 @@ def hear(waveform: np.ndarray) -> Heard:
 
 
 def log_mels(waveform: np.ndarray) -> np.ndarray:
-    """librosa's log-power mel spectrogram float32 (128, frames), decibels, at most 80 under its peak; frames are
-    centred on multiples of 512 samples and the ends filled up with zeros."""
+    """Return librosa's log-power mel spectrogram float32 (128, frames), decibels, at most 80 under its peak; frames are
+    centred on multiples of 512 samples and the ends filled up with zeros.
+    """
     librosa = load_librosa()
 
     count = 1 + len(waveform) // HOP
@@ -127,7 +128,8 @@ def _mean_tempogram(envelope: np.ndarray) -> np.ndarray:
 
 
 def tempo_of(beats: np.ndarray) -> float:
-    """Beats a minute of tracked beats: finer than a tracker's own estimate, which is a whole number of frames a beat.
+    """Return beats a minute of tracked beats: finer than a tracker's own estimate, which is a whole number of frames a
+    beat.
 
     Intervals that are more than a quarter off the median (a beat left out or added) do not count. 0 without two beats.
     """

@@ -56,7 +56,9 @@ class Recording:
         return silent(self.waveform)
 
     def mono(self, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
-        """float32 (samples,): the channels' mean, resampled the way librosa's loader does (soxr, high quality)."""
+        """Return float32 (samples,): the channels' mean, resampled the way librosa's loader does (soxr, high
+        quality).
+        """
         mixed = self.waveform[0] if len(self.waveform) == 1 else self.waveform.mean(axis=0)
         if self.sample_rate == sample_rate:
             return mixed
@@ -88,12 +90,12 @@ class Pairs:
 
 
 def silent(waveform: np.ndarray) -> bool:
-    """Whether samples (..., samples) stay within -60 dBFS of half-way between each channel's extremes."""
+    """Tell whether samples (..., samples) stay within -60 dBFS of half-way between each channel's extremes."""
     return float((waveform.max(axis=-1) - waveform.min(axis=-1)).max()) < 2 * SILENCE
 
 
 def read(path: str | os.PathLike[str]) -> Recording:
-    """The sound of an audio or video file at its own rate, one or two channels.
+    """Return the sound of an audio or video file at its own rate, one or two channels.
 
     Raises:
         D2MError: if there is none, it cannot be decoded, holds values that are not numbers, or lasts less than 0.1 s or
@@ -171,13 +173,15 @@ def _header(path: Path) -> tuple[int, float]:
 
 
 def stem(path: Path) -> str:
-    """The name that a file is paired by: without its suffix, and without the ``.d2m`` that ``d2m generate`` adds."""
+    """Return the name that a file is paired by: without its suffix, and without the ``.d2m`` that ``d2m generate``
+    adds.
+    """
     name = path.stem
     return name[:-4] if name.lower().endswith(".d2m") and len(name) > 4 else name
 
 
 def find(place: str | os.PathLike[str]) -> dict[str, Path]:
-    """Files with sound: name -> file, in the order of the names; one file is itself.
+    """Return files with sound: name -> file, in the order of the names; one file is itself.
 
     Where a folder holds a sound file and a video of the same name, the sound file counts.
 
@@ -204,8 +208,8 @@ def find(place: str | os.PathLike[str]) -> dict[str, Path]:
 
 
 def pair(reference: str | os.PathLike[str], generated: str | os.PathLike[str]) -> Pairs:
-    """Files of two folders that have the same name but for the suffix; two single files are a pair whatever their
-    names.
+    """Return files of two folders that have the same name but for the suffix; two single files are a pair whatever
+    their names.
 
     Raises:
         D2MError: as :func:`find`, or if nothing pairs.

@@ -88,7 +88,7 @@ class DanceClip:
 
 
 def tempo_of(beats: np.ndarray) -> float:
-    """Beats a minute: 60 over the median time between two beats."""
+    """Return beats a minute: 60 over the median time between two beats."""
     return float(60.0 / np.median(np.diff(beats)))
 
 
@@ -201,7 +201,7 @@ def _times(path: Path, held: dict[str, np.ndarray], name: str, duration: float) 
 
 
 def score_grid(clip: DanceClip, grid: BeatGrid) -> dict[str, object]:
-    """Scores of a grid of beats against the music of a clip; see the module's head.
+    """Return scores of a grid of beats against the music of a clip; see the module's head.
 
     Returns:
         Plain JSON values; None where something cannot be worked out.
@@ -231,7 +231,7 @@ def score_grid(clip: DanceClip, grid: BeatGrid) -> dict[str, object]:
 
 
 def chance_f(clip: DanceClip, grid: BeatGrid, shifts: int = SHIFTS) -> float:
-    """F-measure at 70 ms that a grid has by chance: the mean over places spread evenly over one beat."""
+    """Return F-measure at 70 ms that a grid has by chance: the mean over places spread evenly over one beat."""
     whole = np.arange(len(grid.beats) + 1) - 1.0
     places = (np.arange(shifts) + 0.5) / shifts
     moved = (inside(grid.time_of(whole + place), clip.duration) for place in places)
@@ -239,7 +239,7 @@ def chance_f(clip: DanceClip, grid: BeatGrid, shifts: int = SHIFTS) -> float:
 
 
 def phase_error(beats: np.ndarray, grid: BeatGrid, tempo_right: bool) -> dict[str, float | None]:
-    """How late a grid is: see the module's head. None throughout where the tempo is wrong."""
+    """Return how late a grid is: see the module's head. None throughout where the tempo is wrong."""
     if not tempo_right:
         names = ("phase_error", "phase_error_abs_ms", "phase_error_beats", "phase_concentration")
         return dict.fromkeys(names)
@@ -255,13 +255,13 @@ def phase_error(beats: np.ndarray, grid: BeatGrid, tempo_right: bool) -> dict[st
 
 
 def circular_mean(turns: np.ndarray) -> tuple[float, float]:
-    """Mean of angles in turns, within -0.5..0.5, and the length of the mean vector, 0..1."""
+    """Return the mean of angles in turns, within -0.5..0.5, and the length of the mean vector, 0..1."""
     mean = np.exp(2j * np.pi * np.asarray(turns, dtype=np.float64)).mean()
     return float(np.angle(mean) / (2 * np.pi)), float(np.abs(mean))
 
 
 def reliability(confidence: np.ndarray, right: np.ndarray, bins: int = 5) -> list[dict[str, float | int | None]]:
-    """Reliability table: clips by their confidence, with the share of them that is right.
+    """Return the reliability table: clips by their confidence, with the share of them that is right.
 
     Args:
         confidence: (N,), 0..1.
@@ -291,5 +291,5 @@ def reliability(confidence: np.ndarray, right: np.ndarray, bins: int = 5) -> lis
 
 
 def brier(confidence: np.ndarray, right: np.ndarray) -> float:
-    """Brier score: mean squared distance of the confidence from 1 (right) or 0 (wrong); 0 is best."""
+    """Return Brier score: mean squared distance of the confidence from 1 (right) or 0 (wrong); 0 is best."""
     return float(np.mean((np.asarray(confidence, dtype=np.float64) - np.asarray(right, dtype=np.float64)) ** 2))

@@ -83,7 +83,7 @@ def score_clip(clip: DanceClip) -> dict[str, Any]:
 
 
 def summarise(rows: Sequence[dict[str, Any]], seed: int = 0) -> dict[str, Any]:
-    """Means, intervals and calibration of clips: what :func:`evaluate_rhythm` returns, without ``failed``."""
+    """Return means, intervals and calibration of clips: what :func:`evaluate_rhythm` returns, without ``failed``."""
     sources, source_of = np.unique([row["group"] for row in rows], return_inverse=True)
     draws = np.random.default_rng(seed).integers(0, max(len(sources), 1), (DRAWS, len(sources)))
     report: dict[str, Any] = {"clips": list(rows), "sources": len(sources)}

@@ -79,7 +79,7 @@ class Seams:
 
 
 def levels(waveform: np.ndarray, sample_rate: int) -> Levels:
-    """Levels of a recording of one or several channels."""
+    """Return levels of a recording of one or several channels."""
     from d2m.audio.loudness import loudness
 
     channels = np.atleast_2d(np.asarray(waveform, dtype=np.float64))
@@ -99,7 +99,7 @@ def levels(waveform: np.ndarray, sample_rate: int) -> Levels:
 
 
 def spectral_flatness(waveform: np.ndarray) -> float:
-    """Geometric over arithmetic mean of the power spectrum (n_fft 2048), mean over the frames that are not
+    """Return the geometric over arithmetic mean of the power spectrum (n_fft 2048), mean over the frames that are not
     silent.
     """
     librosa = load_librosa()
@@ -112,7 +112,7 @@ def spectral_flatness(waveform: np.ndarray) -> float:
 
 
 def harmonic_salience(waveform: np.ndarray, sample_rate: int) -> float:
-    """Decibels by which the best harmonic series stands out of the spectrum, mean over the frames that are
+    """Return decibels by which the best harmonic series stands out of the spectrum, mean over the frames that are
     not silent.
 
     Each spectrum (n_fft 4096) is compared with its running median over 600 Hz; what stands above it is
@@ -137,7 +137,7 @@ def harmonic_salience(waveform: np.ndarray, sample_rate: int) -> float:
 
 
 def onset_strength(waveform: np.ndarray, sample_rate: int) -> float:
-    """How far notes' beginnings stand out: the 95th percentile of the onset envelope less its median,
+    """Return how far notes' beginnings stand out: the 95th percentile of the onset envelope less its median,
     decibels.
     """
     envelope = onset_envelope(waveform, sample_rate)
@@ -154,7 +154,7 @@ def onset_rate(waveform: np.ndarray, sample_rate: int) -> float:
 
 
 def seams(waveform: np.ndarray, sample_rate: int, times: np.ndarray, seed: int = 0) -> Seams:
-    """Compares given instants with all others in the same recording.
+    """Compare given instants with all others in the same recording.
 
     Args:
         waveform: the recording.

@@ -126,7 +126,7 @@ MODELS: dict[str, tuple[str, str, str, str]] = {
 
 
 def config_of(model: str, state: dict[str, object]) -> dict[str, object]:
-    """The configuration that the checkpoint holds, or that the run's defaults stand for."""
+    """Return the configuration that the checkpoint holds, or that the run's defaults stand for."""
     from d2m.codec.spectral import SpectralCodec
     from d2m.generator.temporal import TemporalConfig, TemporalGenerator
 
@@ -139,7 +139,7 @@ def config_of(model: str, state: dict[str, object]) -> dict[str, object]:
 
 
 def musegan_name(config: dict[str, object]) -> str:
-    """studio-musegan for the hybrid model from scratch; others say what they are, as in studio-musegan-piano."""
+    """Return studio-musegan for the hybrid model from scratch; others say what they are, as in studio-musegan-piano."""
     from d2m.types import TRACKS
 
     words = ["studio-musegan"]
@@ -149,7 +149,7 @@ def musegan_name(config: dict[str, object]) -> str:
 
 
 def read_scores(words: list[str]) -> dict[str, float]:
-    """Figures by name from name=value pairs and JSON files, rounded to five digits.
+    """Return figures by name from name=value pairs and JSON files, rounded to five digits.
 
     Raises:
         D2MError: if a word is neither, or a figure is no number.

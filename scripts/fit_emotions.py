@@ -19,7 +19,7 @@ from d2m.symbolic.emotion.emotions import TABLE, attributes, load_emotions
 
 
 def fit(text: str, values: np.ndarray, source: str) -> str:
-    """The table with new figures; all else stays, comments too.
+    """Return the table with new figures; all else stays, comments too.
 
     Args:
         text: of the table.

@@ -16,7 +16,7 @@ PARTS = 10
 
 
 def open_generator(name: str, codec: str | None = None) -> tuple[TemporalGenerator, Codec]:
-    """A generator and the codec whose features it predicts: its own, or another one of the same codes.
+    """Return a generator and the codec whose features it predicts: its own, or another one of the same codes.
 
     Raises:
         D2MError: if weights are missing, or the generator's do not say which codec they need.
@@ -32,7 +32,7 @@ def open_generator(name: str, codec: str | None = None) -> tuple[TemporalGenerat
 
 
 def play(pair: Pair, generator: TemporalGenerator, codec: Codec, start: int = 0, frames: int | None = None):
-    """The example's sketch, dance, rhythm and genre as the generator plays them.
+    """Return the example's sketch, dance, rhythm and genre as the generator plays them.
 
     Args:
         pair: an example.

@@ -96,7 +96,7 @@ class State:
 
     @classmethod
     def load(cls, folder: Path) -> State:
-        """The state of a folder, or a fresh one."""
+        """Return the state of a folder, or a fresh one."""
         path = folder / "state.json"
         return cls(**json.loads(path.read_text())) if path.is_file() else cls()
 

@@ -28,7 +28,7 @@ from d2m.media_write import write_wav
 
 
 def song(seconds: float, rate: int, rng: np.random.Generator) -> np.ndarray:
-    """Drum hits and bass notes on eighths, float64 (samples,), its loudest sample 0.5."""
+    """Return drum hits and bass notes on eighths, float64 (samples,), its loudest sample 0.5."""
     sound = 1e-4 * rng.standard_normal(round(seconds * rate))
     step = 30 / rng.uniform(80, 135)
     length = round(step * rate)
@@ -55,7 +55,7 @@ def make_pairs(folder: Path, pairs: int, seconds: float, rate: int, channels: in
 
 
 def timed(folder: Path, processes: int) -> tuple[float, float, dict]:
-    """Seconds by the clock, of processor time, and the report, of one run of the command."""
+    """Return seconds by the clock, of processor time, and the report, of one run of the command."""
     words = [f"--{side}={folder / side}" for side in ("reference", "generated")]
     words += ["--processes", str(processes), "--json"]
     program = [sys.executable, "-c", "from d2m.cli.main import main; raise SystemExit(main())", "evaluate", "beats"]

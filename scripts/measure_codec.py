@@ -21,7 +21,7 @@ from d2m.evaluation import fidelity
 
 
 def measure(songs: list[np.ndarray], through: Callable[[np.ndarray], np.ndarray]) -> dict[str, float]:
-    """Means over songs of the distances between a song and what becomes of it."""
+    """Return means over songs of the distances between a song and what becomes of it."""
     figures: dict[str, list[float]] = {}
     for song in songs:
         output = through(song)

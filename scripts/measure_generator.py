@@ -26,7 +26,7 @@ from d2m.evaluation import fidelity
 
 
 def compare(output: np.ndarray, real: np.ndarray) -> dict[str, float]:
-    """Distances of one recording to the real rendering."""
+    """Return distances of one recording to the real rendering."""
     return {
         "log_mel_l1": fidelity.log_mel_l1(output, real, SAMPLE_RATE),
         "onset_correlation": fidelity.onset_correlation(output, real, SAMPLE_RATE),
@@ -44,7 +44,7 @@ def write(folder: Path, name: str, waveform: np.ndarray) -> None:
 
 
 def measure(files: list[Path], options: argparse.Namespace) -> dict[str, dict[str, list[float]]]:
-    """Figures of every song, by what is compared with it."""
+    """Return figures of every song, by what is compared with it."""
     from d2m.training.pairs import load_pairs
 
     generator, codec = open_generator(options.generator, options.codec)

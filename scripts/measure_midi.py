@@ -111,7 +111,7 @@ def compare_generated(count: int, seed: int = 0) -> dict[str, int]:
 
 
 def speeds(paths: list[Path]) -> dict[str, float]:
-    """Files a second of the project (as far as notes by instrument), mido (events) and symusic (notes)."""
+    """Return files a second of the project (as far as notes by instrument), mido (events) and symusic (notes)."""
     import mido
 
     def seconds(read: Callable[[Path], object]) -> float:

@@ -29,7 +29,7 @@ from d2m.training.musicvae import measure
 
 
 def open_model(path: str) -> MusicVae:
-    """The model of a weights file or of a run's checkpoint.
+    """Return the model of a weights file or of a run's checkpoint.
 
     Raises:
         D2MError: if it is neither.
@@ -45,7 +45,7 @@ def open_model(path: str) -> MusicVae:
 
 
 def copied(samples: np.ndarray, known: np.ndarray) -> float:
-    """Share of the samples that say what a known melody says, in whatever key."""
+    """Return the share of the samples that say what a known melody says, in whatever key."""
     told = _relative(known)
     best = [float((told == row).mean(axis=1).max()) for row in _relative(samples)]
     return float(np.mean(np.array(best) > 0.9))

@@ -22,7 +22,7 @@ from pathlib import Path
 
 
 def read_clip(path: Path, size: tuple[int, int], fps: int, longest: float = 4.0) -> list:
-    """The first seconds of a clip as frames of the wanted size and rate, (height, width, 3) each."""
+    """Return the first seconds of a clip as frames of the wanted size and rate, (height, width, 3) each."""
     import av
 
     frames: list = []
@@ -44,8 +44,9 @@ def read_clip(path: Path, size: tuple[int, int], fps: int, longest: float = 4.0)
 
 
 def encode_loop(frames: list, path: Path, size: tuple[int, int], fps: int) -> None:
-    """Writes the frames forwards and backwards as H.264 that starts with a key frame and has no B-frames, so that its
-    packets can be repeated as they are."""
+    """Write the frames forwards and backwards as H.264 that starts with a key frame and has no B-frames, so that its
+    packets can be repeated as they are.
+    """
     import av
 
     with av.open(str(path), "w") as out:
@@ -80,7 +81,7 @@ def repeat(loop: Path, path: Path, seconds: float, fps: int) -> None:
 
 
 def run(video: Path, folder: Path, arguments: list[str], cores: int) -> tuple[float, float, float]:
-    """Wall seconds, processor seconds and peak resident MiB (of the largest process) of one `d2m generate`.
+    """Return wall seconds, processor seconds and peak resident MiB (of the largest process) of one `d2m generate`.
 
     Exits with its message if it fails.
     """

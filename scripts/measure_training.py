@@ -42,7 +42,7 @@ def make_noise(folder: Path, kind: str, seconds: float, count: int) -> None:
 
 
 def measure(args: argparse.Namespace) -> dict[str, object]:
-    """Seconds a step, memory and the profile of one setting, in this process."""
+    """Return seconds a step, memory and the profile of one setting, in this process."""
     import torch
 
     from d2m import jukebox, weights

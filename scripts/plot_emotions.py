@@ -32,7 +32,7 @@ COLOURS = ("#d55e00", "#e6b800", "#f0869c", "#009e73", "#56b4e9", "#9b4f96", "#0
 
 
 def clouds(model: EmotionModel, made: np.ndarray, real: np.ndarray) -> Figure:
-    """Melodies of each emotion (E, N, 256) by mean pitch and notes a bar, before real ones (M, 256)."""
+    """Return melodies of each emotion (E, N, 256) by mean pitch and notes a bar, before real ones (M, 256)."""
     figure = Figure(figsize=(9, 6.5), dpi=110)
     axes = figure.subplots()
     values = attributes(real)
@@ -68,7 +68,7 @@ def clouds(model: EmotionModel, made: np.ndarray, real: np.ndarray) -> Figure:
 
 
 def ellipse(values: np.ndarray, colour: str) -> Ellipse:
-    """One standard deviation around the mean of points (N, 2)."""
+    """Return one standard deviation around the mean of points (N, 2)."""
     lengths, axes = np.linalg.eigh(np.cov(values.T))
     width, height = 2 * np.sqrt(lengths.clip(0))
     angle = float(np.degrees(np.arctan2(axes[1, 0], axes[0, 0])))
@@ -76,7 +76,7 @@ def ellipse(values: np.ndarray, colour: str) -> Ellipse:
 
 
 def latent(model: EmotionModel, moved: np.ndarray, prior: np.ndarray, known: np.ndarray) -> Figure:
-    """Vectors of each emotion (E, N, latent), as drawn and of real melodies, on two principal components."""
+    """Return vectors of each emotion (E, N, latent), as drawn and of real melodies, on two principal components."""
     centre = moved.mean(axis=(0, 1))
     _, sizes, directions = np.linalg.svd((moved - centre).reshape(-1, moved.shape[-1]), full_matrices=False)
     told = np.square(sizes[:2]).sum() / np.square(sizes).sum()

@@ -86,7 +86,7 @@ def _title(spec: str, bits: float) -> str:
 
 
 def panels_of(options: argparse.Namespace) -> list[tuple[str, np.ndarray]]:
-    """Titles and recordings, real music first."""
+    """Return titles and recordings, real music first."""
     start, seconds = options.start, options.seconds
     real = _cut(options.real, start, seconds)
     panels = [(f"Real: {options.real.stem}", real)]

@@ -56,7 +56,7 @@ def _rows(part: Part, *numbers: int) -> np.ndarray:
 
 
 def rings(part: Part) -> np.ndarray:
-    """float64 (N,): where the notes of a part end when its pedals are heeded, in beats.
+    """Return float64 (N,): where the notes of a part end when its pedals are heeded, in beats.
 
     A note whose key is let go while the sustain pedal is down, or that sounded when the sostenuto pedal was pressed,
     rings until the pedal comes up or its key is struck again. A pedal that never comes up holds to the part's end.
@@ -98,12 +98,14 @@ def _struck_again(part: Part) -> np.ndarray:
 
 
 def levels(part: Part) -> np.ndarray | None:
-    """float64 (K, 2): gain from each position on, 1 for General MIDI's usual volume; None where it is always 1."""
+    """Return float64 (K, 2): gain from each position on, 1 for General MIDI's usual volume; None where it is always
+    1.
+    """
     return _steps(part, (_VOLUME, _EXPRESSION), lambda v, e: (v / 100.0) ** 2 * (e / 127.0) ** 2, 1.0)
 
 
 def bends(part: Part) -> np.ndarray | None:
-    """float64 (K, 2): semitones of pitch bend from each position on, or None where it is always 0."""
+    """Return float64 (K, 2): semitones of pitch bend from each position on, or None where it is always 0."""
     if part.is_drum:
         return None
     return _steps(part, (BEND, BEND_RANGE), lambda b, r: (b - _CENTRE) / _CENTRE * r / 100.0, 0.0)
@@ -133,7 +135,7 @@ def _value_at(steps: np.ndarray, positions: np.ndarray, usual: float) -> np.ndar
 
 
 def plain(part: Part) -> Part:
-    """The part as notes alone, for what knows no controllers.
+    """Return the part as notes alone, for what knows no controllers.
 
     Pedals lengthen notes, volume and expression scale velocities (what is silent is left out), and the bend in force
     when a note begins moves its key to the nearest semitone.
@@ -169,7 +171,9 @@ class Automation:
     bend_values: np.ndarray
 
     def gain(self, first: float, count: int) -> np.ndarray | float:
-        """float32 (count,), or one number where it does not move: what samples from ``first`` on are multiplied by."""
+        """Return float32 (count,), or one number where it does not move: what samples from ``first`` on are multiplied
+        by.
+        """
         if not len(self.level_times):
             return 1.0
         low, high = np.searchsorted(self.level_times, (first, first + count))
@@ -180,12 +184,13 @@ class Automation:
         return np.interp(first + np.arange(count), times, gains).astype(np.float32)
 
     def bend(self, at: float) -> float:
-        """Semitones at a sample."""
+        """Return semitones at a sample."""
         place = int(np.searchsorted(self.bend_times, at, side="right")) - 1
         return float(self.bend_values[place]) if place >= 0 else 0.0
 
     def places(self, first: float, stop: float) -> tuple[np.ndarray, np.ndarray] | None:
-        """How a tone that begins at ``first`` is read while its pitch moves: samples since then, places in the tone.
+        """Return how a tone that begins at ``first`` is read while its pitch moves: samples since then, places in the
+        tone.
 
         Both rise; in between, places are linear. None where the pitch stays up to ``stop``.
         """
@@ -200,7 +205,7 @@ class Automation:
 
 
 def automation(part: Part, sample_of: Callable[[np.ndarray], np.ndarray], rate: int) -> Automation | None:
-    """The automation of a part; ``sample_of`` turns beats into samples. None where nothing moves."""
+    """Return the automation of a part; ``sample_of`` turns beats into samples. None where nothing moves."""
     loud, bent = levels(part), bends(part)
     if loud is None and bent is None:
         return None
@@ -220,8 +225,9 @@ def automation(part: Part, sample_of: Callable[[np.ndarray], np.ndarray], rate: 
 
 
 def cut_controls(part: Part, first: float, stop: float, offset: float) -> np.ndarray | None:
-    """The controls of a part between two beats, put down elsewhere: as they stand at ``first``, and a pedal that is
-    down at ``stop`` let go."""
+    """Return the controls of a part between two beats, put down elsewhere: as they stand at ``first``, and a pedal that
+    is down at ``stop`` let go.
+    """
     table = part.controls
     if table is None or not len(table):
         return None
@@ -242,12 +248,12 @@ def cut_controls(part: Part, first: float, stop: float, offset: float) -> np.nda
 
 
 def merged_parts(parts: Sequence[Part]) -> tuple[Part, ...]:
-    """Parts of one name, track and program as one, notes in order, tracks in their usual order."""
+    """Return parts of one name, track and program as one, notes in order, tracks in their usual order."""
     return joined_parts([[part] for part in parts])
 
 
 def joined_parts(stretches: Sequence[Sequence[Part]]) -> tuple[Part, ...]:
-    """Parts of stretches of music that follow each other, as parts of the whole.
+    """Return parts of stretches of music that follow each other, as parts of the whole.
 
     A part goes on in the next stretch as the part of the same name, track and program. Parts of one stretch stay apart:
     two pianos have each their own pedal.

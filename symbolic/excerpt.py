@@ -10,7 +10,9 @@ from d2m.types import Score
 
 
 def excerpt(score: Score, start: float, duration: float) -> Score:
-    """The notes that begin within ``start`` to ``start + duration`` seconds, on a grid whose zero is ``start``."""
+    """Return the notes that begin within ``start`` to ``start + duration`` seconds, on a grid whose zero is
+    ``start``.
+    """
     grid = replace(score.grid, beats=np.asarray(score.grid.beats, np.float64) - start)
     parts = []
     for part in score.parts:

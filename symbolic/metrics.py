@@ -43,13 +43,15 @@ _MAJOR = (0, 2, 4, 5, 7, 9, 11)
 
 
 def pitch_class_profile(held: np.ndarray, lowest: int) -> np.ndarray:
-    """float64 (..., 12): keys counted by pitch class, C first; ``held`` (..., pitches) begins at key ``lowest``."""
+    """Return float64 (..., 12): keys counted by pitch class, C first; ``held`` (..., pitches) begins at key
+    ``lowest``.
+    """
     classes = (lowest + np.arange(held.shape[-1])) % 12
     return held @ np.eye(12)[classes]
 
 
 def tonal_centroid(profile: np.ndarray) -> np.ndarray:
-    """float64 (..., 6): a pitch class profile (..., 12) on the circles of fifths, minor and major thirds.
+    """Return float64 (..., 6): a pitch class profile (..., 12) on the circles of fifths, minor and major thirds.
 
     Harte et al. 2006, equation 3: radii 1, 1 and 0.5, the profile scaled to a sum of one. Silence is at the origin.
     """
@@ -61,7 +63,9 @@ def tonal_centroid(profile: np.ndarray) -> np.ndarray:
 
 
 def tonal_distance(first: np.ndarray, second: np.ndarray, lowest: int = 0) -> float:
-    """TD between two stretches of music, bool (steps, pitches) each from key ``lowest``; NaN if one is silent."""
+    """Return TD between two stretches of music, bool (steps, pitches) each from key ``lowest``; NaN if one is
+    silent.
+    """
     profiles = [pitch_class_profile(np.asarray(roll, float).sum(axis=0), lowest) for roll in (first, second)]
     if not all(p.any() for p in profiles):
         return float("nan")
@@ -74,7 +78,7 @@ def qualified_steps(steps: int) -> int:
 
 
 def drum_pattern(steps: int) -> np.ndarray:
-    """float64 (steps,): how much a drum stroke at each step of a bar counts as part of an 8- or 16-beat pattern.
+    """Return float64 (steps,): how much a drum stroke at each step of a bar counts as part of an 8- or 16-beat pattern.
 
     Raises:
         ValueError: if the bar cannot be divided by 8.
@@ -87,7 +91,7 @@ def drum_pattern(steps: int) -> np.ndarray:
 
 
 def note_starts(held: np.ndarray) -> np.ndarray:
-    """bool: where a key starts to sound; ``held`` (phrases, time, pitches, tracks)."""
+    """Return bool: where a key starts to sound; ``held`` (phrases, time, pitches, tracks)."""
     rising = held.copy()
     rising[:, 1:] &= ~held[:, :-1]
     return rising
@@ -201,7 +205,7 @@ class Tally:
                 self._put(name, values)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; ``Tally.from_json`` reads them."""
+        """Return plain values; ``Tally.from_json`` reads them."""
         sums = {n: [v if np.isfinite(v) else None for v in values.tolist()] for n, values in self.sums.items()}
         return {"steps": self.steps, "sums": sums}
 
@@ -215,7 +219,7 @@ class Tally:
         return cls(int(content["steps"]), None, sums)
 
     def metrics(self) -> Metrics:
-        """The figures; NaN where there is nothing to measure."""
+        """Return the figures; NaN where there is nothing to measure."""
         if not self.sums:
             raise ValueError("nothing has been counted")
         s = self.sums
@@ -274,7 +278,7 @@ class Metrics:
     notes_per_bar: dict[str, float]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, None for what cannot be measured."""
+        """Return plain values, None for what cannot be measured."""
         return {name: _plain(value) for name, value in vars(self).items()}
 
 

@@ -53,7 +53,7 @@ _FAMILIES = (
 
 
 def track_of(program: int) -> str:
-    """The track that plays a General MIDI program: keys and mallets are piano, all that sustains is strings."""
+    """Return the track that plays a General MIDI program: keys and mallets are piano, all that sustains is strings."""
     return next(track for first, track in reversed(_FAMILIES) if program >= first)
 
 
@@ -80,7 +80,7 @@ def load(path: str | Path) -> MidiFile:
 
 
 def file_bytes(path: str | Path) -> bytes:
-    """The bytes of a file that may be a MIDI file.
+    """Return the bytes of a file that may be a MIDI file.
 
     Raises:
         D2MError: if it is missing, too large or of another kind.
@@ -111,7 +111,7 @@ def load_bytes(data: bytes, path: str | Path) -> MidiFile:
 
 
 def score_of(file: MidiFile, path: str | Path = "the file") -> Score:
-    """A score of a MIDI file that is read already; ``path`` names it in errors.
+    """Return a score of a MIDI file that is read already; ``path`` names it in errors.
 
     Raises:
         D2MError: if it has no notes or is too long.
@@ -148,7 +148,7 @@ def score_of(file: MidiFile, path: str | Path = "the file") -> Score:
 
 
 def clock(file: MidiFile) -> Callable[[np.ndarray], np.ndarray]:
-    """The function from quarter notes since the beginning to seconds, under the file's tempo changes."""
+    """Return the function from quarter notes since the beginning to seconds, under the file's tempo changes."""
     changes = sorted((tick / file.resolution, max(tempo, 1) / 1e6) for tick, tempo in file.tempos.items())
     if not changes or changes[0][0] > 0:
         changes = [(0.0, 0.5), *changes]

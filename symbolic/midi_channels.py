@@ -171,7 +171,9 @@ class Channels:
         return False if channel % 16 != _DRUMS or (standard, value) in (("xg", 0), ("gm2", 121)) else None
 
     def table(self, channel: int) -> np.ndarray:
-        """int64 (M, 3): tick, number and value of a channel's controllers, by tick, made plain by :func:`_plain`."""
+        """Return int64 (M, 3): tick, number and value of a channel's controllers, by tick, made plain by
+        :func:`_plain`.
+        """
         found = np.frombuffer(self.controls.get(channel, array("q")), dtype=np.int64).reshape(-1, 3)
         if self.master:
             scale = np.array([(tick, _MASTER, value) for tick, value in self.master], dtype=np.int64)
@@ -179,7 +181,7 @@ class Channels:
         return _plain(found[np.argsort(found[:, 0], kind="stable")])
 
     def at(self, channel: int) -> Playing:
-        """Look-up of what a channel plays at a note."""
+        """Return look-up of what a channel plays at a note."""
         return Playing(self.programs.get(channel, []), self.rhythm.get(channel, []), channel % 16 == _DRUMS)
 
 
@@ -228,7 +230,7 @@ class Playing:
         self.ticks = [entry[0] for entry in programs]
 
     def program(self, tick: int, track: int, index: int) -> int:
-        """The program of a note by its tick, track and index among the track's events."""
+        """Return the program of a note by its tick, track and index among the track's events."""
         own = bisect_right(self.programs, (tick, track, index, 128))
         if own and self.programs[own - 1][:2] == (tick, track):
             return self.programs[own - 1][3]
@@ -246,7 +248,7 @@ class Playing:
         return self.programs[last - 1][3]
 
     def is_drum(self, tick: int) -> bool:
-        """Whether a note of that tick is one of drums."""
+        """Tell whether a note of that tick is one of drums."""
         at = bisect_right(self.rhythm, (tick, 1 << 30))
         return self.rhythm[at - 1][3] if at else self.drums
 
@@ -258,7 +260,7 @@ class SysexJoiner:
         self.waiting: bytes | None = None
 
     def whole(self, status: int, body: bytes) -> bytes | None:
-        """The message that a packet completes, without its frame, or None."""
+        """Return the message that a packet completes, without its frame, or None."""
         if status == SYSEX:
             begun = body
         elif self.waiting is not None:
@@ -274,7 +276,7 @@ class SysexJoiner:
 
 
 def calls_itself_drums(name: str, programs: Iterable[int], keys: Iterable[int]) -> bool:
-    """Whether a track of one channel means drums though its channel does not.
+    """Tell whether a track of one channel means drums though its channel does not.
 
     Args:
         name: of the track.

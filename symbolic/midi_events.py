@@ -34,7 +34,7 @@ class Events:
     tracks: list[list[Event]]
 
     def to_bytes(self) -> bytes:
-        """A file of format 1."""
+        """Return a file of format 1."""
         return encode(self.tracks, self.division)
 
 
@@ -69,7 +69,7 @@ def _event(status: int, first: int, second: int | bytes) -> bytes:
 
 
 def only(events: Events, file: MidiFile, kept: Collection[Instrument]) -> Events:
-    """The events without the notes of other instruments than ``kept``, and without what moves these others.
+    """Return the events without the notes of other instruments than ``kept``, and without what moves these others.
 
     Args:
         events: of a file.
@@ -111,7 +111,7 @@ def only(events: Events, file: MidiFile, kept: Collection[Instrument]) -> Events
 
 
 def free_channels(events: Events) -> tuple[list[int], bool]:
-    """Channels for tracks beside these.
+    """Return channels for tracks beside these.
 
     Returns:
         pitched channels on which no note is played, first those that are not spoken of at all; and whether the channel

@@ -65,7 +65,7 @@ class MidiFile:
     mended: tuple[str, ...] = field(default=(), compare=False)
 
     def name_of(self, instrument: Instrument) -> str:
-        """What the file calls an instrument, or nothing."""
+        """Return what the file calls an instrument, or nothing."""
         named = self.channel_names.get((instrument.track, instrument.channel))
         return named or self.names.get(instrument.track, "")
 

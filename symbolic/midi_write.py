@@ -32,7 +32,7 @@ _END = b"\xff\x2f\0"
 
 
 def number(value: int) -> bytes:
-    """A MIDI number of variable length."""
+    """Return a MIDI number of variable length."""
     parts = [value & 0x7F]
     while value := value >> 7:
         parts.append(value & 0x7F | 0x80)
@@ -40,12 +40,12 @@ def number(value: int) -> bytes:
 
 
 def meta(kind: int, body: bytes) -> bytes:
-    """A meta event."""
+    """Return a meta event."""
     return bytes([0xFF, kind]) + number(len(body)) + body
 
 
 def encode(tracks: Sequence[Sequence[tuple[int, bytes]]], division: int) -> bytes:
-    """A file of format 1.
+    """Return a file of format 1.
 
     Args:
         tracks: (tick, event) in order; running status is put in, and an end of track where there is none.
@@ -65,7 +65,9 @@ def encode(tracks: Sequence[Sequence[tuple[int, bytes]]], division: int) -> byte
 
 
 def note_events(notes: np.ndarray, channel: int) -> list[tuple[int, int, bytes]]:
-    """(tick, order among events of a tick, event) of notes given as rows of start tick, end tick, key and velocity."""
+    """Return (tick, order among events of a tick, event) of notes given as rows of start tick, end tick, key and
+    velocity.
+    """
     found = []
     for start, end, key, velocity in notes.tolist():
         found.append((start, _NOTE_ON, bytes([0x90 | channel, key, velocity])))
@@ -74,7 +76,7 @@ def note_events(notes: np.ndarray, channel: int) -> list[tuple[int, int, bytes]]
 
 
 def in_order(events: list[tuple[int, int, bytes]]) -> list[tuple[int, bytes]]:
-    """Events by tick; at one tick notes end first, then controllers move, then notes begin."""
+    """Return events by tick; at one tick notes end first, then controllers move, then notes begin."""
     return [(tick, event) for tick, _, event in sorted(events, key=lambda event: event[:2])]
 
 
@@ -101,7 +103,7 @@ def write_midi(score: Score, path: str | Path) -> Path:
 
 
 def midi_bytes(score: Score) -> bytes:
-    """The file that :func:`write_midi` writes. Effects of the sound library are left out."""
+    """Return the file that :func:`write_midi` writes. Effects of the sound library are left out."""
     score = score.instruments()
     ruler = _Ruler.of(score)
     heard = [_heard(part, ruler) for part in score.parts]

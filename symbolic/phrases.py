@@ -45,7 +45,7 @@ class Structure:
 
 
 def beat_features(roll: PianoRoll) -> np.ndarray:
-    """float64 (beats, 20): what each beat is made of.
+    """Return float64 (beats, 20): what each beat is made of.
 
     Twelve pitch classes by how long they sound, four families of drums by how often they are struck, and how much
     each of the four other tracks plays; each of the three groups of length 1 at most.
@@ -74,7 +74,7 @@ def _unit(rows: np.ndarray) -> np.ndarray:
 
 
 def novelty(features: np.ndarray, settings: Structure = Structure()) -> np.ndarray:
-    """float64 (N,), 0 to 1: how much the structure changes between a frame and the one before it.
+    """Return float64 (N,), 0 to 1: how much the structure changes between a frame and the one before it.
 
     Frames with their past; the mutual nearest neighbours among them; those as a circular time-lag matrix; that smoothed
     by a Gaussian; the distance of neighbouring rows of it (equations 1 to 6 of the paper).
@@ -114,7 +114,7 @@ def _smooth(matrix: np.ndarray, width: int, axis: int, mode: str) -> np.ndarray:
 
 
 def boundaries(roll: PianoRoll, settings: Structure = Structure()) -> np.ndarray:
-    """Numbers of the bars at which a section begins, int64, rising from 0 (which always is one)."""
+    """Return numbers of the bars at which a section begins, int64, rising from 0 (which always is one)."""
     features = beat_features(roll)
     lines = np.searchsorted(beat_steps(roll), roll.downbeats)
     found = {0}
@@ -128,7 +128,7 @@ def boundaries(roll: PianoRoll, settings: Structure = Structure()) -> np.ndarray
 
 
 def peaks(curve: np.ndarray, settings: Structure = Structure()) -> np.ndarray:
-    """Frames at which a novelty curve is above the threshold and highest within the lead; int64, rising."""
+    """Return frames at which a novelty curve is above the threshold and highest within the lead; int64, rising."""
     from scipy.ndimage import maximum_filter1d
 
     highest = maximum_filter1d(curve, 2 * settings.lead + 1, mode="constant") if len(curve) else curve
@@ -136,7 +136,7 @@ def peaks(curve: np.ndarray, settings: Structure = Structure()) -> np.ndarray:
 
 
 def phrase_starts(roll: PianoRoll, bars: int = 4, settings: Structure = Structure()) -> np.ndarray:
-    """Numbers of the first bars of phrases, int64, rising.
+    """Return numbers of the first bars of phrases, int64, rising.
 
     Every section is cut into phrases of ``bars`` bars from its beginning; what is left at its end is dropped, unless it
     lacks a single bar, which it then takes from the next section (as MuseGAN's own scripts do). The sections begin at

@@ -77,7 +77,7 @@ class PianoRoll:
         return np.diff(np.append(self.downbeats, end))
 
     def notes(self, track: int) -> np.ndarray:
-        """int64 (N, 3): first step, step after the last, and key of every note of a track, by start and key."""
+        """Return int64 (N, 3): first step, step after the last, and key of every note of a track, by start and key."""
         used = np.flatnonzero(self.held[track].any(axis=0))
         held, onsets = (np.ascontiguousarray(a[track][:, used].T) for a in (self.held, self.onsets))
         ends = held.copy()
@@ -88,11 +88,13 @@ class PianoRoll:
         return np.stack([starts, stops, used[keys]], axis=1)[order].astype(np.int64)
 
     def seconds(self) -> np.ndarray:
-        """float64 (T + 1,): the time at which every step begins, and the end."""
+        """Return float64 (T + 1,): the time at which every step begins, and the end."""
         return np.concatenate([[0.0], np.cumsum(60.0 / (self.tempo * self.steps_per_beat))])
 
     def excerpt(self, start: int, stop: int) -> PianoRoll:
-        """The steps from ``start`` to before ``stop``; a note that is already sounding begins with the excerpt."""
+        """Return the steps from ``start`` to before ``stop``; a note that is already sounding begins with the
+        excerpt.
+        """
         start, stop = max(start, 0), min(stop, self.steps)
         if stop <= start:
             raise ValueError(f"no steps between {start} and {stop}")
@@ -109,7 +111,7 @@ class PianoRoll:
         )
 
     def resampled(self, steps_per_beat: int) -> PianoRoll:
-        """The same music on a finer or coarser grid; every note keeps at least one step."""
+        """Return the same music on a finer or coarser grid; every note keeps at least one step."""
         if steps_per_beat == self.steps_per_beat:
             return self
         ratio = steps_per_beat / self.steps_per_beat
@@ -150,14 +152,17 @@ def check_length(steps: int) -> None:
 
 
 def struck(held: np.ndarray, onsets: np.ndarray) -> np.ndarray:
-    """Onsets made to fit what is held: bool (tracks, T, 128); only where keys sound, and wherever one starts to."""
+    """Return onsets made to fit what is held: bool (tracks, T, 128); only where keys sound, and wherever one starts
+    to.
+    """
     rising = held.copy()
     rising[:, 1:] &= ~held[:, :-1]
     return (onsets & held) | rising
 
 
 def fill(notes: Sequence[np.ndarray], steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """``held`` and ``onsets``, bool (5, steps, 128), of notes given as in :meth:`PianoRoll.notes`, one array a track.
+    """Return ``held`` and ``onsets``, bool (5, steps, 128), of notes given as in :meth:`PianoRoll.notes`, one array a
+    track.
 
     Notes beyond either end are cut; where notes of one key overlap, each ends where the next begins.
     """
@@ -178,7 +183,9 @@ def fill(notes: Sequence[np.ndarray], steps: int) -> tuple[np.ndarray, np.ndarra
 
 
 def metre_of(steps: int, steps_per_beat: int) -> tuple[int, int]:
-    """(numerator, denominator) of a bar of that many steps: in quarters if they are whole, else in finer notes."""
+    """Return (numerator, denominator) of a bar of that many steps: in quarters if they are whole, else in finer
+    notes.
+    """
     for denominator in (4, 8, 16, 32, 64):
         count = steps * denominator / (4 * steps_per_beat)
         if abs(count - round(count)) < 1e-9 and 1 <= count <= 255:
@@ -187,7 +194,9 @@ def metre_of(steps: int, steps_per_beat: int) -> tuple[int, int]:
 
 
 def metres_of(downbeats: np.ndarray, steps: int, steps_per_beat: int) -> tuple[Metre, ...]:
-    """The metres that bar lines imply; the last bar, which may be cut short, is taken to be like the one before."""
+    """Return the metres that bar lines imply; the last bar, which may be cut short, is taken to be like the one
+    before.
+    """
     lengths = np.diff(np.append(downbeats, steps)).tolist()
     lengths[-1] = max(lengths[-1], lengths[-2] if len(lengths) > 2 else 4 * steps_per_beat)
     found: list[Metre] = []
@@ -199,7 +208,7 @@ def metres_of(downbeats: np.ndarray, steps: int, steps_per_beat: int) -> tuple[M
 
 
 def from_score(score: Score, steps_per_beat: int = 24, name: str = "") -> PianoRoll:
-    """A score on the grid of its own beats.
+    """Return a score on the grid of its own beats.
 
     Each beat of the score's grid becomes ``steps_per_beat`` steps, whatever its length in seconds; step 0 is the beat
     at or before time 0. What :func:`d2m.symbolic.sound.render` would not play (before 0, after the duration) is left
@@ -249,7 +258,9 @@ def _bar_lines(grid: BeatGrid, first: int, last: float) -> np.ndarray:
 
 
 def beat_steps(roll: PianoRoll) -> np.ndarray:
-    """int64 (N,): the steps of the quarter notes, counted from every bar line; in a pickup backwards from its end."""
+    """Return int64 (N,): the steps of the quarter notes, counted from every bar line; in a pickup backwards from its
+    end.
+    """
     beats: list[np.ndarray] = []
     lengths = roll.bar_lengths
     for number, (start, length) in enumerate(zip(roll.downbeats.tolist(), lengths.tolist(), strict=True)):
@@ -261,7 +272,7 @@ def beat_steps(roll: PianoRoll) -> np.ndarray:
 
 
 def to_score(roll: PianoRoll, genre: str | None = None, key: str | None = None) -> Score:
-    """The roll as a score whose beats are its quarter notes; one part for each track that plays.
+    """Return the roll as a score whose beats are its quarter notes; one part for each track that plays.
 
     Loudness, which a roll has not, follows the metre: strongest on bar lines, then on beats.
     """
@@ -283,12 +294,12 @@ def to_score(roll: PianoRoll, genre: str | None = None, key: str | None = None) 
 
 
 def accents(roll: PianoRoll, steps: np.ndarray) -> np.ndarray:
-    """int64 (N,): what notes at these steps gain in velocity by their place in the bar."""
+    """Return int64 (N,): what notes at these steps gain in velocity by their place in the bar."""
     bar = np.searchsorted(roll.downbeats, steps, side="right") - 1
     place = steps - roll.downbeats[bar]
     return np.select([place == 0, place % roll.steps_per_beat == 0], [10, 4], -6).astype(np.int64)
 
 
 def plays(roll: PianoRoll) -> list[str]:
-    """Names of the tracks that have notes."""
+    """Return names of the tracks that have notes."""
     return [name for i, name in enumerate(TRACKS) if roll.held[i].any()]

@@ -214,13 +214,13 @@ def _to_the_end(downbeats: np.ndarray, steps: int, steps_per_beat: int) -> np.nd
 
 
 def with_gaps(roll: PianoRoll) -> np.ndarray:
-    """bool (5, T, 128): what is held, with LPD's step of silence before a key is struck again."""
+    """Return bool (5, T, 128): what is held, with LPD's step of silence before a key is struck again."""
     held, onsets = roll.held.transpose(1, 2, 0), roll.onsets.transpose(1, 2, 0)
     return articulate(held, onsets).transpose(2, 0, 1)
 
 
 def downbeat_marks(roll: PianoRoll) -> np.ndarray:
-    """bool (T,): true on the first step of every bar."""
+    """Return bool (T,): true on the first step of every bar."""
     marks = np.zeros(roll.steps, dtype=bool)
     marks[roll.downbeats] = True
     return marks
@@ -238,7 +238,9 @@ def _sparse(name: str, matrix: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def to_multitrack(roll: PianoRoll) -> Multitrack:
-    """The roll as a ``pypianoroll.Multitrack`` of five binary tracks, repeated notes set off by a step of silence."""
+    """Return the roll as a ``pypianoroll.Multitrack`` of five binary tracks, repeated notes set off by a step of
+    silence.
+    """
     from pypianoroll import BinaryTrack, Multitrack
 
     gaps = with_gaps(roll)
@@ -253,7 +255,7 @@ def to_multitrack(roll: PianoRoll) -> Multitrack:
 
 
 def from_multitrack(multitrack: Multitrack, track_of: Callable[[int, bool], int | None] = lpd_track) -> PianoRoll:
-    """A ``pypianoroll.Multitrack`` merged into the five tracks.
+    """Return a ``pypianoroll.Multitrack`` merged into the five tracks.
 
     Raises:
         D2MError: if it has no notes for them, or is longer than a roll may be.

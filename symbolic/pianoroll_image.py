@@ -78,7 +78,7 @@ def draw(
 
 
 def fonts(installed: Container[str]) -> list[str]:
-    """Font families for text in any language, as far as they are installed; matplotlib's own has no Korean."""
+    """Return font families for text in any language, as far as they are installed; matplotlib's own has no Korean."""
     return ["DejaVu Sans", *(name for name in _EAST_ASIAN if name in installed)]
 
 

@@ -42,7 +42,7 @@ class Resolution:
         return self.steps_per_beat <= 4
 
     def shape(self, bars: int = 4) -> tuple[int, int, int, int]:
-        """(bars, steps, pitches, tracks)."""
+        """Return (bars, steps, pitches, tracks)."""
         return bars, self.steps, self.pitches, len(TRACKS)
 
 
@@ -59,8 +59,9 @@ def resolution_named(name: str) -> Resolution:
 
 
 def in_fours(roll: PianoRoll) -> tuple[PianoRoll, np.ndarray]:
-    """The same music with bars of one and two quarters, which many files claim for lack of a better metre, joined to
-    bars of four; and which bars have four quarters: bool (B,)."""
+    """Return the same music with bars of one and two quarters, which many files claim for lack of a better metre,
+    joined to bars of four; and which bars have four quarters: bool (B,).
+    """
     beat = roll.steps_per_beat
     groups: list[list[int]] = []
     for length in roll.bar_lengths.tolist():
@@ -78,7 +79,7 @@ def in_fours(roll: PianoRoll) -> tuple[PianoRoll, np.ndarray]:
 
 
 def to_tensor(roll: PianoRoll, resolution: Resolution, first: int, bars: int = 4) -> tuple[np.ndarray, np.ndarray]:
-    """Bars of a roll as ``held`` and ``onsets``, both bool (bars, steps, pitches, 5).
+    """Return bars of a roll as ``held`` and ``onsets``, both bool (bars, steps, pitches, 5).
 
     Notes outside the pitches are left out; what still sounds from before begins with the first bar. At four steps a
     beat and fewer a drum sounds for one step, since how long it is written means nothing.
@@ -114,7 +115,7 @@ def to_tensor(roll: PianoRoll, resolution: Resolution, first: int, bars: int = 4
 
 
 def articulate(held: np.ndarray, onsets: np.ndarray, drums: bool = True) -> np.ndarray:
-    """``held`` with a gap of one step before every note that repeats its key at once, as LPD writes it.
+    """Return ``held`` with a gap of one step before every note that repeats its key at once, as LPD writes it.
 
     Without it repeated notes of a binary roll melt into one. A note of a single step cannot give one up.
 
@@ -138,7 +139,7 @@ def from_tensor(
     onsets: np.ndarray | None = None,
     name: str = "",
 ) -> PianoRoll:
-    """A tensor as a roll in 4/4 at a steady tempo.
+    """Return a tensor as a roll in 4/4 at a steady tempo.
 
     Args:
         tensor: bool, or numbers of which those above 0.5 sound: (bars, steps, pitches, 5), or with phrases in front

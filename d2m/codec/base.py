@@ -51,12 +51,12 @@ class Codec(nn.Module):
 
     @torch.no_grad()
     def encode(self, waveform: Tensor) -> Tensor:
-        """Codes (B, K, F) of a waveform (B, T); a last part shorter than one hop is left out."""
+        """Return codes (B, K, F) of a waveform (B, T); a last part shorter than one hop is left out."""
         return self.quantise(self.features(waveform))[0]
 
     @torch.no_grad()
     def decode(self, codes: Tensor) -> Tensor:
-        """The waveform (B, F * hop) of codes (B, K, F)."""
+        """Return the waveform (B, F * hop) of codes (B, K, F)."""
         return self.decode_features(self.lookup(codes))
 
     @property

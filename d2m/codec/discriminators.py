@@ -56,7 +56,7 @@ Answers = list[tuple[Tensor, list[Tensor]]]
 
 
 def discriminator_loss(real: Answers, fake: Answers) -> Tensor:
-    """Hinge loss, the mean over discriminators."""
+    """Return hinge loss, the mean over discriminators."""
     parts = [
         nn.functional.relu(1 - r).mean() + nn.functional.relu(1 + f).mean()
         for (r, _), (f, _) in zip(real, fake, strict=True)
@@ -65,14 +65,14 @@ def discriminator_loss(real: Answers, fake: Answers) -> Tensor:
 
 
 def adversarial_loss(fake: Answers) -> Tensor:
-    """The generator's side of the hinge loss."""
+    """Return the generator's side of the hinge loss."""
     return torch.stack([-logits.mean() for logits, _ in fake]).mean()
 
 
 def feature_matching_loss(
     real: Answers, fake: Answers, mean: Callable[[Tensor], Tensor] = lambda value: value
 ) -> Tensor:
-    """L1 between feature maps, each relative to the size of the real one.
+    """Return L1 between feature maps, each relative to the size of the real one.
 
     Args:
         real, fake: the discriminators' answers.

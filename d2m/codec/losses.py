@@ -42,7 +42,9 @@ class SpectralLoss(nn.Module):
         self.stfts = nn.ModuleList([Stft(size, size // 4) for size in sizes])
 
     def forward(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """``total`` and its parts: ``mel`` and ``mel_long`` (plain L1 of log10-mels), ``low``, ``stft``, ``bass``."""
+        """Return ``total`` and its parts: ``mel`` and ``mel_long`` (plain L1 of log10-mels), ``low``, ``stft``,
+        ``bass``.
+        """
         mel = (self.short(output) - self.short(target)).abs().mean()
         difference = (self.long(output) - self.long(target)).abs()
         mel_long, low = difference.mean(), difference[:, :32].mean()

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 
 def mel_filters(sample_rate: int, n_fft: int, n_mels: int, f_min: float = 0.0, f_max: float | None = None) -> Tensor:
-    """Triangular filters (n_mels, n_fft // 2 + 1) of unit area on Slaney's mel scale, as librosa's default.
+    """Return triangular filters (n_mels, n_fft // 2 + 1) of unit area on Slaney's mel scale, as librosa's default.
 
     The scale is linear below 1 kHz (3 mels each 200 Hz) and logarithmic above (27 mels each factor 6.4); Slaney,
     Auditory Toolbox, 1998.

@@ -38,7 +38,7 @@ class ResidualQuantiser(nn.Module):
         return (codebook.square().sum(1) - 2 * vectors @ codebook.T).argmin(1)
 
     def quantise(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Codes (B, K, F) int64 and the vectors (B, D, F) they stand for, of features (B, D, F)."""
+        """Return codes (B, K, F) int64 and the vectors (B, D, F) they stand for, of features (B, D, F)."""
         batch, dimension, frames = features.shape
         flat = features.transpose(1, 2).reshape(-1, dimension)
         residual, codes = flat, []
@@ -49,7 +49,7 @@ class ResidualQuantiser(nn.Module):
         return torch.stack(codes, 1), (flat - residual).view(batch, frames, dimension).transpose(1, 2)
 
     def lookup(self, codes: Tensor) -> Tensor:
-        """Vectors (B, D, F) of codes (B, K, F)."""
+        """Return vectors (B, D, F) of codes (B, K, F)."""
         return sum(book[index] for book, index in zip(self.codebooks, codes.unbind(1), strict=True)).transpose(1, 2)
 
     @torch.no_grad()

@@ -68,7 +68,7 @@ class SpectralEncoder(nn.Module):
         self.out = nn.Linear(config.encoder_channels, config.feature_size)
 
     def spectra(self, waveform: Tensor) -> Tensor:
-        """The encoder's input (B, F, 80 + 128 + low_bins): log10 magnitudes, moved near zero."""
+        """Return the encoder's input (B, F, 80 + 128 + low_bins): log10 magnitudes, moved near zero."""
         low = torch.log10(self.long(waveform)[:, : self.low_bins].abs().clamp(min=1e-2)) - 1.0
         return torch.cat([self.short(waveform) + 1.0, self.middle(waveform) + 1.0, low], 1).transpose(1, 2)
 
@@ -95,7 +95,9 @@ class SpectralDecoder(nn.Module):
         self.context = 3 + 3 * config.decoder_blocks + config.n_fft // (2 * config.hop) + 1
 
     def forward(self, vectors: Tensor, start: Tensor) -> Tensor:
-        """Waveform of ``vectors``; ``start`` (B,) int64 is each item's first sample on the tone bank's clock."""
+        """Return the waveform of ``vectors``; ``start`` (B,) int64 is each item's first sample on the tone bank's
+        clock.
+        """
         x = self.embed(vectors).transpose(1, 2)
         x = self.norm(self.blocks(x))
         magnitude, phase = self.head(x).float().transpose(1, 2).chunk(2, 1)

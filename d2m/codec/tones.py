@@ -39,7 +39,7 @@ class ToneBank(nn.Module):
         self.register_buffer("interpolator", (0.92 * filter_).float()[None, None], persistent=False)
 
     def forward(self, gains: Tensor, start: Tensor) -> Tensor:
-        """The sum of all tones.
+        """Return the sum of all tones.
 
         Args:
             gains: (B, F, tones), amplitude at the middle of each frame, interpolated in between.

@@ -28,7 +28,7 @@ def load(
     visual: str | None = None,
     denoise: bool = False,
 ) -> Engine:
-    """An engine with its weights in memory.
+    """Return an engine with its weights in memory.
 
     Args:
         name: ``"vq"`` or ``"symbolic"``.

@@ -82,7 +82,8 @@ class D2MGanEngine:
             )
 
     def look(self, video: Video, dance: Dance, *, progress: Progress | None = None) -> Dance:
-        """The dance with what these models need beside what every engine sees: SMPL or keypoints, visual features.
+        """Return the dance with what these models need beside what every engine sees: SMPL or keypoints, visual
+        features.
 
         Raises:
             D2MError: if something is missing that the video does not give, or a file is not of this video.
@@ -120,7 +121,7 @@ class D2MGanEngine:
 
     @torch.no_grad()
     def compose(self, dance: Dance, *, seed: int = 0, progress: Progress | None = None) -> Soundtrack:
-        """Music for ``dance``, which :meth:`look` has completed.
+        """Return music for ``dance``, which :meth:`look` has completed.
 
         Args:
             dance: what the music follows.

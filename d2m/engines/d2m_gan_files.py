@@ -32,7 +32,7 @@ class Sorted:
 
 
 def sort_files(names: Sequence[str | Path]) -> Sorted | None:
-    """Tells the files apart, in whatever order they come.
+    """Tell the files apart, in whatever order they come.
 
     Args:
         names: files, or names of weights that are installed or in the catalogue.
@@ -77,7 +77,7 @@ def load_engine(
     visual: str | Path | None = None,
     denoise: bool = False,
 ) -> D2MGanEngine:
-    """The D2M-GAN engine on these files.
+    """Return the D2M-GAN engine on these files.
 
     Args:
         files: from :func:`sort_files`.

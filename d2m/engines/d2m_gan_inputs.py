@@ -36,7 +36,7 @@ class Keypoints:
         return len(self.points) / self.fps
 
     def motion(self, height: float) -> Motion:
-        """The same in picture heights; ``height`` in pixels counts where the file does not say."""
+        """Return the same in picture heights; ``height`` in pixels counts where the file does not say."""
         joints = self.points.copy()
         joints[..., :2] /= self.height or height
         joints[..., 2] = 0
@@ -44,7 +44,7 @@ class Keypoints:
 
 
 def read_motion_file(path: str | Path) -> SmplMotion | Keypoints:
-    """The dance in an AIST++ motion file (``.pkl``) or a key-point file (``.npz``).
+    """Return the dance in an AIST++ motion file (``.pkl``) or a key-point file (``.npz``).
 
     The latter is what ``d2m features`` writes: ``body25`` (T, 25, 3), x and y in pixels and confidence; ``fps``; and
     ``height``, of the picture in pixels.
@@ -77,7 +77,7 @@ def read_motion_file(path: str | Path) -> SmplMotion | Keypoints:
 
 
 def read_visual_file(path: str | Path) -> Visual:
-    """Visual features: the one array (S, 2048) of a ``.npy`` or ``.npz``, a row for each 2 s of video.
+    """Return visual features: the one array (S, 2048) of a ``.npy`` or ``.npz``, a row for each 2 s of video.
 
     Raises:
         D2MError: if the file is missing, damaged, has none or several, or holds numbers that are not finite.

@@ -15,7 +15,7 @@ FALLBACK_GENRE = "gMH"
 
 
 def write_score(dance: Dance, seed: int) -> Score:
-    """What the composer writes for the dancer's beats, energy and genre."""
+    """Return what the composer writes for the dancer's beats, energy and genre."""
     from d2m.symbolic.composer import compose
 
     genre = dance.genre or FALLBACK_GENRE

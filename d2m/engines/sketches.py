@@ -66,7 +66,7 @@ class MuseGanSketch:
 
 
 def load_sketch(name: str = "composer") -> Sketch:
-    """A sketch by what ``--sketch`` says: one of :data:`SKETCHES`, or the path of a MIDI file.
+    """Return a sketch by what ``--sketch`` says: one of :data:`SKETCHES`, or the path of a MIDI file.
 
     Raises:
         D2MError: if it is neither, or the file cannot be used.

@@ -59,7 +59,7 @@ class MidiSketch:
         self.weights: tuple[str, ...] = ()
 
     def write(self, dance: Dance, seed: int) -> Score:
-        """The piece on the dancer's beats; ``seed`` chooses nothing here."""
+        """Return the piece on the dancer's beats; ``seed`` chooses nothing here."""
         return fit(self._piece, dance)
 
 
@@ -157,7 +157,7 @@ def _long_bars(lines: np.ndarray) -> np.ndarray:
 
 
 def fit(piece: Piece, dance: Dance) -> Score:
-    """The piece on the dancer's beats, as long as the dance."""
+    """Return the piece on the dancer's beats, as long as the dance."""
     from d2m.symbolic.composer.form import plan
 
     grid = dance.grid

@@ -42,7 +42,7 @@ class SymbolicEngine:
         return self.sketch.weights
 
     def compose(self, dance: Dance, *, seed: int = 0, progress: Progress | None = None) -> Soundtrack:
-        """Music for ``dance``, in stereo.
+        """Return music for ``dance``, in stereo.
 
         Args:
             dance: what the music follows.
@@ -92,7 +92,7 @@ def _play_ahead(score: Score, font: Path) -> np.ndarray:
 
 
 def load_engine(soundfont: str | None, sketch: str = "musegan") -> SymbolicEngine:
-    """The engine, its soundfont found and its sketch read (:func:`~d2m.engines.sketches.load_sketch`).
+    """Return the engine, its soundfont found and its sketch read (:func:`~d2m.engines.sketches.load_sketch`).
 
     Raises:
         D2MError: if there is no such soundfont or sketch.

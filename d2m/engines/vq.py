@@ -59,7 +59,7 @@ class VqEngine:
 
     @torch.no_grad()
     def compose(self, dance: Dance, *, seed: int = 0, progress: Progress | None = None) -> Soundtrack:
-        """Music for ``dance``.
+        """Return music for ``dance``.
 
         Args:
             dance: what the music follows.
@@ -171,7 +171,7 @@ class JukeboxEngine:
 
     @torch.no_grad()
     def compose(self, dance: Dance, *, seed: int = 0, progress: Progress | None = None) -> Soundtrack:
-        """Music for ``dance``; see :meth:`VqEngine.compose`."""
+        """Return music for ``dance``; see :meth:`VqEngine.compose`."""
         played = self.player.compose(dance, seed=seed, progress=progress)
         hop = self.codec.hop
         samples = torch.from_numpy(_mono(played.waveform, played.sample_rate, self.codec.sample_rate))
@@ -200,7 +200,8 @@ def _mono(waveform: np.ndarray, sample_rate: int, wanted: int) -> np.ndarray:
 
 
 def load_engine(codec: str, level: str, weights: str | None, sketch: str = "composer") -> VqEngine | JukeboxEngine:
-    """The engine on the shipped weights, or on the generator that ``weights`` names; see :func:`d2m.engines.load`.
+    """Return the engine on the shipped weights, or on the generator that ``weights`` names; see
+    :func:`d2m.engines.load`.
 
     Raises:
         D2MError: if the sketch is unknown, or the weights do not fit.

@@ -100,7 +100,7 @@ def analyse(
 
 
 def notes_on(tracking: Tracking) -> list[str]:
-    """What the user should know about who was seen, one line each."""
+    """Return what the user should know about who was seen, one line each."""
     notes = []
     if tracking.others:
         notes.append(f"{1 + len(tracking.others)} dancers: the beats are those that they agree on")

@@ -65,7 +65,7 @@ class Evidence:
         return self.none[np.clip(last, 0, end)] - self.none[np.clip(first, 0, end)]
 
     def beat(self, space: Space, frames: np.ndarray) -> np.ndarray:
-        """A beat at each frame (N,): (N, B, L)."""
+        """Return a beat at each frame (N,): (N, B, L)."""
         low = np.clip(frames[:, None] - space.half, 0, self.frames)
         high = np.clip(frames[:, None] + space.half + 1, 0, self.frames)
         down, other = self.kinds[0][high] - self.kinds[0][low], self.kinds[1][high] - self.kinds[1][low]
@@ -181,7 +181,7 @@ class _Forward:
 
 
 def viterbi(space: Space, evidence: Evidence) -> Path:
-    """The most probable path."""
+    """Return the most probable path."""
     forward = _Forward(space, evidence, total=False)
     count, shape = evidence.frames, (evidence.frames, space.bar, len(space.lags))
     back = np.zeros(shape, dtype=np.uint8 if len(space.lags) < 256 else np.uint16)
@@ -251,7 +251,7 @@ def _traced(
 
 
 def posterior(space: Space, evidence: Evidence) -> Posterior:
-    """Probabilities by the forward-backward algorithm; long pieces in overlapping parts, to bound memory."""
+    """Return probabilities by the forward-backward algorithm; long pieces in overlapping parts, to bound memory."""
     count = evidence.frames
     beat, downbeat, lags = np.zeros(count), np.zeros(count), np.zeros((count, len(space.lags)), np.float32)
     for first in range(0, count, CHUNK):

@@ -68,7 +68,7 @@ class Outcome:
     notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, object]:
-        """Plain values; those that a failed video has if it failed."""
+        """Return plain values; those that a failed video has if it failed."""
         if self.error is not None:
             return {"video": self.video, "error": self.error}
         return {name: value for name, value in asdict(self).items() if name != "error"}
@@ -83,7 +83,7 @@ class _Task:
 
 
 def find_sources(inputs: Iterable[str | Path]) -> list[Source]:
-    """The videos that a user means, each once.
+    """Return the videos that a user means, each once.
 
     A folder stands for the videos in it and below it, and its inner folders come again below the output. A ``.txt``
     file lists one video (or folder) a line, relative to its own folder; lines that start with ``#`` are skipped.
@@ -110,7 +110,7 @@ def extract_all(
     processes: int = 1,
     tell: Callable[[Source, float], None] = lambda source, share: None,
 ) -> Iterator[Outcome]:
-    """Extracts features of videos and writes ``OUTPUT/<name>.npz`` for each.
+    """Extract features of videos and write ``OUTPUT/<name>.npz`` for each.
 
     A file that was made from the same content, settings and models is left alone. With more than one video the work
     is done in processes of its own, so that one that crashes takes nobody along, and ``features.log`` (a line each)
@@ -192,7 +192,7 @@ def _checked(source: Source, output: Path, settings: Settings) -> Outcome | _Tas
 
 
 def work(task: _Task, tell: Callable[[float], None]) -> Outcome | StopRun:
-    """Extracts and writes one video's features; an error that concerns every video is returned as it is."""
+    """Extract and write one video's features; an error that concerns every video is returned as it is."""
     start, video = time.perf_counter(), task.source.video
     try:
         features = extract(video, task.settings, task.keys, tell)

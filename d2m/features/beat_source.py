@@ -66,7 +66,7 @@ def dance_rhythm(moving: Moving, duration: float, genre: str | None = None, worl
 def with_genre(
     rhythm: Rhythm, genre: str | None, moving: Moving, duration: float, world: np.ndarray | None = None
 ) -> Rhythm:
-    """The rhythm at the tempo octave of a genre; as it is where the tempo was given."""
+    """Return the rhythm at the tempo octave of a genre; as it is where the tempo was given."""
     if rhythm.grid.source == "given":
         return rhythm
     grid = in_octave(rhythm.grid, genre, duration)

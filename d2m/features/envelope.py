@@ -94,7 +94,7 @@ class MotionEvents:
 
 
 def body_speeds(motion: Motion, world: np.ndarray | None = None) -> Speeds:
-    """Speeds of a dancer in the picture's plane, and in space where landmarks in space are given.
+    """Return speeds of a dancer in the picture's plane, and in space where landmarks in space are given.
 
     Each shot has the size of whoever dances in it, and no movement leads from one to the next.
 
@@ -107,7 +107,7 @@ def body_speeds(motion: Motion, world: np.ndarray | None = None) -> Speeds:
 
 
 def by_shot(motion: Motion, world: np.ndarray | None) -> list[tuple[Motion, np.ndarray | None]]:
-    """The landmarks of each shot, in the picture and in space."""
+    """Return the landmarks of each shot, in the picture and in space."""
     if len(motion.shots()) == 1:
         return [(motion, world)]
     return [
@@ -169,7 +169,7 @@ def _space_speeds(world: np.ndarray, sure: np.ndarray, fps: float) -> Speeds:
 
 
 def body_height(motion: Motion) -> float:
-    """Height of the dancer in the motion's unit, from the length of the torso; robust to bending."""
+    """Return the height of the dancer in the motion's unit, from the length of the torso; robust to bending."""
     joints = motion.joints[..., :2].astype(np.float64)
     if motion.skeleton == "mediapipe33":
         torso = np.linalg.norm(joints[:, [11, 12]].mean(1) - joints[:, [23, 24]].mean(1), axis=-1)
@@ -181,7 +181,7 @@ def body_height(motion: Motion) -> float:
 
 
 def motion_events(speeds: Speeds) -> MotionEvents:
-    """The low points of all speeds, each weighted by its salience; looked for in each shot by itself."""
+    """Return the low points of all speeds, each weighted by its salience; looked for in each shot by itself."""
     if not speeds.cuts:
         return _shot_events(speeds)
     found, edges = [], [0, *speeds.cuts, len(speeds.whole)]
@@ -192,7 +192,7 @@ def motion_events(speeds: Speeds) -> MotionEvents:
 
 
 def gathered(found: Sequence[MotionEvents]) -> MotionEvents:
-    """All events, in the order of time."""
+    """Return all events, in the order of time."""
     times, weights = (np.concatenate(rows) for rows in zip(*((e.times, e.weights) for e in found), strict=True))
     order = np.argsort(times, kind="stable")
     return MotionEvents(times[order], weights[order])
@@ -241,7 +241,7 @@ def _curves(speeds: Speeds, share: float) -> list[tuple[np.ndarray, float, float
 def low_points(
     speed: np.ndarray, rate: float, smoothing: float, still: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Local minima of a smoothed speed curve.
+    """Return local minima of a smoothed speed curve.
 
     Args:
         speed: (T,), ``rate`` values a second.
@@ -281,7 +281,7 @@ def low_points(
 
 
 def stop_time(curve: np.ndarray, low: int, start: int, end: int, rate: float) -> tuple[float, float]:
-    """Seconds at which the movement before a pose has arrived, if the pose is held.
+    """Return seconds at which the movement before a pose has arrived, if the pose is held.
 
     Where the body turns round, the instant is the low point. Where it arrives, rests and leaves again, the low
     point lies anywhere in the rest, while the beat was at its beginning.
@@ -332,7 +332,9 @@ def bounce_lows(lowering: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarr
 
 
 def envelope(events: MotionEvents, frames: int, rate: float, width: float = 0.04) -> np.ndarray:
-    """Onset envelope float32 (``frames``,), ``rate`` hertz: the events, each a Gaussian bump of ``width`` seconds."""
+    """Return onset envelope float32 (``frames``,), ``rate`` hertz: the events, each a Gaussian bump of ``width``
+    seconds.
+    """
     from scipy.ndimage import gaussian_filter1d
 
     curve = np.zeros(frames)

@@ -24,7 +24,7 @@ WINDOW = 8.0
 
 
 def likelihood(events: MotionEvents, tempos: np.ndarray, centre: float, windowed: bool) -> np.ndarray:
-    """Log likelihood ratio against chance, float64 (tempos, phases), of beats through a window.
+    """Return log likelihood ratio against chance, float64 (tempos, phases), of beats through a window.
 
     A phase is the beat position (0..1) at ``centre``.
     """
@@ -52,7 +52,9 @@ def _density_spectra(tempos: tuple[float, ...]) -> np.ndarray:
 
 
 def log_density(period: float) -> np.ndarray:
-    """Log of the density of events over one beat (seconds ``period``), next to chance; symmetric, float64 (PHASES,)."""
+    """Return log of the density of events over one beat (seconds ``period``), next to chance; symmetric, float64
+    (PHASES,).
+    """
     place = np.arange(PHASES) / PHASES
     width = LOOSENESS / period
 

@@ -144,7 +144,7 @@ class Keys:
 
 
 def keys_of(path: str | Path, settings: Settings) -> Keys:
-    """The keys of a video under these settings; reads the file once.
+    """Return the keys of a video under these settings; reads the file once.
 
     Raises:
         D2MError: if the video or the weights cannot be read.
@@ -183,7 +183,7 @@ def extract(
     keys: Keys | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Features:
-    """The features of a video.
+    """Return the features of a video.
 
     Args:
         path: the video.
@@ -218,13 +218,13 @@ def extract(
 
 
 def is_cached(keys: Keys, settings: Settings) -> bool:
-    """Whether :func:`extract` has nothing to compute."""
+    """Tell whether :func:`extract` has nothing to compute."""
     store = Store(settings.cache)
     return not settings.force and store.has(keys.pose) and (keys.visual is None or store.has(keys.visual))
 
 
 def write_features(path: str | Path, features: Features, settings: Settings) -> None:
-    """Writes the ``.npz`` described above, complete or not at all.
+    """Write the ``.npz`` described above, complete or not at all.
 
     Raises:
         StopRun: if it cannot be written.
@@ -246,7 +246,7 @@ def write_features(path: str | Path, features: Features, settings: Settings) -> 
 
 
 def read_features(path: str | Path) -> Features:
-    """What :func:`write_features` wrote.
+    """Return what :func:`write_features` wrote.
 
     Raises:
         D2MError: if the file is missing, damaged or of another kind.
@@ -263,7 +263,7 @@ def read_features(path: str | Path) -> Features:
 
 
 def key_in(path: Path) -> str | None:
-    """The key of a written file, or None if there is no such file; reads no more than that."""
+    """Return the key of a written file, or None if there is no such file; reads no more than that."""
     import zipfile
 
     try:

@@ -73,7 +73,7 @@ class PeopleFinder:
         self._trackers.clear()
 
     def find(self, rgb: np.ndarray, index: int, cut: bool = False) -> list[Person]:
-        """The people of a frame.
+        """Return the people of a frame.
 
         Args:
             rgb: uint8 (H, W, 3).
@@ -289,7 +289,7 @@ class _Tracker:
 
 
 def covered(rgb: np.ndarray, people: list[Person]) -> np.ndarray:
-    """The picture with a grey box over the head, trunk and legs of some people."""
+    """Return the picture with a grey box over the head, trunk and legs of some people."""
     if not people:
         return rgb
     height, width = rgb.shape[:2]

@@ -37,7 +37,7 @@ CALM = 0.05
 
 
 def choose_genre(grid: BeatGrid, energy: np.ndarray, motion: Motion | None) -> str:
-    """The AIST genre that the dance resembles most; always the same for the same dance.
+    """Return the AIST genre that the dance resembles most; always the same for the same dance.
 
     Args:
         grid: the dance's beats.
@@ -54,7 +54,7 @@ def choose_genre(grid: BeatGrid, energy: np.ndarray, motion: Motion | None) -> s
 
 
 def scores(figures: dict[str, float]) -> tuple[np.ndarray, float]:
-    """What the fitted model makes of :func:`manner`.
+    """Return what the fitted model makes of :func:`manner`.
 
     Returns:
         Log odds float64 (10,), in the order of :data:`d2m.types.GENRES`, and 0..1, how familiar the dance looks.
@@ -66,7 +66,7 @@ def scores(figures: dict[str, float]) -> tuple[np.ndarray, float]:
 
 
 def manner(grid: BeatGrid, energy: np.ndarray, motion: Motion) -> dict[str, float]:
-    """Figures of how someone moves, none of which depends on the dancer's size or place in the picture.
+    """Return figures of how someone moves, none of which depends on the dancer's size or place in the picture.
 
     Args:
         grid: the dance's beats.

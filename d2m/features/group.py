@@ -48,12 +48,12 @@ Moving: TypeAlias = Motion | Group | Speeds
 def together(
     motion: Motion, world: np.ndarray | None, others: Sequence[Motion], other_worlds: Sequence[np.ndarray | None]
 ) -> Motion | Group:
-    """A dancer and the others of the clip; the dancer alone where there are none."""
+    """Return a dancer and the others of the clip; the dancer alone where there are none."""
     return Group((motion, *others), (world, *other_worlds)) if others else motion
 
 
 def speeds_and_events(moving: Moving, world: np.ndarray | None = None) -> tuple[Speeds, MotionEvents]:
-    """How fast whoever dances is, and what the movement marks.
+    """Return how fast whoever dances is, and what the movement marks.
 
     Args:
         moving: a dancer, a group, or speeds from elsewhere.
@@ -74,7 +74,7 @@ def speeds_and_events(moving: Moving, world: np.ndarray | None = None) -> tuple[
 
 
 def curves_of_moving(moving: Moving, world: np.ndarray | None = None) -> Curves:
-    """The curves in which a tempo is looked for; arguments as of :func:`speeds_and_events`."""
+    """Return the curves in which a tempo is looked for; arguments as of :func:`speeds_and_events`."""
     if isinstance(moving, Speeds):
         return curves_of_speeds(moving)
     if isinstance(moving, Motion):
@@ -88,7 +88,7 @@ def curves_of_moving(moving: Moving, world: np.ndarray | None = None) -> Curves:
 
 
 def shares(group: Group, speeds: Sequence[Speeds]) -> np.ndarray:
-    """How much each dancer counts: float64 (dancers, T), 1 in all in every frame.
+    """Return how much each dancer counts: float64 (dancers, T), 1 in all in every frame.
 
     Args:
         group: the dancers.

@@ -50,7 +50,7 @@ def i3d_features(
     seconds: float = 2.0,
     progress: Callable[[float], None] | None = None,
 ) -> Visual:
-    """Features of a video, segment by segment; memory does not grow with its length.
+    """Return features of a video, segment by segment; memory does not grow with its length.
 
     Segments follow each other from 0 s on; a rest at the end is seen in the video's last ``seconds``, so that every
     feature is of a whole segment. A video shorter than one segment is one.
@@ -103,7 +103,7 @@ def segments(duration: float, seconds: float) -> np.ndarray:
 
 
 def load_i3d(weights: str | Path | None = None, device: str | torch.device | None = None) -> torch.nn.Module:
-    """The network without its last layer: (B, 3, 8, 256, 256), prepared, to (B, 2048).
+    """Return the network without its last layer: (B, 3, 8, 256, 256), prepared, to (B, 2048).
 
     Args:
         weights: pytorchvideo's ``I3D_8x8_R50.pyth`` (its entry ``model_state``), a state dict of the same names saved
@@ -139,7 +139,7 @@ def load_i3d(weights: str | Path | None = None, device: str | torch.device | Non
 
 
 def find_weights(weights: str | Path | None = None) -> Path:
-    """The weights file that a user's path, or None, leads to.
+    """Return the weights file that a user's path, or None, leads to.
 
     Raises:
         D2MError: if it does not exist; the message says how to get it.
@@ -161,7 +161,7 @@ def find_weights(weights: str | Path | None = None) -> Path:
 
 
 def prepare(pictures: torch.Tensor) -> torch.Tensor:
-    """Pictures as the network wants them: uint8 (T, H, W, 3) to float32 (3, T, 256, 256)."""
+    """Return pictures as the network wants them: uint8 (T, H, W, 3) to float32 (3, T, 256, 256)."""
     import torch
 
     height, width = pictures.shape[1:3]

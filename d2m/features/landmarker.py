@@ -37,7 +37,7 @@ class Landmarker:
         self._has_logged = False
 
     def find(self, rgb: np.ndarray, index: int, milliseconds: int = 0, left: int = 0) -> list[Person]:
-        """The people of a frame who are not background, each once.
+        """Return the people of a frame who are not background, each once.
 
         Args:
             rgb: the frame, or a part of it that is as high.

@@ -9,7 +9,7 @@ WINDOW = 0.17
 
 
 def fill_and_smooth(joints: np.ndarray, confidence: np.ndarray, fps: float) -> tuple[np.ndarray, np.ndarray]:
-    """Landmarks without gaps.
+    """Return landmarks without gaps.
 
     Single-frame flips are dropped (a median of three frames that disagrees by more than the joint usually
     moves), gaps are interpolated, ends are held, and a Savitzky-Golay filter smooths with zero phase (Savitzky

@@ -36,7 +36,7 @@ class Lane:
     cuts: tuple[int, ...]
 
     def motion(self, frames: int, fps: float) -> tuple[Motion, np.ndarray]:
-        """Landmarks in the picture and in metres over all frames, filled and smoothed between cuts."""
+        """Return landmarks in the picture and in metres over all frames, filled and smoothed between cuts."""
         joints = np.full((frames, 33, 3), np.nan, dtype=np.float32)
         world = np.full((frames, 33, 3), np.nan, dtype=np.float32)
         confidence = np.zeros((frames, 33), dtype=np.float32)

@@ -55,7 +55,7 @@ def in_octave(grid: BeatGrid, genre: str | None, duration: float) -> BeatGrid:
 
 
 def halved(grid: BeatGrid) -> BeatGrid:
-    """Every second beat of a grid, those on which most of its bars begin; two bars become one."""
+    """Return every second beat of a grid, those on which most of its bars begin; two bars become one."""
     usual = max(int(grid.beats_per_bar), 1)
     bars = np.asarray(grid.downbeats, dtype=np.int64)
     start = int(np.bincount(bars % 2, minlength=2).argmax()) if len(bars) else 0
@@ -70,7 +70,7 @@ def halved(grid: BeatGrid) -> BeatGrid:
 
 
 def doubled(grid: BeatGrid) -> BeatGrid:
-    """The beats of a grid and the middles between them; one bar becomes two."""
+    """Return the beats of a grid and the middles between them; one bar becomes two."""
     usual = max(int(grid.beats_per_bar), 1)
     count = 2 * len(grid.beats) - 1
     beats = grid.time_of(np.arange(count) / 2)

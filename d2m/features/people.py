@@ -66,7 +66,7 @@ class Track:
         return self.people[-1]
 
     def frames(self) -> np.ndarray:
-        """int64 (n,), indices of the frames in which the person was seen."""
+        """Return int64 (n,), indices of the frames in which the person was seen."""
         return np.array([person.frame for person in self.people], dtype=np.int64)
 
     def add(self, person: Person, *, learn_colour: bool) -> None:
@@ -141,7 +141,7 @@ def _assigned(cost: np.ndarray) -> list[tuple[int, int]]:
 
 
 def distinct(found: list[Person]) -> list[Person]:
-    """The detections without those that the model made twice for one person (the surer one stays)."""
+    """Return the detections without those that the model made twice for one person (the surer one stays)."""
     kept: list[Person] = []
     for person in sorted(found, key=lambda p: -float(p.confidence.mean())):
         if all(apart(person, other) > SAME_PERSON for other in kept):
@@ -150,7 +150,8 @@ def distinct(found: list[Person]) -> list[Person]:
 
 
 def bridged(track: Track, skipped: set[int]) -> Track:
-    """A track with the frames in which nobody was looked for filled in: cubic between its neighbours, else linear.
+    """Return a track with the frames in which nobody was looked for filled in: cubic between its neighbours, else
+    linear.
 
     Args:
         track: of one person.
@@ -176,7 +177,7 @@ def bridged(track: Track, skipped: set[int]) -> Track:
 
 
 def dancer(tracks: list[Track], fps: float) -> list[Person]:
-    """The detections of the person who stands out most (:func:`persons`), in the order of time."""
+    """Return the detections of the person who stands out most (:func:`persons`), in the order of time."""
     found = persons(tracks, fps, 1)
     return found[0].people if found else []
 
@@ -217,7 +218,7 @@ def persons(tracks: list[Track], fps: float, most: int) -> list[Track]:
 
 
 def prominence(track: Track, fps: float) -> float:
-    """How much a track looks like the dancer: seconds seen, times height in the picture, times motion."""
+    """Return how much a track looks like the dancer: seconds seen, times height in the picture, times motion."""
     frames = track.frames()
     height = float(np.median([person.height for person in track.people]))
     sure = float(np.mean([person.confidence[list(BODY)].mean() for person in track.people]))
@@ -234,7 +235,7 @@ def _centre(person: Person) -> np.ndarray:
 
 
 def apart(a: Person, b: Person, shift: np.ndarray | float = 0.0) -> float:
-    """Median distance of the joints, in body heights; a whole body is compared, as torsos may overlap."""
+    """Return the median distance of the joints, in body heights; a whole body is compared, as torsos may overlap."""
     body = list(BODY)
     apart = np.linalg.norm(a.joints[body, :2] + shift - b.joints[body, :2], axis=1)
     return float(np.median(apart)) / max(a.height, b.height)

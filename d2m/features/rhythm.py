@@ -74,12 +74,14 @@ def find_rhythm(moving: Moving, duration: float, world: np.ndarray | None = None
 
 
 def lag_of(moving: Moving) -> float:
-    """Seconds by which what was seen trails the picture."""
+    """Return seconds by which what was seen trails the picture."""
     return 0.0 if isinstance(moving, Speeds) else POSE_LAG
 
 
 def salient_beats(speeds: Speeds, least: float = 0.35) -> np.ndarray:
-    """float64 (K,): seconds of the low points of the whole body's speed that stand out, at least 0.15 s apart."""
+    """Return float64 (K,): seconds of the low points of the whole body's speed that stand out, at least 0.15 s
+    apart.
+    """
     times, salience, _ = low_points(speeds.whole, speeds.rate, 0.07, speeds.still)
     for cut in speeds.cuts:
         # Where one dancer is slower than the next is no low point of either.
@@ -92,7 +94,7 @@ def salient_beats(speeds: Speeds, least: float = 0.35) -> np.ndarray:
 
 
 def energy_per_beat(speeds: Speeds, beats: np.ndarray, duration: float) -> np.ndarray:
-    """float32 (N,) in 0..1: mean speed between a beat and the next, next to the clip's busiest moments.
+    """Return float32 (N,) in 0..1: mean speed between a beat and the next, next to the clip's busiest moments.
 
     Intervals outside the clip take the value of the nearest one inside.
     """
@@ -111,7 +113,7 @@ def energy_per_beat(speeds: Speeds, beats: np.ndarray, duration: float) -> np.nd
 
 
 def accents_per_beat(events: MotionEvents, beats: np.ndarray) -> np.ndarray:
-    """float32 (N,) in 0..1: how strongly movement ends on each beat."""
+    """Return float32 (N,) in 0..1: how strongly movement ends on each beat."""
     if not len(events.times):
         return np.zeros(len(beats), dtype=np.float32)
     nearest = np.clip(np.searchsorted(0.5 * (beats[1:] + beats[:-1]), events.times), 0, len(beats) - 1)
@@ -121,8 +123,9 @@ def accents_per_beat(events: MotionEvents, beats: np.ndarray) -> np.ndarray:
 
 
 def low_per_beat(speeds: Speeds, beats: np.ndarray) -> np.ndarray:
-    """float64 (N,): how much lower (body heights) than in the seconds around it the body is on each beat; 0 where
-    nobody sees it."""
+    """Return float64 (N,): how much lower (body heights) than in the seconds around it the body is on each beat; 0
+    where nobody sees it.
+    """
     from scipy.ndimage import uniform_filter1d
 
     if speeds.lowering is None:
@@ -134,7 +137,7 @@ def low_per_beat(speeds: Speeds, beats: np.ndarray) -> np.ndarray:
 def downbeats(
     accents: np.ndarray, energy: np.ndarray, low: np.ndarray | None = None, beats_per_bar: int = 4
 ) -> np.ndarray:
-    """int64 (M,): indices of the first beats of bars.
+    """Return int64 (M,): indices of the first beats of bars.
 
     Dancers change what they do on the bar line, and end it there on a strong move; the body goes deeper on it than on
     other beats. Both signs count alike, each in its own deviations. If all places are alike it is the earliest.

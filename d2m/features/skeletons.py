@@ -42,7 +42,7 @@ FRAME_HEIGHT = 720
 
 
 def to_body25(motion: Motion) -> Motion:
-    """OpenPose's 25 points of a ``"mediapipe33"`` motion, in the same units.
+    """Return OpenPose's 25 points of a ``"mediapipe33"`` motion, in the same units.
 
     Raises:
         ValueError: if the motion has another skeleton.
@@ -51,7 +51,7 @@ def to_body25(motion: Motion) -> Motion:
 
 
 def to_coco17(motion: Motion) -> Motion:
-    """COCO's 17 keypoints (Lin et al., ECCV 2014) of a ``"mediapipe33"`` motion, in the same units.
+    """Return COCO's 17 keypoints (Lin et al., ECCV 2014) of a ``"mediapipe33"`` motion, in the same units.
 
     Raises:
         ValueError: if the motion has another skeleton.
@@ -60,12 +60,14 @@ def to_coco17(motion: Motion) -> Motion:
 
 
 def in_pixels(motion: Motion, height: float) -> np.ndarray:
-    """What keypoint files hold: float32 (T, J, 3), x and y in pixels of a picture ``height`` high, confidence."""
+    """Return what keypoint files hold: float32 (T, J, 3), x and y in pixels of a picture ``height`` high,
+    confidence.
+    """
     return np.concatenate([motion.joints[..., :2] * height, motion.confidence[..., None]], axis=-1).astype(np.float32)
 
 
 def body25_frames(motion: Motion, height: float = FRAME_HEIGHT) -> np.ndarray:
-    """The motion input of D2M-GAN on TikTok: float32 (T, 75), x, y and confidence of the 25 points in turn.
+    """Return the motion input of D2M-GAN on TikTok: float32 (T, 75), x, y and confidence of the 25 points in turn.
 
     The authors' data is OpenPose's, 60 frames for 2 s (30 a second), and their loader (``TiktokDataset`` in
     d2m/dataset.py of github.com/L-YeZhu/D2M-GAN) hands the values to the network as they are. OpenPose's default
@@ -85,7 +87,7 @@ def body25_frames(motion: Motion, height: float = FRAME_HEIGHT) -> np.ndarray:
 
 
 def at_rate(motion: Motion, fps: float, frames: int) -> Motion:
-    """``frames`` frames at 0, 1/fps, 2/fps … seconds, interpolated between those that there are.
+    """Return ``frames`` frames at 0, 1/fps, 2/fps … seconds, interpolated between those that there are.
 
     The ends are held, and so is the last frame before a cut until it.
     """

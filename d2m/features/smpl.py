@@ -31,7 +31,7 @@ _BLOCK = 2048
 
 
 def smpl_frames(motion: SmplMotion) -> np.ndarray:
-    """The motion input of D2M-GAN on AIST++: float32 (T, 219), see above.
+    """Return the motion input of D2M-GAN on AIST++: float32 (T, 219), see above.
 
     Raises:
         D2MError: if a value is not finite, or the scale is not above 0; the message names the first bad frame.
@@ -46,7 +46,7 @@ def smpl_frames(motion: SmplMotion) -> np.ndarray:
 
 
 def smpl_motion(frames: np.ndarray, fps: float = 60.0, scale: float = 1.0) -> SmplMotion:
-    """The motion of 219-value frames.
+    """Return the motion of 219-value frames.
 
     A matrix that is no rotation, as a network may put out, is taken for the nearest one (least squares).
 
@@ -86,7 +86,7 @@ class SmplBody:
 
 
 def read_body(path: str | Path) -> SmplBody:
-    """The bones of a SMPL model file as its makers publish it, ``.pkl``, or converted to ``.npz``.
+    """Return the bones of a SMPL model file as its makers publish it, ``.pkl``, or converted to ``.npz``.
 
     A pickle is read as data: nothing in it is run, and neither chumpy nor an old SciPy is needed.
 
@@ -113,7 +113,7 @@ def read_body(path: str | Path) -> SmplBody:
 
 
 def joints(motion: SmplMotion, model: str | Path | SmplBody) -> Motion:
-    """Where the joints are, by forward kinematics with smplx.
+    """Return where the joints are, by forward kinematics with smplx.
 
     AIST++ places bodies by ``scale * body + translation`` in centimetres; here both are divided by the scale, so
     that every dancer has the model's size (as AIST++'s own feature extraction does).

@@ -70,12 +70,12 @@ def track_sound(waveform: np.ndarray, rate: float, settings: BarPointer | None =
 
 
 def for_music() -> BarPointer:
-    """Settings of the decoder for music of any kind."""
+    """Return settings of the decoder for music of any kind."""
     return BarPointer(log_prior=lambda tempos: -0.5 * (np.log(tempos / MIDDLE) / SPREAD) ** 2)
 
 
 def evidence(bars: Bars) -> np.ndarray:
-    """Figures that tell whether beats are right: float64 (5,).
+    """Return figures that tell whether beats are right: float64 (5,).
 
     Mean support, share of weak beats, activation at beats and between them, and the root of how many nats a beat gains.
     """
@@ -91,14 +91,14 @@ def evidence(bars: Bars) -> np.ndarray:
 
 
 def confidence(bars: Bars) -> float:
-    """Probability that the beats are right, by logistic regression on :func:`evidence`."""
+    """Return the probability that the beats are right, by logistic regression on :func:`evidence`."""
     constant, *weights = CALIBRATION
     return float(1.0 / (1.0 + np.exp(-(constant + evidence(bars) @ np.array(weights)))))
 
 
 @lru_cache(maxsize=2)
 def load_weights(name: str | Path = WEIGHTS) -> dict[str, np.ndarray]:
-    """Parameters of a beat network as float32 arrays, without loading PyTorch.
+    """Return parameters of a beat network as float32 arrays, without loading PyTorch.
 
     Raises:
         D2MError: if the weights are missing, damaged or another model's.

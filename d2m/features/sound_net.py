@@ -63,11 +63,11 @@ class BeatNet(nn.Module):
         self.dropout = nn.Dropout1d(dropout)
 
     def settings(self) -> dict[str, int]:
-        """The configuration as plain values."""
+        """Return the configuration as plain values."""
         return asdict(self.config)
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Logits (B, T, 2) of beat and downbeat, from log-mel frames (B, T, 80)."""
+        """Return logits (B, T, 2) of beat and downbeat, from log-mel frames (B, T, 80)."""
         x = frames[:, None] / 4.0 - 1.0
         # (B, C, T, F): mel bands are merged, frames are not.
         x = functional.elu(functional.max_pool2d(self.one(x), (1, POOL_ONE)))

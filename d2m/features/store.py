@@ -33,7 +33,9 @@ class StopRun(D2MError):
 
 
 def default_folder() -> Path:
-    """Where the cache is unless a user says otherwise: the platform's folder for caches, ``d2m/features`` in it."""
+    """Return where the cache is unless a user says otherwise: the platform's folder for caches, ``d2m/features`` in
+    it.
+    """
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local"
     else:
@@ -42,7 +44,7 @@ def default_folder() -> Path:
 
 
 def content_of(path: str | Path) -> str:
-    """What a file holds, as text of fixed length: its sha256.
+    """Return what a file holds, as text of fixed length: its sha256.
 
     Raises:
         D2MError: if it cannot be read.
@@ -60,7 +62,7 @@ def content_of(path: str | Path) -> str:
 
 
 def key_of(**parts: object) -> str:
-    """A file name from plain JSON values; another value of any of them gives another one."""
+    """Return a file name from plain JSON values; another value of any of them gives another one."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -71,15 +73,15 @@ class Store:
         self.folder = default_folder() if folder is None else Path(folder)
 
     def get(self, key: str) -> dict[str, np.ndarray] | None:
-        """The arrays of an entry, or None if there is none that can be read."""
+        """Return the arrays of an entry, or None if there is none that can be read."""
         return read_arrays(self._path(key))
 
     def has(self, key: str) -> bool:
-        """Whether there is such an entry, without reading it."""
+        """Tell whether there is such an entry, without reading it."""
         return self._path(key).is_file()
 
     def put(self, key: str, arrays: Mapping[str, np.ndarray]) -> None:
-        """Makes or replaces an entry.
+        """Make or replaces an entry.
 
         Raises:
             StopRun: if it cannot be written.
@@ -89,7 +91,7 @@ class Store:
     def get_or_make(
         self, key: str, make: Callable[[], Mapping[str, np.ndarray]], anew: bool = False
     ) -> tuple[dict[str, np.ndarray], bool]:
-        """An entry, made if need be by one process only, and whether it was made here.
+        """Return an entry, made if need be by one process only, and whether it was made here.
 
         Args:
             key: from :func:`key_of`.
@@ -137,7 +139,7 @@ class Store:
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
-    """The arrays of an ``.npz`` of plain data, or None if there is none that can be read."""
+    """Return the arrays of an ``.npz`` of plain data, or None if there is none that can be read."""
     try:
         with zipfile.ZipFile(path) as archive:
             # Packed contents may unfold to any size; these files are written unpacked.
@@ -150,7 +152,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Writes an ``.npz``, complete or not at all.
+    """Write an ``.npz``, complete or not at all.
 
     Raises:
         StopRun: if it cannot be written.

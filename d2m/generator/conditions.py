@@ -13,7 +13,7 @@ RHYTHM_SIZE = 8
 
 
 def motion_rows(motion: Motion, frame_rate: float, start: float, frames: int) -> np.ndarray:
-    """Landmarks on frames: float32 (frames, MOTION_SIZE).
+    """Return landmarks on frames: float32 (frames, MOTION_SIZE).
 
     For each of :data:`JOINTS`: x, y about the hips in body heights, their speeds in body heights a second, and the
     landmark's confidence. Positions are held before the first and after the last picture.
@@ -43,7 +43,7 @@ def _rows(motion: Motion, shot: slice) -> np.ndarray:
 
 
 def rhythm_rows(dance: Dance, frame_rate: float, start: float, frames: int) -> np.ndarray:
-    """Beat, bar and energy on frames: float32 (frames, RHYTHM_SIZE).
+    """Return beat, bar and energy on frames: float32 (frames, RHYTHM_SIZE).
 
     Sine and cosine of the place within the beat and within the bar, the energy of the beat, the accent of the nearest
     beat (falling off with distance), tempo (beats a minute / 120 - 1) and confidence.

@@ -101,7 +101,7 @@ class D2MGANConfig:
         return MOTION_CODE * motion + VISUAL_SIZE * vision + GENRE_CODE * (self.data.genres > 0)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values, for a file's header."""
+        """Return plain JSON values, for a file's header."""
         return asdict(self)
 
 
@@ -223,7 +223,7 @@ class VQGenerator(nn.Module):
 
 
 def low_positions(width: int) -> int:
-    """Positions that the low-level convolutions make of a signal of ``width`` values: 2048 -> 1045."""
+    """Return positions that the low-level convolutions make of a signal of ``width`` values: 2048 -> 1045."""
     first = (width + 2) // 2 + 1 + 63
     return (first + 90) // 2 + 1 + 5 * 91
 
@@ -271,7 +271,7 @@ class D2MGAN(nn.Module):
     def forward(
         self, motion: Tensor | None = None, visual: Tensor | None = None, genre: Tensor | None = None
     ) -> Tensor:
-        """VQ features (B, 64, F) of ``config.seconds`` of dance.
+        """Return VQ features (B, 64, F) of ``config.seconds`` of dance.
 
         Args:
             motion: (B, T, D), T = ``config.motion_frames``, D = 219 (AIST++) or 75 (TikTok); unused by a model of

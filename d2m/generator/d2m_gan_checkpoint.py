@@ -52,7 +52,7 @@ class Part:
 
 
 def read_part(path: Path | str, expect: str | None = None) -> Part:
-    """Reads a motion encoder or a generator: the authors' ``.pt`` (a state dict, alone or under ``model`` or
+    """Read a motion encoder or a generator: the authors' ``.pt`` (a state dict, alone or under ``model`` or
     ``state_dict``, with or without ``module.`` before the names) or our ``.safetensors``.
 
     Args:
@@ -71,7 +71,7 @@ def read_part(path: Path | str, expect: str | None = None) -> Part:
 def part_of(
     state: dict[str, Tensor], path: Path | str, expect: str | None = None, header: Mapping[str, Any] | None = None
 ) -> Part:
-    """The same for parameters that have been read already."""
+    """Return the same for parameters that have been read already."""
     kind = recognise(state)
     if kind not in (ENCODER, GENERATOR) or expect not in (None, kind):
         raise D2MError(wrong_model(path, kind, state, expect or GENERATOR))
@@ -91,7 +91,7 @@ def check_part(path: Path | str) -> None:
 
 
 def load_d2m_gan(motion_encoder_path: Path | str | None, generator_path: Path | str) -> D2MGAN:
-    """A D2M-GAN from two files, in evaluation mode; see :func:`assemble`.
+    """Return a D2M-GAN from two files, in evaluation mode; see :func:`assemble`.
 
     Args:
         motion_encoder_path: the authors' ``mencoder.pt`` or ours, or a name of the catalogue; None for a generator of
@@ -106,7 +106,7 @@ def load_d2m_gan(motion_encoder_path: Path | str | None, generator_path: Path | 
 
 
 def assemble(encoder: Part | None, generator: Part) -> D2MGAN:
-    """One model of both parts, loaded strictly.
+    """Return one model of both parts, loaded strictly.
 
     Data set, level, length and modality follow from the parameters' names and shapes. They do not tell a high-level
     motion encoder from a low-level one: these are alike, so of the authors' files the right pair is the user's to keep.
@@ -138,7 +138,7 @@ def assemble(encoder: Part | None, generator: Part) -> D2MGAN:
 def save_d2m_gan(
     model: D2MGAN, motion_encoder_path: Path | str | None, generator_path: Path | str, half: bool = True
 ) -> None:
-    """Writes a model as two safetensors files that say which model they belong to; float16 unless ``half`` is False.
+    """Write a model as two safetensors files that say which model they belong to; float16 unless ``half`` is False.
 
     Args:
         model: with ``codec`` and ``codebook`` telling what it was trained on.

@@ -42,7 +42,7 @@ class Sketch:
 
 
 def sketch(score: Score, frame_rate: float, start: float, frames: int, *, patches: bool = False) -> Sketch:
-    """The frames ``start`` (seconds) to ``start + frames / frame_rate`` of a score.
+    """Return the frames ``start`` (seconds) to ``start + frames / frame_rate`` of a score.
 
     Frame i stands for the samples from i to i + 1 hops, its middle being at (i + 0.5) / frame_rate. With ``patches``,
     effects are parts, too, and instruments are patches where the score names them.

@@ -69,7 +69,7 @@ class Conditions:
     noise: Tensor | None = None
 
     def batch_size(self) -> int:
-        """B, read from the first field that is given."""
+        """Return b, read from the first field that is given."""
         for value in (self.rows, self.motion, self.rhythm, self.visual, self.genre, self.noise):
             if value is not None:
                 return len(value)
@@ -133,7 +133,7 @@ class TemporalGenerator(nn.Module):
         self.context = trunk + sum(3 * 2**i for i in range(config.part_blocks))
 
     def settings(self) -> dict[str, object]:
-        """The configuration as plain values, for the file that holds the weights."""
+        """Return the configuration as plain values, for the file that holds the weights."""
         return asdict(self.config)
 
     def _sketch(self, rows: Tensor, programs: Tensor) -> Tensor:
@@ -147,7 +147,7 @@ class TemporalGenerator(nn.Module):
         return self.sketch(encoded.view(batch, parts, frames, -1).sum(1))
 
     def normalised(self, conditions: Conditions) -> Tensor:
-        """Features in standard deviations, within -sigma..sigma: (B, D, F)."""
+        """Return features in standard deviations, within -sigma..sigma: (B, D, F)."""
         given = conditions
         hidden = [
             self._sketch(given.rows, given.programs) if given.rows is not None else None,
@@ -164,7 +164,7 @@ class TemporalGenerator(nn.Module):
         return (self.config.sigma * torch.tanh(x / self.config.sigma)).transpose(1, 2)
 
     def forward(self, conditions: Conditions) -> Tensor:
-        """Features of the codec (B, D, F), to be quantised and decoded by it."""
+        """Return features of the codec (B, D, F), to be quantised and decoded by it."""
         return self.normalised(conditions) * self.deviation[:, None] + self.mean[:, None]
 
 

@@ -41,7 +41,7 @@ class Window:
 
 
 def plan(motion_frames: int, frames: int, config: D2MGANConfig, overlap: float = OVERLAP) -> list[Window]:
-    """The windows over a dance.
+    """Return the windows over a dance.
 
     Args:
         motion_frames: motion frames that there are; a dance shorter than one window gets one.

@@ -122,7 +122,7 @@ class Decoder(nn.Module):
 
 
 def encoder_reach(config: VQVAEConfig, level: int) -> int:
-    """Samples on either side that a code of this level depends on."""
+    """Return samples on either side that a code of this level depends on."""
     reach, spacing = 0, 1
     for rate in range(level + 1):
         for _ in range(config.downs[rate]):
@@ -134,7 +134,7 @@ def encoder_reach(config: VQVAEConfig, level: int) -> int:
 
 
 def decoder_reach(config: VQVAEConfig, level: int) -> int:
-    """Frames on either side that a sample decoded from this level depends on."""
+    """Return frames on either side that a sample decoded from this level depends on."""
     reach, spacing = 0.0, 1.0
     for rate in reversed(range(level + 1)):
         reach += spacing

@@ -65,7 +65,7 @@ class Codebook(nn.Module):
         self.register_buffer("counts", torch.zeros(size), persistent=False)
 
     def quantise(self, features: Tensor) -> Tensor:
-        """The nearest entry (B, F) int64 of each vector of (B, D, F)."""
+        """Return the nearest entry (B, F) int64 of each vector of (B, D, F)."""
         batch, width, frames = features.shape
         flat = features.transpose(1, 2).reshape(-1, width)
         # |x - k|^2 without |x|^2, which is the same for every entry.
@@ -74,12 +74,13 @@ class Codebook(nn.Module):
         return torch.cat(nearest).view(batch, frames) if nearest else flat.new_zeros(batch, frames, dtype=torch.long)
 
     def lookup(self, codes: Tensor) -> Tensor:
-        """The entries (B, D, F) of codes (B, F)."""
+        """Return the entries (B, D, F) of codes (B, F)."""
         return nn.functional.embedding(codes, self.k).transpose(1, 2)
 
     def forward(self, features: Tensor) -> Quantised:
-        """Quantises (B, D, F), and in training mode moves the codebook; in full precision whatever surrounds it, as
-        distances to near entries and moving averages need it."""
+        """Quantise (B, D, F), and in training mode moves the codebook; in full precision whatever surrounds it, as
+        distances to near entries and moving averages need it.
+        """
         with torch.autocast(features.device.type, enabled=False):
             return self._quantised(features.float())
 
@@ -110,7 +111,7 @@ class Codebook(nn.Module):
 
     @torch.no_grad()
     def start(self, vectors: Tensor) -> None:
-        """Fills an empty codebook with some of the vectors (M, D), or sets one loaded from a file moving."""
+        """Fill an empty codebook with some of the vectors (M, D), or sets one loaded from a file moving."""
         if self.k.any():
             # Every entry counts as evenly used until the data says otherwise.
             self.counts.fill_(max(len(vectors) / len(self.k), self.threshold))
@@ -146,7 +147,8 @@ class Codebook(nn.Module):
 
 
 def gathered(rows: Tensor) -> Tensor:
-    """The rows (M, ...) of all processes of a training, one after the other by rank; those given in a run of one.
+    """Return the rows (M, ...) of all processes of a training, one after the other by rank; those given in a run of
+    one.
 
     All processes must have as many.
     """

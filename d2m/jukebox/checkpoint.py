@@ -25,7 +25,7 @@ KIND = "jukebox-vqvae"
 
 
 def load(path: Path | str) -> VQVAE:
-    """Loads a VQ-VAE, in evaluation mode.
+    """Load a VQ-VAE, in evaluation mode.
 
     Args:
         path: OpenAI's ``vqvae.pth.tar`` (a dictionary with the parameters under ``model``), D2M-GAN's
@@ -49,12 +49,12 @@ def load(path: Path | str) -> VQVAE:
 
 
 def save(vqvae: VQVAE, path: Path | str, half: bool = True) -> None:
-    """Writes a VQ-VAE as safetensors, float16 unless ``half`` is False, with its shape in the header."""
+    """Write a VQ-VAE as safetensors, float16 unless ``half`` is False, with its shape in the header."""
     save_state(path, vqvae.state_dict(), KIND, vqvae.config.to_dict(), half=half)
 
 
 def infer_config(state: Mapping[str, Tensor], path: Path | str, sample_rate: int = 22050) -> VQVAEConfig:
-    """The shape of the model that parameters of these names and shapes belong to.
+    """Return the shape of the model that parameters of these names and shapes belong to.
 
     Dilations leave no trace in them and are taken to be the published model's.
 

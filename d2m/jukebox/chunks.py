@@ -14,7 +14,7 @@ from torch import Tensor
 
 
 def downwards(network: Callable[[Tensor], Tensor], x: Tensor, hop: int, reach: int, chunk: int) -> Tensor:
-    """Applies a network that makes one step of every ``hop``.
+    """Apply a network that makes one step of every ``hop``.
 
     Args:
         network: (..., t) -> (..., t // hop), time last.
@@ -38,7 +38,7 @@ def downwards(network: Callable[[Tensor], Tensor], x: Tensor, hop: int, reach: i
 
 
 def upwards(network: Callable[[Tensor], Tensor], x: Tensor, hop: int, reach: int, chunk: int) -> Tensor:
-    """Applies a network that makes ``hop`` steps of each one.
+    """Apply a network that makes ``hop`` steps of each one.
 
     Args:
         network: (..., f) -> (..., f * hop), time last.

@@ -65,12 +65,13 @@ class JukeboxCodec(Codec):
 
     @torch.no_grad()
     def encode(self, waveform: Tensor) -> Tensor:
-        """Codes (B, 1, F) of a waveform (B, T), without holding the features of all of it."""
+        """Return codes (B, 1, F) of a waveform (B, T), without holding the features of all of it."""
         return self.vqvae.encode_level(waveform, self.level)[:, None]
 
 
 def codebook_digest(vqvae: VQVAE, level: str) -> str:
-    """A name for the codebook of ``"high"`` or ``"low"``: equal for equal codebooks, also after storing in float16.
+    """Return a name for the codebook of ``"high"`` or ``"low"``: equal for equal codebooks, also after storing in
+    float16.
 
     Fine-tuning the decoder keeps the codebook (D2M-GAN section 3.4), so a generator fits every VQ-VAE with the digest
     of the one that it was trained on.

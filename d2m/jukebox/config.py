@@ -64,12 +64,12 @@ class VQVAEConfig:
         return tuple(accumulate((s**d for s, d in zip(self.strides, self.downs, strict=True)), mul))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values, for a file's header."""
+        """Return plain JSON values, for a file's header."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> VQVAEConfig:
-        """The configuration in a file's header.
+        """Return the configuration in a file's header.
 
         Raises:
             D2MError: if an entry is unknown, of the wrong type, or out of range.

@@ -33,7 +33,7 @@ class ReconstructionLoss(nn.Module):
 
     @torch.no_grad()
     def calibrate(self, waveform: Tensor) -> None:
-        """Takes the size of the music from a sample of crops (B, T), as long as those that will be trained
+        """Take the size of the music from a sample of crops (B, T), as long as those that will be trained
         on.
         """
         self.variance.copy_(waveform.var().clamp(min=1e-8))
@@ -42,7 +42,7 @@ class ReconstructionLoss(nn.Module):
         )
 
     def forward(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """``samples`` (mean squared error over the variance) and ``spectral`` (mean over the resolutions)."""
+        """Return ``samples`` (mean squared error over the variance) and ``spectral`` (mean over the resolutions)."""
         samples = (output - target).square().mean() / self.variance
         pairs = zip(self._spectra(output), self._spectra(target), self.norms, strict=True)
         distances = [(a - b).flatten(1).norm(dim=1).mean() / norm for a, b, norm in pairs]

@@ -54,12 +54,12 @@ class VQVAE(nn.Module):
         self.bottleneck = Bottleneck(len(levels), self.config.codebook_size, self.config.embedding_width, seed)
 
     def codebook(self, level: int) -> Codebook:
-        """The codebook of one level."""
+        """Return the codebook of one level."""
         return cast(Codebook, self.bottleneck.level_blocks[level])
 
     @torch.no_grad()
     def encode(self, waveform: Tensor) -> list[Tensor]:
-        """Codes of every level, finest first.
+        """Return codes of every level, finest first.
 
         Args:
             waveform: (B, T), values in -1..1.
@@ -71,17 +71,17 @@ class VQVAE(nn.Module):
 
     @torch.no_grad()
     def encode_level(self, waveform: Tensor, level: int) -> Tensor:
-        """Codes (B, T // hop) of one level."""
+        """Return codes (B, T // hop) of one level."""
         book = self.codebook(level)
         return self._downwards(waveform, level, lambda x: book.quantise(self.encoders[level](x)))
 
     def features(self, waveform: Tensor, level: int) -> Tensor:
-        """The encoder's vectors (B, D, T // hop) of one level before quantisation, of a waveform (B, T)."""
+        """Return the encoder's vectors (B, D, T // hop) of one level before quantisation, of a waveform (B, T)."""
         return self._downwards(waveform, level, self.encoders[level])
 
     @torch.no_grad()
     def decode(self, codes: Tensor | Sequence[Tensor], level: int | None = None) -> Tensor:
-        """A waveform (B, F * hop) from one level's codes; JukeBox decodes each level by itself.
+        """Return a waveform (B, F * hop) from one level's codes; JukeBox decodes each level by itself.
 
         Args:
             codes: the codes (B, F) of ``level``; or those of all levels as :meth:`encode` returns them; or of
@@ -94,7 +94,7 @@ class VQVAE(nn.Module):
         return self.decode_features(self.lookup(*self._one_level(codes, level)), self._level(codes, level))
 
     def lookup(self, codes: Tensor, level: int) -> Tensor:
-        """The codebook entries (B, D, F) of one level's codes (B, F).
+        """Return the codebook entries (B, D, F) of one level's codes (B, F).
 
         Raises:
             ValueError: if a code is not in the codebook.
@@ -104,14 +104,14 @@ class VQVAE(nn.Module):
         return self.codebook(level).lookup(codes.long())
 
     def decode_features(self, vectors: Tensor, level: int) -> Tensor:
-        """The waveform (B, F * hop) of vectors (B, D, F) of one level."""
+        """Return the waveform (B, F * hop) of vectors (B, D, F) of one level."""
         hop, reach = self.config.hops[level], decoder_reach(self.config, level)
         return upwards(self.decoders[level], vectors, hop, reach, self.chunk)[:, 0]
 
     def forward(
         self, waveform: Tensor, levels: Sequence[int] | None = None, quantise: bool = True
     ) -> list[Reconstruction]:
-        """Encodes, quantises and decodes a training batch (B, T), T a multiple of the coarsest hop.
+        """Encode, quantises and decodes a training batch (B, T), T a multiple of the coarsest hop.
 
         Args:
             waveform: (B, T).

@@ -96,7 +96,7 @@ def _table() -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def patches() -> dict[str, Patch]:
-    """Every patch by name."""
+    """Return every patch by name."""
     rows = _table()["patches"]
     return {name: Patch(name, **row | {"alternates": tuple(row.get("alternates", ()))}) for name, row in rows.items()}
 
@@ -109,7 +109,7 @@ def patches_with_takes() -> dict[tuple[int, int], Patch]:
 
 @lru_cache(maxsize=1)
 def genre_sounds() -> dict[str, GenreSound]:
-    """What each genre of :data:`d2m.types.GENRES` is played with, by its code."""
+    """Return what each genre of :data:`d2m.types.GENRES` is played with, by its code."""
     return {
         genre: GenreSound(row["about"], {slot: dict(row[slot]) for slot in SLOTS})
         for genre, row in _table()["genres"].items()

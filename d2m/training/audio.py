@@ -55,12 +55,14 @@ class SongCrops:
         return len(self.songs)
 
     def excerpts(self, count: int, length: int) -> list[np.ndarray]:
-        """float32 (up to ``length``,) from the middle of the first ``count`` songs."""
+        """Return float32 (up to ``length``,) from the middle of the first ``count`` songs."""
         middles = [(song, max(0, len(song) // 2 - length // 2)) for song in self.songs[:count]]
         return [song[start : start + length].astype(np.float32) / 32768 for song, start in middles]
 
     def batch(self, rng: np.random.Generator, size: int, length: int, gain_db: float = 0.0) -> np.ndarray:
-        """float32 (size, length); each crop is turned down by 0 to ``gain_db`` decibels; silent ones are redrawn."""
+        """Return float32 (size, length); each crop is turned down by 0 to ``gain_db`` decibels; silent ones are
+        redrawn.
+        """
         out = np.zeros((size, length), np.float32)
         for row in out:
             for _ in range(8):
@@ -76,7 +78,7 @@ class SongCrops:
 def compared(
     songs: SongCrops, sample_rate: int, hop: int, reconstruct: Callable[[Tensor], Tensor], device: torch.device
 ) -> list[Sample]:
-    """What a model makes of four seconds of three songs.
+    """Return what a model makes of four seconds of three songs.
 
     Args:
         songs: held out.
@@ -95,7 +97,7 @@ def compared(
 
 
 def prepared_songs(data: Path, split: str, sample_rate: int) -> list[tuple[np.ndarray, int]]:
-    """The music of a prepared data set, each piece once, and the genre that is danced to it (-1 where unknown).
+    """Return the music of a prepared data set, each piece once, and the genre that is danced to it (-1 where unknown).
 
     Args:
         data: the prepared data set.

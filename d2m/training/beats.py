@@ -58,7 +58,7 @@ class Excerpt:
 
 
 def read_mixes(path: Path) -> list[Excerpt]:
-    """The mixes in a file of ``scripts/make_beat_data.py``.
+    """Return the mixes in a file of ``scripts/make_beat_data.py``.
 
     Raises:
         D2MError: if it is damaged or another kind of file.
@@ -72,7 +72,7 @@ def read_mixes(path: Path) -> list[Excerpt]:
 
 
 def read_folder(folder: Path) -> list[Excerpt]:
-    """All mixes of a folder, in order.
+    """Return all mixes of a folder, in order.
 
     Raises:
         D2MError: if there are none.
@@ -128,7 +128,7 @@ class BeatTask(Task):
 
     @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:
-        """Loss on held-out music, and F-measure of beats and downbeats of clean and spoiled mixes."""
+        """Return the loss on held-out music, and F-measure of beats and downbeats of clean and spoiled mixes."""
         self.net.eval()
         losses, scores = [], {"f": [], "f_spoiled": [], "f_downbeat": []}
         for i, mix in enumerate(self.held_out[: 2 * self.settings.judged]):
@@ -147,7 +147,7 @@ class BeatTask(Task):
 
 
 def target(places: np.ndarray, downbeats: np.ndarray, length: int) -> np.ndarray:
-    """Bumps of height 1 at beats and at downbeats, whose places are given in frames: float32 (length, 2)."""
+    """Return bumps of height 1 at beats and at downbeats, whose places are given in frames: float32 (length, 2)."""
     out = np.zeros((length, 2), np.float32)
     for column, some in enumerate((places, places[downbeats])):
         near = np.rint(some).astype(int)[:, None] + np.arange(-2, 3)
@@ -158,13 +158,13 @@ def target(places: np.ndarray, downbeats: np.ndarray, length: int) -> np.ndarray
 
 
 def beat_loss(logits: Tensor, wanted: Tensor) -> Tensor:
-    """Binary cross-entropy of beats and downbeats; frames of beats, which are few, count five times."""
+    """Return binary cross-entropy of beats and downbeats; frames of beats, which are few, count five times."""
     loss = nn.functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
     return (loss * (1.0 + 4.0 * wanted)).mean() * 2.0
 
 
 def varied(frames: np.ndarray, gain_db: float, rng: np.random.Generator) -> np.ndarray:
-    """Frames louder or softer, with other tone colour, other key, gaps in time and frequency."""
+    """Return frames louder or softer, with other tone colour, other key, gaps in time and frequency."""
     length, bands = frames.shape
     tilt = np.interp(np.arange(bands), np.linspace(0, bands - 1, 6), rng.normal(0, 0.35, 6))
     gain = rng.normal(0, gain_db) / 20 * np.log(10.0)

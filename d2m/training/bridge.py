@@ -70,7 +70,7 @@ class BridgeTraining:
 
 
 def published_training(data: Path, **changes: Any) -> BridgeTraining:
-    """Smootify's settings."""
+    """Return Smootify's settings."""
     settings = {
         "batch": 16, "objective": "mse", "learning_rate": 1e-4, "betas": (0.5, 0.99), "decay": 0, "two_bars": 1.0,
         "transpose": 0, "clip": 0.0,
@@ -111,15 +111,15 @@ class BridgeTask(Task):
         self.unknown = held_out.batch(rng, settings.measured, bars) > 0.5
 
     def describe(self) -> dict[str, Any]:
-        """The settings of the run and the shape of the network."""
+        """Return the settings of the run and the shape of the network."""
         return describe(self.settings) | {f"model.{name}": value for name, value in asdict(self.config).items()}
 
     def state(self) -> dict[str, object]:
-        """The shape of the network, for its export."""
+        """Return the shape of the network, for its export."""
         return {"config": self.config.to_dict()}
 
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
-        """One step on a batch of bridges of one length."""
+        """Return one step on a batch of bridges of one length."""
         settings = self.settings
         bars = 2 if rng.random() < settings.two_bars else int(rng.integers(1, MOST_BARS + 1))
         windows = self.train.batch(rng, settings.batch, bars + 2, settings.transpose)
@@ -147,7 +147,7 @@ class BridgeTask(Task):
         return loss / (len(real) * bars * 100)
 
     def evaluate(self, step: int) -> dict[str, float]:
-        """Figures of held-out bridges of two bars, with thresholds and densities found on training bridges."""
+        """Return figures of held-out bridges of two bars, with thresholds and densities found on training bridges."""
         composer = Composer(self.network)
         composer.calibrate(self.known[:, [0, -1]], self.known[:, 1:-1])
         context, real = self.unknown[:, [0, -1]], self.unknown[:, 1:-1]
@@ -157,11 +157,11 @@ class BridgeTask(Task):
         return figures(made, real, context, self.config.lowest)
 
     def score(self, held_out: dict[str, float]) -> float:
-        """What note F1 and onset F1 lack of 2."""
+        """Return what note F1 and onset F1 lack of 2."""
         return 2.0 - held_out["note F1"] - held_out["onset F1"]
 
     def simple_bridges(self) -> dict[str, dict[str, float]]:
-        """The same figures of the bridges that need no network."""
+        """Return the same figures of the bridges that need no network."""
         context, real = self.unknown[:, [0, -1]], self.unknown[:, 1:-1]
         made = baselines(context, _MEASURED_BARS)
         return {name: figures(bars, real, context, self.config.lowest) for name, bars in made.items()}

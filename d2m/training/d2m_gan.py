@@ -137,7 +137,7 @@ class D2MGANTask(Task):
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))
 
     def describe(self) -> dict[str, Any]:
-        """The settings, and which segments the run is trained on, wherever they lie."""
+        """Return the settings, and which segments the run is trained on, wherever they lie."""
         names = "\n".join((*self.train_set.names, "", *self.test_set.names))
         digest = sha256(names.encode()).hexdigest()[:12]
         return describe(self.settings) | {
@@ -145,17 +145,17 @@ class D2MGANTask(Task):
         }
 
     def setup(self, fabric) -> None:
-        """Moves networks, the VQ-VAE and the spectrogram to the device."""
+        """Move networks, the VQ-VAE and the spectrogram to the device."""
         super().setup(fabric)
         self.codec.to(fabric.device)
         self.mel.to(fabric.device)
 
     def state(self) -> dict[str, object]:
-        """What the weights need to be used: the model's shape and the VQ-VAE that they belong to."""
+        """Return what the weights need to be used: the model's shape and the VQ-VAE that they belong to."""
         return {"config": self.config.to_dict(), "vqvae": self.settings.vqvae, "codebook": self.codebook}
 
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
-        """Trains the discriminators, then the generator, on the next batch of the epoch."""
+        """Train the discriminators, then the generator, on the next batch of the epoch."""
         weights = self.settings.weights
         batch = self._placed(self._segments(step, rng))
         with torch.no_grad():
@@ -271,12 +271,12 @@ class D2MGANTask(Task):
         }
 
     def score(self, held_out: dict[str, float]) -> float:
-        """The mel distance, or the codes' where the model is trained without it."""
+        """Return the mel distance, or the codes' where the model is trained without it."""
         return held_out["mel" if self.settings.weights.mel else "codebook"]
 
     @torch.no_grad()
     def samples(self) -> list[Sample]:
-        """Three held-out segments."""
+        """Return three held-out segments."""
         chosen = sorted({0, len(self.test_set) // 2, len(self.test_set) - 1})
         segments = [self.test_set[index] for index in chosen]
         batch = self._placed(segments)
@@ -289,7 +289,7 @@ class D2MGANTask(Task):
 
 
 def hinge_loss(real: Answers, fake: Answers) -> Tensor:
-    """The discriminators' loss, summed over scales (section 3.5)."""
+    """Return the discriminators' loss, summed over scales (section 3.5)."""
     return sum(
         nn.functional.relu(1 - r).mean() + nn.functional.relu(1 + f).mean()
         for (r, _), (f, _) in zip(real, fake, strict=True)
@@ -297,13 +297,14 @@ def hinge_loss(real: Answers, fake: Answers) -> Tensor:
 
 
 def generator_loss(fake: Answers) -> Tensor:
-    """The generator's side of it."""
+    """Return the generator's side of it."""
     return sum(-logits.mean() for logits, _ in fake)
 
 
 def matching_loss(real: Answers, fake: Answers) -> Tensor:
-    """L1 of feature maps, weighted by 4 / (layers + 1) / scales, with as many strided layers as there are maps but
-    two."""
+    """Return L1 of feature maps, weighted by 4 / (layers + 1) / scales, with as many strided layers as there are maps
+    but two.
+    """
     layers = len(real[0][1]) - 2
     distances = [
         (a.detach() - b).abs().mean()

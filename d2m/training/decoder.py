@@ -106,20 +106,20 @@ class DecoderTask(Task):
         self.before = float("nan")
 
     def describe(self) -> dict[str, Any]:
-        """The settings, and which VQ-VAE's codes are decoded."""
+        """Return the settings, and which VQ-VAE's codes are decoded."""
         return super().describe() | {"codebook": codebook_digest(self.vqvae, self.settings.level)}
 
     def setup(self, fabric) -> None:
-        """Moves networks and losses to the device."""
+        """Move networks and losses to the device."""
         super().setup(fabric)
         self.hear.to(fabric.device)
 
     def state(self) -> dict[str, object]:
-        """The model's shape, the level, and the held-out error that the run began with."""
+        """Return the model's shape, the level, and the held-out error that the run began with."""
         return {"config": self.vqvae.config.to_dict(), "level": self.settings.level, "before": self.before}
 
     def restore(self, state: dict[str, object]) -> None:
-        """Takes back what :meth:`state` returned.
+        """Take back what :meth:`state` returned.
 
         Raises:
             D2MError: if the run trains the other level.
@@ -131,7 +131,7 @@ class DecoderTask(Task):
         self.before = state["before"]
 
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
-        """Trains the discriminators, then the decoder, on one batch."""
+        """Train the discriminators, then the decoder, on one batch."""
         settings, weights = self.settings, self.settings.weights
         if step == 0:
             self.before = self._error()
@@ -156,16 +156,17 @@ class DecoderTask(Task):
         return {"total": total.item()} | {name: part.item() for name, part in parts.items()} | figures
 
     def evaluate(self, step: int) -> dict[str, float]:
-        """``mel``: log10-mel L1 of quantised held-out music (:func:`~d2m.training.vqvae.reconstruction_error`);
-        ``mel_before``: the same with the decoder that the run began with."""
+        """Return ``mel``: log10-mel L1 of quantised held-out music (:func:`~d2m.training.vqvae.reconstruction_error`);
+        ``mel_before``: the same with the decoder that the run began with.
+        """
         return {"mel": self._error(), "mel_before": self.before}
 
     def score(self, held_out: dict[str, float]) -> float:
-        """The mel distance."""
+        """Return the mel distance."""
         return held_out["mel"]
 
     def samples(self) -> list[Sample]:
-        """Held-out music through the codes and the decoder."""
+        """Return held-out music through the codes and the decoder."""
         config = self.vqvae.config
         return compared(self.held_out, config.sample_rate, config.hops[-1], self._synthesise, self.fabric.device)
 

@@ -35,14 +35,14 @@ class Averaging(DDPStrategy):
     """
 
     def setup_module(self, module: nn.Module) -> nn.Module:
-        """The module itself, its parameters and buffers made those of the first process."""
+        """Return the module itself, its parameters and buffers made those of the first process."""
         for tensor in (*module.parameters(), *module.buffers()):
             torch.distributed.broadcast(tensor.detach(), 0)
         return module
 
 
 def make_fabric(accelerator: str, devices: int, nodes: int, strategy: str, precision: str) -> Fabric:
-    """Fabric with its processes started.
+    """Return Fabric with its processes started.
 
     Args:
         accelerator: ``"auto"``, ``"cpu"``, ``"cuda"``, ... as Fabric takes them.
@@ -85,7 +85,7 @@ def make_fabric(accelerator: str, devices: int, nodes: int, strategy: str, preci
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Replaces the gradients by their means over the processes; nothing to do in a run of one."""
+    """Replace the gradients by their means over the processes; nothing to do in a run of one."""
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return
     world, bucket, size = torch.distributed.get_world_size(), [], 0
@@ -110,7 +110,7 @@ def _average(tensors: list[Tensor], world: int) -> None:
 
 
 def share_of(count: int, fabric: Fabric) -> slice:
-    """The rows of a batch of ``count`` that are this process's own.
+    """Return the rows of a batch of ``count`` that are this process's own.
 
     Raises:
         D2MError: if the batch cannot be shared evenly, which would weigh its rows unevenly.
@@ -122,7 +122,7 @@ def share_of(count: int, fabric: Fabric) -> slice:
 
 
 def mean_of(figures: dict[str, float], fabric: Fabric) -> dict[str, float]:
-    """Figures averaged over the processes, all of which must have the same ones."""
+    """Return figures averaged over the processes, all of which must have the same ones."""
     if fabric.world_size == 1 or not figures:
         return figures
     values = torch.tensor(list(figures.values()), dtype=torch.float64, device=fabric.device)
@@ -131,7 +131,7 @@ def mean_of(figures: dict[str, float], fabric: Fabric) -> dict[str, float]:
 
 
 def greatest(value: int, fabric: Fabric) -> int:
-    """The greatest of the processes' values."""
+    """Return the greatest of the processes' values."""
     if fabric.world_size == 1:
         return value
     tensor = torch.tensor(value, device=fabric.device)
@@ -140,7 +140,7 @@ def greatest(value: int, fabric: Fabric) -> int:
 
 
 def of_all(value: object, fabric: Fabric) -> list:
-    """The plain values of all processes, by rank."""
+    """Return the plain values of all processes, by rank."""
     if fabric.world_size == 1:
         return [value]
     values = [None] * fabric.world_size

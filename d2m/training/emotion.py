@@ -142,7 +142,7 @@ class Memory:
         return [kept[chosen].to(device) for kept in self.rows]
 
     def state(self) -> dict[str, object]:
-        """All of it, for a checkpoint."""
+        """Return all of it, for a checkpoint."""
         return {"rows": [kept[: self.count].clone() for kept in self.rows], "count": self.count}
 
     def restore(self, state: dict[str, object]) -> None:
@@ -187,7 +187,7 @@ class EmotionTask(Task):
         }
 
     def describe(self) -> dict[str, object]:
-        """The settings, the shape, which MusicVAE, and the emotions' targets."""
+        """Return the settings, the shape, which MusicVAE, and the emotions' targets."""
         targets = {emotion.name: f"{emotion.pitch} {emotion.density}" for emotion in self.table.emotions}
         return (
             super().describe()
@@ -203,7 +203,7 @@ class EmotionTask(Task):
         self.sigma = self.sigma.to(fabric.device)
 
     def state(self) -> dict[str, object]:
-        """The shape, and what is remembered."""
+        """Return the shape, and what is remembered."""
         return {"config": self.network.settings(), "seen": self.seen.state(), "known": self.known.state()} | {
             "ways": self.ways.state()
         }
@@ -215,7 +215,7 @@ class EmotionTask(Task):
         self.ways.restore(state["ways"])
 
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
-        """Trains the critic, then the actor, on one batch."""
+        """Train the critic, then the actor, on one batch."""
         # cuDNN passes gradients through LSTMs in training mode only; nothing else differs in it.
         self.vae.network.train()
         known, prior, start, goal, targets = self._batch(rng)
@@ -270,13 +270,13 @@ class EmotionTask(Task):
 
     @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:
-        """The chief figures of :func:`~d2m.symbolic.emotion.effect.measure` on the part ``valid``."""
+        """Return the chief figures of :func:`~d2m.symbolic.emotion.effect.measure` on the part ``valid``."""
         figures = measure(self.model(), self.valid, np.random.default_rng(0))
         self.network.train()
         return {name: figures[name] for name in _WATCHED if name in figures}
 
     def score(self, held_out: dict[str, float]) -> float | None:
-        """Errors left at full strength, plus what realism the vectors lack beside real melodies'."""
+        """Return errors left at full strength, plus what realism the vectors lack beside real melodies'."""
         errors = [
             held_out.get(f"{start} 1: {axis} error") for start in ("from", "new") for axis in ("pitch", "density")
         ]
@@ -286,7 +286,7 @@ class EmotionTask(Task):
         return float(np.mean(errors)) + max(lacking, 0.0)
 
     def model(self) -> EmotionModel:
-        """The actor and critic as they are, for use."""
+        """Return the actor and critic as they are, for use."""
         return EmotionModel(self.vae, self.network, self.table)
 
     def _batch(self, rng: np.random.Generator) -> tuple[Tensor, ...]:
@@ -354,7 +354,9 @@ class EmotionTask(Task):
 
 
 def joined(state: dict[str, object]) -> dict[str, object]:
-    """The checkpoint of a run with actor and critic as one module ``emotion``, as they are kept and loaded together."""
+    """Return the checkpoint of a run with actor and critic as one module ``emotion``, as they are kept and loaded
+    together.
+    """
     modules = state["modules"]
     both = {
         f"{part}.{name}": tensor

@@ -13,7 +13,7 @@ from d2m.weights.torch_file import Hostile, check_torch_file
 
 
 def read_checkpoint(path: str | Path) -> dict[str, object]:
-    """The state that :func:`d2m.training.loop.train` saved.
+    """Return the state that :func:`d2m.training.loop.train` saved.
 
     Raises:
         D2MError: if there is none, or it is not such a file.

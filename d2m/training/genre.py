@@ -45,7 +45,7 @@ class GenreTraining:
 
 
 def labelled_songs(folder: str | Path) -> tuple[list[np.ndarray], np.ndarray]:
-    """Music with known genres: int16 arrays (T,) at 22.05 kHz, and genre indices (N,).
+    """Return music with known genres: int16 arrays (T,) at 22.05 kHz, and genre indices (N,).
 
     Args:
         folder: of npz files with ``waveform`` and ``genre`` (:mod:`d2m.training.pairs`), or ``PREPARED/train`` and
@@ -141,7 +141,9 @@ class GenreTask(Task):
 
     @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:
-        """Accuracy on held-out songs: by classification, for single windows, and at the end also by retrieval."""
+        """Return the accuracy on held-out songs: by classification, for single windows, and at the end also by
+        retrieval.
+        """
         self.net.eval()
         judge = GenreJudge(self.net)
         heard = [judge.hear(song.astype(np.float32) / 32768, SAMPLE_RATE) for song in self.held_out]

@@ -82,11 +82,11 @@ class Task:
     settings: Any = None
 
     def describe(self) -> dict[str, Any]:
-        """What is kept in ``settings.json``: plain values by name."""
+        """Return what is kept in ``settings.json``: plain values by name."""
         return describe(self.settings or {})
 
     def autocast(self):
-        """Context in which networks run in the precision of the loop; losses stay outside it."""
+        """Return context in which networks run in the precision of the loop; losses stay outside it."""
         return self.fabric.autocast()
 
     def setup(self, fabric: Fabric) -> None:
@@ -112,7 +112,7 @@ class Task:
         return batch[share_of(len(batch), self.fabric)]
 
     def mean(self, value: Tensor) -> Tensor:
-        """A value without a gradient, averaged over the devices."""
+        """Return a value without a gradient, averaged over the devices."""
         return self.fabric.all_reduce(value, reduce_op="mean")
 
     def update(self, name: str, loss: Tensor, clip: float = 0.0) -> None:
@@ -134,19 +134,19 @@ class Task:
         optimizer.step()
 
     def evaluate(self, step: int) -> dict[str, float]:
-        """Held-out figures, the same on every device; empty by default."""
+        """Return held-out figures, the same on every device; empty by default."""
         return {}
 
     def score(self, held_out: dict[str, float]) -> float | None:
-        """The one held-out figure, less being better, by which the best networks are kept; None for no such."""
+        """Return the one held-out figure, less being better, by which the best networks are kept; None for no such."""
         return None
 
     def samples(self) -> Sequence[Sample]:
-        """A few sounds of the model as it is; only the first device is asked."""
+        """Return a few sounds of the model as it is; only the first device is asked."""
         return ()
 
     def state(self) -> dict[str, object]:
-        """Anything besides modules and optimisers that a resumed run needs."""
+        """Return anything besides modules and optimisers that a resumed run needs."""
         return {}
 
     def restore(self, state: dict[str, object]) -> None:

@@ -101,7 +101,7 @@ class Monitor:
         plot_losses(self.folder / "log.jsonl", self.folder / "losses.png")
 
     def close(self) -> None:
-        """Finishes the event files."""
+        """Finish the event files."""
         if self._events is not None:
             with writing(self.folder / "events"):
                 self._events.close()

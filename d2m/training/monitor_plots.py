@@ -21,7 +21,7 @@ _ASIDE = ("step", "held_out", "seconds_per_step")
 
 
 def read_curves(path: Path) -> dict[str, dict[str, tuple[list[int], list[float]]]]:
-    """``log.jsonl`` as curves: figure -> ``"training"`` and ``"held out"`` -> steps and values."""
+    """Return ``log.jsonl`` as curves: figure -> ``"training"`` and ``"held out"`` -> steps and values."""
     curves: dict[str, dict[str, tuple[list[int], list[float]]]] = {}
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
         record = json.loads(line)
@@ -56,7 +56,9 @@ def plot_losses(log: Path, path: Path) -> None:
 
 
 def plot_comparison(sample: Sample, path: Path, title: str) -> np.ndarray:
-    """Log-mel spectrograms of the real music above and the generated below; returns the picture, uint8 (H, W, 3)."""
+    """Return log-mel spectrograms of the real music above and the generated below; returns the picture, uint8 (H, W,
+    3).
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -79,7 +79,7 @@ class MuseGanTraining:
 
 
 def compact_training(data: Path, **changes: Any) -> MuseGanTraining:
-    """The settings for the compact resolution on two cores."""
+    """Return the settings for the compact resolution on two cores."""
     settings = {"batch": 16, "learning_rate": 5e-4, "average": 0.999, "transpose": 5, "binary_after": 1000}
     return MuseGanTraining(data, **(settings | changes))
 
@@ -134,7 +134,7 @@ class MuseGanTask(Task):
             module.load_state_dict(state, strict=False)
 
     def describe(self) -> dict[str, Any]:
-        """The settings of the run and the shape of the model.
+        """Return the settings of the run and the shape of the model.
 
         From which step notes are heard is left out: that may be decided while a run goes on.
         """
@@ -142,11 +142,11 @@ class MuseGanTask(Task):
         return describe(settings) | {f"model.{name}": value for name, value in asdict(self.config).items()}
 
     def state(self) -> dict[str, object]:
-        """The shape of the model, for its export."""
+        """Return the shape of the model, for its export."""
         return {"config": self.config.to_dict()}
 
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
-        """Some steps of the critics, each on a batch of its own, then one of the generator."""
+        """Return some steps of the critics, each on a batch of its own, then one of the generator."""
         self.generator.train()
         self._binary = step >= self.settings.binary_after
         figures = [self._critic_step(rng) for _ in range(self.settings.critic_steps)]
@@ -156,7 +156,7 @@ class MuseGanTask(Task):
         return means
 
     def evaluate(self, step: int) -> dict[str, float]:
-        """The paper's figures of generated phrases, and their distance from those of the data.
+        """Return the paper's figures of generated phrases, and their distance from those of the data.
 
         The batch norms of the averaged generator first count anew what its averaged weights make of random vectors.
         """
@@ -169,7 +169,7 @@ class MuseGanTask(Task):
         return {"distance from data": distance_from(self._data_figures(), figures), **figures}
 
     def score(self, held_out: dict[str, float]) -> float:
-        """The distance of the figures from those of the data."""
+        """Return the distance of the figures from those of the data."""
         return held_out["distance from data"]
 
     @torch.no_grad()

@@ -16,7 +16,7 @@ _TOLERANCE = {"EB": 6.0, "UPC": 0.6, "QN": 12.0, "DP": 8.0, "TD": 0.2, "notes": 
 
 
 def measure(phrases: np.ndarray, config: MuseGanConfig) -> dict[str, float]:
-    """The paper's figures of some phrases, by names such as ``"EB bass"`` and ``"TD piano-guitar"``.
+    """Return the paper's figures of some phrases, by names such as ``"EB bass"`` and ``"TD piano-guitar"``.
 
     Args:
         phrases: bool (N, bars, steps, pitches, tracks).
@@ -41,13 +41,13 @@ def measure(phrases: np.ndarray, config: MuseGanConfig) -> dict[str, float]:
 
 
 def distance_from(data: dict[str, float], made: dict[str, float]) -> float:
-    """Mean difference of two :func:`measure`, each figure in units of what a listener would forgive."""
+    """Return the mean difference of two :func:`measure`, each figure in units of what a listener would forgive."""
     gaps = [abs(made[name] - value) / _TOLERANCE[name.split()[0]] for name, value in data.items()]
     return float(np.mean(gaps))
 
 
 def picture(phrases: np.ndarray, config: MuseGanConfig, path: Path, title: str) -> None:
-    """Draws the first phrases, one after another, as a piano-roll of five tracks."""
+    """Draw the first phrases, one after another, as a piano-roll of five tracks."""
     from d2m.symbolic.pianoroll_image import draw
     from d2m.symbolic.pianoroll_tensor import Resolution, from_tensor
 

@@ -146,15 +146,15 @@ class MusicVaeTask(Task):
         self.optimizers = {"musicvae": torch.optim.Adam(self.vae.parameters(), settings.learning_rate)}
 
     def describe(self) -> dict[str, object]:
-        """The settings and the shape."""
+        """Return the settings and the shape."""
         return super().describe() | {f"config.{name}": value for name, value in self.vae.settings().items()}
 
     def state(self) -> dict[str, object]:
-        """The shape."""
+        """Return the shape."""
         return {"config": self.vae.settings()}
 
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
-        """Trains on one batch."""
+        """Train on one batch."""
         settings, optimizer = self.settings, self.optimizers["musicvae"]
         self.done = step + 1
         for group in optimizer.param_groups:
@@ -183,7 +183,7 @@ class MusicVaeTask(Task):
 
     @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:
-        """:func:`measure` on the part ``valid``, and what samples are like."""
+        """Return :func:`measure` on the part ``valid``, and what samples are like."""
         vae = MusicVae(self.vae)
         figures = measure(vae, self.valid)
         samples = vae.sample(_SAMPLES, 0.5, seed=0)
@@ -192,11 +192,11 @@ class MusicVaeTask(Task):
         return figures
 
     def score(self, held_out: dict[str, float]) -> float:
-        """The loss with all of the KL divergence above the free bits: a bound that both halves have to meet."""
+        """Return the loss with all of the KL divergence above the free bits: a bound that both halves have to meet."""
         return held_out["loss"]
 
     def samples(self) -> tuple[()]:
-        """Writes MIDI files of two melodies with their reconstructions and of four from the prior; no sounds."""
+        """Write MIDI files of two melodies with their reconstructions and of four from the prior; no sounds."""
         from d2m.symbolic.midi import write_midi
 
         if self.folder is None:
@@ -213,7 +213,7 @@ class MusicVaeTask(Task):
 
 
 def turn(melodies: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-    """A share of melodies (N, 256) begun one to three beats later; what stood before comes at the end."""
+    """Return a share of melodies (N, 256) begun one to three beats later; what stood before comes at the end."""
     beats = np.where(rng.random(len(melodies)) < share, rng.integers(1, BEATS_PER_BAR, size=len(melodies)), 0)
     places = (np.arange(melodies.shape[1]) + STEPS_PER_BEAT * beats[:, None]) % melodies.shape[1]
     turned = np.take_along_axis(melodies, places, axis=1)
@@ -232,18 +232,18 @@ def _networks(start: Path, vae: HierarchicalMusicVae) -> dict[str, Tensor]:
 
 
 def rate(settings: MusicVaeTraining, step: int) -> float:
-    """Learning rate of a step."""
+    """Return learning rate of a step."""
     above = settings.learning_rate - settings.lowest_rate
     return settings.lowest_rate + above * settings.decay**step
 
 
 def beta(settings: MusicVaeTraining, step: int) -> float:
-    """Weight of the KL divergence at a step."""
+    """Return the weight of the KL divergence at a step."""
     return (1.0 - settings.beta_rate**step) * settings.max_beta
 
 
 def sampled_share(settings: MusicVaeTraining, step: int) -> float:
-    """Probability at a step that the model is told its own draw."""
+    """Return the probability at a step that the model is told its own draw."""
     k = settings.sampling
     if not k:
         return 0.0
@@ -253,7 +253,7 @@ def sampled_share(settings: MusicVaeTraining, step: int) -> float:
 def objective(
     settings: MusicVaeTraining, step: int, logits: Tensor, melodies: Tensor, mu: Tensor, sigma: Tensor
 ) -> tuple[Tensor, dict[str, float]]:
-    """The loss of a batch, and figures of it (nats and bits a melody).
+    """Return the loss of a batch, and figures of it (nats and bits a melody).
 
     Args:
         settings: of the run.
@@ -290,7 +290,7 @@ def _scheduled(vae: HierarchicalMusicVae, melodies: Tensor, share: float, rng: n
 
 @torch.no_grad()
 def measure(vae: MusicVae, melodies: np.ndarray) -> dict[str, float]:
-    """How well melodies come through the means of their latent vectors.
+    """Return how well melodies come through the means of their latent vectors.
 
     Args:
         vae: the model.

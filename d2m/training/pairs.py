@@ -68,7 +68,7 @@ def make_pair(
     keep: bool = True,
     patches: bool = False,
 ) -> Pair:
-    """The example of a rendered score and the dance to it.
+    """Return the example of a rendered score and the dance to it.
 
     Args:
         waveform: float32 (T,), the score as it sounds.
@@ -131,7 +131,8 @@ def _load_pair(path: Path) -> Pair:
 
 
 def crop(pair: Pair, start: int, frames: int, parts: int) -> dict[str, np.ndarray]:
-    """Frames ``start`` to ``start + frames`` of an example with its sketch in ``parts`` places (-1 where unused).
+    """Return frames ``start`` to ``start + frames`` of an example with its sketch in ``parts`` places (-1 where
+    unused).
 
     A part that is silent in the crop takes no place: it would only cost time.
     """

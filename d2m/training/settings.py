@@ -19,7 +19,7 @@ _SHOWN = 4
 
 
 def describe(settings: object) -> dict[str, Any]:
-    """A dataclass of settings as plain values by name, nested ones with a dot between (``"weights.mel"``)."""
+    """Return a dataclass of settings as plain values by name, nested ones with a dot between (``"weights.mel"``)."""
     values = asdict(settings) if is_dataclass(settings) else settings
     flat: dict[str, Any] = {}
     for name, value in values.items():
@@ -33,7 +33,7 @@ def describe(settings: object) -> dict[str, Any]:
 
 
 def read_settings(folder: Path) -> dict[str, Any]:
-    """The settings that a run in ``folder`` was started with, or nothing for a run that kept none.
+    """Return the settings that a run in ``folder`` was started with, or nothing for a run that kept none.
 
     Raises:
         D2MError: if the file is damaged.
@@ -48,7 +48,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
 
 
 def check_settings(folder: Path, now: Mapping[str, Any]) -> None:
-    """Compares the settings of a call with those that the run in ``folder`` was started with.
+    """Compare the settings of a call with those that the run in ``folder`` was started with.
 
     Raises:
         D2MError: if they differ in anything that changes what is trained; the message names what.
@@ -68,7 +68,7 @@ def check_settings(folder: Path, now: Mapping[str, Any]) -> None:
 
 
 def write_settings(folder: Path, settings: Mapping[str, Any], machine: Mapping[str, Any]) -> None:
-    """Writes ``settings.json``: the settings, and the machine and call of the latest start, whole or not at all."""
+    """Write ``settings.json``: the settings, and the machine and call of the latest start, whole or not at all."""
     content = {"settings": settings, "latest start": {**machine, "arguments": sys.argv[1:]}}
     write_whole(folder / "settings.json", (json.dumps(content, indent=2) + "\n").encode())
 

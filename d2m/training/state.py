@@ -38,7 +38,7 @@ class Progress:
 
 
 def save(task: Task, path: Path, progress: Progress) -> None:
-    """Writes everything that the run needs to go on exactly as if it had not stopped; all processes call it together.
+    """Write everything that the run needs to go on exactly as if it had not stopped; all processes call it together.
 
     Raises:
         D2MError: if a network holds values that are not numbers; the file then stays as it was.
@@ -68,13 +68,13 @@ def save(task: Task, path: Path, progress: Progress) -> None:
 
 
 def save_best(task: Task, path: Path, progress: Progress) -> None:
-    """Writes the networks alone: enough to export them or to measure them."""
+    """Write the networks alone: enough to export them or to measure them."""
     if task.fabric.is_global_zero:
         _write(path, {"step": progress.step, "modules": _modules(task), "best": progress.best, "task": task.state()})
 
 
 def restore(task: Task, path: Path) -> Progress:
-    """Takes back what :func:`save` wrote; where there is nothing, the run begins.
+    """Take back what :func:`save` wrote; where there is nothing, the run begins.
 
     Raises:
         D2MError: if the file is damaged or of another training.
@@ -109,7 +109,7 @@ def restore(task: Task, path: Path) -> Progress:
 
 
 def unwrap(module: nn.Module) -> nn.Module:
-    """The network inside what Fabric made of it."""
+    """Return the network inside what Fabric made of it."""
     return getattr(module, "module", module)
 
 

@@ -81,23 +81,23 @@ class VQVAETask(Task):
         self.loss.calibrate(torch.from_numpy(self._crops(np.random.default_rng(seed), 64)))
 
     def setup(self, fabric) -> None:
-        """Moves the networks and the loss to the device."""
+        """Move the networks and the loss to the device."""
         super().setup(fabric)
         self.loss.to(fabric.device)
         self.mel.to(fabric.device)
 
     def state(self) -> dict[str, object]:
-        """The shape, and the codebooks' moving averages, which are no part of the weights."""
+        """Return the shape, and the codebooks' moving averages, which are no part of the weights."""
         books = [book.moving_state for book in self.vqvae.bottleneck.level_blocks]
         return {"config": self.vqvae.config.to_dict(), "codebooks": books}
 
     def restore(self, state: dict[str, object]) -> None:
-        """Takes back what :meth:`state` returned."""
+        """Take back what :meth:`state` returned."""
         for book, moving in zip(self.vqvae.bottleneck.level_blocks, state["codebooks"], strict=True):
             book.moving_state = moving
 
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
-        """Trains one level on one batch."""
+        """Train one level on one batch."""
         settings = self.settings
         level, quantise = self._turn(step)
         for group in self.optimizers["vqvae"].param_groups:
@@ -121,7 +121,7 @@ class VQVAETask(Task):
         return figures | ({f"used_{level}": result.used} if quantise else {})
 
     def evaluate(self, step: int) -> dict[str, float]:
-        """:func:`reconstruction_error` of each trained level."""
+        """Return :func:`reconstruction_error` of each trained level."""
         self.vqvae.eval()
         figures = {
             f"mel_{level}": reconstruction_error(self.vqvae, level, self.held_out.songs, self.mel, self.fabric.device)
@@ -131,11 +131,11 @@ class VQVAETask(Task):
         return figures
 
     def score(self, held_out: dict[str, float]) -> float:
-        """The mean over the trained levels."""
+        """Return the mean over the trained levels."""
         return float(np.mean(list(held_out.values())))
 
     def samples(self) -> list[Sample]:
-        """Held-out music through the coarsest trained level."""
+        """Return held-out music through the coarsest trained level."""
         config, level = self.vqvae.config, max(self.settings.levels)
         self.vqvae.eval()
         samples = compared(
@@ -178,7 +178,7 @@ class VQVAETask(Task):
 def reconstruction_error(
     vqvae: VQVAE, level: int, songs: list[np.ndarray], mel: LogMel, device: torch.device | str = "cpu"
 ) -> float:
-    """log10-mel L1 of one level's reconstruction, the mean over ten seconds from the middle of each song.
+    """Return log10-mel L1 of one level's reconstruction, the mean over ten seconds from the middle of each song.
 
     Args:
         vqvae: the model, in evaluation mode; while the level's codebook is empty, its vectors are not quantised.
@@ -198,7 +198,7 @@ def reconstruction_error(
 
 
 def reconstruct(vqvae: VQVAE, level: int, waveform: Tensor) -> Tensor:
-    """(B, T) through one level; while its codebook is empty, its vectors are not quantised."""
+    """Return (B, T) through one level; while its codebook is empty, its vectors are not quantised."""
     book, vectors = vqvae.codebook(level), vqvae.features(waveform, level)
     if book.k.any():
         vectors = book.lookup(book.quantise(vectors))

@@ -60,7 +60,7 @@ class Card:
 
     @classmethod
     def read(cls, path: Path | str) -> Card:
-        """Reads a card.
+        """Read a card.
 
         Raises:
             D2MError: if the file cannot be read, is not TOML, or lacks an entry.
@@ -97,7 +97,7 @@ class Card:
         return card
 
     def write(self, path: Path | str) -> None:
-        """Writes the card as TOML, whole or not at all."""
+        """Write the card as TOML, whole or not at all."""
         path = Path(path)
         lines = [
             f"{entry.name} = {_toml(getattr(self, entry.name))}"

@@ -59,14 +59,14 @@ class Entry:
         return self.path.is_file()
 
     def how_to_get(self) -> str:
-        """What a user has to do to have it, as part of a sentence."""
+        """Return what a user has to do to have it, as part of a sentence."""
         if self.url:
             return f"get it with 'd2m models fetch {self.name}'"
         return f"get it by hand: {self.by_hand}, and put it at {self.path}"
 
 
 def home() -> Path:
-    """The folder in which d2m keeps what it fetched."""
+    """Return the folder in which d2m keeps what it fetched."""
     if own := os.environ.get("D2M_HOME"):
         return Path(own).expanduser()
     data = os.environ.get("XDG_DATA_HOME", "")
@@ -75,12 +75,12 @@ def home() -> Path:
 
 
 def find_entry(name: str | os.PathLike[str]) -> Entry | None:
-    """The entry of that name, or None."""
+    """Return the entry of that name, or None."""
     return next((entry for entry in ENTRIES if entry.name == str(name)), None)
 
 
 def path_of(entry: Entry) -> Path:
-    """Where an entry's file is.
+    """Return where an entry's file is.
 
     Raises:
         D2MError: if it is not there; the message says how to get it.

@@ -17,7 +17,7 @@ from .catalogue import Entry
 
 
 def fetch(entry: Entry, progress: Callable[[int, int | None], None] | None = None) -> Path:
-    """Downloads a file, loads it strictly, and only then puts it where it is kept. Does nothing if it is there.
+    """Download a file, loads it strictly, and only then puts it where it is kept. Does nothing if it is there.
 
     Beside it a note is kept of where it came from and what its checksum was, for :func:`verify`.
 
@@ -47,7 +47,7 @@ def fetch(entry: Entry, progress: Callable[[int, int | None], None] | None = Non
 
 
 def verify(entry: Entry) -> str:
-    """Checks a file that is there: size, checksums as far as they are known, and that it loads strictly.
+    """Check a file that is there: size, checksums as far as they are known, and that it loads strictly.
 
     Returns:
         What it was held against, in words.

@@ -14,7 +14,7 @@ from .torch_file import Hostile, check_torch_file
 
 
 def load_checkpoint(path: Path | str) -> dict[str, Any]:
-    """Reads a PyTorch checkpoint with its restricted unpickler, which builds tensors and plain values only.
+    """Read a PyTorch checkpoint with its restricted unpickler, which builds tensors and plain values only.
 
     Args:
         path: a file written by ``torch.save``, in the zip or the older format.
@@ -56,8 +56,8 @@ def load_checkpoint(path: Path | str) -> dict[str, Any]:
 
 
 def is_pytorch(path: Path | str) -> bool:
-    """Whether a file is a zip archive or a pickle, whatever it is called; everything else is left to the safetensors
-    reader.
+    """Tell whether a file is a zip archive or a pickle, whatever it is called; everything else is left to the
+    safetensors reader.
 
     Raises:
         D2MError: if it cannot be read.
@@ -73,7 +73,7 @@ def is_pytorch(path: Path | str) -> bool:
 
 
 def state_of(content: dict[str, Any], path: Path | str) -> dict[str, Any]:
-    """The state dict inside a checkpoint: itself, or its entry ``model``, ``state_dict`` or ``model_state``
+    """Return the state dict inside a checkpoint: itself, or its entry ``model``, ``state_dict`` or ``model_state``
     (pytorchvideo's); a ``module.`` in front of the names, left by data-parallel training, is taken off.
 
     Raises:

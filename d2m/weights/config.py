@@ -12,7 +12,7 @@ Config = TypeVar("Config")
 
 
 def config_from(kind: type[Config], values: Mapping[str, Any], what: str) -> Config:
-    """A dataclass from plain values; entries that are left out have their defaults.
+    """Return a dataclass from plain values; entries that are left out have their defaults.
 
     Args:
         kind: the dataclass, which raises ValueError or TypeError for values that it does not take.

@@ -16,7 +16,7 @@ _CHUNK = 1 << 22
 
 
 def crc32c(content: bytes | memoryview, crc: int = 0) -> int:
-    """The CRC-32C of bytes; ``crc`` is that of what stood before them."""
+    """Return the CRC-32C of bytes; ``crc`` is that of what stood before them."""
     view = memoryview(content).cast("B")
     register = crc ^ 0xFFFFFFFF
     whole = len(view) - len(view) % 4
@@ -30,7 +30,7 @@ def crc32c(content: bytes | memoryview, crc: int = 0) -> int:
 
 
 def unmask(stored: int) -> int:
-    """The checksum behind the disguise in which it is stored beside its data (LevelDB, ``util/crc32c.h``)."""
+    """Return the checksum behind the disguise in which it is stored beside its data (LevelDB, ``util/crc32c.h``)."""
     rotated = (stored - 0xA282EAD8) & 0xFFFFFFFF
     return (rotated >> 17 | rotated << 15) & 0xFFFFFFFF
 

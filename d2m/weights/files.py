@@ -48,12 +48,12 @@ KINDS: dict[str, str] = {
 
 
 def describe_kind(kind: str) -> str:
-    """A kind in words, with its article: ``"a JukeBox VQ-VAE"``."""
+    """Return a kind in words, with its article: ``"a JukeBox VQ-VAE"``."""
     return KINDS.get(kind, f"a '{kind}' model")
 
 
 def load_state(path: Path | str, expect: str | None) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Reads a weights file written by :func:`save_state`.
+    """Read a weights file written by :func:`save_state`.
 
     Args:
         path: a ``.safetensors`` file.
@@ -82,7 +82,7 @@ def load_state(path: Path | str, expect: str | None) -> tuple[dict[str, torch.Te
 
 
 def read_safetensors(path: Path | str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """The tensors of any safetensors file, as stored, and its text metadata.
+    """Return the tensors of any safetensors file, as stored, and its text metadata.
 
     Raises:
         D2MError: if it cannot be read or is damaged.
@@ -130,7 +130,7 @@ def save_state(
     half: bool = True,
     rows: bool = False,
 ) -> None:
-    """Writes parameters with their model's kind and configuration, whole or not at all.
+    """Write parameters with their model's kind and configuration, whole or not at all.
 
     Args:
         path: where to; ``.safetensors``.
@@ -164,7 +164,7 @@ def save_state(
 
 
 def wrong_model(path: Path | str, kind: str | None, names: Mapping[str, Any], expect: str) -> str:
-    """The message for a file that holds another model: which it is, and which was needed."""
+    """Return the message for a file that holds another model: which it is, and which was needed."""
     found = kind or recognise(names)
     if found is None:
         first = next(iter(names), None)

@@ -25,7 +25,7 @@ def rebuild(
     tensors: Mapping[str, torch.Tensor],
     path: Path | str,
 ) -> Model:
-    """The model of ``config`` with the parameters ``tensors``, for inference.
+    """Return the model of ``config`` with the parameters ``tensors``, for inference.
 
     The model is first laid out without memory; only when its shapes are those of the file is it built, so that a
     forged configuration cannot ask for more than the file is long.

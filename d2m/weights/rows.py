@@ -23,7 +23,7 @@ _LEAST = 4096
 
 
 def pack(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Replaces floating point matrices (rows, columns) by int8 of that shape and float32 scales (rows,)."""
+    """Replace floating point matrices (rows, columns) by int8 of that shape and float32 scales (rows,)."""
     import torch
 
     packed: dict[str, torch.Tensor] = {}
@@ -39,7 +39,7 @@ def pack(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def unpack(tensors: Mapping[str, torch.Tensor], path: Path | str) -> dict[str, torch.Tensor]:
-    """The reverse of :func:`pack`, in float32; tensors that were not packed stay as they are.
+    """Return the reverse of :func:`pack`, in float32; tensors that were not packed stay as they are.
 
     Raises:
         D2MError: if scales and matrices do not belong together.

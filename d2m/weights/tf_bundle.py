@@ -68,7 +68,7 @@ class Bundle:
         self.path, self.variables, self._shards = path, variables, shards
 
     def read(self, name: str) -> np.ndarray:
-        """The values of a variable, checked against their checksum.
+        """Return the values of a variable, checked against their checksum.
 
         Raises:
             D2MError: if they are damaged, missing, or no plain numbers.
@@ -87,14 +87,14 @@ class Bundle:
 
 
 def is_bundle(path: Path | str) -> bool:
-    """Whether a path leads to a checkpoint: its name, one of its files, or a tar file."""
+    """Tell whether a path leads to a checkpoint: its name, one of its files, or a tar file."""
     path = Path(path)
     return is_tar(path) or _file(path, ".index").is_file()
 
 
 @contextlib.contextmanager
 def open_bundle(path: Path | str) -> Iterator[Bundle]:
-    """Opens a checkpoint for reading.
+    """Open a checkpoint for reading.
 
     No more memory is taken than the index and the variables that are asked for are long.
 

@@ -18,7 +18,7 @@ _LONGEST_KEY = 1024
 
 
 def varint(content: bytes, place: int) -> tuple[int, int]:
-    """An unsigned number of 7 bits a byte, lowest first, and the place after it.
+    """Return an unsigned number of 7 bits a byte, lowest first, and the place after it.
 
     Raises:
         ValueError: if it does not end, or takes more than 64 bits.

@@ -33,7 +33,7 @@ class Readable(Protocol):
 
 
 def is_tar(path: Path | str) -> bool:
-    """Whether a file begins as tar or gzip files do."""
+    """Tell whether a file begins as tar or gzip files do."""
     try:
         with Path(path).open("rb") as file:
             start = file.read(265)
@@ -44,7 +44,8 @@ def is_tar(path: Path | str) -> bool:
 
 
 def tar_files(path: Path, stack: contextlib.ExitStack) -> Callable[[str], tuple[Readable, int] | None]:
-    """What opens the files of the one checkpoint in a tar file by what follows its name (".index"): file and size.
+    """Return what opens the files of the one checkpoint in a tar file by what follows its name (".index"): file and
+    size.
 
     Raises:
         D2MError: if it cannot be read, is damaged, or holds no checkpoint or several.

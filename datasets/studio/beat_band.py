@@ -99,7 +99,7 @@ class Clock:
     shuffle: float
 
     def time(self, position: np.ndarray | float) -> np.ndarray:
-        """Seconds of a position in beats from the first downbeat, with swing."""
+        """Return seconds of a position in beats from the first downbeat, with swing."""
         position = np.asarray(position, float)
         beat, part = np.floor(position + 1e-9), np.mod(position + 1e-9, 1.0)
         # Warp the beat's halves (shuffle) and their halves (swing).
@@ -121,7 +121,9 @@ class Beats:
 
 
 def clock(seconds: float, style: str, rng: np.random.Generator) -> Clock:
-    """Beats that cover `seconds`: steady, played by people, drifting, or with a change or a pause in the middle."""
+    """Return beats that cover `seconds`: steady, played by people, drifting, or with a change or a pause in the
+    middle.
+    """
     low, high = TEMPOS.get(style, (60.0, 190.0))
     if style in TEMPOS and rng.random() < 0.8:
         tempo = rng.uniform(low, high)
@@ -161,7 +163,7 @@ class Band:
         self.fonts, self.drums = fonts, drums
 
     def play(self, seconds: float, rng: np.random.Generator) -> Beats:
-        """One song of `seconds`."""
+        """Return one song of `seconds`."""
         style = str(rng.choice(list(STYLES)))
         if rng.random() < 0.07:
             style = "none"
@@ -220,7 +222,7 @@ class Band:
     def tones(
         self, count: int, notes: list[tuple[float, float, int, float]], program: int, rng: np.random.Generator
     ) -> np.ndarray:
-        """Notes (start s, end s, key, gain 0..1) played on an instrument of one of the soundfonts."""
+        """Return notes (start s, end s, key, gain 0..1) played on an instrument of one of the soundfonts."""
         out = np.zeros(count, np.float32)
         font = self.fonts[int(rng.integers(len(self.fonts)))]
         velocity = int(rng.integers(60, 120))

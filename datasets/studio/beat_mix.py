@@ -21,7 +21,7 @@ _KINDS = {
 
 
 def score_stems(score: Score, band: Band, seconds: float, rng: np.random.Generator, start: float = 0.0) -> Beats:
-    """A score played by the band's sounds, from `start` (s) on; its own programs, any of the kits."""
+    """Return a score played by the band's sounds, from `start` (s) on; its own programs, any of the kits."""
     count, grid = int(seconds * RATE), score.grid
     stems: dict[str, np.ndarray] = {}
     for i, part in enumerate(score.instruments().parts):
@@ -44,7 +44,7 @@ def score_stems(score: Score, band: Band, seconds: float, rng: np.random.Generat
 
 
 def composed(band: Band, seconds: float, rng: np.random.Generator) -> Beats:
-    """A song of the project's composer, in any of the ten genres and at any tempo."""
+    """Return a song of the project's composer, in any of the ten genres and at any tempo."""
     from d2m.datasets.studio.beat_band import clock
     from d2m.datasets.studio.music import song_shape
     from d2m.symbolic.composer import STYLES, compose
@@ -62,7 +62,7 @@ def composed(band: Band, seconds: float, rng: np.random.Generator) -> Beats:
 
 
 def recorded(folder: Path, band: Band, seconds: float, rng: np.random.Generator) -> Beats:
-    """A song of POP909: piano alone, its three tracks, or with bass, pad and drums."""
+    """Return a song of POP909: piano alone, its three tracks, or with bass, pad and drums."""
     from d2m.datasets.pop909 import arrange
     from d2m.symbolic.composer.style import PROGRAMS
 
@@ -75,7 +75,7 @@ def recorded(folder: Path, band: Band, seconds: float, rng: np.random.Generator)
 
 
 def mixed(song: Beats, rng: np.random.Generator) -> np.ndarray:
-    """Stems with levels, ducking, room, drive and filters drawn anew: float32 (samples,), peak 1."""
+    """Return stems with levels, ducking, room, drive and filters drawn anew: float32 (samples,), peak 1."""
     out = np.zeros(len(next(iter(song.stems.values()))) if song.stems else RATE, np.float32)
     duck = _ducking(song, len(out), rng) if rng.random() < 0.25 else None
     for name, stem in song.stems.items():
@@ -106,7 +106,7 @@ def _ducking(song: Beats, count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def room(wave: np.ndarray, rng: np.random.Generator, wet: float) -> np.ndarray:
-    """Reverberation of 0.2 to 2 s."""
+    """Return the reverberation of 0.2 to 2 s."""
     from scipy.signal import oaconvolve
 
     decay = rng.uniform(0.2, 2.0)
@@ -127,7 +127,7 @@ def _swept(wave: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def spoiled(wave: np.ndarray, rng: np.random.Generator, strength: float = 1.0) -> np.ndarray:
-    """Noise, voices, a room, a telephone's loudspeaker, clipping and a low bit rate, each now and then."""
+    """Return noise, voices, a room, a telephone's loudspeaker, clipping and a low bit rate, each now and then."""
     from scipy.signal import butter, sosfilt
 
     chance = rng.random(7) / max(strength, 1e-3)
@@ -163,7 +163,7 @@ def _shelves(rng: np.random.Generator) -> np.ndarray:
 
 
 def noise(seconds: float, rng: np.random.Generator) -> np.ndarray:
-    """White to brown noise, or a crowd."""
+    """Return white to brown noise, or a crowd."""
     if rng.random() < 0.5:
         return crowd(seconds, rng)
     from scipy.signal import lfilter
@@ -173,7 +173,7 @@ def noise(seconds: float, rng: np.random.Generator) -> np.ndarray:
 
 
 def with_noise(wave: np.ndarray, other: np.ndarray, decibels: float) -> np.ndarray:
-    """A wave and something so many dB less powerful."""
+    """Return a wave and something so many dB less powerful."""
     count = min(len(wave), len(other))
     scale = np.sqrt(np.mean(wave**2) / (np.mean(other[:count] ** 2) + 1e-12)) * 10 ** (-decibels / 20)
     out = wave.copy()
@@ -213,7 +213,7 @@ def _resampled(frame, form: str, rate: int, size: int):
 
 
 def aligned(out: np.ndarray, wave: np.ndarray) -> np.ndarray:
-    """A decoded wave, without the encoder's delay."""
+    """Return a decoded wave, without the encoder's delay."""
     from scipy.signal import correlate
 
     count = min(len(out), len(wave), 10 * RATE)
@@ -225,7 +225,7 @@ def aligned(out: np.ndarray, wave: np.ndarray) -> np.ndarray:
 
 
 def empty(seconds: float, band: Band, rng: np.random.Generator) -> np.ndarray:
-    """Sound without a beat: speech, a crowd, noise, held chords, near silence."""
+    """Return sound without a beat: speech, a crowd, noise, held chords, near silence."""
     kind = rng.choice(["speech", "crowd", "noise", "pad", "silence"])
     count = int(seconds * RATE)
     if kind == "speech":

@@ -61,7 +61,7 @@ class DrumSounds:
                         self.files[kind].append(path)
 
     def kit(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """One stroke float32 (samples,) of each kind, peaks about 1."""
+        """Return one stroke float32 (samples,) of each kind, peaks about 1."""
         source = rng.choice(["font", "file", "formula", "mixed"], p=[0.35, 0.35, 0.15, 0.15])
         font, program = self.fonts[int(rng.integers(len(self.fonts)))], int(rng.choice(_KITS))
         strokes = {}
@@ -107,7 +107,7 @@ def _read_sample(path: Path) -> np.ndarray:
 
 
 def drum_formula(kind: str, rng: np.random.Generator) -> np.ndarray:
-    """A stroke of an electronic drum: a falling sine, filtered noise, or both."""
+    """Return a stroke of an electronic drum: a falling sine, filtered noise, or both."""
     length = {"kick": 0.5, "tom": 0.5, "crash": 1.5, "ride": 0.8, "open": 0.5}.get(kind, 0.25) * rng.uniform(0.5, 1.3)
     time = np.arange(int(length * RATE)) / RATE
     noise = rng.standard_normal(len(time))
@@ -135,7 +135,7 @@ def _high(wave: np.ndarray, cutoff: float) -> np.ndarray:
 
 
 def sung(notes: np.ndarray, seconds: float, rng: np.random.Generator) -> np.ndarray:
-    """A voice made from formulas: float32 (samples,).
+    """Return a voice made from formulas: float32 (samples,).
 
     Args:
         notes: float (N, 3), start (s), end (s), MIDI pitch; rising.
@@ -171,7 +171,7 @@ def sung(notes: np.ndarray, seconds: float, rng: np.random.Generator) -> np.ndar
 
 
 def babble(seconds: float, rng: np.random.Generator, speakers: int = 1) -> np.ndarray:
-    """Speech-like sound: syllables of irregular length with gliding pitch, by one or more speakers."""
+    """Return speech-like sound: syllables of irregular length with gliding pitch, by one or more speakers."""
     total = np.zeros(int(seconds * RATE), np.float32)
     for _ in range(speakers):
         starts, at, middle = [], rng.uniform(0, 1.0), rng.uniform(43, 62)
@@ -184,7 +184,7 @@ def babble(seconds: float, rng: np.random.Generator, speakers: int = 1) -> np.nd
 
 
 def crowd(seconds: float, rng: np.random.Generator) -> np.ndarray:
-    """Applause, cheering or a murmur: float32 (samples,), about as loud as 1."""
+    """Return applause, cheering or a murmur: float32 (samples,), about as loud as 1."""
     from scipy.ndimage import gaussian_filter1d
     from scipy.signal import butter, oaconvolve, sosfilt
 

@@ -39,7 +39,7 @@ LIMITS: dict[str, float] = {
 
 
 def solve(controls: dict[str, np.ndarray], fps: float = 60.0) -> tuple[np.ndarray, np.ndarray]:
-    """Joint rotations and pelvis positions of the neutral body.
+    """Return the joint rotations and pelvis positions of the neutral body.
 
     Args:
         controls: the parts named in :data:`NEUTRAL`, float64 (T, n) each.
@@ -81,7 +81,7 @@ def _trunk(local: np.ndarray, controls: dict[str, np.ndarray]) -> None:
 
 
 def ankles(foot: np.ndarray) -> np.ndarray:
-    """Where the ankle is, (T, 3) metres: a raised heel lifts it over the ball of the foot."""
+    """Return where the ankle is, (T, 3) metres: a raised heel lifts it over the ball of the foot."""
     x, height, z, yaw, heel = foot.T
     reach = sk.FOOT * (1 - np.cos(heel))
     y = sk.ANKLE_HEIGHT + height + sk.FOOT * np.sin(np.maximum(heel, 0.0))

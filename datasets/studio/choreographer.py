@@ -95,7 +95,7 @@ def choreograph(
     energy: np.ndarray | None = None,
     fps: float = 60.0,
 ) -> Performance:
-    """A dance to the beats of ``music``.
+    """Return a dance to the beats of ``music``.
 
     Args:
         music: a score, whose loudness over time then drives the size of movement, or just its beats.
@@ -126,7 +126,7 @@ def choreograph(
 
 
 def loudness(score: Score) -> np.ndarray:
-    """Energy 0..1 per beat of a score's grid: how many notes sound there and how hard they are struck."""
+    """Return the energy 0..1 per beat of a score's grid: how many notes sound there and how hard they are struck."""
     total = np.zeros(len(score.grid.beats))
     for part in score.instruments().parts:
         beat = np.floor(part.starts + 1e-6).astype(int)

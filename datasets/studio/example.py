@@ -55,7 +55,7 @@ def sample(
     noise: float | None = None,
     audio: bool = True,
 ) -> StudioExample:
-    """The ``index``-th example of a seed; the same arguments give the same example.
+    """Return the ``index``-th example of a seed; the same arguments give the same example.
 
     Args:
         seed: the studio's.
@@ -90,7 +90,7 @@ def sample(
 
 
 def describe(motion: Motion, score: Score, genre: str | None) -> Dance:
-    """What analysis would say of a motion if it knew the beats of the score."""
+    """Return what analysis would say of a motion if it knew the beats of the score."""
     from d2m.features.envelope import body_speeds, motion_events
     from d2m.features.rhythm import accents_per_beat, energy_per_beat
 

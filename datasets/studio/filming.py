@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def pictures(
     performance: Performance, camera: Camera, look: Look | None = None, fps: float = 30.0, smooth: int = 2
 ) -> Iterator[np.ndarray]:
-    """Iterates over pictures RGB uint8 (height, width, 3), ``fps`` a second, of the size of the camera.
+    """Iterate over pictures RGB uint8 (height, width, 3), ``fps`` a second, of the size of the camera.
 
     Args:
         performance: the dance.
@@ -53,7 +53,7 @@ def film(
     sample_rate: int = 44100,
     crf: int = 23,
 ) -> None:
-    """Writes an mp4 (H.264 where FFmpeg has x264, else MPEG-4) of the dance; complete or absent.
+    """Write an mp4 (H.264 where FFmpeg has x264, else MPEG-4) of the dance; complete or absent.
 
     Args:
         performance: the dance.

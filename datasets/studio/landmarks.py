@@ -75,7 +75,7 @@ def _anchor(name: str) -> tuple[int, tuple[float, float, float]]:
 def estimate(
     exact: np.ndarray, names: tuple[str, ...], size: float, fps: float, rng: np.random.Generator, noise: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Points as an estimator reports them.
+    """Return points as an estimator reports them.
 
     Jitter from frame to frame, slow drift, moments when a limb is lost (large error, low confidence) and frames
     where left and right are exchanged.
@@ -156,7 +156,7 @@ def _other_side(name: str) -> str:
 def landmark_motion(
     performance: Performance, camera: Camera, rng: np.random.Generator, *, fps: float = 30.0, noise: float = 1.0
 ) -> Motion:
-    """The dance as the package's own pose stage would report a video of it: MediaPipe's 33 landmarks.
+    """Return the dance as the package's own pose stage would report a video of it: MediaPipe's 33 landmarks.
 
     Args:
         performance: the dance.

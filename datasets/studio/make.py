@@ -64,7 +64,7 @@ def make_studio(
     processes: int = 1,
     split: str | None = None,
 ) -> Studio:
-    """Makes the studio, or what is still missing of it.
+    """Make the studio, or what is still missing of it.
 
     Files that are complete are kept, so an interrupted run goes on; the result does not depend on ``processes``.
     A run with more songs or dances adds to a studio of the same seed and length. ``make.log`` tells what was made.
@@ -103,7 +103,7 @@ def make_studio(
 
 
 def claim(out: Path, studio: Studio, layout: str = "aist") -> None:
-    """Writes the manifest first, so that a folder never holds two studios.
+    """Write the manifest first, so that a folder never holds two studios.
 
     Raises:
         D2MError: if it holds another one.
@@ -241,7 +241,7 @@ def _write_index(out: Path, songs: list[plan.Song], studio: Studio) -> None:
 
 
 def camera_record(name: str, camera: Camera) -> dict[str, object]:
-    """A camera as AIST++ writes it: rotation as axis-angle, translation in centimetres."""
+    """Return a camera as AIST++ writes it: rotation as axis-angle, translation in centimetres."""
     from .skeleton import rotvecs
 
     return {

@@ -88,7 +88,7 @@ class Painter:
         self.room = _room(camera, look)
 
     def draw(self, joints: np.ndarray, world: np.ndarray, scale: float = 1.0) -> np.ndarray:
-        """One picture, RGB uint8 (height, width, 3).
+        """Return one picture, RGB uint8 (height, width, 3).
 
         Args:
             joints: (24, 3), metres.

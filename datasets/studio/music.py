@@ -19,7 +19,7 @@ _MOST_BYTES = 16 << 20
 
 
 def song_grid(genre: str, seconds: float, rng: np.random.Generator) -> BeatGrid:
-    """Beats in the genre's range of tempo: steady, or in every fourth song drifting by up to 3 % over many bars.
+    """Return beats in the genre's range of tempo: steady, or in every fourth song drifting by up to 3 % over many bars.
 
     The grid covers ``seconds`` with a beat before and after; the music may start anywhere in a bar.
     """
@@ -41,7 +41,9 @@ def song_grid(genre: str, seconds: float, rng: np.random.Generator) -> BeatGrid:
 
 
 def song_shape(grid: BeatGrid, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Energy and accents float32 (N,) in 0..1 per beat: sections of four or eight bars, stressed strong beats."""
+    """Return the energy and accents float32 (N,) in 0..1 per beat: sections of four or eight bars, stressed strong
+    beats.
+    """
     count = len(grid.beats)
     energy = np.empty(count)
     at, level = int(grid.downbeats[0]) - 4, rng.uniform(0.35, 0.8)
@@ -59,7 +61,7 @@ def song_shape(grid: BeatGrid, rng: np.random.Generator) -> tuple[np.ndarray, np
 
 
 def compose_song(genre: str, seconds: float, rng: np.random.Generator) -> tuple[Score, np.ndarray]:
-    """A score of ``seconds`` in a genre, and the energy float32 (N,) per beat that it was written for."""
+    """Return a score of ``seconds`` in a genre, and the energy float32 (N,) per beat that it was written for."""
     from d2m.symbolic.composer import compose
 
     grid = song_grid(genre, seconds, rng)
@@ -90,7 +92,7 @@ def write_score(path: str | Path, score: Score, energy: np.ndarray | None = None
 
 
 def read_score(path: str | Path) -> tuple[Score, np.ndarray]:
-    """A score written by :func:`write_score`, and its energy per beat (zeros where none was stored).
+    """Return a score written by :func:`write_score`, and its energy per beat (zeros where none was stored).
 
     Raises:
         D2MError: if the file is missing or of another kind.
@@ -133,7 +135,7 @@ def write_beats(path: str | Path, grid: BeatGrid, duration: float) -> None:
 
 
 def read_beats(path: str | Path) -> BeatGrid:
-    """The grid of a file written by :func:`write_beats`.
+    """Return the grid of a file written by :func:`write_beats`.
 
     Raises:
         D2MError: if the file is missing or holds fewer than two beats.

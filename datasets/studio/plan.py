@@ -43,12 +43,12 @@ class Song:
     dancers: tuple[int, ...]
 
     def sequence(self, dance: int) -> str:
-        """The AIST name of the ``dance``-th dance, from 0."""
+        """Return the AIST name of the ``dance``-th dance, from 0."""
         return f"{self.genre}_sFM_cAll_d{self.dancers[dance]:02d}_{self.music}_ch{dance + 1:02d}"
 
 
 def song(index: int, dances: int, seed: int, split: str | None = None) -> Song:
-    """The ``index``-th song.
+    """Return the ``index``-th song.
 
     Args:
         index: from 0.
@@ -78,30 +78,30 @@ def _split(index: int) -> str:
 
 
 def dancer(number: int, seed: int) -> DancerStyle:
-    """The person with that number."""
+    """Return the person with that number."""
     return DancerStyle.random(stream(seed, _STYLE, number))
 
 
 def stream(seed: int, *place: int) -> np.random.Generator:
-    """The random numbers of one place of the studio."""
+    """Return the random numbers of one place of the studio."""
     return np.random.default_rng([seed, *place])
 
 
 def song_stream(seed: int, index: int) -> np.random.Generator:
-    """The random numbers that a song is composed with."""
+    """Return the random numbers that a song is composed with."""
     return stream(seed, _SONG, index)
 
 
 def dance_stream(seed: int, index: int, dance: int) -> np.random.Generator:
-    """The random numbers that a dance is danced with."""
+    """Return the random numbers that a dance is danced with."""
     return stream(seed, _DANCE, index, dance)
 
 
 def camera_stream(seed: int, index: int = 0, dance: int = 0) -> np.random.Generator:
-    """The random numbers that a dance is filmed with."""
+    """Return the random numbers that a dance is filmed with."""
     return stream(seed, _CAMERA, index, dance)
 
 
 def look_stream(seed: int, number: int) -> np.random.Generator:
-    """The random numbers that a dancer is dressed with."""
+    """Return the random numbers that a dancer is dressed with."""
     return stream(seed, _LOOK, number)

@@ -62,7 +62,7 @@ class Routine:
             self.step(side, -48.0)
 
     def pose(self, part: str, at: float, values: object, ease: float | None = None, flow: float = 0.0) -> None:
-        """Brings a part to ``values`` at position ``at``; by default with the genre's attack and flow."""
+        """Bring a part to ``values`` at position ``at``; by default with the genre's attack and flow."""
         flow = max(flow, self.flow)
         ease = self.attack * self.rng.uniform(0.8, 1.2) if ease is None else ease
         self.keys[part].append(Key(at, np.asarray(values, dtype=np.float64), ease, flow))
@@ -77,7 +77,7 @@ class Routine:
         self.pose("base", at, self.place, ease)
 
     def face_front(self, at: float) -> None:
-        """Turns back to the front camera the shorter way, stepping round, if the dancer faces elsewhere."""
+        """Turn back to the front camera the shorter way, stepping round, if the dancer faces elsewhere."""
         away = (self.place[2] + np.pi) % (2 * np.pi) - np.pi
         if abs(away) > 0.15:
             self.move_to(at, turn=-away)
@@ -96,7 +96,7 @@ class Routine:
         ease: float = 0.5,
         lift: float = 0.05,
     ) -> None:
-        """Puts a foot down beside where the dancer will stand: ``out`` metres wider than the stance."""
+        """Put a foot down beside where the dancer will stand: ``out`` metres wider than the stance."""
         x0, z0, heading = self.place
         x, z = side * (self.stance + out), forward
         values = (
@@ -115,7 +115,7 @@ class Routine:
 
 
 def play(keys: list[Key], when: Callable[[np.ndarray], np.ndarray], times: np.ndarray, arm: bool) -> np.ndarray:
-    """The values (T, n) of one part over time.
+    """Return the values (T, n) of one part over time.
 
     Minimum-jerk transitions (Flash and Hogan 1985), blended towards constant speed by each key's flow.
 

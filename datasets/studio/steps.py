@@ -128,7 +128,7 @@ def turn(routine: Routine, at: float, beats: float, side: int, step: float) -> N
 
 
 def facings(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Opens to one diagonal, then to the other."""
+    """Open to one diagonal, then to the other."""
     for i, position in enumerate(_landings(at, beats, 2 * step)):
         way = side if i % 2 == 0 else -side
         goal = way * routine.rng.uniform(0.3, 0.8) + 2 * np.pi * np.round(routine.place[2] / (2 * np.pi))

@@ -39,7 +39,7 @@ def make_tiktok_studio(
     *,
     processes: int = 1,
 ) -> Studio:
-    """Makes the studio, or what is still missing of it; the arguments are those of :func:`~.make.make_studio`.
+    """Make the studio, or what is still missing of it; the arguments are those of :func:`~.make.make_studio`.
 
     Every dance is seen by a camera of its own, and its keypoints have an estimator's errors. The dances of the AIST
     studio of the same seed are the same; ``beats/NAME.txt`` holds the true beats, and videos have their sound.
@@ -66,7 +66,7 @@ def make_tiktok_studio(
 
 
 def video_name(song: plan.Song, dance: int) -> str:
-    """The name of the ``dance``-th video to a song; the collection tells the genre."""
+    """Return the name of the ``dance``-th video to a song; the collection tells the genre."""
     # room for 15 dances to each song, so that a larger studio contains the smaller one
     return str(tiktok.TikTokName(song.index % 10, song.index, 15 * song.index + dance))
 

@@ -126,7 +126,7 @@ def ablation(
     training: Callable[[str, int, int], None] | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Trains and measures the variants of one of the paper's tables.
+    """Train and measure the variants of one of the paper's tables.
 
     Args:
         table: of :data:`TABLES`.
@@ -220,7 +220,7 @@ def _folder(runs: Path, variant: Variant, modality: str) -> Path:
 
 
 def train_variant(variant: Variant, recipe: Recipe, runs: Path, modality: str, command: str = "") -> tuple[Path, ...]:
-    """Trains a variant, or goes on with it, and writes its weights.
+    """Train a variant, or goes on with it, and write its weights.
 
     Returns:
         The files of the D2M-GAN: generator, motion encoder (unless it is of vision alone), VQ-VAE.

@@ -14,7 +14,7 @@ _PITCH, _DECAY, _PEAK = 1500.0, 0.012, 0.7
 
 
 def clicks(times: np.ndarray, samples: int) -> np.ndarray:
-    """float32 (samples,): a short tone at each of the times (seconds) within."""
+    """Return float32 (samples,): a short tone at each of the times (seconds) within."""
     sound = np.zeros(samples)
     time = np.arange(round(0.08 * SAMPLE_RATE)) / SAMPLE_RATE
     click = _PEAK * np.sin(2 * np.pi * _PITCH * time) * np.exp(-time / _DECAY)
@@ -26,7 +26,7 @@ def clicks(times: np.ndarray, samples: int) -> np.ndarray:
 
 
 def metronome(beats: np.ndarray, samples: int, which: str) -> np.ndarray:
-    """A metronome for music with these beats (seconds, rising).
+    """Return a metronome for music with these beats (seconds, rising).
 
     Args:
         beats: of the original.
@@ -51,11 +51,11 @@ def metronome(beats: np.ndarray, samples: int, which: str) -> np.ndarray:
 
 
 def noise(original: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """float32 (T,): white noise with the power of the original (T,)."""
+    """Return float32 (T,): white noise with the power of the original (T,)."""
     power = float(np.sqrt(np.mean(np.square(original, dtype=np.float64))))
     return np.clip(power * rng.standard_normal(len(original)), -1, 1).astype(np.float32)
 
 
 def fitted(music: np.ndarray, samples: int) -> np.ndarray:
-    """Music cut to a length, or begun again from its start until it is reached."""
+    """Return music cut to a length, or begun again from its start until it is reached."""
     return np.resize(music, samples).astype(np.float32)

@@ -12,14 +12,14 @@ Column = tuple[str, Callable[[dict[str, Any]], str]]
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A figure, or that there is none; of large ones nobody reads the decimals."""
+    """Return a figure, or that there is none; of large ones nobody reads the decimals."""
     if value is None:
         return "undefined"
     return f"{value:.{digits}f}" if abs(value) < 100 else f"{value:,.0f}"
 
 
 def spread(value: float | None, interval: list[float] | None, signed: bool = False, digits: int = 3) -> str:
-    """A figure with its interval."""
+    """Return a figure with its interval."""
     if value is None:
         return "undefined"
     figures = [f"{v:+.{digits}f}" if signed else number(v, digits) for v in (value, *(interval or ()))]

@@ -67,7 +67,7 @@ class Original:
 
 
 def cut(waveform: np.ndarray, rate: int, seconds: float, duration: float) -> list[np.ndarray]:
-    """The whole segments of (channels, T); the last may lack the few samples that rounding takes."""
+    """Return the whole segments of (channels, T); the last may lack the few samples that rounding takes."""
     count = int(duration / seconds + 1e-3)
     edges = [round(i * seconds * rate) for i in range(count + 1)]
     return [waveform[:, start:end] for start, end in zip(edges[:-1], edges[1:], strict=True)]
@@ -76,7 +76,7 @@ def cut(waveform: np.ndarray, rate: int, seconds: float, duration: float) -> lis
 def measure(
     stage: Stage, original: Original, played: Played, paired: bool, genre_weights: str | None
 ) -> dict[str, Any]:
-    """Scores of one piece of music.
+    """Return scores of one piece of music.
 
     Args:
         stage: the scene.
@@ -157,7 +157,7 @@ def _distances(output: np.ndarray, original: np.ndarray) -> dict[str, float | No
 
 
 def window_of(seconds: float) -> float | None:
-    """Seconds of the embedding's window for segments of that length; None where they are too short for any."""
+    """Return seconds of the embedding's window for segments of that length; None where they are too short for any."""
     if seconds < SHORTEST_WINDOW:
         return None
     return min(USUAL_WINDOW, seconds)

@@ -40,7 +40,7 @@ class Played:
 
 
 def play(row: Row, stage: Stage, heard: Heard, others: Sequence[Scene], seed: int) -> Played:
-    """The row's music.
+    """Return the row's music.
 
     Args:
         row: which.

@@ -75,6 +75,7 @@ PUBLISHED: tuple[Published, ...] = (
 
 
 def published_for(kind: str) -> tuple[Published, ...]:
-    """What stands beside a benchmark: of TikTok its own figures, of AIST++ and of a studio (which imitates it)
-    AIST++'s."""
+    """Return what stands beside a benchmark: of TikTok its own figures, of AIST++ and of a studio (which imitates it)
+    AIST++'s.
+    """
     return tuple(row for row in PUBLISHED if row.data == ("tiktok" if kind == "tiktok" else "aist"))

@@ -65,7 +65,7 @@ class Row:
 
 
 def all_rows(systems: Sequence[str] = DEFAULT_SYSTEMS, only: Sequence[str] | None = None) -> tuple[Row, ...]:
-    """The rows of a benchmark in their order.
+    """Return the rows of a benchmark in their order.
 
     Args:
         systems: what ``--weights`` takes: a name of :data:`SYSTEMS`, files of weights separated by commas, or
@@ -90,7 +90,7 @@ def all_rows(systems: Sequence[str] = DEFAULT_SYSTEMS, only: Sequence[str] | Non
 
 
 def system_row(text: str) -> Row:
-    """The row of one ``--weights``; see :func:`all_rows`."""
+    """Return the row of one ``--weights``; see :func:`all_rows`."""
     name, equals, files = text.partition("=")
     if not equals and text in SYSTEMS:
         return Row(text, SYSTEMS[text][0], "system", (text,), _system(text))
@@ -104,7 +104,7 @@ def system_row(text: str) -> Row:
 
 
 def files_row(key: str, title: str, paths: Sequence[str], note: str = "") -> Row:
-    """The row of a system made of weights files (or names of weights).
+    """Return the row of a system made of weights files (or names of weights).
 
     Raises:
         D2MError: if one of them cannot be found.

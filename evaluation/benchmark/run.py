@@ -43,7 +43,7 @@ def benchmark(
     command: str = "",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Measures systems and baselines on a data set, or goes on with what an earlier run has left.
+    """Measure systems and baselines on a data set, or goes on with what an earlier run has left.
 
     Args:
         kind, data, split, limit: see :func:`~d2m.evaluation.benchmark.scenes.find_scenes`.
@@ -103,13 +103,13 @@ def make_folder(out: Path) -> None:
 
 
 def possible(rows: Sequence[Row], scenes: Sequence[Scene]) -> tuple[Row, ...]:
-    """The rows that there can be: where all dance to one song, nothing can be shuffled."""
+    """Return the rows that there can be: where all dance to one song, nothing can be shuffled."""
     several = len({scene.music for scene in scenes}) > 1
     return tuple(row for row in rows if several or row.key != "shuffled")
 
 
 def genre_network(name: str | None) -> tuple[str | None, str]:
-    """The network to judge by and its fingerprint; a missing one is only an error where it was asked for."""
+    """Return the network to judge by and its fingerprint; a missing one is only an error where it was asked for."""
     from d2m import weights
     from d2m.download import sha256_of
 
@@ -125,7 +125,7 @@ def genre_network(name: str | None) -> tuple[str | None, str]:
 def compose_report(
     title: str, scenes: Sequence[Scene], rows: Sequence[Row], outcome: Outcome, about: dict[str, Any], command: str
 ) -> dict[str, Any]:
-    """The report of an outcome.
+    """Return the report of an outcome.
 
     Raises:
         D2MError: if not even the originals could be measured.

@@ -35,7 +35,7 @@ class Scene:
 
 
 def layout_of(kind: str, root: Path) -> str:
-    """How a folder that is named as a data set of that kind is laid out.
+    """Return how a folder that is named as a data set of that kind is laid out.
 
     Raises:
         D2MError: if there is no such kind or folder.
@@ -52,7 +52,7 @@ def layout_of(kind: str, root: Path) -> str:
 
 
 def find_scenes(kind: str, root: str | Path, split: str = "test", limit: int | None = None) -> tuple[Scene, ...]:
-    """The scenes of a split.
+    """Return the scenes of a split.
 
     Args:
         kind: one of :data:`KINDS`.
@@ -77,7 +77,7 @@ def find_scenes(kind: str, root: str | Path, split: str = "test", limit: int | N
 
 
 def scene_files(scene: Scene) -> tuple[Path, ...]:
-    """The files that a scene is read from, those of them that are there."""
+    """Return the files that a scene is read from, those of them that are there."""
     root, name = scene.root, scene.name
     if scene.layout == "aist":
         from d2m.datasets.aist import Aist
@@ -96,7 +96,9 @@ def scene_files(scene: Scene) -> tuple[Path, ...]:
 
 
 def picture_name(scene: Scene) -> str:
-    """The name of the video that shows a scene, under which its visual features lie: of AIST++ the first camera's."""
+    """Return the name of the video that shows a scene, under which its visual features lie: of AIST++ the first
+    camera's.
+    """
     if scene.layout != "aist":
         return scene.name
     from d2m.datasets.aist import AistName

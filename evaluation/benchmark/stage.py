@@ -72,7 +72,7 @@ class _Seen:
 
 
 def read_stage(scene: Scene, genre: str = "given", visual: Path | None = None) -> Stage:
-    """Reads a scene and finds the dance's beats.
+    """Read a scene and finds the dance's beats.
 
     Args:
         scene: which.
@@ -199,7 +199,7 @@ def _music(scene: Scene) -> np.ndarray:
 
 
 def read_music(scene: Scene) -> np.ndarray:
-    """The original music of a scene alone, float32 (T,) at 22,050 Hz.
+    """Return the original music of a scene alone, float32 (T,) at 22,050 Hz.
 
     Raises:
         D2MError: if it cannot be read.
@@ -243,5 +243,5 @@ def _visual(scene: Scene, seen: _Seen, duration: float, folder: Path | None) -> 
 
 
 def steady(grid: BeatGrid) -> Mapping[str, Any]:
-    """What the report keeps of a grid."""
+    """Return what the report keeps of a grid."""
     return {"tempo": round(float(grid.tempo), 2), "confidence": round(float(grid.confidence), 3)}

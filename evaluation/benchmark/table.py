@@ -26,7 +26,7 @@ Result = dict[str, Any]
 
 
 def summarise(rows: Sequence[Row], results: dict[str, list[Result]], seed: int) -> list[dict[str, Any]]:
-    """A line for every row.
+    """Return a line for every row.
 
     Args:
         rows: in their order.
@@ -143,8 +143,8 @@ def _genre(found: list[Result]) -> dict[str, Any] | None:
 
 
 def embedded(found: list[Result], songs: dict[str, str]) -> Embedded | None:
-    """Windows of all segments, those of one song together: they are no independent recordings. A song that several
-    dance to in its original counts once.
+    """Return windows of all segments, those of one song together: they are no independent recordings. A song that
+    several dance to in its original counts once.
 
     Args:
         found: results of a row.

@@ -80,7 +80,7 @@ def run_all(
     log: logging.Logger,
     progress: Callable[[int, int], None] | None = None,
 ) -> Outcome:
-    """Measures what is not yet there.
+    """Measure what is not yet there.
 
     Args:
         scenes, rows: of the table.
@@ -125,8 +125,9 @@ def run_all(
 
 
 def others_for(scene: Scene, scenes: Sequence[Scene], seed: int) -> tuple[Scene, ...]:
-    """Scenes to other music for the shuffled original: the songs are put in a ring in random order, and everybody gets
-    the next one's; the ones after it stand in where that cannot be read."""
+    """Return scenes to other music for the shuffled original: the songs are put in a ring in random order, and
+    everybody gets the next one's; the ones after it stand in where that cannot be read.
+    """
     first = {other.music: other for other in reversed(scenes)}
     songs = sorted(first)
     ring = [songs[int(i)] for i in np.random.default_rng([seed, 5]).permutation(len(songs))]

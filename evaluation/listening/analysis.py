@@ -39,7 +39,7 @@ QUICKEST = 1.5
 
 
 def read_answers(test: Path, folder: Path | None = None) -> tuple[list[Listener], dict[str, str]]:
-    """All listeners of a test, and the files that could not be used with the reason.
+    """Return all listeners of a test, and the files that could not be used with the reason.
 
     Args:
         test: folder of the test.
@@ -77,7 +77,7 @@ def unreliable(listener: Listener) -> str | None:
 
 
 def analyse(listeners: Sequence[Listener], keep_all: bool = False, seed: int = 0) -> dict[str, Any]:
-    """Scores of every system on every question.
+    """Return scores of every system on every question.
 
     Args:
         listeners: from :func:`read_answers`.
@@ -178,7 +178,7 @@ def _pairs(systems: list[str], table: np.ndarray) -> list[dict[str, Any]]:
 
 
 def sign_flip_test(difference: np.ndarray, seed: int = 0) -> float:
-    """P-value of a mean difference (two-sided): how often coin tosses for the signs give one as large.
+    """Return P-value of a mean difference (two-sided): how often coin tosses for the signs give one as large.
 
     Args:
         difference: float (listeners,).
@@ -196,7 +196,7 @@ def sign_flip_test(difference: np.ndarray, seed: int = 0) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values corrected by Holm's method: the chance of one false alarm among all stays at the level."""
+    """Return P-values corrected by Holm's method: the chance of one false alarm among all stays at the level."""
     count = len(p_values)
     corrected, highest = [0.0] * count, 0.0
     for rank, i in enumerate(np.argsort(p_values)):
@@ -206,7 +206,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def alpha(table: np.ndarray) -> float:
-    """Krippendorff's alpha for interval data: 1 is full agreement, 0 is chance.
+    """Return Krippendorff's alpha for interval data: 1 is full agreement, 0 is chance.
 
     Args:
         table: float (listeners, clips), NaN where a listener did not hear a clip.

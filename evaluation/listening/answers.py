@@ -53,7 +53,7 @@ class Listener:
 
 
 def parse(data: bytes, key: Mapping[str, Any]) -> Listener:
-    """Answers as the page sends and saves them.
+    """Return answers as the page sends and saves them.
 
     Args:
         data: JSON.
@@ -98,7 +98,7 @@ def _count(value: Any) -> int:
 
 
 def read_key(folder: Path) -> dict[str, Any]:
-    """The key of a test that :func:`~d2m.evaluation.listening.make.make_test` wrote.
+    """Return the key of a test that :func:`~d2m.evaluation.listening.make.make_test` wrote.
 
     Raises:
         D2MError: if there is none.

@@ -50,7 +50,8 @@ SETS: dict[str, tuple[Question, ...]] = {
 
 
 def read_questions(name_or_path: str) -> tuple[Question, ...]:
-    """A set by name, or from a TOML file of tables ``[[question]]`` with ``name``, ``text`` and, perhaps, ``points``.
+    """Return a set by name, or from a TOML file of tables ``[[question]]`` with ``name``, ``text`` and, perhaps,
+    ``points``.
 
     Raises:
         D2MError: if there is no such set or file, or the file is not of that form.

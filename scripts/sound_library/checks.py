@@ -31,7 +31,7 @@ class Coded:
 
 
 def check(presets: list[Preset], cache: Path) -> list[Coded]:
-    """All samples, the worst loss first."""
+    """Return all samples, the worst loss first."""
     import soundfile
 
     out = []

@@ -90,7 +90,7 @@ KITS: dict[int, tuple[str, int, dict[int, str]]] = {
 
 
 def presets() -> list[Preset]:
-    """Every kit and its other take."""
+    """Return every kit and its other take."""
     made = []
     for program, (name, base, voices) in KITS.items():
         for number in range(2):

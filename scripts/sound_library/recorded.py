@@ -41,7 +41,7 @@ class Font(SoundFontFile):
         self._modulators = {name: _read_modulators(path, name) for name in (b"pmod", b"imod")}
 
     def modulated(self, bank: int, program: int) -> list[Modulated]:
-        """What :meth:`regions` gives, in its order, with modulators."""
+        """Return what :meth:`regions` gives, in its order, with modulators."""
         preset = self.presets[bank, program]
         regions = iter(self.regions(preset))
         found, outer_common = [], []
@@ -156,7 +156,7 @@ def instrument(
     layers: int = 99,
     tuned: bool = True,
 ) -> list[Zone]:
-    """A preset of another soundfont.
+    """Return a preset of another soundfont.
 
     Args:
         name: of its source in :mod:`sound_library.sources`.

@@ -185,7 +185,9 @@ VOICES["s disco"] = _reverbed(VOICES["s live 2"], 0.22, 0.35)
 
 @cache
 def take(name: str, number: int) -> tuple[tuple[Sample, ...], int]:
-    """The samples (one or two sides) of a voice's take, and the cents by which a take without its own differs."""
+    """Return the samples (one or two sides) of a voice's take, and the cents by which a take without its own
+    differs.
+    """
     voice = VOICES[name]
     own = number % voice.takes
     samples = _made(name, own)

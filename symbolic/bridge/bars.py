@@ -55,12 +55,12 @@ class Bars:
         return ~self.steps.any(axis=(1, 2))
 
     def density(self) -> np.ndarray:
-        """float64 (B,): notes and strokes in each bar."""
+        """Return float64 (B,): notes and strokes in each bar."""
         return self.rhythm.sum(axis=1) + self.strokes.sum(axis=(1, 2))
 
 
 def look_at(held: np.ndarray) -> Bars:
-    """The features of bool (B, 16, 72, 5)."""
+    """Return the features of bool (B, 16, 72, 5)."""
     lowest, bars = COMPACT.lowest, len(held)
     pitched = held[..., DRUMS + 1 :]
     counts = pitched.sum(axis=-1)

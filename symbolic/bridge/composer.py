@@ -19,12 +19,13 @@ _DENSITIES = (0.9, 1.0, 1.1, 1.2, 1.3)
 
 
 def build(config: BridgeConfig) -> BridgeNet | PublishedNet:
-    """An untrained network."""
+    """Return an untrained network."""
     return (PublishedNet if config.model == "published" else BridgeNet)(config)
 
 
 def chances(network: BridgeNet | PublishedNet, context: Tensor, bars: int) -> Tensor:
-    """(B, bars, steps, pitches, tracks), 0 to 1 (of the published network 0 and more), of two bars as in ``network``.
+    """Return (B, bars, steps, pitches, tracks), 0 to 1 (of the published network 0 and more), of two bars as in
+    ``network``.
 
     Raises:
         ValueError: if the network cannot make that many bars.
@@ -50,7 +51,8 @@ class Composer:
 
     @torch.no_grad()
     def chances(self, context: np.ndarray, bars: int) -> np.ndarray:
-        """float32 (N, bars, steps, pitches, tracks): how likely each key sounds between the two bars of ``context``.
+        """Return float32 (N, bars, steps, pitches, tracks): how likely each key sounds between the two bars of
+        ``context``.
 
         Args:
             context: bool or 0 and 1 (N, 2, steps, pitches, tracks).
@@ -64,7 +66,7 @@ class Composer:
         return np.concatenate(parts)
 
     def compose(self, context: np.ndarray, bars: int = 2) -> np.ndarray:
-        """bool (N, bars, steps, pitches, tracks): the bridges.
+        """Return bool (N, bars, steps, pitches, tracks): the bridges.
 
         Of each track in each bar the likeliest cells sound: about as many as in the bars around, as a network that is
         unsure of the chord would otherwise play several at once; and only those above a threshold. No track plays more
@@ -75,7 +77,7 @@ class Composer:
         return _chosen(found, _ranks(found), _usual(context, bars), *limits)
 
     def calibrate(self, context: np.ndarray, real: np.ndarray) -> None:
-        """Sets each track's threshold and density to those with the best note F1 and onset F1, of known bars.
+        """Set each track's threshold and density to those with the best note F1 and onset F1, of known bars.
 
         Args:
             context: bool (N, 2, steps, pitches, tracks), of training data.

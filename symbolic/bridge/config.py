@@ -64,12 +64,12 @@ class BridgeConfig:
         return self.steps, self.pitches, self.tracks
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values, for a file's header."""
+        """Return plain JSON values, for a file's header."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> BridgeConfig:
-        """The configuration in a file's header.
+        """Return the configuration in a file's header.
 
         Raises:
             D2MError: if an entry is unknown, of the wrong type, or out of range.

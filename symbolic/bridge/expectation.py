@@ -45,7 +45,7 @@ TERMS: dict[str, float] = {
 
 
 def terms(a: Song, b: Song, bars_a: np.ndarray, bars_b: np.ndarray, shifts: np.ndarray) -> dict[str, np.ndarray]:
-    """All terms by name for going from ``bars_a`` (A,) to ``bars_b`` (B,)."""
+    """Return all terms by name for going from ``bars_a`` (A,) to ``bars_b`` (B,)."""
     one, two, still = a.bars, b.bars, np.zeros(1, np.int64)
     across, within_a, within_b = bar_gaps(one, two, shifts), bar_gaps(one, one, still), bar_gaps(two, two, still)
     all_a, all_b = np.arange(len(a)), np.arange(len(b))
@@ -70,7 +70,9 @@ def terms(a: Song, b: Song, bars_a: np.ndarray, bars_b: np.ndarray, shifts: np.n
 
 
 def bar_gaps(one: Bars, two: Bars, shifts: np.ndarray) -> np.ndarray:
-    """float64 (shifts, A, B): how different bars are, harmony, melody, groove and texture together, about 0 to 1."""
+    """Return float64 (shifts, A, B): how different bars are, harmony, melody, groove and texture together, about 0 to
+    1.
+    """
     total = _HARMONY * _harmony(one, two, shifts) + _MELODY * _melody(one, two, shifts)
     total += (_GROOVE * _gaps(groove(one), groove(two)) + _TEXTURE * _texture(one, two))[None]
     return total / (_HARMONY + _MELODY + _GROOVE + _TEXTURE)
@@ -106,7 +108,9 @@ def _mean_of(rows: np.ndarray, bars: np.ndarray, way: int, count: int = _AROUND)
 
 
 def groove(bars: Bars) -> np.ndarray:
-    """float64 (B, 80): strokes of each family of drums and pitched onsets on every step, of length 1 at most each."""
+    """Return float64 (B, 80): strokes of each family of drums and pitched onsets on every step, of length 1 at most
+    each.
+    """
     drums = bars.strokes.reshape(len(bars.strokes), -1)
     rows = [_unit(drums), 0.7 * _unit(np.sqrt(bars.rhythm))]
     return np.concatenate(rows, axis=1)

@@ -18,7 +18,7 @@ KIND = "bridge"
 
 
 def load(name_or_path: str | Path = "studio-bridge") -> Composer:
-    """A trained network by the name of its weights or a file.
+    """Return a trained network by the name of its weights or a file.
 
     Raises:
         D2MError: if there are no such weights, or they are another model's.
@@ -30,7 +30,7 @@ def load(name_or_path: str | Path = "studio-bridge") -> Composer:
 
 
 def save(network: nn.Module, path: str | Path) -> None:
-    """Writes a network as safetensors in float16.
+    """Write a network as safetensors in float16.
 
     Raises:
         D2MError: if the file cannot be written, or a value is not finite.

@@ -101,7 +101,7 @@ def join(a: Song, b: Song, point: MixPoint, composer: Composer, bars: int = 2, a
 
 
 def write_bridge(a: Song, b: Song, point: MixPoint, composer: Composer, bars: int) -> Bridge:
-    """The bars between the two songs of a mix point, composed, in key and given to instruments.
+    """Return the bars between the two songs of a mix point, composed, in key and given to instruments.
 
     Raises:
         D2MError: if the network cannot make that many bars, or the bars of the mix point are not in 4/4.
@@ -116,12 +116,12 @@ def write_bridge(a: Song, b: Song, point: MixPoint, composer: Composer, bars: in
 
 
 def last_beat(song: Song) -> int:
-    """The beat of a song's score at which its last bar has ended."""
+    """Return the beat of a song's score at which its last bar has ended."""
     return int(np.ceil(song.position(len(song)) - 1e-6))
 
 
 def compose_bridge(a: Song, b: Song, point: MixPoint, composer: Composer, bars: int) -> np.ndarray:
-    """bool (bars, 16, 72, 5) between the two bars of a mix point, the second song moved as the point says.
+    """Return bool (bars, 16, 72, 5) between the two bars of a mix point, the second song moved as the point says.
 
     A track that rests in both bars rests in the bridge.
 
@@ -144,7 +144,7 @@ def compose_bridge(a: Song, b: Song, point: MixPoint, composer: Composer, bars: 
 
 
 def moved(bar: np.ndarray, semitones: int) -> np.ndarray:
-    """Pitched tracks (..., pitches, tracks) moved up; what would leave the range comes back an octave nearer."""
+    """Return pitched tracks (..., pitches, tracks) moved up; what would leave the range comes back an octave nearer."""
     out = bar.copy()
     out[..., DRUMS + 1 :] = False
     for low in range(bar.shape[-2]):
@@ -155,14 +155,15 @@ def moved(bar: np.ndarray, semitones: int) -> np.ndarray:
 
 
 def bridge_keys(a: Song, b: Song, point: MixPoint, bars: int) -> tuple[int, ...]:
-    """The key of each bar of the bridge: the first song's for the first half, then the second's."""
+    """Return the key of each bar of the bridge: the first song's for the first half, then the second's."""
     first = int(a.keys[point.bar_a])
     second = int(key_finding.transposed(int(b.keys[point.bar_b]), point.transpose))
     return tuple(first if 2 * bar + 1 <= bars else second for bar in range(bars))
 
 
 def settle(bridge: np.ndarray, keys: tuple[int, ...], a: Song, b: Song, point: MixPoint) -> np.ndarray:
-    """The bridge with notes foreign to its bars' keys moved to the nearest key of the scale, if the songs' keys differ.
+    """Return the bridge with notes foreign to its bars' keys moved to the nearest key of the scale, if the songs' keys
+    differ.
 
     Within one key a network's chromatic notes are as good as the songs' own, and stay.
     """
@@ -200,7 +201,7 @@ def _grid(a: Song, b: Song, bridge: Bridge, span_a: tuple[int, int], span_b: tup
 
 
 def cut(score: Score, first: int, stop: int, offset: int, semitones: int = 0) -> list[Part]:
-    """Parts of a score between two beats, put down elsewhere."""
+    """Return parts of a score between two beats, put down elsewhere."""
     found = []
     for part in score.parts:
         begins = (part.starts > first - _EARLY) & (part.starts < stop - _EARLY)

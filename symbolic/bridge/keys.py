@@ -31,29 +31,29 @@ def key_name(key: int) -> str:
 
 
 def transposed(key: np.ndarray | int, semitones: int) -> np.ndarray | int:
-    """The key so many semitones higher."""
+    """Return the key so many semitones higher."""
     return (key // 12) * 12 + (key + semitones) % 12
 
 
 def signature(key: np.ndarray | int) -> np.ndarray | int:
-    """Tonic of the major key with the same scale."""
+    """Return the tonic of the major key with the same scale."""
     return (key + 3 * (key // 12)) % 12
 
 
 def scale(key: int) -> np.ndarray:
-    """bool (12,): pitch classes of the key; a minor has both sevenths and the raised sixth left out."""
+    """Return bool (12,): pitch classes of the key; a minor has both sevenths and the raised sixth left out."""
     steps = (0, 2, 4, 5, 7, 9, 11) if key < 12 else (0, 2, 3, 5, 7, 8, 10, 11)
     return np.isin(np.arange(12), [(key + step) % 12 for step in steps])
 
 
 def fifths_apart(first: np.ndarray | int, second: np.ndarray | int) -> np.ndarray | int:
-    """0 to 6: accidentals by which the scales of two keys differ; 0 for a major and its relative minor."""
+    """Return 0 to 6: accidentals by which the scales of two keys differ; 0 for a major and its relative minor."""
     gap = (7 * (signature(first) - signature(second))) % 12
     return np.minimum(gap, 12 - gap)
 
 
 def find_keys(chroma: np.ndarray) -> np.ndarray:
-    """int64 (B,): the key of every bar.
+    """Return int64 (B,): the key of every bar.
 
     Args:
         chroma: float (B, 12), how long each pitch class sounds in a bar, in any unit.
@@ -88,5 +88,5 @@ def _most_likely(likelihood: np.ndarray) -> np.ndarray:
 
 
 def changes(keys: np.ndarray) -> np.ndarray:
-    """int64: the first bars of stretches in one key, 0 the first."""
+    """Return int64: the first bars of stretches in one key, 0 the first."""
     return np.flatnonzero(np.diff(keys, prepend=-1) != 0)

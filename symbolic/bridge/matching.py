@@ -19,14 +19,14 @@ _PLACE, _SPARSE = 0.25, 1.0
 
 
 def distributions(song: Song) -> np.ndarray:
-    """float64 (B, 12): the melody's pitch classes in each bar; even where it rests."""
+    """Return float64 (B, 12): the melody's pitch classes in each bar; even where it rests."""
     melody = song.bars.melody
     total = melody.sum(axis=1, keepdims=True)
     return np.where(total > 0, melody / np.maximum(total, 1e-9), 1 / 12)
 
 
 def jsd(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """float64 (N, M), 0 to 1: Jensen-Shannon divergence in bits of all pairs of rows of (N, 12) and (M, 12)."""
+    """Return float64 (N, M), 0 to 1: Jensen-Shannon divergence in bits of all pairs of rows of (N, 12) and (M, 12)."""
     from scipy.spatial.distance import cdist
 
     # scipy gives its square root, in nats.
@@ -34,12 +34,14 @@ def jsd(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def by_distribution(a: Song, b: Song) -> np.ndarray:
-    """float64 (A, B): cost of going from each bar of one song to each of the other."""
+    """Return float64 (A, B): cost of going from each bar of one song to each of the other."""
     return _placed(jsd(distributions(a), distributions(b)), a, b)
 
 
 def by_warping(a: Song, b: Song) -> np.ndarray:
-    """float64 (A, B): as :func:`by_distribution`, infinite off the path that aligns the songs at the least cost."""
+    """Return float64 (A, B): as :func:`by_distribution`, infinite off the path that aligns the songs at the least
+    cost.
+    """
     from scipy.spatial.distance import cdist
 
     gap = cdist(distributions(a), distributions(b), "cityblock")

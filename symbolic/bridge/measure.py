@@ -25,13 +25,13 @@ _SCALES = np.array([np.isin(np.arange(12), [(tonic + step) % 12 for step in _MAJ
 
 
 def f1(made: np.ndarray, real: np.ndarray) -> float:
-    """Harmonic mean of precision and recall; 1 where both are empty."""
+    """Return the harmonic mean of precision and recall; 1 where both are empty."""
     both, total = int((made & real).sum()), int(made.sum()) + int(real.sum())
     return 2.0 * both / total if total else 1.0
 
 
 def starts(context: np.ndarray, made: np.ndarray) -> np.ndarray:
-    """bool, as ``made``: where keys start to sound, those held over from the bar before not counted."""
+    """Return bool, as ``made``: where keys start to sound, those held over from the bar before not counted."""
     batch, bars, steps = made.shape[:3]
     row = np.concatenate([context[:, :1], made], axis=1)
     flat = note_starts(row.reshape(batch, (bars + 1) * steps, *made.shape[3:]))
@@ -39,7 +39,7 @@ def starts(context: np.ndarray, made: np.ndarray) -> np.ndarray:
 
 
 def figures(made: np.ndarray, real: np.ndarray, context: np.ndarray, lowest: int = 24) -> dict[str, float]:
-    """All figures of the module's list, by name.
+    """Return all figures of the module's list, by name.
 
     Raises:
         ValueError: if the arrays do not belong together.
@@ -64,7 +64,9 @@ def figures(made: np.ndarray, real: np.ndarray, context: np.ndarray, lowest: int
 
 
 def groove_likeness(begun: np.ndarray, around: np.ndarray) -> float:
-    """Mean cosine similarity of onsets by step of each bar made with the mean of the bars around it; 0 for silence."""
+    """Return the mean cosine similarity of onsets by step of each bar made with the mean of the bars around it; 0 for
+    silence.
+    """
     parts = []
     for tracks in (slice(DRUMS, DRUMS + 1), slice(DRUMS + 1, None)):
         one, two = (a[..., tracks].sum((3, 4)).astype(float) for a in (begun, around))
@@ -83,7 +85,7 @@ def _distance(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def baselines(context: np.ndarray, bars: int) -> dict[str, np.ndarray]:
-    """Bridges of ``bars`` bars that need no network, each bool (N, bars, steps, pitches, tracks).
+    """Return bridges of ``bars`` bars that need no network, each bool (N, bars, steps, pitches, tracks).
 
     ``"halves"`` is the bar before for the first half and the bar after for the second: what a linear cross-fade of the
     two rolls leaves above one half. ``"cross-fade"`` lets both sound, as a mixing desk would.

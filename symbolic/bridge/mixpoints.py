@@ -53,7 +53,7 @@ class MixPoint:
     terms: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
-        """Plain values; bars counted from 1, as musicians do."""
+        """Return plain values; bars counted from 1, as musicians do."""
         content = {"bar_a": self.bar_a + 1, "bar_b": self.bar_b + 1, "transpose": self.transpose}
         content |= {"cost": round(self.cost, 4), "method": self.method}
         return content | ({"terms": {n: round(v, 3) for n, v in self.terms.items()}} if self.terms else {})
@@ -70,7 +70,7 @@ def find_mix_points(
     between: tuple[int, int] | None = None,
     rng: np.random.Generator | None = None,
 ) -> list[MixPoint]:
-    """The best mix points, best first.
+    """Return the best mix points, best first.
 
     The first and last bars of both songs are none, nor are bars without notes or in other metres than 4/4.
 
@@ -174,7 +174,9 @@ def _best(cost: np.ndarray, top: int) -> list[tuple[int, int]]:
 
 
 def seam(a: Song, b: Song, point: MixPoint) -> dict[str, float]:
-    """How far the bars at a mix point are apart: tonal distance, groove difference, accidentals between the keys."""
+    """Return how far the bars at a mix point are apart: tonal distance, groove difference, accidentals between the
+    keys.
+    """
     from d2m.symbolic.bridge.expectation import groove
     from d2m.symbolic.metrics import tonal_centroid
 

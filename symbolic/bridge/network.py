@@ -44,7 +44,7 @@ class BridgeNet(nn.Module):
         self.register_buffer("densities", torch.full((config.tracks,), 1.0))
 
     def forward(self, context: Tensor, bars: int = 2) -> Tensor:
-        """Logits of what sounds, (B, bars, steps, pitches, tracks).
+        """Return logits of what sounds, (B, bars, steps, pitches, tracks).
 
         Args:
             context: (B, 2, steps, pitches, tracks) of 0 and 1: the bar before and the bar after.
@@ -70,7 +70,9 @@ class Encoder(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(n) for n in (config.width, config.beat_width, config.channels))
 
     def forward(self, bars: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, 2, s, 6, width), (B, 2, 4, 6, beat_width) and (B, 2, 4, channels) of (B, 2, steps, pitches, tracks)."""
+        """Return (B, 2, s, 6, width), (B, 2, 4, 6, beat_width) and (B, 2, 4, channels) of (B, 2, steps, pitches,
+        tracks).
+        """
         batch, count, steps, _, _ = bars.shape
         seen = bars.reshape(batch, count, steps, self.octaves, -1)
         fine = torch.relu(self.norms[0](self.step(seen)))
@@ -94,7 +96,7 @@ class Middle(nn.Module):
         self.norm = nn.LayerNorm(size)
 
     def forward(self, beats: Tensor, bars: int) -> Tensor:
-        """(B, bars, 4, channels) of (B, 2, 4, channels)."""
+        """Return (B, bars, 4, channels) of (B, 2, 4, channels)."""
         batch, _, _, size = beats.shape
         here = self.same_beat(beats.transpose(1, 2).flatten(2)) + self.whole_bar(beats.flatten(1))[:, None]
         number = torch.arange(bars, device=beats.device)
@@ -117,7 +119,7 @@ class Block(nn.Module):
         self.narrow = nn.Linear(2 * size, size)
 
     def forward(self, before: Tensor, made: Tensor, after: Tensor) -> Tensor:
-        """(B, T, channels), of the bridge's beats ``made`` and the four on either side."""
+        """Return (B, T, channels), of the bridge's beats ``made`` and the four on either side."""
         row = torch.cat([before, made, after], dim=1).transpose(1, 2)
         seen = self.time(row).transpose(1, 2)[:, BEATS:-BEATS]
         return made + self.narrow(torch.relu(self.wide(self.norm(seen))))
@@ -142,7 +144,7 @@ class Decoder(nn.Module):
         nn.init.constant_(self.keys.bias, -4.0)
 
     def forward(self, beats: Tensor, octaves: Tensor, steps: Tensor) -> Tensor:
-        """Logits (B, bars, steps, pitches, tracks)."""
+        """Return logits (B, bars, steps, pitches, tracks)."""
         batch, bars, _, _ = beats.shape
         size = self.config
         middle = self.octave(beats).view(batch, bars, BEATS, self.octaves, size.beat_width)
@@ -165,7 +167,9 @@ class Skip(nn.Module):
         self.ask = nn.Linear(channels, 2 * width)
 
     def forward(self, seen: Tensor, beats: Tensor) -> Tensor:
-        """(B, bars, 4, places, width) of ``seen`` (B, 2, 4, places, width) and ``beats`` (B, bars, 4, channels)."""
+        """Return (B, bars, 4, places, width) of ``seen`` (B, 2, 4, places, width) and ``beats`` (B, bars, 4,
+        channels).
+        """
         asked = self.ask(beats).unflatten(-1, (2, self.width))
         parts = [view(seen[:, side])[:, None] * asked[:, :, :, None, side] for side, view in enumerate(self.views)]
         return parts[0] + parts[1]
@@ -186,7 +190,7 @@ class ShiftedCopies(nn.Module):
             bias[:, :, config.shifts] = 1.5
 
     def forward(self, beats: Tensor, context: Tensor) -> Tensor:
-        """(B, bars, steps, pitches, tracks) of ``beats`` (B, bars, 4, channels) and the two bars."""
+        """Return (B, bars, steps, pitches, tracks) of ``beats`` (B, bars, 4, channels) and the two bars."""
         batch, bars, _, _ = beats.shape
         size = self.config
         per_beat = size.steps // BEATS

@@ -59,7 +59,7 @@ class PublishedNet(nn.Module):
         self.register_buffer("densities", torch.full((5,), 1.0))
 
     def phrase(self, context: Tensor) -> Tensor:
-        """Four bars (B, 4, 16, 72, 5), 0 and more, around and between two bars (B, 2, 16, 72, 5) of 0 and 1."""
+        """Return four bars (B, 4, 16, 72, 5), 0 and more, around and between two bars (B, 2, 16, 72, 5) of 0 and 1."""
         x = context.flatten(1, 2).permute(0, 3, 1, 2)[:, :, None]
         x = self.stretch(x).view(len(context), 5, _BARS, 16, 72)
         seen = []

@@ -44,7 +44,7 @@ class Song:
     roll: PianoRoll
 
     def __len__(self) -> int:
-        """Bars."""
+        """Return Bars."""
         return len(self.roll.downbeats)
 
     @cached_property
@@ -90,14 +90,14 @@ class Song:
         return found
 
     def player(self, bar: int, track: int) -> int | None:
-        """The General MIDI program that plays a track in a bar, or None where the track rests."""
+        """Return the General MIDI program that plays a track in a bar, or None where the track rests."""
         if not self.held[bar, ..., track].any():
             return None
         part = self.voice(bar, track)
         return self.roll.programs[track] if part is None else part.program
 
     def voice(self, bar: int, track: int) -> Part | None:
-        """The part that plays a track in a bar, or None if none does.
+        """Return the part that plays a track in a bar, or None if none does.
 
         Of several the one with most notes there; a file may give its instruments other tracks than their programs say.
         """
@@ -117,14 +117,16 @@ class Song:
         return best
 
     def level(self, part: Part | None, track: int) -> float:
-        """The usual velocity of a track as a part plays it."""
+        """Return the usual velocity of a track as a part plays it."""
         named = any(own.track == TRACKS[track] for own in self.score.parts)
         if part is None or named or not len(part.velocities):
             return float(self.levels[track])
         return float(np.median(part.velocities))
 
     def moved(self, semitones: int) -> Song:
-        """The song so many semitones higher, drums as they are; what would leave MIDI's keys stays within an octave."""
+        """Return the song so many semitones higher, drums as they are; what would leave MIDI's keys stays within an
+        octave.
+        """
         if not semitones:
             return self
         parts = []
@@ -140,7 +142,7 @@ class Song:
         return Song(self.name, replace(self.score, parts=tuple(parts)), roll)
 
     def excerpt(self, first: int, stop: int) -> Song:
-        """Bars ``first`` to before ``stop``, to look at: bar numbers begin anew, the score stays whole."""
+        """Return bars ``first`` to before ``stop``, to look at: bar numbers begin anew, the score stays whole."""
         lines = np.append(self.roll.downbeats, self.roll.steps)
         return replace(self, roll=self.roll.excerpt(int(lines[first]), int(lines[min(stop, len(self))])))
 
@@ -155,11 +157,11 @@ class Song:
         return self.score.grid.position_of(times)
 
     def position(self, bar: int) -> float:
-        """Where a bar begins on the grid of the score, in beats; ``len(self)`` is the end of the last."""
+        """Return where a bar begins on the grid of the score, in beats; ``len(self)`` is the end of the last."""
         return float(self.positions[bar])
 
     def tempo(self, bar: int) -> float:
-        """Quarter notes a minute, the median of a bar."""
+        """Return quarter notes a minute, the median of a bar."""
         start = int(self.roll.downbeats[bar])
         return float(np.median(self.roll.tempo[start : start + int(self.roll.bar_lengths[bar])]))
 
@@ -188,7 +190,7 @@ def read_song(path: str | Path) -> Song:
 
 
 def song_of(score: Score, roll: PianoRoll, name: str = "") -> Song:
-    """A song of a score and its roll at four steps a beat.
+    """Return a song of a score and its roll at four steps a beat.
 
     Args:
         score: for playing.
@@ -210,7 +212,7 @@ def song_of(score: Score, roll: PianoRoll, name: str = "") -> Song:
 
 
 def in_fours(roll: PianoRoll) -> PianoRoll:
-    """Bars of one and two quarters, which files claim for lack of a better metre, joined to bars of four.
+    """Return bars of one and two quarters, which files claim for lack of a better metre, joined to bars of four.
 
     Music that has bars in 4/4 already stays as it is.
     """

@@ -58,7 +58,7 @@ def track_for(name: str, program: int, drums: bool, keys: np.ndarray) -> int | N
 
 
 def homes_of(file: MidiFile) -> dict[Instrument, int | None]:
-    """The track of every instrument of a file, by :func:`track_for`."""
+    """Return the track of every instrument of a file, by :func:`track_for`."""
     return {
         instrument: track_for(
             file.name_of(instrument), instrument.program, instrument.drums, np.array([note[2] for note in found])
@@ -70,7 +70,7 @@ def homes_of(file: MidiFile) -> dict[Instrument, int | None]:
 def five_tracks(
     file: MidiFile, steps_per_beat: int, name: str = "", homes: dict[Instrument, int | None] | None = None
 ) -> PianoRoll:
-    """A MIDI file in five tracks; metre, bar lines and tempo are the file's own.
+    """Return a MIDI file in five tracks; metre, bar lines and tempo are the file's own.
 
     Args:
         file: as read.

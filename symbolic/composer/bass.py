@@ -26,7 +26,7 @@ def play(
     scale: frozenset[int],
     rng: np.random.Generator,
 ) -> Line:
-    """The whole bass line; it rests where a break leaves the drums alone and where the music is barely there."""
+    """Return the whole bass line; it rests where a break leaves the drums alone and where the music is barely there."""
     line = Line("bass", program, single=True, steady=True)
     chosen: dict[tuple[str, int], str] = {}
     root_key = 36

@@ -74,7 +74,7 @@ class Drummer:
         self._taken: set[tuple[float, int]] = set()
 
     def groove(self, bar: Bar) -> Groove:
-        """The groove of a section: one for the piece, another where it lifts or breaks."""
+        """Return the groove of a section: one for the piece, another where it lifts or breaks."""
         turn = {"lift": 1, "break": 1, "chorus": 0 if len(self.grooves) < 3 else 2 * (bar.section % 4 == 3)}
         return self.grooves[turn.get(bar.role, 0) % len(self.grooves)]
 

@@ -28,7 +28,7 @@ class Feel:
     looseness: float
 
     def warp(self, position: float) -> float:
-        """The played position of a written one (beats)."""
+        """Return the played position of a written one (beats)."""
         beat = np.floor(position + 1e-9)
         half, fine = divmod(2.0 * (position - beat), 1.0)
         fine = fine * 2 * self.swing if fine < 0.5 else self.swing + (fine - 0.5) * 2 * (1 - self.swing)
@@ -39,7 +39,7 @@ class Feel:
 
 @lru_cache(maxsize=1024)
 def rhythm(pattern: str) -> str:
-    """A pattern without blanks and bar lines: 16 characters a bar."""
+    """Return a pattern without blanks and bar lines: 16 characters a bar."""
     plain = pattern.replace(" ", "").replace("|", "")
     if len(plain) % 16:
         raise ValueError(f"a pattern needs 16 steps a bar: '{pattern}'")
@@ -47,7 +47,7 @@ def rhythm(pattern: str) -> str:
 
 
 def steps(pattern: str, bar: Bar) -> list[tuple[float, str, int]]:
-    """(position in beats, character, sixteenths until something else) of what begins in a bar.
+    """Return (position in beats, character, sixteenths until something else) of what begins in a bar.
 
     Bars of another length than four beats repeat or shorten the pattern.
     """
@@ -85,7 +85,7 @@ class Line:
 
 
 def perform(line: Line, feel: Feel, grid: BeatGrid, form: Form, rng: np.random.Generator) -> Part | None:
-    """The line as played within the piece, or None if nothing is left of it.
+    """Return the line as played within the piece, or None if nothing is left of it.
 
     Swing, leaning and looseness move the notes; chords stay together; a held note that began before the music is
     cut to its beginning; one key never sounds twice at once.

@@ -38,7 +38,7 @@ RANGES: dict[str, tuple[int, int]] = {
 
 
 def typical_tempo(genre: str) -> tuple[int, int]:
-    """Lowest and highest tempo of a genre (AIST code) in beats a minute."""
+    """Return lowest and highest tempo of a genre (AIST code) in beats a minute."""
     return TEMPOS[genre]
 
 

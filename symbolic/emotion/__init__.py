@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def load(name_or_path: str | Path) -> MusicVae:
-    """A MusicVAE with the weights of that name or file, ready to use.
+    """Return a MusicVAE with the weights of that name or file, ready to use.
 
     Args:
         name_or_path: a name, a safetensors file, or Magenta's checkpoint as published: its tar file, or its name
@@ -51,7 +51,7 @@ def load(name_or_path: str | Path) -> MusicVae:
 
 
 def load_emotion(name_or_path: str | Path, vae: MusicVae) -> EmotionModel:
-    """The actor and critic with the weights of that name or file, on the MusicVAE that they were trained on.
+    """Return the actor and critic with the weights of that name or file, on the MusicVAE that they were trained on.
 
     Raises:
         D2MError: if there are no such weights, they are another model's, or of another MusicVAE.

@@ -71,7 +71,7 @@ class Actor(nn.Module):
         nn.init.zeros_(self.net[-1].bias)
 
     def forward(self, z: Tensor, targets: Tensor, strength: Tensor | float = 1.0) -> Tensor:
-        """Vectors moved towards targets.
+        """Return vectors moved towards targets.
 
         Args:
             z: (B, latent).
@@ -97,8 +97,9 @@ class Critic(nn.Module):
         self.heard = _layers(config.latent, config.units, HEARD)
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Vectors (B, latent) -> the logit of being a real melody's (B,), and the expected mean pitch and density in
-        standard deviations from real melodies' and share off the chords (B, 3)."""
+        """Return vectors (B, latent) -> the logit of being a real melody's (B,), and the expected mean pitch and
+        density in standard deviations from real melodies' and share off the chords (B, 3).
+        """
         return self.real(z)[:, 0].float(), self.heard(z).float()
 
 
@@ -126,7 +127,7 @@ class Starts(nn.Module):
         self.factor.copy_(torch.from_numpy(factor))
 
     def forward(self, noise: Tensor) -> Tensor:
-        """Vectors (B, latent) of standard normal noise."""
+        """Return vectors (B, latent) of standard normal noise."""
         return self.mean + noise @ self.factor.T
 
 
@@ -139,12 +140,13 @@ class ActorCritic(nn.Module):
         self.actor, self.critic, self.starts = Actor(config), Critic(config), Starts(config.latent)
 
     def settings(self) -> dict[str, Any]:
-        """Plain values that rebuild the model."""
+        """Return plain values that rebuild the model."""
         return asdict(self.config)
 
 
 def drift(moved: Tensor, start: Tensor, sigma: Tensor) -> Tensor:
-    """How far vectors went, (B,): ``log(1 + (moved - start)^2)``, dimensions with a small deviation weighing more.
+    """Return how far vectors went, (B,): ``log(1 + (moved - start)^2)``, dimensions with a small deviation weighing
+    more.
 
     A dimension that the encoder is sure of carries the tune; one that is all noise may move freely (Engel et al.
     2017). The weights have mean 1.
@@ -158,7 +160,9 @@ def drift(moved: Tensor, start: Tensor, sigma: Tensor) -> Tensor:
 
 
 def fingerprint(network: HierarchicalMusicVae) -> int:
-    """A number below 65536 that tells one trained MusicVAE from another, the same in single and half precision."""
+    """Return a number below 65536 that tells one trained MusicVAE from another, the same in single and half
+    precision.
+    """
     weights = network.mu.weight.detach().cpu().half().numpy()
     return zlib.crc32(np.ascontiguousarray(weights).tobytes()) & 0xFFFF
 
@@ -182,7 +186,7 @@ class EmotionModel:
 
     @torch.no_grad()
     def steer(self, z: np.ndarray, targets: np.ndarray, strength: float = 1.0) -> np.ndarray:
-        """Latent vectors (N, latent) moved towards mean pitches (MIDI) and notes a bar (N, 2), float32.
+        """Return the latent vectors (N, latent) moved towards mean pitches (MIDI) and notes a bar (N, 2), float32.
 
         Raises:
             D2MError: if the strength is not between 0 and 1.
@@ -194,7 +198,7 @@ class EmotionModel:
 
     @torch.no_grad()
     def draw(self, count: int, rng: np.random.Generator) -> np.ndarray:
-        """Vectors (count, latent) of new melodies, before they are moved, float32."""
+        """Return vectors (count, latent) of new melodies, before they are moved, float32."""
         return self.network.starts(self._tensor(rng.standard_normal((count, self.vae.config.latent)))).cpu().numpy()
 
     def aim(
@@ -238,7 +242,8 @@ class EmotionModel:
         looks: int = 0,
         forms: Forms | None = None,
     ) -> np.ndarray:
-        """Latent vectors (N, latent) moved towards an emotion, float32; ``looks`` and ``forms`` as for :meth:`aim`.
+        """Return the latent vectors (N, latent) moved towards an emotion, float32; ``looks`` and ``forms`` as for
+        :meth:`aim`.
 
         Raises:
             D2MError: if there is no such emotion, or the strength is not between 0 and 1.
@@ -248,7 +253,7 @@ class EmotionModel:
 
     @torch.no_grad()
     def realism(self, z: np.ndarray) -> np.ndarray:
-        """How sure the critic is that vectors (N, latent) are those of real melodies, 0 to 1: float32 (N,)."""
+        """Return how sure the critic is that vectors (N, latent) are those of real melodies, 0 to 1: float32 (N,)."""
         return self.network.critic(self._tensor(z))[0].sigmoid().cpu().numpy()
 
     def compose(
@@ -260,7 +265,8 @@ class EmotionModel:
         temperature: float = 0.5,
         looks: int = LOOKS,
     ) -> np.ndarray:
-        """New melodies with an emotion, in the forms of real ones, uint8 (count, 256); ``looks`` as for :meth:`aim`.
+        """Return new melodies with an emotion, in the forms of real ones, uint8 (count, 256); ``looks`` as for
+        :meth:`aim`.
 
         At full strength those that miss the emotion's region are drawn anew, :data:`DRAWS` times in all; the nearest
         is kept.
@@ -292,8 +298,8 @@ class EmotionModel:
         rng: np.random.Generator | None = None,
         looks: int = LOOKS,
     ) -> np.ndarray:
-        """Melodies uint8 (N, 256) with another emotion; at strength 0 what MusicVAE makes of them. ``looks`` as for
-        :meth:`aim`.
+        """Return melodies uint8 (N, 256) with another emotion; at strength 0 what MusicVAE makes of them. ``looks`` as
+        for :meth:`aim`.
 
         Raises:
             D2MError: if there is no such emotion, or the strength is not between 0 and 1.
@@ -308,8 +314,9 @@ class EmotionModel:
 
 
 def realism_loss(real: Tensor, others: Tensor) -> Tensor:
-    """Cross-entropy of the critic's logits: 1 for real melodies' vectors (B,), 0 for others (C,); each kind weighs
-    the same."""
+    """Return cross-entropy of the critic's logits: 1 for real melodies' vectors (B,), 0 for others (C,); each kind
+    weighs the same.
+    """
     return functional.softplus(-real).mean() + functional.softplus(others).mean()
 
 

@@ -13,7 +13,7 @@ from d2m.symbolic.emotion.musicvae import MusicVae
 def descend(
     vae: MusicVae, z: np.ndarray, targets: np.ndarray, table: EmotionTable, steps: int = 50, rate: float = 0.05
 ) -> np.ndarray:
-    """Latent vectors whose melodies come near mean pitches and densities, found one by one (Adam).
+    """Return the latent vectors whose melodies come near mean pitches and densities, found one by one (Adam).
 
     Args:
         vae: through whose decoder the gradient comes.

@@ -29,7 +29,7 @@ _STEPS_PER_BEAT = 24
 
 
 def piano_chords(melody: np.ndarray, arousal: float, first: float = 0.0) -> Part:
-    """A chord to every bar of a melody, struck more often the more aroused the music is.
+    """Return a chord to every bar of a melody, struck more often the more aroused the music is.
 
     Args:
         melody: uint8 (bars * 16,); before its first note and after its last nothing is played.
@@ -51,7 +51,7 @@ def piano_chords(melody: np.ndarray, arousal: float, first: float = 0.0) -> Part
 
 
 def with_band(score: Score, emotion: Emotion, muse: MuseGan, seed: int = 0) -> Score:
-    """A melody as it is played, and a band to it.
+    """Return a melody as it is played, and a band to it.
 
     Args:
         score: of the melody alone, in bars of four beats where it plays.

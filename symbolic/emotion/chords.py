@@ -23,7 +23,7 @@ _CHANGE = 0.1
 
 
 def chord_tones() -> Tensor:
-    """Which pitch classes are the root, third and fifth of each chord: float32 (24, 12) of 0 and 1."""
+    """Return which pitch classes are the root, third and fifth of each chord: float32 (24, 12) of 0 and 1."""
     tones = torch.zeros(CHORDS, 12)
     for chord in range(CHORDS):
         for step in (0, _THIRDS[chord // 12], 7):
@@ -32,19 +32,19 @@ def chord_tones() -> Tensor:
 
 
 def on_pitch_classes(played: Tensor) -> Tensor:
-    """Onsets of each pitch class (..., 12) of steps played (..., 90), one-hot or soft."""
+    """Return onsets of each pitch class (..., 12) of steps played (..., 90), one-hot or soft."""
     return played[..., FIRST_KEY:] @ _classes(played)
 
 
 def step_weights(steps: int, device: torch.device) -> Tensor:
-    """What an onset on each step weighs, (steps,): passing notes between the beats are part of any tune."""
+    """Return what an onset on each step weighs, (steps,): passing notes between the beats are part of any tune."""
     on_beat = torch.arange(steps, device=device) % STEPS_PER_BEAT == 0
     return torch.where(on_beat, 1.0, _OFF_BEAT)
 
 
 @torch.no_grad()
 def estimate_chords(played: Tensor) -> Tensor:
-    """The chords of melodies.
+    """Return the chords of melodies.
 
     Args:
         played: (B, bars * 16, 90), one-hot or soft.

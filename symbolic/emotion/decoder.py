@@ -45,12 +45,12 @@ class HierarchicalDecoder(nn.Module):
             nn.init.zeros_(start.bias)
 
     def plan(self, z: Tensor) -> Tensor:
-        """Latent vectors (B, latent) -> what the conductor says of each bar, (B, 16, conductor)."""
+        """Return the latent vectors (B, latent) -> what the conductor says of each bar, (B, 16, conductor)."""
         said, _ = self.conductor(z.new_zeros(len(z), BARS, 1), self._start(self.conductor_start, z))
         return said
 
     def forward(self, z: Tensor, melodies: Tensor, unheard: Tensor | None = None) -> Tensor:
-        """Logits of every step where the steps before it are known (teacher forcing).
+        """Return logits of every step where the steps before it are known (teacher forcing).
 
         Args:
             z: (B, latent).

@@ -65,7 +65,7 @@ class Edit:
     bars: np.ndarray
 
     def __getitem__(self, rows: slice | np.ndarray) -> Edit:
-        """Some of the windows."""
+        """Return some of the windows."""
         return Edit(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
@@ -102,7 +102,7 @@ def find_edit(
     temperature: float = 0.0,
     rng: np.random.Generator | None = None,
 ) -> Edit:
-    """What the actor does to windows.
+    """Return what the actor does to windows.
 
     Args:
         model: actor and MusicVAE.
@@ -128,7 +128,7 @@ def find_edit(
 def edited(
     melodies: Sequence[np.ndarray], stretches: Sequence[Stretch], edit: Edit, strength: float
 ) -> list[np.ndarray]:
-    """The sections of a song, edited.
+    """Return the sections of a song, edited.
 
     Args:
         melodies: of each section, uint8 (bars * 16,).

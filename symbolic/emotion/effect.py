@@ -27,7 +27,7 @@ STRENGTHS: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 def measure(model: EmotionModel, melodies: np.ndarray, rng: np.random.Generator) -> dict[str, float]:
-    """The figures of the module's docstring; those that cannot be told (no melody has a note) are left out.
+    """Return the figures of the module's docstring; those that cannot be told (no melody has a note) are left out.
 
     Args:
         model: vae, actor and critic.
@@ -45,8 +45,9 @@ def measure(model: EmotionModel, melodies: np.ndarray, rng: np.random.Generator)
 def starting_from(
     model: EmotionModel, z: np.ndarray, name: str, strengths: tuple[float, ...], looks: int = 0
 ) -> dict[str, float]:
-    """Figures of vectors (N, latent) moved at the strengths, the most likely melody of each; ``looks`` as of
-    :meth:`~d2m.symbolic.emotion.actor_critic.EmotionModel.aim`."""
+    """Return figures of vectors (N, latent) moved at the strengths, the most likely melody of each; ``looks`` as of
+    :meth:`~d2m.symbolic.emotion.actor_critic.EmotionModel.aim`.
+    """
     targets = model.table.targets()
     which = np.arange(len(z)) % len(targets)
     before, figures = model.vae.decode(z), {}

@@ -93,7 +93,7 @@ class EmotionTable:
     density_deviation: float
 
     def find(self, name: str) -> Emotion:
-        """The emotion of that English or Korean name, in any case.
+        """Return the emotion of that English or Korean name, in any case.
 
         Raises:
             D2MError: if there is none; the message has the nearest name.
@@ -110,25 +110,27 @@ class EmotionTable:
         raise D2MError(f"no emotion '{name}'; {hint}choose one of {choices}")
 
     def targets(self) -> np.ndarray:
-        """Target mean pitch (MIDI) and density (notes a bar) of all emotions, float64 (E, 2)."""
+        """Return the target mean pitch (MIDI) and density (notes a bar) of all emotions, float64 (E, 2)."""
         return np.array([(emotion.pitch, emotion.density) for emotion in self.emotions])
 
     def scaled(self, values: np.ndarray) -> np.ndarray:
-        """Pitches and densities (..., 2) in standard deviations from the mean of real melodies."""
+        """Return pitches and densities (..., 2) in standard deviations from the mean of real melodies."""
         mean = np.array([self.pitch_mean, self.density_mean])
         return (np.asarray(values) - mean) / np.array([self.pitch_deviation, self.density_deviation])
 
     def errors(self, values: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Distances of pitches and densities (..., 2) from their targets (..., 2), in standard deviations."""
+        """Return distances of pitches and densities (..., 2) from their targets (..., 2), in standard deviations."""
         return np.abs(self.scaled(values) - self.scaled(targets))
 
     def hits(self, values: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Whether pitches and densities (..., 2) are in the region of their targets: bool (...,); NaN never is."""
+        """Tell whether pitches and densities (..., 2) are in the region of their targets: bool (...,); NaN never is."""
         return (self.errors(values, targets) <= REGION).all(axis=-1)
 
 
 def attributes(melodies: np.ndarray) -> np.ndarray:
-    """Mean pitch of the onsets (MIDI; NaN without any) and notes a bar of melodies uint8 (..., steps): (..., 2)."""
+    """Return the mean pitch of the onsets (MIDI; NaN without any) and notes a bar of melodies uint8 (..., steps): (...,
+    2).
+    """
     melodies = np.asarray(melodies)
     struck = melodies >= FIRST_KEY
     count = struck.sum(axis=-1)
@@ -163,7 +165,7 @@ def load_emotions(path: str | Path = TABLE) -> EmotionTable:
 
 
 def check_strength(strength: float) -> float:
-    """The strength of an emotion, from 0 (the melody as it was) to 1.
+    """Return the strength of an emotion, from 0 (the melody as it was) to 1.
 
     Raises:
         D2MError: if it is anything else.

@@ -10,7 +10,7 @@ from d2m.symbolic.emotion.melody import CLASSES
 
 
 def initialise(lstm: nn.LSTM) -> nn.LSTM:
-    """Starts an LSTM as TensorFlow's cells do: Glorot-uniform weights, no biases but 1 at the forget gates."""
+    """Return starts an LSTM as TensorFlow's cells do: Glorot-uniform weights, no biases but 1 at the forget gates."""
     units = lstm.hidden_size
     for name, parameter in lstm.named_parameters():
         with torch.no_grad():
@@ -25,7 +25,7 @@ def initialise(lstm: nn.LSTM) -> nn.LSTM:
 
 
 def one_hot(classes: Tensor) -> Tensor:
-    """Classes (...) as float32 (..., 90); a class of -1 is all zeros, the step before the first."""
+    """Return classes (...) as float32 (..., 90); a class of -1 is all zeros, the step before the first."""
     return functional.one_hot(classes.long() + 1, CLASSES + 1)[..., 1:].float()
 
 
@@ -43,6 +43,6 @@ class FlatEncoder(nn.Module):
         self.size = 2 * units
 
     def forward(self, melodies: Tensor) -> Tensor:
-        """Classes int (B, steps) -> the last states of both directions, float (B, 2 * units)."""
+        """Return classes int (B, steps) -> the last states of both directions, float (B, 2 * units)."""
         _, (states, _) = self.lstm(one_hot(melodies))
         return torch.cat([states[-2], states[-1]], dim=1)

@@ -70,7 +70,7 @@ class WindowRules:
 
 
 def read_melody(path: str | Path) -> list[np.ndarray]:
-    """The melody of a MIDI file, section by section of 4/4: uint8 (bars * 16,) each.
+    """Return the melody of a MIDI file, section by section of 4/4: uint8 (bars * 16,) each.
 
     Raises:
         D2MError: if the file cannot be read, or has no melody, or no bar of 4/4.
@@ -84,7 +84,7 @@ def read_melody(path: str | Path) -> list[np.ndarray]:
 
 
 def melody_notes(score: Score, names: Sequence[str] = ()) -> np.ndarray:
-    """The notes of a score's melody: float64 (N, 3) of start and end in beats and MIDI pitch, one at a time.
+    """Return the notes of a score's melody: float64 (N, 3) of start and end in beats and MIDI pitch, one at a time.
 
     Args:
         score: any music.
@@ -106,7 +106,7 @@ def melody_notes(score: Score, names: Sequence[str] = ()) -> np.ndarray:
 
 
 def only_chords(score: Score, names: Sequence[str] = ()) -> bool:
-    """Whether no part is called a melody, and none plays one note at a time: the melody is but a skyline.
+    """Tell whether no part is called a melody, and none plays one note at a time: the melody is but a skyline.
 
     Raises:
         D2MError: if the score has drums only.
@@ -116,7 +116,9 @@ def only_chords(score: Score, names: Sequence[str] = ()) -> bool:
 
 
 def one_voice(notes: np.ndarray) -> np.ndarray:
-    """Notes (N, 3) one at a time: each ends the one before; on one step the longest stays, of equals the highest."""
+    """Return notes (N, 3) one at a time: each ends the one before; on one step the longest stays, of equals the
+    highest.
+    """
     notes = _in_range(notes)
     notes = notes[np.lexsort((notes[:, 2], notes[:, 1] - notes[:, 0], _steps(notes[:, 0])))]
     last = np.append(np.diff(_steps(notes[:, 0])) > 0, True) if len(notes) else np.zeros(0, bool)
@@ -124,7 +126,7 @@ def one_voice(notes: np.ndarray) -> np.ndarray:
 
 
 def skyline(notes: np.ndarray) -> np.ndarray:
-    """The upper voice of notes (N, 3): those that begin when nothing higher sounds."""
+    """Return the upper voice of notes (N, 3): those that begin when nothing higher sounds."""
     notes = _in_range(notes)
     notes = notes[np.lexsort((-notes[:, 1], -notes[:, 2], _steps(notes[:, 0])))]
     kept: list[np.ndarray] = []
@@ -139,7 +141,9 @@ def skyline(notes: np.ndarray) -> np.ndarray:
 
 
 def sections(score: Score) -> list[tuple[float, int]]:
-    """Stretches of 4/4, of a grid :func:`in_fours`: the beat of the first bar line, and how many whole bars follow."""
+    """Return stretches of 4/4, of a grid :func:`in_fours`: the beat of the first bar line, and how many whole bars
+    follow.
+    """
     grid = in_fours(score.grid)
     lines = np.asarray(grid.downbeats, dtype=np.int64)
     last = float(grid.position_of(score.duration))
@@ -159,8 +163,9 @@ def sections(score: Score) -> list[tuple[float, int]]:
 
 
 def in_fours(grid: BeatGrid) -> BeatGrid:
-    """The grid; where all bars are of one or two beats, which many files claim for lack of a better metre, with bars of
-    four."""
+    """Return the grid; where all bars are of one or two beats, which many files claim for lack of a better metre, with
+    bars of four.
+    """
     lines = np.asarray(grid.downbeats, dtype=np.int64)
     if len(lines) < 2 or np.diff(lines).max() > 2:
         return grid
@@ -169,7 +174,7 @@ def in_fours(grid: BeatGrid) -> BeatGrid:
 
 
 def melody_on_grid(score: Score, names: Sequence[str] = ()) -> list[np.ndarray]:
-    """The melody of every section of 4/4: uint8 (bars * 16,) each; ``names`` as for :func:`melody_notes`.
+    """Return the melody of every section of 4/4: uint8 (bars * 16,) each; ``names`` as for :func:`melody_notes`.
 
     Raises:
         D2MError: if there is no melody, or no bar of 4/4.
@@ -182,7 +187,7 @@ def melody_on_grid(score: Score, names: Sequence[str] = ()) -> list[np.ndarray]:
 
 
 def notes_on_grid(notes: np.ndarray, first: float, bars: int) -> np.ndarray:
-    """Notes one at a time as classes: uint8 (bars * 16,).
+    """Return notes one at a time as classes: uint8 (bars * 16,).
 
     Args:
         notes: float64 (N, 3) of start and end in beats and pitch.
@@ -208,7 +213,7 @@ def windows(melody: np.ndarray, rules: WindowRules) -> Iterator[tuple[int, np.nd
 
 
 def worthwhile(window: np.ndarray, rules: WindowRules) -> bool:
-    """Whether there is enough melody in a window."""
+    """Tell whether there is enough melody in a window."""
     struck = window >= FIRST_KEY
     if struck.sum() < rules.least_notes or len(np.unique(window[struck])) < rules.least_pitches:
         return False

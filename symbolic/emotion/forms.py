@@ -51,8 +51,9 @@ class Forms:
 
 
 def forms_of(melodies: np.ndarray) -> Forms:
-    """The forms of melodies uint8 (N, 256): to each bar the earlier one it has most onsets in common with, by pitch
-    and step, and which share (the earliest of equals); to bars under :data:`RELATED` themselves."""
+    """Return the forms of melodies uint8 (N, 256): to each bar the earlier one it has most onsets in common with, by
+    pitch and step, and which share (the earliest of equals); to bars under :data:`RELATED` themselves.
+    """
     bars = np.asarray(melodies).reshape(len(melodies), BARS, STEPS_PER_BAR)
     alike = np.where(np.tri(BARS, k=-1, dtype=bool), likeness(bars), 0.0)
     taken, share = alike.argmax(axis=2), alike.max(axis=2)
@@ -62,14 +63,16 @@ def forms_of(melodies: np.ndarray) -> Forms:
 
 @cache
 def load_forms(path: Path = FORMS) -> Forms:
-    """The forms of real melodies that come with the package."""
+    """Return the forms of real melodies that come with the package."""
     rows = json.loads(path.read_text(encoding="utf-8"))["forms"]
     taken = np.array([[bar for bar, _ in row] for row in rows], np.int64)
     return Forms(taken, np.array([[share for _, share in row] for row in rows], np.float32))
 
 
 def follow(said: Tensor, forms: Forms) -> Tensor:
-    """What the conductor says of each bar (B, 16, units), drawn towards what it says of the bars that are taken up."""
+    """Return what the conductor says of each bar (B, 16, units), drawn towards what it says of the bars that are taken
+    up.
+    """
     share = torch.from_numpy(forms.share).to(said)[..., None]
     taken = torch.from_numpy(forms.taken).to(said.device)
     rows, bars = torch.arange(len(said), device=said.device), []
@@ -82,7 +85,7 @@ def follow(said: Tensor, forms: Forms) -> Tensor:
 
 
 def shared_noise(forms: Forms, rng: np.random.Generator) -> np.ndarray:
-    """Gumbel noise for every class of every step, float32 (B, 16, 16, 90); bars that take one up have its noise.
+    """Return Gumbel noise for every class of every step, float32 (B, 16, 16, 90); bars that take one up have its noise.
 
     Every bar for itself is drawn as before, but chance no longer sets bars apart that mean the same.
     """

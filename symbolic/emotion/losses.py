@@ -43,7 +43,7 @@ class Scale:
 
 
 def straight_through(temperature: float = 1.0) -> Choose:
-    """What takes the most likely class, one-hot, with the gradient of the softmax (Bengio et al. 2013).
+    """Return what takes the most likely class, one-hot, with the gradient of the softmax (Bengio et al. 2013).
 
     The decoder so hears what it will hear in use, where a soft choice would be a chord that no melody has.
     """
@@ -57,7 +57,7 @@ def straight_through(temperature: float = 1.0) -> Choose:
 
 
 def mean_pitch(played: Tensor, silent: Tensor) -> Tensor:
-    """Mean of the onsets' pitches, MIDI (B,); ``silent`` (B,) where there are none."""
+    """Return the mean of the onsets' pitches, MIDI (B,); ``silent`` (B,) where there are none."""
     onsets = played[..., FIRST_KEY:].float().sum(dim=1)
     keys = torch.arange(LOWEST, HIGHEST + 1, device=played.device, dtype=onsets.dtype)
     count = onsets.sum(dim=1)
@@ -65,12 +65,13 @@ def mean_pitch(played: Tensor, silent: Tensor) -> Tensor:
 
 
 def notes_a_bar(played: Tensor) -> Tensor:
-    """Onsets a bar, (B,)."""
+    """Return onsets a bar, (B,)."""
     return played[..., FIRST_KEY:].float().sum(dim=(1, 2)) * STEPS_PER_BAR / played.shape[1]
 
 
 def off_chord(played: Tensor, chords: Tensor | None = None) -> Tensor:
-    """Share of onsets that are no root, third or fifth of their bar's chord, those on the beat counting double: (B,).
+    """Return the share of onsets that are no root, third or fifth of their bar's chord, those on the beat counting
+    double: (B,).
 
     Args:
         played: (B, bars * 16, 90).
@@ -87,7 +88,8 @@ def off_chord(played: Tensor, chords: Tensor | None = None) -> Tensor:
 def pitch_loss(
     played: Tensor, target: Tensor, scale: Scale, chords: Tensor | None = None, harmony: float = 0.5
 ) -> Tensor:
-    """Distance to the mean pitch in standard deviations (Huber's), and ``harmony`` times the share off the chords.
+    """Return the distance to the mean pitch in standard deviations (Huber's), and ``harmony`` times the share off the
+    chords.
 
     Args:
         played: (B, bars * 16, 90).
@@ -103,8 +105,8 @@ def pitch_loss(
 
 
 def density_loss(played: Tensor, target: Tensor, scale: Scale, evenness: float = 0.25) -> Tensor:
-    """Distance of the energy to the reference's, as notes a bar in standard deviations (Huber's), and ``evenness``
-    times what single bars differ by over three quarters of it.
+    """Return the distance of the energy to the reference's, as notes a bar in standard deviations (Huber's), and
+    ``evenness`` times what single bars differ by over three quarters of it.
 
     Args:
         played: (B, bars * 16, 90).
@@ -121,25 +123,27 @@ def density_loss(played: Tensor, target: Tensor, scale: Scale, evenness: float =
 
 
 def spectrogram(played: Tensor) -> Tensor:
-    """Energy at each step in bands of a semitone from MIDI 21 up: (B, steps, 124). A stroke has energy 1."""
+    """Return the energy at each step in bands of a semitone from MIDI 21 up: (B, steps, 124). A stroke has energy 1."""
     return _ringing(played[..., FIRST_KEY:].float(), played) @ _timbre().to(played.device)
 
 
 def energy(played: Tensor, window: int = STEPS_PER_BAR) -> Tensor:
-    """Energy of the spectrogram in windows of so many steps: (B, steps / window)."""
+    """Return the energy of the spectrogram in windows of so many steps: (B, steps / window)."""
     # All strokes fade alike, so that their sum need not be told apart by bands.
     strokes = played[..., FIRST_KEY:].float().sum(dim=2, keepdim=True)
     return _ringing(strokes, played)[..., 0].unflatten(1, (-1, window)).sum(dim=2)
 
 
 def reference_energy(density: Tensor, window: int = STEPS_PER_BAR) -> Tensor:
-    """Energy of a window of a steady melody of ``density`` notes a bar, each held to the next; in its shape."""
+    """Return the energy of a window of a steady melody of ``density`` notes a bar, each held to the next; in its
+    shape.
+    """
     strokes = density * window / STEPS_PER_BAR
     return strokes * (1.0 - FADE ** (STEPS_PER_BAR / density)) / (1.0 - FADE)
 
 
 def far(difference: Tensor) -> Tensor:
-    """Huber's loss: as a square within half a standard deviation, straight beyond."""
+    """Return Huber's loss: as a square within half a standard deviation, straight beyond."""
     return functional.smooth_l1_loss(difference, torch.zeros_like(difference), reduction="none", beta=0.5)
 
 

@@ -46,7 +46,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 def load_checkpoint(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """A checkpoint as our parameters, float32, and the configuration that they belong to.
+    """Return a checkpoint as our parameters, float32, and the configuration that they belong to.
 
     Args:
         path: the published tar file, or the checkpoint's name (``.../hierdec-mel_16bar.ckpt``) or one of its files.
@@ -69,7 +69,7 @@ def load_checkpoint(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]
 
 
 def load_published(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """:func:`load_checkpoint` for ``hierdec-mel_16bar`` itself, in no other sizes than its own.
+    """Return :func:`load_checkpoint` for ``hierdec-mel_16bar`` itself, in no other sizes than its own.
 
     Raises:
         D2MError: if it is anything else.
@@ -81,7 +81,7 @@ def load_published(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]
 
 
 def sizes(shapes: Shapes, path: Path | str) -> MusicVaeConfig:
-    """The sizes of a checkpoint's model, as far as a few of its shapes tell.
+    """Return the sizes of a checkpoint's model, as far as a few of its shapes tell.
 
     Raises:
         D2MError: if one of them is not there, or cannot be.
@@ -109,7 +109,7 @@ def sizes(shapes: Shapes, path: Path | str) -> MusicVaeConfig:
 
 
 def variables(config: MusicVaeConfig) -> dict[str, tuple[int, ...]]:
-    """The variables of a model of these sizes, and their shapes."""
+    """Return the variables of a model of these sizes, and their shapes."""
     shapes: dict[str, tuple[int, ...]] = {}
 
     def layer(name: str, inputs: int, outputs: int) -> None:
@@ -149,7 +149,7 @@ def refuse_others(found: Shapes, wanted: Shapes, path: Path | str) -> None:
 
 
 def convert(read: Callable[[str], np.ndarray], config: MusicVaeConfig) -> dict[str, Tensor]:
-    """Magenta's variables as the parameters of ``HierarchicalMusicVae(config)``.
+    """Return Magenta's variables as the parameters of ``HierarchicalMusicVae(config)``.
 
     Args:
         read: gives a variable by name, float32, in the shape of :func:`variables`.

@@ -25,7 +25,7 @@ _MAJOR = np.array([0, 2, 4, 5, 7, 9, 11])
 
 
 def from_notes(notes: np.ndarray, steps: int = STEPS) -> np.ndarray:
-    """Notes on the grid as a melody.
+    """Return notes on the grid as a melody.
 
     Args:
         notes: int (N, 3) of start step, end step and MIDI pitch, sorted by start, no two at the same start. A note
@@ -52,7 +52,7 @@ def from_notes(notes: np.ndarray, steps: int = STEPS) -> np.ndarray:
 
 
 def to_notes(melody: np.ndarray) -> np.ndarray:
-    """The notes of a melody: int64 (N, 3) of start step, end step and MIDI pitch.
+    """Return the notes of a melody: int64 (N, 3) of start step, end step and MIDI pitch.
 
     Any sequence of classes is read: a note-off or a hold where nothing sounds is silence.
     """
@@ -65,12 +65,12 @@ def to_notes(melody: np.ndarray) -> np.ndarray:
 
 
 def canonical(melody: np.ndarray) -> np.ndarray:
-    """The same notes without idle note-offs, uint8 (steps,)."""
+    """Return the same notes without idle note-offs, uint8 (steps,)."""
     return from_notes(to_notes(melody), len(melody))
 
 
 def transpose(melodies: np.ndarray, semitones: int | np.ndarray) -> np.ndarray:
-    """Melodies moved up or down; the shape stays.
+    """Return melodies moved up or down; the shape stays.
 
     Args:
         melodies: uint8 (..., steps).
@@ -88,7 +88,7 @@ def transpose(melodies: np.ndarray, semitones: int | np.ndarray) -> np.ndarray:
 
 
 def diatonic(melodies: np.ndarray, degrees: np.ndarray) -> np.ndarray:
-    """Melodies moved by steps of their own scale, so that they say something else in the same key.
+    """Return melodies moved by steps of their own scale, so that they say something else in the same key.
 
     The scale is the major one that holds most of a melody's onsets; notes between its tones go with the tone below.
 
@@ -109,7 +109,7 @@ def diatonic(melodies: np.ndarray, degrees: np.ndarray) -> np.ndarray:
 
 
 def room(melodies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How many semitones each melody can move down (0 or less) and up (0 or more): two int64 (...,)."""
+    """Return how many semitones each melody can move down (0 or less) and up (0 or more): two int64 (...,)."""
     struck = melodies >= FIRST_KEY
     low = np.where(struck, melodies, CLASSES - 1).min(axis=-1).astype(np.int64)
     high = np.where(struck, melodies, FIRST_KEY).max(axis=-1).astype(np.int64)
@@ -117,7 +117,7 @@ def room(melodies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def to_score(melody: np.ndarray, tempo: float = 100.0, program: int = 0, velocity: int = 90) -> Score:
-    """A melody as a score of one part.
+    """Return a melody as a score of one part.
 
     Args:
         melody: classes, any length.

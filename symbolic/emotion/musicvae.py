@@ -88,32 +88,32 @@ class HierarchicalMusicVae(nn.Module):
         self.decoder.output.bias.copy_(share.log())
 
     def settings(self) -> dict[str, Any]:
-        """Plain values that rebuild the model."""
+        """Return plain values that rebuild the model."""
         return asdict(self.config)
 
     def encode(self, melodies: Tensor) -> tuple[Tensor, Tensor]:
-        """Classes int (B, 256) -> mean and standard deviation of the latent vector, float (B, latent) each."""
+        """Return classes int (B, 256) -> mean and standard deviation of the latent vector, float (B, latent) each."""
         seen = self.encoder(melodies)
         return self.mu(seen).float(), functional.softplus(self.sigma(seen).float())
 
     def forward(self, melodies: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean, deviation and the teacher-forced logits (B, 256, 90) of ``mean + deviation * noise``."""
+        """Return the mean, deviation and the teacher-forced logits (B, 256, 90) of ``mean + deviation * noise``."""
         mu, sigma = self.encode(melodies)
         return mu, sigma, self.decoder(mu + sigma * noise, melodies)
 
 
 def divergence(mu: Tensor, sigma: Tensor) -> Tensor:
-    """KL divergence in nats of each dimension from the standard normal distribution, in the shape of ``mu``."""
+    """Return KL divergence in nats of each dimension from the standard normal distribution, in the shape of ``mu``."""
     return 0.5 * (mu.square() + sigma.square() - 1.0) - sigma.clamp_min(1e-8).log()
 
 
 def most_likely(logits: Tensor) -> Tensor:
-    """The most likely class, one-hot, (n, 90)."""
+    """Return the most likely class, one-hot, (n, 90)."""
     return functional.one_hot(logits.argmax(dim=1), CLASSES).float()
 
 
 def drawing(temperature: float, rng: np.random.Generator) -> Choose:
-    """What draws a class from logits divided by a temperature (Gumbel's trick); at 0 the most likely."""
+    """Return what draws a class from logits divided by a temperature (Gumbel's trick); at 0 the most likely."""
     if temperature <= 0:
         return most_likely
 
@@ -144,7 +144,7 @@ def drawing_in_form(temperature: float, rng: np.random.Generator, forms: Forms) 
 
 
 def spherical(a: np.ndarray, b: np.ndarray, steps: int) -> np.ndarray:
-    """Vectors from ``a`` to ``b`` (latent,) along the great circle between their directions (Shoemake 1985).
+    """Return vectors from ``a`` to ``b`` (latent,) along the great circle between their directions (Shoemake 1985).
 
     That keeps to lengths that the decoder knows (White 2016). Returns (steps, latent), both ends included.
     """
@@ -175,7 +175,7 @@ class MusicVae:
 
     @torch.no_grad()
     def encode(self, melodies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation of the latent vector of each melody."""
+        """Return the mean and standard deviation of the latent vector of each melody."""
         rows = [self.network.encode(part) for part in self._parts(_checked(melodies))]
         return tuple(torch.cat(values).cpu().numpy() for values in zip(*rows, strict=True))
 
@@ -187,7 +187,7 @@ class MusicVae:
         rng: np.random.Generator | None = None,
         forms: Forms | None = None,
     ) -> np.ndarray:
-        """Melodies of latent vectors, canonical.
+        """Return melodies of latent vectors, canonical.
 
         Args:
             z: (N, latent).
@@ -214,11 +214,11 @@ class MusicVae:
     def reconstruct(
         self, melodies: np.ndarray, temperature: float = 0.0, rng: np.random.Generator | None = None
     ) -> np.ndarray:
-        """Melodies through the mean of their latent vectors and back."""
+        """Return melodies through the mean of their latent vectors and back."""
         return self.decode(self.encode(melodies)[0], temperature, rng)
 
     def sample(self, count: int, temperature: float = 0.5, seed: int = 0, forms: Forms | None = None) -> np.ndarray:
-        """New melodies from the prior; in forms drawn from those given, or in none."""
+        """Return new melodies from the prior; in forms drawn from those given, or in none."""
         rng = np.random.default_rng(seed)
         z = rng.standard_normal((count, self.config.latent))
         return self.decode(z, temperature, rng, None if forms is None else forms.draw(count, rng))
@@ -226,7 +226,7 @@ class MusicVae:
     def interpolate(
         self, a: np.ndarray, b: np.ndarray, steps: int, temperature: float = 0.0, rng: np.random.Generator | None = None
     ) -> np.ndarray:
-        """Melodies on the way from one (256,) to another, the reconstructions of both included: (steps, 256).
+        """Return melodies on the way from one (256,) to another, the reconstructions of both included: (steps, 256).
 
         Raises:
             D2MError: if there are fewer than two steps.
@@ -238,7 +238,7 @@ class MusicVae:
 
     @torch.no_grad()
     def log_likelihood(self, melodies: np.ndarray, z: np.ndarray | None = None) -> np.ndarray:
-        """Natural logarithm of the probability of each step given those before it, float32 (N, 256).
+        """Return natural logarithm of the probability of each step given those before it, float32 (N, 256).
 
         Args:
             melodies: what is judged.

@@ -24,22 +24,22 @@ _PIANO = 0
 
 
 def takes_hold(strength: float) -> bool:
-    """Whether what cannot be done by halves is done."""
+    """Tell whether what cannot be done by halves is done."""
     return strength >= 0.5
 
 
 def pace(emotion: Emotion, tempo: float, strength: float) -> float:
-    """How many times as fast as at ``tempo`` (beats a minute) music is played: all the way at strength 1."""
+    """Return how many times as fast as at ``tempo`` (beats a minute) music is played: all the way at strength 1."""
     return float((emotion.tempo / tempo) ** strength)
 
 
 def toned(melody: np.ndarray, emotion: Emotion, strength: float) -> np.ndarray:
-    """The melody uint8 (bars * 16,) in the emotion's mode, where its strength asks for it."""
+    """Return the melody uint8 (bars * 16,) in the emotion's mode, where its strength asks for it."""
     return in_mode(melody, emotion.mode) if takes_hold(strength) else melody
 
 
 def part(melody: np.ndarray, emotion: Emotion, strength: float = 1.0, first: float = 0.0) -> Part:
-    """A melody as it is played.
+    """Return a melody as it is played.
 
     Args:
         melody: uint8 (bars * 16,), in its mode already.
@@ -66,7 +66,7 @@ def part(melody: np.ndarray, emotion: Emotion, strength: float = 1.0, first: flo
 
 
 def perform(melody: np.ndarray, emotion: Emotion, strength: float = 1.0, tempo: float = 100.0) -> Score:
-    """A melody as a score of one part.
+    """Return a melody as a score of one part.
 
     Args:
         melody: uint8 (bars * 16,).

@@ -14,7 +14,7 @@ from d2m.symbolic.emotion.melody import STEPS_PER_BAR, from_notes, room, to_note
 
 
 def rewrite(melody: np.ndarray, pitch: float, density: float) -> np.ndarray:
-    """A melody near a mean pitch and a density.
+    """Return a melody near a mean pitch and a density.
 
     Args:
         melody: uint8 (bars * 16,).
@@ -32,13 +32,15 @@ def rewrite(melody: np.ndarray, pitch: float, density: float) -> np.ndarray:
 
 
 def place_strength(steps: np.ndarray) -> np.ndarray:
-    """How strong steps are in their bar: 4 on the bar line, 3 in its middle, 2, 1 and 0 on and between the eighths."""
+    """Return how strong steps are in their bar: 4 on the bar line, 3 in its middle, 2, 1 and 0 on and between the
+    eighths.
+    """
     places = np.asarray(steps) % STEPS_PER_BAR
     return sum((places % every == 0).astype(np.int64) for every in (2, 4, 8, 16))
 
 
 def fewer(notes: np.ndarray, wanted: int, favour: np.ndarray | None = None) -> np.ndarray:
-    """The notes that carry a melody; what is left out is held by the note before.
+    """Return the notes that carry a melody; what is left out is held by the note before.
 
     Args:
         notes: (N, 3) of start step, end step and pitch.
@@ -59,7 +61,7 @@ def fewer(notes: np.ndarray, wanted: int, favour: np.ndarray | None = None) -> n
 
 
 def more(notes: np.ndarray, wanted: int) -> np.ndarray:
-    """The notes (N, 3), the longest struck again half way."""
+    """Return the notes (N, 3), the longest struck again half way."""
     heap = [(start - end, start, end, key) for start, end, key in notes.tolist()]
     heapq.heapify(heap)
     while heap and len(heap) < wanted and heap[0][0] <= -2:

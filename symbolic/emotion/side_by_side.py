@@ -45,7 +45,7 @@ class BarReader(nn.Module):
         self.size = BARS * self.narrow.out_features
 
     def forward(self, melodies: Tensor) -> Tensor:
-        """Classes int (B, 256) -> what was understood of all bars, float (B, size)."""
+        """Return classes int (B, 256) -> what was understood of all bars, float (B, size)."""
         first, bend, second = self.glance
         seen = second(self.dropout(bend(first(one_hot(melodies).reshape(len(melodies), BARS, -1)))))
         understood, _ = self.bars(seen)
@@ -76,13 +76,13 @@ class BarWriter(nn.Module):
         self.output = nn.Linear(writer + _HINT, CLASSES)
 
     def plan(self, z: Tensor) -> Tensor:
-        """Latent vectors (B, latent) -> the conductor's word on each bar, (B, 16, 2 * conductor)."""
+        """Return the latent vectors (B, latent) -> the conductor's word on each bar, (B, 16, 2 * conductor)."""
         views = self.views(z).unflatten(1, (BARS, -1))
         going, _ = self.conductor(views, _start(self.conductor_start, z))
         return self.dropout(functional.silu(self.word(torch.cat([going, views], dim=2))))
 
     def forward(self, z: Tensor, melodies: Tensor, unheard: Tensor | None = None) -> Tensor:
-        """Logits of every step where the steps before it are known (teacher forcing).
+        """Return logits of every step where the steps before it are known (teacher forcing).
 
         Args:
             z: (B, latent).

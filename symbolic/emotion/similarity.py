@@ -11,12 +11,12 @@ _SHIFTS = range(-24, 25)
 
 
 def rhythm_similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """F1 of the onsets' steps of melodies uint8 (N, steps): (N,)."""
+    """Return F1 of the onsets' steps of melodies uint8 (N, steps): (N,)."""
     return _f1(((a >= FIRST_KEY) & (b >= FIRST_KEY)).sum(axis=1), a, b)
 
 
 def tune_similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """F1 of onsets with their pitches where one melody is moved by the interval at which most agree: (N,).
+    """Return F1 of onsets with their pitches where one melody is moved by the interval at which most agree: (N,).
 
     An emotion may ask for another register; the tune is then the same.
     """

@@ -51,13 +51,13 @@ class Song:
         return float(60.0 * (last - first) / self.duration)
 
     def at_pace(self, faster: float) -> Song:
-        """The same song played so many times as fast, its tempo changes kept."""
+        """Return the same song played so many times as fast, its tempo changes kept."""
         grid = replace(self.grid, beats=self.grid.beats / faster, tempo=self.grid.tempo * faster)
         return replace(self, grid=grid, duration=self.duration / faster)
 
 
 def read_song(path: str | Path, skyline: bool = False) -> Song:
-    """The melody of a MIDI file.
+    """Return the melody of a MIDI file.
 
     Args:
         path: the file.
@@ -95,7 +95,7 @@ def recolour_song(
     temperature: float = 0.0,
     rng: np.random.Generator | None = None,
 ) -> Song:
-    """The song with its own melody, changed as the actor changes MusicVAE's rendering of it
+    """Return the song with its own melody, changed as the actor changes MusicVAE's rendering of it
     (:mod:`d2m.symbolic.emotion.edit`); at strength 0 note for note the same.
 
     Args:
@@ -122,7 +122,9 @@ def recolour_song(
 
 
 def perform_song(song: Song, emotion: Emotion, strength: float = 1.0) -> Score:
-    """The song's melody as a score of one part, played with an emotion: its tempo map scaled, all else in place."""
+    """Return the song's melody as a score of one part, played with an emotion: its tempo map scaled, all else in
+    place.
+    """
     played = song.at_pace(pace(emotion, song.tempo, strength))
     parts = [
         part(toned(melody, emotion, strength), emotion, strength, first)

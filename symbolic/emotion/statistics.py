@@ -19,7 +19,7 @@ _MAJOR = np.array([0, 2, 4, 5, 7, 9, 11])
 
 
 def describe(melodies: np.ndarray) -> dict[str, np.ndarray]:
-    """Figures of each melody.
+    """Return figures of each melody.
 
     Args:
         melodies: uint8 (N, bars * 16).
@@ -37,7 +37,7 @@ def describe(melodies: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def summary(melodies: np.ndarray) -> dict[str, float]:
-    """Means of :func:`describe` over the melodies that can tell; without what none of them can."""
+    """Return means of :func:`describe` over the melodies that can tell; without what none of them can."""
     figures = describe(melodies)
     return {
         name: float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
@@ -46,7 +46,7 @@ def summary(melodies: np.ndarray) -> dict[str, float]:
 
 
 def sounding(melodies: np.ndarray) -> np.ndarray:
-    """The key that sounds at each step, or 0: int64 (..., steps)."""
+    """Return the key that sounds at each step, or 0: int64 (..., steps)."""
     melodies = np.asarray(melodies).astype(np.int64)
     place = np.where(melodies != HOLD, np.arange(melodies.shape[-1]), 0)
     last = np.take_along_axis(melodies, np.maximum.accumulate(place, axis=-1), axis=-1)
@@ -54,8 +54,9 @@ def sounding(melodies: np.ndarray) -> np.ndarray:
 
 
 def likeness(bars: np.ndarray) -> np.ndarray:
-    """How much bars (..., B, 16) say the same: the share of their onsets that two have in common, by pitch and step,
-    float64 (..., B, B); 0 for bars without onsets."""
+    """Return how much bars (..., B, 16) say the same: the share of their onsets that two have in common, by pitch and
+    step, float64 (..., B, B); 0 for bars without onsets.
+    """
     struck = bars >= FIRST_KEY
     common = ((bars[..., :, None, :] == bars[..., None, :, :]) & struck[..., :, None, :]).sum(axis=-1)
     counts = struck.sum(axis=-1)
@@ -63,7 +64,7 @@ def likeness(bars: np.ndarray) -> np.ndarray:
 
 
 def note_f1(truth: np.ndarray, guess: np.ndarray) -> float:
-    """F1 of onsets with the right pitch on the right step, over all melodies together (N, steps)."""
+    """Return F1 of onsets with the right pitch on the right step, over all melodies together (N, steps)."""
     hit = ((truth == guess) & (truth >= FIRST_KEY)).sum()
     total = (truth >= FIRST_KEY).sum() + (guess >= FIRST_KEY).sum()
     return float(2 * hit / total) if total else 1.0

@@ -16,7 +16,7 @@ from d2m.types import TRACKS
 
 
 def resolution_of(muse: MuseGan) -> Resolution:
-    """The resolution of a model's phrases."""
+    """Return the resolution of a model's phrases."""
     config = muse.config
     return Resolution("own", config.steps, config.pitches, config.lowest)
 
@@ -29,7 +29,7 @@ def generate_roll(
     tempo: float = 110.0,
     related: bool = True,
 ) -> PianoRoll:
-    """Phrases one after another; arguments as of :meth:`~d2m.symbolic.musegan.sampler.MuseGan.generate`."""
+    """Return phrases one after another; arguments as of :meth:`~d2m.symbolic.musegan.sampler.MuseGan.generate`."""
     made = muse.generate(phrases, seed, binarise, related)
     return from_tensor(made, resolution_of(muse), tempo, name=muse.name)
 
@@ -37,19 +37,21 @@ def generate_roll(
 def way_roll(
     muse: MuseGan, first: int, second: int, phrases: int, binarise: str = "threshold", tempo: float = 110.0
 ) -> PianoRoll:
-    """The phrases of two seeds and those between; arguments as of :meth:`~d2m.symbolic.musegan.sampler.MuseGan.way`."""
+    """Return the phrases of two seeds and those between; arguments as of
+    :meth:`~d2m.symbolic.musegan.sampler.MuseGan.way`.
+    """
     return from_tensor(muse.way(first, second, phrases, binarise), resolution_of(muse), tempo, name=muse.name)
 
 
 def played(roll: PianoRoll) -> list[int]:
-    """Indices of the tracks that have notes."""
+    """Return indices of the tracks that have notes."""
     return [track for track in range(len(TRACKS)) if roll.held[track].any()]
 
 
 def accompany_roll(
     muse: MuseGan, roll: PianoRoll, seed: int = 0, binarise: str = "threshold", anew: bool = False
 ) -> PianoRoll:
-    """A piece with the tracks that it plays as they were, and the others made to the given one.
+    """Return a piece with the tracks that it plays as they were, and the others made to the given one.
 
     Bars of 1/4 and 2/4, which many files claim for lack of a better metre, are taken together by four quarters. Bars
     that then are not in 4/4, such as a pickup, keep the given track alone.

@@ -49,7 +49,7 @@ def play_for(
     accents: np.ndarray | None = None,
     forgiving: bool = False,
 ) -> Score:
-    """Music by a MuseGAN for a beat grid; arguments as of :func:`d2m.symbolic.composer.compose`.
+    """Return music by a MuseGAN for a beat grid; arguments as of :func:`d2m.symbolic.composer.compose`.
 
     Args:
         muse: a model from scratch.

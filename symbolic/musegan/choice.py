@@ -65,7 +65,7 @@ class Wanted:
 
 
 def draw_pool(muse: MuseGan, seed: int) -> Pool:
-    """Many phrases by a model that makes them from scratch."""
+    """Return many phrases by a model that makes them from scratch."""
     from d2m.symbolic.musegan.latents import draw
 
     rng = np.random.default_rng([seed, 3])
@@ -76,7 +76,7 @@ def draw_pool(muse: MuseGan, seed: int) -> Pool:
 
 
 def measure(held: np.ndarray, lowest: int, family: np.ndarray) -> Pool:
-    """The figures of phrases.
+    """Return the figures of phrases.
 
     Args:
         held, family: as in :class:`Pool`.
@@ -110,7 +110,7 @@ def _apart(classes: np.ndarray) -> np.ndarray:
 
 
 def choose(pool: Pool, places: list[Wanted]) -> list[int]:
-    """A phrase for every place: rows of the pool, all of one family.
+    """Return a phrase for every place: rows of the pool, all of one family.
 
     What counts: clean phrases whose harmony moves; the fuller ones of the family where the music is fuller; and a first
     bar that follows from the last one before it. Two names get two phrases while there are enough.

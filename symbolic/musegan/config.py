@@ -102,12 +102,12 @@ class MuseGanConfig:
         return self.bars, self.steps, self.pitches, self.tracks
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values, for a file's header."""
+        """Return plain JSON values, for a file's header."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> MuseGanConfig:
-        """The configuration in a file's header.
+        """Return the configuration in a file's header.
 
         Raises:
             D2MError: if an entry is unknown, of the wrong type, or out of range.
@@ -134,7 +134,7 @@ COMPACT = MuseGanConfig(
 
 
 def configure(model: str, condition: str = "none", resolution: str = "compact") -> MuseGanConfig:
-    """The configuration of a model by the names that the command line uses.
+    """Return the configuration of a model by the names that the command line uses.
 
     Args:
         model: one of :data:`MODELS`.

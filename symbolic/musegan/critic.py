@@ -129,7 +129,7 @@ class Critics(nn.Module):
         self.classes = nn.ModuleList(UsedClasses(config, len(group)) for group in self.groups if config.classes)
 
     def forward(self, rolls: Tensor, points: Tensor | None = None) -> Judgement:
-        """Scores of ``rolls``, and the slopes at ``points``, both (B, bars, steps, pitches, tracks)."""
+        """Return scores of ``rolls``, and the slopes at ``points``, both (B, bars, steps, pitches, tracks)."""
         scores, slopes = [], []
         for number, group in enumerate(self.groups):
             judge = self._judge(number)
@@ -145,12 +145,12 @@ class Critics(nn.Module):
 
 
 def gradient_penalty(slopes: Tensor) -> Tensor:
-    """Gulrajani et al. 2017, section 4: mean of (slope - 1)^2, summed over the critics."""
+    """Return Gulrajani et al. 2017, section 4: mean of (slope - 1)^2, summed over the critics."""
     return ((slopes - 1) ** 2).mean(0).sum()
 
 
 def points_between(real: Tensor, made: Tensor, share: Tensor) -> Tensor:
-    """Points on the lines from ``made`` to ``real``; ``share`` (B,) within 0..1 says how far along."""
+    """Return points on the lines from ``made`` to ``real``; ``share`` (B,) within 0..1 says how far along."""
     share = share.view(-1, *[1] * (real.dim() - 1))
     return share * real + (1 - share) * made
 

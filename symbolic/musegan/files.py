@@ -15,7 +15,7 @@ KIND = "musegan"
 
 
 def load(name_or_path: str | Path = "studio-musegan") -> MuseGan:
-    """A trained generator by the name of its weights or a file.
+    """Return a trained generator by the name of its weights or a file.
 
     Raises:
         D2MError: if there are no such weights, or they are another model's.
@@ -27,7 +27,7 @@ def load(name_or_path: str | Path = "studio-musegan") -> MuseGan:
 
 
 def save(generator: Generator, path: str | Path) -> None:
-    """Writes a generator as safetensors in float16.
+    """Write a generator as safetensors in float16.
 
     Raises:
         D2MError: if the file cannot be written, or a value is not finite.

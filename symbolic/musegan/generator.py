@@ -195,11 +195,11 @@ class Generator(nn.Module):
         self.prior.data.copy_((torch.logit(mean.clamp(1e-4, 1 - 1e-4)) / 2).clamp(-2, 2))
 
     def shares(self, playing: Tensor) -> tuple[Tensor, ...]:
-        """What concerns each of :attr:`rests` of a value for every generated track."""
+        """Return what concerns each of :attr:`rests` of a value for every generated track."""
         return playing.split([len(part.needed) for part in self.rests])
 
     def forward(self, latents: Latents, condition: Tensor | None = None) -> Tensor:
-        """Phrases (B, bars, steps, pitches, tracks) within -1..1, where a note is 1 and none -1.
+        """Return phrases (B, bars, steps, pitches, tracks) within -1..1, where a note is 1 and none -1.
 
         Args:
             latents: random vectors; time-dependent ones one a bar where a track is given.
@@ -241,12 +241,12 @@ class Generator(nn.Module):
 
 
 def insert_track(made: Tensor, given: Tensor, position: int) -> Tensor:
-    """The phrase with the given track (B, bars, steps, pitches) between the made ones (..., tracks - 1)."""
+    """Return the phrase with the given track (B, bars, steps, pitches) between the made ones (..., tracks - 1)."""
     return torch.cat([made[..., :position], given.unsqueeze(-1), made[..., position:]], -1)
 
 
 def parameter_count(module: nn.Module) -> int:
-    """How many numbers a network has learnt."""
+    """Return how many numbers a network has learnt."""
     return sum(math.prod(parameter.shape) for parameter in module.parameters())
 
 

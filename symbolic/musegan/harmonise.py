@@ -35,7 +35,7 @@ class Phrase:
     chords: tuple[Chord, ...]
 
     def bar(self, track: int, number: int) -> np.ndarray:
-        """The notes of a track that begin in a bar, from its beginning."""
+        """Return the notes of a track that begin in a bar, from its beginning."""
         notes = self.notes[track]
         begin = 4.0 * number
         here = notes[(notes[:, 0] >= begin - 1e-6) & (notes[:, 0] < begin + 4.0 - 1e-6)]
@@ -43,7 +43,7 @@ class Phrase:
 
 
 def read_phrase(held: np.ndarray, tonic: int, muse: MuseGan) -> Phrase:
-    """A generated phrase, moved by at most six semitones.
+    """Return a generated phrase, moved by at most six semitones.
 
     Args:
         held: bool (bars, steps, pitches, 5).

@@ -33,16 +33,16 @@ class Latents(NamedTuple):
     intra_time: Tensor | None
 
     def to(self, device: torch.device | str) -> Latents:
-        """The same on a device."""
+        """Return the same on a device."""
         return Latents(*(None if value is None else value.to(device) for value in self))
 
     def rows(self, which: slice) -> Latents:
-        """Some of the phrases."""
+        """Return some of the phrases."""
         return Latents(*(None if value is None else value[which] for value in self))
 
 
 def draw(config: MuseGanConfig, rng: np.random.Generator, count: int, bars: int | None = None) -> Latents:
-    """Standard normal random vectors.
+    """Return standard normal random vectors.
 
     Args:
         config: of the model.
@@ -61,7 +61,7 @@ def draw(config: MuseGanConfig, rng: np.random.Generator, count: int, bars: int 
 
 
 def between(first: Latents, second: Latents, weight: float) -> Latents:
-    """Each vector on the way from ``first`` (weight 0) to ``second`` (weight 1), along the sphere.
+    """Return each vector on the way from ``first`` (weight 0) to ``second`` (weight 1), along the sphere.
 
     Random vectors lie close to a sphere, and a straight line between two of them leaves it (White 2016, "Sampling
     Generative Networks"); the authors' interpolations follow it, too.
@@ -70,7 +70,7 @@ def between(first: Latents, second: Latents, weight: float) -> Latents:
 
 
 def grid(corner: Latents, other: Latents, count: int) -> list[list[Latents]]:
-    """The authors' picture of what the kinds of vectors do: ``count`` x ``count`` points.
+    """Return the authors' picture of what the kinds of vectors do: ``count`` x ``count`` points.
 
     Down the rows the inter-track vectors go from those of ``corner`` to those of ``other``, along the columns the
     intra-track ones do.

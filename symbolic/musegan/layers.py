@@ -91,5 +91,5 @@ class Shrink(nn.Module):
 
 
 def shrunk(size: int, kernel: int, stride: int) -> int:
-    """Places that a convolution without padding leaves of ``size``."""
+    """Return places that a convolution without padding leaves of ``size``."""
     return (size - kernel) // stride + 1

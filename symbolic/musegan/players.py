@@ -53,7 +53,7 @@ class Players:
     lag: float
 
     def play(self, tracks: tuple[str, ...], places: list[Place], rng: np.random.Generator) -> list[Line]:
-        """A line for each of ``tracks``; ``rng`` chooses the instruments."""
+        """Return a line for each of ``tracks``; ``rng`` chooses the instruments."""
         layers = {name: self._layer(name) for name in tracks}
         calls = self._calls(layers, places)
         return [self._line(layer, places, calls[name], rng) for name, layer in layers.items()]
@@ -125,5 +125,5 @@ class Players:
 
 
 def drums_alone(bar: Bar, form: Form) -> bool:
-    """Whether a bar is a break that leaves the drums alone; in its last bar the others come back."""
+    """Tell whether a bar is a break that leaves the drums alone; in its last bar the others come back."""
     return bar.section in form.drum_breaks and bar.place < bar.length - 1

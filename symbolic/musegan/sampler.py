@@ -41,7 +41,7 @@ class MuseGan:
     def generate(
         self, phrases: int = 1, seed: int = 0, binarise: str = "threshold", related: bool = False
     ) -> np.ndarray:
-        """Phrases from scratch.
+        """Return phrases from scratch.
 
         Args:
             phrases: how many.
@@ -70,7 +70,7 @@ class MuseGan:
     def realise(
         self, latents: Latents, rng: np.random.Generator | None = None, binarise: str = "threshold"
     ) -> np.ndarray:
-        """What the random vectors of a model from scratch stand for: bool (B, bars, steps, pitches, tracks).
+        """Return what the random vectors of a model from scratch stand for: bool (B, bars, steps, pitches, tracks).
 
         Args:
             latents: of B phrases.
@@ -87,7 +87,7 @@ class MuseGan:
         return np.concatenate(parts)
 
     def accompany(self, track: np.ndarray, seed: int = 0, binarise: str = "threshold") -> np.ndarray:
-        """The other tracks to a given one, of any length.
+        """Return the other tracks to a given one, of any length.
 
         Args:
             track: bool (bars, steps, pitches) of the track that the model was trained to be given.
@@ -124,7 +124,7 @@ class MuseGan:
         return np.concatenate(parts)
 
     def way(self, first: int, second: int, count: int, binarise: str = "threshold") -> np.ndarray:
-        """Phrases on the way between those of two seeds: bool (count, bars, steps, pitches, tracks).
+        """Return phrases on the way between those of two seeds: bool (count, bars, steps, pitches, tracks).
 
         Raises:
             D2MError: if this model needs a given track, or there are fewer than 2 phrases.
@@ -138,7 +138,7 @@ class MuseGan:
         return np.concatenate([self.realise(between(a, b, weight), rng, binarise) for weight in weights])
 
     def square(self, first: int, second: int, count: int) -> np.ndarray:
-        """:func:`~d2m.symbolic.musegan.latents.grid` between two seeds: bool (count, count, bars, ...)."""
+        """Return :func:`~d2m.symbolic.musegan.latents.grid` between two seeds: bool (count, count, bars, ...)."""
         a, b = (draw(self.config, np.random.default_rng(seed), 1) for seed in (first, second))
         rows = grid(a, b, count)
         return np.stack([np.concatenate([self.realise(point) for point in row]) for row in rows])

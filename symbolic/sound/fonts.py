@@ -66,7 +66,7 @@ def open_soundfont(path: Path) -> SoundFont:
 
 
 def pans(parts: tuple[Part, ...]) -> list[float]:
-    """The stereo place of each part, -1 left to 1 right."""
+    """Return the stereo place of each part, -1 left to 1 right."""
     seen: dict[str, int] = {}
     found = []
     for part in parts:
@@ -97,7 +97,7 @@ def fader_of(font: SoundFont) -> Callable[[int, bool], np.float32]:
 
 
 def balance(pan: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What the left and the right of a tone are multiplied by.
+    """Return what the left and the right of a tone are multiplied by.
 
     The centre keeps its level, the far side falls: a balance control, since tones are stereo already.
     """

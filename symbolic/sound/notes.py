@@ -52,11 +52,11 @@ class Notes:
         return len(self.starts)
 
     def within(self, first: int, stop: int) -> Notes:
-        """The notes that start from sample ``first`` to before ``stop``."""
+        """Return the notes that start from sample ``first`` to before ``stop``."""
         return self.chosen(slice(*np.searchsorted(self.starts, (first, stop)).tolist()))
 
     def chosen(self, which: slice | np.ndarray) -> Notes:
-        """Some of the notes."""
+        """Return some of the notes."""
         return Notes(*(getattr(self, entry.name)[which] for entry in fields(self)))
 
 
@@ -76,7 +76,7 @@ class FixedNotes:
 
 
 def joined(parts: list[Notes]) -> Notes:
-    """Several as one, by start."""
+    """Return several as one, by start."""
     if not parts:
         return NONE
     arrays = [np.concatenate([getattr(part, entry.name) for part in parts]) for entry in fields(Notes)]
@@ -95,7 +95,7 @@ def notes_of(
     rate: int,
     spread: Sequence[float] | None = None,
 ) -> Notes:
-    """Notes of parts.
+    """Return notes of parts.
 
     Args:
         parts: in beats, each with its stereo place, -1 to 1.

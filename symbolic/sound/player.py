@@ -93,7 +93,7 @@ class Voice:
         return self.gain * self.moves.gain(first - self.origin, stop - first) * wave
 
     def add_to(self, mix: np.ndarray, at: int) -> None:
-        """Adds what sounds of it to (2, n) that begins at sample ``at``."""
+        """Add what sounds of it to (2, n) that begins at sample ``at``."""
         first, stop = max(self.start, at), min(self.stop, at + mix.shape[1])
         held = min(max(self.end, first), stop)
         if held > first:

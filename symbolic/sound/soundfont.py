@@ -90,7 +90,7 @@ class SoundFont:
         return tuple(sorted(self._file.presets))
 
     def preset(self, program: int, drums: bool, bank: int = 0) -> tuple[int, int]:
-        """(bank, program) of the preset that plays a program.
+        """Return (bank, program) of the preset that plays a program.
 
         A bank without the program falls to bank 0, then to the nearest program there of the same family of eight, then
         to the nearest of all. A drum kit that is missing falls to the first of its group of eight, then to kit 0.
@@ -112,7 +112,7 @@ class SoundFont:
         return home, min(there, key=lambda number: (number // 8 != program // 8, abs(number - program), number))
 
     def regions(self, program: int, drums: bool, key: int, velocity: int, bank: int = 0) -> list[Region]:
-        """The samples that this note plays together, of the preset that :meth:`preset` names."""
+        """Return the samples that this note plays together, of the preset that :meth:`preset` names."""
         preset = self.preset(program, drums, bank)
         if preset not in self._regions:
             try:
@@ -126,7 +126,7 @@ class SoundFont:
         ]
 
     def release(self, program: int, drums: bool, key: int, velocity: int, bank: int = 0) -> float:
-        """Seconds in which a released note falls by 100 dB."""
+        """Return seconds in which a released note falls by 100 dB."""
         found = self.regions(program, drums, key, velocity, bank)
         return max((r.seconds(sf.RELEASE) for r in found), default=0.0)
 
@@ -142,7 +142,7 @@ class SoundFont:
         bend: float = 0.0,
         bank: int = 0,
     ) -> Tone | None:
-        """The note held for at least ``seconds`` (less where the sample ends); None where the preset is silent.
+        """Return the note held for at least ``seconds`` (less where the sample ends); None where the preset is silent.
 
         Args:
             program, drums, key, velocity, bank: the note; see :meth:`preset` for what a file does not have.

@@ -95,7 +95,9 @@ class SoundFontFile:
         self.presets = {(int(h["bank"]), int(h["program"])): i for i, h in enumerate(head)}
 
     def stored(self, sample: int) -> tuple[np.ndarray, int, int, int, int] | None:
-        """(values, start, end, loop start, loop end) of a sample that is stored as it is; None for a Vorbis stream."""
+        """Return (values, start, end, loop start, loop end) of a sample that is stored as it is; None for a Vorbis
+        stream.
+        """
         header = self.headers[sample]
         if header["kind"] & _COMPRESSED:
             return None
@@ -103,7 +105,7 @@ class SoundFontFile:
         return self._samples, *places  # type: ignore[return-value]
 
     def decode(self, sample: int) -> np.ndarray:
-        """The values of a Vorbis stream, float32 (n,) within about -32768 to 32767.
+        """Return the values of a Vorbis stream, float32 (n,) within about -32768 to 32767.
 
         Raises:
             ValueError: if the stream is damaged, has more than one channel or more than 2**23 values.
@@ -124,7 +126,7 @@ class SoundFontFile:
             raise ValueError(f"a damaged stream in its sample '{name}'") from error
 
     def regions(self, preset: int) -> list[Region]:
-        """What a preset plays; presets add to what their instruments set.
+        """Return what a preset plays; presets add to what their instruments set.
 
         Raises:
             IndexError, ValueError: if the tables contradict each other.

@@ -15,7 +15,7 @@ _LOWEST_CUTOFF, _INAUDIBLE_CUTOFF = 60.0, 14000.0
 def resample(
     data: np.ndarray, start: int, end: int, step: float | np.ndarray, length: int, loop: tuple[int, int] | None
 ) -> np.ndarray:
-    """``data`` from ``start`` read every ``step`` samples, by four-point cubic interpolation.
+    """Return ``data`` from ``start`` read every ``step`` samples, by four-point cubic interpolation.
 
     Args:
         data: the samples (n,).
@@ -40,7 +40,7 @@ def resample(
 
 
 def read_between(taken: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """Samples (..., n) read at any places between them, by four-point cubic interpolation."""
+    """Return samples (..., n) read at any places between them, by four-point cubic interpolation."""
     whole = place.astype(np.int64)
     t = (place - whole).astype(np.float32)
     last = taken.shape[-1] - 1
@@ -54,7 +54,7 @@ def read_between(taken: np.ndarray, place: np.ndarray) -> np.ndarray:
 
 
 def envelope(region: Region, key: int, rate: int, length: int) -> np.ndarray:
-    """Delay, attack, hold, decay and sustain of the volume (section 8.1.2), the release left to the player."""
+    """Return delay, attack, hold, decay and sustain of the volume (section 8.1.2), the release left to the player."""
     # The specification's own limits, which keep damaged files finite.
     slopes = np.clip([region[sf.HOLD_BY_KEY], region[sf.DECAY_BY_KEY]], -1200, 1200)
     by_key = 2.0 ** ((60 - key) / 1200.0 * slopes)
@@ -66,7 +66,9 @@ def envelope(region: Region, key: int, rate: int, length: int) -> np.ndarray:
 
 
 def moving_pitch(region: Region, rate: int, length: int) -> np.ndarray | None:
-    """Cents (length,) that the modulation envelope and the vibrato add to the pitch; None where they add none."""
+    """Return cents (length,) that the modulation envelope and the vibrato add to the pitch; None where they add
+    none.
+    """
     by_envelope, by_vibrato = region[sf.MOD_PITCH], region[sf.VIBRATO_PITCH]
     if not by_envelope and not by_vibrato:
         return None
@@ -92,7 +94,7 @@ def _modulation(region: Region, time: np.ndarray) -> np.ndarray:
 
 
 def low_pass(wave: np.ndarray, cents: int, rate: int) -> np.ndarray:
-    """The voice's second-order low-pass; left out where it would pass what people hear anyway."""
+    """Return the voice's second-order low-pass; left out where it would pass what people hear anyway."""
     cutoff = 8.176 * 2.0 ** (cents / 1200.0)
     if cutoff > 0.4 * rate or cutoff > _INAUDIBLE_CUTOFF or len(wave) < 16:
         return wave
@@ -102,7 +104,7 @@ def low_pass(wave: np.ndarray, cents: int, rate: int) -> np.ndarray:
 
 
 def moving_low_pass(wave: np.ndarray, region: Region, rate: int) -> np.ndarray:
-    """The voice's low-pass with its resonance, its cutoff moved by the modulation envelope."""
+    """Return the voice's low-pass with its resonance, its cutoff moved by the modulation envelope."""
     resonance = float(np.clip(region[sf.RESONANCE], 0, 960))
     if not region[sf.MOD_FILTER] and not resonance:
         return low_pass(wave, region[sf.FILTER], rate)

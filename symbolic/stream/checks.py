@@ -34,7 +34,7 @@ class Checks:
         self._read: dict[str, tuple[int, int]] = {}
 
     def expect(self, songs: dict[str, Path]) -> None:
-        """Takes note of the songs that there are; those that are new or have changed are to be read."""
+        """Take note of the songs that there are; those that are new or have changed are to be read."""
         read = {name: seen for name, seen in self._read.items() if name in songs}
         unread = {name: path for name, path in songs.items() if read.get(name) != stamp(path)}
         with self.changed:
@@ -42,7 +42,7 @@ class Checks:
             self.changed.notify_all()
 
     def check(self, name: str) -> None:
-        """Reads a song, unless it has been read as it is now.
+        """Read a song, unless it has been read as it is now.
 
         Raises:
             D2MError: if it cannot be played.
@@ -62,7 +62,7 @@ class Checks:
             raise D2MError(reason)
 
     def work(self, stopped: Callable[[], bool]) -> None:
-        """Reads what is unread, one song after another, until ``stopped``."""
+        """Read what is unread, one song after another, until ``stopped``."""
         rest = 0.0
         while True:
             until = time.monotonic() + rest

@@ -74,31 +74,32 @@ class Library:
         return found
 
     def left_out(self) -> dict[str, str]:
-        """What cannot be played -> why: broken files, and lines of a playlist that name no song."""
+        """Return what cannot be played -> why: broken files, and lines of a playlist that name no song."""
         return {name: reason for name, (_, reason) in sorted(self.broken.items())} | self.missing
 
     def playable(self) -> dict[str, Path]:
-        """The songs without those that were found broken and have not changed since; forgets broken ones that are
-        gone or have changed."""
+        """Return the songs without those that were found broken and have not changed since; forgets broken ones that
+        are gone or have changed.
+        """
         songs = self.songs()
         with self._marking:
             self.broken = {n: why for n, why in self.broken.items() if n in songs and self.is_broken(n, songs[n])}
         return {name: path for name, path in songs.items() if name not in self.broken}
 
     def is_broken(self, name: str, path: Path) -> bool:
-        """Whether the file, as it is now, has been found broken."""
+        """Tell whether the file, as it is now, has been found broken."""
         known = self.broken.get(name)
         return known is not None and known[0] == _condition(path)
 
     def mark(self, name: str, path: Path, reason: str) -> bool:
-        """Remembers that a file cannot be played; whether that is news."""
+        """Remember that a file cannot be played; whether that is news."""
         with self._marking:
             news = not self.is_broken(name, path)
             self.broken = self.broken | {name: (_condition(path), reason)}
         return news
 
     def after(self, place: Place, shuffle: bool, seed: int, names: list[str] | None = None) -> Place | None:
-        """The next song in order, or None if none can be played.
+        """Return the next song in order, or None if none can be played.
 
         A song follows itself only where it is the only one.
 
@@ -133,7 +134,7 @@ class Library:
 
 
 def stamp(path: Path) -> tuple[int, int]:
-    """Time of the last change and size of a file; zeros if it is gone."""
+    """Return the time of the last change and size of a file; zeros if it is gone."""
     try:
         found = path.stat()
     except OSError:

@@ -29,7 +29,7 @@ _MOST_BYTES, _MOST_STRETCHES, _MOST_WISHES = 1_000_000, 100, 1000
 
 
 def remember(station: Station, path: Path) -> None:
-    """Writes where the station is.
+    """Write where the station is.
 
     Raises:
         D2MError: if the file cannot be written.
@@ -85,7 +85,7 @@ class Diary:
 
 
 def settings(programme: Programme) -> dict[str, Any]:
-    """What has to be the same for a programme to go on."""
+    """Return what has to be the same for a programme to go on."""
     planner = programme.planner
     found = {"source": str(programme.library.source.resolve()), "shuffle": programme.shuffle, "seed": programme.seed}
     found |= {"bars": planner.bars, "method": planner.method, "spare": planner.spare, "transpose": planner.transpose}
@@ -93,7 +93,7 @@ def settings(programme: Programme) -> dict[str, Any]:
 
 
 def recall(station: Station, path: Path) -> bool:
-    """Lets a station go on where the file says; whether it could."""
+    """Let a station go on where the file says; whether it could."""
     try:
         if not path.is_file() or path.stat().st_size > _MOST_BYTES:
             return False

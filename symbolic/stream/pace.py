@@ -20,7 +20,7 @@ class Pace:
         self._left, self._filled = BURST, clock()
 
     def take(self, count: int) -> bool:
-        """Takes segments if there are as many."""
+        """Take segments if there are as many."""
         now = self.clock()
         self._left = min(self._left + (now - self._filled) * _PER_SECOND, BURST)
         self._filled = now

@@ -77,7 +77,7 @@ class Planner:
         self._levels: OrderedDict[tuple, float] = OrderedDict()
 
     def read(self, path: Path) -> Song:
-        """The song in a file.
+        """Return the song in a file.
 
         Raises:
             D2MError: if it cannot be read or mixed.
@@ -91,7 +91,7 @@ class Planner:
         return self._songs[key]
 
     def gain(self, path: Path, song: Song) -> float:
-        """Decibels by which a song is turned up to be as loud as the others."""
+        """Return decibels by which a song is turned up to be as loud as the others."""
         key = (path, stamp(path))
         if key not in self._levels:
             level = _loudness(song, self.font)
@@ -102,11 +102,11 @@ class Planner:
         return self._levels[key]
 
     def earliest(self, song: Song, entry: int) -> int:
-        """The first bar after which a song that came in at bar ``entry`` may be left."""
+        """Return the first bar after which a song that came in at bar ``entry`` may be left."""
         return max(entry + LEAST_BARS - 1, int(np.ceil(self.spare * len(song))))
 
     def plan(self, song: Song, between: tuple[int, int], path: Path, number: int) -> Plan:
-        """How to leave ``song``, as it plays now, for the one at ``path``.
+        """Return how to leave ``song``, as it plays now, for the one at ``path``.
 
         Args:
             song: as it plays now.
@@ -123,7 +123,7 @@ class Planner:
         return self._with(song, point, other, self.gain(path, other))
 
     def repeat(self, song: Song, between: tuple[int, int], number: int, gain: float) -> Plan:
-        """How to go from ``song`` back into itself, without its file."""
+        """Return how to go from ``song`` back into itself, without its file."""
         return self._with(song, self._search(song, song, between, number, 0), song, gain)
 
     def _with(self, song: Song, point: MixPoint, other: Song, gain: float) -> Plan:
@@ -160,7 +160,7 @@ def playable_song(path: Path) -> Song:
 
 
 def exits(song: Song) -> np.ndarray:
-    """int64: the bars after which a song can be left, never its first or last with notes."""
+    """Return int64: the bars after which a song can be left, never its first or last with notes."""
     bars = np.flatnonzero(song.whole & song.held.any(axis=(1, 2, 3)))
     return bars[1:-1]
 
@@ -186,7 +186,7 @@ def _loudness(song: Song, font: SoundFont) -> float:
 def song_notes(
     song: Song, entry: int, exit_bar: int | None, sample_of: Callable[[np.ndarray], np.ndarray], gain: float
 ) -> Notes:
-    """Notes of a song from one bar to another, None for its end; every instrument at its own place."""
+    """Return notes of a song from one bar to another, None for its end; every instrument at its own place."""
     first = round(song.position(entry))
     stop = last_beat(song) if exit_bar is None else round(song.position(exit_bar + 1))
     parts = [

@@ -61,7 +61,7 @@ def read_playlist(data: bytes, folder: Path) -> list[Line]:
 
 
 def shown(raw: bytes) -> str:
-    """A line as it can be printed."""
+    """Return a line as it can be printed."""
     text = next(_readings(raw))[1]
     text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
     return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…"

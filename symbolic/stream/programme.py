@@ -70,7 +70,7 @@ class Stretch:
         return self.start + int(_clock(self.song, self.entry)(np.array([round(self.song.position(bar))]))[0])
 
     def to_json(self) -> dict[str, object]:
-        """What a listener may know: seconds, bars counted from 1."""
+        """Return what a listener may know: seconds, bars counted from 1."""
         found: dict[str, object] = {"kind": self.kind, "name": self.name, "start": round(self.start / RATE, 3)}
         found["end"] = None if self.stop is None else round(self.stop / RATE, 3)
         if self.song is not None:
@@ -133,13 +133,13 @@ class Programme:
                 place = found
 
     def skip_file(self, name: str, path: Path, error: D2MError) -> None:
-        """Leaves a file out, and says so once."""
+        """Leave a file out, and says so once."""
         # Listeners see the reason, and need not know where the file lies.
         if self.library.mark(name, path, str(error).replace(str(path), path.name)):
             self.tell(f"skipped: {error}")
 
     def read(self, name: str, path: Path) -> str:
-        """Reads a song before it is its turn, and leaves it out if it cannot be played.
+        """Read a song before it is its turn, and leave it out if it cannot be played.
 
         Returns:
             Why it cannot be played, or nothing if it can.
@@ -161,7 +161,7 @@ class Programme:
             self.tell(f"skipped: {len(news) - _MOST_TOLD} more lines that name no song")
 
     def choose(self, place: Place, wanted: list[tuple[int, str]]) -> tuple[Place, int, Path] | None:
-        """The next song: the first wish that can be played, else what the order says; None if there is none.
+        """Return the next song: the first wish that can be played, else what the order says; None if there is none.
 
         Args:
             place: of the order now.
@@ -182,7 +182,7 @@ class Programme:
     def plan_from(
         self, stretch: Stretch, between: tuple[int, int], wanted: list[tuple[int, str]]
     ) -> tuple[Plan, Stretch]:
-        """How to leave a song for the next that can be played, and that song's stretch; changes nothing yet.
+        """Return how to leave a song for the next that can be played, and that song's stretch; changes nothing yet.
 
         Where no song of the library can be played any more, the song goes back into itself.
         """
@@ -221,7 +221,7 @@ class Programme:
         return made
 
     def leave(self, stretch: Stretch, plan: Plan, following: Stretch) -> int:
-        """Leaves a song by a plan; whatever came after it is forgotten. Returns the sample at which it ends."""
+        """Leave a song by a plan; whatever came after it is forgotten. Returns the sample at which it ends."""
         at = self.stretches.index(stretch)
         number = 1 + max((s.number for s in self.stretches[: at + 1]), default=0)
         close(stretch, plan.point.bar_a)
@@ -232,57 +232,57 @@ class Programme:
         return stretch.stop
 
     def extend(self, wanted: list[tuple[int, str]] | None = None) -> None:
-        """Decides how the last song is left and for which."""
+        """Decide how the last song is left and for which."""
         stretch = self.last
         bars = exits(stretch.song)
         between = (min(self.planner.earliest(stretch.song, stretch.entry), int(bars[-1])), int(bars[-1]))
         self.leave(stretch, *self.plan_from(stretch, between, wanted or []))
 
     def decided(self) -> int:
-        """The sample up to which :meth:`extend` changes nothing but how long notes are held."""
+        """Return the sample up to which :meth:`extend` changes nothing but how long notes are held."""
         last = self.last
         bars = exits(last.song)
         earliest = min(self.planner.earliest(last.song, last.entry), int(bars[-1]))
         return max(last.sample_of_bar(max(earliest, last.entry)), last.start)
 
     def notes(self, first: int, stop: int) -> Notes:
-        """Notes that start from sample ``first`` to before ``stop``."""
+        """Return notes that start from sample ``first`` to before ``stop``."""
         found = [
             s.notes.within(first, stop) for s in self.stretches if s.start < stop and (s.stop is None or s.stop > first)
         ]
         return joined(found) if len(found) != 1 else found[0]
 
     def changeable(self, sample: int) -> Stretch:
-        """The first song that can still be left after a sample."""
+        """Return the first song that can still be left after a sample."""
         songs = (s for s in self.stretches if s.song is not None and (s.stop is None or s.stop > sample))
         return next(songs, self.last)
 
     def following(self, sample: int) -> list[Stretch]:
-        """Songs decided on after the one that can be left after a sample."""
+        """Return songs decided on after the one that can be left after a sample."""
         songs = [s for s in self.stretches if s.song is not None]
         return songs[songs.index(self.changeable(sample)) + 1 :]
 
     def forget(self, sample: int) -> None:
-        """Drops what ended before a sample, a song only together with the bridge after it."""
+        """Drop what ended before a sample, a song only together with the bridge after it."""
         while len(self.stretches) > 3 and self.stretches[1].stop < sample:
             self.stretches = self.stretches[2:]
 
 
 def song_stretch(song: Song, name: str, start: int, entry: int, moved: int, gain: float, place: Place) -> Stretch:
-    """A song from a bar on, its end open."""
+    """Return a song from a bar on, its end open."""
     found = Stretch("song", name, start, None, _song_notes(song, start, entry, None, gain), song, entry)
     found.moved, found.gain, found.place = moved, gain, place
     return found
 
 
 def close(stretch: Stretch, exit_bar: int) -> None:
-    """Ends a song after a bar."""
+    """End a song after a bar."""
     stretch.exit, stretch.stop = exit_bar, stretch.sample_of_bar(exit_bar + 1)
     stretch.notes = _song_notes(stretch.song, stretch.start, stretch.entry, exit_bar, stretch.gain)
 
 
 def bridge_stretch(before: Stretch, plan: Plan, following: Stretch, number: int) -> Stretch:
-    """The bridge after a song that is closed."""
+    """Return the bridge after a song that is closed."""
     bridge: Bridge = plan.bridge
     beats = np.arange(len(bridge.times))
     places = _places(following.song) | _places(before.song)
@@ -300,7 +300,7 @@ def bridge_stretch(before: Stretch, plan: Plan, following: Stretch, number: int)
 
 
 def moved_notes(notes: Notes, samples: int) -> Notes:
-    """Notes so much later."""
+    """Return notes so much later."""
     later = {name: getattr(notes, name) + samples for name in ("starts", "ends", "origins")}
     return replace(notes, **later)
 

@@ -27,7 +27,7 @@ def record(
     out: Path,
     progress: Callable[[float], None] = lambda share: None,
 ) -> list[dict[str, object]]:
-    """Writes the programme's first minutes: 16-bit stereo at 44.1 kHz, faded out over the last four seconds.
+    """Write the programme's first minutes: 16-bit stereo at 44.1 kHz, faded out over the last four seconds.
 
     Memory does not grow with the length. Over 4 GB (6.8 hours) the file is an RF64, which common players and editors
     read.
@@ -60,7 +60,7 @@ def record(
 
 
 def prepare(programme: Programme, sample: int) -> list[dict[str, object]]:
-    """Decides what is played up to a sample; returns the stretches that this closed."""
+    """Decide what is played up to a sample; returns the stretches that this closed."""
     closed = []
     while programme.last.start < sample:
         before = programme.last
@@ -70,7 +70,7 @@ def prepare(programme: Programme, sample: int) -> list[dict[str, object]]:
 
 
 def outline(programme: Programme, minutes: float) -> list[dict[str, object]]:
-    """The stretches of the first minutes, without playing them."""
+    """Return the stretches of the first minutes, without playing them."""
     total = int(round(minutes * 60 * RATE))
     closed = []
     while programme.last.start < total:
@@ -80,12 +80,12 @@ def outline(programme: Programme, minutes: float) -> list[dict[str, object]]:
 
 
 def pcm(sound: np.ndarray) -> bytes:
-    """16-bit frames, little-endian, of float32 (2, n)."""
+    """Return 16-bit frames, little-endian, of float32 (2, n)."""
     return np.round(np.clip(sound, -1.0, 1.0).T * 32767).astype("<i2").tobytes()
 
 
 def fade(done: int, count: int, total: int) -> np.ndarray:
-    """float32 (count,): 1, falling to 0 at the end of the file."""
+    """Return float32 (count,): 1, falling to 0 at the end of the file."""
     left = (total - np.arange(done, done + count)) / (FADE * RATE)
     return (0.5 - 0.5 * np.cos(np.pi * np.clip(left, 0.0, 1.0))).astype(np.float32)
 

@@ -85,7 +85,7 @@ class StreamServer(ThreadingHTTPServer):
             self._room.release()
 
     def service_actions(self) -> None:
-        """Ends :meth:`serve_forever` when the station cannot go on, so that whoever watches the process can tell.
+        """End :meth:`serve_forever` when the station cannot go on, so that whoever watches the process can tell.
 
         Raises:
             D2MError: with what went wrong.
@@ -95,7 +95,7 @@ class StreamServer(ThreadingHTTPServer):
             raise D2MError(f"the stream has stopped: {type(error).__name__}: {error}") from error
 
     def server_close(self) -> None:
-        """Listens no more, and answers no more on connections that are still open."""
+        """Listen no more, and answers no more on connections that are still open."""
         self.closed = True
         super().server_close()
 

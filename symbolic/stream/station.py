@@ -98,7 +98,7 @@ class Station:
         return self.programme.planner
 
     def start(self) -> None:
-        """Begins to compose and play."""
+        """Begin to compose and play."""
         self._list()
         works = (self._compose, self._play, lambda: self._checks.work(lambda: self._stopped))
         self._threads = [threading.Thread(target=self._guarded, args=(work,), daemon=True) for work in works]
@@ -106,7 +106,7 @@ class Station:
             thread.start()
 
     def stop(self) -> None:
-        """Ends the threads and notes where the programme is."""
+        """End the threads and notes where the programme is."""
         with self.changed:
             self._stopped = True
             self.changed.notify_all()
@@ -117,7 +117,8 @@ class Station:
     # What listeners ask for
 
     def segment(self, number: int, patience: float = 8.0) -> tuple[int, bytes] | None:
-        """Revision and 16-bit frames of a segment; None if it is gone, or so far ahead that it is another programme's.
+        """Return the revision and 16-bit frames of a segment; None if it is gone, or so far ahead that it is another
+        programme's.
 
         Waits until it is time for it, then until it is played.
 
@@ -141,7 +142,7 @@ class Station:
                 self.changed.wait(min(left, 0.2))
 
     def greet(self, listener: str) -> None:
-        """Counts a listener."""
+        """Count a listener."""
         now = self.clock()
         with self.changed:
             if listener and (listener in self._listeners or len(self._listeners) < _MOST_LISTENERS):
@@ -149,7 +150,7 @@ class Station:
             self._listeners = {name: seen for name, seen in self._listeners.items() if now - seen < _PRESENT}
 
     def state(self) -> dict[str, Any]:
-        """All that the page shows."""
+        """Return all that the page shows."""
         with self.changed:
             used = {s.queued for s in self.programme.stretches}
             following = self.programme.following(self._safe())
@@ -173,12 +174,12 @@ class Station:
             }
 
     def names(self) -> list[str]:
-        """Songs that may be wished for."""
+        """Return songs that may be wished for."""
         with self.changed:
             return list(self._songs)
 
     def skip(self, start: float | None = None) -> None:
-        """Leaves the song that is heard at the next bar line possible.
+        """Leave the song that is heard at the next bar line possible.
 
         Args:
             start: seconds at which the song began that the listener hears, or that the bridge heard leads to. Another
@@ -191,7 +192,7 @@ class Station:
                 self._change()
 
     def wish(self, name: str) -> None:
-        """Puts a song at the end of the queue.
+        """Put a song at the end of the queue.
 
         Raises:
             D2MError: if there is no such song, it cannot be played, or the queue is full.
@@ -204,13 +205,13 @@ class Station:
             self._change()
 
     def unwish(self, number: int) -> None:
-        """Takes a wish out of the queue."""
+        """Take a wish out of the queue."""
         with self.changed:
             self.wishes.remove({number})
             self._change()
 
     def move(self, number: int, to: int) -> None:
-        """Puts a wish at another place of the queue, counted from 0."""
+        """Put a wish at another place of the queue, counted from 0."""
         with self.changed:
             self.wishes.move(number, to)
             self._change()

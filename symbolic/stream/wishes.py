@@ -30,7 +30,7 @@ class Wishes:
         self.count = 0
 
     def add(self, name: str) -> None:
-        """Puts a song at the end.
+        """Put a song at the end.
 
         Raises:
             D2MError: if the queue is full.
@@ -41,18 +41,18 @@ class Wishes:
         self.queue.append(Wish(self.count, name))
 
     def remove(self, numbers: Collection[int]) -> None:
-        """Takes wishes out."""
+        """Take wishes out."""
         self.queue = [wish for wish in self.queue if wish.number not in numbers]
 
     def move(self, number: int, to: int) -> None:
-        """Puts a wish at another place, counted from 0."""
+        """Put a wish at another place, counted from 0."""
         chosen = [wish for wish in self.queue if wish.number == number]
         rest = [wish for wish in self.queue if wish.number != number]
         at = max(to, 0)
         self.queue = rest[:at] + chosen + rest[at:]
 
     def only(self, known: Collection[str]) -> list[Wish]:
-        """Drops wishes for songs that are not known any more; returns these."""
+        """Drop wishes for songs that are not known any more; returns these."""
         gone = [wish for wish in self.queue if wish.name not in known]
         self.queue = [wish for wish in self.queue if wish.name in known]
         return gone
