@@ -1,4 +1,4 @@
-"""A stream that is safe to give to tarfile, which reads headers whole, however long they say they are."""
+"""Stream wrapper for tarfile that bounds the size of headers, which tarfile reads completely whatever size they claim."""
 
 from __future__ import annotations
 

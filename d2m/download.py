@@ -1,10 +1,10 @@
 """Downloads that are complete or absent: resumed, retried, checked.
 
-At the bottom of the package, so that data sets (:mod:`d2m.datasets.download`) and weights share it.
-While a file comes in it is called ``NAME.part``, with ``NAME.part.json`` beside it: where it came from and the
-server's mark of that version (RFC 9110: ``ETag``, ``Last-Modified``). The next run asks for the rest on condition that
-the mark is still the same (``Range``, ``If-Range``), so that two versions are never mixed. The file gets its name
-when its length and checksum are right.
+This module has no dependencies within d2m, so that data sets (:mod:`d2m.datasets.download`) and weights share it.
+During a download the file is called ``NAME.part``, with ``NAME.part.json`` beside it: the URL and the server's
+validator of that version (RFC 9110: ``ETag``, ``Last-Modified``). The next run requests the rest on condition that the
+validator has not changed (``Range``, ``If-Range``), so that two versions are never mixed. The file is renamed when its
+length and checksum are correct.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The one exception that reaches a user as a single line."""
+"""Exceptions and warnings that are shown to users as one line."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Reading video and sound by their timestamps, and writing sound under a picture that stays untouched.
+"""Read video and sound by timestamps, and write sound beside an unchanged picture.
 
-A clip from a phone has a rotation flag, a frame rate that varies, a picture that starts a little after its
-sound, now and then a damaged frame. All of that is normal here: pictures are sampled at even times counted
-from the first picture shown, upright and in square pixels, and sound is cut to the same clock.
+Clips from phones have rotation flags, variable frame rates, pictures that begin later than the sound, and damaged
+frames. Pictures are sampled at even times counted from the first picture shown, upright and in square pixels, and sound
+is cut to the same clock.
 
-Everything goes through PyAV (FFmpeg's libraries). Files are read from the local disk only: a playlist or a
-file that refers to another address is refused.
+All files are read through PyAV (FFmpeg's libraries), from the local disk only: a playlist or a file that refers to
+another address is refused.
 """
 
 from __future__ import annotations

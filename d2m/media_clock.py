@@ -1,8 +1,8 @@
-"""Timestamps of a stream: repaired while it is read, and tabulated for all of it.
+"""Repair the timestamps of a stream while it is read, and tabulate them for the whole stream.
 
-Files come with clocks that wrap or start again, with pictures that carry no display time (AVI, raw streams) and with
-headers that claim another length than the packets have. Whoever reads packets takes them from :func:`packets`, so that
-sound, pictures and copies agree on every time.
+Some files have clocks that wrap or restart, pictures without display times (AVI, raw streams), or headers with another
+length than that of the packets. All readers take packets from :func:`packets`, so that sound, pictures and copies use
+the same times.
 """
 
 from __future__ import annotations

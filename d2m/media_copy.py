@@ -1,8 +1,8 @@
-"""Copy the picture of a video packet for packet into a new file, with new sound beside it.
+"""Copy the picture of a video packet for packet into a new file, with new sound.
 
-The copy begins at 0 s whatever the source's clock said, each picture keeps its distance to the first one, and decoding
-times are computed anew, so that gaps, wraps and falling times in the source do no harm. Chapters, subtitles, title,
-creation time, colour and rotation come along.
+The copy begins at 0 s whatever the clock of the source, each picture keeps its distance to the first one, and decoding
+times are recomputed, so that gaps, wraps and decreasing times in the source do no harm. Chapters, subtitles, title,
+creation time, colour and rotation are copied.
 """
 
 from __future__ import annotations

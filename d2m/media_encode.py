@@ -1,4 +1,4 @@
-"""Encode the picture of a video anew, as H.264."""
+"""Re-encode the picture of a video as H.264."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Carry subtitles, chapters, title and creation time of a video into a new file."""
+"""Copy subtitles, chapters, title and creation time of a video to a new file."""
 
 from __future__ import annotations
 

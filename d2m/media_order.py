@@ -1,4 +1,4 @@
-"""Display times of pictures in files that store decoding times only: the decoder's order tells them."""
+"""Compute display times of pictures from the decoder's order, for files that store decoding times only."""
 
 from __future__ import annotations
 

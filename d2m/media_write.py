@@ -1,7 +1,7 @@
-"""Write sound: a wav file, and music under a picture that is copied packet for packet.
+"""Write sound: a .wav file, or music beside a picture that is copied packet for packet.
 
-The music's first sample lands on the first picture shown, the encoder's priming samples (1024 for AAC) before
-it, where players skip them; how the picture is copied is in :mod:`d2m.media_copy`.
+The first sample of the music is synchronised with the first picture shown; the encoder's priming samples (1024 for
+AAC) come before it, where players skip them. The picture is copied by :mod:`d2m.media_copy`.
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
-"""From a dance video to its soundtrack, start to end.
+"""Pipeline from a dance video to its soundtrack.
 
     from d2m import generate
     result = generate("dance.mp4", output_dir="out", genre="house", seed=3)
     result.soundtrack.waveform, result.report["tempo"], result.files["mp4"]
 
-The video is watched (pose, rhythm), the engine composes for what was seen, and four files are written: the
-music, the video with the music, a report in figures and one as a picture. They appear together when all of them are
-complete, or not at all.
+The video is analysed (pose, rhythm), the engine composes for the result, and four files are written: the music, the
+video with the music, a report as JSON and a plot. They appear together when all of them are complete, or not at all.
 """
 
 from __future__ import annotations

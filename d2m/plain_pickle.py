@@ -1,10 +1,10 @@
-"""Pickles from strangers: numbers, text, containers and numpy arrays, nothing that runs, no more than fits.
+"""Restricted unpickler for numbers, text, containers and NumPy arrays, with bounded memory.
 
-Two gates. The opcodes are read without executing them: only those that build plain data pass, lengths must fit
-the file, memo numbers stay small (a huge one makes the unpickler allocate as much). Then each global must be one of
-numpy's four array builders, of old or new numpy, and each of those checks what it is asked to build. Objects of
-other libraries are refused, or, where a caller names the library, become a :class:`Held`: their contents, without
-their code.
+A file passes two checks. First, the opcodes are read without executing them: only those that build plain data are
+allowed, lengths must fit the file, and memo numbers must be small (a huge one makes the unpickler allocate as much).
+Then each global must be one of the four array constructors of NumPy (1 or 2), whose arguments are checked. Objects of
+other libraries are refused or, if the caller names the library, replaced by a :class:`Held` with their contents and
+without their code.
 """
 
 from __future__ import annotations

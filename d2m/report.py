@@ -1,4 +1,4 @@
-"""One picture of a result: what the dancer did, what the music does, and the beats they share."""
+"""Plot of a result: motion, waveform and spectrogram with their beats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Results of :mod:`d2m.pipeline` that appear together when all of them are complete, or not at all."""
+"""Staging folder for the results of :mod:`d2m.pipeline`, which appear together when all are complete, or not at all."""
 
 from __future__ import annotations
 

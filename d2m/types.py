@@ -1,7 +1,7 @@
-"""What flows between the parts of d2m: small frozen records, each with its units.
+"""Data classes that are passed between the parts of d2m: small frozen records with units.
 
-They sit beside :mod:`d2m.errors` at the bottom of the package, so that neighbours (features, generator,
-symbolic) can speak to each other without importing one another. Nothing here imports anything heavy.
+Like :mod:`d2m.errors` they depend on no other module of d2m, so that features, generator and symbolic music can
+exchange data without importing one another. No heavy package is imported here.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Files that are complete or absent: written under another name beside their own, then renamed."""
+"""Atomic file writing: files are written under a temporary name beside their own, then renamed."""
 
 from __future__ import annotations
 

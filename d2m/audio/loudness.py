@@ -1,4 +1,4 @@
-"""Loudness as ITU-R BS.1770-4 measures it."""
+"""Loudness measurement by ITU-R BS.1770-4."""
 
 from __future__ import annotations
 

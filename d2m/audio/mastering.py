@@ -1,4 +1,4 @@
-"""Mastering of whole pieces: loudness to -14 LUFS, peaks under -1 dBTP, dynamics no wider than asked."""
+"""Mastering of whole pieces: loudness of -14 LUFS, true peaks below -1 dBTP, and a limited crest factor."""
 
 from __future__ import annotations
 

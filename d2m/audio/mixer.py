@@ -1,7 +1,7 @@
-"""Mixer: channels with dynamics and saturation, sends to two rooms and an echo, and the processing of the sum.
+"""Mixer: channels with dynamics and saturation, sends to two reverberations and an echo, and mix bus processing.
 
-Works in blocks of one size that begin at multiples of it, so that the same music gives the same samples however it is
-asked for. What comes out is not limited yet: see :mod:`d2m.audio.mastering` for whole pieces and
+Blocks have one size and begin at multiples of it, so that the result does not depend on how many samples are requested
+at a time. The output is not limited: see :mod:`d2m.audio.mastering` for whole pieces and
 :class:`d2m.audio.dynamics.Limiter` for streams.
 """
 

@@ -1,4 +1,4 @@
-"""Mix presets: what each channel of a mix is sent through, read from ``presets.toml``."""
+"""Mix presets: settings of the mixer channels for each genre, read from ``presets.toml``."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Neural audio codecs: waveform to codebook indices and back.
 
-:class:`~d2m.codec.base.Codec` is what the rest of d2m speaks to, :class:`~d2m.codec.spectral.SpectralCodec`
-the codec that ships, :class:`d2m.jukebox.codec.JukeboxCodec` the other one.
+:class:`~d2m.codec.base.Codec` is the interface, :class:`~d2m.codec.spectral.SpectralCodec` the shipped codec,
+:class:`d2m.jukebox.codec.JukeboxCodec` the codec of D2M-GAN.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What a codec is: waveform to codebook indices and back, with the continuous features in between.
+"""Interface of codecs: waveform to codebook indices and back, with the continuous features in between.
 
 A generator does not predict indices but points in the space of :meth:`Codec.features`; the nearest codebook entries are
-looked up (:meth:`Codec.quantise`) and decoded. Every engine, trainer and measurement speaks to codecs through this
-class alone, so the JukeBox VQ-VAE and the spectral codec are interchangeable.
+looked up (:meth:`Codec.quantise`) and decoded. Engines, trainers and measurements use codecs through this class only,
+so the JukeBox VQ-VAE and the spectral codec are interchangeable.
 """
 
 from __future__ import annotations

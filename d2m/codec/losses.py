@@ -1,4 +1,4 @@
-"""What the codec is trained to keep: mel spectra and STFTs at several resolutions, the low end weighed extra."""
+"""Reconstruction losses of the codec: mel spectra and STFTs at several resolutions, with extra weight on the bass."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Residual vector quantisation (Zeghidour et al. 2021) with moving-average codebooks (van den Oord et al. 2017).
 
-Each codebook codes what the ones before it left over. Entries start as real encoder outputs, move to the mean of what
-they code, and are restarted when next to nothing falls on them, without which a codebook collapses to a few entries.
+Each codebook quantises the residual of the ones before it. Entries are initialised with real encoder outputs, move to
+the mean of the vectors assigned to them, and are restarted when almost no vectors are; otherwise a codebook collapses
+to a few entries.
 """
 
 from __future__ import annotations

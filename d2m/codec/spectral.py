@@ -1,8 +1,8 @@
-"""The spectral VQ codec: what a listener hears of the spectrum goes into the codes, the phase is made anew.
+"""Spectral VQ codec: the codes contain the magnitude spectrum, and the decoder generates the phase.
 
 waveform -> spectra at three resolutions -> ConvNeXt encoder -> residual VQ -> ConvNeXt decoder -> magnitude and phase
-(as Vocos, Siuzdak 2023) plus the gains of a bank of sine tones for the bass and chords -> waveform. Its codes hold no
-phase, so that a feed-forward generator can aim at them: two equally good performances of a score have nearly the
+(as Vocos, Siuzdak 2023) plus the gains of a bank of sine tones for the bass and chords -> waveform. The codes contain no
+phase, so that a feed-forward generator can predict them: two performances of a score that sound alike have nearly the
 same codes.
 """
 

@@ -1,4 +1,4 @@
-"""What an engine is: it sees a dance and makes a soundtrack of the same length."""
+"""Interface of engines: a dance in, a soundtrack of the same length out."""
 
 from __future__ import annotations
 

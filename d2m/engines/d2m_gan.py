@@ -1,8 +1,8 @@
-"""The D2M-GAN engine: the paper's own way from motion and picture to music (Zhu et al. 2022, section 3).
+"""D2M-GAN engine: from motion and visual features to music as in the paper (Zhu et al. 2022, section 3).
 
-Motion and picture -> VQ features, window by window -> the nearest entries of JukeBox's codebook -> JukeBox's decoder.
-The models are the published ones or those that ``d2m train`` makes; they hear no beat grid and no sketch, and the same
-dance gives the same music whatever the seed.
+Motion and visual features -> VQ features, window by window -> the nearest entries of JukeBox's codebook -> JukeBox's
+decoder. The models are the published ones or those trained by ``d2m train``; they use no beat grid and no score, and
+the result for a dance does not depend on the seed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which of the files that a user gives is what, and the D2M-GAN engine that they make together."""
+"""Recognise the files of a D2M-GAN given by the user, and build the engine from them."""
 
 from __future__ import annotations
 

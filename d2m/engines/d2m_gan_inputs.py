@@ -1,4 +1,4 @@
-"""What a user brings along for D2M-GAN: motion and visual features, in files."""
+"""Read the inputs of D2M-GAN that the user gives as files: motion and visual features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What engines play from unless told otherwise: the studio composer's score for a dance."""
+"""Default score of an engine: the composer's score for a dance."""
 
 from __future__ import annotations
 

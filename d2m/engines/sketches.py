@@ -1,4 +1,4 @@
-"""Who writes the music that an engine plays: the studio composer, a MuseGAN, or a MIDI file of the user's own."""
+"""Sources of the score that an engine plays: the composer, MuseGAN, or a MIDI file of the user."""
 
 from __future__ import annotations
 

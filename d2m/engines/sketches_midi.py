@@ -1,8 +1,9 @@
-"""A MIDI file of the user's own, fitted to a dancer's beats.
+"""Fit a MIDI file of the user to a dancer's beats.
 
-Its beats become the dancer's, one for one, or two for one where that keeps nearer to its own tempo; its first bar
-begins on a bar line of the dance. Music that is too short goes round, music that is too long is cut; either way it ends
-on its own last chord, together with the dance. Its bars stay what they are: a waltz has a bar line every third beat.
+A beat of the file becomes one beat of the dancer, or a multiple or fraction of it if that is nearer to the tempo of the
+file; its first bar begins on a bar line of the dance. Music that is too short is repeated, music that is too long is
+cut; in both cases it ends on its own last chord, together with the dance. The metre is kept: a waltz has a bar line at
+every third beat.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The symbolic engine: a score on the dancer's beats, played on a soundfont in stereo.
+"""Symbolic engine: a score on the dancer's beats, played by a sound library or SoundFont in stereo.
 
-What D2M-GAN's authors name as the way out of the limits of neural audio codecs (Zhu et al. 2022, section 5): notes
-instead of waveforms, so that the sound is as good as the instruments, and the music can be carried on with in a DAW.
+D2M-GAN's authors suggest notes instead of waveforms against the limits of neural audio codecs (Zhu et al. 2022,
+section 5): the sound quality is that of the instruments, and the music can be edited in a DAW.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The vq engine: a score for the dancer's beats, played by the generator through a neural codec."""
+"""VQ engine: a score on the dancer's beats, rendered by the generator through a neural codec."""
 
 from __future__ import annotations
 

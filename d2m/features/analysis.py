@@ -1,4 +1,4 @@
-"""A video's dance: landmarks, beats, energy and genre in one pass."""
+"""Analysis of a video in one pass: landmarks, beats, energy and genre of the dance."""
 
 from __future__ import annotations
 

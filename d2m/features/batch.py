@@ -1,4 +1,4 @@
-"""Features of many videos: what is there already is kept, what fails is written down, and a run can be repeated."""
+"""Features of many videos: existing results are kept, failures are logged, and a run can be repeated."""
 
 from __future__ import annotations
 

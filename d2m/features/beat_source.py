@@ -1,7 +1,7 @@
-"""Which beats the music follows: those of the clip's own sound, of the movement, or at a tempo that the user gives.
+"""Choose the source of the beats: the clip's own sound, the movement, or a tempo given by the user.
 
-Whatever the source, energy and accents are those of the movement on these beats. A genre never moves beats; it may
-halve or double their tempo (:mod:`d2m.features.octave`).
+Energy and accents are always those of the movement on these beats. A genre never moves beats; it may halve or double
+their tempo (:mod:`d2m.features.octave`).
 """
 
 from __future__ import annotations

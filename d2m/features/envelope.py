@@ -1,11 +1,11 @@
-"""Motion → onset envelope: when the body, or a part of it, comes to a stop or turns round.
+"""Onset envelope of a motion: when the body, or a part of it, stops or changes its direction.
 
-Dancers mark the beat by ending a movement on it, so the speed of the joints is lowest there: the kinematic
-beat of dance research (Li et al., "AI Choreographer: Music Conditioned 3D Dance Generation with AIST++", ICCV
-2021, section 5.2.3). One definition of "the speed" is not enough for a looseness of people and of pose
-estimators, so the low points of several are gathered: the whole body smoothed by little and by much, and each
-part of the body, in the picture and, where known, in space. Each low point counts by how deep it is and how much
-movement surrounds it.
+Dancers mark the beat by ending a movement on it, so the speed of the joints has a minimum there: the kinematic beat of
+dance research (Li et al., "AI Choreographer: Music Conditioned 3D Dance Generation with AIST++", ICCV 2021, section
+5.2.3). No single definition of the speed is robust to differences between people and to errors of pose estimation, so
+the minima ("low points") of several are combined: the whole body with short and long smoothing, and each part of the
+body, in the picture and, where known, in space. Each low point is weighted by its depth and by the amount of movement
+around it.
 """
 
 from __future__ import annotations

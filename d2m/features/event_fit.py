@@ -1,7 +1,7 @@
-"""How well events fit evenly spaced beats of a tempo and a phase, next to chance.
+"""Likelihood of events under evenly spaced beats of a tempo and a phase, relative to chance.
 
-An event comes from a beat, from half-way between two beats, or from anywhere. The density of a beat is set against the
-density of chance, so a fast tempo, which is near everything, gains nothing by it.
+An event comes from a beat, from half-way between two beats, or from anywhere. The density around beats is divided by
+the density of chance, so that fast tempos, whose beats are near to any event, have no advantage.
 """
 
 from __future__ import annotations

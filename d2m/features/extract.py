@@ -1,4 +1,4 @@
-"""One video's features: keypoints and visual features, from the cache where they are there already.
+"""Extract the features of one video: keypoints and visual features, from the cache if they are there.
 
     from d2m.features.extract import Settings, extract
     features = extract("dance.mp4", Settings())

@@ -1,9 +1,9 @@
-"""Everybody in a frame: one MediaPipe tracker while there is one person, one for each while there are several.
+"""Detection of all people in a frame: one MediaPipe tracker for one person, one tracker each for several.
 
-A look at the whole picture (about twice the time of following one person) once a second, and after a cut, tells how
-many there are. Each of several people has a tracker of their own, which is shown nobody else in its first frame; the
-trackers run beside each other on several cores. Three people and more are each followed in every second frame; what is
-between is filled in (:func:`d2m.features.people.bridged`).
+A search of the whole picture (about twice the time of tracking one person) once a second, and after a cut, counts the
+people. Each of several people has a separate tracker, whose first frame shows nobody else; the trackers run in parallel
+on several cores. From three people on, each is tracked in every second frame, and the frames between are interpolated
+(:func:`d2m.features.people.bridged`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Motion of the picture: for clips in which no dancer is found, and to judge by without landmarks.
+"""Optical flow of the picture: for clips without a dancer, and for evaluation without landmarks.
 
 Dense inverse search optical flow (Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016) on
 small grey frames; the camera's own movement (the median) is taken off.

@@ -1,9 +1,9 @@
-"""A dance genre guessed from how someone moves, for music when the user names none.
+"""Recognise the dance genre from the movement, for music without a genre given by the user.
 
-Tempo and energy say a little; with a dancer, a linear model (multinomial logistic regression) on named figures of
-the movement says more. It was fitted by ``scripts/fit_genre.py`` to studio dances, and real dancers may move
-otherwise: no figure counts for more than :data:`MOST` deviations, and the less a dance looks like the studio's, the
-more is left to tempo and energy.
+Tempo and energy have little information; with a dancer, a linear model (multinomial logistic regression) on features of
+the movement adds more. It was fitted by ``scripts/fit_genre.py`` to studio dances, and real dancers may move
+differently: features are clipped to :data:`MOST` deviations, and the less a dance is like those of the studio, the
+more weight tempo and energy get.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Several dancers as one movement: what they agree on, not what one of them does.
+"""Combine the movement of several dancers for beat tracking.
 
-Every dancer has a share in each instant: the larger and the surer somebody is seen and the more they dance, the larger
-it is; who stands still, walks through or is out of the picture has next to none. Speeds are the mean over shares. The
-low points of everybody's movement are put together, and the evidence for each tempo (which is linear in the figures of
-:mod:`d2m.features.tempo_model`) is added up, so that what only one of them does is one voice of several. Dancers of one
-choreography repeat each other's habits, hence N of them do not count for N witnesses but, as correlated observations
-do, for N / (1 + (N - 1) r) (Kish, "Survey Sampling", 1965, section 5.4).
+Every dancer has a weight in each frame, which increases with size in the picture, confidence and amount of dancing;
+people who stand still, walk through or are out of the picture have almost none. Speeds are weighted means. The low
+points of all dancers are combined, and the evidence for each tempo (which is linear in the features of
+:mod:`d2m.features.tempo_model`) is added, so that a movement of only one dancer has a low weight. Dancers of one
+choreography are not independent, so N of them count as N / (1 + (N - 1) r), as correlated observations do (Kish,
+"Survey Sampling", 1965, section 5.4).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the picture shows, as 2048 values for each segment: I3D R50 of pytorchvideo, trained on Kinetics-400.
+"""Visual features: 2048 values for each segment by I3D R50 of pytorchvideo, trained on Kinetics-400.
 
 Model: J. Carreira and A. Zisserman, "Quo Vadis, Action Recognition?", CVPR 2017, as a ResNet-50 with inflated
 kernels (X. Wang et al., "Non-local Neural Networks", CVPR 2018; ``i3d_r50`` of pytorchvideo 0.1.5, "8x8" in its

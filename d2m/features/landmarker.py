@@ -1,4 +1,4 @@
-"""MediaPipe's pose landmarker: the people of one picture, or the next one of a film, as :class:`Person`.
+"""MediaPipe's pose landmarker: detect the people in one picture, or in the next frame of a video, as :class:`Person`.
 
 Source of the model: V. Bazarevsky et al., "BlazePose: On-device Real-time Body Pose Tracking", 2020. The bundle beside
 this file is rebuilt by ``scripts/make_pose_asset.py``.

@@ -1,4 +1,4 @@
-"""Landmarks made fit for measuring speed: flips removed, gaps filled, jitter smoothed without delay."""
+"""Clean landmarks for measuring speed: remove flips, interpolate gaps, smooth jitter without delay."""
 
 from __future__ import annotations
 

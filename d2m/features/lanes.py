@@ -1,9 +1,9 @@
-"""Who dances when: the people of all shots on one timeline, the one who stands out most first.
+"""Assign the people of all shots to lanes on one timeline, the most prominent dancer first.
 
-A lane is one dancer's place through the whole clip. In each shot the first lane holds whoever stands out most, of two
-alike the one who was there in other shots (told by the clothes). While they are out of the picture, somebody else who
-is in it takes the place. Whenever another person or another shot begins in a lane, that is a cut: no movement leads
-across it.
+A lane is the place of one dancer through the whole clip. In each shot the first lane contains the most prominent person,
+of two similar ones the one who was in other shots (recognised by the clothes). While that person is out of the picture,
+somebody else who is visible is used. Whenever another person or another shot begins in a lane, the lane has a cut, and
+no movement is computed across it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Half or double tempo: what a genre may change about beats that were found without knowing it."""
+"""Half or double tempo: the only change that a genre makes to beats."""
 
 from __future__ import annotations
 

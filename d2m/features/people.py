@@ -1,8 +1,8 @@
-"""Who is who: detections of several people, frame by frame, joined into one track per person.
+"""Tracking of several people: assign the detections of each frame to one track per person.
 
-A detection is given to the track whose predicted pose and clothing it fits best (an optimal assignment per
-frame). A track that was lost stays a candidate: the longer ago, the further away it may come back, as long
-as the clothes match. Lengths are in the person's own height, so that it works for near and far alike.
+A detection is assigned to the track whose predicted pose and clothing it fits best (an optimal assignment per frame). A
+track that was lost remains a candidate: the longer ago, the further away it may reappear, if the clothes match. Lengths
+are relative to the person's height, so that the same thresholds apply to near and far people.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Make the next items of an iteration while the last one is being worked on."""
+"""Compute the next items of an iteration in another thread while the last one is processed."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Motion → beat grid, energy and accents: the clock and the dynamics that the music will follow.
+"""Beat grid, energy and accents of a motion.
 
-:mod:`d2m.features.envelope` says when the motion ends or turns, :mod:`d2m.features.tempo` which beats explain
-that best; here they become a grid over the whole clip, with bar lines, and values per beat.
+:mod:`d2m.features.envelope` finds when the motion stops or turns, :mod:`d2m.features.tempo` the beats that explain
+that best; this module turns them into a grid over the whole clip, with bar lines and values per beat.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The same dancer in other people's skeletons: MediaPipe's 33 landmarks as OpenPose's BODY_25 and as COCO's 17.
+"""Convert MediaPipe's 33 landmarks to OpenPose's BODY_25 and COCO's 17 keypoints.
 
 BODY_25 (Cao et al., "OpenPose", TPAMI 2019; order as in its documentation of the output) asks for points that
 MediaPipe does not have. They are composed:

@@ -1,4 +1,4 @@
-"""SMPL motion as the numbers that models read, and as joints in space.
+"""Convert SMPL motion to model inputs and to joint positions.
 
 SMPL: M. Loper et al., "SMPL: A Skinned Multi-Person Linear Model", SIGGRAPH Asia 2015. A frame of 219 values is
 what AIST++'s baseline feeds (tools/preprocessing.py of github.com/google-research/mint) and what D2M-GAN, whose

@@ -1,4 +1,4 @@
-"""Track beats and downbeats of sound: spectrogram, network, bar-pointer decoder, and how far to believe the result."""
+"""Track beats and downbeats of sound: spectrogram, network, bar-pointer decoder, and calibrated confidence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Spectrogram that the beat tracker of sound hears: log-mel frames at 50 Hz, at one loudness."""
+"""Input spectrogram of the beat tracker for sound: log-mel frames at 50 Hz, normalised in loudness."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""A cache of features on disk, keyed by what they were made from.
+"""Feature cache on disk, keyed by what the features were computed from.
 
 An entry is a small ``.npz`` whose name is a hash of the video's content, the settings and the model. Entries are
-written under another name and renamed, so that any number of processes may share a folder; a lock for each key keeps
-two of them from doing the same work, and falls open by itself when its owner dies. An entry that cannot be read
-counts as absent. Nothing is ever removed: the folder may be deleted at any time.
+written under another name and renamed, so that any number of processes may share a folder. A lock for each key
+prevents duplicate work and is released by the system when its owner dies. An entry that cannot be read counts as
+absent. Nothing is ever removed: the folder may be deleted at any time.
 
 Landmarks take about 16 kB, visual features 4 kB for each second of video.
 """

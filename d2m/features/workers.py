@@ -1,7 +1,7 @@
-"""Processes that work through tasks, and outlive a task that kills one of them.
+"""Worker processes that continue when a task kills one of them.
 
-A damaged video can make a decoder written in C crash. With one process for each worker, and a pipe to it, the task
-that was being done is known, it alone fails, and the worker is replaced.
+A damaged video can crash a decoder written in C. Each worker is one process with its own pipe, so the task that
+crashed is known, only that task fails, and the worker is replaced.
 """
 
 from __future__ import annotations

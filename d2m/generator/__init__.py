@@ -1,4 +1,4 @@
-"""Generators: from motion, rhythm, vision, genre and a sketch to the features of a codec."""
+"""Generators: from motion, rhythm, visual features, genre and a score to the features of a codec."""
 
 from __future__ import annotations
 

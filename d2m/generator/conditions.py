@@ -1,4 +1,4 @@
-"""What the generator hears of the dance: movement and beat as numbers on a codec's frames."""
+"""Conditioning of the generator: movement and beats as numbers on the frames of a codec."""
 
 from __future__ import annotations
 

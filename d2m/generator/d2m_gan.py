@@ -1,17 +1,17 @@
 """D2M-GAN's generator (Zhu et al. 2022, "Quantized GAN for Complex Music Generation from Dance Videos", section 3.2).
 
-A fixed length of dance, two seconds in the paper, becomes the VQ features of JukeBox in one pass: the motion encoder
-folds the movement into 1024 values, beside it stand 2048 values of the picture (I3D) and, on AIST++, 256 of the genre;
-the VQ generator treats the fused vector as a signal and convolves it into features of 64 values a frame. ``tanh``
-bounds them and sigma brings them to the scale of JukeBox's codebook.
+A dance of fixed length, two seconds in the paper, is mapped to VQ features of JukeBox in one pass: the motion encoder
+reduces the movement to 1024 values, to which 2048 visual features (I3D) and, on AIST++, 256 values of the genre are
+concatenated; the VQ generator treats the vector as a signal and convolves it into features of 64 values per frame.
+``tanh`` bounds them, and sigma scales them to the range of JukeBox's codebook.
 
 Names, shapes and values are those of the published models, so their checkpoints load strictly:
 
     model = d2m.generator.load_d2m_gan("mencoder.pt", "netG.pt")
     features = model(motion, visual, genre)             # (B, 120, 219), (B, 2048), (B,) -> (B, 64, 344)
 
-What the paper's ablations change is in :class:`D2MGANConfig`. Input of any length is the task of
-:mod:`d2m.generator.windows`.
+The ablations of the paper are settings of :class:`D2MGANConfig`. :mod:`d2m.generator.windows` handles inputs of any
+length.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Read and write D2M-GAN's weights: the parameters tell which of the models they are."""
+"""Read and write D2M-GAN's weights; the model is recognised by its parameters."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""A score as numbers on a codec's frames: for each part what is struck and what is held.
+"""Piano-roll of a score on the frames of a codec: onsets and held notes of each part.
 
-Onsets fall between frames; their velocity is shared by the two nearest ones, so that timing survives the frame rate.
+An onset between two frames distributes its velocity over both, so that its timing is preserved.
 """
 
 from __future__ import annotations

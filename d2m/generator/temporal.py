@@ -1,8 +1,8 @@
-"""The any-length generator: sketch, motion, rhythm, vision, genre and noise, each optional, to features of a codec.
+"""Temporal generator for any length: score, motion, rhythm, visual features, genre and noise to features of a codec.
 
-D2M-GAN (Zhu et al. 2022) maps two seconds of motion and vision to the VQ features of JukeBox. Here the same task is
-fully convolutional over the codec's frames, so that a video of any length is one forward pass (or several
-overlapping ones), and the music may be guided by a sketch: a score on the dancer's beat grid.
+D2M-GAN (Zhu et al. 2022) maps two seconds of motion and vision to the VQ features of JukeBox. This generator is fully
+convolutional over the frames of the codec, so that a video of any length is one forward pass (or several overlapping
+ones), and it can be conditioned on a score on the dancer's beat grid. Every input is optional.
 """
 
 from __future__ import annotations

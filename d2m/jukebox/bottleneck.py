@@ -1,4 +1,4 @@
-"""Vector quantisation with a codebook that follows a moving average of what falls on it.
+"""Vector quantisation with a moving-average codebook.
 
 (van den Oord et al. 2017, appendix A.1; random restarts: Dhariwal et al. 2020, section 3.1.)
 """

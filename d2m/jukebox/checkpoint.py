@@ -1,4 +1,4 @@
-"""Read JukeBox VQ-VAE weights in the three forms they come in; the parameters tell the model's shape."""
+"""Read JukeBox VQ-VAE weights in their three file formats; the sizes are taken from the parameters."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""Run a convolutional network over a signal of any length in bounded memory, with the whole signal's result.
+"""Apply a convolutional network to a signal of any length in bounded memory, with the result of a single pass.
 
-Each chunk is given as much of its neighbours as the network can see (its receptive field) and what that
-margin produced is cut away, so there is no seam: what remains differs from one pass over the whole by
-rounding only.
+Each chunk is extended by the receptive field of the network on both sides and the output of these margins is
+discarded, so there is no seam: the result differs from one pass over the whole signal by rounding only.
 """
 
 from __future__ import annotations

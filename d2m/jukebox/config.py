@@ -1,4 +1,4 @@
-"""The shape of a JukeBox VQ-VAE, with the published one as the default."""
+"""Configuration of a JukeBox VQ-VAE; the default is the published one."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What a JukeBox VQ-VAE is trained on: the waveform, its spectra at three resolutions, and the commitment.
+"""Training losses of a JukeBox VQ-VAE: waveform, spectra at three resolutions, and commitment.
 
-(Dhariwal et al. 2020, section 3.2 and appendix B.1. Squared error of samples alone loses everything above the bass; the
-spectral term asks for the right magnitudes without their phase.)
+(Dhariwal et al. 2020, section 3.2 and appendix B.1. The squared error of samples alone loses everything above the bass;
+the spectral term compares magnitudes without their phase.)
 """
 
 from __future__ import annotations

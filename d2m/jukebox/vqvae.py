@@ -1,4 +1,4 @@
-"""The three-level VQ-VAE: encode, decode, and the reconstructions that it is trained on."""
+"""Three-level VQ-VAE: encoding, decoding, and the reconstructions used in training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sound library: ``studio.sf3``, its patches by name (:mod:`d2m.sounds.patches`), its samples' licences."""
+"""Sound library: ``studio.sf3``, its patches by name (:mod:`d2m.sounds.patches`), and the licences of its samples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The step that every adversarial training shares: the discriminators learn first."""
+"""Adversarial training step shared by all models: the discriminators are updated first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training the beat tracker of sound on music with known beats."""
+"""Train the beat tracker for sound on music with known beats."""
 
 from __future__ import annotations
 

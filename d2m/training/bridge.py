@@ -1,9 +1,9 @@
-"""Training bridges: real bars are masked between two that stay, and the network fills them in.
+"""Train bridge networks: real bars are masked between two bars that stay, and the network fills them in.
 
 ``published`` is trained as Smootify was: Adam at 1e-4 with betas 0.5 and 0.99, squared error summed over the four bars
-and divided by the batch, two masked bars. Our network is trained on bridges of 1 to 8 bars in all keys, by the
-cross-entropy of each key (``bce``), in which keys that sound may be made to weigh more than those that do not,
-since a bar is 98 % silence; or by the seed's squared error (``mse``), to compare.
+and divided by the batch size, two masked bars. d2m's own network is trained on bridges of 1 to 8 bars in all keys, with
+the cross-entropy of each key (``bce``), where sounding keys may have a higher weight than silent ones, since a bar is
+98 % silence; or with Smootify's squared error (``mse``) for comparison.
 """
 
 from __future__ import annotations

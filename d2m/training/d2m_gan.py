@@ -1,4 +1,4 @@
-"""Training D2M-GAN (Zhu et al. 2022, sections 3.2 to 3.5): dance in, VQ features of a frozen JukeBox VQ-VAE out.
+"""Train D2M-GAN (Zhu et al. 2022, sections 3.2 to 3.5): from dance to VQ features of a frozen JukeBox VQ-VAE.
 
 With x the real music, phi the VQ-VAE's encoder and G the generated features, the generator's objective is
 
@@ -8,10 +8,10 @@ With x the real music, phi the VQ-VAE's encoder and G the generated features, th
     + 40 waveform   L1 of the decoded G and x
     + 15 mel        L1 of their log-mel spectra
 
-and the discriminators' the hinge loss with phi(x) as the real side. Two things the paper leaves open are as in the
-published program: the maps' distances are weighted by 4 / (layers + 1) / scales, as in MelGAN, and spectra have 128 mel
-bands. One is not: there the decoded sound carries no gradient. Here it does, straight through the look-up, as the
-objective says.
+and that of the discriminators is the hinge loss with phi(x) as the real input. Two details that the paper does not
+specify are as in the published code: the distances of maps are weighted by 4 / (layers + 1) / scales, as in MelGAN, and
+spectra have 128 mel bands. One detail differs: the published code does not backpropagate through the decoded sound;
+here gradients pass straight through the look-up, according to the objective of the paper.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Fine-tuning one decoder of a JukeBox VQ-VAE as the music synthesiser (D2M-GAN, Zhu et al. 2022, section 3.4).
+"""Fine-tune one decoder of a JukeBox VQ-VAE as the music synthesiser (D2M-GAN, Zhu et al. 2022, section 3.4).
 
-Encoder and codebook stay as they are, so that codes, and generators that predict them, stay valid. The decoder plays
-the generator of a GAN: it turns the looked-up codes of real music into sound, which multi-scale discriminators compare
+Encoder and codebook are frozen, so that codes, and generators that predict them, stay valid. The decoder is the
+generator of a GAN: it converts the looked-up codes of real music to sound, which multi-scale discriminators compare
 with that music. The objective is that of the paper's generator (section 3.5) without its codebook term.
 """
 

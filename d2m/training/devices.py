@@ -1,8 +1,8 @@
-"""Where a run computes: Lightning Fabric, and processes that share every batch and average their gradients.
+"""Devices of a run: Lightning Fabric, and processes that share every batch and average their gradients.
 
-One device is a process. ``d2m train ... --devices 4`` starts four; under ``torchrun`` the processes are already there,
-and their number is taken from its environment. All of them draw the same batch from the seed, work on their own
-rows of it and average what comes out, so that the number of devices changes the time of a step and not its result.
+One device is one process. ``d2m train ... --devices 4`` starts four; under ``torchrun`` the processes exist already,
+and their number is read from the environment. All of them draw the same batch from the seed, compute their own rows
+of it and average the results, so that the number of devices changes the time of a step and not its result.
 """
 
 from __future__ import annotations

@@ -1,18 +1,18 @@
-"""Training an actor and a critic to give melodies an emotion in MusicVAE's latent space; MusicVAE stays as it is.
+"""Train an actor and a critic that move melodies towards emotions in the latent space of a frozen MusicVAE.
 
-Actor and critic learn together. Half of the vectors that the actor moves are real melodies' (so that a tune can be
-changed), half are drawn where such vectors lie (so that new ones can be made); each is told the targets of one emotion.
+Actor and critic are trained together. Half of the vectors that the actor moves encode real melodies (for changing a
+given melody), half are drawn from their distribution (for new melodies); each gets the targets of one emotion.
 
-* The critic learns to tell vectors of real melodies from the actor's and from drawn ones, and to foresee mean pitch,
-  density and off-chord notes of what the decoder makes of real melodies' vectors, of the actor's and of their starts.
-* The actor learns to please the critic (``real``, ``judged``), to lower the losses of the melodies themselves through
-  the decoder (``heard``; with 0 it learns by the critic alone, as Engel et al. 2017 do), and not to go far (``near``).
-  Where it starts from a tune it goes near the same tune rewritten by hand (``guided``,
-  :mod:`d2m.symbolic.emotion.rewrite`), which is how the tune stays.
+* The critic learns to distinguish vectors of real melodies from the actor's and from drawn ones, and to predict mean
+  pitch, density and off-chord notes of the melodies decoded from real vectors, from the actor's and from their starts.
+* The actor is trained to please the critic (``real``, ``judged``), to lower the losses of the decoded melodies
+  (``heard``; with 0 it learns from the critic alone, as in Engel et al. 2017), and to stay close to its start
+  (``near``). If the start encodes a given melody, it is trained to stay close to the vector of that melody rewritten by
+  rule (``guided``, :mod:`d2m.symbolic.emotion.rewrite`), which preserves the tune.
 
-To decode is what takes the time. So all that was decoded is remembered, and after every step both learn a few more
-lessons from memory, on larger batches and without a decoder: the critic what it should have foreseen, the actor by the
-critic.
+Decoding takes most of the time. Therefore all decoded melodies are stored in a replay memory, and after every step both
+networks are updated from it a few times, with larger batches and without a decoder: the critic with the attributes
+that it should have predicted, the actor with the critic.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Start a run from shipped weights, and turn a run's checkpoint into weights with a card."""
+"""Convert the checkpoint of a run to weights with a card, and load shipped weights as the start of a run."""
 
 from __future__ import annotations
 

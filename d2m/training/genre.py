@@ -1,4 +1,4 @@
-"""Training the genre network on music with known genres."""
+"""Train the genre network on music with known genres."""
 
 from __future__ import annotations
 

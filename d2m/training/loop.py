@@ -1,9 +1,9 @@
-"""The one training loop: seeds, devices, checkpoints, exact resume, logs, samples and a progress bar.
+"""Training loop of all models: seeds, devices, checkpoints, exact resume, logs, samples and a progress bar.
 
-A trainer module supplies a :class:`Task`: its networks and optimisers, a batch by step number, and what one step
-does. Batches are drawn from a generator seeded with the seed and the step, so an interrupted run goes on exactly
-where it stopped, whatever the number of restarts; with several devices (:mod:`d2m.training.devices`) each works on its
-rows of the same batch.
+A trainer module supplies a :class:`Task`: its networks and optimisers, a batch by step number, and one training step.
+Batches are drawn from a generator seeded with the seed and the step, so an interrupted run continues exactly where it
+stopped, whatever the number of restarts; with several devices (:mod:`d2m.training.devices`) each computes its rows of
+the same batch.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
-"""What a run tells while it goes: ``log.jsonl``, ``log.txt``, TensorBoard's event files, sounds and pictures.
+"""Output of a run: ``log.jsonl``, ``log.txt``, TensorBoard event files, sounds and plots.
 
 ::
 
-    RUN/log.jsonl                  one object a logged step; held-out figures marked "held_out"
-    RUN/log.txt                    the same for people
+    RUN/log.jsonl                  one JSON object per logged step; held-out metrics marked "held_out"
+    RUN/log.txt                    the same as text
     RUN/events/                    tensorboard --logdir RUN
-    RUN/losses.png                 all figures over the steps
-    RUN/samples/000500/NAME.wav    what the model makes at step 500; NAME.png compares spectrograms with the real music
-    RUN/samples/NAME_real.wav      that music
+    RUN/losses.png                 curves of all metrics
+    RUN/samples/000500/NAME.wav    output of the model at step 500; NAME.png compares spectrograms with the real music
+    RUN/samples/NAME_real.wav      the real music
 """
 
 from __future__ import annotations

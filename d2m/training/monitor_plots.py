@@ -1,4 +1,4 @@
-"""Pictures of a run: curves of its figures, and spectrograms of what it makes beside the real music."""
+"""Plots of a run: curves of metrics, and spectrograms of outputs beside the real music."""
 
 from __future__ import annotations
 

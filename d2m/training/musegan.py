@@ -1,11 +1,11 @@
-"""Training MuseGAN: WGAN-GP, five critic steps for each generator step (Dong et al. 2018, section "Model Settings").
+"""Train MuseGAN: WGAN-GP, five critic steps for each generator step (Dong et al. 2018, section "Model Settings").
 
-The defaults are the paper's, with the batch and the learning rate of the authors' published configuration. The
-compact settings depart from it, for two cores: smaller batches, a higher learning rate, transposed phrases, critics
-that after a while hear notes instead of numbers, and samples from a moving average of the generator (Yazıcı et al.
-2019, "The Unusual Effectiveness of Averaging in GAN Training"), which takes out what the critic's last moves did to it.
+The defaults are the paper's, with the batch size and learning rate of the authors' published configuration. The
+compact settings differ, for two cores: smaller batches, a higher learning rate, transposed phrases, critics that get
+binary notes from a given step on, and samples from a moving average of the generator (Yazıcı et al. 2019, "The Unusual
+Effectiveness of Averaging in GAN Training"), which removes the effect of the critic's last updates.
 
-With several devices batch norms see a device's own rows of the batch, as is usual in data-parallel training.
+With several devices, batch norms use a device's own rows of the batch, as is usual in data-parallel training.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How far a MuseGAN in training is from its data: the paper's metrics of what it makes, and pictures of it."""
+"""Evaluation of a MuseGAN in training: the paper's metrics of its output compared with the data, and pictures."""
 
 from __future__ import annotations
 

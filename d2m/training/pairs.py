@@ -1,4 +1,4 @@
-"""Paired examples for the generator: music, its sketch, and the dance to it, cut to the same frames.
+"""Paired examples for the generator: music, its score, and the dance to it, on the same frames.
 
 An example on disk is one npz file: ``waveform`` int16 (T,), ``rows`` uint8 (P, F, ROWS), ``programs`` int64 (P,),
 ``motion`` float16 (F, MOTION_SIZE), ``rhythm`` float16 (F, RHYTHM_SIZE), ``genre`` int64 (-1 when unknown). Music

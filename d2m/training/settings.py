@@ -1,4 +1,4 @@
-"""What a run was started with, kept beside it: a run goes on with its own settings or not at all."""
+"""Settings of a run, stored in its folder: a run is resumed with the same settings or not at all."""
 
 from __future__ import annotations
 

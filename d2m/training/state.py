@@ -1,4 +1,4 @@
-"""A run's state on disk: written whole, of every process, and never with values that are no longer numbers."""
+"""State of a run on disk: written atomically for every process, and never with values that are not finite."""
 
 from __future__ import annotations
 

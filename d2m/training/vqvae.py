@@ -1,12 +1,12 @@
-"""Training a JukeBox VQ-VAE (Dhariwal et al. 2020, section 3), small enough for two cores.
+"""Train a JukeBox VQ-VAE (Dhariwal et al. 2020, section 3), small enough for two cores.
 
-The levels are separate auto-encoders. First each learns by itself without quantisation, from the finest to the
-coarsest, which starts from what the level below has learnt: on its own a coarse level spends most of a short run
-finding out that waveforms have a phase (the squared error of 260 steps was halved by this). Then they take turns,
-quantised, each codebook filled with encoder outputs; started from nothing it collapses to a few entries.
+The levels are separate auto-encoders. First each is trained without quantisation, from the finest to the coarsest, which
+is initialised from the level below: a coarse level that starts from nothing spends most of a short run on learning the
+phase of waveforms (initialisation halved the squared error of 260 steps). Then they are trained in turns with
+quantisation, each codebook initialised with encoder outputs; otherwise it collapses to a few entries.
 
-On top of the paper's losses stands the distance of log-mel spectra (as in D2M-GAN's fine-tuning, Zhu et al.
-2022, section 3.3), which a small model needs to keep anything above the bass.
+The distance of log-mel spectra is added to the losses of the paper (as in D2M-GAN's fine-tuning, Zhu et al. 2022,
+section 3.3), since a small model otherwise loses everything above the bass.
 """
 
 from __future__ import annotations

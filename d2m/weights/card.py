@@ -1,4 +1,4 @@
-"""The card of a set of weights: a small TOML file that says what it is and how it was made."""
+"""Card of a set of weights: a small TOML file that describes them and how they were made."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Weights that others published and d2m can use: what they are, under which terms, where from, where they are kept.
+"""Catalogue of weights that others published: description, licence, source, and place on this machine.
 
-They lie in ``NAME/FILE`` under ``$D2M_HOME/weights``, or ``d2m/weights`` in the user's data folder (XDG Base Directory
-Specification: ``$XDG_DATA_HOME``, else ``~/.local/share``). A name is as good as a file wherever weights are asked for.
-None of the publishers gives a sha256; where a git repository holds the file, its object name is known.
+They are stored as ``NAME/FILE`` under ``$D2M_HOME/weights``, or ``d2m/weights`` in the user's data folder (XDG Base
+Directory Specification: ``$XDG_DATA_HOME``, otherwise ``~/.local/share``). Every option for weights takes a name or a
+file. None of the publishers gives a sha256; where a git repository contains the file, its object name is known.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Bring the files of the catalogue to this machine, and check that they are what they should be."""
+"""Download the files of the catalogue and check them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model's configuration as it comes out of a file's header."""
+"""Read a model's configuration from the header of a file."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """CRC-32C (Castagnoli), the checksum of TensorFlow's checkpoints, at memory speed without a compiled library.
 
-A CRC is linear over bits: the register after a block is the XOR of what each of its words would leave there alone, and
-n zero bytes apply a fixed 32 x 32 bit matrix. So all words are folded in pairs, the pairs in pairs and so on, each
-round one look-up for every half of a word. Polynomial and bit order: RFC 3720, appendix B.4.
+A CRC is linear over bits: the register after a block is the XOR of the contributions of its words, and n zero bytes
+apply a fixed 32 x 32 bit matrix. So all words are combined in pairs, the pairs in pairs and so on, with one table
+look-up for every half of a word in each round. Polynomial and bit order: RFC 3720, appendix B.4.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Weights on disk: safetensors with the model's kind and configuration in the header.
 
-The format keeps a JSON header of named shapes and offsets in front of the raw values, so that reading one can
-neither run code nor take more memory than the file is long. (Format: github.com/huggingface/safetensors.)
+The format has a JSON header of named shapes and offsets before the raw values, so that reading it neither executes code
+nor takes more memory than the length of the file. (Format: github.com/huggingface/safetensors.)
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tell whose parameters these are from their names, for files that do not say."""
+"""Recognise a model by the names of its parameters, for files without a description."""
 
 from __future__ import annotations
 

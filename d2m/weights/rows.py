@@ -1,8 +1,8 @@
-"""Matrices as 8-bit integers with a scale for each row: half the size of float16, for models that bear the rounding.
+"""Matrices as 8-bit integers with a scale for each row: half the size of float16, for models that tolerate the rounding.
 
-A row's largest value becomes 127, so that no value is off by more than 1/254 of it (symmetric quantisation by channel:
-Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference").
-They are only stored so; networks compute with what comes back as floating point.
+The largest value of a row becomes 127, so that no value is off by more than 1/254 of it (symmetric quantisation by
+channel: Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
+Inference"). This is a storage format; networks compute with the floating-point values.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Hold the parameters of a file against those that a model needs, before the model takes any memory."""
+"""Compare the parameters of a file with those that a model needs, before the model takes any memory."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The files of a TensorFlow checkpoint inside a tar file, plain or gzip, read where they lie.
+"""Read the files of a TensorFlow checkpoint inside a tar file, plain or gzip, without unpacking them.
 
-Nothing is unpacked to where an archive says: names are only compared, links and devices passed over.
+No path of the archive is written to: names are only compared, links and devices are skipped.
 """
 
 from __future__ import annotations

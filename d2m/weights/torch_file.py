@@ -1,10 +1,10 @@
-"""Look at a PyTorch file before PyTorch does, which believes what it says of its own size.
+"""Check the sizes in a PyTorch file before PyTorch reads it.
 
-PyTorch's restricted unpickler runs no code, but a few bytes can make it fill the memory: a compressed entry of the zip
-archive unfolds to any size, and a ``bytearray`` of any length is among what it builds. Its zip reader (miniz) also
-finds the archive's directory in another way than Python's, so that a file may show one directory to a check and the
-other to PyTorch; only archives that both must read alike are let through. (Format: APPNOTE.TXT of PKWARE, 4.3.12 to
-4.3.16; what ``torch.save`` writes has no comment and nothing behind its directory.)
+PyTorch's restricted unpickler executes no code, but a few bytes can make it fill the memory: a compressed entry of the
+zip archive may unpack to any size, and the unpickler may build a ``bytearray`` of any length. Its zip reader (miniz)
+locates the archive's directory differently from Python's, so that a file could show one directory to a check and
+another to PyTorch; only archives that both read alike are accepted. (Format: APPNOTE.TXT of PKWARE, 4.3.12 to 4.3.16;
+files of ``torch.save`` have no comment and nothing behind the directory.)
 """
 
 from __future__ import annotations
