@@ -1,4 +1,6 @@
-"""Stream wrapper for tarfile that bounds the size of headers, which tarfile reads completely whatever size they claim."""
+"""Stream wrapper for tarfile that bounds the size of headers, which tarfile reads completely whatever size they
+claim.
+"""
 
 from __future__ import annotations
 

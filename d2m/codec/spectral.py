@@ -1,9 +1,9 @@
 """Spectral VQ codec: the codes contain the magnitude spectrum, and the decoder generates the phase.
 
 waveform -> spectra at three resolutions -> ConvNeXt encoder -> residual VQ -> ConvNeXt decoder -> magnitude and phase
-(as Vocos, Siuzdak 2023) plus the gains of a bank of sine tones for the bass and chords -> waveform. The codes contain no
-phase, so that a feed-forward generator can predict them: two performances of a score that sound alike have nearly the
-same codes.
+(as Vocos, Siuzdak 2023) plus the gains of a bank of sine tones for the bass and chords -> waveform. The codes contain
+no phase, so that a feed-forward generator can predict them: two performances of a score that sound alike have nearly
+the same codes.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 The detection uses small copies of the frames. At a hard cut a frame differs from the one before much more than the
 frames around it differ from each other, and the three frames before differ from the three after; this excludes flashes
-of light, after which the picture returns, and camera movement, which changes all frames alike. In a dissolve every frame
-is a mixture of an earlier and a later one that differ, which does not happen in camera or object movement; the cut is
-placed in its middle.
+of light, after which the picture returns, and camera movement, which changes all frames alike. In a dissolve every
+frame is a mixture of an earlier and a later one that differ, which does not happen in camera or object movement; the
+cut is placed in its middle.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Assign the people of all shots to lanes on one timeline, the most prominent dancer first.
 
-A lane is the place of one dancer through the whole clip. In each shot the first lane contains the most prominent person,
-of two similar ones the one who was in other shots (recognised by the clothes). While that person is out of the picture,
-somebody else who is visible is used. Whenever another person or another shot begins in a lane, the lane has a cut, and
-no movement is computed across it.
+A lane is the place of one dancer through the whole clip. In each shot the first lane contains the most prominent
+person, of two similar ones the one who was in other shots (recognised by the clothes). While that person is out of the
+picture, somebody else who is visible is used. Whenever another person or another shot begins in a lane, the lane has a
+cut, and no movement is computed across it.
 """
 
 from __future__ import annotations

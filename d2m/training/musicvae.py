@@ -1,12 +1,12 @@
 """Train a MusicVAE (Roberts et al. 2018, section 3; Magenta's ``base_model.py`` and ``configs.py``).
 
 The loss of a melody is the cross-entropy of its 256 steps, summed, plus beta times the KL divergence of the latent
-vector above the free bits. Magenta trains ``hierdec-mel_16bar`` with teacher forcing throughout, 256 free bits, beta 0.2
-from the first step, batches of 512, Adam at 1e-3 falling by 0.9999 a step to 1e-5, and the gradient's norm clipped at 1;
-these are the settings :data:`MAGENTA`. The compact model has a small data set. There are fewer free bits and a rising
-beta, so that vectors drawn from the prior decode to melodies. Melodies are transposed, shifted along their scale and
-rotated by some beats, and dropout is used, against memorisation of songs. Some decoder inputs are dropped (Bowman et al.
-2016, "Generating Sentences from a Continuous Space"), so that the latent vector carries the information; unlike
+vector above the free bits. Magenta trains ``hierdec-mel_16bar`` with teacher forcing throughout, 256 free bits, beta
+0.2 from the first step, batches of 512, Adam at 1e-3 falling by 0.9999 a step to 1e-5, and the gradient's norm clipped
+at 1; these are the settings :data:`MAGENTA`. The compact model has a small data set. There are fewer free bits and a
+rising beta, so that vectors drawn from the prior decode to melodies. Melodies are transposed, shifted along their scale
+and rotated by some beats, and dropout is used, against memorisation of songs. Some decoder inputs are dropped (Bowman
+et al. 2016, "Generating Sentences from a Continuous Space"), so that the latent vector carries the information; unlike
 scheduled sampling (Bengio et al. 2015, here with the inverse sigmoid of Magenta's ``cat-mel_2bar``) this takes no extra
 time.
 """

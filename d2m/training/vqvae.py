@@ -1,9 +1,9 @@
 """Train a JukeBox VQ-VAE (Dhariwal et al. 2020, section 3), small enough for two cores.
 
-The levels are separate auto-encoders. First each is trained without quantisation, from the finest to the coarsest, which
-is initialised from the level below: a coarse level that starts from nothing spends most of a short run on learning the
-phase of waveforms (initialisation halved the squared error of 260 steps). Then they are trained in turns with
-quantisation, each codebook initialised with encoder outputs; otherwise it collapses to a few entries.
+The levels are separate auto-encoders. First each is trained without quantisation, from the finest to the coarsest,
+which is initialised from the level below: a coarse level that starts from nothing spends most of a short run on
+learning the phase of waveforms (initialisation halved the squared error of 260 steps). Then they are trained in turns
+with quantisation, each codebook initialised with encoder outputs; otherwise it collapses to a few entries.
 
 The distance of log-mel spectra is added to the losses of the paper (as in D2M-GAN's fine-tuning, Zhu et al. 2022,
 section 3.3), since a small model otherwise loses everything above the bass.

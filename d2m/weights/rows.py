@@ -1,4 +1,5 @@
-"""Matrices as 8-bit integers with a scale for each row: half the size of float16, for models that tolerate the rounding.
+"""Matrices as 8-bit integers with a scale for each row: half the size of float16, for models that tolerate the
+rounding.
 
 The largest value of a row becomes 127, so that no value is off by more than 1/254 of it (symmetric quantisation by
 channel: Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only

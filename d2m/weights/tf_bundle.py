@@ -1,8 +1,8 @@
 """Read TensorFlow's checkpoints (version 2, "tensor bundle") without TensorFlow, as data.
 
 A checkpoint ``NAME`` is a file ``NAME.index``, a table of variables (:mod:`d2m.weights.tf_table`), and files
-``NAME.data-00000-of-00001`` of raw values; ``NAME.meta``, which contains an executable graph, is not read. The files may
-be in a folder, or in a tar file, which is read without unpacking. (Format: TensorFlow's
+``NAME.data-00000-of-00001`` of raw values; ``NAME.meta``, which contains an executable graph, is not read. The files
+may be in a folder, or in a tar file, which is read without unpacking. (Format: TensorFlow's
 ``core/protobuf/tensor_bundle.proto`` and ``core/util/tensor_bundle/``.)
 
     with open_bundle("hierdec-mel_16bar.tar") as bundle:
