@@ -114,7 +114,14 @@ class Expected:
     size: int | None
 
     def problem_of(self, path: Path) -> str | None:
-        """Return what is wrong with a file, as the end of a sentence, or None."""
+        """Return what is wrong with a file, as the end of a sentence, or None.
+
+        Args:
+            path: a downloaded file.
+
+        Returns:
+            The end of a sentence that begins with the file, or None if it is as expected.
+        """
         if self.size is not None and path.stat().st_size != self.size:
             return f"it has {path.stat().st_size} bytes instead of {self.size}"
         if self.sha256 is not None and sha256_of(path) != self.sha256:
@@ -123,7 +130,14 @@ class Expected:
 
 
 def sha256_of(path: str | Path) -> str:
-    """Return the checksum of a file, 64 hexadecimal digits."""
+    """Compute the SHA-256 checksum of a file.
+
+    Args:
+        path: the file.
+
+    Returns:
+        64 hexadecimal digits.
+    """
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(1 << 20):
@@ -132,7 +146,10 @@ def sha256_of(path: str | Path) -> str:
 
 
 def file_name(url: str) -> str:
-    """Return the last part of an address, safe to use as a file's name.
+    """Return the last part of a URL as a safe file name.
+
+    Args:
+        url: web address.
 
     Raises:
         D2MError: if there is none.

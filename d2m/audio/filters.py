@@ -49,14 +49,32 @@ def biquad(kind: Kind, frequency: float, gain_db: float, q: float, sample_rate: 
 
 
 def highpass(frequency: float, sample_rate: int, order: int = 2) -> np.ndarray:
-    """Compute a Butterworth high-pass filter as second-order sections (n, 6)."""
+    """Compute a Butterworth high-pass filter as second-order sections (n, 6).
+
+    Args:
+        frequency: cutoff in hertz.
+        sample_rate: hertz.
+        order: of the filter.
+
+    Returns:
+        float64 (n, 6), second-order sections.
+    """
     from scipy.signal import butter
 
     return butter(order, frequency, "highpass", fs=sample_rate, output="sos")
 
 
 def lowpass(frequency: float, sample_rate: int, order: int = 2) -> np.ndarray:
-    """Compute a Butterworth low-pass filter as second-order sections (n, 6)."""
+    """Compute a Butterworth low-pass filter as second-order sections (n, 6).
+
+    Args:
+        frequency: cutoff in hertz.
+        sample_rate: hertz.
+        order: of the filter.
+
+    Returns:
+        float64 (n, 6), second-order sections.
+    """
     from scipy.signal import butter
 
     return butter(order, min(frequency, _HIGHEST * sample_rate), fs=sample_rate, output="sos")

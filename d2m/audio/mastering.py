@@ -29,7 +29,14 @@ class Finish:
     gain: np.ndarray
 
     def apply(self, signal: np.ndarray) -> np.ndarray:
-        """Multiply float (channels, n) by the gains."""
+        """Multiply float (channels, n) by the gains.
+
+        Args:
+            signal: float (channels, n).
+
+        Returns:
+            The signal with the gains applied, of the same shape.
+        """
         count = signal.shape[-1]
         padded = np.pad(signal, ((0, 0), (0, -count % STEP))).astype(np.float32)
         decibels = 20 * np.log10(np.maximum(self.gain, 1e-9))

@@ -134,7 +134,14 @@ def preset(name: str | None, character: str = "") -> Preset:
 
 
 def characters(genre: str | None) -> dict[str, float]:
-    """Return the characters that music of a genre may be mixed with, and how often each is chosen."""
+    """Return the mix characters of a genre and their weights.
+
+    Args:
+        genre: AIST code, or None for music without a genre.
+
+    Returns:
+        Name of a character -> relative frequency.
+    """
     return _table().get(genre or BAND, {}).get("characters", {"": 1.0})
 
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 def load(name_or_path: str | Path = "studio-codec") -> SpectralCodec:
     """Load a mono spectral codec with the weights of that name or file.
 
+    Args:
+        name_or_path: name of weights, or a file.
+
     Raises:
         D2MError: if there are no such weights, or they are another model's.
     """
@@ -32,6 +35,9 @@ def load(name_or_path: str | Path = "studio-codec") -> SpectralCodec:
 def load_stereo(name_or_path: str | Path) -> StereoCodec:
     """Load a stereo codec with the weights of that name or file.
 
+    Args:
+        name_or_path: name of weights, or a file.
+
     Raises:
         D2MError: if there are no such weights, or they are another model's.
     """
@@ -46,6 +52,9 @@ def load_stereo(name_or_path: str | Path) -> StereoCodec:
 
 def load_spectral(name_or_path: str | Path) -> SpectralCodec | StereoCodec:
     """Load a spectral codec, mono or stereo as its file says.
+
+    Args:
+        name_or_path: name of weights, or a file.
 
     Raises:
         D2MError: if there are no such weights, or they are another model's.

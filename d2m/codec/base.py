@@ -35,28 +35,70 @@ class Codec(nn.Module):
 
     @abstractmethod
     def features(self, waveform: Tensor) -> Tensor:
-        """Continuous features before quantisation, (B, D, F) of a waveform (B, T) with F = T // hop."""
+        """Compute the continuous features before quantisation.
+
+        Args:
+            waveform: float32 (B, T).
+
+        Returns:
+            float32 (B, D, F) with F = T // hop.
+        """
 
     @abstractmethod
     def quantise(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """The nearest codes (B, K, F) int64 of features (B, D, F), and the vectors (B, D, F) they stand for."""
+        """Find the nearest codebook entries.
+
+        Args:
+            features: float32 (B, D, F).
+
+        Returns:
+            Codes int64 (B, K, F), and the vectors float32 (B, D, F) that they index.
+        """
 
     @abstractmethod
     def lookup(self, codes: Tensor) -> Tensor:
-        """The vectors (B, D, F) that codes (B, K, F) stand for."""
+        """Look up the vectors of codes.
+
+        Args:
+            codes: int64 (B, K, F).
+
+        Returns:
+            float32 (B, D, F).
+        """
 
     @abstractmethod
     def decode_features(self, vectors: Tensor) -> Tensor:
-        """The waveform (B, F * hop) of quantised vectors (B, D, F)."""
+        """Decode quantised vectors.
+
+        Args:
+            vectors: float32 (B, D, F).
+
+        Returns:
+            Waveform float32 (B, F * hop).
+        """
 
     @torch.no_grad()
     def encode(self, waveform: Tensor) -> Tensor:
-        """Return codes (B, K, F) of a waveform (B, T); a last part shorter than one hop is left out."""
+        """Encode a waveform; a last part shorter than one hop is left out.
+
+        Args:
+            waveform: float32 (B, T).
+
+        Returns:
+            Codes int64 (B, K, F).
+        """
         return self.quantise(self.features(waveform))[0]
 
     @torch.no_grad()
     def decode(self, codes: Tensor) -> Tensor:
-        """Return the waveform (B, F * hop) of codes (B, K, F)."""
+        """Decode codes.
+
+        Args:
+            codes: int64 (B, K, F).
+
+        Returns:
+            Waveform float32 (B, F * hop).
+        """
         return self.decode_features(self.lookup(codes))
 
     @property
@@ -86,12 +128,36 @@ class SpectralBase(Codec):
         return asdict(self.config)
 
     def features(self, waveform: Tensor) -> Tensor:
+        """Compute the continuous features before quantisation.
+
+        Args:
+            waveform: float32 (B, T).
+
+        Returns:
+            float32 (B, D, F).
+        """
         return self.encoder(waveform)
 
     def quantise(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Find the nearest codebook entries.
+
+        Args:
+            features: float32 (B, D, F).
+
+        Returns:
+            Codes int64 (B, K, F), and the vectors float32 (B, D, F) that they index.
+        """
         return self.quantiser.quantise(features)
 
     def lookup(self, codes: Tensor) -> Tensor:
+        """Look up the vectors of codes.
+
+        Args:
+            codes: int64 (B, K, F).
+
+        Returns:
+            float32 (B, D, F).
+        """
         return self.quantiser.lookup(codes)
 
     def decode_features(self, vectors: Tensor, start: Tensor | int = 0, chunk: int = 512) -> Tensor:

@@ -42,8 +42,11 @@ class SpectralLoss(nn.Module):
         self.stfts = nn.ModuleList([Stft(size, size // 4) for size in sizes])
 
     def forward(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Return ``total`` and its parts: ``mel`` and ``mel_long`` (plain L1 of log10-mels), ``low``, ``stft``,
+        """Compute the loss and its parts: ``total``, ``mel`` and ``mel_long`` (L1 of log10-mels), ``low``, ``stft``,
         ``bass``.
+
+        Args:
+            output, target: waveforms float32 (B, T).
         """
         mel = (self.short(output) - self.short(target)).abs().mean()
         difference = (self.long(output) - self.long(target)).abs()

@@ -68,11 +68,26 @@ class SpectralEncoder(nn.Module):
         self.out = nn.Linear(config.encoder_channels, config.feature_size)
 
     def spectra(self, waveform: Tensor) -> Tensor:
-        """Return the encoder's input (B, F, 80 + 128 + low_bins): log10 magnitudes, moved near zero."""
+        """Compute the input of the encoder: log10 magnitudes with a mean near zero.
+
+        Args:
+            waveform: float32 (B, T).
+
+        Returns:
+            float32 (B, F, 80 + 128 + low_bins).
+        """
         low = torch.log10(self.long(waveform)[:, : self.low_bins].abs().clamp(min=1e-2)) - 1.0
         return torch.cat([self.short(waveform) + 1.0, self.middle(waveform) + 1.0, low], 1).transpose(1, 2)
 
     def forward(self, waveform: Tensor) -> Tensor:
+        """Encode a waveform.
+
+        Args:
+            waveform: float32 (B, T).
+
+        Returns:
+            Features float32 (B, D, T // hop).
+        """
         return self.out(self.norm(self.blocks(self.project(self.spectra(waveform))))).float().transpose(1, 2)
 
 
@@ -95,8 +110,14 @@ class SpectralDecoder(nn.Module):
         self.context = 3 + 3 * config.decoder_blocks + config.n_fft // (2 * config.hop) + 1
 
     def forward(self, vectors: Tensor, start: Tensor) -> Tensor:
-        """Return the waveform of ``vectors``; ``start`` (B,) int64 is each item's first sample on the tone bank's
-        clock.
+        """Decode quantised vectors.
+
+        Args:
+            vectors: float32 (B, D, F).
+            start: int64 (B,), time of each first sample on the clock of the tone bank, in samples.
+
+        Returns:
+            Waveform float32 (B, F * hop).
         """
         x = self.embed(vectors).transpose(1, 2)
         x = self.norm(self.blocks(x))

@@ -26,7 +26,14 @@ class Engine(Protocol):
     weights: tuple[str, ...]
 
     def compose(self, dance: Dance, *, seed: int = 0, progress: Progress | None = None) -> Soundtrack:
-        """Music for ``dance``: its length, its beats, its genre; the same for the same arguments and weights."""
+        """Generate music for a dance, with its length, beats and genre. The same arguments and weights give the same
+        music.
+
+        Args:
+            dance: analysis of a video.
+            seed: random seed.
+            progress: called with the share done, from 0 to 1.
+        """
         ...
 
 
@@ -35,9 +42,18 @@ class LooksItself(Protocol):
     """An engine that needs more of a video than every engine gets."""
 
     def ready(self) -> None:
-        """Raises D2MError if something is missing that no video gives; asked before the video is watched."""
+        """Check that all inputs besides the video are there, before the video is analysed."""
         ...
 
     def look(self, video: Video, dance: Dance, *, progress: Progress | None = None) -> Dance:
-        """``dance`` with what :meth:`Engine.compose` needs besides."""
+        """Add to a dance what :meth:`Engine.compose` needs besides.
+
+        Args:
+            video: the video.
+            dance: its analysis.
+            progress: called with the share done, from 0 to 1.
+
+        Returns:
+            The extended dance.
+        """
         ...

@@ -63,7 +63,7 @@ class D2MGanEngine:
     name: str = field(default="d2m-gan", init=False)
 
     def ready(self) -> None:
-        """Raises D2MError if a file is missing without which :meth:`look` cannot do its work."""
+        """Check that the files are there without which :meth:`look` fails."""
         config = self.model.config
         if config.modality != "vision":
             wants_smpl = config.dataset == "aist"
@@ -82,8 +82,15 @@ class D2MGanEngine:
             )
 
     def look(self, video: Video, dance: Dance, *, progress: Progress | None = None) -> Dance:
-        """Return the dance with what these models need beside what every engine sees: SMPL or keypoints, visual
-        features.
+        """Add SMPL motion or keypoints, and visual features, to a dance.
+
+        Args:
+            video: the video.
+            dance: its analysis.
+            progress: called with the share done, from 0 to 1.
+
+        Returns:
+            The extended dance.
 
         Raises:
             D2MError: if something is missing that the video does not give, or a file is not of this video.

@@ -36,7 +36,11 @@ class Keypoints:
         return len(self.points) / self.fps
 
     def motion(self, height: float) -> Motion:
-        """Return the same in picture heights; ``height`` in pixels counts where the file does not say."""
+        """Convert the keypoints to picture heights.
+
+        Args:
+            height: height of the picture in pixels, used if the file does not contain it.
+        """
         joints = self.points.copy()
         joints[..., :2] /= self.height or height
         joints[..., 2] = 0
@@ -44,10 +48,13 @@ class Keypoints:
 
 
 def read_motion_file(path: str | Path) -> SmplMotion | Keypoints:
-    """Return the dance in an AIST++ motion file (``.pkl``) or a key-point file (``.npz``).
+    """Read a dance from an AIST++ motion file (``.pkl``) or a keypoint file (``.npz``).
 
     The latter is what ``d2m features`` writes: ``body25`` (T, 25, 3), x and y in pixels and confidence; ``fps``; and
     ``height``, of the picture in pixels.
+
+    Args:
+        path: the file.
 
     Raises:
         D2MError: if the file is missing, unsafe, damaged, holds something else, or numbers that are not finite.
@@ -77,7 +84,10 @@ def read_motion_file(path: str | Path) -> SmplMotion | Keypoints:
 
 
 def read_visual_file(path: str | Path) -> Visual:
-    """Return visual features: the one array (S, 2048) of a ``.npy`` or ``.npz``, a row for each 2 s of video.
+    """Read visual features from the one array (S, 2048) of a ``.npy`` or ``.npz`` file, one row for each 2 s of video.
+
+    Args:
+        path: the file.
 
     Raises:
         D2MError: if the file is missing, damaged, has none or several, or holds numbers that are not finite.

@@ -15,7 +15,12 @@ FALLBACK_GENRE = "gMH"
 
 
 def write_score(dance: Dance, seed: int) -> Score:
-    """Return what the composer writes for the dancer's beats, energy and genre."""
+    """Compose a score for the beats, energy and genre of a dance.
+
+    Args:
+        dance: analysis of a video.
+        seed: random seed.
+    """
     from d2m.symbolic.composer import compose
 
     genre = dance.genre or FALLBACK_GENRE

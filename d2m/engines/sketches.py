@@ -26,7 +26,12 @@ class Sketch(Protocol):
     weights: tuple[str, ...]
 
     def write(self, dance: Dance, seed: int) -> Score:
-        """A score on the dancer's beats, as long as the dance; the same for the same arguments."""
+        """Write a score on the dancer's beats, as long as the dance. The same arguments give the same score.
+
+        Args:
+            dance: analysis of a video.
+            seed: random seed.
+        """
         ...
 
 
@@ -38,7 +43,12 @@ class ComposerSketch:
     weights: tuple[str, ...] = ()
 
     def write(self, dance: Dance, seed: int) -> Score:
-        """See :class:`Sketch`."""
+        """Write a score; see :class:`Sketch`.
+
+        Args:
+            dance: analysis of a video.
+            seed: random seed.
+        """
         return write_score(dance, seed)
 
 
@@ -57,7 +67,12 @@ class MuseGanSketch:
         self.weights: tuple[str, ...] = (self._muse.name,)
 
     def write(self, dance: Dance, seed: int) -> Score:
-        """See :class:`Sketch`."""
+        """Write a score; see :class:`Sketch`.
+
+        Args:
+            dance: analysis of a video.
+            seed: random seed.
+        """
         from d2m.symbolic.musegan.band import play_for
 
         genre = dance.genre or FALLBACK_GENRE
@@ -66,7 +81,10 @@ class MuseGanSketch:
 
 
 def load_sketch(name: str = "composer") -> Sketch:
-    """Return a sketch by what ``--sketch`` says: one of :data:`SKETCHES`, or the path of a MIDI file.
+    """Load the source of scores that ``--sketch`` names.
+
+    Args:
+        name: one of :data:`SKETCHES`, or the path of a MIDI file.
 
     Raises:
         D2MError: if it is neither, or the file cannot be used.

@@ -60,12 +60,20 @@ class MidiSketch:
         self.weights: tuple[str, ...] = ()
 
     def write(self, dance: Dance, seed: int) -> Score:
-        """Return the piece on the dancer's beats; ``seed`` chooses nothing here."""
+        """Fit the piece to the beats of a dance.
+
+        Args:
+            dance: analysis of a video.
+            seed: not used.
+        """
         return fit(self._piece, dance)
 
 
 def read_piece(path: Path) -> Piece:
     """Read a MIDI file.
+
+    Args:
+        path: a MIDI file.
 
     Raises:
         D2MError: if it is missing, no MIDI file, too long, or has no notes.
@@ -158,7 +166,12 @@ def _long_bars(lines: np.ndarray) -> np.ndarray:
 
 
 def fit(piece: Piece, dance: Dance) -> Score:
-    """Return the piece on the dancer's beats, as long as the dance."""
+    """Fit a piece to the beats of a dance, with the length of the dance.
+
+    Args:
+        piece: music in its own beats.
+        dance: analysis of a video.
+    """
     from d2m.symbolic.composer.form import plan
 
     grid = dance.grid

@@ -92,7 +92,11 @@ def _play_ahead(score: Score, font: Path) -> np.ndarray:
 
 
 def load_engine(soundfont: str | None, sketch: str = "musegan") -> SymbolicEngine:
-    """Return the engine, its soundfont found and its sketch read (:func:`~d2m.engines.sketches.load_sketch`).
+    """Load the engine with its SoundFont and its source of scores (:func:`~d2m.engines.sketches.load_sketch`).
+
+    Args:
+        soundfont: name or file, or None for the sound library.
+        sketch: one of :data:`d2m.engines.sketches.SKETCHES`, or a MIDI file.
 
     Raises:
         D2MError: if there is no such soundfont or sketch.

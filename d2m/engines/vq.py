@@ -171,7 +171,13 @@ class JukeboxEngine:
 
     @torch.no_grad()
     def compose(self, dance: Dance, *, seed: int = 0, progress: Progress | None = None) -> Soundtrack:
-        """Return music for ``dance``; see :meth:`VqEngine.compose`."""
+        """Generate music for a dance; see :meth:`VqEngine.compose`.
+
+        Args:
+            dance: analysis of a video.
+            seed: random seed.
+            progress: called with the share done, from 0 to 1.
+        """
         played = self.player.compose(dance, seed=seed, progress=progress)
         hop = self.codec.hop
         samples = torch.from_numpy(_mono(played.waveform, played.sample_rate, self.codec.sample_rate))
@@ -200,8 +206,13 @@ def _mono(waveform: np.ndarray, sample_rate: int, wanted: int) -> np.ndarray:
 
 
 def load_engine(codec: str, level: str, weights: str | None, sketch: str = "composer") -> VqEngine | JukeboxEngine:
-    """Return the engine on the shipped weights, or on the generator that ``weights`` names; see
-    :func:`d2m.engines.load`.
+    """Load the engine with the shipped weights or another generator; see :func:`d2m.engines.load`.
+
+    Args:
+        codec: ``"spectral"`` or ``"jukebox"``.
+        level: ``"high"`` or ``"low"``, for the JukeBox codec.
+        weights: generator (name or file), or None for the shipped one.
+        sketch: one of :data:`d2m.engines.sketches.SKETCHES`, or a MIDI file.
 
     Raises:
         D2MError: if the sketch is unknown, or the weights do not fit.

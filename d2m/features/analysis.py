@@ -100,7 +100,14 @@ def analyse(
 
 
 def notes_on(tracking: Tracking) -> list[str]:
-    """Return what the user should know about who was seen, one line each."""
+    """Describe what the user should know about the people found.
+
+    Args:
+        tracking: landmarks of a clip.
+
+    Returns:
+        One line per note.
+    """
     notes = []
     if tracking.others:
         notes.append(f"{1 + len(tracking.others)} dancers: the beats are those that they agree on")

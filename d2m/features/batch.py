@@ -83,10 +83,13 @@ class _Task:
 
 
 def find_sources(inputs: Iterable[str | Path]) -> list[Source]:
-    """Return the videos that a user means, each once.
+    """List the videos that the user gave, each once.
 
     A folder stands for the videos in it and below it, and its inner folders come again below the output. A ``.txt``
     file lists one video (or folder) a line, relative to its own folder; lines that start with ``#`` are skipped.
+
+    Args:
+        inputs: videos, folders or ``.txt`` lists.
 
     Raises:
         D2MError: if a folder or list holds no video, a list cannot be read, or two videos would be written to one
@@ -192,7 +195,12 @@ def _checked(source: Source, output: Path, settings: Settings) -> Outcome | _Tas
 
 
 def work(task: _Task, tell: Callable[[float], None]) -> Outcome | StopRun:
-    """Extract and write one video's features; an error that concerns every video is returned as it is."""
+    """Extract and write the features of one video. An error that concerns all videos is returned.
+
+    Args:
+        task: video, output and settings.
+        tell: called with the share done, from 0 to 1.
+    """
     start, video = time.perf_counter(), task.source.video
     try:
         features = extract(video, task.settings, task.keys, tell)

@@ -66,7 +66,15 @@ def dance_rhythm(moving: Moving, duration: float, genre: str | None = None, worl
 def with_genre(
     rhythm: Rhythm, genre: str | None, moving: Moving, duration: float, world: np.ndarray | None = None
 ) -> Rhythm:
-    """Return the rhythm at the tempo octave of a genre; as it is where the tempo was given."""
+    """Change a rhythm to the tempo octave of a genre, unless the tempo was given.
+
+    Args:
+        rhythm: beats, energy and accents.
+        genre: AIST code, or None.
+        moving: landmarks of the dancer or dancers.
+        duration: of the clip in seconds.
+        world: landmarks in metres, or None.
+    """
     if rhythm.grid.source == "given":
         return rhythm
     grid = in_octave(rhythm.grid, genre, duration)
@@ -93,9 +101,15 @@ def rhythm_on(
 
 
 def at_tempo(tempo: float, moving: Moving, duration: float, world: np.ndarray | None = None) -> Rhythm:
-    """Place beats of a given tempo, and their bars, by the movement.
+    """Place beats and bar lines of a given tempo according to the movement.
 
     The confidence is that of the place: 0 where the movement says nothing, 1 where it allows no other.
+
+    Args:
+        tempo: beats per minute.
+        moving: landmarks of the dancer or dancers.
+        duration: of the clip in seconds.
+        world: landmarks in metres, or None.
     """
     position, confidence = _phase(speeds_and_events(moving, world)[1], tempo, duration)
     first = duration / 2 - position * 60.0 / tempo - lag_of(moving)
@@ -226,7 +240,14 @@ def corrected(
     duration: float,
     world: np.ndarray | None = None,
 ) -> Rhythm:
-    """Move the beats and set the bar lines as the user wishes.
+    """Shift the beats and set the bar lines according to the user's options.
+
+    Args:
+        rhythm: beats, energy and accents.
+        options: options of the user.
+        moving: landmarks of the dancer or dancers.
+        duration: of the clip in seconds.
+        world: landmarks in metres, or None.
 
     Raises:
         D2MError: if the downbeat is beyond the end of the clip.

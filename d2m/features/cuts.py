@@ -31,7 +31,14 @@ AHEAD = REACH + 1
 
 
 def with_cuts(frames: Iterable[Frame]) -> Iterator[tuple[Frame, bool]]:
-    """Pass frames on, each with whether a shot begins with it; :data:`AHEAD` frames are held back."""
+    """Detect cuts in a stream of frames, with a delay of :data:`AHEAD` frames.
+
+    Args:
+        frames: frames of a video.
+
+    Yields:
+        Each frame, and whether a shot begins with it.
+    """
     waiting: deque[Frame] = deque()
     small: deque[np.ndarray] = deque(maxlen=2 * AHEAD + 1)
     since = 0

@@ -107,7 +107,15 @@ def body_speeds(motion: Motion, world: np.ndarray | None = None) -> Speeds:
 
 
 def by_shot(motion: Motion, world: np.ndarray | None) -> list[tuple[Motion, np.ndarray | None]]:
-    """Return the landmarks of each shot, in the picture and in space."""
+    """Split landmarks at the cuts.
+
+    Args:
+        motion: landmarks in the picture.
+        world: landmarks in metres, or None.
+
+    Returns:
+        Both of each shot.
+    """
     if len(motion.shots()) == 1:
         return [(motion, world)]
     return [
@@ -169,7 +177,14 @@ def _space_speeds(world: np.ndarray, sure: np.ndarray, fps: float) -> Speeds:
 
 
 def body_height(motion: Motion) -> float:
-    """Return the height of the dancer in the motion's unit, from the length of the torso; robust to bending."""
+    """Estimate the height of the dancer from the length of the torso, independent of bending.
+
+    Args:
+        motion: landmarks in the picture.
+
+    Returns:
+        Height in the unit of the motion.
+    """
     joints = motion.joints[..., :2].astype(np.float64)
     if motion.skeleton == "mediapipe33":
         torso = np.linalg.norm(joints[:, [11, 12]].mean(1) - joints[:, [23, 24]].mean(1), axis=-1)
@@ -181,7 +196,11 @@ def body_height(motion: Motion) -> float:
 
 
 def motion_events(speeds: Speeds) -> MotionEvents:
-    """Return the low points of all speeds, each weighted by its salience; looked for in each shot by itself."""
+    """Find the low points of all speeds in each shot, weighted by their salience.
+
+    Args:
+        speeds: speeds of the body and its parts.
+    """
     if not speeds.cuts:
         return _shot_events(speeds)
     found, edges = [], [0, *speeds.cuts, len(speeds.whole)]
@@ -192,7 +211,11 @@ def motion_events(speeds: Speeds) -> MotionEvents:
 
 
 def gathered(found: Sequence[MotionEvents]) -> MotionEvents:
-    """Return all events, in the order of time."""
+    """Combine events in the order of time.
+
+    Args:
+        found: events of several dancers or curves.
+    """
     times, weights = (np.concatenate(rows) for rows in zip(*((e.times, e.weights) for e in found), strict=True))
     order = np.argsort(times, kind="stable")
     return MotionEvents(times[order], weights[order])
@@ -332,8 +355,16 @@ def bounce_lows(lowering: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarr
 
 
 def envelope(events: MotionEvents, frames: int, rate: float, width: float = 0.04) -> np.ndarray:
-    """Return onset envelope float32 (``frames``,), ``rate`` hertz: the events, each a Gaussian bump of ``width``
-    seconds.
+    """Compute the onset envelope: a Gaussian bump for each event.
+
+    Args:
+        events: times and weights.
+        frames: length of the envelope.
+        rate: frames per second.
+        width: standard deviation of a bump in seconds.
+
+    Returns:
+        float32 (frames,).
     """
     from scipy.ndimage import gaussian_filter1d
 

@@ -24,9 +24,18 @@ WINDOW = 8.0
 
 
 def likelihood(events: MotionEvents, tempos: np.ndarray, centre: float, windowed: bool) -> np.ndarray:
-    """Return log likelihood ratio against chance, float64 (tempos, phases), of beats through a window.
+    """Compute log likelihood ratios of beats against chance, for events in a window.
 
     A phase is the beat position (0..1) at ``centre``.
+
+    Args:
+        events: times and weights.
+        tempos: beats per minute.
+        centre: time in seconds at which phases are measured.
+        windowed: weight the events by their distance from the centre.
+
+    Returns:
+        float64 (tempos, phases); a phase is the beat position (0..1) at ``centre``.
     """
     offset = events.times - centre
     weight = events.weights * TRUST
@@ -52,8 +61,13 @@ def _density_spectra(tempos: tuple[float, ...]) -> np.ndarray:
 
 
 def log_density(period: float) -> np.ndarray:
-    """Return log of the density of events over one beat (seconds ``period``), next to chance; symmetric, float64
-    (PHASES,).
+    """Compute the log density of events over one beat relative to chance; it is symmetric.
+
+    Args:
+        period: of a beat in seconds.
+
+    Returns:
+        float64 (PHASES,).
     """
     place = np.arange(PHASES) / PHASES
     width = LOOSENESS / period

@@ -78,7 +78,7 @@ class Settings:
     force: bool = False
 
     def check(self) -> None:
-        """Raises D2MError for settings that cannot be met: a number out of range, weights that are not there."""
+        """Check the settings."""
         from d2m.features.i3d import LONGEST, find_weights
 
         if self.keypoints not in KEYPOINTS:
@@ -144,7 +144,11 @@ class Keys:
 
 
 def keys_of(path: str | Path, settings: Settings) -> Keys:
-    """Return the keys of a video under these settings; reads the file once.
+    """Compute the cache keys of a video under these settings; the file is read once.
+
+    Args:
+        path: the video.
+        settings: what to extract.
 
     Raises:
         D2MError: if the video or the weights cannot be read.
@@ -171,7 +175,11 @@ def pose_model() -> str:
 
 
 def visual_model(weights: str | Path | None) -> str:
-    """Name of the visual model and the start of the sha256 of its weights; D2MError if there are none."""
+    """Return the name of the visual model with the start of the sha256 of its weights.
+
+    Args:
+        weights: the file, or None for the fetched one.
+    """
     from d2m.features.i3d import NAME, find_weights
 
     return f"{NAME}:{_content(find_weights(weights))[:12]}"
@@ -218,13 +226,23 @@ def extract(
 
 
 def is_cached(keys: Keys, settings: Settings) -> bool:
-    """Tell whether :func:`extract` has nothing to compute."""
+    """Tell whether :func:`extract` has nothing to compute.
+
+    Args:
+        keys: of a video.
+        settings: what to extract.
+    """
     store = Store(settings.cache)
     return not settings.force and store.has(keys.pose) and (keys.visual is None or store.has(keys.visual))
 
 
 def write_features(path: str | Path, features: Features, settings: Settings) -> None:
-    """Write the ``.npz`` described above, complete or not at all.
+    """Write features to an ``.npz`` file atomically, in the format described above.
+
+    Args:
+        path: the output file.
+        features: of a video.
+        settings: with which they were extracted.
 
     Raises:
         StopRun: if it cannot be written.
@@ -246,7 +264,10 @@ def write_features(path: str | Path, features: Features, settings: Settings) -> 
 
 
 def read_features(path: str | Path) -> Features:
-    """Return what :func:`write_features` wrote.
+    """Read a file of :func:`write_features`.
+
+    Args:
+        path: the file.
 
     Raises:
         D2MError: if the file is missing, damaged or of another kind.
@@ -263,7 +284,14 @@ def read_features(path: str | Path) -> Features:
 
 
 def key_in(path: Path) -> str | None:
-    """Return the key of a written file, or None if there is no such file; reads no more than that."""
+    """Read the key of a feature file, and no more.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The key, or None if there is no such file.
+    """
     import zipfile
 
     try:

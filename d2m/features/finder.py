@@ -289,7 +289,15 @@ class _Tracker:
 
 
 def covered(rgb: np.ndarray, people: list[Person]) -> np.ndarray:
-    """Return the picture with a grey box over the head, trunk and legs of some people."""
+    """Cover the head, trunk and legs of some people with a grey box.
+
+    Args:
+        rgb: picture uint8 (H, W, 3).
+        people: detections.
+
+    Returns:
+        A changed copy of the picture.
+    """
     if not people:
         return rgb
     height, width = rgb.shape[:2]

@@ -54,7 +54,10 @@ def choose_genre(grid: BeatGrid, energy: np.ndarray, motion: Motion | None) -> s
 
 
 def scores(figures: dict[str, float]) -> tuple[np.ndarray, float]:
-    """Return what the fitted model makes of :func:`manner`.
+    """Compute genre scores with the fitted model.
+
+    Args:
+        figures: features of :func:`manner`.
 
     Returns:
         Log odds float64 (10,), in the order of :data:`d2m.types.GENRES`, and 0..1, how familiar the dance looks.

@@ -48,7 +48,17 @@ Moving: TypeAlias = Motion | Group | Speeds
 def together(
     motion: Motion, world: np.ndarray | None, others: Sequence[Motion], other_worlds: Sequence[np.ndarray | None]
 ) -> Motion | Group:
-    """Return a dancer and the others of the clip; the dancer alone where there are none."""
+    """Combine the main dancer and the others of a clip.
+
+    Args:
+        motion: landmarks of the main dancer.
+        world: the same in metres, or None.
+        others: landmarks of the others.
+        other_worlds: the same in metres.
+
+    Returns:
+        A :class:`Group`, or the motion itself if there are no others.
+    """
     return Group((motion, *others), (world, *other_worlds)) if others else motion
 
 
@@ -74,7 +84,12 @@ def speeds_and_events(moving: Moving, world: np.ndarray | None = None) -> tuple[
 
 
 def curves_of_moving(moving: Moving, world: np.ndarray | None = None) -> Curves:
-    """Return the curves in which a tempo is looked for; arguments as of :func:`speeds_and_events`."""
+    """Compute the curves in which a tempo is searched.
+
+    Args:
+        moving: landmarks of the dancer or dancers.
+        world: landmarks in metres, or None.
+    """
     if isinstance(moving, Speeds):
         return curves_of_speeds(moving)
     if isinstance(moving, Motion):

@@ -86,7 +86,14 @@ def i3d_features(
 
 
 def segments(duration: float, seconds: float) -> np.ndarray:
-    """Start and end in seconds of the segments of a video: float64 (S, 2), S >= 1.
+    """Compute the segments of a video.
+
+    Args:
+        duration: of the video in seconds.
+        seconds: length of a segment.
+
+    Returns:
+        float64 (S, 2), start and end in seconds; S >= 1.
 
     Raises:
         ValueError: if ``seconds`` is not above 0 and at most :data:`LONGEST`.
@@ -139,7 +146,10 @@ def load_i3d(weights: str | Path | None = None, device: str | torch.device | Non
 
 
 def find_weights(weights: str | Path | None = None) -> Path:
-    """Return the weights file that a user's path, or None, leads to.
+    """Find the weights file of the network.
+
+    Args:
+        weights: the user's path, or None for the fetched one.
 
     Raises:
         D2MError: if it does not exist; the message says how to get it.
@@ -161,7 +171,14 @@ def find_weights(weights: str | Path | None = None) -> Path:
 
 
 def prepare(pictures: torch.Tensor) -> torch.Tensor:
-    """Return pictures as the network wants them: uint8 (T, H, W, 3) to float32 (3, T, 256, 256)."""
+    """Convert pictures to the input of the network.
+
+    Args:
+        pictures: uint8 (T, H, W, 3).
+
+    Returns:
+        float32 (3, T, 256, 256).
+    """
     import torch
 
     height, width = pictures.shape[1:3]

@@ -36,7 +36,15 @@ class Lane:
     cuts: tuple[int, ...]
 
     def motion(self, frames: int, fps: float) -> tuple[Motion, np.ndarray]:
-        """Return landmarks in the picture and in metres over all frames, filled and smoothed between cuts."""
+        """Return the landmarks over all frames, interpolated and smoothed between cuts.
+
+        Args:
+            frames: number of frames.
+            fps: frames per second.
+
+        Returns:
+            Landmarks in the picture, and float32 (T, 33, 3) in metres.
+        """
         joints = np.full((frames, 33, 3), np.nan, dtype=np.float32)
         world = np.full((frames, 33, 3), np.nan, dtype=np.float32)
         confidence = np.zeros((frames, 33), dtype=np.float32)

@@ -70,7 +70,12 @@ class Track:
         return np.array([person.frame for person in self.people], dtype=np.int64)
 
     def add(self, person: Person, *, learn_colour: bool) -> None:
-        """Append a detection; clothes are not learnt while people overlap, for they may be someone else's."""
+        """Append a detection. The colour of the clothes is not updated while people overlap.
+
+        Args:
+            person: the detection.
+            learn_colour: update the colour of the clothes.
+        """
         if self.people:
             gap = person.frame - self.last.frame
             moved = (_centre(person) - _centre(self.last)) / gap
@@ -97,13 +102,21 @@ class People:
         self.starts: list[int] = [0]
 
     def cut(self, frame: int) -> None:
-        """Begin a new shot with a frame: nobody is where they were."""
+        """Begin a new shot, in which nobody's position is known.
+
+        Args:
+            frame: its first frame.
+        """
         self.tracks = []
         self.shots.append(self.tracks)
         self.starts.append(frame)
 
     def add(self, found: list[Person]) -> None:
-        """The people of the next frame (all with the same ``frame``)."""
+        """Add the detections of the next frame.
+
+        Args:
+            found: detections with the same ``frame``.
+        """
         found = distinct(found)
         if not found:
             return
@@ -141,7 +154,11 @@ def _assigned(cost: np.ndarray) -> list[tuple[int, int]]:
 
 
 def distinct(found: list[Person]) -> list[Person]:
-    """Return the detections without those that the model made twice for one person (the surer one stays)."""
+    """Remove duplicate detections of one person; the one with the higher confidence is kept.
+
+    Args:
+        found: detections of one frame.
+    """
     kept: list[Person] = []
     for person in sorted(found, key=lambda p: -float(p.confidence.mean())):
         if all(apart(person, other) > SAME_PERSON for other in kept):
@@ -177,7 +194,12 @@ def bridged(track: Track, skipped: set[int]) -> Track:
 
 
 def dancer(tracks: list[Track], fps: float) -> list[Person]:
-    """Return the detections of the person who stands out most (:func:`persons`), in the order of time."""
+    """Return the detections of the most prominent person (:func:`persons`), in the order of time.
+
+    Args:
+        tracks: tracks of a clip.
+        fps: frames per second.
+    """
     found = persons(tracks, fps, 1)
     return found[0].people if found else []
 
@@ -218,7 +240,12 @@ def persons(tracks: list[Track], fps: float, most: int) -> list[Track]:
 
 
 def prominence(track: Track, fps: float) -> float:
-    """Return how much a track looks like the dancer: seconds seen, times height in the picture, times motion."""
+    """Compute how prominent a track is: seconds visible, times height in the picture, times motion.
+
+    Args:
+        track: detections of one person.
+        fps: frames per second.
+    """
     frames = track.frames()
     height = float(np.median([person.height for person in track.people]))
     sure = float(np.mean([person.confidence[list(BODY)].mean() for person in track.people]))
@@ -235,7 +262,12 @@ def _centre(person: Person) -> np.ndarray:
 
 
 def apart(a: Person, b: Person, shift: np.ndarray | float = 0.0) -> float:
-    """Return the median distance of the joints, in body heights; a whole body is compared, as torsos may overlap."""
+    """Compute the median distance of the joints of two detections, in body heights.
+
+    Args:
+        a, b: detections.
+        shift: displacement that is added to ``a``.
+    """
     body = list(BODY)
     apart = np.linalg.norm(a.joints[body, :2] + shift - b.joints[body, :2], axis=1)
     return float(np.median(apart)) / max(a.height, b.height)

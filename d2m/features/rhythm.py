@@ -74,13 +74,23 @@ def find_rhythm(moving: Moving, duration: float, world: np.ndarray | None = None
 
 
 def lag_of(moving: Moving) -> float:
-    """Return seconds by which what was seen trails the picture."""
+    """Return the delay of the landmarks behind the picture, in seconds.
+
+    Args:
+        moving: landmarks of the dancer or dancers.
+    """
     return 0.0 if isinstance(moving, Speeds) else POSE_LAG
 
 
 def salient_beats(speeds: Speeds, least: float = 0.35) -> np.ndarray:
-    """Return float64 (K,): seconds of the low points of the whole body's speed that stand out, at least 0.15 s
-    apart.
+    """Find the salient low points of the whole body's speed, at least 0.15 s apart.
+
+    Args:
+        speeds: speeds of the body and its parts.
+        least: minimum salience.
+
+    Returns:
+        float64 (K,), times in seconds.
     """
     times, salience, _ = low_points(speeds.whole, speeds.rate, 0.07, speeds.still)
     for cut in speeds.cuts:
@@ -94,9 +104,17 @@ def salient_beats(speeds: Speeds, least: float = 0.35) -> np.ndarray:
 
 
 def energy_per_beat(speeds: Speeds, beats: np.ndarray, duration: float) -> np.ndarray:
-    """Return float32 (N,) in 0..1: mean speed between a beat and the next, next to the clip's busiest moments.
+    """Compute the mean speed in each beat interval, relative to the busiest moments of the clip.
 
     Intervals outside the clip take the value of the nearest one inside.
+
+    Args:
+        speeds: speeds of the body and its parts.
+        beats: times in seconds.
+        duration: of the clip in seconds.
+
+    Returns:
+        float32 (N,), 0 to 1.
     """
     edges = np.append(beats, 2 * beats[-1] - beats[-2])
     frame_times = (np.arange(len(speeds.whole)) + 0.5) / speeds.rate
@@ -113,7 +131,15 @@ def energy_per_beat(speeds: Speeds, beats: np.ndarray, duration: float) -> np.nd
 
 
 def accents_per_beat(events: MotionEvents, beats: np.ndarray) -> np.ndarray:
-    """Return float32 (N,) in 0..1: how strongly movement ends on each beat."""
+    """Compute how strongly movements end on each beat.
+
+    Args:
+        events: low points of the movement.
+        beats: times in seconds.
+
+    Returns:
+        float32 (N,), 0 to 1.
+    """
     if not len(events.times):
         return np.zeros(len(beats), dtype=np.float32)
     nearest = np.clip(np.searchsorted(0.5 * (beats[1:] + beats[:-1]), events.times), 0, len(beats) - 1)
@@ -123,8 +149,14 @@ def accents_per_beat(events: MotionEvents, beats: np.ndarray) -> np.ndarray:
 
 
 def low_per_beat(speeds: Speeds, beats: np.ndarray) -> np.ndarray:
-    """Return float64 (N,): how much lower (body heights) than in the seconds around it the body is on each beat; 0
-    where nobody sees it.
+    """Compute how much lower the body is on each beat than in the seconds around it.
+
+    Args:
+        speeds: speeds of the body and its parts.
+        beats: times in seconds.
+
+    Returns:
+        float64 (N,), body heights; 0 where nobody is visible.
     """
     from scipy.ndimage import uniform_filter1d
 

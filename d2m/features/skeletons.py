@@ -42,7 +42,10 @@ FRAME_HEIGHT = 720
 
 
 def to_body25(motion: Motion) -> Motion:
-    """Return OpenPose's 25 points of a ``"mediapipe33"`` motion, in the same units.
+    """Convert a ``"mediapipe33"`` motion to OpenPose's 25 keypoints, in the same units.
+
+    Args:
+        motion: landmarks.
 
     Raises:
         ValueError: if the motion has another skeleton.
@@ -51,7 +54,10 @@ def to_body25(motion: Motion) -> Motion:
 
 
 def to_coco17(motion: Motion) -> Motion:
-    """Return COCO's 17 keypoints (Lin et al., ECCV 2014) of a ``"mediapipe33"`` motion, in the same units.
+    """Convert a ``"mediapipe33"`` motion to COCO's 17 keypoints (Lin et al., ECCV 2014), in the same units.
+
+    Args:
+        motion: landmarks.
 
     Raises:
         ValueError: if the motion has another skeleton.
@@ -60,8 +66,14 @@ def to_coco17(motion: Motion) -> Motion:
 
 
 def in_pixels(motion: Motion, height: float) -> np.ndarray:
-    """Return what keypoint files hold: float32 (T, J, 3), x and y in pixels of a picture ``height`` high,
-    confidence.
+    """Convert a motion to pixels.
+
+    Args:
+        motion: landmarks in picture heights.
+        height: of the picture in pixels.
+
+    Returns:
+        float32 (T, J, 3), x and y in pixels, confidence.
     """
     return np.concatenate([motion.joints[..., :2] * height, motion.confidence[..., None]], axis=-1).astype(np.float32)
 
@@ -87,9 +99,14 @@ def body25_frames(motion: Motion, height: float = FRAME_HEIGHT) -> np.ndarray:
 
 
 def at_rate(motion: Motion, fps: float, frames: int) -> Motion:
-    """Return ``frames`` frames at 0, 1/fps, 2/fps … seconds, interpolated between those that there are.
+    """Resample a motion to frames at 0, 1/fps, 2/fps … seconds by interpolation.
 
     The ends are held, and so is the last frame before a cut until it.
+
+    Args:
+        motion: landmarks.
+        fps: frames per second.
+        frames: number of frames.
     """
     position = np.arange(frames) / fps * motion.fps
     first = np.clip(np.floor(position).astype(int), 0, len(motion.joints) - 1)

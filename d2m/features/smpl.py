@@ -31,7 +31,13 @@ _BLOCK = 2048
 
 
 def smpl_frames(motion: SmplMotion) -> np.ndarray:
-    """Return the motion input of D2M-GAN on AIST++: float32 (T, 219), see above.
+    """Convert SMPL motion to the input of D2M-GAN on AIST++.
+
+    Args:
+        motion: SMPL parameters.
+
+    Returns:
+        float32 (T, 219), as described above.
 
     Raises:
         D2MError: if a value is not finite, or the scale is not above 0; the message names the first bad frame.
@@ -86,9 +92,12 @@ class SmplBody:
 
 
 def read_body(path: str | Path) -> SmplBody:
-    """Return the bones of a SMPL model file as its makers publish it, ``.pkl``, or converted to ``.npz``.
+    """Read the bones of an SMPL model file: ``.pkl`` as published, or converted to ``.npz``.
 
     A pickle is read as data: nothing in it is run, and neither chumpy nor an old SciPy is needed.
+
+    Args:
+        path: the file.
 
     Raises:
         D2MError: if the file is missing, unsafe, damaged, or no SMPL model.

@@ -75,9 +75,15 @@ def for_music() -> BarPointer:
 
 
 def evidence(bars: Bars) -> np.ndarray:
-    """Return figures that tell whether beats are right: float64 (5,).
+    """Compute features that indicate whether beats are correct.
 
     Mean support, share of weak beats, activation at beats and between them, and the root of how many nats a beat gains.
+
+    Args:
+        bars: result of the decoder.
+
+    Returns:
+        float64 (5,).
     """
     return np.array(
         [
@@ -91,14 +97,21 @@ def evidence(bars: Bars) -> np.ndarray:
 
 
 def confidence(bars: Bars) -> float:
-    """Return the probability that the beats are right, by logistic regression on :func:`evidence`."""
+    """Estimate the probability that the beats are correct, by logistic regression on :func:`evidence`.
+
+    Args:
+        bars: result of the decoder.
+    """
     constant, *weights = CALIBRATION
     return float(1.0 / (1.0 + np.exp(-(constant + evidence(bars) @ np.array(weights)))))
 
 
 @lru_cache(maxsize=2)
 def load_weights(name: str | Path = WEIGHTS) -> dict[str, np.ndarray]:
-    """Return parameters of a beat network as float32 arrays, without loading PyTorch.
+    """Load the parameters of a beat network as float32 arrays, without PyTorch.
+
+    Args:
+        name: name of weights, or a file.
 
     Raises:
         D2MError: if the weights are missing, damaged or another model's.

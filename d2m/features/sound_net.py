@@ -67,7 +67,14 @@ class BeatNet(nn.Module):
         return asdict(self.config)
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Return logits (B, T, 2) of beat and downbeat, from log-mel frames (B, T, 80)."""
+        """Compute logits of beats and downbeats.
+
+        Args:
+            frames: log-mel frames float32 (B, T, 80).
+
+        Returns:
+            float32 (B, T, 2).
+        """
         x = frames[:, None] / 4.0 - 1.0
         # (B, C, T, F): mel bands are merged, frames are not.
         x = functional.elu(functional.max_pool2d(self.one(x), (1, POOL_ONE)))

@@ -44,7 +44,10 @@ def default_folder() -> Path:
 
 
 def content_of(path: str | Path) -> str:
-    """Return what a file holds, as text of fixed length: its sha256.
+    """Return the SHA-256 checksum of a file's content.
+
+    Args:
+        path: the file.
 
     Raises:
         D2MError: if it cannot be read.
@@ -73,15 +76,30 @@ class Store:
         self.folder = default_folder() if folder is None else Path(folder)
 
     def get(self, key: str) -> dict[str, np.ndarray] | None:
-        """Return the arrays of an entry, or None if there is none that can be read."""
+        """Return the arrays of an entry.
+
+        Args:
+            key: of the entry.
+
+        Returns:
+            The arrays by name, or None if there is no readable entry.
+        """
         return read_arrays(self._path(key))
 
     def has(self, key: str) -> bool:
-        """Tell whether there is such an entry, without reading it."""
+        """Tell whether an entry exists, without reading it.
+
+        Args:
+            key: of the entry.
+        """
         return self._path(key).is_file()
 
     def put(self, key: str, arrays: Mapping[str, np.ndarray]) -> None:
-        """Make or replaces an entry.
+        """Write an entry.
+
+        Args:
+            key: of the entry.
+            arrays: by name.
 
         Raises:
             StopRun: if it cannot be written.
@@ -139,7 +157,14 @@ class Store:
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
-    """Return the arrays of an ``.npz`` of plain data, or None if there is none that can be read."""
+    """Read the arrays of an ``.npz`` of plain data.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The arrays by name, or None if it cannot be read.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             # Packed contents may unfold to any size; these files are written unpacked.
@@ -152,7 +177,11 @@ def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write an ``.npz``, complete or not at all.
+    """Write an ``.npz`` atomically.
+
+    Args:
+        path: the file.
+        arrays: by name.
 
     Raises:
         StopRun: if it cannot be written.

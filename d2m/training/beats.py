@@ -97,6 +97,15 @@ class BeatTask(Task):
         return {"config": self.net.settings()}
 
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
+        """Train on one batch.
+
+        Args:
+            step: number of the training step.
+            rng: random generator of this step, the same on every device.
+
+        Returns:
+            Losses and metrics to log, by name.
+        """
         settings = self.settings
         for group in self.optimizers["beats"].param_groups:
             warm = min(1.0, (step + 1) / 200)
@@ -128,7 +137,11 @@ class BeatTask(Task):
 
     @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:
-        """Return the loss on held-out music, and F-measure of beats and downbeats of clean and spoiled mixes."""
+        """Return the loss on held-out music, and F-measure of beats and downbeats of clean and spoiled mixes.
+
+        Args:
+            step: number of training steps done.
+        """
         self.net.eval()
         losses, scores = [], {"f": [], "f_spoiled": [], "f_downbeat": []}
         for i, mix in enumerate(self.held_out[: 2 * self.settings.judged]):
@@ -143,6 +156,11 @@ class BeatTask(Task):
         return {"loss": float(np.mean(losses))} | {name: float(np.mean(v)) for name, v in scores.items() if v}
 
     def score(self, held_out: dict[str, float]) -> float | None:
+        """Return the held-out loss, by which the best networks are kept.
+
+        Args:
+            held_out: metrics of :meth:`evaluate`.
+        """
         return held_out["loss"]
 
 

@@ -119,7 +119,15 @@ class BridgeTask(Task):
         return {"config": self.config.to_dict()}
 
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
-        """Return one step on a batch of bridges of one length."""
+        """Train on one batch.
+
+        Args:
+            step: number of the training step.
+            rng: random generator of this step, the same on every device.
+
+        Returns:
+            Losses and metrics to log, by name.
+        """
         settings = self.settings
         bars = 2 if rng.random() < settings.two_bars else int(rng.integers(1, MOST_BARS + 1))
         windows = self.train.batch(rng, settings.batch, bars + 2, settings.transpose)
@@ -147,7 +155,11 @@ class BridgeTask(Task):
         return loss / (len(real) * bars * 100)
 
     def evaluate(self, step: int) -> dict[str, float]:
-        """Return figures of held-out bridges of two bars, with thresholds and densities found on training bridges."""
+        """Return figures of held-out bridges of two bars, with thresholds and densities found on training bridges.
+
+        Args:
+            step: number of training steps done.
+        """
         composer = Composer(self.network)
         composer.calibrate(self.known[:, [0, -1]], self.known[:, 1:-1])
         context, real = self.unknown[:, [0, -1]], self.unknown[:, 1:-1]
@@ -157,7 +169,11 @@ class BridgeTask(Task):
         return figures(made, real, context, self.config.lowest)
 
     def score(self, held_out: dict[str, float]) -> float:
-        """Return what note F1 and onset F1 lack of 2."""
+        """Return what note F1 and onset F1 lack of 2.
+
+        Args:
+            held_out: metrics of :meth:`evaluate`.
+        """
         return 2.0 - held_out["note F1"] - held_out["onset F1"]
 
     def simple_bridges(self) -> dict[str, dict[str, float]]:

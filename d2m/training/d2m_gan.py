@@ -145,7 +145,11 @@ class D2MGANTask(Task):
         }
 
     def setup(self, fabric) -> None:
-        """Move networks, the VQ-VAE and the spectrogram to the device."""
+        """Move networks, the VQ-VAE and the spectrogram to the device.
+
+        Args:
+            fabric: Lightning Fabric of the run.
+        """
         super().setup(fabric)
         self.codec.to(fabric.device)
         self.mel.to(fabric.device)
@@ -155,7 +159,15 @@ class D2MGANTask(Task):
         return {"config": self.config.to_dict(), "vqvae": self.settings.vqvae, "codebook": self.codebook}
 
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
-        """Train the discriminators, then the generator, on the next batch of the epoch."""
+        """Train the discriminators, then the generator, on the next batch of the epoch.
+
+        Args:
+            step: number of the training step.
+            rng: random generator of this step, the same on every device.
+
+        Returns:
+            Losses and metrics to log, by name.
+        """
         weights = self.settings.weights
         batch = self._placed(self._segments(step, rng))
         with torch.no_grad():
@@ -241,7 +253,11 @@ class D2MGANTask(Task):
     def evaluate(self, step: int) -> dict[str, float]:
         """Over held-out segments: ``codebook``, ``waveform`` and ``mel`` as in training, ``codes``, the share of codes
         that are those of the music, and ``mel_vqvae``, the mel distance of the music that only went through the VQ-VAE:
-        what there is to reach."""
+        what there is to reach.
+
+        Args:
+            step: number of training steps done.
+        """
         count = min(self.settings.held_out, len(self.test_set))
         chosen = np.linspace(0, len(self.test_set) - 1, count).round().astype(int)
         own = chosen[self.fabric.global_rank :: self.fabric.world_size]
@@ -271,7 +287,11 @@ class D2MGANTask(Task):
         }
 
     def score(self, held_out: dict[str, float]) -> float:
-        """Return the mel distance, or the codes' where the model is trained without it."""
+        """Return the mel distance, or the codes' where the model is trained without it.
+
+        Args:
+            held_out: metrics of :meth:`evaluate`.
+        """
         return held_out["mel" if self.settings.weights.mel else "codebook"]
 
     @torch.no_grad()

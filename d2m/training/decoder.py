@@ -110,7 +110,11 @@ class DecoderTask(Task):
         return super().describe() | {"codebook": codebook_digest(self.vqvae, self.settings.level)}
 
     def setup(self, fabric) -> None:
-        """Move networks and losses to the device."""
+        """Move networks and losses to the device.
+
+        Args:
+            fabric: Lightning Fabric of the run.
+        """
         super().setup(fabric)
         self.hear.to(fabric.device)
 
@@ -119,7 +123,10 @@ class DecoderTask(Task):
         return {"config": self.vqvae.config.to_dict(), "level": self.settings.level, "before": self.before}
 
     def restore(self, state: dict[str, object]) -> None:
-        """Take back what :meth:`state` returned.
+        """Restore what :meth:`state` returned.
+
+        Args:
+            state: as returned by :meth:`state`.
 
         Raises:
             D2MError: if the run trains the other level.
@@ -131,7 +138,15 @@ class DecoderTask(Task):
         self.before = state["before"]
 
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
-        """Train the discriminators, then the decoder, on one batch."""
+        """Train the discriminators, then the decoder, on one batch.
+
+        Args:
+            step: number of the training step.
+            rng: random generator of this step, the same on every device.
+
+        Returns:
+            Losses and metrics to log, by name.
+        """
         settings, weights = self.settings, self.settings.weights
         if step == 0:
             self.before = self._error()
@@ -158,11 +173,18 @@ class DecoderTask(Task):
     def evaluate(self, step: int) -> dict[str, float]:
         """Return ``mel``: log10-mel L1 of quantised held-out music (:func:`~d2m.training.vqvae.reconstruction_error`);
         ``mel_before``: the same with the decoder that the run began with.
+
+        Args:
+            step: number of training steps done.
         """
         return {"mel": self._error(), "mel_before": self.before}
 
     def score(self, held_out: dict[str, float]) -> float:
-        """Return the mel distance."""
+        """Return the mel distance.
+
+        Args:
+            held_out: metrics of :meth:`evaluate`.
+        """
         return held_out["mel"]
 
     def samples(self) -> list[Sample]:

@@ -196,7 +196,11 @@ class EmotionTask(Task):
         )
 
     def setup(self, fabric) -> None:
-        """Networks, and the MusicVAE beside them, onto the device."""
+        """Networks, and the MusicVAE beside them, onto the device.
+
+        Args:
+            fabric: Lightning Fabric of the run.
+        """
         super().setup(fabric)
         self.vae.network.to(fabric.device)
         self.network.starts.to(fabric.device)
@@ -209,13 +213,25 @@ class EmotionTask(Task):
         }
 
     def restore(self, state: dict[str, object]) -> None:
-        """Remember."""
+        """Restore what :meth:`state` returned.
+
+        Args:
+            state: as returned by :meth:`state`.
+        """
         self.seen.restore(state["seen"])
         self.known.restore(state["known"])
         self.ways.restore(state["ways"])
 
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
-        """Train the critic, then the actor, on one batch."""
+        """Train the critic, then the actor, on one batch.
+
+        Args:
+            step: number of the training step.
+            rng: random generator of this step, the same on every device.
+
+        Returns:
+            Losses and metrics to log, by name.
+        """
         # cuDNN passes gradients through LSTMs in training mode only; nothing else differs in it.
         self.vae.network.train()
         known, prior, start, goal, targets = self._batch(rng)
@@ -270,13 +286,21 @@ class EmotionTask(Task):
 
     @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:
-        """Return the chief figures of :func:`~d2m.symbolic.emotion.effect.measure` on the part ``valid``."""
+        """Return the chief figures of :func:`~d2m.symbolic.emotion.effect.measure` on the part ``valid``.
+
+        Args:
+            step: number of training steps done.
+        """
         figures = measure(self.model(), self.valid, np.random.default_rng(0))
         self.network.train()
         return {name: figures[name] for name in _WATCHED if name in figures}
 
     def score(self, held_out: dict[str, float]) -> float | None:
-        """Return errors left at full strength, plus what realism the vectors lack beside real melodies'."""
+        """Return errors left at full strength, plus what realism the vectors lack beside real melodies'.
+
+        Args:
+            held_out: metrics of :meth:`evaluate`.
+        """
         errors = [
             held_out.get(f"{start} 1: {axis} error") for start in ("from", "new") for axis in ("pitch", "density")
         ]

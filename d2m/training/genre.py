@@ -89,10 +89,24 @@ class GenreTask(Task):
         return {"config": self.net.settings()}
 
     def setup(self, fabric) -> None:  # noqa: D102
+        """Move networks and losses to the device.
+
+        Args:
+            fabric: Lightning Fabric of the run.
+        """
         super().setup(fabric)
         self.net.mel.to(fabric.device)
 
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
+        """Train on one batch.
+
+        Args:
+            step: number of the training step.
+            rng: random generator of this step, the same on every device.
+
+        Returns:
+            Losses and metrics to log, by name.
+        """
         settings = self.settings
         for group in self.optimizers["genre"].param_groups:
             warm = min(1.0, (step + 1) / 100)
@@ -143,6 +157,9 @@ class GenreTask(Task):
     def evaluate(self, step: int) -> dict[str, float]:
         """Return the accuracy on held-out songs: by classification, for single windows, and at the end also by
         retrieval.
+
+        Args:
+            step: number of training steps done.
         """
         self.net.eval()
         judge = GenreJudge(self.net)

@@ -90,7 +90,11 @@ class Task:
         return self.fabric.autocast()
 
     def setup(self, fabric: Fabric) -> None:
-        """Move modules and optimisers to the device; called once before the first step."""
+        """Move modules and optimisers to the device; called once before the first step.
+
+        Args:
+            fabric: Lightning Fabric of the run.
+        """
         self.fabric = fabric
         for name, module in self.modules.items():
             owned = [o for o in self.optimizers if o == name]
@@ -105,6 +109,13 @@ class Task:
         """Draw a batch with ``rng``, update the networks, return figures to log.
 
         ``rng`` is the same on every device: draw the whole batch, and work on :meth:`own` rows of it.
+
+        Args:
+            step: number of the training step.
+            rng: random generator of this step, the same on every device.
+
+        Returns:
+            Losses and metrics to log, by name.
         """
 
     def own(self, batch: np.ndarray) -> np.ndarray:
@@ -134,11 +145,19 @@ class Task:
         optimizer.step()
 
     def evaluate(self, step: int) -> dict[str, float]:
-        """Return held-out figures, the same on every device; empty by default."""
+        """Return held-out figures, the same on every device; empty by default.
+
+        Args:
+            step: number of training steps done.
+        """
         return {}
 
     def score(self, held_out: dict[str, float]) -> float | None:
-        """Return the one held-out figure, less being better, by which the best networks are kept; None for no such."""
+        """Return the one held-out figure, less being better, by which the best networks are kept; None for no such.
+
+        Args:
+            held_out: metrics of :meth:`evaluate`.
+        """
         return None
 
     def samples(self) -> Sequence[Sample]:
@@ -150,7 +169,11 @@ class Task:
         return {}
 
     def restore(self, state: dict[str, object]) -> None:
-        """Take back what :meth:`state` returned."""
+        """Restore what :meth:`state` returned.
+
+        Args:
+            state: as returned by :meth:`state`.
+        """
 
 
 def train(task: Task, config: LoopConfig) -> int:

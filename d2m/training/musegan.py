@@ -146,7 +146,15 @@ class MuseGanTask(Task):
         return {"config": self.config.to_dict()}
 
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
-        """Return some steps of the critics, each on a batch of its own, then one of the generator."""
+        """Return some steps of the critics, each on a batch of its own, then one of the generator.
+
+        Args:
+            step: number of the training step.
+            rng: random generator of this step, the same on every device.
+
+        Returns:
+            Losses and metrics to log, by name.
+        """
         self.generator.train()
         self._binary = step >= self.settings.binary_after
         figures = [self._critic_step(rng) for _ in range(self.settings.critic_steps)]
@@ -159,6 +167,9 @@ class MuseGanTask(Task):
         """Return the paper's figures of generated phrases, and their distance from those of the data.
 
         The batch norms of the averaged generator first count anew what its averaged weights make of random vectors.
+
+        Args:
+            step: number of training steps done.
         """
         rng = np.random.default_rng([self.seed, step])
         self._recount(rng)
@@ -169,7 +180,11 @@ class MuseGanTask(Task):
         return {"distance from data": distance_from(self._data_figures(), figures), **figures}
 
     def score(self, held_out: dict[str, float]) -> float:
-        """Return the distance of the figures from those of the data."""
+        """Return the distance of the figures from those of the data.
+
+        Args:
+            held_out: metrics of :meth:`evaluate`.
+        """
         return held_out["distance from data"]
 
     @torch.no_grad()

@@ -154,7 +154,15 @@ class MusicVaeTask(Task):
         return {"config": self.vae.settings()}
 
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
-        """Train on one batch."""
+        """Train on one batch.
+
+        Args:
+            step: number of the training step.
+            rng: random generator of this step, the same on every device.
+
+        Returns:
+            Losses and metrics to log, by name.
+        """
         settings, optimizer = self.settings, self.optimizers["musicvae"]
         self.done = step + 1
         for group in optimizer.param_groups:
@@ -183,7 +191,11 @@ class MusicVaeTask(Task):
 
     @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:
-        """Return :func:`measure` on the part ``valid``, and what samples are like."""
+        """Return :func:`measure` on the part ``valid``, and what samples are like.
+
+        Args:
+            step: number of training steps done.
+        """
         vae = MusicVae(self.vae)
         figures = measure(vae, self.valid)
         samples = vae.sample(_SAMPLES, 0.5, seed=0)
@@ -192,7 +204,11 @@ class MusicVaeTask(Task):
         return figures
 
     def score(self, held_out: dict[str, float]) -> float:
-        """Return the loss with all of the KL divergence above the free bits: a bound that both halves have to meet."""
+        """Return the loss with all of the KL divergence above the free bits: a bound that both halves have to meet.
+
+        Args:
+            held_out: metrics of :meth:`evaluate`.
+        """
         return held_out["loss"]
 
     def samples(self) -> tuple[()]:

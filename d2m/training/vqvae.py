@@ -81,7 +81,11 @@ class VQVAETask(Task):
         self.loss.calibrate(torch.from_numpy(self._crops(np.random.default_rng(seed), 64)))
 
     def setup(self, fabric) -> None:
-        """Move the networks and the loss to the device."""
+        """Move the networks and the loss to the device.
+
+        Args:
+            fabric: Lightning Fabric of the run.
+        """
         super().setup(fabric)
         self.loss.to(fabric.device)
         self.mel.to(fabric.device)
@@ -92,12 +96,24 @@ class VQVAETask(Task):
         return {"config": self.vqvae.config.to_dict(), "codebooks": books}
 
     def restore(self, state: dict[str, object]) -> None:
-        """Take back what :meth:`state` returned."""
+        """Restore what :meth:`state` returned.
+
+        Args:
+            state: as returned by :meth:`state`.
+        """
         for book, moving in zip(self.vqvae.bottleneck.level_blocks, state["codebooks"], strict=True):
             book.moving_state = moving
 
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
-        """Train one level on one batch."""
+        """Train one level on one batch.
+
+        Args:
+            step: number of the training step.
+            rng: random generator of this step, the same on every device.
+
+        Returns:
+            Losses and metrics to log, by name.
+        """
         settings = self.settings
         level, quantise = self._turn(step)
         for group in self.optimizers["vqvae"].param_groups:
@@ -121,7 +137,11 @@ class VQVAETask(Task):
         return figures | ({f"used_{level}": result.used} if quantise else {})
 
     def evaluate(self, step: int) -> dict[str, float]:
-        """Return :func:`reconstruction_error` of each trained level."""
+        """Return :func:`reconstruction_error` of each trained level.
+
+        Args:
+            step: number of training steps done.
+        """
         self.vqvae.eval()
         figures = {
             f"mel_{level}": reconstruction_error(self.vqvae, level, self.held_out.songs, self.mel, self.fabric.device)
@@ -131,7 +151,11 @@ class VQVAETask(Task):
         return figures
 
     def score(self, held_out: dict[str, float]) -> float:
-        """Return the mean over the trained levels."""
+        """Return the mean over the trained levels.
+
+        Args:
+            held_out: metrics of :meth:`evaluate`.
+        """
         return float(np.mean(list(held_out.values())))
 
     def samples(self) -> list[Sample]:
