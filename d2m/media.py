@@ -99,7 +99,8 @@ class Video:
     warnings: list[str] = field(default_factory=list, compare=False)
 
     def frames(self, rate: float, height: int | None = None) -> Iterator[Frame]:
-        """Pictures at the even times 0, 1/rate, 2/rate … below ``duration``, each the one shown nearest then.
+        """Iterate over pictures at the even times 0, 1/rate, 2/rate … below ``duration``, each the one shown nearest
+        then.
 
         Where a picture is missing (slow or varying frame rate, damage, an end without pictures) the nearest
         one is held. Memory does not depend on the video's length.
@@ -135,13 +136,20 @@ class Video:
             given = held
 
     def warn(self, message: str) -> None:
-        """Add a line to ``warnings``, once."""
+        """Add a line to ``warnings``, once.
+
+        Args:
+            message: the line.
+        """
         if message not in self.warnings:
             self.warnings.append(message)
 
 
 def open_video(path: str | os.PathLike[str]) -> Video:
-    """Look at a video file and say what is in it, decoding one picture.
+    """Open a video file and read its properties, decoding one picture.
+
+    Args:
+        path: the file.
 
     Raises:
         D2MError: if the file is missing, unreadable, empty, not a video, a single picture, sound only,

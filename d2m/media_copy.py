@@ -43,6 +43,9 @@ class CannotCopyError(D2MError):
 def container_for(video: Video) -> str:
     """Choose the suffix of the file that a video's picture can be copied into.
 
+    Args:
+        video: the video.
+
     Returns:
         ``".mp4"``, or ``".mkv"`` for codecs that mp4 does not hold, and for transparency beside a VP8 or VP9 picture.
 
@@ -88,7 +91,15 @@ def _takes(muxer: str, source: Any, stream: Any) -> bool:
 
 
 def add_picture(out: Any, stream: Any) -> Any:
-    """Add a stream to ``out`` that takes the packets of a picture stream; FFmpegError or ValueError if it cannot."""
+    """Add a stream to ``out`` that takes the packets of a picture stream; FFmpegError or ValueError if it cannot.
+
+    Args:
+        out: a PyAV output container.
+        stream: stream of pictures to copy.
+
+    Returns:
+        The new stream.
+    """
     import av
 
     try:

@@ -51,6 +51,11 @@ def carry_subtitles(source: Any, out: Any, video: Video) -> tuple[dict[Any, Any]
 
     Subtitles that ``out`` cannot hold are named in the video's warnings.
 
+    Args:
+        source: a PyAV input container.
+        out: a PyAV output container.
+        video: the video, which collects warnings.
+
     Returns:
         Stream of ``source`` -> stream of ``out``, and for each an iterator of its packets, counted from the first
         picture. The packets may be taken once the header of ``out`` has been written.

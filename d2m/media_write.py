@@ -141,7 +141,16 @@ def duck(music: np.ndarray, own: np.ndarray, sample_rate: int) -> np.ndarray:
 
 
 def resample(waveform: np.ndarray, rate: int, wanted: int) -> np.ndarray:
-    """Return float32 (channels, samples) at another sample rate."""
+    """Resample a waveform.
+
+    Args:
+        waveform: float32 (channels, samples).
+        rate: its sample rate in hertz.
+        wanted: new sample rate in hertz.
+
+    Returns:
+        float32 (channels, samples).
+    """
     if rate == wanted:
         return waveform
     import soxr
@@ -150,7 +159,15 @@ def resample(waveform: np.ndarray, rate: int, wanted: int) -> np.ndarray:
 
 
 def fit(waveform: np.ndarray, samples: int) -> np.ndarray:
-    """Return the waveform cut, or filled up with silence at its end, to a number of samples."""
+    """Cut a waveform, or extend it with silence, to a number of samples.
+
+    Args:
+        waveform: float32 (channels, n).
+        samples: wanted length.
+
+    Returns:
+        float32 (channels, samples).
+    """
     return np.pad(waveform[:, :samples], ((0, 0), (0, max(0, samples - waveform.shape[1]))))
 
 

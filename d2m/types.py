@@ -36,6 +36,9 @@ BEAT_SOURCES: tuple[str, ...] = ("sound", "dance", "picture", "given")
 def genre_code(name: str) -> str:
     """Return the AIST code (``"gBR"``) of a genre given as a code or a name, in any case.
 
+    Args:
+        name: code or name of a genre.
+
     Raises:
         ValueError: if no genre has that name; the message lists those that exist.
     """
@@ -127,11 +130,25 @@ class BeatGrid:
     source: str = "given"
 
     def time_of(self, position: np.ndarray | float) -> np.ndarray:
-        """Return seconds of positions in beats, any shape."""
+        """Convert positions in beats to seconds.
+
+        Args:
+            position: beats, of any shape.
+
+        Returns:
+            float64, seconds.
+        """
         return _extrapolate(np.asarray(position, dtype=np.float64), np.arange(len(self.beats)), self.beats)
 
     def position_of(self, time: np.ndarray | float) -> np.ndarray:
-        """Return positions in beats of times in seconds, any shape."""
+        """Convert seconds to positions in beats.
+
+        Args:
+            time: seconds, of any shape.
+
+        Returns:
+            float64, beats.
+        """
         return _extrapolate(np.asarray(time, dtype=np.float64), self.beats, np.arange(len(self.beats)))
 
     def covering(self, duration: float) -> BeatGrid:
@@ -139,6 +156,9 @@ class BeatGrid:
 
         Where beats are missing at an end, the typical spacing of the four nearest intervals goes on there; bar lines
         go on every ``beats_per_bar`` beats.
+
+        Args:
+            duration: seconds.
         """
         count = len(self.beats)
         last = min(int(np.searchsorted(self.beats, duration - 1e-9)), count - 1)
@@ -160,8 +180,13 @@ class BeatGrid:
 
     @classmethod
     def steady(cls, tempo: float, duration: float, first_beat: float = 0.0, confidence: float = 0.0) -> BeatGrid:
-        """Return a grid of one tempo (beats a minute) that covers ``duration`` seconds, bar lines every four beats
-        counted from the beat at ``first_beat`` seconds.
+        """Make a grid of one tempo with bar lines every four beats.
+
+        Args:
+            tempo: beats per minute.
+            duration: seconds that the grid covers.
+            first_beat: time in seconds of a beat from which bars are counted.
+            confidence: of the grid.
         """
         period = 60.0 / tempo
         before = int(np.ceil(max(first_beat, 0.0) / period))

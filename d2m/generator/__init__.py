@@ -11,8 +11,13 @@ if TYPE_CHECKING:
 
 
 def load(name_or_path: str | Path = "studio-generator") -> tuple[TemporalGenerator, str]:
-    """Return a temporal generator with the weights of that name or file, and the name of the codec that it was trained
-    on.
+    """Load a temporal generator.
+
+    Args:
+        name_or_path: name of weights, or a file.
+
+    Returns:
+        The generator, and the name of the codec that it was trained on.
 
     Raises:
         D2MError: if there are no such weights, or they are another model's.

@@ -131,6 +131,14 @@ class NormedConv1d(nn.Module):
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply the convolution.
+
+        Args:
+            x: float32 (B, C, T).
+
+        Returns:
+            float32 (B, C', T').
+        """
         weight = self.weight_v * (self.weight_g / self.weight_v.norm(dim=(1, 2), keepdim=True))
         return functional.conv1d(x, weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
@@ -150,6 +158,14 @@ class ResidualBlock(nn.Module):
         self.shortcut = NormedConv1d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply the block.
+
+        Args:
+            x: float32 (B, C, T).
+
+        Returns:
+            float32 (B, C, T).
+        """
         return self.shortcut(x) + self.block(x)
 
 
@@ -158,7 +174,11 @@ def _blocks(channels: int) -> list[nn.Module]:
 
 
 def initialise(module: nn.Module) -> None:
-    """The published start: convolutions without weight normalisation from a normal distribution of deviation 0.02."""
+    """Initialise convolutions without weight normalisation as published: normal distribution of deviation 0.02.
+
+    Args:
+        module: any module, for ``nn.Module.apply``.
+    """
     if isinstance(module, nn.Conv1d):
         nn.init.normal_(module.weight, 0.0, 0.02)
 
@@ -182,6 +202,14 @@ class MotionEncoder(nn.Module):
         self.apply(initialise)
 
     def forward(self, motion: Tensor) -> Tensor:
+        """Encode a movement.
+
+        Args:
+            motion: float32 (B, T, D).
+
+        Returns:
+            float32 (B, 1, 1024).
+        """
         return self.lin2(self.model(self.lin1(motion)))
 
 
@@ -211,6 +239,15 @@ class VQGenerator(nn.Module):
         self.apply(initialise)
 
     def forward(self, fused: Tensor, genre: Tensor | None = None) -> Tensor:
+        """Generate VQ features.
+
+        Args:
+            fused: float32 (B, 1, N), encoded motion and visual features.
+            genre: int64 (B,), or None.
+
+        Returns:
+            float32 (B, 64, F).
+        """
         if self.config.data.genres:
             if genre is None:
                 raise ValueError("this generator needs a genre for every item of the batch")
@@ -223,7 +260,11 @@ class VQGenerator(nn.Module):
 
 
 def low_positions(width: int) -> int:
-    """Return positions that the low-level convolutions make of a signal of ``width`` values: 2048 -> 1045."""
+    """Compute the length of the low-level convolutions' output: 2048 -> 1045.
+
+    Args:
+        width: length of the input.
+    """
     first = (width + 2) // 2 + 1 + 63
     return (first + 90) // 2 + 1 + 5 * 91
 

@@ -71,7 +71,14 @@ def read_part(path: Path | str, expect: str | None = None) -> Part:
 def part_of(
     state: dict[str, Tensor], path: Path | str, expect: str | None = None, header: Mapping[str, Any] | None = None
 ) -> Part:
-    """Return the same for parameters that have been read already."""
+    """Recognise the part of a D2M-GAN in parameters that have been read already.
+
+    Args:
+        state: parameters by name.
+        path: of their file, for messages.
+        expect: kind that is needed, or None for any.
+        header: metadata of the file, or None.
+    """
     kind = recognise(state)
     if kind not in (ENCODER, GENERATOR) or expect not in (None, kind):
         raise D2MError(wrong_model(path, kind, state, expect or GENERATOR))
@@ -79,7 +86,11 @@ def part_of(
 
 
 def check_part(path: Path | str) -> None:
-    """Raises D2MError unless a file holds a whole motion encoder or generator."""
+    """Check that a file contains a complete motion encoder or generator.
+
+    Args:
+        path: the file.
+    """
     part = read_part(path)
     with torch.device("meta"):
         if part.kind == ENCODER:
@@ -106,11 +117,15 @@ def load_d2m_gan(motion_encoder_path: Path | str | None, generator_path: Path | 
 
 
 def assemble(encoder: Part | None, generator: Part) -> D2MGAN:
-    """Return one model of both parts, loaded strictly.
+    """Combine both parts into one model, loaded strictly.
 
     Data set, level, length and modality follow from the parameters' names and shapes. They do not tell a high-level
     motion encoder from a low-level one: these are alike, so of the authors' files the right pair is the user's to keep.
     Our files say in their header which they are, and are held to it.
+
+    Args:
+        encoder: motion encoder, or None for a model of vision only.
+        generator: the generator.
 
     Raises:
         D2MError: if the parts do not belong together, or lack parameters.

@@ -42,10 +42,17 @@ class Sketch:
 
 
 def sketch(score: Score, frame_rate: float, start: float, frames: int, *, patches: bool = False) -> Sketch:
-    """Return the frames ``start`` (seconds) to ``start + frames / frame_rate`` of a score.
+    """Convert a score to piano-rolls on the frames of a codec.
 
     Frame i stands for the samples from i to i + 1 hops, its middle being at (i + 0.5) / frame_rate. With ``patches``,
     effects are parts, too, and instruments are patches where the score names them.
+
+    Args:
+        score: the score.
+        frame_rate: frames per second.
+        start: time of the first frame in seconds.
+        frames: number of frames.
+        patches: include effects, and number instruments by their patches.
     """
     parts = score.parts if patches else score.instruments().parts
     rows = np.zeros((max(1, len(parts)), frames, ROWS), np.float32)

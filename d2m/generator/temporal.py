@@ -89,6 +89,15 @@ class PartEncoder(nn.Module):
         self.blocks = nn.ModuleList(ConvNeXtBlock(channels, 2, dilation=2**i) for i in range(blocks))
 
     def forward(self, rows: Tensor, programs: Tensor) -> Tensor:
+        """Encode the parts of a score.
+
+        Args:
+            rows: float32 (M, F, ROWS).
+            programs: int64 (M,).
+
+        Returns:
+            float32 (M, F, C).
+        """
         drums = self.is_drum[programs.clamp(min=0)][:, None, None]
         x = torch.where(drums, self.drums(rows[..., :DRUM_ROWS]), self.pitched(rows))
         colours = self.instrument(programs.clamp(min=0))[:, None].chunk(2 * (len(self.blocks) + 1), -1)
@@ -147,7 +156,14 @@ class TemporalGenerator(nn.Module):
         return self.sketch(encoded.view(batch, parts, frames, -1).sum(1))
 
     def normalised(self, conditions: Conditions) -> Tensor:
-        """Return features in standard deviations, within -sigma..sigma: (B, D, F)."""
+        """Generate features in standard deviations, within -sigma..sigma.
+
+        Args:
+            conditions: a batch of inputs.
+
+        Returns:
+            float32 (B, D, F).
+        """
         given = conditions
         hidden = [
             self._sketch(given.rows, given.programs) if given.rows is not None else None,
@@ -164,7 +180,14 @@ class TemporalGenerator(nn.Module):
         return (self.config.sigma * torch.tanh(x / self.config.sigma)).transpose(1, 2)
 
     def forward(self, conditions: Conditions) -> Tensor:
-        """Return features of the codec (B, D, F), to be quantised and decoded by it."""
+        """Generate features of the codec, to be quantised and decoded by it.
+
+        Args:
+            conditions: a batch of inputs.
+
+        Returns:
+            float32 (B, D, F).
+        """
         return self.normalised(conditions) * self.deviation[:, None] + self.mean[:, None]
 
 

@@ -83,7 +83,7 @@ def stream(
     overlap: float = OVERLAP,
     batch: int = 4,
 ) -> Iterator[Tensor]:
-    """VQ features of a dance, piece by piece.
+    """Generate VQ features of a dance piece by piece.
 
     Args:
         model: any :class:`D2MGAN`.

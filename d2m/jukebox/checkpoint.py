@@ -49,14 +49,25 @@ def load(path: Path | str) -> VQVAE:
 
 
 def save(vqvae: VQVAE, path: Path | str, half: bool = True) -> None:
-    """Write a VQ-VAE as safetensors, float16 unless ``half`` is False, with its shape in the header."""
+    """Write a VQ-VAE as safetensors with its configuration in the header.
+
+    Args:
+        vqvae: the model.
+        path: the output file.
+        half: store float16.
+    """
     save_state(path, vqvae.state_dict(), KIND, vqvae.config.to_dict(), half=half)
 
 
 def infer_config(state: Mapping[str, Tensor], path: Path | str, sample_rate: int = 22050) -> VQVAEConfig:
-    """Return the shape of the model that parameters of these names and shapes belong to.
+    """Infer the configuration of a model from the names and shapes of its parameters.
 
     Dilations leave no trace in them and are taken to be the published model's.
+
+    Args:
+        state: parameters by name.
+        path: of their file, for messages.
+        sample_rate: hertz.
 
     Raises:
         D2MError: if parameters that tell the shape are missing.

@@ -33,8 +33,10 @@ class ReconstructionLoss(nn.Module):
 
     @torch.no_grad()
     def calibrate(self, waveform: Tensor) -> None:
-        """Take the size of the music from a sample of crops (B, T), as long as those that will be trained
-        on.
+        """Measure the level of the music on a sample of crops, as long as those of the training.
+
+        Args:
+            waveform: float32 (B, T).
         """
         self.variance.copy_(waveform.var().clamp(min=1e-8))
         self.norms.copy_(
@@ -42,7 +44,11 @@ class ReconstructionLoss(nn.Module):
         )
 
     def forward(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Return ``samples`` (mean squared error over the variance) and ``spectral`` (mean over the resolutions)."""
+        """Compute ``samples`` (mean squared error over the variance) and ``spectral`` (mean over the resolutions).
+
+        Args:
+            output, target: waveforms float32 (B, T).
+        """
         samples = (output - target).square().mean() / self.variance
         pairs = zip(self._spectra(output), self._spectra(target), self.norms, strict=True)
         distances = [(a - b).flatten(1).norm(dim=1).mean() / norm for a, b, norm in pairs]

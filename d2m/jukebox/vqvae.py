@@ -54,7 +54,11 @@ class VQVAE(nn.Module):
         self.bottleneck = Bottleneck(len(levels), self.config.codebook_size, self.config.embedding_width, seed)
 
     def codebook(self, level: int) -> Codebook:
-        """Return the codebook of one level."""
+        """Return the codebook of one level.
+
+        Args:
+            level: 0 for the finest.
+        """
         return cast(Codebook, self.bottleneck.level_blocks[level])
 
     @torch.no_grad()
@@ -71,12 +75,28 @@ class VQVAE(nn.Module):
 
     @torch.no_grad()
     def encode_level(self, waveform: Tensor, level: int) -> Tensor:
-        """Return codes (B, T // hop) of one level."""
+        """Encode a waveform at one level.
+
+        Args:
+            waveform: float32 (B, T).
+            level: 0 for the finest.
+
+        Returns:
+            Codes int64 (B, T // hop).
+        """
         book = self.codebook(level)
         return self._downwards(waveform, level, lambda x: book.quantise(self.encoders[level](x)))
 
     def features(self, waveform: Tensor, level: int) -> Tensor:
-        """Return the encoder's vectors (B, D, T // hop) of one level before quantisation, of a waveform (B, T)."""
+        """Compute the encoder's vectors of one level before quantisation.
+
+        Args:
+            waveform: float32 (B, T).
+            level: 0 for the finest.
+
+        Returns:
+            float32 (B, D, T // hop).
+        """
         return self._downwards(waveform, level, self.encoders[level])
 
     @torch.no_grad()
@@ -94,7 +114,14 @@ class VQVAE(nn.Module):
         return self.decode_features(self.lookup(*self._one_level(codes, level)), self._level(codes, level))
 
     def lookup(self, codes: Tensor, level: int) -> Tensor:
-        """Return the codebook entries (B, D, F) of one level's codes (B, F).
+        """Look up the codebook entries of codes.
+
+        Args:
+            codes: int64 (B, F).
+            level: 0 for the finest.
+
+        Returns:
+            float32 (B, D, F).
 
         Raises:
             ValueError: if a code is not in the codebook.
@@ -104,7 +131,15 @@ class VQVAE(nn.Module):
         return self.codebook(level).lookup(codes.long())
 
     def decode_features(self, vectors: Tensor, level: int) -> Tensor:
-        """Return the waveform (B, F * hop) of vectors (B, D, F) of one level."""
+        """Decode the vectors of one level.
+
+        Args:
+            vectors: float32 (B, D, F).
+            level: 0 for the finest.
+
+        Returns:
+            Waveform float32 (B, F * hop).
+        """
         hop, reach = self.config.hops[level], decoder_reach(self.config, level)
         return upwards(self.decoders[level], vectors, hop, reach, self.chunk)[:, 0]
 

@@ -57,9 +57,13 @@ class Patch:
         return self.fallback is None
 
     def take(self, number: int, seed: int = 0) -> int:
-        """Return the program that plays a note: ``number`` goes through the takes in turn, ``seed`` shifts them.
+        """Return the program of a take: the takes alternate with ``number``.
 
         SoundFont files know no round robin; the takes of a patch are presets of their own.
+
+        Args:
+            number: of the note.
+            seed: shifts the alternation.
         """
         takes = (self.program, *self.alternates)
         return takes[(number + seed) % len(takes)]
@@ -78,12 +82,22 @@ class GenreSound:
     weights: dict[str, dict[str, float]]
 
     def choose(self, slot: str, rng: np.random.Generator) -> Patch:
-        """Draw a patch for a slot by weight."""
+        """Draw a patch for a slot according to the weights.
+
+        Args:
+            slot: one of :data:`SLOTS`.
+            rng: random generator.
+        """
         return patches()[drawn(self.weights[slot], rng)]
 
 
 def drawn(weights: Mapping[str, float], rng: np.random.Generator) -> str:
-    """Draw a name by the weights of all."""
+    """Draw a name with a probability proportional to its weight.
+
+    Args:
+        weights: name -> weight.
+        rng: random generator.
+    """
     names, shares = list(weights), np.array(list(weights.values()), dtype=np.float64)
     return names[int(rng.choice(len(names), p=shares / shares.sum()))]
 

@@ -55,13 +55,29 @@ class SongCrops:
         return len(self.songs)
 
     def excerpts(self, count: int, length: int) -> list[np.ndarray]:
-        """Return float32 (up to ``length``,) from the middle of the first ``count`` songs."""
+        """Return excerpts from the middle of the first songs.
+
+        Args:
+            count: number of songs.
+            length: maximum length in samples.
+
+        Returns:
+            float32 (up to ``length``,) each.
+        """
         middles = [(song, max(0, len(song) // 2 - length // 2)) for song in self.songs[:count]]
         return [song[start : start + length].astype(np.float32) / 32768 for song, start in middles]
 
     def batch(self, rng: np.random.Generator, size: int, length: int, gain_db: float = 0.0) -> np.ndarray:
-        """Return float32 (size, length); each crop is turned down by 0 to ``gain_db`` decibels; silent ones are
-        redrawn.
+        """Draw random crops with a random gain; silent ones are drawn again.
+
+        Args:
+            rng: random generator.
+            size: number of crops.
+            length: samples.
+            gain_db: maximum attenuation in decibels.
+
+        Returns:
+            float32 (size, length).
         """
         out = np.zeros((size, length), np.float32)
         for row in out:

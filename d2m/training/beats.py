@@ -58,7 +58,10 @@ class Excerpt:
 
 
 def read_mixes(path: Path) -> list[Excerpt]:
-    """Return the mixes in a file of ``scripts/make_beat_data.py``.
+    """Read the mixes in a file of ``scripts/make_beat_data.py``.
+
+    Args:
+        path: the file.
 
     Raises:
         D2MError: if it is damaged or another kind of file.
@@ -72,7 +75,10 @@ def read_mixes(path: Path) -> list[Excerpt]:
 
 
 def read_folder(folder: Path) -> list[Excerpt]:
-    """Return all mixes of a folder, in order.
+    """Read all mixes of a folder, in order.
+
+    Args:
+        folder: the folder.
 
     Raises:
         D2MError: if there are none.
@@ -165,7 +171,16 @@ class BeatTask(Task):
 
 
 def target(places: np.ndarray, downbeats: np.ndarray, length: int) -> np.ndarray:
-    """Return bumps of height 1 at beats and at downbeats, whose places are given in frames: float32 (length, 2)."""
+    """Compute training targets: bumps of height 1 at beats and at downbeats.
+
+    Args:
+        places: beats in frames.
+        downbeats: indices into them.
+        length: number of frames.
+
+    Returns:
+        float32 (length, 2).
+    """
     out = np.zeros((length, 2), np.float32)
     for column, some in enumerate((places, places[downbeats])):
         near = np.rint(some).astype(int)[:, None] + np.arange(-2, 3)
@@ -176,13 +191,23 @@ def target(places: np.ndarray, downbeats: np.ndarray, length: int) -> np.ndarray
 
 
 def beat_loss(logits: Tensor, wanted: Tensor) -> Tensor:
-    """Return binary cross-entropy of beats and downbeats; frames of beats, which are few, count five times."""
+    """Compute the binary cross-entropy of beats and downbeats; the few frames with beats have a weight of 5.
+
+    Args:
+        logits, wanted: float32 (B, T, 2).
+    """
     loss = nn.functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
     return (loss * (1.0 + 4.0 * wanted)).mean() * 2.0
 
 
 def varied(frames: np.ndarray, gain_db: float, rng: np.random.Generator) -> np.ndarray:
-    """Return frames louder or softer, with other tone colour, other key, gaps in time and frequency."""
+    """Augment frames: random gain, equalisation and pitch, and masks in time and frequency.
+
+    Args:
+        frames: log-mel frames (T, 80).
+        gain_db: maximum change of the level.
+        rng: random generator.
+    """
     length, bands = frames.shape
     tilt = np.interp(np.arange(bands), np.linspace(0, bands - 1, 6), rng.normal(0, 0.35, 6))
     gain = rng.normal(0, gain_db) / 20 * np.log(10.0)

@@ -36,7 +36,17 @@ class Windows(Protocol):
     shape: tuple[int, int, int]
 
     def batch(self, rng: np.random.Generator, count: int, bars: int, transpose: int = 0) -> np.ndarray:
-        """float32 (count, bars, steps, pitches, tracks) of 0 and 1, moved by up to ``transpose`` semitones."""
+        """Draw windows of bars, transposed at random.
+
+        Args:
+            rng: random generator.
+            count: number of windows.
+            bars: their length.
+            transpose: maximum transposition in semitones.
+
+        Returns:
+            float32 (count, bars, steps, pitches, tracks) of 0 and 1.
+        """
 
 
 @dataclass(frozen=True)
@@ -70,7 +80,11 @@ class BridgeTraining:
 
 
 def published_training(data: Path, **changes: Any) -> BridgeTraining:
-    """Return Smootify's settings."""
+    """Return Smootify's settings.
+
+    Args:
+        data: folder of phrases.
+    """
     settings = {
         "batch": 16, "objective": "mse", "learning_rate": 1e-4, "betas": (0.5, 0.99), "decay": 0, "two_bars": 1.0,
         "transpose": 0, "clip": 0.0,

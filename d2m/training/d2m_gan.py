@@ -309,7 +309,11 @@ class D2MGANTask(Task):
 
 
 def hinge_loss(real: Answers, fake: Answers) -> Tensor:
-    """Return the discriminators' loss, summed over scales (section 3.5)."""
+    """Compute the hinge loss of the discriminators, summed over scales (section 3.5).
+
+    Args:
+        real, fake: logits and maps of each scale.
+    """
     return sum(
         nn.functional.relu(1 - r).mean() + nn.functional.relu(1 + f).mean()
         for (r, _), (f, _) in zip(real, fake, strict=True)
@@ -317,13 +321,19 @@ def hinge_loss(real: Answers, fake: Answers) -> Tensor:
 
 
 def generator_loss(fake: Answers) -> Tensor:
-    """Return the generator's side of it."""
+    """Compute the hinge loss of the generator, summed over scales.
+
+    Args:
+        fake: logits and maps of each scale.
+    """
     return sum(-logits.mean() for logits, _ in fake)
 
 
 def matching_loss(real: Answers, fake: Answers) -> Tensor:
-    """Return L1 of feature maps, weighted by 4 / (layers + 1) / scales, with as many strided layers as there are maps
-    but two.
+    """Compute the L1 distance of feature maps, weighted by 4 / (layers + 1) / scales.
+
+    Args:
+        real, fake: logits and maps of each scale.
     """
     layers = len(real[0][1]) - 2
     distances = [

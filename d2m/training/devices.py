@@ -35,7 +35,11 @@ class Averaging(DDPStrategy):
     """
 
     def setup_module(self, module: nn.Module) -> nn.Module:
-        """Return the module itself, its parameters and buffers made those of the first process."""
+        """Broadcast the parameters and buffers of the first process, and return the module itself.
+
+        Args:
+            module: a network.
+        """
         for tensor in (*module.parameters(), *module.buffers()):
             torch.distributed.broadcast(tensor.detach(), 0)
         return module
@@ -85,7 +89,11 @@ def make_fabric(accelerator: str, devices: int, nodes: int, strategy: str, preci
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Replace the gradients by their means over the processes; nothing to do in a run of one."""
+    """Replace the gradients by their means over the processes.
+
+    Args:
+        parameters: of the networks.
+    """
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return
     world, bucket, size = torch.distributed.get_world_size(), [], 0
@@ -110,7 +118,11 @@ def _average(tensors: list[Tensor], world: int) -> None:
 
 
 def share_of(count: int, fabric: Fabric) -> slice:
-    """Return the rows of a batch of ``count`` that are this process's own.
+    """Return the rows of a batch that this process computes.
+
+    Args:
+        count: rows of the batch.
+        fabric: Lightning Fabric of the run.
 
     Raises:
         D2MError: if the batch cannot be shared evenly, which would weigh its rows unevenly.
@@ -122,7 +134,12 @@ def share_of(count: int, fabric: Fabric) -> slice:
 
 
 def mean_of(figures: dict[str, float], fabric: Fabric) -> dict[str, float]:
-    """Return figures averaged over the processes, all of which must have the same ones."""
+    """Average metrics over the processes, all of which must have the same ones.
+
+    Args:
+        figures: by name.
+        fabric: Lightning Fabric of the run.
+    """
     if fabric.world_size == 1 or not figures:
         return figures
     values = torch.tensor(list(figures.values()), dtype=torch.float64, device=fabric.device)
@@ -131,7 +148,12 @@ def mean_of(figures: dict[str, float], fabric: Fabric) -> dict[str, float]:
 
 
 def greatest(value: int, fabric: Fabric) -> int:
-    """Return the greatest of the processes' values."""
+    """Return the maximum over the processes.
+
+    Args:
+        value: of this process.
+        fabric: Lightning Fabric of the run.
+    """
     if fabric.world_size == 1:
         return value
     tensor = torch.tensor(value, device=fabric.device)
@@ -140,7 +162,15 @@ def greatest(value: int, fabric: Fabric) -> int:
 
 
 def of_all(value: object, fabric: Fabric) -> list:
-    """Return the plain values of all processes, by rank."""
+    """Gather plain values of all processes.
+
+    Args:
+        value: of this process.
+        fabric: Lightning Fabric of the run.
+
+    Returns:
+        The values, by rank.
+    """
     if fabric.world_size == 1:
         return [value]
     values = [None] * fabric.world_size

@@ -129,7 +129,7 @@ class Memory:
         self.count = 0
 
     def add(self, *rows: Tensor) -> None:
-        """Remember rows (N, width) of each tensor."""
+        """Add rows (N, width) of each tensor."""
         size = len(self.rows[0])
         places = (self.count + torch.arange(len(rows[0]))) % size
         for kept, new in zip(self.rows, rows, strict=True):
@@ -137,7 +137,16 @@ class Memory:
         self.count += len(rows[0])
 
     def draw(self, rng: np.random.Generator, count: int, device: torch.device) -> list[Tensor]:
-        """So many rows of each tensor, any number of times the same."""
+        """Draw rows with replacement.
+
+        Args:
+            rng: random generator.
+            count: number of rows.
+            device: of the result.
+
+        Returns:
+            The rows of each tensor.
+        """
         chosen = torch.from_numpy(rng.integers(min(self.count, len(self.rows[0])), size=count))
         return [kept[chosen].to(device) for kept in self.rows]
 
@@ -146,7 +155,11 @@ class Memory:
         return {"rows": [kept[: self.count].clone() for kept in self.rows], "count": self.count}
 
     def restore(self, state: dict[str, object]) -> None:
-        """Take back what :meth:`state` gave."""
+        """Restore what :meth:`state` returned.
+
+        Args:
+            state: as returned by :meth:`state`.
+        """
         for kept, rows in zip(self.rows, state["rows"], strict=True):
             kept[: len(rows)] = rows
         self.count = int(state["count"])
@@ -196,7 +209,7 @@ class EmotionTask(Task):
         )
 
     def setup(self, fabric) -> None:
-        """Networks, and the MusicVAE beside them, onto the device.
+        """Move the networks and the MusicVAE to the device.
 
         Args:
             fabric: Lightning Fabric of the run.
@@ -378,8 +391,10 @@ class EmotionTask(Task):
 
 
 def joined(state: dict[str, object]) -> dict[str, object]:
-    """Return the checkpoint of a run with actor and critic as one module ``emotion``, as they are kept and loaded
-    together.
+    """Convert the checkpoint of a run to one module ``emotion`` of actor and critic, as weights are stored.
+
+    Args:
+        state: of a checkpoint.
     """
     modules = state["modules"]
     both = {

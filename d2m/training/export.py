@@ -13,7 +13,10 @@ from d2m.weights.torch_file import Hostile, check_torch_file
 
 
 def read_checkpoint(path: str | Path) -> dict[str, object]:
-    """Return the state that :func:`d2m.training.loop.train` saved.
+    """Read a state saved by :func:`d2m.training.loop.train`.
+
+    Args:
+        path: the file.
 
     Raises:
         D2MError: if there is none, or it is not such a file.

@@ -119,11 +119,19 @@ class Task:
         """
 
     def own(self, batch: np.ndarray) -> np.ndarray:
-        """This device's rows of a batch."""
+        """Return this device's rows of a batch.
+
+        Args:
+            batch: rows of all devices.
+        """
         return batch[share_of(len(batch), self.fabric)]
 
     def mean(self, value: Tensor) -> Tensor:
-        """Return a value without a gradient, averaged over the devices."""
+        """Average a value over the devices, without a gradient.
+
+        Args:
+            value: of this device.
+        """
         return self.fabric.all_reduce(value, reduce_op="mean")
 
     def update(self, name: str, loss: Tensor, clip: float = 0.0) -> None:
@@ -177,7 +185,14 @@ class Task:
 
 
 def train(task: Task, config: LoopConfig) -> int:
-    """Train until ``config.steps``, a time limit, or an interrupt (which saves first). Returns the last step done.
+    """Train until ``config.steps``, a time limit, or an interrupt, after which the state is saved.
+
+    Args:
+        task: model to train.
+        config: length of the run, device and logging.
+
+    Returns:
+        The last step done.
 
     Raises:
         D2MError: if the folder holds another run, the devices are not there, or a loss is no longer a number; the last

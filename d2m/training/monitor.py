@@ -59,7 +59,12 @@ class Monitor:
             self.say("tensorboard is not installed, so there will be no event files; pip install tensorboard", True)
 
     def say(self, line: str, aloud: bool = False) -> None:
-        """A line of ``log.txt``, and on stderr where there is no progress bar, or whatever there is if ``aloud``."""
+        """Write a line to ``log.txt``, and to stderr if there is no progress bar.
+
+        Args:
+            line: the text.
+            aloud: write to stderr in any case.
+        """
         path = self.folder / "log.txt"
         with writing(path), open(path, "a", encoding="utf-8") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}\n")
@@ -67,7 +72,13 @@ class Monitor:
             print(line, file=sys.stderr, flush=True)
 
     def log(self, step: int, figures: dict[str, float], held_out: bool = False) -> None:
-        """Figures of a step; ``seconds_per_step`` may be one of them."""
+        """Write the metrics of a step; ``seconds_per_step`` may be one of them.
+
+        Args:
+            step: number of the step.
+            figures: by name.
+            held_out: whether they are of held-out data.
+        """
         record = {"step": step, **({"held_out": True} if held_out else {}), **figures}
         rounded = {k: round(v, 5) if isinstance(v, float) else v for k, v in record.items()}
         path = self.folder / "log.jsonl"
@@ -81,7 +92,12 @@ class Monitor:
                     self._events.add_scalar(f"{kind.replace(' ', '_')}/{name}", value, step)
 
     def show(self, step: int, samples: Sequence[Sample]) -> None:
-        """Sounds, spectrograms and curves so far."""
+        """Write sounds, spectrograms and loss curves.
+
+        Args:
+            step: number of the step.
+            samples: outputs of the model.
+        """
         from d2m.training.monitor_plots import plot_comparison, plot_losses
 
         folder = self.folder / "samples" / f"{step:06d}"

@@ -42,7 +42,16 @@ class Phrases(Protocol):
     """A set of phrases, as :class:`d2m.symbolic.phrases` has them."""
 
     def batch(self, rng: np.random.Generator, count: int, transpose: int = 0) -> np.ndarray:
-        """float32 (count, bars, steps, pitches, tracks) of 0 and 1, moved by up to ``transpose`` semitones."""
+        """Draw phrases, transposed at random.
+
+        Args:
+            rng: random generator.
+            count: number of phrases.
+            transpose: maximum transposition in semitones.
+
+        Returns:
+            float32 (count, bars, steps, pitches, tracks) of 0 and 1.
+        """
 
 
 @dataclass(frozen=True)
@@ -79,7 +88,11 @@ class MuseGanTraining:
 
 
 def compact_training(data: Path, **changes: Any) -> MuseGanTraining:
-    """Return the settings for the compact resolution on two cores."""
+    """Return the settings for the compact resolution on two cores.
+
+    Args:
+        data: folder of phrases.
+    """
     settings = {"batch": 16, "learning_rate": 5e-4, "average": 0.999, "transpose": 5, "binary_after": 1000}
     return MuseGanTraining(data, **(settings | changes))
 
@@ -120,7 +133,10 @@ class MuseGanTask(Task):
         }
 
     def start_from(self, path: Path) -> None:
-        """Take the networks of another run's checkpoint; what these have besides stays as it is.
+        """Load the networks of another run's checkpoint; parts that it lacks keep their initial values.
+
+        Args:
+            path: the checkpoint.
 
         Raises:
             D2MError: if the checkpoint is damaged, or not that of a like model.

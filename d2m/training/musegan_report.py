@@ -41,13 +41,24 @@ def measure(phrases: np.ndarray, config: MuseGanConfig) -> dict[str, float]:
 
 
 def distance_from(data: dict[str, float], made: dict[str, float]) -> float:
-    """Return the mean difference of two :func:`measure`, each figure in units of what a listener would forgive."""
+    """Compute the mean difference of two results of :func:`measure`, each metric in units of its tolerance.
+
+    Args:
+        data, made: metrics of the data and of generated phrases.
+    """
     gaps = [abs(made[name] - value) / _TOLERANCE[name.split()[0]] for name, value in data.items()]
     return float(np.mean(gaps))
 
 
 def picture(phrases: np.ndarray, config: MuseGanConfig, path: Path, title: str) -> None:
-    """Draw the first phrases, one after another, as a piano-roll of five tracks."""
+    """Draw the first phrases, one after another, as a piano-roll of five tracks.
+
+    Args:
+        phrases: generated phrases.
+        config: of the model.
+        path: the output picture.
+        title: of the picture.
+    """
     from d2m.symbolic.pianoroll_image import draw
     from d2m.symbolic.pianoroll_tensor import Resolution, from_tensor
 

@@ -229,7 +229,16 @@ class MusicVaeTask(Task):
 
 
 def turn(melodies: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-    """Return a share of melodies (N, 256) begun one to three beats later; what stood before comes at the end."""
+    """Rotate a share of melodies by one to three beats.
+
+    Args:
+        melodies: uint8 (N, 256).
+        share: probability of a rotation.
+        rng: random generator.
+
+    Returns:
+        uint8 (N, 256).
+    """
     beats = np.where(rng.random(len(melodies)) < share, rng.integers(1, BEATS_PER_BAR, size=len(melodies)), 0)
     places = (np.arange(melodies.shape[1]) + STEPS_PER_BEAT * beats[:, None]) % melodies.shape[1]
     turned = np.take_along_axis(melodies, places, axis=1)
@@ -248,18 +257,33 @@ def _networks(start: Path, vae: HierarchicalMusicVae) -> dict[str, Tensor]:
 
 
 def rate(settings: MusicVaeTraining, step: int) -> float:
-    """Return learning rate of a step."""
+    """Return the learning rate of a step.
+
+    Args:
+        settings: of the run.
+        step: number of the step.
+    """
     above = settings.learning_rate - settings.lowest_rate
     return settings.lowest_rate + above * settings.decay**step
 
 
 def beta(settings: MusicVaeTraining, step: int) -> float:
-    """Return the weight of the KL divergence at a step."""
+    """Return the weight of the KL divergence at a step.
+
+    Args:
+        settings: of the run.
+        step: number of the step.
+    """
     return (1.0 - settings.beta_rate**step) * settings.max_beta
 
 
 def sampled_share(settings: MusicVaeTraining, step: int) -> float:
-    """Return the probability at a step that the model is told its own draw."""
+    """Return the probability of scheduled sampling at a step.
+
+    Args:
+        settings: of the run.
+        step: number of the step.
+    """
     k = settings.sampling
     if not k:
         return 0.0

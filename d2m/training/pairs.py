@@ -43,7 +43,15 @@ class Pair:
         return self.rows.shape[1]
 
     def sound(self, start: int, count: int) -> np.ndarray:
-        """Read samples of the music: float32 (channels, count), one channel unless it lies in a file of its own."""
+        """Read samples of the music.
+
+        Args:
+            start: first sample.
+            count: number of samples.
+
+        Returns:
+            float32 (channels, count); one channel unless the music is in a file of its own.
+        """
         if self.music is None:
             return self.waveform[None, start : start + count].astype(np.float32) / 32768
         import soundfile
@@ -97,13 +105,21 @@ def make_pair(
 
 
 def save_pair(pair: Pair, path: str | Path) -> None:
-    """Write an example, whole or not at all."""
+    """Write an example atomically.
+
+    Args:
+        pair: the example.
+        path: the output file.
+    """
     with whole_file(path) as temporary:
         np.savez_compressed(temporary, **{name: getattr(pair, name) for name in _ARRAYS})
 
 
 def load_pairs(paths: list[Path]) -> list[Pair]:
     """Read examples.
+
+    Args:
+        paths: the files.
 
     Raises:
         D2MError: if one is damaged, or its arrays do not fit each other.
@@ -131,10 +147,18 @@ def _load_pair(path: Path) -> Pair:
 
 
 def crop(pair: Pair, start: int, frames: int, parts: int) -> dict[str, np.ndarray]:
-    """Return frames ``start`` to ``start + frames`` of an example with its sketch in ``parts`` places (-1 where
-    unused).
+    """Cut a range of frames out of an example.
 
     A part that is silent in the crop takes no place: it would only cost time.
+
+    Args:
+        pair: the example.
+        start: first frame.
+        frames: number of frames.
+        parts: number of places for parts; unused ones have program -1.
+
+    Returns:
+        Arrays by name.
     """
     window = slice(start, start + frames)
     rows = pair.rows[:, window]

@@ -19,7 +19,11 @@ _SHOWN = 4
 
 
 def describe(settings: object) -> dict[str, Any]:
-    """Return a dataclass of settings as plain values by name, nested ones with a dot between (``"weights.mel"``)."""
+    """Flatten a dataclass of settings to plain values by name, nested ones with a dot (``"weights.mel"``).
+
+    Args:
+        settings: the dataclass.
+    """
     values = asdict(settings) if is_dataclass(settings) else settings
     flat: dict[str, Any] = {}
     for name, value in values.items():
@@ -33,7 +37,13 @@ def describe(settings: object) -> dict[str, Any]:
 
 
 def read_settings(folder: Path) -> dict[str, Any]:
-    """Return the settings that a run in ``folder`` was started with, or nothing for a run that kept none.
+    """Read the settings that a run was started with.
+
+    Args:
+        folder: of the run.
+
+    Returns:
+        The settings; empty if the run stored none.
 
     Raises:
         D2MError: if the file is damaged.
@@ -49,6 +59,10 @@ def read_settings(folder: Path) -> dict[str, Any]:
 
 def check_settings(folder: Path, now: Mapping[str, Any]) -> None:
     """Compare the settings of a call with those that the run in ``folder`` was started with.
+
+    Args:
+        folder: of the run.
+        now: settings of the call.
 
     Raises:
         D2MError: if they differ in anything that changes what is trained; the message names what.
@@ -68,7 +82,13 @@ def check_settings(folder: Path, now: Mapping[str, Any]) -> None:
 
 
 def write_settings(folder: Path, settings: Mapping[str, Any], machine: Mapping[str, Any]) -> None:
-    """Write ``settings.json``: the settings, and the machine and call of the latest start, whole or not at all."""
+    """Write ``settings.json`` atomically: the settings, and machine and command line of the latest start.
+
+    Args:
+        folder: of the run.
+        settings: of the training.
+        machine: of the latest start.
+    """
     content = {"settings": settings, "latest start": {**machine, "arguments": sys.argv[1:]}}
     write_whole(folder / "settings.json", (json.dumps(content, indent=2) + "\n").encode())
 

@@ -34,7 +34,16 @@ class StereoCrops:
         return len(self.paths)
 
     def read(self, index: int, start: int, length: int) -> np.ndarray:
-        """Read float32 (2, ``length``) from a song, zeros beyond its end."""
+        """Read part of a song; samples beyond its end are 0.
+
+        Args:
+            index: of the song.
+            start: first sample.
+            length: number of samples.
+
+        Returns:
+            float32 (2, length).
+        """
         import soundfile
 
         try:
@@ -46,14 +55,31 @@ class StereoCrops:
         return np.ascontiguousarray(samples.T)
 
     def middle(self, index: int, length: int) -> np.ndarray:
-        """Read float32 (2, ``length``) from the middle of a song."""
+        """Read the middle of a song.
+
+        Args:
+            index: of the song.
+            length: number of samples.
+
+        Returns:
+            float32 (2, length).
+        """
         return self.read(index, max(0, (int(self.lengths[index]) - length) // 2), length)
 
     def batch(self, rng: np.random.Generator, size: int, length: int, gain_db: float = 0.0) -> np.ndarray:
-        """Draw float32 (size, 2, length).
+        """Draw random crops with a random gain.
 
         Each crop is turned down by 0 to ``gain_db`` dB, its sides are exchanged in every second, and silent ones are
         drawn again.
+
+        Args:
+            rng: random generator.
+            size: number of crops.
+            length: samples.
+            gain_db: maximum attenuation in decibels.
+
+        Returns:
+            float32 (size, 2, length).
         """
         out = np.zeros((size, 2, length), np.float32)
         for row in out:

@@ -222,7 +222,16 @@ def reconstruction_error(
 
 
 def reconstruct(vqvae: VQVAE, level: int, waveform: Tensor) -> Tensor:
-    """Return (B, T) through one level; while its codebook is empty, its vectors are not quantised."""
+    """Reconstruct a waveform through one level; without quantisation while its codebook is empty.
+
+    Args:
+        vqvae: the model.
+        level: 0 for the finest.
+        waveform: float32 (B, T).
+
+    Returns:
+        float32 (B, T).
+    """
     book, vectors = vqvae.codebook(level), vqvae.features(waveform, level)
     if book.k.any():
         vectors = book.lookup(book.quantise(vectors))

@@ -62,6 +62,9 @@ class Card:
     def read(cls, path: Path | str) -> Card:
         """Read a card.
 
+        Args:
+            path: the TOML file.
+
         Raises:
             D2MError: if the file cannot be read, is not TOML, or lacks an entry.
         """
@@ -97,7 +100,11 @@ class Card:
         return card
 
     def write(self, path: Path | str) -> None:
-        """Write the card as TOML, whole or not at all."""
+        """Write the card as TOML atomically.
+
+        Args:
+            path: the output file.
+        """
         path = Path(path)
         lines = [
             f"{entry.name} = {_toml(getattr(self, entry.name))}"

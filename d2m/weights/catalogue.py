@@ -75,12 +75,22 @@ def home() -> Path:
 
 
 def find_entry(name: str | os.PathLike[str]) -> Entry | None:
-    """Return the entry of that name, or None."""
+    """Find an entry of the catalogue.
+
+    Args:
+        name: of the weights.
+
+    Returns:
+        The entry, or None.
+    """
     return next((entry for entry in ENTRIES if entry.name == str(name)), None)
 
 
 def path_of(entry: Entry) -> Path:
-    """Return where an entry's file is.
+    """Return the file of an entry.
+
+    Args:
+        entry: of the catalogue.
 
     Raises:
         D2MError: if it is not there; the message says how to get it.

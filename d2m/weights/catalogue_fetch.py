@@ -47,7 +47,10 @@ def fetch(entry: Entry, progress: Callable[[int, int | None], None] | None = Non
 
 
 def verify(entry: Entry) -> str:
-    """Check a file that is there: size, checksums as far as they are known, and that it loads strictly.
+    """Check a fetched file: size, checksums where they are known, and that it loads strictly.
+
+    Args:
+        entry: of the catalogue.
 
     Returns:
         What it was held against, in words.

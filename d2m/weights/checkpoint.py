@@ -59,6 +59,9 @@ def is_pytorch(path: Path | str) -> bool:
     """Tell whether a file is a zip archive or a pickle, whatever it is called; everything else is left to the
     safetensors reader.
 
+    Args:
+        path: the file.
+
     Raises:
         D2MError: if it cannot be read.
     """
@@ -75,6 +78,10 @@ def is_pytorch(path: Path | str) -> bool:
 def state_of(content: dict[str, Any], path: Path | str) -> dict[str, Any]:
     """Return the state dict inside a checkpoint: itself, or its entry ``model``, ``state_dict`` or ``model_state``
     (pytorchvideo's); a ``module.`` in front of the names, left by data-parallel training, is taken off.
+
+    Args:
+        content: an unpickled checkpoint.
+        path: its file, for messages.
 
     Raises:
         D2MError: if there is none.

@@ -16,7 +16,12 @@ _CHUNK = 1 << 22
 
 
 def crc32c(content: bytes | memoryview, crc: int = 0) -> int:
-    """Return the CRC-32C of bytes; ``crc`` is that of what stood before them."""
+    """Compute the CRC-32C of bytes.
+
+    Args:
+        content: the bytes.
+        crc: checksum of the bytes before them.
+    """
     view = memoryview(content).cast("B")
     register = crc ^ 0xFFFFFFFF
     whole = len(view) - len(view) % 4
@@ -30,7 +35,11 @@ def crc32c(content: bytes | memoryview, crc: int = 0) -> int:
 
 
 def unmask(stored: int) -> int:
-    """Return the checksum behind the disguise in which it is stored beside its data (LevelDB, ``util/crc32c.h``)."""
+    """Remove the mask with which a checksum is stored (LevelDB, ``util/crc32c.h``).
+
+    Args:
+        stored: masked checksum.
+    """
     rotated = (stored - 0xA282EAD8) & 0xFFFFFFFF
     return (rotated >> 17 | rotated << 15) & 0xFFFFFFFF
 

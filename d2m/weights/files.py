@@ -48,7 +48,11 @@ KINDS: dict[str, str] = {
 
 
 def describe_kind(kind: str) -> str:
-    """Return a kind in words, with its article: ``"a JukeBox VQ-VAE"``."""
+    """Describe a kind of weights with its article: ``"a JukeBox VQ-VAE"``.
+
+    Args:
+        kind: name of the kind.
+    """
     return KINDS.get(kind, f"a '{kind}' model")
 
 
@@ -82,7 +86,10 @@ def load_state(path: Path | str, expect: str | None) -> tuple[dict[str, torch.Te
 
 
 def read_safetensors(path: Path | str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """Return the tensors of any safetensors file, as stored, and its text metadata.
+    """Read the tensors of any safetensors file and its text metadata.
+
+    Args:
+        path: the file.
 
     Raises:
         D2MError: if it cannot be read or is damaged.
@@ -164,7 +171,14 @@ def save_state(
 
 
 def wrong_model(path: Path | str, kind: str | None, names: Mapping[str, Any], expect: str) -> str:
-    """Return the message for a file that holds another model: which it is, and which was needed."""
+    """Compose the message for a file with another model than needed.
+
+    Args:
+        path: the file.
+        kind: of the model in it, or None if unknown.
+        names: its parameters.
+        expect: kind that is needed.
+    """
     found = kind or recognise(names)
     if found is None:
         first = next(iter(names), None)

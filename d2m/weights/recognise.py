@@ -23,7 +23,14 @@ _SIGNS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 
 def recognise(names: Iterable[str]) -> str | None:
-    """Return the kind of model that has parameters of these names, or None."""
+    """Recognise the kind of a model by the names of its parameters.
+
+    Args:
+        names: of the parameters.
+
+    Returns:
+        The kind, or None.
+    """
     names = [re.sub(r"^module\.", "", str(name)) for name in names]
     for kind, signs in _SIGNS:
         if all(any(re.match(sign, name) for name in names) for sign in signs):

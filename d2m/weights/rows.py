@@ -24,7 +24,11 @@ _LEAST = 4096
 
 
 def pack(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Replace floating point matrices (rows, columns) by int8 of that shape and float32 scales (rows,)."""
+    """Replace floating point matrices (rows, columns) by int8 of that shape and float32 scales (rows,).
+
+    Args:
+        tensors: parameters by name.
+    """
     import torch
 
     packed: dict[str, torch.Tensor] = {}
@@ -40,7 +44,14 @@ def pack(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def unpack(tensors: Mapping[str, torch.Tensor], path: Path | str) -> dict[str, torch.Tensor]:
-    """Return the reverse of :func:`pack`, in float32; tensors that were not packed stay as they are.
+    """Reverse :func:`pack`; tensors that were not packed are returned unchanged.
+
+    Args:
+        tensors: parameters by name.
+        path: of their file, for messages.
+
+    Returns:
+        float32 parameters by name.
 
     Raises:
         D2MError: if scales and matrices do not belong together.

@@ -56,7 +56,13 @@ def find(name_or_path: Path | str, kind: str | None = None) -> tuple[Path, Card 
 
 
 def verify(name_or_path: Path | str) -> Card:
-    """Check a weights file against the sha256 on its card, and returns the card.
+    """Check a weights file against the sha256 on its card.
+
+    Args:
+        name_or_path: name of weights, or a file.
+
+    Returns:
+        The card.
 
     Raises:
         D2MError: if there is no card, or the file is not the one that it describes.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def refuse_others(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path: Path | str, what: str) -> None:
-    """Raises D2MError unless a file holds exactly the parameters of a model, as finite plain numbers.
+    """Check that a file contains exactly the parameters of a model, with finite numbers.
 
     Args:
         state: the file's parameters by name.

@@ -68,7 +68,10 @@ class Bundle:
         self.path, self.variables, self._shards = path, variables, shards
 
     def read(self, name: str) -> np.ndarray:
-        """Return the values of a variable, checked against their checksum.
+        """Read the values of a variable and verify their checksum.
+
+        Args:
+            name: of the variable.
 
         Raises:
             D2MError: if they are damaged, missing, or no plain numbers.
@@ -87,7 +90,11 @@ class Bundle:
 
 
 def is_bundle(path: Path | str) -> bool:
-    """Tell whether a path leads to a checkpoint: its name, one of its files, or a tar file."""
+    """Tell whether a path is a checkpoint: its prefix, one of its files, or a tar file.
+
+    Args:
+        path: the path.
+    """
     path = Path(path)
     return is_tar(path) or _file(path, ".index").is_file()
 

@@ -19,7 +19,14 @@ _LONGEST_KEY = 1024
 
 
 def varint(content: bytes, place: int) -> tuple[int, int]:
-    """Return an unsigned number of 7 bits a byte, lowest first, and the place after it.
+    """Read an unsigned variable-length integer (7 bits per byte, lowest first).
+
+    Args:
+        content: bytes.
+        place: offset of the first byte.
+
+    Returns:
+        The number, and the offset after it.
 
     Raises:
         ValueError: if it does not end, or takes more than 64 bits.
@@ -37,7 +44,10 @@ def varint(content: bytes, place: int) -> tuple[int, int]:
 
 
 def table(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The keys and values of a table, in their order.
+    """Iterate over the keys and values of a table, in their order.
+
+    Args:
+        content: the file.
 
     Raises:
         ValueError: if it is no table, or damaged.

@@ -33,7 +33,11 @@ class Readable(Protocol):
 
 
 def is_tar(path: Path | str) -> bool:
-    """Tell whether a file begins as tar or gzip files do."""
+    """Tell whether a file begins like a tar or gzip file.
+
+    Args:
+        path: the file.
+    """
     try:
         with Path(path).open("rb") as file:
             start = file.read(265)
@@ -44,8 +48,11 @@ def is_tar(path: Path | str) -> bool:
 
 
 def tar_files(path: Path, stack: contextlib.ExitStack) -> Callable[[str], tuple[Readable, int] | None]:
-    """Return what opens the files of the one checkpoint in a tar file by what follows its name (".index"): file and
-    size.
+    """Return a function that opens the files of the one checkpoint in a tar file by their suffix (".index").
+
+    Args:
+        path: the tar file.
+        stack: closes the files.
 
     Raises:
         D2MError: if it cannot be read, is damaged, or holds no checkpoint or several.

@@ -30,7 +30,10 @@ class Hostile(Exception):
 
 
 def check_torch_file(path: Path) -> None:
-    """Nothing for a file of which ``torch.load(weights_only=True)`` makes about as much as it is long.
+    """Check that ``torch.load(weights_only=True)`` needs about as much memory as the file is long.
+
+    Args:
+        path: the file.
 
     Raises:
         Hostile: if it would make more.
