@@ -1,4 +1,4 @@
-"""How music in five tracks measures up: the objective metrics of MuseGAN, and three more.
+"""Metrics of five-track music: the objective metrics of MuseGAN, and three more.
 
 After Dong, Hsiao, Yang and Yang, "MuseGAN: Multi-track Sequential Generative Adversarial Networks for Symbolic Music
 Generation and Accompaniment" (AAAI 2018), section "Objective Metrics for Evaluation", as its text defines them:

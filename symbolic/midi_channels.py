@@ -1,4 +1,4 @@
-"""What the channels of a MIDI file play: programs, drums and controllers belong to the channel, not to the track.
+"""State of the channels of a MIDI file: programs, drums and controllers, which belong to the channel, not to the track.
 
 Bank select counts from the next program change on. Drums are channel 10 and every channel that the file turns into a
 rhythm part: by GS ("use for rhythm part") or XG (part mode) SysEx, by bank 127 or 126 (XG) or 120 (GM2). Channel 10 is

@@ -1,7 +1,7 @@
-"""Find the header and the tracks in the bytes of a MIDI file, whatever they are wrapped in.
+"""Find the header and the tracks in the bytes of a MIDI file, also inside other formats.
 
-RIFF (``.rmi``), MacBinary and other bytes before the header are passed over. Lengths of track chunks that do not lead
-to the next chunk are not believed: the track then ends where it says so itself, at the latest before the next ``MTrk``.
+RIFF (``.rmi``), MacBinary and other bytes before the header are skipped. A length of a track chunk that does not lead
+to the next chunk is ignored: the track then ends at its end-of-track event, at the latest before the next ``MTrk``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""All events of a MIDI file as they stand, to be written again with other tracks beside them.
+"""Read all events of a MIDI file unchanged, to write them again with additional tracks.
 
-:func:`d2m.symbolic.midi_file.parse` takes what a score needs of a file; here nothing is left out that can be read:
-lyrics, SysEx messages, pressure, names in their own charset.
+:func:`d2m.symbolic.midi_file.parse` reads what a score needs; this module keeps everything that can be read: lyrics,
+SysEx messages, pressure, names in their own charset.
 """
 
 from __future__ import annotations

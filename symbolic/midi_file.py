@@ -1,8 +1,8 @@
-"""The music in the bytes of a standard MIDI file (MIDI 1.0, "Standard MIDI Files", RP-001), read with care.
+"""Read the music in the bytes of a standard MIDI file (MIDI 1.0, "Standard MIDI Files", RP-001), tolerating errors.
 
-mido reads most of the same files at a third of the speed and refuses what other programs play: wrapped files, lengths
-that lie, running status after SysEx, tracks that break off. symusic is a hundred times faster, and crashes the
-interpreter on damaged files. ``scripts/measure_midi.py`` compares all three note by note.
+mido reads most of the same files at a third of the speed and refuses what other programs play: wrapped files, wrong
+lengths, running status after SysEx, truncated tracks. symusic is a hundred times faster, and crashes the interpreter on
+damaged files. ``scripts/measure_midi.py`` compares all three note by note.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Decode the names in MIDI files, which do not say their charset: UTF-8, Shift-JIS, CP949, GBK, CP1251 or Latin-1."""
+"""Decode the names in MIDI files, whose charset is not declared: UTF-8, Shift-JIS, CP949, GBK, CP1251 or Latin-1."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Write scores as standard MIDI files.
 
-The grid becomes the tempo map, one tempo for each beat where it moves, so that any MIDI program plays the notes at the
-same seconds. Bar lines fall on downbeats: where the music begins within a bar, the first bar is shorter, of whole
-beats, and what is left of its first beat is written as a whole one of a tempo of its own.
+The grid becomes the tempo map, with one tempo for each beat where the tempo changes, so that any MIDI program plays the
+notes at the same seconds. Bar lines fall on downbeats: where the music begins within a bar, the first bar is shorter,
+of whole beats, and the remaining part of its first beat is written as a whole beat with its own tempo.
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ def test_unsafe_files_are_not_run(entries, site, tmp_path):
             return (os.mkdir, (str(tmp_path / "boom"),))
 
     torch.save({"bottleneck.level_blocks.0.k": Bomb()}, site[1] / "small.pt")
-    with pytest.raises(D2MError, match="wants to run code"):
+    with pytest.raises(D2MError, match="contains code that would run"):
         fetch(Entry(**{**vars(entries[1]), "git_object": None}))
     assert not (tmp_path / "boom").exists()
 

@@ -42,7 +42,11 @@ class LooksItself(Protocol):
     """An engine that needs more of a video than every engine gets."""
 
     def ready(self) -> None:
-        """Check that all inputs besides the video are there, before the video is analysed."""
+        """Check that all inputs besides the video are there, before the video is analysed.
+
+        Raises:
+            D2MError: if something is missing that the video does not give.
+        """
         ...
 
     def look(self, video: Video, dance: Dance, *, progress: Progress | None = None) -> Dance:

@@ -63,7 +63,11 @@ class D2MGanEngine:
     name: str = field(default="d2m-gan", init=False)
 
     def ready(self) -> None:
-        """Check that the files are there without which :meth:`look` fails."""
+        """Check that the files are there without which :meth:`look` fails.
+
+        Raises:
+            D2MError: if a file is missing.
+        """
         config = self.model.config
         if config.modality != "vision":
             wants_smpl = config.dataset == "aist"

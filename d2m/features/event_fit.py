@@ -26,8 +26,6 @@ WINDOW = 8.0
 def likelihood(events: MotionEvents, tempos: np.ndarray, centre: float, windowed: bool) -> np.ndarray:
     """Compute log likelihood ratios of beats against chance, for events in a window.
 
-    A phase is the beat position (0..1) at ``centre``.
-
     Args:
         events: times and weights.
         tempos: beats per minute.

@@ -78,7 +78,11 @@ class Settings:
     force: bool = False
 
     def check(self) -> None:
-        """Check the settings."""
+        """Check the settings.
+
+        Raises:
+            D2MError: if a number is out of range, or weights are given that are not used.
+        """
         from d2m.features.i3d import LONGEST, find_weights
 
         if self.keypoints not in KEYPOINTS:
@@ -176,6 +180,9 @@ def pose_model() -> str:
 
 def visual_model(weights: str | Path | None) -> str:
     """Return the name of the visual model with the start of the sha256 of its weights.
+
+    Raises:
+        D2MError: if there are no weights.
 
     Args:
         weights: the file, or None for the fetched one.

@@ -88,6 +88,9 @@ def part_of(
 def check_part(path: Path | str) -> None:
     """Check that a file contains a complete motion encoder or generator.
 
+    Raises:
+        D2MError: if it does not.
+
     Args:
         path: the file.
     """

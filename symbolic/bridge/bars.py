@@ -1,4 +1,4 @@
-"""What bars are made of: harmony by beats, melody, bass, groove, register and who plays.
+"""Features of bars: harmony by beats, melody, bass, groove, register and playing instruments.
 
 Arrays of ``B`` bars; silence is zeros.
 """
@@ -60,7 +60,11 @@ class Bars:
 
 
 def look_at(held: np.ndarray) -> Bars:
-    """Return the features of bool (B, 16, 72, 5)."""
+    """Compute the features of bars.
+
+    Args:
+        held: bool (B, 16, 72, 5), which keys sound.
+    """
     lowest, bars = COMPACT.lowest, len(held)
     pitched = held[..., DRUMS + 1 :]
     counts = pitched.sum(axis=-1)

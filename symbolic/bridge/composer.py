@@ -1,4 +1,4 @@
-"""Bars between two bars, from a trained network of either kind."""
+"""Compose bars between two bars with a trained network of either kind."""
 
 from __future__ import annotations
 
@@ -19,13 +19,24 @@ _DENSITIES = (0.9, 1.0, 1.1, 1.2, 1.3)
 
 
 def build(config: BridgeConfig) -> BridgeNet | PublishedNet:
-    """Return an untrained network."""
+    """Build an untrained network.
+
+    Args:
+        config: its configuration.
+    """
     return (PublishedNet if config.model == "published" else BridgeNet)(config)
 
 
 def chances(network: BridgeNet | PublishedNet, context: Tensor, bars: int) -> Tensor:
-    """Return (B, bars, steps, pitches, tracks), 0 to 1 (of the published network 0 and more), of two bars as in
-    ``network``.
+    """Compute the probability of every key.
+
+    Args:
+        network: trained network of either kind.
+        context: float32 (B, 2, steps, pitches, tracks), the bars before and after.
+        bars: length of the bridge.
+
+    Returns:
+        float32 (B, bars, steps, pitches, tracks), 0 to 1; of the published network 0 and more.
 
     Raises:
         ValueError: if the network cannot make that many bars.
@@ -66,11 +77,18 @@ class Composer:
         return np.concatenate(parts)
 
     def compose(self, context: np.ndarray, bars: int = 2) -> np.ndarray:
-        """Return bool (N, bars, steps, pitches, tracks): the bridges.
+        """Compose bridges.
 
         Of each track in each bar the likeliest cells sound: about as many as in the bars around, as a network that is
         unsure of the chord would otherwise play several at once; and only those above a threshold. No track plays more
         keys at a time than in the bars around: a bass of one voice stays one.
+
+        Args:
+            context: bool (N, 2, steps, pitches, tracks), the bars before and after.
+            bars: length of the bridges.
+
+        Returns:
+            bool (N, bars, steps, pitches, tracks).
         """
         found = _no_thicker(self.chances(context, bars), context)
         limits = (values.cpu().numpy() for values in (self.network.thresholds, self.network.densities))

@@ -1,4 +1,4 @@
-"""Which bridge network, and how wide it is."""
+"""Configuration of a bridge network: kind and width."""
 
 from __future__ import annotations
 
@@ -69,7 +69,10 @@ class BridgeConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> BridgeConfig:
-        """Return the configuration in a file's header.
+        """Read the configuration in a file's header.
+
+        Args:
+            values: entries by name.
 
         Raises:
             D2MError: if an entry is unknown, of the wrong type, or out of range.

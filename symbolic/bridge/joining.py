@@ -1,8 +1,8 @@
-"""Two songs as one: the first up to a mix point, the bridge, the second from there on.
+"""Join two songs: the first up to a mix point, the bridge, the second from there on.
 
-Both songs keep their own notes, instruments, levels and tempo. In the bridge the tempo moves from one to the other beat
-by beat, in equal ratios; the instruments that play at the seam change half way, levels little by little; and where the
-keys differ the first half stays in the first key and the second half in the second.
+Both songs keep their own notes, instruments, levels and tempo. In the bridge the tempo changes by the same ratio from
+beat to beat, the instruments that play at the seam change half-way, and levels change gradually; where the keys differ,
+the first half is in the first key and the second half in the second.
 """
 
 from __future__ import annotations
@@ -101,7 +101,13 @@ def join(a: Song, b: Song, point: MixPoint, composer: Composer, bars: int = 2, a
 
 
 def write_bridge(a: Song, b: Song, point: MixPoint, composer: Composer, bars: int) -> Bridge:
-    """Return the bars between the two songs of a mix point, composed, in key and given to instruments.
+    """Compose the bars between the two songs of a mix point, in key and assigned to instruments.
+
+    Args:
+        a, b: the song that ends and the one that begins.
+        point: the mix point.
+        composer: trained network.
+        bars: length of the bridge.
 
     Raises:
         D2MError: if the network cannot make that many bars, or the bars of the mix point are not in 4/4.
@@ -116,14 +122,27 @@ def write_bridge(a: Song, b: Song, point: MixPoint, composer: Composer, bars: in
 
 
 def last_beat(song: Song) -> int:
-    """Return the beat of a song's score at which its last bar has ended."""
+    """Return the beat of a song's score at which its last bar ends.
+
+    Args:
+        song: the song.
+    """
     return int(np.ceil(song.position(len(song)) - 1e-6))
 
 
 def compose_bridge(a: Song, b: Song, point: MixPoint, composer: Composer, bars: int) -> np.ndarray:
-    """Return bool (bars, 16, 72, 5) between the two bars of a mix point, the second song moved as the point says.
+    """Compose the bars of a bridge; a track that rests in both neighbours rests in the bridge.
 
     A track that rests in both bars rests in the bridge.
+
+    Args:
+        a, b: the song that ends and the one that begins.
+        point: the mix point, with the transposition of ``b``.
+        composer: trained network.
+        bars: length of the bridge.
+
+    Returns:
+        bool (bars, 16, 72, 5).
 
     Raises:
         D2MError: if the network cannot make that many bars, or the two are not in 4/4.
@@ -144,7 +163,12 @@ def compose_bridge(a: Song, b: Song, point: MixPoint, composer: Composer, bars: 
 
 
 def moved(bar: np.ndarray, semitones: int) -> np.ndarray:
-    """Return pitched tracks (..., pitches, tracks) moved up; what would leave the range comes back an octave nearer."""
+    """Transpose pitched tracks; notes that leave the range are moved back by an octave.
+
+    Args:
+        bar: bool (..., pitches, tracks).
+        semitones: upwards.
+    """
     out = bar.copy()
     out[..., DRUMS + 1 :] = False
     for low in range(bar.shape[-2]):
@@ -155,17 +179,28 @@ def moved(bar: np.ndarray, semitones: int) -> np.ndarray:
 
 
 def bridge_keys(a: Song, b: Song, point: MixPoint, bars: int) -> tuple[int, ...]:
-    """Return the key of each bar of the bridge: the first song's for the first half, then the second's."""
+    """Return the key of each bar of the bridge: the first song's for the first half, then the second's.
+
+    Args:
+        a, b: the two songs.
+        point: the mix point.
+        bars: length of the bridge.
+    """
     first = int(a.keys[point.bar_a])
     second = int(key_finding.transposed(int(b.keys[point.bar_b]), point.transpose))
     return tuple(first if 2 * bar + 1 <= bars else second for bar in range(bars))
 
 
 def settle(bridge: np.ndarray, keys: tuple[int, ...], a: Song, b: Song, point: MixPoint) -> np.ndarray:
-    """Return the bridge with notes foreign to its bars' keys moved to the nearest key of the scale, if the songs' keys
-    differ.
+    """Move notes outside the keys of a bridge's bars to the nearest key of the scale, if the songs' keys differ.
 
     Within one key a network's chromatic notes are as good as the songs' own, and stay.
+
+    Args:
+        bridge: bool (bars, 16, 72, 5).
+        keys: of the bars.
+        a, b: the two songs.
+        point: the mix point.
     """
     last = key_finding.transposed(int(b.keys[point.bar_b]), point.transpose)
     if key_finding.signature(int(a.keys[point.bar_a])) == key_finding.signature(last):
@@ -201,7 +236,14 @@ def _grid(a: Song, b: Song, bridge: Bridge, span_a: tuple[int, int], span_b: tup
 
 
 def cut(score: Score, first: int, stop: int, offset: int, semitones: int = 0) -> list[Part]:
-    """Return parts of a score between two beats, put down elsewhere."""
+    """Cut the parts of a score between two beats.
+
+    Args:
+        score: the score.
+        first, stop: range of beats.
+        offset: beats that are added to the positions.
+        semitones: transposition.
+    """
     found = []
     for part in score.parts:
         begins = (part.starts > first - _EARLY) & (part.starts < stop - _EARLY)

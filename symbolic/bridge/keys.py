@@ -1,11 +1,11 @@
-"""The key of every bar, and where it changes.
+"""Key finding: the key of every bar, and key changes.
 
-Pitch classes weighted by how long they sound are compared with the key profiles of Temperley ("What's Key for Key? The
+Pitch classes weighted by duration are compared with the key profiles of Temperley ("What's Key for Key? The
 Krumhansl-Schmuckler Key-Finding Algorithm Reconsidered", Music Perception 17, 1999; the values counted in the
-Kostka-Payne corpus, "Music and Probability", 2007), and the most likely sequence of keys over the bars is found by
-Viterbi's algorithm, in which a change of key costs something.
+Kostka-Payne corpus, "Music and Probability", 2007), and the most likely sequence of keys over the bars is found by the
+Viterbi algorithm with a cost for key changes.
 
-Keys are numbers: 0 to 11 the majors from C, 12 to 23 the minors.
+Keys are numbers: 0 to 11 the major keys from C, 12 to 23 the minor keys.
 """
 
 from __future__ import annotations
@@ -26,28 +26,56 @@ KEYS = 24
 
 
 def key_name(key: int) -> str:
-    """Such as ``"A:min"``."""
+    """Return the name of a key, such as ``"A:min"``.
+
+    Args:
+        key: its number.
+    """
     return harmony.key_name(key % 12, key >= 12)
 
 
 def transposed(key: np.ndarray | int, semitones: int) -> np.ndarray | int:
-    """Return the key so many semitones higher."""
+    """Transpose a key.
+
+    Args:
+        key: number or numbers of keys.
+        semitones: upwards.
+    """
     return (key // 12) * 12 + (key + semitones) % 12
 
 
 def signature(key: np.ndarray | int) -> np.ndarray | int:
-    """Return the tonic of the major key with the same scale."""
+    """Return the tonic of the major key with the same scale.
+
+    Args:
+        key: number or numbers of keys.
+    """
     return (key + 3 * (key // 12)) % 12
 
 
 def scale(key: int) -> np.ndarray:
-    """Return bool (12,): pitch classes of the key; a minor has both sevenths and the raised sixth left out."""
+    """Return the pitch classes of a key; a minor key includes both sevenths and not the raised sixth.
+
+    Args:
+        key: its number.
+
+    Returns:
+        bool (12,).
+    """
     steps = (0, 2, 4, 5, 7, 9, 11) if key < 12 else (0, 2, 3, 5, 7, 8, 10, 11)
     return np.isin(np.arange(12), [(key + step) % 12 for step in steps])
 
 
 def fifths_apart(first: np.ndarray | int, second: np.ndarray | int) -> np.ndarray | int:
-    """Return 0 to 6: accidentals by which the scales of two keys differ; 0 for a major and its relative minor."""
+    """Return the number of accidentals by which the scales of two keys differ; 0 for a major key and its relative
+    minor.
+
+    Args:
+        first, second: numbers of keys.
+
+    Returns:
+        0 to 6.
+    """
     gap = (7 * (signature(first) - signature(second))) % 12
     return np.minimum(gap, 12 - gap)
 
@@ -88,5 +116,12 @@ def _most_likely(likelihood: np.ndarray) -> np.ndarray:
 
 
 def changes(keys: np.ndarray) -> np.ndarray:
-    """Return int64: the first bars of stretches in one key, 0 the first."""
+    """Return the first bars of sections in one key.
+
+    Args:
+        keys: of all bars.
+
+    Returns:
+        int64, beginning with 0.
+    """
     return np.flatnonzero(np.diff(keys, prepend=-1) != 0)

@@ -1,13 +1,13 @@
-"""Mix points: after which bar of one song which bar of the next may follow.
+"""Mix points: bars of one song after which bars of the next may follow.
 
-Four searches: ``harmonic`` (ours), ``dtw`` and ``jsd`` (Smootify's, :mod:`~d2m.symbolic.bridge.matching`), ``random``.
+Four searches: ``harmonic`` (d2m's), ``dtw`` and ``jsd`` (Smootify's, :mod:`~d2m.symbolic.bridge.matching`), ``random``.
 
-Ours asks what a listener would expect. If the first song went on, its next bars would have a harmony, a groove, players
-in their registers; the second song's bars should be like these, and the bars before them like those that the listener
-has just heard. Where either song had a like moment before, how it went on then is taken as well. Beside that: harmony,
-groove, style and texture of the bars around, keys close to each other, leaps of the outer voices, phrases that end and
-begin there. The second song may be transposed where that helps; it costs a little for each
-semitone. The weights of the terms are fitted (``scripts/fit_mixpoints.py``) on songs that no figure is reported on.
+The harmonic search models the expectation of a listener. If the first song continued, its next bars would have a
+certain harmony, groove and register; the second song's bars should be similar to these, and the bars before them
+similar to those that the listener has just heard. Where a song had a similar moment before, its continuation then is
+used as well. Further terms are harmony, groove, style and texture of the bars around, the distance of the keys, leaps
+of the outer voices, and phrase boundaries. The second song may be transposed, with a small cost for each semitone. The
+weights of the terms are fitted (``scripts/fit_mixpoints.py``) on songs for which no figures are reported.
 """
 
 from __future__ import annotations
@@ -174,8 +174,12 @@ def _best(cost: np.ndarray, top: int) -> list[tuple[int, int]]:
 
 
 def seam(a: Song, b: Song, point: MixPoint) -> dict[str, float]:
-    """Return how far the bars at a mix point are apart: tonal distance, groove difference, accidentals between the
+    """Measure the distance between the bars at a mix point: tonal distance, groove difference, accidentals between
     keys.
+
+    Args:
+        a, b: the two songs.
+        point: the mix point.
     """
     from d2m.symbolic.bridge.expectation import groove
     from d2m.symbolic.metrics import tonal_centroid

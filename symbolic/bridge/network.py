@@ -1,11 +1,11 @@
-"""Our bridge network: a U-Net over bars, beats and sixteenths that may also copy from its neighbours, moved.
+"""d2m's bridge network: a U-Net over bars, beats and sixteenths that may also copy transposed beats of its neighbours.
 
-Most of a bridge's bars resemble the bar before or after them: the drums go on, the guitar's pattern moves with the
-chord. So beside what the decoder writes, each beat of each track may copy the same beat of either neighbour, shifted by
-some semitones; the network only says how much of each shift. The rest is a U-Net like Smootify's, whose convolutions
-(kernel = stride) are matrix products here, but the two neighbours share one encoder, the skip connections of both reach
-every bar of the bridge scaled by what that beat asks for, and the beats of a bridge of any length are worked on by
-residual blocks along time (after ConvNeXt: Liu et al. 2022, "A ConvNet for the 2020s").
+Most bars of a bridge resemble the bar before or after them: the drums continue, the guitar's pattern moves with the
+chord. Therefore each beat of each track may copy the same beat of either neighbour, shifted by some semitones, in
+addition to the output of the decoder; the network predicts the weight of each shift. The rest is a U-Net like
+Smootify's, whose convolutions (kernel = stride) are matrix products here. The two neighbours share one encoder, the
+skip connections of both reach every bar of the bridge with weights that depend on the beat, and the beats of a bridge
+of any length are processed by residual blocks along time (after ConvNeXt: Liu et al. 2022, "A ConvNet for the 2020s").
 
 Tensors have their channels last; ``B`` bridges, ``n`` bars, 4 beats, ``s`` steps, 6 octaves.
 """
@@ -70,8 +70,13 @@ class Encoder(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(n) for n in (config.width, config.beat_width, config.channels))
 
     def forward(self, bars: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return (B, 2, s, 6, width), (B, 2, 4, 6, beat_width) and (B, 2, 4, channels) of (B, 2, steps, pitches,
-        tracks).
+        """Encode the two neighbours.
+
+        Args:
+            bars: float32 (B, 2, steps, pitches, tracks).
+
+        Returns:
+            Features (B, 2, s, 6, width), (B, 2, 4, 6, beat_width) and (B, 2, 4, channels).
         """
         batch, count, steps, _, _ = bars.shape
         seen = bars.reshape(batch, count, steps, self.octaves, -1)
@@ -96,7 +101,15 @@ class Middle(nn.Module):
         self.norm = nn.LayerNorm(size)
 
     def forward(self, beats: Tensor, bars: int) -> Tensor:
-        """Return (B, bars, 4, channels) of (B, 2, 4, channels)."""
+        """Process the beats of a bridge.
+
+        Args:
+            beats: float32 (B, 2, 4, channels), of the neighbours.
+            bars: length of the bridge.
+
+        Returns:
+            float32 (B, bars, 4, channels).
+        """
         batch, _, _, size = beats.shape
         here = self.same_beat(beats.transpose(1, 2).flatten(2)) + self.whole_bar(beats.flatten(1))[:, None]
         number = torch.arange(bars, device=beats.device)
@@ -119,7 +132,14 @@ class Block(nn.Module):
         self.narrow = nn.Linear(2 * size, size)
 
     def forward(self, before: Tensor, made: Tensor, after: Tensor) -> Tensor:
-        """Return (B, T, channels), of the bridge's beats ``made`` and the four on either side."""
+        """Apply the residual block to the beats of a bridge and the four beats on either side.
+
+        Args:
+            before, made, after: float32, beats before, within and after the bridge.
+
+        Returns:
+            float32 (B, T, channels).
+        """
         row = torch.cat([before, made, after], dim=1).transpose(1, 2)
         seen = self.time(row).transpose(1, 2)[:, BEATS:-BEATS]
         return made + self.narrow(torch.relu(self.wide(self.norm(seen))))
@@ -144,7 +164,14 @@ class Decoder(nn.Module):
         nn.init.constant_(self.keys.bias, -4.0)
 
     def forward(self, beats: Tensor, octaves: Tensor, steps: Tensor) -> Tensor:
-        """Return logits (B, bars, steps, pitches, tracks)."""
+        """Decode beats to logits.
+
+        Args:
+            beats, octaves, steps: features at the three resolutions.
+
+        Returns:
+            float32 (B, bars, steps, pitches, tracks).
+        """
         batch, bars, _, _ = beats.shape
         size = self.config
         middle = self.octave(beats).view(batch, bars, BEATS, self.octaves, size.beat_width)
@@ -167,8 +194,14 @@ class Skip(nn.Module):
         self.ask = nn.Linear(channels, 2 * width)
 
     def forward(self, seen: Tensor, beats: Tensor) -> Tensor:
-        """Return (B, bars, 4, places, width) of ``seen`` (B, 2, 4, places, width) and ``beats`` (B, bars, 4,
-        channels).
+        """Weight the features of the neighbours for every bar of the bridge.
+
+        Args:
+            seen: float32 (B, 2, 4, places, width).
+            beats: float32 (B, bars, 4, channels).
+
+        Returns:
+            float32 (B, bars, 4, places, width).
         """
         asked = self.ask(beats).unflatten(-1, (2, self.width))
         parts = [view(seen[:, side])[:, None] * asked[:, :, :, None, side] for side, view in enumerate(self.views)]
@@ -190,7 +223,15 @@ class ShiftedCopies(nn.Module):
             bias[:, :, config.shifts] = 1.5
 
     def forward(self, beats: Tensor, context: Tensor) -> Tensor:
-        """Return (B, bars, steps, pitches, tracks) of ``beats`` (B, bars, 4, channels) and the two bars."""
+        """Copy the beats of the neighbours with predicted transpositions.
+
+        Args:
+            beats: float32 (B, bars, 4, channels).
+            context: the two neighbours.
+
+        Returns:
+            float32 (B, bars, steps, pitches, tracks).
+        """
         batch, bars, _, _ = beats.shape
         size = self.config
         per_beat = size.steps // BEATS

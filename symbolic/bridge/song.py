@@ -1,7 +1,7 @@
-"""A song ready for mixing: its own notes for playing, five tracks of sixteenths for looking at, bars and keys.
+"""Songs for mixing: their own notes for playback, and five tracks of sixteenths with bars and keys for analysis.
 
-Whatever is decided about a song is decided on the grid of four steps a beat and 72 keys that the networks know;
-whatever is played of it are its own notes, at their own times and levels.
+All decisions about a song use the grid of four steps per beat and 72 keys that the networks use; playback uses the
+song's own notes at their own times and levels.
 """
 
 from __future__ import annotations
@@ -90,16 +90,31 @@ class Song:
         return found
 
     def player(self, bar: int, track: int) -> int | None:
-        """Return the General MIDI program that plays a track in a bar, or None where the track rests."""
+        """Return the General MIDI program that plays a track in a bar.
+
+        Args:
+            bar: its number.
+            track: its number.
+
+        Returns:
+            The program, or None where the track rests.
+        """
         if not self.held[bar, ..., track].any():
             return None
         part = self.voice(bar, track)
         return self.roll.programs[track] if part is None else part.program
 
     def voice(self, bar: int, track: int) -> Part | None:
-        """Return the part that plays a track in a bar, or None if none does.
+        """Return the part that plays a track in a bar; of several, the one with most notes.
 
         Of several the one with most notes there; a file may give its instruments other tracks than their programs say.
+
+        Args:
+            bar: its number.
+            track: its number.
+
+        Returns:
+            The part, or None.
         """
         sounding = self.held[bar, ..., track]
         first, stop = self.position(bar), self.position(bar + 1)
@@ -117,15 +132,22 @@ class Song:
         return best
 
     def level(self, part: Part | None, track: int) -> float:
-        """Return the usual velocity of a track as a part plays it."""
+        """Return the usual velocity of a part.
+
+        Args:
+            part: the part, or None.
+            track: number of the track.
+        """
         named = any(own.track == TRACKS[track] for own in self.score.parts)
         if part is None or named or not len(part.velocities):
             return float(self.levels[track])
         return float(np.median(part.velocities))
 
     def moved(self, semitones: int) -> Song:
-        """Return the song so many semitones higher, drums as they are; what would leave MIDI's keys stays within an
-        octave.
+        """Transpose the song except its drums; notes that leave the range of MIDI are moved by an octave.
+
+        Args:
+            semitones: upwards.
         """
         if not semitones:
             return self
@@ -142,7 +164,11 @@ class Song:
         return Song(self.name, replace(self.score, parts=tuple(parts)), roll)
 
     def excerpt(self, first: int, stop: int) -> Song:
-        """Return bars ``first`` to before ``stop``, to look at: bar numbers begin anew, the score stays whole."""
+        """Return some bars for analysis: bars are numbered from 0, the score is unchanged.
+
+        Args:
+            first, stop: range of bars.
+        """
         lines = np.append(self.roll.downbeats, self.roll.steps)
         return replace(self, roll=self.roll.excerpt(int(lines[first]), int(lines[min(stop, len(self))])))
 
@@ -157,17 +183,34 @@ class Song:
         return self.score.grid.position_of(times)
 
     def position(self, bar: int) -> float:
-        """Return where a bar begins on the grid of the score, in beats; ``len(self)`` is the end of the last."""
+        """Return the position of a bar line on the grid of the score; ``len(self)`` is the end of the last bar.
+
+        Args:
+            bar: its number.
+
+        Returns:
+            Beats.
+        """
         return float(self.positions[bar])
 
     def tempo(self, bar: int) -> float:
-        """Return quarter notes a minute, the median of a bar."""
+        """Return the median tempo of a bar.
+
+        Args:
+            bar: its number.
+
+        Returns:
+            Quarter notes per minute.
+        """
         start = int(self.roll.downbeats[bar])
         return float(np.median(self.roll.tempo[start : start + int(self.roll.bar_lengths[bar])]))
 
 
 def read_song(path: str | Path) -> Song:
     """Read a MIDI file (``.mid``, ``.midi``) or a piano-roll (``.npz``, as LPD's).
+
+    Args:
+        path: the file.
 
     Raises:
         D2MError: if it cannot be read, has no notes for the five tracks, or fewer than three bars in 4/4.
@@ -212,9 +255,12 @@ def song_of(score: Score, roll: PianoRoll, name: str = "") -> Song:
 
 
 def in_fours(roll: PianoRoll) -> PianoRoll:
-    """Return bars of one and two quarters, which files claim for lack of a better metre, joined to bars of four.
+    """Join bars of one and two quarter notes to bars of four, unless the music has bars in 4/4.
 
     Music that has bars in 4/4 already stays as it is.
+
+    Args:
+        roll: piano-roll of a song.
     """
     beat = roll.steps_per_beat
     lengths = roll.bar_lengths

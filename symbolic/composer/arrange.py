@@ -1,4 +1,4 @@
-"""From a beat grid and a genre to a score: the bandleader who calls the others in."""
+"""Compose a score for a beat grid and a genre."""
 
 from __future__ import annotations
 

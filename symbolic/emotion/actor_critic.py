@@ -1,12 +1,12 @@
-"""Re-training a latent vector towards an emotion: an actor moves it, a critic judges where it ends.
+"""Actor and critic that move latent vectors of a MusicVAE towards an emotion.
 
 The method is that of latent constraints (Engel, Hoffman and Roberts 2017, "Latent Constraints: Learning to Generate
-Conditionally from Unconditional Generative Models"): MusicVAE stays as it is; a critic learns to tell vectors of real
-melodies from others, and what the decoder makes of a vector; an actor learns to go where the critic is content, and no
-further than it must.
+Conditionally from Unconditional Generative Models"): MusicVAE is frozen; a critic learns to distinguish vectors of real
+melodies from others, and to predict attributes of the decoded melody; an actor learns to move vectors to where the
+critic's losses are low, and not further than necessary.
 
-An emotion is told to the actor by its targets, not by its name, so that the table may change, and any point between
-two emotions is one too.
+The actor gets the targets of an emotion, not its name, so that the table can be changed and any point between two
+emotions can be used.
 """
 
 from __future__ import annotations
@@ -97,8 +97,14 @@ class Critic(nn.Module):
         self.heard = _layers(config.latent, config.units, HEARD)
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Return vectors (B, latent) -> the logit of being a real melody's (B,), and the expected mean pitch and
-        density in standard deviations from real melodies' and share off the chords (B, 3).
+        """Predict realism and attributes of latent vectors.
+
+        Args:
+            z: float32 (B, latent).
+
+        Returns:
+            Logits (B,) of being a real melody's vector, and mean pitch and density in standard deviations from real
+            melodies and share off the chords (B, 3).
         """
         return self.real(z)[:, 0].float(), self.heard(z).float()
 
@@ -118,7 +124,11 @@ class Starts(nn.Module):
 
     @torch.no_grad()
     def fit(self, z: np.ndarray) -> None:
-        """Take mean and covariance of vectors (N, latent), drawn around real melodies; shrunk where they are few."""
+        """Estimate mean and covariance of the vectors of real melodies, with shrinkage if they are few.
+
+        Args:
+            z: float32 (N, latent).
+        """
         covariance = np.cov(z.T.astype(np.float64)).reshape(z.shape[1], z.shape[1])
         share = z.shape[1] / (z.shape[1] + len(z))
         covariance = (1 - share) * covariance + share * np.diag(np.diag(covariance))
@@ -127,7 +137,14 @@ class Starts(nn.Module):
         self.factor.copy_(torch.from_numpy(factor))
 
     def forward(self, noise: Tensor) -> Tensor:
-        """Return vectors (B, latent) of standard normal noise."""
+        """Convert standard normal noise to latent vectors.
+
+        Args:
+            noise: float32 (B, latent).
+
+        Returns:
+            float32 (B, latent).
+        """
         return self.mean + noise @ self.factor.T
 
 
@@ -160,8 +177,10 @@ def drift(moved: Tensor, start: Tensor, sigma: Tensor) -> Tensor:
 
 
 def fingerprint(network: HierarchicalMusicVae) -> int:
-    """Return a number below 65536 that tells one trained MusicVAE from another, the same in single and half
-    precision.
+    """Compute a number below 65536 that identifies a trained MusicVAE, the same in single and half precision.
+
+    Args:
+        network: the MusicVAE.
     """
     weights = network.mu.weight.detach().cpu().half().numpy()
     return zlib.crc32(np.ascontiguousarray(weights).tobytes()) & 0xFFFF
@@ -186,7 +205,15 @@ class EmotionModel:
 
     @torch.no_grad()
     def steer(self, z: np.ndarray, targets: np.ndarray, strength: float = 1.0) -> np.ndarray:
-        """Return the latent vectors (N, latent) moved towards mean pitches (MIDI) and notes a bar (N, 2), float32.
+        """Move latent vectors towards targets.
+
+        Args:
+            z: float32 (N, latent).
+            targets: mean pitches (MIDI) and notes per bar (N, 2).
+            strength: 0 to 1.
+
+        Returns:
+            float32 (N, latent).
 
         Raises:
             D2MError: if the strength is not between 0 and 1.
@@ -198,7 +225,15 @@ class EmotionModel:
 
     @torch.no_grad()
     def draw(self, count: int, rng: np.random.Generator) -> np.ndarray:
-        """Return vectors (count, latent) of new melodies, before they are moved, float32."""
+        """Draw vectors of new melodies, before they are moved.
+
+        Args:
+            count: number of vectors.
+            rng: random generator.
+
+        Returns:
+            float32 (count, latent).
+        """
         return self.network.starts(self._tensor(rng.standard_normal((count, self.vae.config.latent)))).cpu().numpy()
 
     def aim(
@@ -242,8 +277,16 @@ class EmotionModel:
         looks: int = 0,
         forms: Forms | None = None,
     ) -> np.ndarray:
-        """Return the latent vectors (N, latent) moved towards an emotion, float32; ``looks`` and ``forms`` as for
-        :meth:`aim`.
+        """Move latent vectors towards an emotion.
+
+        Args:
+            z: float32 (N, latent).
+            emotion: name or entry of the table.
+            strength: 0 to 1.
+            looks, forms: as for :meth:`aim`.
+
+        Returns:
+            float32 (N, latent).
 
         Raises:
             D2MError: if there is no such emotion, or the strength is not between 0 and 1.
@@ -253,7 +296,14 @@ class EmotionModel:
 
     @torch.no_grad()
     def realism(self, z: np.ndarray) -> np.ndarray:
-        """Return how sure the critic is that vectors (N, latent) are those of real melodies, 0 to 1: float32 (N,)."""
+        """Compute the critic's probability that vectors are those of real melodies.
+
+        Args:
+            z: float32 (N, latent).
+
+        Returns:
+            float32 (N,), 0 to 1.
+        """
         return self.network.critic(self._tensor(z))[0].sigmoid().cpu().numpy()
 
     def compose(
@@ -265,11 +315,21 @@ class EmotionModel:
         temperature: float = 0.5,
         looks: int = LOOKS,
     ) -> np.ndarray:
-        """Return new melodies with an emotion, in the forms of real ones, uint8 (count, 256); ``looks`` as for
-        :meth:`aim`.
+        """Generate melodies with an emotion, in the forms of real ones.
 
         At full strength those that miss the emotion's region are drawn anew, :data:`DRAWS` times in all; the nearest
         is kept.
+
+        Args:
+            emotion: name or entry of the table.
+            count: number of melodies.
+            seed: random seed.
+            strength: 0 to 1.
+            temperature: of the decoder.
+            looks: as for :meth:`aim`.
+
+        Returns:
+            uint8 (count, 256).
 
         Raises:
             D2MError: if there is no such emotion, or the strength is not between 0 and 1.
@@ -298,8 +358,18 @@ class EmotionModel:
         rng: np.random.Generator | None = None,
         looks: int = LOOKS,
     ) -> np.ndarray:
-        """Return melodies uint8 (N, 256) with another emotion; at strength 0 what MusicVAE makes of them. ``looks`` as
-        for :meth:`aim`.
+        """Change the emotion of melodies; at strength 0 the result is MusicVAE's reconstruction.
+
+        Args:
+            melodies: uint8 (N, 256).
+            emotion: name or entry of the table.
+            strength: 0 to 1.
+            temperature: of the decoder.
+            rng: random generator, for a temperature above 0.
+            looks: as for :meth:`aim`.
+
+        Returns:
+            uint8 (N, 256).
 
         Raises:
             D2MError: if there is no such emotion, or the strength is not between 0 and 1.
@@ -314,8 +384,11 @@ class EmotionModel:
 
 
 def realism_loss(real: Tensor, others: Tensor) -> Tensor:
-    """Return cross-entropy of the critic's logits: 1 for real melodies' vectors (B,), 0 for others (C,); each kind
-    weighs the same.
+    """Compute the cross-entropy of the critic's logits with equal weight for both classes.
+
+    Args:
+        real: logits (B,) of real melodies' vectors.
+        others: logits (C,) of other vectors.
     """
     return functional.softplus(-real).mean() + functional.softplus(others).mean()
 

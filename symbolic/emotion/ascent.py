@@ -1,4 +1,4 @@
-"""Plain gradient descent on latent vectors, without actor or critic: what the actor is to be compared with."""
+"""Gradient descent on latent vectors without actor or critic, as a baseline for the actor."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""A band around a melody: its chords on a piano, and what a MuseGAN that was trained to be given a piano adds to them.
+"""Accompaniment of a melody: its chords on a piano, and the tracks that a MuseGAN conditioned on the piano adds to
+them.
 
-A melody alone is not what such a model has heard on the piano track, chords are; so the melody is harmonised first
-(:mod:`d2m.symbolic.emotion.chords`), a chord to a bar, and those bars are the given track.
+The piano tracks that such a model was trained on contain chords, not single melodies; so the melody is harmonised first
+(:mod:`d2m.symbolic.emotion.chords`), one chord per bar, and these chords are the given track.
 """
 
 from __future__ import annotations

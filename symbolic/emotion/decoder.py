@@ -1,8 +1,8 @@
-"""From a latent vector to a melody: a conductor says what each bar is about, a second LSTM writes it out step by step.
+"""Decoder from a latent vector to a melody: a conductor LSTM plans the bars, a second LSTM writes each step by step.
 
-The conductor hears nothing of what is written (``disable_autoregression`` in Magenta's ``hierdec-mel_16bar``), and the
-state of the writer starts anew in every bar, from the conductor's output. So all that one bar knows of another comes
-from the latent vector (Roberts et al. 2018, section 3.2).
+The conductor gets no input from the written steps (``disable_autoregression`` in Magenta's ``hierdec-mel_16bar``), and
+the state of the writer is initialised in every bar from the conductor's output. So all dependence between bars goes
+through the latent vector (Roberts et al. 2018, section 3.2).
 """
 
 from __future__ import annotations
@@ -45,7 +45,14 @@ class HierarchicalDecoder(nn.Module):
             nn.init.zeros_(start.bias)
 
     def plan(self, z: Tensor) -> Tensor:
-        """Return the latent vectors (B, latent) -> what the conductor says of each bar, (B, 16, conductor)."""
+        """Compute the conductor's output for each bar.
+
+        Args:
+            z: float32 (B, latent).
+
+        Returns:
+            float32 (B, 16, conductor).
+        """
         said, _ = self.conductor(z.new_zeros(len(z), BARS, 1), self._start(self.conductor_start, z))
         return said
 

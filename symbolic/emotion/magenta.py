@@ -1,4 +1,4 @@
-"""MusicVAE from Magenta's TensorFlow checkpoints: ``hierdec-mel_16bar``, and others of its build.
+"""Read MusicVAEs from Magenta's TensorFlow checkpoints: ``hierdec-mel_16bar``, and others of the same architecture.
 
 Names and shapes of the published checkpoint: github.com/magenta/magenta/issues/1854; where they come from: Magenta's
 ``music_vae/lstm_models.py`` (``BidirectionalLstmEncoder``, ``HierarchicalLstmDecoder``) and ``base_model.py``.
@@ -69,7 +69,10 @@ def load_checkpoint(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]
 
 
 def load_published(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return :func:`load_checkpoint` for ``hierdec-mel_16bar`` itself, in no other sizes than its own.
+    """Load ``hierdec-mel_16bar`` as :func:`load_checkpoint` does, and refuse other sizes.
+
+    Args:
+        path: the checkpoint.
 
     Raises:
         D2MError: if it is anything else.
@@ -81,7 +84,11 @@ def load_published(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]
 
 
 def sizes(shapes: Shapes, path: Path | str) -> MusicVaeConfig:
-    """Return the sizes of a checkpoint's model, as far as a few of its shapes tell.
+    """Infer the sizes of a checkpoint's model from its shapes.
+
+    Args:
+        shapes: of the variables.
+        path: of the checkpoint, for messages.
 
     Raises:
         D2MError: if one of them is not there, or cannot be.
@@ -109,7 +116,11 @@ def sizes(shapes: Shapes, path: Path | str) -> MusicVaeConfig:
 
 
 def variables(config: MusicVaeConfig) -> dict[str, tuple[int, ...]]:
-    """Return the variables of a model of these sizes, and their shapes."""
+    """Return the variables of a model and their shapes.
+
+    Args:
+        config: sizes of the model.
+    """
     shapes: dict[str, tuple[int, ...]] = {}
 
     def layer(name: str, inputs: int, outputs: int) -> None:
@@ -134,9 +145,16 @@ def variables(config: MusicVaeConfig) -> dict[str, tuple[int, ...]]:
 
 
 def refuse_others(found: Shapes, wanted: Shapes, path: Path | str) -> None:
-    """Raises D2MError that names the first variable which is missing, unexpected or of another shape.
+    """Check that a checkpoint has the variables of a model; those of an optimiser are ignored.
 
     What an optimiser left behind is nobody's business.
+
+    Args:
+        found, wanted: shapes by name.
+        path: of the checkpoint, for messages.
+
+    Raises:
+        D2MError: if a variable is missing, unexpected or has another shape.
     """
     surplus = sorted(name for name in found if name not in wanted and not _OF_TRAINING.search(name))
     for name, shape in wanted.items():

@@ -1,5 +1,6 @@
-"""MusicVAE for melodies of 16 bars (Roberts et al. 2018, "A Hierarchical Latent Vector Model for Learning Long-Term
-Structure in Music"), in the shape of Magenta's ``hierdec-mel_16bar`` and in one that two cores can train.
+"""MusicVAE for melodies of 16 bars, in Magenta's size (``hierdec-mel_16bar``) and in one that two cores can train.
+
+Source: Roberts et al. 2018, "A Hierarchical Latent Vector Model for Learning Long-Term Structure in Music".
 """
 
 from __future__ import annotations
@@ -79,10 +80,14 @@ class HierarchicalMusicVae(nn.Module):
 
     @torch.no_grad()
     def expect(self, counts: np.ndarray) -> None:
-        """Start from how often each class stands (90,), so that training begins with what tells melodies apart.
+        """Initialise the output biases with class frequencies, so that training begins with differences between
+        melodies.
 
         Finding out that most steps are holds takes large steps in one direction, under which the conductor comes to say
         the same of all melodies. Four melodies stood at 18 nats after 100 steps with it, at 240 after 200 without.
+
+        Args:
+            counts: frequency of each class (90,).
         """
         share = torch.from_numpy((counts + 1.0) / (counts + 1.0).sum())
         self.decoder.output.bias.copy_(share.log())
@@ -92,28 +97,62 @@ class HierarchicalMusicVae(nn.Module):
         return asdict(self.config)
 
     def encode(self, melodies: Tensor) -> tuple[Tensor, Tensor]:
-        """Return classes int (B, 256) -> mean and standard deviation of the latent vector, float (B, latent) each."""
+        """Encode melodies.
+
+        Args:
+            melodies: int64 (B, 256), classes.
+
+        Returns:
+            Mean and standard deviation of the latent vector, float32 (B, latent) each.
+        """
         seen = self.encoder(melodies)
         return self.mu(seen).float(), functional.softplus(self.sigma(seen).float())
 
     def forward(self, melodies: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the mean, deviation and the teacher-forced logits (B, 256, 90) of ``mean + deviation * noise``."""
+        """Encode melodies and decode ``mean + deviation * noise`` with teacher forcing.
+
+        Args:
+            melodies: int64 (B, 256), classes.
+            noise: float32 (B, latent).
+
+        Returns:
+            Mean, deviation, and logits (B, 256, 90).
+        """
         mu, sigma = self.encode(melodies)
         return mu, sigma, self.decoder(mu + sigma * noise, melodies)
 
 
 def divergence(mu: Tensor, sigma: Tensor) -> Tensor:
-    """Return KL divergence in nats of each dimension from the standard normal distribution, in the shape of ``mu``."""
+    """Compute the KL divergence of each dimension from the standard normal distribution.
+
+    Args:
+        mu, sigma: mean and deviation, of any shape.
+
+    Returns:
+        Nats, of the same shape.
+    """
     return 0.5 * (mu.square() + sigma.square() - 1.0) - sigma.clamp_min(1e-8).log()
 
 
 def most_likely(logits: Tensor) -> Tensor:
-    """Return the most likely class, one-hot, (n, 90)."""
+    """Choose the most likely class.
+
+    Args:
+        logits: float32 (n, 90).
+
+    Returns:
+        One-hot (n, 90).
+    """
     return functional.one_hot(logits.argmax(dim=1), CLASSES).float()
 
 
 def drawing(temperature: float, rng: np.random.Generator) -> Choose:
-    """Return what draws a class from logits divided by a temperature (Gumbel's trick); at 0 the most likely."""
+    """Return a function that draws a class from logits divided by a temperature (Gumbel's trick).
+
+    Args:
+        temperature: 0 for the most likely class.
+        rng: random generator.
+    """
     if temperature <= 0:
         return most_likely
 
@@ -125,8 +164,14 @@ def drawing(temperature: float, rng: np.random.Generator) -> Choose:
 
 
 def drawing_in_form(temperature: float, rng: np.random.Generator, forms: Forms) -> Choose:
-    """As :func:`drawing`, for all steps of melodies with these forms in turn: bars that say the same are also told the
-    same by chance. For one call of a decoder's ``write``."""
+    """Return a function like :func:`drawing` for one call of a decoder's ``write``, in which bars that repeat each
+    other use the same random numbers.
+
+    Args:
+        temperature: 0 for the most likely class.
+        rng: random generator.
+        forms: of the melodies.
+    """
     if temperature <= 0:
         return most_likely
     noise = torch.from_numpy(shared_noise(forms, rng))
@@ -144,9 +189,17 @@ def drawing_in_form(temperature: float, rng: np.random.Generator, forms: Forms) 
 
 
 def spherical(a: np.ndarray, b: np.ndarray, steps: int) -> np.ndarray:
-    """Return vectors from ``a`` to ``b`` (latent,) along the great circle between their directions (Shoemake 1985).
+    """Interpolate along the great circle between two vectors (Shoemake 1985), whose lengths the decoder knows (White
+    2016).
 
     That keeps to lengths that the decoder knows (White 2016). Returns (steps, latent), both ends included.
+
+    Args:
+        a, b: float32 (latent,).
+        steps: number of vectors, both ends included.
+
+    Returns:
+        float32 (steps, latent).
     """
     share = np.linspace(0.0, 1.0, steps)[:, None]
     cosine = np.dot(a, b) / max(np.linalg.norm(a) * np.linalg.norm(b), 1e-12)
@@ -175,7 +228,14 @@ class MusicVae:
 
     @torch.no_grad()
     def encode(self, melodies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the mean and standard deviation of the latent vector of each melody."""
+        """Encode melodies.
+
+        Args:
+            melodies: uint8 (N, 256).
+
+        Returns:
+            Mean and standard deviation of the latent vector of each.
+        """
         rows = [self.network.encode(part) for part in self._parts(_checked(melodies))]
         return tuple(torch.cat(values).cpu().numpy() for values in zip(*rows, strict=True))
 
@@ -214,11 +274,30 @@ class MusicVae:
     def reconstruct(
         self, melodies: np.ndarray, temperature: float = 0.0, rng: np.random.Generator | None = None
     ) -> np.ndarray:
-        """Return melodies through the mean of their latent vectors and back."""
+        """Encode melodies and decode the means of their latent vectors.
+
+        Args:
+            melodies: uint8 (N, 256).
+            temperature: of the decoder.
+            rng: random generator, for a temperature above 0.
+
+        Returns:
+            uint8 (N, 256).
+        """
         return self.decode(self.encode(melodies)[0], temperature, rng)
 
     def sample(self, count: int, temperature: float = 0.5, seed: int = 0, forms: Forms | None = None) -> np.ndarray:
-        """Return new melodies from the prior; in forms drawn from those given, or in none."""
+        """Generate melodies from the prior.
+
+        Args:
+            count: number of melodies.
+            temperature: of the decoder.
+            seed: random seed.
+            forms: forms to draw from, or None.
+
+        Returns:
+            uint8 (count, 256).
+        """
         rng = np.random.default_rng(seed)
         z = rng.standard_normal((count, self.config.latent))
         return self.decode(z, temperature, rng, None if forms is None else forms.draw(count, rng))
@@ -226,7 +305,16 @@ class MusicVae:
     def interpolate(
         self, a: np.ndarray, b: np.ndarray, steps: int, temperature: float = 0.0, rng: np.random.Generator | None = None
     ) -> np.ndarray:
-        """Return melodies on the way from one (256,) to another, the reconstructions of both included: (steps, 256).
+        """Interpolate between two melodies in latent space.
+
+        Args:
+            a, b: uint8 (256,).
+            steps: number of melodies, the reconstructions of both included.
+            temperature: of the decoder.
+            rng: random generator, for a temperature above 0.
+
+        Returns:
+            uint8 (steps, 256).
 
         Raises:
             D2MError: if there are fewer than two steps.

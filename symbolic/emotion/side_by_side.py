@@ -1,14 +1,14 @@
-"""The compact size: bars are read and written side by side, so that 16 steps follow each other, not 256.
+"""Compact size of MusicVAE: bars are encoded and decoded in parallel, so that 16 steps follow each other, not 256.
 
-It keeps what makes ``hierdec-mel_16bar`` hierarchical (Roberts et al. 2018): a bidirectional LSTM reads, a conductor
-plans the bars, an LSTM writes each one from a new start, and one bar knows of another by the latent vector alone. Three
+The hierarchy of ``hierdec-mel_16bar`` is kept (Roberts et al. 2018): a bidirectional LSTM encodes, a conductor plans
+the bars, an LSTM writes each one from a new state, and bars depend on each other only through the latent vector. Three
 things differ, for a training of hours on one core instead of days on a GPU:
 
-* A bar is short enough to be read at a glance: two dense layers over its 16 steps take the place of an LSTM.
-* What the encoder understood of every bar goes into the latent vector, and each bar of the conductor is told its own
-  view of the vector. Only the last state of an LSTM would have to carry 16 bars through a single door, which it takes
-  tens of thousands of steps to learn.
-* The conductor's word on a bar is unfolded into a hint for each step, so that the writer need not count.
+* A bar is encoded at once: two dense layers over its 16 steps replace an LSTM.
+* The encodings of all bars are concatenated into the input of the latent vector, and each bar of the conductor has its
+  own projection of the vector. The last state of an LSTM alone would have to represent 16 bars, which takes tens of
+  thousands of steps to learn.
+* The conductor's output for a bar is expanded into an input for each step, so that the writer need not count.
 """
 
 from __future__ import annotations
@@ -45,7 +45,14 @@ class BarReader(nn.Module):
         self.size = BARS * self.narrow.out_features
 
     def forward(self, melodies: Tensor) -> Tensor:
-        """Return classes int (B, 256) -> what was understood of all bars, float (B, size)."""
+        """Encode the bars of melodies.
+
+        Args:
+            melodies: int64 (B, 256), classes.
+
+        Returns:
+            float32 (B, size).
+        """
         first, bend, second = self.glance
         seen = second(self.dropout(bend(first(one_hot(melodies).reshape(len(melodies), BARS, -1)))))
         understood, _ = self.bars(seen)
@@ -76,7 +83,14 @@ class BarWriter(nn.Module):
         self.output = nn.Linear(writer + _HINT, CLASSES)
 
     def plan(self, z: Tensor) -> Tensor:
-        """Return the latent vectors (B, latent) -> the conductor's word on each bar, (B, 16, 2 * conductor)."""
+        """Compute the conductor's output for each bar.
+
+        Args:
+            z: float32 (B, latent).
+
+        Returns:
+            float32 (B, 16, 2 * conductor).
+        """
         views = self.views(z).unflatten(1, (BARS, -1))
         going, _ = self.conductor(views, _start(self.conductor_start, z))
         return self.dropout(functional.silu(self.word(torch.cat([going, views], dim=2))))

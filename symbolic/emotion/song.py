@@ -1,8 +1,8 @@
-"""A song's melody with another feeling, at its own length: windows of 16 bars changed one by one and joined.
+"""Change the emotion of a song's melody of any length: windows of 16 bars are changed one by one and joined.
 
-The windows lie end to end; the last begins where 16 bars are left, and gives the bars that no other has. A section
-of less than 16 bars is said over and over until it has them. The song as a whole goes to the targets of an emotion; a
-verse that is lower than the chorus stays lower, by half of it.
+The windows lie end to end; the last begins 16 bars before the end, and only its bars that no other window has are used.
+A section of less than 16 bars is repeated until it is long enough. The song as a whole is moved to the targets of an
+emotion; half of the difference between its verses and choruses is kept.
 """
 
 from __future__ import annotations
@@ -51,7 +51,11 @@ class Song:
         return float(60.0 * (last - first) / self.duration)
 
     def at_pace(self, faster: float) -> Song:
-        """Return the same song played so many times as fast, its tempo changes kept."""
+        """Change the playback speed; tempo changes are kept.
+
+        Args:
+            faster: factor of the speed.
+        """
         grid = replace(self.grid, beats=self.grid.beats / faster, tempo=self.grid.tempo * faster)
         return replace(self, grid=grid, duration=self.duration / faster)
 
@@ -76,7 +80,13 @@ def read_song(path: str | Path, skyline: bool = False) -> Song:
 
 
 def find_song(score: Score, names: Sequence[str] = (), skyline: bool = False) -> Song:
-    """As :func:`read_song`, of a score that is read already; ``names`` of its parts."""
+    """Find the melody of a score, as :func:`read_song` does for a file.
+
+    Args:
+        score: the score.
+        names: of its parts.
+        skyline: use the highest notes if all parts play chords.
+    """
     melodies = melody_on_grid(score, names)
     if not skyline and only_chords(score, names):
         raise D2MError("no melody found: every part plays several notes at a time; --skyline takes the highest ones")
@@ -122,8 +132,15 @@ def recolour_song(
 
 
 def perform_song(song: Song, emotion: Emotion, strength: float = 1.0) -> Score:
-    """Return the song's melody as a score of one part, played with an emotion: its tempo map scaled, all else in
-    place.
+    """Play a song's melody with an emotion, with a scaled tempo map.
+
+    Args:
+        song: the song.
+        emotion: entry of the table.
+        strength: 0 to 1.
+
+    Returns:
+        A score of one part.
     """
     played = song.at_pace(pace(emotion, song.tempo, strength))
     parts = [

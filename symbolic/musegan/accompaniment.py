@@ -1,4 +1,4 @@
-"""Whole pieces from a MuseGAN: phrases in a row, and a band around a track of somebody else's piece."""
+"""Whole pieces by a MuseGAN: consecutive phrases, and accompaniments for a track of an existing piece."""
 
 from __future__ import annotations
 

@@ -1,11 +1,10 @@
-"""A MuseGAN playing for a dancer, with a rhythm section of the genre.
+"""Scores by a MuseGAN for a dancer, with a rhythm section of the genre.
 
-The work is shared. From MuseGAN comes what the music is: its chords, and the rhythms, lines and voicings of the
-instruments in front. From the composer comes what makes it this dance and this genre: the form that follows the
-dancer's energy, the drummer who keeps the beats, catches the strong moves and begins with the groove that MuseGAN's
-drums are nearest to, the bass and the one comping instrument that tell a genre by ear, playing MuseGAN's chords, the
-feel, and the end. Between the two the notes are tidied: all phrases are moved into one key, and a note that neither
-the chord of the moment nor the scale knows goes to its neighbour.
+The chords, and the notes of piano, guitar and strings, come from MuseGAN. The rule-based composer provides what depends
+on the dance and the genre: the form that follows the dancer's energy, the drums with accents on strong moves, which
+begin with the groove most similar to MuseGAN's drums, the bass and one comping instrument on MuseGAN's chords, the
+feel, and the ending. All phrases are moved into one key, and notes that belong to neither the current chord nor the
+scale are moved to their neighbours.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A band beside the music in a MIDI file, which stays event for event as it is."""
+"""Add an accompaniment to the music in a MIDI file, whose events are kept unchanged."""
 
 from __future__ import annotations
 

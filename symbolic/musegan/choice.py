@@ -1,8 +1,8 @@
-"""Which of many generated phrases to play: clean, as full as wanted, each leading to the next.
+"""Choose phrases for a piece from many generated ones: clean, of the wanted density, each leading to the next.
 
-A MuseGAN is quick and uneven. So far more phrases are drawn than a piece has room for, in families that share their
-time-independent vectors and with them a manner; all are measured in the scale that fits each best, and the family that
-suits the piece plays it, phrase by phrase.
+The output of a MuseGAN is fast to generate and varies in quality. Therefore far more phrases are generated than a piece
+needs, in families that share their time-independent vectors and are similar in style; all are measured in the scale
+that fits each best, and the phrases come from the family that fits the piece best.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which MuseGAN, at which resolution, and how wide its networks are."""
+"""Configuration of a MuseGAN: model, resolution and width of the networks."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """MuseGAN's critics and the gradient penalty.
 
-One critic hears all tracks together (composer, hybrid), or each track has its own (jamming; Dong et al. 2018, section
-"Modeling the Multi-track Interdependency"). Where a track is given, a jamming critic hears the given track beside its
-own: otherwise nothing would make the generator listen to it.
+One critic scores all tracks together (composer, hybrid), or each track has its own (jamming; Dong et al. 2018, section
+"Modeling the Multi-track Interdependency"). With a given track, a jamming critic gets the given track in addition to
+its own: otherwise the generator would have no reason to use it.
 """
 
 from __future__ import annotations

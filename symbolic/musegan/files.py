@@ -1,4 +1,4 @@
-"""MuseGAN's generators on disk: safetensors with the shape of the model in the header."""
+"""Weights of MuseGAN's generators: safetensors with the configuration in the header."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The notes of a generated phrase in the key of C, and the chords that they make."""
+"""Transpose a generated phrase to C and estimate its chords."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The random vectors that a phrase is made from: between and within tracks, for the whole phrase and for its course.
+"""Random vectors of a phrase: inter-track and intra-track, time-independent and time-dependent.
 
 Dong et al. 2018, section "MuseGAN": an inter-track time-independent vector z, an inter-track time-dependent z_t, and
 for each track an intra-track time-independent z_i and an intra-track time-dependent z_i,t. The jamming model has only

@@ -1,4 +1,6 @@
-"""The instruments that play a MuseGAN's own notes: tidied, thinned where the dancer is quiet, and closed at the end."""
+"""Instruments that play MuseGAN's own notes: corrected to the chords, thinned where the dancer is quiet, with an
+ending.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Music from a trained MuseGAN: phrases from scratch, accompaniment to a given track, and what lies between phrases."""
+"""Sample from a trained MuseGAN: phrases from scratch, accompaniments of a given track, and interpolations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Soundfont files: where they are found, how loud their instruments are, where instruments stand."""
+"""Find SoundFont files, and set the levels and stereo positions of their instruments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores as notes at samples, ready for the player."""
+"""Notes of scores at sample positions, as input of the player."""
 
 from __future__ import annotations
 

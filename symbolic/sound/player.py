@@ -1,4 +1,4 @@
-"""The player: notes of a soundfont into the mixer's channels, block by block."""
+"""Player: convert notes to the channels of the mixer with a SoundFont, block by block."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Rendering: a whole score through the player, the mixer and the mastering.
+"""Render a whole score through the player, the mixer and the mastering.
 
-Notes are placed by the score's own grid in seconds, so any tempo curve plays exactly.
+The times of notes follow the grid of the score in seconds, so any tempo curve is rendered exactly.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""SoundFont files, SF2 and SF3: which recorded sample a note plays, at what pitch, and with which envelope.
+"""SoundFont files, SF2 and SF3: the sample that a note plays, its pitch, and its envelope.
 
-Reads what the SoundFont 2.04 specification (E-mu, 2006) calls presets, instruments and samples (``soundfont_file``),
-and makes tones of them: one note of one preset as a waveform held for as long as asked (``soundfont_voice``). The
-samples of an SF3 file are decoded when a note first needs them. In SF3 files the modulation envelope moves pitch and
-filter, filters resonate and vibrato sounds; SF2 files are played without these. Left out of both: the modulation LFO,
-modulators other than velocity, and chorus. symusic's own synthesiser was tried first: it plays every velocity equally
-loud and cuts FluidR3's cymbals, claps and congas off after 40 ms.
+``soundfont_file`` reads presets, instruments and samples as defined in the SoundFont 2.04 specification (E-mu, 2006),
+``soundfont_voice`` renders one note of one preset as a waveform of any length. The samples of an SF3 file are decoded
+when a note first needs them. In SF3 files the modulation envelope changes pitch and filter, and filter resonance and
+vibrato are used; SF2 files are played without these. Neither uses the modulation LFO, modulators other than velocity,
+or chorus. symusic's synthesiser was not used since it plays every velocity with the same loudness and cuts FluidR3's
+cymbals, claps and congas off after 40 ms.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""SoundFont files on disk: their tables, the zones of their presets, and their samples, raw or in Vorbis streams.
+"""Read SoundFont files: their tables, the zones of their presets, and their samples, raw or as Vorbis streams.
 
-The layout is that of the SoundFont 2.04 specification (E-mu, 2006), sections 7 and 8. SF3 is MuseScore's variant of
-it: bit 4 of a sample's type says that the sample is an Ogg Vorbis stream of its own, ``start`` and ``end`` are then
-bytes within the chunk of samples, and the loop counts from the sample's own first value.
+The layout is that of the SoundFont 2.04 specification (E-mu, 2006), sections 7 and 8. SF3 is MuseScore's variant:
+bit 4 of a sample's type marks the sample as a separate Ogg Vorbis stream, ``start`` and ``end`` are then bytes within
+the chunk of samples, and the loop counts from the first value of the sample.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One voice of a soundfont: a sample at a pitch, under envelopes, through a filter (SoundFont 2.04, section 9)."""
+"""Voice of a SoundFont: a sample at a pitch with envelopes and a filter (SoundFont 2.04, section 9)."""
 
 from __future__ import annotations
 

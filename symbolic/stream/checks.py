@@ -1,4 +1,4 @@
-"""Read every song once before it is its turn, so that files which cannot be played are neither counted nor queued."""
+"""Read every song once in the background, so that files that cannot be played are neither counted nor queued."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Which songs there are, and in which order they come.
+"""Songs of a folder or playlist, and their order.
 
-A folder is looked through anew whenever a song is chosen, so files may come and go. In order: by name, round after
-round. Shuffled: every round in an order of its own, each song once, which follows from the seed and the songs' names
-alone, so that it stays the same when files come and go or the process starts again.
+A folder is read again whenever a song is chosen, so files may be added and removed. The order is by name, round after
+round. Shuffled, every round has its own order, with each song once, which depends on the seed and the names of the
+songs only, so that it stays the same when files are added or removed or the process is restarted.
 """
 
 from __future__ import annotations

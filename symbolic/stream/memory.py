@@ -1,7 +1,8 @@
-"""What outlives the process: where the programme is, what was decided, what was wished for.
+"""State of a stream that is stored for a restart: position, decisions and queue.
 
-A small JSON file, written whole or not at all. The music itself is not in it: stretches are made again from the songs'
-files, which gives the same notes; where a file has changed or gone, the programme begins anew with the next song.
+The state is a small JSON file, written atomically. It does not contain the music: segments are made again from the
+files of the songs, which gives the same notes. If a file has changed or is missing, the programme starts with the next
+song.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How fast a programme may go on."""
+"""Limit the speed at which a programme advances."""
 
 from __future__ import annotations
 

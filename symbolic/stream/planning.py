@@ -1,4 +1,4 @@
-"""From which bar of a song into which bar of the next, and how loud each song is played."""
+"""Plan the transitions: mix points of successive songs, and the gain of each song."""
 
 from __future__ import annotations
 

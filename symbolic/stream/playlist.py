@@ -1,7 +1,7 @@
-"""Read playlists (.m3u, .m3u8, .txt: one song a line) as programs on any system write them.
+r"""Read playlists (.m3u, .m3u8, .txt: one song per line) as programs on any system write them.
 
-A line is taken for what it names: of the ways to read it (its bytes as they are, charsets, ``/`` and ``\\``, percent
-signs, ``file:`` addresses) the first counts that leads to a file which is there.
+A line is interpreted in several ways (its bytes unchanged, charsets, ``/`` and ``\``, percent encoding, ``file:``
+addresses); the first interpretation that is an existing file is used.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What is played: stretches of songs and the bridges between them, one after another, for ever.
+"""Endless sequence of songs and bridges.
 
-The last stretch is always a song whose end is still open; it may be played up to where it may be left. Times are
-samples from the beginning of the programme. A programme only knows what was decided; whoever plays it asks for more in
-time (:meth:`Programme.extend`), or lets it be changed from some sample on (:meth:`Programme.leave`).
+The last stretch is always a song whose end is not decided yet; it may be played up to its next mix point. Times are
+samples from the beginning of the programme. A programme contains the decisions made so far; its player requests further
+ones in time (:meth:`Programme.extend`), or changes the programme from some sample on (:meth:`Programme.leave`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A stream into a .wav file, block by block."""
+"""Record a stream to a .wav file, block by block."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small server for a station: the page, the sound in segments, and what the page's buttons ask for."""
+"""Web server of a station: the page, the sound in segments, and the actions of the page's buttons."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""One programme for many listeners, as a radio: composed ahead, played only as far as somebody listens.
+"""One programme for many listeners: composed ahead, and played only as far as somebody listens.
 
-Sound comes in segments of a second, numbered from the beginning of the programme. Listeners fetch them a few seconds
-ahead of what they hear; the furthest of them is the head. The station plays a little beyond the head and no further, so
-nothing is played while nobody listens, and the head moves no faster than real time, so nobody can hurry the others.
+Sound is split into segments of one second, numbered from the beginning of the programme. Listeners fetch them a few
+seconds ahead; the latest segment fetched is the head. The station plays a little beyond the head and no further, so
+nothing is played while nobody listens, and the head moves no faster than real time, so no listener can speed up the
+programme for the others. A skip returns to a position that no listener has reached, leaves the song there at the next
+bar line and plays the segments from that bar on again, under a higher revision; listeners replace those that they had
+fetched.
 
-A skip goes back to a moment that no listener has reached, leaves the song there at the next bar line and plays the
-segments from that bar on anew, under a higher revision; listeners exchange those they had fetched.
-
-Three threads: one decides what comes next and composes bridges, one plays, and one reads songs before it is their turn.
+Three threads: one plans and composes bridges, one plays, and one reads songs in advance.
 """
 
 from __future__ import annotations

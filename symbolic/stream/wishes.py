@@ -1,4 +1,4 @@
-"""What listeners want to hear next."""
+"""Queue of songs that listeners requested."""
 
 from __future__ import annotations
 
