@@ -43,17 +43,29 @@ _MAJOR = (0, 2, 4, 5, 7, 9, 11)
 
 
 def pitch_class_profile(held: np.ndarray, lowest: int) -> np.ndarray:
-    """Return float64 (..., 12): keys counted by pitch class, C first; ``held`` (..., pitches) begins at key
-    ``lowest``.
+    """Count sounding keys by pitch class.
+
+    Args:
+        held: bool (..., pitches).
+        lowest: MIDI note of the first pitch.
+
+    Returns:
+        float64 (..., 12), C first.
     """
     classes = (lowest + np.arange(held.shape[-1])) % 12
     return held @ np.eye(12)[classes]
 
 
 def tonal_centroid(profile: np.ndarray) -> np.ndarray:
-    """Return float64 (..., 6): a pitch class profile (..., 12) on the circles of fifths, minor and major thirds.
+    """Project a pitch class profile on the circles of fifths, minor and major thirds.
 
     Harte et al. 2006, equation 3: radii 1, 1 and 0.5, the profile scaled to a sum of one. Silence is at the origin.
+
+    Args:
+        profile: (..., 12).
+
+    Returns:
+        float64 (..., 6).
     """
     classes = np.arange(12)
     angles = np.pi * np.array([7 / 6, 3 / 2, 2 / 3])[:, None] * classes
@@ -63,8 +75,14 @@ def tonal_centroid(profile: np.ndarray) -> np.ndarray:
 
 
 def tonal_distance(first: np.ndarray, second: np.ndarray, lowest: int = 0) -> float:
-    """Return TD between two stretches of music, bool (steps, pitches) each from key ``lowest``; NaN if one is
-    silent.
+    """Compute TD between two stretches of music.
+
+    Args:
+        first, second: bool (steps, pitches).
+        lowest: MIDI note of the first pitch.
+
+    Returns:
+        The distance; NaN if one is silent.
     """
     profiles = [pitch_class_profile(np.asarray(roll, float).sum(axis=0), lowest) for roll in (first, second)]
     if not all(p.any() for p in profiles):
@@ -73,12 +91,22 @@ def tonal_distance(first: np.ndarray, second: np.ndarray, lowest: int = 0) -> fl
 
 
 def qualified_steps(steps: int) -> int:
-    """From how many steps on a note is qualified, at that many steps a bar."""
+    """Return the minimum number of steps of a qualified note.
+
+    Args:
+        steps: per bar.
+    """
     return max(2, int(np.ceil(steps / 32)))
 
 
 def drum_pattern(steps: int) -> np.ndarray:
-    """Return float64 (steps,): how much a drum stroke at each step of a bar counts as part of an 8- or 16-beat pattern.
+    """Return how much a drum stroke at each step of a bar counts as part of an 8- or 16-beat pattern.
+
+    Args:
+        steps: per bar.
+
+    Returns:
+        float64 (steps,).
 
     Raises:
         ValueError: if the bar cannot be divided by 8.
@@ -91,7 +119,14 @@ def drum_pattern(steps: int) -> np.ndarray:
 
 
 def note_starts(held: np.ndarray) -> np.ndarray:
-    """Return bool: where a key starts to sound; ``held`` (phrases, time, pitches, tracks)."""
+    """Find where keys start to sound.
+
+    Args:
+        held: bool (phrases, time, pitches, tracks).
+
+    Returns:
+        bool, of the same shape.
+    """
     rising = held.copy()
     rising[:, 1:] &= ~held[:, :-1]
     return rising
@@ -194,7 +229,11 @@ class Tally:
         return low, high
 
     def merge(self, other: Tally) -> None:
-        """Add another tally's sums to this one's."""
+        """Add the sums of another tally.
+
+        Args:
+            other: the other tally.
+        """
         if other.steps != self.steps:
             raise ValueError(f"tallies of {other.steps} and {self.steps} steps a bar")
         for name, values in other.sums.items():
@@ -211,6 +250,11 @@ class Tally:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Tally:
+        """Restore a tally from JSON values.
+
+        Args:
+            content: as returned by ``to_json``.
+        """
         missing = {"lowest": np.inf, "highest": -np.inf}
         sums = {
             name: np.array([missing.get(name, 0.0) if v is None else v for v in values], dtype=np.float64)
@@ -291,8 +335,12 @@ def _plain(value: Any) -> Any:
 
 
 def count_roll(roll: PianoRoll, tally: Tally) -> tuple[int, int]:
-    """Add the 4/4 bars of a roll to a tally; bars of one stretch without other metres count as one phrase. Bars of 1/4
-    and 2/4 are taken together by four quarters.
+    """Add the 4/4 bars of a roll to a tally. Consecutive 4/4 bars count as one phrase; bars of 1/4 and 2/4 are joined
+    to four quarters.
+
+    Args:
+        roll: piano-roll.
+        tally: which is changed.
 
     Returns:
         bars that were added, and all bars.

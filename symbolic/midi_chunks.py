@@ -45,7 +45,10 @@ class Layout:
 
 
 def find_layout(data: bytes) -> Layout:
-    """Read the header.
+    """Find and read the header.
+
+    Args:
+        data: bytes of the file.
 
     Raises:
         ValueError: if there is none, or it is one that no time can be counted by.
@@ -121,7 +124,11 @@ def _is_chunk(data: bytes, place: int, end: int) -> bool:
 
 
 def tracks(data: bytes, layout: Layout) -> Iterator[TrackReader]:
-    """Yield a reader for every track; each must be iterated to its end before the next is asked for.
+    """Iterate over readers of the tracks; each must be read to its end before the next is requested.
+
+    Args:
+        data: bytes of the file.
+        layout: of the file.
 
     Raises:
         ValueError: for more than :data:`MOST_TRACKS` tracks.

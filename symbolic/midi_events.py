@@ -39,9 +39,12 @@ class Events:
 
 
 def read_events(data: bytes) -> Events:
-    """Read all events of a file that :func:`~d2m.symbolic.midi_file.parse` has read without an error.
+    """Read all events of a file that :func:`~d2m.symbolic.midi_file.parse` reads without an error.
 
     Patterns of format 2 are laid one after another, and tempos that no program plays are left out, as there.
+
+    Args:
+        data: bytes of the file.
     """
     layout = find_layout(data)
     found: list[list[Event]] = []
@@ -111,7 +114,10 @@ def only(events: Events, file: MidiFile, kept: Collection[Instrument]) -> Events
 
 
 def free_channels(events: Events) -> tuple[list[int], bool]:
-    """Return channels for tracks beside these.
+    """Find channels for additional tracks.
+
+    Args:
+        events: of the file.
 
     Returns:
         pitched channels on which no note is played, first those that are not spoken of at all; and whether the channel

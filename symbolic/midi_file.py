@@ -65,7 +65,11 @@ class MidiFile:
     mended: tuple[str, ...] = field(default=(), compare=False)
 
     def name_of(self, instrument: Instrument) -> str:
-        """Return what the file calls an instrument, or nothing."""
+        """Return the name of an instrument in the file, or "".
+
+        Args:
+            instrument: the instrument.
+        """
         named = self.channel_names.get((instrument.track, instrument.channel))
         return named or self.names.get(instrument.track, "")
 
@@ -88,6 +92,10 @@ def parse(data: bytes, most_notes: int) -> MidiFile:
 
     What many programs get wrong is taken as it is meant, and what can be read of a damaged file is read;
     :attr:`MidiFile.mended` says so. Patterns of format 2 are laid one after another.
+
+    Args:
+        data: the bytes.
+        most_notes: maximum number of notes.
 
     Raises:
         ValueError: if it is no MIDI file, counts no time, holds no track that can be read, more than ``most_notes``

@@ -103,6 +103,11 @@ def _disorder(text: bytes, charset: str) -> float:
 
 
 def decode(text: bytes, charset: str) -> str:
-    """Decode a text, without what ends it in some files and what could not be printed on one line."""
+    """Decode a text; terminating bytes and unprintable characters are removed.
+
+    Args:
+        text: the bytes.
+        charset: of the file.
+    """
     words = text.decode(charset, "replace").lstrip("\ufeff").split("\0")[0]
     return " ".join("".join(c if c.isprintable() else " " for c in words).split())

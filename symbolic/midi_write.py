@@ -32,7 +32,11 @@ _END = b"\xff\x2f\0"
 
 
 def number(value: int) -> bytes:
-    """Return a MIDI number of variable length."""
+    """Encode a number with variable length.
+
+    Args:
+        value: 0 or more.
+    """
     parts = [value & 0x7F]
     while value := value >> 7:
         parts.append(value & 0x7F | 0x80)
@@ -40,7 +44,12 @@ def number(value: int) -> bytes:
 
 
 def meta(kind: int, body: bytes) -> bytes:
-    """Return a meta event."""
+    """Encode a meta event.
+
+    Args:
+        kind: its type.
+        body: its content.
+    """
     return bytes([0xFF, kind]) + number(len(body)) + body
 
 
@@ -65,8 +74,14 @@ def encode(tracks: Sequence[Sequence[tuple[int, bytes]]], division: int) -> byte
 
 
 def note_events(notes: np.ndarray, channel: int) -> list[tuple[int, int, bytes]]:
-    """Return (tick, order among events of a tick, event) of notes given as rows of start tick, end tick, key and
-    velocity.
+    """Encode notes as events.
+
+    Args:
+        notes: int64 (N, 4), start tick, end tick, key and velocity.
+        channel: 0 to 15.
+
+    Returns:
+        (tick, order among events of a tick, event) of each.
     """
     found = []
     for start, end, key, velocity in notes.tolist():
@@ -76,7 +91,14 @@ def note_events(notes: np.ndarray, channel: int) -> list[tuple[int, int, bytes]]
 
 
 def in_order(events: list[tuple[int, int, bytes]]) -> list[tuple[int, bytes]]:
-    """Return events by tick; at one tick notes end first, then controllers move, then notes begin."""
+    """Sort events by tick; at one tick notes end first, then controllers change, then notes begin.
+
+    Args:
+        events: (tick, order, event).
+
+    Returns:
+        (tick, event) of each.
+    """
     return [(tick, event) for tick, _, event in sorted(events, key=lambda event: event[:2])]
 
 
@@ -103,7 +125,11 @@ def write_midi(score: Score, path: str | Path) -> Path:
 
 
 def midi_bytes(score: Score) -> bytes:
-    """Return the file that :func:`write_midi` writes. Effects of the sound library are left out."""
+    """Encode a score as the file that :func:`write_midi` writes, without effects of the sound library.
+
+    Args:
+        score: the score.
+    """
     score = score.instruments()
     ruler = _Ruler.of(score)
     heard = [_heard(part, ruler) for part in score.parts]
@@ -189,9 +215,12 @@ def _channels(parts: Sequence[Part]) -> list[tuple[int, bool]] | None:
 
 
 def within_channels(score: Score) -> tuple[Score, list[str]]:
-    """Reduce a score to 15 pitched instruments, as many as a MIDI file has channels for beside the drums.
+    """Reduce a score to 15 pitched instruments, the number of channels of a MIDI file besides the drums.
 
     The rarest instruments are played by the one that plays most of those with their program, or else of their track.
+
+    Args:
+        score: the score.
 
     Returns:
         The score, and what has changed, in the words "A by B".

@@ -45,10 +45,16 @@ class Structure:
 
 
 def beat_features(roll: PianoRoll) -> np.ndarray:
-    """Return float64 (beats, 20): what each beat is made of.
+    """Compute the features of each beat.
 
     Twelve pitch classes by how long they sound, four families of drums by how often they are struck, and how much
     each of the four other tracks plays; each of the three groups of length 1 at most.
+
+    Args:
+        roll: piano-roll.
+
+    Returns:
+        float64 (beats, 20).
     """
     beats = beat_steps(roll)
     starts = np.minimum(beats[:-1], roll.steps)
@@ -114,7 +120,15 @@ def _smooth(matrix: np.ndarray, width: int, axis: int, mode: str) -> np.ndarray:
 
 
 def boundaries(roll: PianoRoll, settings: Structure = Structure()) -> np.ndarray:
-    """Return numbers of the bars at which a section begins, int64, rising from 0 (which always is one)."""
+    """Find the bars at which sections begin.
+
+    Args:
+        roll: piano-roll.
+        settings: of the segmentation.
+
+    Returns:
+        int64, rising from 0.
+    """
     features = beat_features(roll)
     lines = np.searchsorted(beat_steps(roll), roll.downbeats)
     found = {0}
@@ -128,7 +142,15 @@ def boundaries(roll: PianoRoll, settings: Structure = Structure()) -> np.ndarray
 
 
 def peaks(curve: np.ndarray, settings: Structure = Structure()) -> np.ndarray:
-    """Return frames at which a novelty curve is above the threshold and highest within the lead; int64, rising."""
+    """Find the peaks of a novelty curve: above the threshold and the maximum within the lead.
+
+    Args:
+        curve: float64 (frames,).
+        settings: of the segmentation.
+
+    Returns:
+        int64, rising.
+    """
     from scipy.ndimage import maximum_filter1d
 
     highest = maximum_filter1d(curve, 2 * settings.lead + 1, mode="constant") if len(curve) else curve
@@ -136,11 +158,19 @@ def peaks(curve: np.ndarray, settings: Structure = Structure()) -> np.ndarray:
 
 
 def phrase_starts(roll: PianoRoll, bars: int = 4, settings: Structure = Structure()) -> np.ndarray:
-    """Return numbers of the first bars of phrases, int64, rising.
+    """Find the first bars of phrases.
 
     Every section is cut into phrases of ``bars`` bars from its beginning; what is left at its end is dropped, unless it
     lacks a single bar, which it then takes from the next section (as MuseGAN's own scripts do). The sections begin at
     :func:`boundaries`, and wherever the metre leaves 4/4, which no phrase may contain.
+
+    Args:
+        roll: piano-roll.
+        bars: length of a phrase.
+        settings: of the segmentation.
+
+    Returns:
+        int64, rising.
     """
     whole = roll.bar_lengths == 4 * roll.steps_per_beat
     count = len(whole)

@@ -78,7 +78,11 @@ def draw(
 
 
 def fonts(installed: Container[str]) -> list[str]:
-    """Return font families for text in any language, as far as they are installed; matplotlib's own has no Korean."""
+    """Return installed font families for text in any language; the default font of matplotlib has no Korean.
+
+    Args:
+        installed: names of installed fonts.
+    """
     return ["DejaVu Sans", *(name for name in _EAST_ASIAN if name in installed)]
 
 

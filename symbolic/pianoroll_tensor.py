@@ -42,7 +42,14 @@ class Resolution:
         return self.steps_per_beat <= 4
 
     def shape(self, bars: int = 4) -> tuple[int, int, int, int]:
-        """Return (bars, steps, pitches, tracks)."""
+        """Return the shape of a phrase.
+
+        Args:
+            bars: its length.
+
+        Returns:
+            (bars, steps, pitches, tracks).
+        """
         return bars, self.steps, self.pitches, len(TRACKS)
 
 
@@ -52,15 +59,27 @@ RESOLUTIONS: dict[str, Resolution] = {r.name: r for r in (COMPACT, PAPER)}
 
 
 def resolution_named(name: str) -> Resolution:
-    """Raises D2MError for a name that is not known."""
+    """Return the resolution of a name.
+
+    Args:
+        name: ``"paper"`` or ``"compact"``.
+
+    Raises:
+        D2MError: if there is none of that name.
+    """
     if name not in RESOLUTIONS:
         raise D2MError(f"unknown resolution '{name}'; choose {' or '.join(RESOLUTIONS)}")
     return RESOLUTIONS[name]
 
 
 def in_fours(roll: PianoRoll) -> tuple[PianoRoll, np.ndarray]:
-    """Return the same music with bars of one and two quarters, which many files claim for lack of a better metre,
-    joined to bars of four; and which bars have four quarters: bool (B,).
+    """Join bars of one and two quarter notes to bars of four.
+
+    Args:
+        roll: piano-roll.
+
+    Returns:
+        The music, and which bars have four quarter notes: bool (B,).
     """
     beat = roll.steps_per_beat
     groups: list[list[int]] = []

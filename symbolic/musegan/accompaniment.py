@@ -16,7 +16,11 @@ from d2m.types import TRACKS
 
 
 def resolution_of(muse: MuseGan) -> Resolution:
-    """Return the resolution of a model's phrases."""
+    """Return the resolution of a model's phrases.
+
+    Args:
+        muse: the model.
+    """
     config = muse.config
     return Resolution("own", config.steps, config.pitches, config.lowest)
 
@@ -29,7 +33,16 @@ def generate_roll(
     tempo: float = 110.0,
     related: bool = True,
 ) -> PianoRoll:
-    """Return phrases one after another; arguments as of :meth:`~d2m.symbolic.musegan.sampler.MuseGan.generate`."""
+    """Generate consecutive phrases as a piano-roll.
+
+    Args:
+        muse: the model.
+        phrases: number of phrases.
+        seed: random seed.
+        binarise: as for :meth:`~d2m.symbolic.musegan.sampler.MuseGan.generate`.
+        tempo: quarter notes per minute.
+        related: share the time-independent vectors.
+    """
     made = muse.generate(phrases, seed, binarise, related)
     return from_tensor(made, resolution_of(muse), tempo, name=muse.name)
 
@@ -37,14 +50,24 @@ def generate_roll(
 def way_roll(
     muse: MuseGan, first: int, second: int, phrases: int, binarise: str = "threshold", tempo: float = 110.0
 ) -> PianoRoll:
-    """Return the phrases of two seeds and those between; arguments as of
-    :meth:`~d2m.symbolic.musegan.sampler.MuseGan.way`.
+    """Interpolate between the phrases of two seeds, as a piano-roll.
+
+    Args:
+        muse: the model.
+        first, second: random seeds.
+        phrases: number of phrases.
+        binarise: as for :meth:`~d2m.symbolic.musegan.sampler.MuseGan.way`.
+        tempo: quarter notes per minute.
     """
     return from_tensor(muse.way(first, second, phrases, binarise), resolution_of(muse), tempo, name=muse.name)
 
 
 def played(roll: PianoRoll) -> list[int]:
-    """Return indices of the tracks that have notes."""
+    """Return the numbers of the tracks that have notes.
+
+    Args:
+        roll: piano-roll.
+    """
     return [track for track in range(len(TRACKS)) if roll.held[track].any()]
 
 

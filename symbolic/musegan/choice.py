@@ -65,7 +65,12 @@ class Wanted:
 
 
 def draw_pool(muse: MuseGan, seed: int) -> Pool:
-    """Return many phrases by a model that makes them from scratch."""
+    """Generate many phrases with a model that needs no given track.
+
+    Args:
+        muse: the model.
+        seed: random seed.
+    """
     from d2m.symbolic.musegan.latents import draw
 
     rng = np.random.default_rng([seed, 3])
@@ -110,10 +115,17 @@ def _apart(classes: np.ndarray) -> np.ndarray:
 
 
 def choose(pool: Pool, places: list[Wanted]) -> list[int]:
-    """Return a phrase for every place: rows of the pool, all of one family.
+    """Choose a phrase of one family for every place.
 
     What counts: clean phrases whose harmony moves; the fuller ones of the family where the music is fuller; and a first
     bar that follows from the last one before it. Two names get two phrases while there are enough.
+
+    Args:
+        pool: generated phrases.
+        places: density and name of the section at each place.
+
+    Returns:
+        Rows of the pool.
     """
     found = [_course(pool, np.flatnonzero(pool.family == family), places) for family in np.unique(pool.family)]
     return max(found, key=lambda course: course[0])[1]

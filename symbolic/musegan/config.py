@@ -107,7 +107,10 @@ class MuseGanConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> MuseGanConfig:
-        """Return the configuration in a file's header.
+        """Read the configuration in a file's header.
+
+        Args:
+            values: entries by name.
 
         Raises:
             D2MError: if an entry is unknown, of the wrong type, or out of range.

@@ -57,6 +57,14 @@ class PaperCritic(nn.Module):
         self.score = nn.Linear(8 * width, 1)
 
     def forward(self, rolls: Tensor) -> Tensor:
+        """Score phrases.
+
+        Args:
+            rolls: float32 (B, bars, steps, pitches, tracks).
+
+        Returns:
+            float32 (B,).
+        """
         x = self.layers(rolls).flatten(1)
         return self.score(nn.functional.leaky_relu(self.dense(x), 0.2)).squeeze(1)
 
@@ -85,6 +93,14 @@ class TwoStreamCritic(nn.Module):
         self.score = nn.Linear(8 * width, 1)
 
     def forward(self, rolls: Tensor) -> Tensor:
+        """Score phrases.
+
+        Args:
+            rolls: float32 (B, bars, steps, pitches, tracks).
+
+        Returns:
+            float32 (B,).
+        """
         x = torch.cat([self.pitch_first(rolls), self.time_first(rolls)], -1)
         x = torch.cat([self.octaves(x), self.features(self._density_and_chroma(rolls).to(x.dtype))], -1)
         x = self.beats(x).flatten(1)
@@ -108,6 +124,11 @@ class UsedClasses(nn.Module):
         self.score = nn.Linear(2 * width, 1)
 
     def forward(self, rolls: Tensor) -> Tensor:
+        """Compute the pitch classes that each track uses in each bar.
+
+        Args:
+            rolls: float32 (B, bars, steps, pitches, tracks).
+        """
         batch, bars, steps, pitches, tracks = rolls.shape
         used = rolls.reshape(batch, bars, steps * pitches // OCTAVE, OCTAVE, tracks).amax(2)
         x = nn.functional.leaky_relu(self.bars(used.flatten(2)), 0.2).flatten(1)
@@ -129,7 +150,12 @@ class Critics(nn.Module):
         self.classes = nn.ModuleList(UsedClasses(config, len(group)) for group in self.groups if config.classes)
 
     def forward(self, rolls: Tensor, points: Tensor | None = None) -> Judgement:
-        """Return scores of ``rolls``, and the slopes at ``points``, both (B, bars, steps, pitches, tracks)."""
+        """Score phrases, and compute gradients for the penalty.
+
+        Args:
+            rolls: float32 (B, bars, steps, pitches, tracks).
+            points: points of the gradients, of the same shape, or None.
+        """
         scores, slopes = [], []
         for number, group in enumerate(self.groups):
             judge = self._judge(number)
@@ -145,12 +171,21 @@ class Critics(nn.Module):
 
 
 def gradient_penalty(slopes: Tensor) -> Tensor:
-    """Return Gulrajani et al. 2017, section 4: mean of (slope - 1)^2, summed over the critics."""
+    """Compute the gradient penalty (Gulrajani et al. 2017, section 4): mean of (slope - 1)^2, summed over the critics.
+
+    Args:
+        slopes: norms of the gradients.
+    """
     return ((slopes - 1) ** 2).mean(0).sum()
 
 
 def points_between(real: Tensor, made: Tensor, share: Tensor) -> Tensor:
-    """Return points on the lines from ``made`` to ``real``; ``share`` (B,) within 0..1 says how far along."""
+    """Interpolate between generated and real phrases.
+
+    Args:
+        real, made: phrases of the same shape.
+        share: float32 (B,), 0 for generated to 1 for real.
+    """
     share = share.view(-1, *[1] * (real.dim() - 1))
     return share * real + (1 - share) * made
 

@@ -15,7 +15,10 @@ KIND = "musegan"
 
 
 def load(name_or_path: str | Path = "studio-musegan") -> MuseGan:
-    """Return a trained generator by the name of its weights or a file.
+    """Load a trained generator.
+
+    Args:
+        name_or_path: name of weights, or a file.
 
     Raises:
         D2MError: if there are no such weights, or they are another model's.
@@ -28,6 +31,10 @@ def load(name_or_path: str | Path = "studio-musegan") -> MuseGan:
 
 def save(generator: Generator, path: str | Path) -> None:
     """Write a generator as safetensors in float16.
+
+    Args:
+        generator: the network.
+        path: the output file.
 
     Raises:
         D2MError: if the file cannot be written, or a value is not finite.

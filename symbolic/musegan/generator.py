@@ -39,6 +39,14 @@ class TemporalGenerator(nn.Module):
         self.last_norm = nn.BatchNorm1d(vector)
 
     def forward(self, z: Tensor) -> Tensor:
+        """Generate one vector per bar.
+
+        Args:
+            z: float32 (B, size).
+
+        Returns:
+            float32 (B, bars, size).
+        """
         x = self.spread(z).view(len(z) * self.first, -1)
         x = torch.relu(self.norm(x)).view(len(z), self.first, -1)
         return torch.relu(self.last_norm(self.join(x.transpose(1, 2)))).transpose(1, 2)
@@ -57,6 +65,11 @@ class BarEncoder(nn.Module):
         self.steps = nn.ModuleList(Shrink(width, width, factor, factor, STEPS, norm=True) for factor in factors)
 
     def forward(self, track: Tensor) -> Encoded:
+        """Encode the bars of a given track.
+
+        Args:
+            track: float32 (B, bars, steps, pitches).
+        """
         seen = {}
         x = track
         for layer in (self.octaves, self.all_octaves, *self.steps):
@@ -96,6 +109,12 @@ class BarGenerator(nn.Module):
         self.semitones = Grow(width // 2 + seen, tracks, OCTAVE, PITCHES, last=True)
 
     def forward(self, z: Tensor, encoded: Encoded | None = None) -> Tensor:
+        """Generate the bars of tracks.
+
+        Args:
+            z: random vectors of each bar.
+            encoded: encoding of the given track, or None.
+        """
         batch, bars, _ = z.shape
         x = self.start(z.view(batch, bars, 1, 1, -1)).view(batch, bars, 2, 1, -1)
         held = None
@@ -140,6 +159,11 @@ class Rests(nn.Module):
         self.needed.copy_(torch.stack([torch.quantile(column, share) for column, share in columns]))
 
     def forward(self, z: Tensor) -> Tensor:
+        """Decide which bars are played.
+
+        Args:
+            z: random vectors of each bar.
+        """
         excess = self.norm(self.view(z.flatten(0, 1)).float()).view(*z.shape[:2], -1) - self.needed
         chance = torch.sigmoid(excess)
         return chance + ((excess > 0).to(chance.dtype) - chance).detach()
@@ -195,7 +219,11 @@ class Generator(nn.Module):
         self.prior.data.copy_((torch.logit(mean.clamp(1e-4, 1 - 1e-4)) / 2).clamp(-2, 2))
 
     def shares(self, playing: Tensor) -> tuple[Tensor, ...]:
-        """Return what concerns each of :attr:`rests` of a value for every generated track."""
+        """Select the columns of each of :attr:`rests`.
+
+        Args:
+            playing: decisions for every generated track.
+        """
         return playing.split([len(part.needed) for part in self.rests])
 
     def forward(self, latents: Latents, condition: Tensor | None = None) -> Tensor:
@@ -241,12 +269,25 @@ class Generator(nn.Module):
 
 
 def insert_track(made: Tensor, given: Tensor, position: int) -> Tensor:
-    """Return the phrase with the given track (B, bars, steps, pitches) between the made ones (..., tracks - 1)."""
+    """Insert the given track between the generated ones.
+
+    Args:
+        made: (B, bars, steps, pitches, tracks - 1).
+        given: (B, bars, steps, pitches).
+        position: number of the given track.
+
+    Returns:
+        (B, bars, steps, pitches, tracks).
+    """
     return torch.cat([made[..., :position], given.unsqueeze(-1), made[..., position:]], -1)
 
 
 def parameter_count(module: nn.Module) -> int:
-    """Return how many numbers a network has learnt."""
+    """Count the trainable parameters of a network.
+
+    Args:
+        module: the network.
+    """
     return sum(math.prod(parameter.shape) for parameter in module.parameters())
 
 

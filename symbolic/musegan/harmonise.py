@@ -35,7 +35,12 @@ class Phrase:
     chords: tuple[Chord, ...]
 
     def bar(self, track: int, number: int) -> np.ndarray:
-        """Return the notes of a track that begin in a bar, from its beginning."""
+        """Return the notes of a track that begin in a bar, relative to its beginning.
+
+        Args:
+            track: its number.
+            number: of the bar.
+        """
         notes = self.notes[track]
         begin = 4.0 * number
         here = notes[(notes[:, 0] >= begin - 1e-6) & (notes[:, 0] < begin + 4.0 - 1e-6)]

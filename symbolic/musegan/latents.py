@@ -33,11 +33,19 @@ class Latents(NamedTuple):
     intra_time: Tensor | None
 
     def to(self, device: torch.device | str) -> Latents:
-        """Return the same on a device."""
+        """Move the vectors to a device.
+
+        Args:
+            device: the device.
+        """
         return Latents(*(None if value is None else value.to(device) for value in self))
 
     def rows(self, which: slice) -> Latents:
-        """Return some of the phrases."""
+        """Select some of the phrases.
+
+        Args:
+            which: rows.
+        """
         return Latents(*(None if value is None else value[which] for value in self))
 
 
@@ -61,19 +69,31 @@ def draw(config: MuseGanConfig, rng: np.random.Generator, count: int, bars: int 
 
 
 def between(first: Latents, second: Latents, weight: float) -> Latents:
-    """Return each vector on the way from ``first`` (weight 0) to ``second`` (weight 1), along the sphere.
+    """Interpolate each vector along the sphere.
 
     Random vectors lie close to a sphere, and a straight line between two of them leaves it (White 2016, "Sampling
     Generative Networks"); the authors' interpolations follow it, too.
+
+    Args:
+        first, second: vectors of the same shapes.
+        weight: 0 for ``first`` to 1 for ``second``.
     """
     return Latents(*(None if a is None else _arc(a, b, weight) for a, b in zip(first, second, strict=True)))
 
 
 def grid(corner: Latents, other: Latents, count: int) -> list[list[Latents]]:
-    """Return the authors' picture of what the kinds of vectors do: ``count`` x ``count`` points.
+    """Interpolate in two directions, as in the authors' figure: inter-track vectors along the rows, intra-track vectors
+    along the columns.
 
     Down the rows the inter-track vectors go from those of ``corner`` to those of ``other``, along the columns the
     intra-track ones do.
+
+    Args:
+        corner, other: vectors of opposite corners.
+        count: points in each direction.
+
+    Returns:
+        ``count`` rows of ``count`` points.
     """
     points = []
     for row in np.linspace(0, 1, count):

@@ -55,7 +55,16 @@ class Players:
     lag: float
 
     def play(self, tracks: tuple[str, ...], places: list[Place], rng: np.random.Generator) -> list[Line]:
-        """Return a line for each of ``tracks``; ``rng`` chooses the instruments."""
+        """Write the lines of tracks.
+
+        Args:
+            tracks: names of the tracks.
+            places: phrase and bar of each place.
+            rng: random generator for the instruments.
+
+        Returns:
+            A line for each track.
+        """
         layers = {name: self._layer(name) for name in tracks}
         calls = self._calls(layers, places)
         return [self._line(layer, places, calls[name], rng) for name, layer in layers.items()]
@@ -127,5 +136,10 @@ class Players:
 
 
 def drums_alone(bar: Bar, form: Form) -> bool:
-    """Tell whether a bar is a break that leaves the drums alone; in its last bar the others come back."""
+    """Tell whether a bar belongs to a break with drums alone; its last bar does not.
+
+    Args:
+        bar: of the piece.
+        form: of the piece.
+    """
     return bar.section in form.drum_breaks and bar.place < bar.length - 1

@@ -124,7 +124,15 @@ class MuseGan:
         return np.concatenate(parts)
 
     def way(self, first: int, second: int, count: int, binarise: str = "threshold") -> np.ndarray:
-        """Return phrases on the way between those of two seeds: bool (count, bars, steps, pitches, tracks).
+        """Interpolate between the phrases of two seeds.
+
+        Args:
+            first, second: random seeds.
+            count: number of phrases, both ends included.
+            binarise: one of :data:`BINARISATIONS`.
+
+        Returns:
+            bool (count, bars, steps, pitches, tracks).
 
         Raises:
             D2MError: if this model needs a given track, or there are fewer than 2 phrases.
@@ -138,7 +146,15 @@ class MuseGan:
         return np.concatenate([self.realise(between(a, b, weight), rng, binarise) for weight in weights])
 
     def square(self, first: int, second: int, count: int) -> np.ndarray:
-        """Return :func:`~d2m.symbolic.musegan.latents.grid` between two seeds: bool (count, count, bars, ...)."""
+        """Generate the phrases of :func:`~d2m.symbolic.musegan.latents.grid` between two seeds.
+
+        Args:
+            first, second: random seeds.
+            count: points in each direction.
+
+        Returns:
+            bool (count, count, bars, ...).
+        """
         a, b = (draw(self.config, np.random.default_rng(seed), 1) for seed in (first, second))
         rows = grid(a, b, count)
         return np.stack([np.concatenate([self.realise(point) for point in row]) for row in rows])

@@ -52,11 +52,19 @@ class Notes:
         return len(self.starts)
 
     def within(self, first: int, stop: int) -> Notes:
-        """Return the notes that start from sample ``first`` to before ``stop``."""
+        """Select the notes that start in a range.
+
+        Args:
+            first, stop: range of samples.
+        """
         return self.chosen(slice(*np.searchsorted(self.starts, (first, stop)).tolist()))
 
     def chosen(self, which: slice | np.ndarray) -> Notes:
-        """Return some of the notes."""
+        """Select some of the notes.
+
+        Args:
+            which: rows.
+        """
         return Notes(*(getattr(self, entry.name)[which] for entry in fields(self)))
 
 
@@ -71,12 +79,20 @@ class FixedNotes:
         self._all = notes
 
     def notes(self, first: int, stop: int) -> Notes:
-        """Return the notes that start from sample ``first`` to before ``stop``."""
+        """Return the notes that start in a range.
+
+        Args:
+            first, stop: range of samples.
+        """
         return self._all.within(first, stop)
 
 
 def joined(parts: list[Notes]) -> Notes:
-    """Return several as one, by start."""
+    """Merge notes by their starts.
+
+    Args:
+        parts: several notes.
+    """
     if not parts:
         return NONE
     arrays = [np.concatenate([getattr(part, entry.name) for part in parts]) for entry in fields(Notes)]

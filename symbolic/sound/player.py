@@ -48,7 +48,11 @@ class Score(Protocol):
     """Where the notes come from."""
 
     def notes(self, first: int, stop: int) -> Notes:
-        """Those that start from sample ``first`` to before ``stop``."""
+        """Return the notes that start in a range.
+
+        Args:
+            first, stop: range of samples.
+        """
 
 
 @dataclass
@@ -93,7 +97,12 @@ class Voice:
         return self.gain * self.moves.gain(first - self.origin, stop - first) * wave
 
     def add_to(self, mix: np.ndarray, at: int) -> None:
-        """Add what sounds of it to (2, n) that begins at sample ``at``."""
+        """Add the sound of the voice to a block.
+
+        Args:
+            mix: float32 (2, n).
+            at: first sample of the block.
+        """
         first, stop = max(self.start, at), min(self.stop, at + mix.shape[1])
         held = min(max(self.end, first), stop)
         if held > first:
@@ -186,7 +195,14 @@ class Player:
         return self.block + (self.limiter.delay if self.limiter else 0)
 
     def read(self, count: int) -> np.ndarray:
-        """Return the next ``count`` samples: float32 (2, count)."""
+        """Return the next samples.
+
+        Args:
+            count: number of samples.
+
+        Returns:
+            float32 (2, count).
+        """
         while self._ready.shape[1] < count:
             block = self.next_block().mix
             block = self.limiter(block * np.float32(10 ** (_MAKEUP_DB / 20))) if self.limiter else block
@@ -204,7 +220,11 @@ class Player:
         return kept
 
     def let_go(self, sample: int) -> None:
-        """Hold whatever sounds no longer than to a sample; drums ring."""
+        """End all sounding notes at a sample, except drums.
+
+        Args:
+            sample: the end.
+        """
         for voice in self.voices:
             if voice.choke:
                 continue
@@ -232,7 +252,11 @@ class Player:
         return Channels(buses, at, kicks)
 
     def mix(self, channels: Channels) -> Mixed:
-        """Mix what :meth:`next_channels` returned; blocks have to come in order."""
+        """Mix the channels of :meth:`next_channels`; blocks have to be mixed in order.
+
+        Args:
+            channels: of a block.
+        """
         if self.mixer is None:
             return Mixed(sum(channels.buses.values(), np.zeros((2, self.block), np.float32)))
         return self.mixer(channels.buses, channels.position, channels.kicks)

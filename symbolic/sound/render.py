@@ -95,9 +95,19 @@ def render_stems(
 def render_parts(
     score: Score, sample_rate: int = 22050, soundfont: str | Path | None = None, stereo: bool = False
 ) -> list[np.ndarray]:
-    """Render each part alone at its place, before the mixer: float32 (channels, samples) each.
+    """Render each part alone at its stereo position, before the mixer. All parts have the same scale, so their powers
+    can be compared.
 
     The parts of a score share one scale, so their powers may be compared.
+
+    Args:
+        score: the score.
+        sample_rate: hertz.
+        soundfont: name or file, or None for the sound library.
+        stereo: two channels instead of one.
+
+    Returns:
+        float32 (channels, samples) for each part.
     """
     _check_rate(sample_rate)
     font = open_soundfont(find_soundfont(soundfont))
@@ -164,7 +174,12 @@ def _blocks(player: Player, count: int) -> Iterator[tuple[int, Mixed]]:
 
 
 def finished(made: Rendered, score: Score) -> Rendered:
-    """Master the mix of a score and its stems: loudness, peaks, and a fade over the last 40 ms."""
+    """Master the mix of a score and its stems: loudness, peaks, and a fade over the last 40 ms.
+
+    Args:
+        made: mix and stems.
+        score: the score.
+    """
     gains = finish(made.mix, made.sample_rate, preset(score.genre, score.character).bus.crest)
     fade = _fade_out(made.mix.shape[1])
     stems = {name: gains.apply(stem) * fade for name, stem in made.stems.items()}

@@ -90,10 +90,18 @@ class SoundFont:
         return tuple(sorted(self._file.presets))
 
     def preset(self, program: int, drums: bool, bank: int = 0) -> tuple[int, int]:
-        """Return (bank, program) of the preset that plays a program.
+        """Find the preset that plays a program.
 
         A bank without the program falls to bank 0, then to the nearest program there of the same family of eight, then
         to the nearest of all. A drum kit that is missing falls to the first of its group of eight, then to kit 0.
+
+        Args:
+            program: 0 to 127.
+            drums: whether it is a drum kit.
+            bank: of the program.
+
+        Returns:
+            Bank and program of the preset.
 
         Raises:
             D2MError: if the file has no preset for melodies, or none for drums.
@@ -112,7 +120,15 @@ class SoundFont:
         return home, min(there, key=lambda number: (number // 8 != program // 8, abs(number - program), number))
 
     def regions(self, program: int, drums: bool, key: int, velocity: int, bank: int = 0) -> list[Region]:
-        """Return the samples that this note plays together, of the preset that :meth:`preset` names."""
+        """Return the samples that a note plays together.
+
+        Args:
+            program: 0 to 127.
+            drums: whether it is a drum kit.
+            key: MIDI note number.
+            velocity: 1 to 127.
+            bank: of the program.
+        """
         preset = self.preset(program, drums, bank)
         if preset not in self._regions:
             try:
@@ -126,7 +142,18 @@ class SoundFont:
         ]
 
     def release(self, program: int, drums: bool, key: int, velocity: int, bank: int = 0) -> float:
-        """Return seconds in which a released note falls by 100 dB."""
+        """Return the time in which a released note falls by 100 dB.
+
+        Args:
+            program: 0 to 127.
+            drums: whether it is a drum kit.
+            key: MIDI note number.
+            velocity: 1 to 127.
+            bank: of the program.
+
+        Returns:
+            Seconds.
+        """
         found = self.regions(program, drums, key, velocity, bank)
         return max((r.seconds(sf.RELEASE) for r in found), default=0.0)
 

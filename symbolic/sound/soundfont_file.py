@@ -69,6 +69,11 @@ class Region:
         return self.values.get(generator, DEFAULTS.get(generator, 0))
 
     def seconds(self, generator: int) -> float:
+        """Convert a time generator (timecents) to seconds.
+
+        Args:
+            generator: its number.
+        """
         return float(2.0 ** (np.clip(self[generator], -12000, 8000) / 1200.0))
 
 
@@ -95,8 +100,13 @@ class SoundFontFile:
         self.presets = {(int(h["bank"]), int(h["program"])): i for i, h in enumerate(head)}
 
     def stored(self, sample: int) -> tuple[np.ndarray, int, int, int, int] | None:
-        """Return (values, start, end, loop start, loop end) of a sample that is stored as it is; None for a Vorbis
-        stream.
+        """Return an uncompressed sample.
+
+        Args:
+            sample: its number.
+
+        Returns:
+            Values, start, end, loop start and loop end; None for a Vorbis stream.
         """
         header = self.headers[sample]
         if header["kind"] & _COMPRESSED:
@@ -105,7 +115,13 @@ class SoundFontFile:
         return self._samples, *places  # type: ignore[return-value]
 
     def decode(self, sample: int) -> np.ndarray:
-        """Return the values of a Vorbis stream, float32 (n,) within about -32768 to 32767.
+        """Decode a Vorbis stream.
+
+        Args:
+            sample: its number.
+
+        Returns:
+            float32 (n,), about -32768 to 32767.
 
         Raises:
             ValueError: if the stream is damaged, has more than one channel or more than 2**23 values.
@@ -126,7 +142,10 @@ class SoundFontFile:
             raise ValueError(f"a damaged stream in its sample '{name}'") from error
 
     def regions(self, preset: int) -> list[Region]:
-        """Return what a preset plays; presets add to what their instruments set.
+        """Return the regions of a preset, with the generators of preset and instrument combined.
+
+        Args:
+            preset: its number.
 
         Raises:
             IndexError, ValueError: if the tables contradict each other.

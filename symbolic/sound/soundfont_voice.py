@@ -40,7 +40,12 @@ def resample(
 
 
 def read_between(taken: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """Return samples (..., n) read at any places between them, by four-point cubic interpolation."""
+    """Interpolate samples at fractional positions (four-point cubic).
+
+    Args:
+        taken: (..., n).
+        place: positions in samples.
+    """
     whole = place.astype(np.int64)
     t = (place - whole).astype(np.float32)
     last = taken.shape[-1] - 1
@@ -54,7 +59,14 @@ def read_between(taken: np.ndarray, place: np.ndarray) -> np.ndarray:
 
 
 def envelope(region: Region, key: int, rate: int, length: int) -> np.ndarray:
-    """Return delay, attack, hold, decay and sustain of the volume (section 8.1.2), the release left to the player."""
+    """Compute delay, attack, hold, decay and sustain of the volume envelope (section 8.1.2), without the release.
+
+    Args:
+        region: of a preset.
+        key: MIDI note number.
+        rate: sample rate in hertz.
+        length: number of samples.
+    """
     # The specification's own limits, which keep damaged files finite.
     slopes = np.clip([region[sf.HOLD_BY_KEY], region[sf.DECAY_BY_KEY]], -1200, 1200)
     by_key = 2.0 ** ((60 - key) / 1200.0 * slopes)
@@ -66,8 +78,15 @@ def envelope(region: Region, key: int, rate: int, length: int) -> np.ndarray:
 
 
 def moving_pitch(region: Region, rate: int, length: int) -> np.ndarray | None:
-    """Return cents (length,) that the modulation envelope and the vibrato add to the pitch; None where they add
-    none.
+    """Compute the pitch modulation by the modulation envelope and the vibrato.
+
+    Args:
+        region: of a preset.
+        rate: sample rate in hertz.
+        length: number of samples.
+
+    Returns:
+        Cents (length,), or None.
     """
     by_envelope, by_vibrato = region[sf.MOD_PITCH], region[sf.VIBRATO_PITCH]
     if not by_envelope and not by_vibrato:
@@ -94,7 +113,13 @@ def _modulation(region: Region, time: np.ndarray) -> np.ndarray:
 
 
 def low_pass(wave: np.ndarray, cents: int, rate: int) -> np.ndarray:
-    """Return the voice's second-order low-pass; left out where it would pass what people hear anyway."""
+    """Apply the second-order low-pass filter of a voice, unless its cutoff is above the audible range.
+
+    Args:
+        wave: the tone.
+        cents: cutoff in absolute cents.
+        rate: sample rate in hertz.
+    """
     cutoff = 8.176 * 2.0 ** (cents / 1200.0)
     if cutoff > 0.4 * rate or cutoff > _INAUDIBLE_CUTOFF or len(wave) < 16:
         return wave
@@ -104,7 +129,13 @@ def low_pass(wave: np.ndarray, cents: int, rate: int) -> np.ndarray:
 
 
 def moving_low_pass(wave: np.ndarray, region: Region, rate: int) -> np.ndarray:
-    """Return the voice's low-pass with its resonance, its cutoff moved by the modulation envelope."""
+    """Apply the low-pass filter of a voice with resonance and a cutoff modulated by the envelope.
+
+    Args:
+        wave: the tone.
+        region: of a preset.
+        rate: sample rate in hertz.
+    """
     resonance = float(np.clip(region[sf.RESONANCE], 0, 960))
     if not region[sf.MOD_FILTER] and not resonance:
         return low_pass(wave, region[sf.FILTER], rate)

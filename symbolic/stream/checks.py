@@ -34,7 +34,11 @@ class Checks:
         self._read: dict[str, tuple[int, int]] = {}
 
     def expect(self, songs: dict[str, Path]) -> None:
-        """Take note of the songs that there are; those that are new or have changed are to be read."""
+        """Register the available songs; new and changed ones will be read.
+
+        Args:
+            songs: name -> path.
+        """
         read = {name: seen for name, seen in self._read.items() if name in songs}
         unread = {name: path for name, path in songs.items() if read.get(name) != stamp(path)}
         with self.changed:
@@ -42,7 +46,10 @@ class Checks:
             self.changed.notify_all()
 
     def check(self, name: str) -> None:
-        """Read a song, unless it has been read as it is now.
+        """Read a song, unless it has been read and has not changed.
+
+        Args:
+            name: of the song.
 
         Raises:
             D2MError: if it cannot be played.
@@ -62,7 +69,11 @@ class Checks:
             raise D2MError(reason)
 
     def work(self, stopped: Callable[[], bool]) -> None:
-        """Read what is unread, one song after another, until ``stopped``."""
+        """Read unread songs one after another.
+
+        Args:
+            stopped: tells whether to stop.
+        """
         rest = 0.0
         while True:
             until = time.monotonic() + rest

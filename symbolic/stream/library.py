@@ -87,12 +87,26 @@ class Library:
         return {name: path for name, path in songs.items() if name not in self.broken}
 
     def is_broken(self, name: str, path: Path) -> bool:
-        """Tell whether the file, as it is now, has been found broken."""
+        """Tell whether the file, in its present version, is known to be broken.
+
+        Args:
+            name: of the song.
+            path: of the file.
+        """
         known = self.broken.get(name)
         return known is not None and known[0] == _condition(path)
 
     def mark(self, name: str, path: Path, reason: str) -> bool:
-        """Remember that a file cannot be played; whether that is news."""
+        """Register a broken file.
+
+        Args:
+            name: of the song.
+            path: of the file.
+            reason: why it cannot be played.
+
+        Returns:
+            Whether this was not known before.
+        """
         with self._marking:
             news = not self.is_broken(name, path)
             self.broken = self.broken | {name: (_condition(path), reason)}
@@ -134,7 +148,11 @@ class Library:
 
 
 def stamp(path: Path) -> tuple[int, int]:
-    """Return the time of the last change and size of a file; zeros if it is gone."""
+    """Return the modification time and size of a file; zeros if it does not exist.
+
+    Args:
+        path: the file.
+    """
     try:
         found = path.stat()
     except OSError:

@@ -30,7 +30,11 @@ _MOST_BYTES, _MOST_STRETCHES, _MOST_WISHES = 1_000_000, 100, 1000
 
 
 def remember(station: Station, path: Path) -> None:
-    """Write where the station is.
+    """Write the state of a station.
+
+    Args:
+        station: the station.
+        path: the state file.
 
     Raises:
         D2MError: if the file cannot be written.
@@ -67,7 +71,11 @@ class Diary:
         self._due = -1e9
 
     def note(self, force: bool = False) -> None:
-        """Notes where the station is if it is time for it. A disk that is full or away is tried again later."""
+        """Write the state of the station if it is time to. If the disk is full or missing, this is tried again later.
+
+        Args:
+            force: write in any case.
+        """
         now = self.station.clock()
         if self.path is None or (now < self._due and not force):
             return
@@ -86,7 +94,11 @@ class Diary:
 
 
 def settings(programme: Programme) -> dict[str, Any]:
-    """Return what has to be the same for a programme to go on."""
+    """Return the settings that must be the same for a restart.
+
+    Args:
+        programme: the programme.
+    """
     planner = programme.planner
     found = {"source": str(programme.library.source.resolve()), "shuffle": programme.shuffle, "seed": programme.seed}
     found |= {"bars": planner.bars, "method": planner.method, "spare": planner.spare, "transpose": planner.transpose}
@@ -94,7 +106,15 @@ def settings(programme: Programme) -> dict[str, Any]:
 
 
 def recall(station: Station, path: Path) -> bool:
-    """Let a station go on where the file says; whether it could."""
+    """Restore the state of a station.
+
+    Args:
+        station: the station.
+        path: the state file.
+
+    Returns:
+        Whether the state could be restored.
+    """
     try:
         if not path.is_file() or path.stat().st_size > _MOST_BYTES:
             return False

@@ -77,7 +77,10 @@ class Planner:
         self._levels: OrderedDict[tuple, float] = OrderedDict()
 
     def read(self, path: Path) -> Song:
-        """Return the song in a file.
+        """Read a song; recent songs are cached.
+
+        Args:
+            path: the file.
 
         Raises:
             D2MError: if it cannot be read or mixed.
@@ -91,7 +94,15 @@ class Planner:
         return self._songs[key]
 
     def gain(self, path: Path, song: Song) -> float:
-        """Return decibels by which a song is turned up to be as loud as the others."""
+        """Return the gain that makes a song as loud as the others.
+
+        Args:
+            path: the file.
+            song: its music.
+
+        Returns:
+            Decibels.
+        """
         key = (path, stamp(path))
         if key not in self._levels:
             level = _loudness(song, self.font)
@@ -102,7 +113,12 @@ class Planner:
         return self._levels[key]
 
     def earliest(self, song: Song, entry: int) -> int:
-        """Return the first bar after which a song that came in at bar ``entry`` may be left."""
+        """Return the first bar after which a song may be left.
+
+        Args:
+            song: the song.
+            entry: bar at which it was entered.
+        """
         return max(entry + LEAST_BARS - 1, int(np.ceil(self.spare * len(song))))
 
     def plan(self, song: Song, between: tuple[int, int], path: Path, number: int) -> Plan:
@@ -123,7 +139,14 @@ class Planner:
         return self._with(song, point, other, self.gain(path, other))
 
     def repeat(self, song: Song, between: tuple[int, int], number: int, gain: float) -> Plan:
-        """Return how to go from ``song`` back into itself, without its file."""
+        """Plan a transition of a song to itself, without its file.
+
+        Args:
+            song: the song.
+            between: first and last bar after which it may be left.
+            number: of the transition.
+            gain: of the song in decibels.
+        """
         return self._with(song, self._search(song, song, between, number, 0), song, gain)
 
     def _with(self, song: Song, point: MixPoint, other: Song, gain: float) -> Plan:
@@ -149,7 +172,10 @@ class Planner:
 
 
 def playable_song(path: Path) -> Song:
-    """Read a song, and see to it that it has a bar to be left from and come in at.
+    """Read a song and check that it has bars to enter and to leave it.
+
+    Args:
+        path: the file.
 
     Raises:
         D2MError: if it cannot be read or mixed.
@@ -160,7 +186,14 @@ def playable_song(path: Path) -> Song:
 
 
 def exits(song: Song) -> np.ndarray:
-    """Return int64: the bars after which a song can be left, never its first or last with notes."""
+    """Return the bars after which a song can be left.
+
+    Args:
+        song: the song.
+
+    Returns:
+        int64.
+    """
     bars = np.flatnonzero(song.whole & song.held.any(axis=(1, 2, 3)))
     return bars[1:-1]
 
@@ -186,7 +219,15 @@ def _loudness(song: Song, font: SoundFont) -> float:
 def song_notes(
     song: Song, entry: int, exit_bar: int | None, sample_of: Callable[[np.ndarray], np.ndarray], gain: float
 ) -> Notes:
-    """Return notes of a song from one bar to another, None for its end; every instrument at its own place."""
+    """Return the notes of a song between two bars, every instrument at its own stereo position.
+
+    Args:
+        song: the song.
+        entry: first bar.
+        exit_bar: last bar, or None for the end.
+        sample_of: converts beats to samples.
+        gain: decibels.
+    """
     first = round(song.position(entry))
     stop = last_beat(song) if exit_bar is None else round(song.position(exit_bar + 1))
     parts = [

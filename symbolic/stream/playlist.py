@@ -61,7 +61,11 @@ def read_playlist(data: bytes, folder: Path) -> list[Line]:
 
 
 def shown(raw: bytes) -> str:
-    """Return a line as it can be printed."""
+    """Return a line in printable form.
+
+    Args:
+        raw: bytes of the line.
+    """
     text = next(_readings(raw))[1]
     text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
     return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…"

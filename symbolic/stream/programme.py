@@ -66,7 +66,11 @@ class Stretch:
     number: int = 0
 
     def sample_of_bar(self, bar: int) -> int:
-        """When a bar of the song begins."""
+        """Return the sample at which a bar of the song begins.
+
+        Args:
+            bar: its number.
+        """
         return self.start + int(_clock(self.song, self.entry)(np.array([round(self.song.position(bar))]))[0])
 
     def to_json(self) -> dict[str, object]:
@@ -133,13 +137,23 @@ class Programme:
                 place = found
 
     def skip_file(self, name: str, path: Path, error: D2MError) -> None:
-        """Leave a file out, and says so once."""
+        """Leave a file out, and report it once.
+
+        Args:
+            name: of the song.
+            path: of the file.
+            error: why it cannot be played.
+        """
         # Listeners see the reason, and need not know where the file lies.
         if self.library.mark(name, path, str(error).replace(str(path), path.name)):
             self.tell(f"skipped: {error}")
 
     def read(self, name: str, path: Path) -> str:
-        """Read a song before it is its turn, and leave it out if it cannot be played.
+        """Read a song in advance, and leave it out if it cannot be played.
+
+        Args:
+            name: of the song.
+            path: of the file.
 
         Returns:
             Why it cannot be played, or nothing if it can.
@@ -182,9 +196,17 @@ class Programme:
     def plan_from(
         self, stretch: Stretch, between: tuple[int, int], wanted: list[tuple[int, str]]
     ) -> tuple[Plan, Stretch]:
-        """Return how to leave a song for the next that can be played, and that song's stretch; changes nothing yet.
+        """Plan the transition to the next song that can be played, without changing the programme.
 
         Where no song of the library can be played any more, the song goes back into itself.
+
+        Args:
+            stretch: the current song.
+            between: first and last bar after which it may be left.
+            wanted: requests, as (number, name).
+
+        Returns:
+            The plan, and the stretch of the next song.
         """
         number = 1 + max((s.number for s in self.stretches), default=0)
         place = stretch.place
@@ -221,7 +243,16 @@ class Programme:
         return made
 
     def leave(self, stretch: Stretch, plan: Plan, following: Stretch) -> int:
-        """Leave a song by a plan; whatever came after it is forgotten. Returns the sample at which it ends."""
+        """Leave a song by a plan, and discard everything that came after it.
+
+        Args:
+            stretch: the song.
+            plan: of the transition.
+            following: stretch of the next song.
+
+        Returns:
+            The sample at which the song ends.
+        """
         at = self.stretches.index(stretch)
         number = 1 + max((s.number for s in self.stretches[: at + 1]), default=0)
         close(stretch, plan.point.bar_a)
@@ -232,7 +263,11 @@ class Programme:
         return stretch.stop
 
     def extend(self, wanted: list[tuple[int, str]] | None = None) -> None:
-        """Decide how the last song is left and for which."""
+        """Decide how the last song is left and which song follows.
+
+        Args:
+            wanted: requests, as (number, name), or None.
+        """
         stretch = self.last
         bars = exits(stretch.song)
         between = (min(self.planner.earliest(stretch.song, stretch.entry), int(bars[-1])), int(bars[-1]))
@@ -246,43 +281,81 @@ class Programme:
         return max(last.sample_of_bar(max(earliest, last.entry)), last.start)
 
     def notes(self, first: int, stop: int) -> Notes:
-        """Return notes that start from sample ``first`` to before ``stop``."""
+        """Return the notes that start in a range.
+
+        Args:
+            first, stop: range of samples.
+        """
         found = [
             s.notes.within(first, stop) for s in self.stretches if s.start < stop and (s.stop is None or s.stop > first)
         ]
         return joined(found) if len(found) != 1 else found[0]
 
     def changeable(self, sample: int) -> Stretch:
-        """Return the first song that can still be left after a sample."""
+        """Return the first song that can still be left after a sample.
+
+        Args:
+            sample: the sample.
+        """
         songs = (s for s in self.stretches if s.song is not None and (s.stop is None or s.stop > sample))
         return next(songs, self.last)
 
     def following(self, sample: int) -> list[Stretch]:
-        """Return songs decided on after the one that can be left after a sample."""
+        """Return the songs after the one that can be left after a sample.
+
+        Args:
+            sample: the sample.
+        """
         songs = [s for s in self.stretches if s.song is not None]
         return songs[songs.index(self.changeable(sample)) + 1 :]
 
     def forget(self, sample: int) -> None:
-        """Drop what ended before a sample, a song only together with the bridge after it."""
+        """Discard what ended before a sample, a song only together with the bridge after it.
+
+        Args:
+            sample: the sample.
+        """
         while len(self.stretches) > 3 and self.stretches[1].stop < sample:
             self.stretches = self.stretches[2:]
 
 
 def song_stretch(song: Song, name: str, start: int, entry: int, moved: int, gain: float, place: Place) -> Stretch:
-    """Return a song from a bar on, its end open."""
+    """Make the stretch of a song from a bar on, with an open end.
+
+    Args:
+        song: the song.
+        name: of the song.
+        start: sample at which it begins.
+        entry: first bar.
+        moved: transposition in semitones.
+        gain: decibels.
+        place: of the song in the order.
+    """
     found = Stretch("song", name, start, None, _song_notes(song, start, entry, None, gain), song, entry)
     found.moved, found.gain, found.place = moved, gain, place
     return found
 
 
 def close(stretch: Stretch, exit_bar: int) -> None:
-    """End a song after a bar."""
+    """End a song after a bar.
+
+    Args:
+        stretch: the song.
+        exit_bar: its last bar.
+    """
     stretch.exit, stretch.stop = exit_bar, stretch.sample_of_bar(exit_bar + 1)
     stretch.notes = _song_notes(stretch.song, stretch.start, stretch.entry, exit_bar, stretch.gain)
 
 
 def bridge_stretch(before: Stretch, plan: Plan, following: Stretch, number: int) -> Stretch:
-    """Return the bridge after a song that is closed."""
+    """Make the stretch of a bridge.
+
+    Args:
+        before: the closed song before it.
+        plan: of the transition.
+        following: stretch of the next song.
+        number: of the bridge.
+    """
     bridge: Bridge = plan.bridge
     beats = np.arange(len(bridge.times))
     places = _places(following.song) | _places(before.song)
@@ -300,7 +373,12 @@ def bridge_stretch(before: Stretch, plan: Plan, following: Stretch, number: int)
 
 
 def moved_notes(notes: Notes, samples: int) -> Notes:
-    """Return notes so much later."""
+    """Delay notes.
+
+    Args:
+        notes: the notes.
+        samples: delay.
+    """
     later = {name: getattr(notes, name) + samples for name in ("starts", "ends", "origins")}
     return replace(notes, **later)
 

@@ -67,7 +67,7 @@ class StreamServer(ThreadingHTTPServer):
         return f"http://{name}:{port}/"
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Answers in a thread of its own, or not at all where there are too many connections."""
+        """Answer a request in a separate thread, or close it if there are too many connections."""
         if not self._room.acquire(blocking=False):
             self.shutdown_request(request)
             return
@@ -78,7 +78,7 @@ class StreamServer(ThreadingHTTPServer):
             raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """What the thread does."""
+        """Answer a request, in its thread."""
         try:
             super().process_request_thread(request, client_address)
         finally:
@@ -100,7 +100,7 @@ class StreamServer(ThreadingHTTPServer):
         super().server_close()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Listeners who close the connection are normal."""
+        """Ignore closed connections of listeners."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -117,10 +117,16 @@ class Station:
     # What listeners ask for
 
     def segment(self, number: int, patience: float = 8.0) -> tuple[int, bytes] | None:
-        """Return the revision and 16-bit frames of a segment; None if it is gone, or so far ahead that it is another
-        programme's.
+        """Return a segment, after waiting until it is due and has been played.
 
         Waits until it is time for it, then until it is played.
+
+        Args:
+            number: of the segment.
+            patience: maximum waiting time in seconds.
+
+        Returns:
+            Revision and 16-bit frames; None if it is no longer kept, or too far ahead.
 
         Raises:
             TimeoutError: if that takes too long.
@@ -142,7 +148,11 @@ class Station:
                 self.changed.wait(min(left, 0.2))
 
     def greet(self, listener: str) -> None:
-        """Count a listener."""
+        """Count a listener.
+
+        Args:
+            listener: identifier.
+        """
         now = self.clock()
         with self.changed:
             if listener and (listener in self._listeners or len(self._listeners) < _MOST_LISTENERS):
@@ -192,7 +202,10 @@ class Station:
                 self._change()
 
     def wish(self, name: str) -> None:
-        """Put a song at the end of the queue.
+        """Add a song to the end of the queue.
+
+        Args:
+            name: of the song.
 
         Raises:
             D2MError: if there is no such song, it cannot be played, or the queue is full.
@@ -205,13 +218,22 @@ class Station:
             self._change()
 
     def unwish(self, number: int) -> None:
-        """Take a wish out of the queue."""
+        """Remove a request from the queue.
+
+        Args:
+            number: of the request.
+        """
         with self.changed:
             self.wishes.remove({number})
             self._change()
 
     def move(self, number: int, to: int) -> None:
-        """Put a wish at another place of the queue, counted from 0."""
+        """Move a request in the queue.
+
+        Args:
+            number: of the request.
+            to: new position, from 0.
+        """
         with self.changed:
             self.wishes.move(number, to)
             self._change()

@@ -30,7 +30,10 @@ class Wishes:
         self.count = 0
 
     def add(self, name: str) -> None:
-        """Put a song at the end.
+        """Add a song to the end of the queue.
+
+        Args:
+            name: of the song.
 
         Raises:
             D2MError: if the queue is full.
@@ -41,11 +44,20 @@ class Wishes:
         self.queue.append(Wish(self.count, name))
 
     def remove(self, numbers: Collection[int]) -> None:
-        """Take wishes out."""
+        """Remove requests from the queue.
+
+        Args:
+            numbers: of the requests.
+        """
         self.queue = [wish for wish in self.queue if wish.number not in numbers]
 
     def move(self, number: int, to: int) -> None:
-        """Put a wish at another place, counted from 0."""
+        """Move a request in the queue.
+
+        Args:
+            number: of the request.
+            to: new position, from 0.
+        """
         chosen = [wish for wish in self.queue if wish.number == number]
         rest = [wish for wish in self.queue if wish.number != number]
         at = max(to, 0)
