@@ -68,7 +68,10 @@ class Offer:
     note: str = ""
 
     def chosen(self, names: list[str] | None) -> list[Part]:
-        """Return the parts of these names, ``["all"]``, or those that are needed if None.
+        """Return the parts to download.
+
+        Args:
+            names: of parts, ``["all"]``, or None for the required ones.
 
         Raises:
             D2MError: for a name that is not there.
@@ -168,7 +171,10 @@ CATALOGUE: dict[str, Offer] = {offer.name: offer for offer in _OFFERS}
 
 
 def offer(name: str) -> Offer:
-    """Return the data set of that name.
+    """Find a data set of the catalogue.
+
+    Args:
+        name: of the data set.
 
     Raises:
         D2MError: if there is none.

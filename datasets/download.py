@@ -26,7 +26,11 @@ Progress = Callable[[str, int, int | None], None]
 
 
 def agreed(offer: Offer, accept: bool) -> None:
-    """Nothing if the terms need no agreement, or have it.
+    """Check that the terms of a data set need no agreement, or have it.
+
+    Args:
+        offer: the data set.
+        accept: whether the user agreed.
 
     Raises:
         D2MError: otherwise; says where to read them and how to agree.
@@ -118,6 +122,11 @@ def place(archive: Path, target: Path, progress: Callable[[int, int], None] | No
     Makers pack a folder ``motions/``, or ``release/motions/``, or its files without a folder: the folder of the
     target's name is taken if there is one, else the only folder there is, else everything.
 
+    Args:
+        archive: the file.
+        target: folder for its content.
+        progress: called with (bytes done, bytes in total).
+
     Raises:
         D2MError: as :func:`~d2m.datasets.archives.unpack`; or if the target exists.
     """
@@ -166,7 +175,15 @@ def _fetch_videos(root: Path, camera: int, progress: Progress, patience: Patienc
 
 
 def videos_of(listing: str, camera: int) -> list[str]:
-    """Return the names of one camera's videos in the list of all; D2MError if there are none."""
+    """Return the names of one camera's videos in the list of all.
+
+    Args:
+        listing: text of the list.
+        camera: 1 to 9.
+
+    Raises:
+        D2MError: if there are none.
+    """
     names = []
     for line in listing.splitlines():
         # the list is not ours: what is no name of a video is left out

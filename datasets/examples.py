@@ -57,7 +57,17 @@ def read_example(path: str | Path, **wanted: tuple[type[np.generic], int]) -> di
 
 
 def read_song(path: str | Path) -> np.ndarray:
-    """Return the music of an example, int16 (T,); D2MError as :func:`read_example`, or if there is none."""
+    """Read the music of an example.
+
+    Args:
+        path: the file.
+
+    Returns:
+        int16 (T,).
+
+    Raises:
+        D2MError: as for :func:`read_example`, or if there is no music.
+    """
     waveform = read_example(path, waveform=(np.int16, 1))["waveform"]
     if not len(waveform):
         raise D2MError(f"{path} holds no sound; remove it")

@@ -44,7 +44,13 @@ def each(function: Callable[..., Any], jobs: list[tuple], processes: int) -> Ite
 
 @contextlib.contextmanager
 def file_log(path: Path) -> Iterator[logging.Logger]:
-    """A log that is added to a file, each line with its time.
+    """Open a log file for appending, each line with its time.
+
+    Args:
+        path: the file.
+
+    Yields:
+        The logger.
 
     Raises:
         D2MError: if the file cannot be written.

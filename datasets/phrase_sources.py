@@ -37,7 +37,10 @@ class Song:
     held_out: bool
 
     def load(self, seed: int) -> PianoRoll:
-        """Return the song at 24 steps a beat; what is drawn depends on ``seed`` and the song alone.
+        """Load the song at 24 steps per beat.
+
+        Args:
+            seed: random seed; the result depends on it and the song only.
 
         Raises:
             D2MError: if it cannot be read.

@@ -32,7 +32,13 @@ class PhraseWindows:
                 self._rows[index] += self._rows[index + 1]
 
     def starts(self, bars: int) -> np.ndarray:
-        """Return int64 (M,): the phrases at which a window of so many bars can begin, whatever its first bar in them.
+        """Return the phrases at which a window can begin, whatever its first bar in them.
+
+        Args:
+            bars: length of the window.
+
+        Returns:
+            int64 (M,).
 
         Raises:
             D2MError: if there are none.
@@ -43,7 +49,16 @@ class PhraseWindows:
         return found
 
     def take(self, starts: np.ndarray, offsets: np.ndarray, bars: int) -> np.ndarray:
-        """Return bool (N, bars, steps, pitches, tracks) from bar ``offsets`` of the phrases ``starts``."""
+        """Return windows.
+
+        Args:
+            starts: numbers of N phrases.
+            offsets: first bar in each.
+            bars: length of the windows.
+
+        Returns:
+            bool (N, bars, steps, pitches, tracks).
+        """
         count = -(-bars // BARS)
         tensors = self.phrases[(starts[:, None] + np.arange(count)).ravel()]
         whole = tensors.reshape(len(starts), count * BARS, *self.shape)

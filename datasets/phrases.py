@@ -49,19 +49,38 @@ class PhraseSet:
 
 
 def pack(tensors: np.ndarray) -> np.ndarray:
-    """Return bool (N, bars, steps, pitches, 5) -> uint8 (N, bytes)."""
+    """Pack phrases to bits.
+
+    Args:
+        tensors: bool (N, bars, steps, pitches, 5).
+
+    Returns:
+        uint8 (N, bytes).
+    """
     return np.packbits(tensors.reshape(len(tensors), -1), axis=1)
 
 
 def unpack(bits: np.ndarray, resolution: Resolution) -> np.ndarray:
-    """Return uint8 (N, bytes) -> bool (N, 4, steps, pitches, 5)."""
+    """Unpack bits to phrases.
+
+    Args:
+        bits: uint8 (N, bytes).
+        resolution: of the phrases.
+
+    Returns:
+        bool (N, 4, steps, pitches, 5).
+    """
     shape = resolution.shape(BARS)
     flat = np.unpackbits(bits, axis=1, count=int(np.prod(shape)))
     return flat.view(bool).reshape(len(bits), *shape)
 
 
 def save_phrases(path: str | Path, phrases: PhraseSet) -> None:
-    """Write a shard, complete or not at all.
+    """Write a shard atomically.
+
+    Args:
+        path: the file.
+        phrases: its content.
 
     Raises:
         D2MError: if the file cannot be written.
@@ -77,6 +96,9 @@ def save_phrases(path: str | Path, phrases: PhraseSet) -> None:
 
 def load_phrases(path: str | Path) -> PhraseSet:
     """Read a shard.
+
+    Args:
+        path: the file.
 
     Raises:
         D2MError: if the file is missing, damaged or of another kind.
@@ -210,8 +232,11 @@ class Phrases:
 
 
 def shifted(tensors: np.ndarray, shifts: np.ndarray) -> np.ndarray:
-    """Return phrases (N, bars, steps, pitches, 5) moved by semitones (N,), drums left alone; what goes beyond is
-    lost.
+    """Transpose phrases except their drums; notes that leave the range are lost.
+
+    Args:
+        tensors: (N, bars, steps, pitches, 5).
+        shifts: semitones (N,).
     """
     out = np.zeros_like(tensors)
     out[..., DRUMS] = tensors[..., DRUMS]
@@ -227,7 +252,14 @@ def shifted(tensors: np.ndarray, shifts: np.ndarray) -> np.ndarray:
 
 
 def articulated_bits(shard: PhraseSet) -> np.ndarray:
-    """Return the shard's ``held`` bits with gaps before repeated notes."""
+    """Return the shard's ``held`` bits with gaps before repeated notes.
+
+    Args:
+        shard: the phrases.
+
+    Returns:
+        uint8 (N, bytes).
+    """
     resolution, parts = shard.resolution, [np.zeros((0, shard.held.shape[1]), np.uint8)]
     for start in range(0, len(shard), 256):
         held, onsets = (unpack(a[start : start + 256], resolution) for a in (shard.held, shard.onsets))

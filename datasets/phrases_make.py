@@ -176,7 +176,14 @@ def _work(
 
 
 def make_group(name: str, songs: Sequence[Song], out: Path, settings: Settings) -> None:
-    """Make one group's shards and its record."""
+    """Make the shards and the record of one group of songs.
+
+    Args:
+        name: of the group.
+        songs: of the group.
+        out: output folder.
+        settings: of the phrases.
+    """
     resolution = resolution_named(settings.resolution)
     found: dict[str, list[tuple[int, int, float, np.ndarray, np.ndarray]]] = {split: [] for split in SPLITS}
     skipped: Counter[str] = Counter()
@@ -221,9 +228,18 @@ def _save(path: Path, rows: list, songs: Sequence[Song], resolution: Resolution)
 def song_phrases(
     roll: PianoRoll, resolution: Resolution, settings: Settings, check_grid: bool = True
 ) -> list[tuple[int, float, np.ndarray, np.ndarray]] | str:
-    """Return (first bar, tempo, held, onsets) of a song's phrases, or why there are none.
+    """Cut a song into phrases; exact repetitions are left out, so that loops do not count several times.
 
     A phrase that has been in the song before, note for note, is left out, so that loops do not count many times over.
+
+    Args:
+        roll: the song.
+        resolution: of the phrases.
+        settings: of the phrases.
+        check_grid: refuse songs with too many notes off the grid.
+
+    Returns:
+        (first bar, tempo, held, onsets) of each phrase, or the reason why there are none.
     """
     if check_grid and off_grid(roll, resolution) > settings.most_off_grid:
         return "does not fit the grid"
@@ -247,8 +263,11 @@ def song_phrases(
 
 
 def off_grid(roll: PianoRoll, resolution: Resolution) -> float:
-    """Return the share of notes that begin nearer to the middle between two steps of a resolution than to one of
-    them.
+    """Compute the share of notes that begin nearer to the middle between two steps than to a step.
+
+    Args:
+        roll: the song.
+        resolution: of the grid.
     """
     coarse = roll.steps_per_beat / resolution.steps_per_beat
     if coarse <= 1:

@@ -41,7 +41,14 @@ class Chord:
 
 
 def extract(archive: str | Path, folder: str | Path) -> Path:
-    """Unpack ``pop909.zip`` into ``folder`` and return the ``POP909`` folder in it.
+    """Unpack ``pop909.zip``.
+
+    Args:
+        archive: the file.
+        folder: to unpack to.
+
+    Returns:
+        The ``POP909`` folder in it.
 
     Raises:
         D2MError: if the file is no zip archive, a member would leave the folder, or it unpacks to over 200 MB.
@@ -61,7 +68,10 @@ def extract(archive: str | Path, folder: str | Path) -> Path:
 
 
 def song_folders(root: str | Path) -> list[Path]:
-    """Return the song folders ``001`` ... ``909`` under ``root``, sorted.
+    """Return the song folders ``001`` ... ``909``, sorted.
+
+    Args:
+        root: folder of POP909.
 
     Raises:
         D2MError: if there are none.
@@ -73,7 +83,14 @@ def song_folders(root: str | Path) -> list[Path]:
 
 
 def parse_chord(label: str) -> tuple[int, int, tuple[int, ...]] | None:
-    """Return the root, bass and chord tones (pitch classes) of a label such as ``"Gb:maj7/3"``, or None for ``"N"``."""
+    """Parse a chord label.
+
+    Args:
+        label: such as ``"Gb:maj7/3"``.
+
+    Returns:
+        Root, bass and chord tones (pitch classes), or None for ``"N"``.
+    """
     if label in ("N", "X", ""):
         return None
     name, _, bass = label.partition("/")
@@ -85,7 +102,10 @@ def parse_chord(label: str) -> tuple[int, int, tuple[int, ...]] | None:
 
 
 def read_song(folder: str | Path) -> tuple[BeatGrid, dict[str, np.ndarray], list[Chord], float]:
-    """Return one song: its grid, its tracks, its chords and its length in seconds.
+    """Read one song: its grid, its tracks, its chords and its length in seconds.
+
+    Args:
+        folder: of the song.
 
     Returns:
         grid, ``{"MELODY" | "BRIDGE" | "PIANO": float64 (N, 4) of start beat, end beat, pitch, velocity}``, chords,

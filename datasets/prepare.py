@@ -69,27 +69,54 @@ class Source(ABC):
 
     @abstractmethod
     def splits(self) -> dict[str, tuple[str, ...]]:
-        """Names of sequences as listed, also those that will be left out; raises D2MError without lists."""
+        """Return the names of sequences as listed, including those that will be left out.
+
+        Raises:
+            D2MError: if there are no lists.
+        """
 
     @abstractmethod
     def music(self, name: str) -> str:
-        """Id of the music of a sequence; raises Skip for a sequence that must not be used."""
+        """Return the id of the music of a sequence; raises Skip for a sequence that must not be used.
+
+        Args:
+            name: of the sequence.
+        """
 
     @abstractmethod
     def music_file(self, music: str) -> Path:
-        """The file that holds the music of that id; raises Skip if there is none."""
+        """Return the file of a piece of music; raises Skip if there is none.
+
+        Args:
+            music: its id.
+        """
 
     def finish_music(self, waveform: np.ndarray) -> np.ndarray:
-        """Called with int16 (T,) as read, for what a data set has to put right."""
+        """Apply the corrections of a data set to a piece of music.
+
+        Args:
+            waveform: int16 (T,), as read.
+
+        Returns:
+            int16 (T,).
+        """
         return waveform
 
     @abstractmethod
     def files(self, name: str) -> tuple[Path, ...]:
-        """What :meth:`sequence` reads: if one of these is newer than what was made of it, it is made again."""
+        """Return the files that :meth:`sequence` reads; a sequence is prepared again if one of them is newer.
+
+        Args:
+            name: of the sequence.
+        """
 
     @abstractmethod
     def sequence(self, name: str) -> Sequence:
-        """Read a sequence; raises Skip or D2MError if that cannot be done."""
+        """Read a sequence; raises Skip or D2MError if it cannot be used.
+
+        Args:
+            name: of the sequence.
+        """
 
 
 @dataclass(frozen=True)
@@ -271,7 +298,13 @@ def _make_music(source: Source, music: str, out: Path) -> tuple[str, int, tuple[
 
 
 def read_music(path: Path) -> np.ndarray:
-    """Return the sound of a file, int16 (T,) at 22,050 Hz, one channel.
+    """Read the sound of a file.
+
+    Args:
+        path: the file.
+
+    Returns:
+        int16 (T,), one channel at 22,050 Hz.
 
     Raises:
         D2MError: if it cannot be read, is cut short, or is not finite.

@@ -64,13 +64,27 @@ class Manifest:
     protocol: str = "crossmodal"
 
     def write(self, folder: str | Path) -> None:
-        """Write ``prepared.json``; D2MError if that fails."""
+        """Write ``prepared.json``.
+
+        Args:
+            folder: of the data set.
+
+        Raises:
+            D2MError: if it cannot be written.
+        """
         with whole_file(Path(folder) / "prepared.json") as part:
             part.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, folder: str | Path) -> Manifest:
-        """Raises D2MError if the folder is not a prepared one, or was made by another version of the layout."""
+        """Read ``prepared.json``.
+
+        Args:
+            folder: of the data set.
+
+        Raises:
+            D2MError: if it is not a prepared data set, or was made by another version of the layout.
+        """
         path = Path(folder) / "prepared.json"
         if not path.is_file():
             if (path.parent / "preparing.json").is_file():
@@ -135,7 +149,11 @@ class Place:
     dtype: np.dtype
 
     def rows(self, start: int, count: int) -> np.ndarray:
-        """Return rows ``start`` to ``start + count``.
+        """Read rows of an array.
+
+        Args:
+            start: first row.
+            count: number of rows.
 
         Raises:
             D2MError: if the file is gone or too short.
@@ -166,7 +184,12 @@ class Entry:
 
 
 def write_sequence(folder: str | Path, name: str, sequence: Sequence) -> None:
-    """Write ``sequences/NAME.npz``; complete or absent.
+    """Write ``sequences/NAME.npz`` atomically.
+
+    Args:
+        folder: of the data set.
+        name: of the sequence.
+        sequence: its content.
 
     Raises:
         D2MError: if it cannot be written.
@@ -185,7 +208,12 @@ def write_sequence(folder: str | Path, name: str, sequence: Sequence) -> None:
 
 
 def read_entry(folder: str | Path, name: str, manifest: Manifest) -> Entry:
-    """Return the entry of a sequence.
+    """Read the entry of a sequence.
+
+    Args:
+        folder: of the data set.
+        name: of the sequence.
+        manifest: of the data set.
 
     Raises:
         D2MError: if it is missing, damaged or does not fit the manifest.
@@ -223,7 +251,16 @@ def _fits(entry: Entry, manifest: Manifest) -> bool:
 
 
 def read_sequence(folder: str | Path, name: str, manifest: Manifest) -> Sequence:
-    """Return a whole sequence; D2MError as for :func:`read_entry`."""
+    """Read a whole sequence.
+
+    Args:
+        folder: of the data set.
+        name: of the sequence.
+        manifest: of the data set.
+
+    Raises:
+        D2MError: as for :func:`read_entry`.
+    """
     entry = read_entry(folder, name, manifest)
     visual = None if entry.visual is None else entry.visual.rows(0, entry.visual.shape[0])
     return Sequence(
@@ -233,7 +270,13 @@ def read_sequence(folder: str | Path, name: str, manifest: Manifest) -> Sequence
 
 
 def write_music(folder: str | Path, music: str, waveform: np.ndarray) -> None:
-    """Write ``music/ID.npy`` from int16 (T,), or float (T,) in -1..1; complete or absent."""
+    """Write ``music/ID.npy`` atomically.
+
+    Args:
+        folder: of the data set.
+        music: its id.
+        waveform: int16 (T,), or float (T,) in -1..1.
+    """
     if waveform.dtype != np.int16:
         waveform = np.round(np.clip(waveform, -1, 1) * 32767).astype(np.int16)
     with whole_file(Path(folder) / "music" / f"{checked_id(music)}.npy") as part:
@@ -241,7 +284,11 @@ def write_music(folder: str | Path, music: str, waveform: np.ndarray) -> None:
 
 
 def find_music(folder: str | Path, music: str) -> Place:
-    """Return where a piece of music lies: int16 (T,).
+    """Find a piece of music, int16 (T,).
+
+    Args:
+        folder: of the data set.
+        music: its id.
 
     Raises:
         D2MError: if it is missing or damaged.
@@ -260,13 +307,23 @@ def find_music(folder: str | Path, music: str) -> Place:
 
 
 def write_split(folder: str | Path, split: str, names: list[str]) -> None:
-    """Write ``SPLIT.txt``; complete or absent."""
+    """Write ``SPLIT.txt`` atomically.
+
+    Args:
+        folder: of the data set.
+        split: its name.
+        names: of sequences.
+    """
     with whole_file(Path(folder) / f"{split}.txt") as part:
         part.write_text("".join(f"{checked_id(name)}\n" for name in names), encoding="utf-8")
 
 
 def read_split(folder: str | Path, split: str) -> tuple[str, ...]:
-    """Return names of the sequences of ``"train"``, ``"val"`` or ``"test"``.
+    """Read the names of the sequences of a split.
+
+    Args:
+        folder: of the data set.
+        split: ``"train"``, ``"val"`` or ``"test"``.
 
     Raises:
         D2MError: for another split, or a list that is missing.
@@ -282,7 +339,10 @@ def read_split(folder: str | Path, split: str) -> tuple[str, ...]:
 
 
 def checked_id(name: str) -> str:
-    """Return a name that cannot lead out of its folder.
+    """Check that a name cannot lead out of its folder, and return it.
+
+    Args:
+        name: of a sequence or of music.
 
     Raises:
         D2MError: for any other.

@@ -13,7 +13,10 @@ _MOST_CHUNKS = 1000
 
 
 def check_whole(path: str | Path) -> None:
-    """Nothing for a file that is whole, or of another format than RIFF/WAVE.
+    """Check that a .wav file is as long as its header says; other formats are accepted.
+
+    Args:
+        path: the file.
 
     Raises:
         D2MError: if the file is missing, or its samples are cut short by more than a hundredth of a second of CD sound.

@@ -44,13 +44,23 @@ class Visuals:
         return _load(first)[0].shape[1]
 
     def path(self, video: str) -> Path:
-        """Return the file of a video."""
+        """Return the file of a video.
+
+        Args:
+            video: its name.
+        """
         path = self.folder / f"{checked_id(video)}.npz"
         other = path.with_suffix(".npy")
         return other if other.is_file() and not path.is_file() else path
 
     def read(self, video: str) -> tuple[np.ndarray, float]:
-        """Return the features of a video, float32 (S, V), and the seconds that a row stands for.
+        """Read the features of a video.
+
+        Args:
+            video: its name.
+
+        Returns:
+            float32 (S, V), and the seconds of a row.
 
         Raises:
             D2MError: if there are none, or they are damaged or of another size than the others.
@@ -65,7 +75,14 @@ class Visuals:
 
 
 def read_extracted(path: Path) -> Features:
-    """Return what `d2m features` wrote of a video; D2MError if it is missing or damaged."""
+    """Read a feature file of `d2m features`.
+
+    Args:
+        path: the file.
+
+    Raises:
+        D2MError: if it is missing or damaged.
+    """
     from d2m.features.extract import read_features
 
     try:

@@ -99,7 +99,11 @@ class Clock:
     shuffle: float
 
     def time(self, position: np.ndarray | float) -> np.ndarray:
-        """Return seconds of a position in beats from the first downbeat, with swing."""
+        """Convert positions to seconds, with swing.
+
+        Args:
+            position: beats from the first downbeat.
+        """
         position = np.asarray(position, float)
         beat, part = np.floor(position + 1e-9), np.mod(position + 1e-9, 1.0)
         # Warp the beat's halves (shuffle) and their halves (swing).
@@ -121,8 +125,13 @@ class Beats:
 
 
 def clock(seconds: float, style: str, rng: np.random.Generator) -> Clock:
-    """Return beats that cover `seconds`: steady, played by people, drifting, or with a change or a pause in the
+    """Draw beats that cover a length: steady, with human variation, drifting, or with a change or a pause in the
     middle.
+
+    Args:
+        seconds: length.
+        style: of the music.
+        rng: random generator.
     """
     low, high = TEMPOS.get(style, (60.0, 190.0))
     if style in TEMPOS and rng.random() < 0.8:
@@ -163,7 +172,12 @@ class Band:
         self.fonts, self.drums = fonts, drums
 
     def play(self, seconds: float, rng: np.random.Generator) -> Beats:
-        """Return one song of `seconds`."""
+        """Generate one song.
+
+        Args:
+            seconds: length.
+            rng: random generator.
+        """
         style = str(rng.choice(list(STYLES)))
         if rng.random() < 0.07:
             style = "none"
@@ -222,7 +236,14 @@ class Band:
     def tones(
         self, count: int, notes: list[tuple[float, float, int, float]], program: int, rng: np.random.Generator
     ) -> np.ndarray:
-        """Return notes (start s, end s, key, gain 0..1) played on an instrument of one of the soundfonts."""
+        """Play notes on an instrument of one of the SoundFonts.
+
+        Args:
+            count: length in samples.
+            notes: (start s, end s, key, gain 0..1).
+            program: 0 to 127.
+            rng: random generator.
+        """
         out = np.zeros(count, np.float32)
         font = self.fonts[int(rng.integers(len(self.fonts)))]
         velocity = int(rng.integers(60, 120))
@@ -381,7 +402,14 @@ def _groove(style: dict[str, str], bar: int, rng: np.random.Generator) -> dict[s
 
 
 def mix_in(out: np.ndarray, wave: np.ndarray, at: float, gain: float) -> None:
-    """Add a wave at a time (s), in place; what lies outside is left out."""
+    """Add a wave in place; samples outside are left out.
+
+    Args:
+        out: to which it is added.
+        wave: samples.
+        at: time in seconds.
+        gain: linear.
+    """
     first = int(round(at * RATE))
     low, high = max(first, 0), min(first + len(wave), len(out))
     if high > low:

@@ -81,7 +81,14 @@ def _trunk(local: np.ndarray, controls: dict[str, np.ndarray]) -> None:
 
 
 def ankles(foot: np.ndarray) -> np.ndarray:
-    """Return where the ankle is, (T, 3) metres: a raised heel lifts it over the ball of the foot."""
+    """Compute the positions of the ankle; a raised heel lifts it over the ball of the foot.
+
+    Args:
+        foot: controls of a foot.
+
+    Returns:
+        (T, 3), metres.
+    """
     x, height, z, yaw, heel = foot.T
     reach = sk.FOOT * (1 - np.cos(heel))
     y = sk.ANKLE_HEIGHT + height + sk.FOOT * np.sin(np.maximum(heel, 0.0))

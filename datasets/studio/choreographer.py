@@ -55,7 +55,11 @@ class DancerStyle:
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> DancerStyle:
-        """Somebody."""
+        """Draw the style of a dancer.
+
+        Args:
+            rng: random generator.
+        """
         return cls(
             scale=float(np.clip(rng.normal(0.99, 0.045), 0.88, 1.12)),
             bias=float(np.clip(rng.normal(-0.042, 0.016), -0.075, -0.005)),
@@ -126,7 +130,14 @@ def choreograph(
 
 
 def loudness(score: Score) -> np.ndarray:
-    """Return the energy 0..1 per beat of a score's grid: how many notes sound there and how hard they are struck."""
+    """Compute the energy of each beat from the number and velocity of notes.
+
+    Args:
+        score: the score.
+
+    Returns:
+        float32, 0..1 per beat of the grid.
+    """
     total = np.zeros(len(score.grid.beats))
     for part in score.instruments().parts:
         beat = np.floor(part.starts + 1e-6).astype(int)

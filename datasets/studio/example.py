@@ -90,7 +90,13 @@ def sample(
 
 
 def describe(motion: Motion, score: Score, genre: str | None) -> Dance:
-    """Return what analysis would say of a motion if it knew the beats of the score."""
+    """Make the analysis of a motion with the exact beats of the score.
+
+    Args:
+        motion: landmarks.
+        score: the score.
+        genre: AIST code, or None.
+    """
     from d2m.features.envelope import body_speeds, motion_events
     from d2m.features.rhythm import accents_per_beat, energy_per_beat
 

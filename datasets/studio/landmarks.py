@@ -51,7 +51,15 @@ COCO17: tuple[str, ...] = (
 
 
 def points(performance: Performance, names: tuple[str, ...]) -> np.ndarray:
-    """Named points (T, len(names), 3) on the dancer's body in metres, exact."""
+    """Compute exact positions of named points on the dancer's body.
+
+    Args:
+        performance: the dance.
+        names: of points.
+
+    Returns:
+        (T, len(names), 3), metres.
+    """
     smpl = performance.smpl
     rotations = sk.matrices(smpl.poses)
     _, world = sk.forward_kinematics(rotations, np.zeros((len(rotations), 3)))

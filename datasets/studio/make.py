@@ -103,7 +103,12 @@ def make_studio(
 
 
 def claim(out: Path, studio: Studio, layout: str = "aist") -> None:
-    """Write the manifest first, so that a folder never holds two studios.
+    """Write the manifest first, so that a folder never contains two studios.
+
+    Args:
+        out: the folder.
+        studio: its settings.
+        layout: ``"aist"`` or ``"tiktok"``.
 
     Raises:
         D2MError: if it holds another one.
@@ -164,7 +169,13 @@ def _make_song(song: plan.Song, studio: Studio, out: Path) -> tuple[str, float]:
 
 
 def write_wav(path: Path, waveform: np.ndarray, sample_rate: int) -> None:
-    """16-bit PCM from float (channels, samples); complete or absent."""
+    """Write a .wav file with 16 bits atomically.
+
+    Args:
+        path: the file.
+        waveform: float (channels, samples).
+        sample_rate: hertz.
+    """
     import soundfile
 
     with whole_file(path) as part:
@@ -241,7 +252,12 @@ def _write_index(out: Path, songs: list[plan.Song], studio: Studio) -> None:
 
 
 def camera_record(name: str, camera: Camera) -> dict[str, object]:
-    """Return a camera as AIST++ writes it: rotation as axis-angle, translation in centimetres."""
+    """Convert a camera to AIST++'s format: rotation as axis-angle, translation in centimetres.
+
+    Args:
+        name: of the camera.
+        camera: the camera.
+    """
     from .skeleton import rotvecs
 
     return {

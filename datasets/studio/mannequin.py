@@ -48,7 +48,11 @@ class Look:
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> Look:
-        """Somebody, somewhere."""
+        """Draw the appearance of a dancer and of the room.
+
+        Args:
+            rng: random generator.
+        """
 
         def pick(choices: Sequence) -> tuple:
             return choices[int(rng.integers(0, len(choices)))]

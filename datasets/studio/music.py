@@ -19,9 +19,14 @@ _MOST_BYTES = 16 << 20
 
 
 def song_grid(genre: str, seconds: float, rng: np.random.Generator) -> BeatGrid:
-    """Return beats in the genre's range of tempo: steady, or in every fourth song drifting by up to 3 % over many bars.
+    """Draw beats in the genre's range of tempo: steady, or in every fourth song drifting by up to 3 % over many bars.
 
     The grid covers ``seconds`` with a beat before and after; the music may start anywhere in a bar.
+
+    Args:
+        genre: AIST code.
+        seconds: length.
+        rng: random generator.
     """
     from d2m.symbolic.composer.style import TEMPOS
 
@@ -41,8 +46,14 @@ def song_grid(genre: str, seconds: float, rng: np.random.Generator) -> BeatGrid:
 
 
 def song_shape(grid: BeatGrid, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return the energy and accents float32 (N,) in 0..1 per beat: sections of four or eight bars, stressed strong
-    beats.
+    """Draw energy and accents per beat: sections of four or eight bars, stressed strong beats.
+
+    Args:
+        grid: beats.
+        rng: random generator.
+
+    Returns:
+        Energy and accents, float32 (N,) in 0..1.
     """
     count = len(grid.beats)
     energy = np.empty(count)
@@ -61,7 +72,16 @@ def song_shape(grid: BeatGrid, rng: np.random.Generator) -> tuple[np.ndarray, np
 
 
 def compose_song(genre: str, seconds: float, rng: np.random.Generator) -> tuple[Score, np.ndarray]:
-    """Return a score of ``seconds`` in a genre, and the energy float32 (N,) per beat that it was written for."""
+    """Compose a song in a genre.
+
+    Args:
+        genre: AIST code.
+        seconds: length.
+        rng: random generator.
+
+    Returns:
+        The score, and the energy float32 (N,) per beat that it was written for.
+    """
     from d2m.symbolic.composer import compose
 
     grid = song_grid(genre, seconds, rng)
@@ -70,7 +90,13 @@ def compose_song(genre: str, seconds: float, rng: np.random.Generator) -> tuple[
 
 
 def write_score(path: str | Path, score: Score, energy: np.ndarray | None = None) -> None:
-    """A score as ``.npz``: the grid, and ``partN_*`` arrays per instrument; complete or absent."""
+    """Write a score as ``.npz`` atomically: the grid, and ``partN_*`` arrays per instrument.
+
+    Args:
+        path: the file.
+        score: the score.
+        energy: per beat, or None.
+    """
     grid = score.grid
     arrays: dict[str, np.ndarray] = {
         "beats": grid.beats, "downbeats": grid.downbeats, "tempo": np.array(grid.tempo),
@@ -92,7 +118,13 @@ def write_score(path: str | Path, score: Score, energy: np.ndarray | None = None
 
 
 def read_score(path: str | Path) -> tuple[Score, np.ndarray]:
-    """Return a score written by :func:`write_score`, and its energy per beat (zeros where none was stored).
+    """Read a score written by :func:`write_score`.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The score, and its energy per beat (zeros where none was stored).
 
     Raises:
         D2MError: if the file is missing or of another kind.
@@ -125,7 +157,13 @@ def read_score(path: str | Path) -> tuple[Score, np.ndarray]:
 
 
 def write_beats(path: str | Path, grid: BeatGrid, duration: float) -> None:
-    """The beats within the song as text: seconds, tab, place in the bar counted from 1."""
+    """Write the beats within a song as text: seconds, tab, place in the bar counted from 1.
+
+    Args:
+        path: the file.
+        grid: beats.
+        duration: of the song in seconds.
+    """
     lines = []
     for i, time in enumerate(grid.beats):
         if 0.0 <= time < duration:
@@ -135,7 +173,10 @@ def write_beats(path: str | Path, grid: BeatGrid, duration: float) -> None:
 
 
 def read_beats(path: str | Path) -> BeatGrid:
-    """Return the grid of a file written by :func:`write_beats`.
+    """Read the grid of a file written by :func:`write_beats`.
+
+    Args:
+        path: the file.
 
     Raises:
         D2MError: if the file is missing or holds fewer than two beats.

@@ -43,7 +43,11 @@ class Song:
     dancers: tuple[int, ...]
 
     def sequence(self, dance: int) -> str:
-        """Return the AIST name of the ``dance``-th dance, from 0."""
+        """Return the AIST name of a dance.
+
+        Args:
+            dance: its number, from 0.
+        """
         return f"{self.genre}_sFM_cAll_d{self.dancers[dance]:02d}_{self.music}_ch{dance + 1:02d}"
 
 
@@ -78,30 +82,61 @@ def _split(index: int) -> str:
 
 
 def dancer(number: int, seed: int) -> DancerStyle:
-    """Return the person with that number."""
+    """Return a dancer by number.
+
+    Args:
+        number: of the dancer.
+        seed: of the studio.
+    """
     return DancerStyle.random(stream(seed, _STYLE, number))
 
 
 def stream(seed: int, *place: int) -> np.random.Generator:
-    """Return the random numbers of one place of the studio."""
+    """Return the random generator of a part of the studio.
+
+    Args:
+        seed: of the studio.
+    """
     return np.random.default_rng([seed, *place])
 
 
 def song_stream(seed: int, index: int) -> np.random.Generator:
-    """Return the random numbers that a song is composed with."""
+    """Return the random generator of the composition of a song.
+
+    Args:
+        seed: of the studio.
+        index: of the song.
+    """
     return stream(seed, _SONG, index)
 
 
 def dance_stream(seed: int, index: int, dance: int) -> np.random.Generator:
-    """Return the random numbers that a dance is danced with."""
+    """Return the random generator of a dance.
+
+    Args:
+        seed: of the studio.
+        index: of the song.
+        dance: its number.
+    """
     return stream(seed, _DANCE, index, dance)
 
 
 def camera_stream(seed: int, index: int = 0, dance: int = 0) -> np.random.Generator:
-    """Return the random numbers that a dance is filmed with."""
+    """Return the random generator of the camera of a dance.
+
+    Args:
+        seed: of the studio.
+        index: of the song.
+        dance: its number.
+    """
     return stream(seed, _CAMERA, index, dance)
 
 
 def look_stream(seed: int, number: int) -> np.random.Generator:
-    """Return the random numbers that a dancer is dressed with."""
+    """Return the random generator of the appearance of a dancer.
+
+    Args:
+        seed: of the studio.
+        number: of the dancer.
+    """
     return stream(seed, _LOOK, number)

@@ -62,13 +62,29 @@ class Routine:
             self.step(side, -48.0)
 
     def pose(self, part: str, at: float, values: object, ease: float | None = None, flow: float = 0.0) -> None:
-        """Bring a part to ``values`` at position ``at``; by default with the genre's attack and flow."""
+        """Bring a part of the body to given values.
+
+        Args:
+            part: its name.
+            at: position in beats.
+            values: of its controls.
+            ease: duration of the movement in beats, or None for the genre's.
+            flow: 0 stops at the pose, 1 passes through it at full speed.
+        """
         flow = max(flow, self.flow)
         ease = self.attack * self.rng.uniform(0.8, 1.2) if ease is None else ease
         self.keys[part].append(Key(at, np.asarray(values, dtype=np.float64), ease, flow))
 
     def move_to(self, at: float, dx: float = 0.0, dz: float = 0.0, turn: float = 0.0, ease: float = 1.0) -> None:
-        """Travels: ``dx`` to the dancer's left, ``dz`` forward (m), and turns left by ``turn`` (rad)."""
+        """Move and turn the dancer.
+
+        Args:
+            at: position in beats.
+            dx: metres to the dancer's left.
+            dz: metres forward.
+            turn: to the left, radians.
+            ease: duration in beats.
+        """
         heading = self.place[2]
         x = self.place[0] + np.cos(heading) * dx + np.sin(heading) * dz
         z = self.place[1] - np.sin(heading) * dx + np.cos(heading) * dz
@@ -77,7 +93,11 @@ class Routine:
         self.pose("base", at, self.place, ease)
 
     def face_front(self, at: float) -> None:
-        """Turn back to the front camera the shorter way, stepping round, if the dancer faces elsewhere."""
+        """Turn the dancer to the front camera the shorter way, with steps, if necessary.
+
+        Args:
+            at: position in beats.
+        """
         away = (self.place[2] + np.pi) % (2 * np.pi) - np.pi
         if abs(away) > 0.15:
             self.move_to(at, turn=-away)
@@ -96,7 +116,19 @@ class Routine:
         ease: float = 0.5,
         lift: float = 0.05,
     ) -> None:
-        """Put a foot down beside where the dancer will stand: ``out`` metres wider than the stance."""
+        """Put a foot down beside where the dancer will stand.
+
+        Args:
+            side: 1 for left, -1 for right.
+            at: position in beats.
+            out: metres wider than the stance.
+            forward: metres.
+            height: of the foot in metres.
+            heel: pitch of the foot.
+            toe_out: yaw of the foot.
+            ease: duration in beats.
+            lift: of the foot on the way.
+        """
         x0, z0, heading = self.place
         x, z = side * (self.stance + out), forward
         values = (
@@ -109,7 +141,12 @@ class Routine:
         self.keys[f"{SIDE[side]}_foot"].append(Key(at, np.array(values), ease, 0.0, lift))
 
     def home(self, at: float, ease: float = 0.5) -> None:
-        """Both feet back under the body."""
+        """Put both feet under the body.
+
+        Args:
+            at: position in beats.
+            ease: duration in beats.
+        """
         self.step(1, at, ease=ease)
         self.step(-1, at, ease=ease)
 

@@ -105,17 +105,38 @@ def joints_of(poses: np.ndarray, translation: np.ndarray, scale: float) -> np.nd
 
 
 def matrices(rotvec: np.ndarray) -> np.ndarray:
-    """Return the rotation matrices (..., 3, 3) of axis-angle vectors (..., 3)."""
+    """Convert axis-angle vectors to rotation matrices.
+
+    Args:
+        rotvec: (..., 3), radians.
+
+    Returns:
+        (..., 3, 3).
+    """
     flat = np.asarray(rotvec, dtype=np.float64).reshape(-1, 3)
     return Rotation.from_rotvec(flat).as_matrix().reshape(rotvec.shape[:-1] + (3, 3))
 
 
 def rotvecs(matrix: np.ndarray) -> np.ndarray:
-    """Return axis-angle vectors (..., 3) of rotation matrices (..., 3, 3)."""
+    """Convert rotation matrices to axis-angle vectors.
+
+    Args:
+        matrix: (..., 3, 3).
+
+    Returns:
+        (..., 3), radians.
+    """
     flat = Rotation.from_matrix(np.asarray(matrix).reshape(-1, 3, 3)).as_rotvec()
     return flat.reshape(matrix.shape[:-2] + (3,))
 
 
 def unit(v: np.ndarray) -> np.ndarray:
-    """Return vectors (..., 3) scaled to length 1."""
+    """Scale vectors to length 1.
+
+    Args:
+        v: (..., 3).
+
+    Returns:
+        (..., 3).
+    """
     return v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-9)

@@ -124,10 +124,13 @@ class UsedClasses(nn.Module):
         self.score = nn.Linear(2 * width, 1)
 
     def forward(self, rolls: Tensor) -> Tensor:
-        """Compute the pitch classes that each track uses in each bar.
+        """Score phrases by the pitch classes that each track uses in each bar.
 
         Args:
             rolls: float32 (B, bars, steps, pitches, tracks).
+
+        Returns:
+            float32 (B,).
         """
         batch, bars, steps, pitches, tracks = rolls.shape
         used = rolls.reshape(batch, bars, steps * pitches // OCTAVE, OCTAVE, tracks).amax(2)

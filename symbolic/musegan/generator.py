@@ -68,7 +68,7 @@ class BarEncoder(nn.Module):
         """Encode the bars of a given track.
 
         Args:
-            track: float32 (B, bars, steps, pitches).
+            track: float32 (B, bars, steps, pitches, 1).
         """
         seen = {}
         x = track
@@ -112,8 +112,11 @@ class BarGenerator(nn.Module):
         """Generate the bars of tracks.
 
         Args:
-            z: random vectors of each bar.
+            z: float32 (B, bars, size), random vectors of each bar.
             encoded: encoding of the given track, or None.
+
+        Returns:
+            Logits (B, bars, steps, pitches, tracks).
         """
         batch, bars, _ = z.shape
         x = self.start(z.view(batch, bars, 1, 1, -1)).view(batch, bars, 2, 1, -1)
@@ -162,7 +165,10 @@ class Rests(nn.Module):
         """Decide which bars are played.
 
         Args:
-            z: random vectors of each bar.
+            z: float32 (B, bars, size), random vectors of each bar.
+
+        Returns:
+            0 or 1 (B, bars, tracks), with the gradient of the probability (straight-through).
         """
         excess = self.norm(self.view(z.flatten(0, 1)).float()).view(*z.shape[:2], -1) - self.needed
         chance = torch.sigmoid(excess)

@@ -148,10 +148,10 @@ class Station:
                 self.changed.wait(min(left, 0.2))
 
     def greet(self, listener: str) -> None:
-        """Count a listener.
+        """Register a listener as present.
 
         Args:
-            listener: identifier.
+            listener: identifier of the page.
         """
         now = self.clock()
         with self.changed:
