@@ -1,8 +1,8 @@
-"""Archives from strangers: unpacked inside one folder, no more than fits, or not at all.
+"""Unpack untrusted archives inside one folder, with bounded size, completely or not at all.
 
-Zip and tar files (plain, gzip, bzip2). Refused are names that lead out of the folder, links, devices, encrypted
-members, names that differ in case only, and archives that unpack to far more than they promise. What is unpacked
-appears when all of it is there.
+Zip and tar files (plain, gzip, bzip2). Refused are paths that leave the folder, links, devices, encrypted members,
+names that differ in case only, and archives that unpack to far more than they declare. The content appears in the
+folder when all of it is unpacked.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What data sets can be downloaded, from whom, and on which terms.
+"""Catalogue of data sets that can be downloaded: sources, parts and terms of use.
 
 Addresses, sizes and terms are those that their makers give:
 

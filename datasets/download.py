@@ -1,7 +1,7 @@
-"""Data sets of the catalogue (:mod:`d2m.datasets.catalogue`), downloaded and unpacked in their layout.
+"""Download the data sets of the catalogue (:mod:`d2m.datasets.catalogue`) and unpack them in their layout.
 
-How a file is brought is in :mod:`d2m.download`, how an archive is unpacked in :mod:`d2m.datasets.archives`.
-``downloaded.json`` in the data set's folder says which parts are there and where they came from.
+Files are downloaded by :mod:`d2m.download`, archives unpacked by :mod:`d2m.datasets.archives`. ``downloaded.json`` in
+the folder of the data set lists the parts that are there and their sources.
 """
 
 from __future__ import annotations

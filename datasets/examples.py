@@ -1,4 +1,4 @@
-"""Reading the npz files of training examples, which may be damaged or somebody else's."""
+"""Read the npz files of training examples, which may be damaged or of another kind."""
 
 from __future__ import annotations
 

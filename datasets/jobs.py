@@ -1,4 +1,4 @@
-"""Long jobs: many pieces of work in several processes, and a log of what was done."""
+"""Run jobs in several processes, and log them to a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""The Lakh Pianoroll Dataset (Dong et al., AAAI 2018) and the Lakh MIDI Dataset (Raffel 2016): files, and what to take.
+"""Lakh Pianoroll Dataset (Dong et al., AAAI 2018) and Lakh MIDI Dataset (Raffel 2016): files, and rules for choosing
+them.
 
 Both come as one file per song under its MD5 sum, either by its first digit or by the Million Song Dataset entry that it
 was matched to::

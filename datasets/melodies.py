@@ -1,4 +1,4 @@
-"""Melodies to train a MusicVAE on: windows of 16 bars from POP909 or from a folder of MIDI files.
+"""Melodies for training a MusicVAE: windows of 16 bars from POP909 or from a folder of MIDI files.
 
 A data set is a folder with ``train.npz``, ``valid.npz`` and ``held_out.npz`` and a ``melodies.json`` that says how it
 was made. Each npz holds ``melodies`` uint8 (N, 256) (:mod:`d2m.symbolic.emotion.melody`), ``songs`` int32 (N,), an

@@ -1,4 +1,4 @@
-"""Arrays of numbers from npy and npz files of other people."""
+"""Read arrays of numbers from untrusted npy and npz files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where phrases come from: POP909 with a band, the studio's composer, LPD, and any folder of MIDI files."""
+"""Sources of phrases: POP909 with added tracks, the composer, LPD, and any folder of MIDI files."""
 
 from __future__ import annotations
 

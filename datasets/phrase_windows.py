@@ -1,4 +1,4 @@
-"""Runs of bars out of prepared phrases, longer than one phrase where the next follows at once in the same song."""
+"""Windows of bars from prepared phrases, longer than one phrase where the next follows directly in the same song."""
 
 from __future__ import annotations
 

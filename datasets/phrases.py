@@ -1,4 +1,4 @@
-"""Four-bar phrases to train on: how they lie on disk, and in memory as bits.
+"""Four-bar phrases for training: format on disk, and in memory as bits.
 
 A folder made by :func:`d2m.datasets.phrases_make.prepare` holds ``train/*.npz``, ``held_out/*.npz`` and ``made.json``.
 A shard has

@@ -1,4 +1,4 @@
-"""Making phrases: songs of any source, cut and packed by several processes, going on where they were interrupted."""
+"""Prepare phrases: songs of any source are cut and packed by several processes; an interrupted run is resumed."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Turns raw data sets into prepared ones (:mod:`d2m.datasets.prepared`): what can be used is, the rest is named.
+"""Convert raw data sets to prepared ones (:mod:`d2m.datasets.prepared`), and list what cannot be used.
 
-A data set is a :class:`Source`: which sequences there are, and how one is read. The rest is the same for all: several
-processes, a run that was cut off goes on, and nothing is left out without a line in ``skipped.json``.
+A raw data set is a :class:`Source`: its sequences, and how one is read. The rest is common: several processes, resuming
+of interrupted runs, and a line in ``skipped.json`` for everything that is left out.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""AIST++ folders, and studios in their layout, as a source of prepared data."""
+"""AIST++ folders, and studio folders in their layout, as sources of prepared data."""
 
 from __future__ import annotations
 

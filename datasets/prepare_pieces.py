@@ -1,4 +1,4 @@
-"""The 2 s pieces that D2M-GAN's authors publish, as a source of prepared data.
+"""Pieces of 2 s that D2M-GAN's authors publish, as a source of prepared data.
 
 Their archives and lists (github.com/L-YeZhu/D2M-GAN, section 3 of its README and the folder ``dataset``) make up, for
 AIST++ with a folder for each split, for TikTok without::
@@ -106,7 +106,6 @@ class PiecesSource(Source):
         return path
 
     def finish_music(self, waveform: np.ndarray) -> np.ndarray:
-        # cut by time, some are a few samples short; the authors' loader fills them up as well
         """Bring the music to the length of a piece.
 
         Args:
@@ -115,6 +114,7 @@ class PiecesSource(Source):
         Returns:
             int16 (T,).
         """
+        # cut by time, some are a few samples short; the authors' loader fills them up as well
         missing = round(SECONDS * SAMPLE_RATE) - len(waveform)
         return np.pad(waveform, (0, missing)) if 0 < missing <= _MISSING else waveform
 

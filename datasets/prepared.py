@@ -1,16 +1,16 @@
-"""The prepared form of a data set: what training and benchmarks read, whatever it was made from.
+"""Format of prepared data sets, which training and benchmarks read, whatever their source.
 
 A prepared folder::
 
-    prepared.json           what it is (:class:`Manifest`)
-    train.txt val.txt test.txt   names of sequences, one a line
-    sequences/NAME.npz      motion float32 (F, D); visual float16 (S, V) and visual_seconds, if there is any;
+    prepared.json           description of the data set (:class:`Manifest`)
+    train.txt val.txt test.txt   names of sequences, one per line
+    sequences/NAME.npz      motion float32 (F, D); visual float16 (S, V) and visual_seconds, if available;
                             genre, offset, music
     music/ID.npy            int16 (T,), one channel; shared by all sequences that are danced to it
-    skipped.json            what was left out and why
+    skipped.json            what was left out, with reasons
 
-The archives are not compressed, so that a stretch of an array is read from its place in the file: thousands of
-segments a second without any of it being kept in memory, and with as many processes as one likes.
+The archives are not compressed, so that a range of an array is read from its place in the file: thousands of segments
+per second without keeping any in memory, from any number of processes.
 """
 
 from __future__ import annotations

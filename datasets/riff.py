@@ -1,4 +1,4 @@
-"""Whether a wav file is as long as it says: of one that was cut short, decoders play what there is without a word."""
+"""Detect truncated .wav files, of which decoders play the remaining part without an error."""
 
 from __future__ import annotations
 

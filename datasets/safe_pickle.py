@@ -1,4 +1,4 @@
-"""Pickles of data sets: read as data only (:mod:`d2m.plain_pickle`), written whole."""
+"""Pickles of data sets: read as data only (:mod:`d2m.plain_pickle`), written atomically."""
 
 from __future__ import annotations
 

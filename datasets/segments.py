@@ -1,4 +1,4 @@
-"""Segments of a prepared data set: motion, picture and music of the same few seconds.
+"""Segments of a prepared data set: motion, visual features and music of the same few seconds.
 
 D2M-GAN (Zhu et al., ECCV 2022, section 4.1) trains and tests on 2 s, cut one after the other: 120 frames of motion for
 AIST++, 60 for TikTok, 44,100 samples of music at 22.05 kHz. Its ablation goes up to 6 s.

@@ -1,6 +1,6 @@
-"""Whether a data set is whole: every file read, every name checked, every split compared with the others.
+"""Verify a data set: read every file, check every name, compare every split with the others.
 
-Raw AIST++ and TikTok folders, the authors' 2 s pieces, and prepared folders are told apart by what is in them.
+Raw AIST++ and TikTok folders, the authors' 2 s pieces, and prepared folders are recognised by their contents.
 """
 
 from __future__ import annotations

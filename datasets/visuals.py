@@ -1,4 +1,4 @@
-"""Features of the picture, one file a video, as `d2m features` and other programs write them."""
+"""Visual features, one file per video, as written by `d2m features` and other programs."""
 
 from __future__ import annotations
 

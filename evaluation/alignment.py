@@ -1,21 +1,21 @@
-"""Is the music in time with the dancer?
+"""Alignment of music with a dance, relative to chance.
 
-Measured is how close motion beats and music beats lie to each other, next to what the same music would
-reach if it had nothing to do with the dance.
+The metrics measure the distances between motion beats and music beats, and compare them with those of the same music
+shifted in time.
 
 Conventions
 -----------
 All times are seconds from the start of the clip, rising. *Motion beats* (kinematic beats) are local minima of
 the mean speed of the joints; *music beats* are the beats of a grid or of a beat tracker. Scores are 0..1,
 higher is better. *Chance* is the score of the same music beats shifted circularly within the clip, the mean
-over many shifts; the *excess* is the score less chance, 0 for music that ignores the dancer.
+over many shifts; the *excess* is the score minus chance, 0 for music that ignores the dancer.
 
 Metrics
 -------
 * :func:`beat_align`: beat alignment, sigma 0.05 s, in the direction of the AIST++ paper (each motion beat
   to its nearest music beat) or in Bailando's (each music beat to its nearest motion beat).
-* :func:`excess`: the same, less chance.
-* :func:`hit_rate`: part of the motion beats with a music beat within 70 ms.
+* :func:`excess`: the same, minus chance.
+* :func:`hit_rate`: share of the motion beats with a music beat within 70 ms.
 * :func:`aist_beats`, :func:`aist_frames`: the conventions of the AIST++ script.
 * :func:`bootstrap`: mean over clips with its confidence interval.
 

@@ -1,17 +1,17 @@
-"""Is the music under a video in time with the dancer? The scores of one clip, with chance beside each.
+"""Alignment report of a video: scores of the music with their chance levels.
 
 For the onsets and for the tracked beats of the music:
 
 * ``beat_align``: beat-align score of AIST++, motion beat → nearest music event, sigma 0.05 s.
 * ``beat_align_music_to_motion``: Bailando's direction.
-* ``hit_rate``: part of the motion beats with a music event within 70 ms.
+* ``hit_rate``: share of the motion beats with a music event within 70 ms.
 
-each with its chance level, excess, interval and p (:mod:`d2m.evaluation.chance`). Dense onsets are near every motion
-beat by chance alone: only the excess says something.
+Each has its chance level, excess, interval and p (:mod:`d2m.evaluation.chance`). Dense onsets are near every motion
+beat by chance: only the excess is meaningful.
 
-The headline is by one judge of motion beats, the low points of the joints' mean speed in space; the others are under
-``judges``. ``aist`` follows the AIST++ script to the letter: its motion beats, whole frames at 60 a second, sigma of 3
-frames. (Its joints are those of SMPL, ours MediaPipe's 33 landmarks, hips at the origin.)
+The main scores use one definition of motion beats, the low points of the joints' mean speed in space; the others are
+under ``judges``. ``aist`` follows the AIST++ script exactly: its motion beats, whole frames at 60 frames per second,
+sigma of 3 frames. (Its joints are those of SMPL, d2m's are MediaPipe's 33 landmarks, hips at the origin.)
 """
 
 from __future__ import annotations

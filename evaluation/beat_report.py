@@ -1,18 +1,17 @@
-"""Beats of generated music against the original music of the same dances: the published scores and stricter ones.
+"""Beat metrics of generated music against the original music of the same dances: the published and stricter ones.
 
-For each pair of recordings, keyed as in the report:
+For each pair of recordings, with the keys of the report:
 
 * ``d2m_coverage``, ``d2m_hit``: beat coverage and hit of D2M-GAN's script; its table has their means.
 * ``bcs``, ``bhs``: coverage and hit of LORIS's script; its table has their means, their standard deviations over the
   pairs (``csd``, ``hsd``, n - 1: none for a single pair) and the harmonic mean of the two means (``f1``).
-* ``onset_f``, ``beat_f``: F-measure of onsets and of tracked beats at 70 ms (mir_eval, nothing left out at the
-  beginning).
+* ``onset_f``, ``beat_f``: F-measure of onsets and of tracked beats at 70 ms (mir_eval, including the beginning).
 * ``continuity``: CMLc, CMLt, AMLc and AMLt of the tracked beats.
 * ``tempo_ratio``: tempo of the generated music over that of the reference.
 
-A score that cannot be worked out (a reference without onsets, say) is None, is told in the pair's ``notes`` and left
-out of that score's mean; ``counted`` says how many pairs each mean is of. A generated recording without beats is no
-such case: it has failed, and scores 0. A missing tempo ratio, of music without beats, is None.
+A score that is undefined (for example, for a reference without onsets) is None, is explained in the pair's ``notes``
+and left out of that score's mean; ``counted`` is the number of pairs of each mean. A generated recording without beats
+scores 0. The tempo ratio of music without beats is None.
 """
 
 from __future__ import annotations

@@ -1,18 +1,17 @@
-"""Do generated beats fall where they should?
+"""Beat metrics: agreement of estimated beats with true beats, or of generated music with the original.
 
 Against true beats (known for studio dances): F-measure and tempo. Against the original music of the same
-dance: the beat coverage and beat hit scores of D2M-GAN and LORIS, as their published scripts work them out.
+dance: the beat coverage and beat hit scores of D2M-GAN and LORIS, computed as in their published scripts.
 
 Conventions
 -----------
-Beat times are seconds in rising order; tempos beats a minute; waveforms float arrays (samples,) or (channels,
-samples). mir_eval's habit of leaving out the first five seconds is not followed, since a clip may be no
-longer than that.
+Beat times are seconds in rising order; tempos beats per minute; waveforms float arrays (samples,) or (channels,
+samples). Unlike in mir_eval, the first five seconds are not left out, since a clip may be no longer than that.
 
 Metrics
 -------
 * :func:`beat_f_measure`: harmonic mean of precision and recall of beats, or onsets, within 70 ms.
-* :func:`continuity`: how long beats stay right, at the true tempo or also at a multiple of it.
+* :func:`continuity`: share of continuously correct beats, at the true tempo or also at a multiple of it.
 * :func:`tempo_ratio`, :func:`tempo_agrees`: estimated over true tempo; equal within 4 %, or a simple multiple.
 * :func:`coverage_and_hit`: shares of whole seconds with an onset. One-second bins are coarse: nearly any music with a
   steady beat scores 1.

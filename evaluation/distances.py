@@ -1,4 +1,4 @@
-"""Distances of sets of recordings in an embedding, honest about small sets.
+"""Distances of sets of recordings in an embedding, with corrections for small sets.
 
 Conventions
 -----------

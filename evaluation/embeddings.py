@@ -1,7 +1,7 @@
-"""What sets of recordings are compared in: embeddings, chosen by name, anybody's own included.
+"""Embeddings in which sets of recordings are compared: chosen by name, including external ones.
 
-An embedding turns a recording into one vector per window. Distances of sets (:mod:`d2m.evaluation.distances`) are in
-its terms, so a figure means nothing without the embedding's name and version, which every report holds.
+An embedding converts a recording to one vector per window. Distances of sets (:mod:`d2m.evaluation.distances`) depend
+on it, so every report contains the name and version of the embedding.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How close is a recording to another, or a set of recordings to real music?
+"""Distances between recordings, and between sets of recordings.
 
 Used for codecs (reconstruction against original), for generators that are given the true score, and, through
 the Fréchet distance, for generated music that has no original.

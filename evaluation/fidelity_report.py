@@ -1,9 +1,9 @@
-"""A set of generated recordings beside a set of real ones: distance, bias, diversity, faults; and pair by pair.
+"""Fidelity report of a set of generated recordings against a set of real ones, and of pairs of recordings.
 
 Sets (any number of recordings each, names do not matter): Fréchet distance and kernel distance in an embedding, the
 former's bias at this number of windows, diversity. Pairs of the same name: log-mel and STFT distance, onset
-correlation, signal-to-noise ratios (which say something about reconstructions only). Every recording: loudness,
-silence, clipping, flatness, and in words what is wrong with it.
+correlation, signal-to-noise ratios (meaningful for reconstructions only). Every recording: loudness, silence, clipping,
+flatness, and a description of its problems.
 """
 
 from __future__ import annotations

@@ -104,7 +104,6 @@ class LogMel(nn.Module):
         self.register_buffer("filters", mel_filters(sample_rate, n_fft, n_mels, 0.0, f_max), persistent=False)
 
     def forward(self, waveform: Tensor) -> Tensor:
-        # Half precision would round quiet bands away.
         """Compute the log-mel spectrogram.
 
         Args:
@@ -113,5 +112,6 @@ class LogMel(nn.Module):
         Returns:
             float32 (B, n_mels, T // hop).
         """
+        # Half precision would round quiet bands away.
         with torch.autocast(waveform.device.type, enabled=False):
             return torch.log10((self.filters @ self.stft(waveform).abs()).clamp(min=self.floor))

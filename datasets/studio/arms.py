@@ -1,4 +1,4 @@
-"""What arms do: a library of poses, and moves that string them together on the beat."""
+"""Arm movements: a library of poses, and moves that combine them on the beat."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Music with known beats in many styles, tempos, metres and sounds, for training the beat tracker.
 
-It is no substitute for the composer: harmony and form are simple, and variety matters more than beauty. A song is
-a list of stems that share one list of beats.
+Unlike the composer's, harmony and form are simple, and variety is more important than musical quality. A song is a list
+of stems with one list of beats.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From stems with known beats to what a microphone or a video's sound track makes of them."""
+"""Mix stems with known beats, and simulate microphones and sound tracks of videos."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sounds for music with known beats: drum strokes, tones of soundfonts, sung lines, speech-like and crowd noise."""
+"""Sounds for music with known beats: drum strokes, tones of SoundFonts, sung lines, speech-like and crowd noise."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""From a dancer's controls (where the feet stand, where the arms point) to SMPL joint rotations.
+"""Convert a dancer's controls (positions of the feet, directions of the arms) to SMPL joint rotations.
 
-A choreographer thinks in feet, hips and arms, not in 24 rotations: legs are solved by inverse kinematics so
-that a standing foot stays where it is, arms follow from the directions of the upper arm and forearm.
+The choreography sets feet, hips and arms, not 24 rotations: legs are solved by inverse kinematics so that a standing
+foot does not move, arms follow from the directions of the upper arm and forearm.
 """
 
 from __future__ import annotations

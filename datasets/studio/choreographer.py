@@ -1,9 +1,9 @@
-"""Writes a dance to a beat grid: phrases of moves in a genre, performed by a dancer with a person's timing.
+"""Choreograph a dance for a beat grid: phrases of moves in a genre, performed with the timing of a person.
 
-Nothing here imitates a recorded dancer. What is kept from people is what makes motion tell the beat, and hides
-it: poses arrive on beats but some tens of milliseconds off (Repp and Su, "Sensorimotor synchronization", 2013:
-taps precede the beat by 20-50 ms, spread 10-30 ms), the body bounces between them, strong beats get larger
-movement, some phrases go at half or double time, off the beat, or pause.
+No recorded dancer is imitated. The properties of human movement that show the beat, or hide it, are modelled: poses
+arrive on beats with deviations of some tens of milliseconds (Repp and Su, "Sensorimotor synchronization", 2013: taps
+precede the beat by 20-50 ms, spread 10-30 ms), the body bounces between them, strong beats get larger movements, and
+some phrases are in half or double time, off the beat, or pause.
 """
 
 from __future__ import annotations

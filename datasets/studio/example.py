@@ -1,4 +1,4 @@
-"""One song and one dance to it, in memory: what models are trained on."""
+"""One song and one dance to it in memory, for training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Films a performance: a mannequin video with or without its music."""
+"""Render a video of a performance by a mannequin, with or without its music."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a pose estimator would see of a studio dance: COCO's 17 points and MediaPipe's 33, with its mistakes."""
+"""Simulated pose estimation of a studio dance: COCO's 17 points and MediaPipe's 33, with typical errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes a studio on disk: songs, dances to them and their videos, in the layout of AIST++."""
+"""Make a studio on disk: songs, dances to them and their videos, in the layout of AIST++."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Draws a dancer as a shaded figure that looks enough like a person for a pose estimator, and for us.
+"""Draw a dancer as a shaded figure that pose estimators recognise as a person.
 
-Every part is a blob: the convex hull of a few projected balls, painted from its dark rim to its lit side in
-several tones, far parts first. No mesh, no textures, no files.
+Every part is a blob: the convex hull of a few projected balls, painted from its dark rim to its lit side in several
+tones, far parts first. There are no meshes, textures or files.
 """
 
 from __future__ import annotations

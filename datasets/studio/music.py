@@ -1,4 +1,4 @@
-"""A song for the studio: tempo, form, score; and scores and beats on disk."""
+"""Songs of the studio: tempo, form and score; and files of scores and beats."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What a studio holds: which song is in which genre and split, who dances to it.
+"""Plan of a studio: genre and split of each song, and its dancers.
 
-Every choice depends on the seed and the song's number only, so a larger studio contains the smaller one.
+Every choice depends on the seed and the number of the song only, so a larger studio contains the smaller one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A routine under construction: poses pinned to musical positions, then played back as smooth motion."""
+"""Routine under construction: poses at musical positions, converted to smooth motion."""
 
 from __future__ import annotations
 

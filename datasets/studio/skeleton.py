@@ -1,4 +1,4 @@
-"""The studio dancer's body: SMPL's 24 joints with neutral proportions of our own, and forward kinematics.
+"""Skeleton of the studio dancer: SMPL's 24 joints with neutral proportions, and forward kinematics.
 
 Axes follow SMPL (Loper et al. 2015): y upwards, x to the body's left, z to its front; the rest pose is a T with
 all rotations zero. Segment lengths are fractions of stature from the anthropometric tables in Winter,

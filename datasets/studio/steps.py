@@ -1,4 +1,4 @@
-"""What feet, hips and trunk do: steps, turns, jumps and lows, each a sequence of poses on the beat.
+"""Movements of feet, hips and trunk: steps, turns, jumps and low moves, each a sequence of poses on the beat.
 
 Every move has the same form, ``move(routine, at, beats, side, step)``: it starts after position ``at - step``,
 lands on ``at``, ``at + step``, ... and ends before ``at + beats``, so that moves follow each other freely.

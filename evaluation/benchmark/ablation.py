@@ -1,12 +1,13 @@
-"""The ablations of D2M-GAN's tables 3 to 6: train every variant for as many steps, let each play, put them in a table.
+"""Ablations of D2M-GAN's tables 3 to 6: train every variant for the same number of steps, and measure them in one
+table.
 
 ::
 
     OUT/runs/VARIANT/   a training run (:mod:`d2m.training.loop`) and its weights; tables share that of the full model
     OUT/TABLE/          the report, as of any benchmark
 
-What is trained is not trained again, and an interrupted run goes on. What the variants differ in is theirs alone: the
-paper's other settings, the same seed, the same steps, the same test segments.
+A variant is trained once, and an interrupted run is resumed. The variants differ in one setting each; the others are
+those of the paper, with the same seed, number of steps and test segments.
 """
 
 from __future__ import annotations

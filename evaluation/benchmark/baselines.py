@@ -1,4 +1,4 @@
-"""Music that knows nothing of music, at 22,050 Hz: what a metric gives it, the metric gives away."""
+"""Control baselines at 22,050 Hz: signals without musical content, which expose weaknesses of a metric."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The columns of the report's tables: how each figure of a row is written."""
+"""Columns of the report's tables: formatting of each metric of a row."""
 
 from __future__ import annotations
 

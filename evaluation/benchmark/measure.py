@@ -1,7 +1,7 @@
-"""Every metric of one piece of music for one scene, as plain values that a summary can be made of.
+"""Compute every metric of one piece of music for one scene, as plain values for a summary.
 
-Beats, sound and genre are measured segment by segment, as papers do; fit to the dancer over the whole scene, where
-there are more beats to tell chance from.
+Beats, sound and genre are measured segment by segment, as in the papers; the fit to the dancer over the whole scene,
+where more beats make the chance level more precise.
 """
 
 from __future__ import annotations

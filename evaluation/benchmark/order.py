@@ -1,4 +1,4 @@
-"""Do the baselines stand where they should? Where they do not, a measure, or the data, are not what they seem."""
+"""Check that the baselines rank as expected. If they do not, the metric or the data has a fault."""
 
 from __future__ import annotations
 

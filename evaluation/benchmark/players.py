@@ -1,4 +1,4 @@
-"""Who plays: the music of a row for a scene."""
+"""Generate the music of a row for a scene."""
 
 from __future__ import annotations
 

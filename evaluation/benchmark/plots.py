@@ -1,4 +1,4 @@
-"""Pictures of the table: PNG files as bytes."""
+"""Plots of the table: PNG files as bytes."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""Figures that others have published, with where they were found.
+"""Published results, with their sources.
 
-Only what was read in a source that can be named stands here; percentages became shares. The tables of D2M-GAN's own
-paper (arXiv:2204.00604) and of LORIS's (arXiv:2305.01319) could not be read where this was written, so of the first
-there is what UniMuMo's authors quote under the same protocol, and of the second what GACA-DiT's authors report for
-it.
+Only values read in a source that is named are included; percentages are converted to shares. The tables of D2M-GAN's
+own paper (arXiv:2204.00604) and of LORIS's (arXiv:2305.01319) were not available, so the values of the first are those
+quoted by UniMuMo's authors under the same protocol, and those of the second are reported by GACA-DiT's authors.
 """
 
 from __future__ import annotations

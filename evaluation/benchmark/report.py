@@ -1,4 +1,4 @@
-"""The report in its three forms: JSON for programs, Markdown for repositories, one HTML file for people."""
+"""Write the report as JSON, Markdown, and one HTML file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands in the table: the original, reconstructions, systems, and baselines that expose a metric."""
+"""Rows of the table: the original, reconstructions, systems, and baselines that expose weaknesses of a metric."""
 
 from __future__ import annotations
 

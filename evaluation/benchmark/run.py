@@ -1,4 +1,4 @@
-"""One benchmark from a data folder to a report."""
+"""Run a benchmark from a data folder to a report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dances that a benchmark is about: the sequences of a data set's test split."""
+"""Scenes of a benchmark: the sequences of a data set's test split."""
 
 from __future__ import annotations
 

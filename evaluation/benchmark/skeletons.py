@@ -1,6 +1,6 @@
-"""Other people's skeletons as MediaPipe's 33 landmarks, which the engines read.
+"""Convert other skeletons to MediaPipe's 33 landmarks, which the engines read.
 
-A landmark that a skeleton does not have (fingers, mouth, for COCO also feet) lies where the nearest one does, with
+A landmark that a skeleton does not have (fingers, mouth, for COCO also feet) is placed at the nearest one, with
 confidence 0.
 """
 

@@ -1,9 +1,9 @@
-"""A scene with everything that engines and metrics need of it: the dance, its beats, the original music.
+"""A scene with all inputs of engines and metrics: the dance, its beats, the original music.
 
-What engines see is what a video gives: landmarks in the picture of one camera (AIST++: the first), a beat grid found
-from them. What judges the music are joints in space where the data has them, an estimate of its own from all cameras;
-the engines never see it. Prepared data hold only one motion, so there the judge is not independent of what the engines
-see: a front view of SMPL's joints, or the keypoints themselves.
+Engines get what a video contains: landmarks in the picture of one camera (AIST++: the first), and a beat grid estimated
+from them. The evaluation uses joints in space where the data has them, estimated separately from all cameras; the
+engines never get these. Prepared data contains only one motion, so there the evaluation is not independent of the
+engines' input: a front view of SMPL's joints, or the keypoints themselves.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A studio for testing only: every song and dancer is of the test split."""
+"""Studio data set for testing only: every song and dancer is in the test split."""
 
 from __future__ import annotations
 

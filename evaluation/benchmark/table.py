@@ -1,4 +1,4 @@
-"""From the results of single scenes to a line of the table."""
+"""Summarise the results of scenes to a row of the table."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The benchmark's work: every row for every scene, in any number of processes, kept piece by piece.
+"""Work of a benchmark: every row for every scene, in any number of processes, stored piece by piece.
 
-A result is a file of its own, ``results/ROW/NAME-KEY.json``, whose key depends on everything that it depends on: the
-scene's files, weights, settings, the version of the measurements. What is there is not made again; what fails leaves no
-file, is named, and tried again by the next run.
+Each result is a file, ``results/ROW/NAME-KEY.json``, whose key depends on all inputs: the scene's files, weights,
+settings, and the version of the measurements. Existing results are reused; a failure leaves no file, is listed, and
+is tried again by the next run.
 """
 
 from __future__ import annotations
