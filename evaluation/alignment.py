@@ -171,7 +171,11 @@ def aist_beats(joints: np.ndarray, fps: float) -> np.ndarray:
 
 
 def aist_frames(times: np.ndarray) -> np.ndarray:
-    """Return times in seconds brought to whole frames at 60 a second, each frame once."""
+    """Round times to whole frames at 60 frames per second, each frame once.
+
+    Args:
+        times: seconds.
+    """
     return np.unique(np.rint(np.asarray(times, dtype=np.float64) * AIST_FPS)) / AIST_FPS
 
 
@@ -203,9 +207,13 @@ def judged_beats(
 
 
 def beat_align(motion_beats: np.ndarray, music_beats: np.ndarray, sigma: float = SIGMA) -> float:
-    """Return the mean over motion beats of ``exp(-d² / 2 sigma²)``, d the distance to the nearest music beat (AIST++).
+    """Compute the mean over motion beats of ``exp(-d² / 2 sigma²)``, d the distance to the nearest music beat (AIST++).
 
     Swap the arguments for Bailando's direction. NaN without motion beats, 0 without music beats.
+
+    Args:
+        motion_beats, music_beats: times in seconds.
+        sigma: tolerance in seconds.
     """
     if not len(motion_beats):
         return float("nan")
@@ -215,7 +223,15 @@ def beat_align(motion_beats: np.ndarray, music_beats: np.ndarray, sigma: float =
 
 
 def hit_rate(motion_beats: np.ndarray, music_beats: np.ndarray, window: float = WINDOW) -> float:
-    """Return part of the motion beats with a music beat within ``window`` seconds; NaN without motion beats."""
+    """Compute the share of the motion beats with a music beat within a window.
+
+    Args:
+        motion_beats, music_beats: times in seconds.
+        window: seconds.
+
+    Returns:
+        0 to 1; NaN without motion beats.
+    """
     if not len(motion_beats):
         return float("nan")
     if not len(music_beats):
@@ -230,7 +246,14 @@ def chance(
     sigma: float = SIGMA,
     shifts: int = 400,
 ) -> tuple[float, float]:
-    """Return both directions of :func:`beat_align` for music shifted circularly in the clip, mean over even shifts."""
+    """Compute the mean of both directions of :func:`beat_align` over even circular shifts of the music.
+
+    Args:
+        motion_beats, music_beats: times in seconds.
+        duration: of the clip in seconds.
+        sigma: tolerance in seconds.
+        shifts: number of shifts.
+    """
     scores = []
     for shift in (np.arange(shifts) + 0.5) / shifts * duration:
         shifted = np.sort((music_beats + shift) % duration)
@@ -276,9 +299,18 @@ def excess(
 def bootstrap(
     values: np.ndarray, rng: np.random.Generator, draws: int = 10_000, level: float = 0.95
 ) -> tuple[float, float, float]:
-    """Return the mean of per-clip values, and the ends of its percentile-bootstrap confidence interval.
+    """Compute the mean of per-clip values with its percentile-bootstrap confidence interval.
 
     NaN values (clips without motion beats) are left out; all three are NaN when nothing is left.
+
+    Args:
+        values: one per clip.
+        rng: random generator.
+        draws: number of resamples.
+        level: of the interval.
+
+    Returns:
+        Mean, lower and upper end.
     """
     values = np.asarray(values, dtype=np.float64)
     values = values[np.isfinite(values)]
@@ -290,7 +322,12 @@ def bootstrap(
 
 
 def inside(times: np.ndarray, duration: float) -> np.ndarray:
-    """Return the times from 0 to below ``duration``, rising."""
+    """Return the times from 0 to below a duration, rising.
+
+    Args:
+        times: seconds.
+        duration: seconds.
+    """
     times = np.sort(np.asarray(times, dtype=np.float64))
     return times[(times >= 0) & (times < duration)]
 

@@ -138,8 +138,14 @@ def watch(video: Video, progress: Callable[[float], None] | None = None, analysi
 def judge_music(
     dance: Watched, music: Heard, sigma: float = SIGMA, window: float = WINDOW, shifts: int = SHIFTS
 ) -> dict[str, Any]:
-    """Return scores of music whose first sample sounds with the first picture, as :func:`evaluate_alignment` reports
-    them.
+    """Score music whose first sample sounds with the first picture, as :func:`evaluate_alignment` reports it.
+
+    Args:
+        dance: motion beats of a video.
+        music: onsets and beats.
+        sigma: tolerance of the beat-align score in seconds.
+        window: tolerance of the hit rate in seconds.
+        shifts: number of circular shifts for chance.
     """
     duration = min(dance.duration, music.duration)
     notes = list(dance.notes)
@@ -173,7 +179,15 @@ def judge_music(
 
 
 def summary(reports: list[dict[str, Any]], rng: np.random.Generator) -> dict[str, Any]:
-    """Return means over clips of the headline's excesses, with 95 % bootstrap intervals over clips."""
+    """Average the excesses of the main scores over clips.
+
+    Args:
+        reports: of several clips.
+        rng: random generator.
+
+    Returns:
+        Means with 95 % bootstrap intervals over clips.
+    """
     table: dict[str, Any] = {}
     for events in ("onsets", "beats"):
         table[events] = {}

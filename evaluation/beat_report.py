@@ -74,7 +74,10 @@ def evaluate_beats(
 
 
 def score_files(reference: str, generated: str) -> dict[str, Any]:
-    """Return :func:`score_pair` of two files, with what is unusual about them in ``notes``.
+    """Score a pair of files by :func:`score_pair`, with unusual properties in ``notes``.
+
+    Args:
+        reference, generated: paths.
 
     Raises:
         D2MError: if either cannot be read.
@@ -100,7 +103,11 @@ def _listen(path: str) -> tuple[Heard, _File]:
 
 
 def score_pair(reference: Heard, generated: Heard) -> dict[str, Any]:
-    """Return all scores of a pair, over the time that both recordings last; see the module's head."""
+    """Score a pair of recordings over the time that both last; see the module's docstring.
+
+    Args:
+        reference, generated: onsets and beats.
+    """
     common = min(reference.duration, generated.duration)
     scores: dict[str, Any] = {}
     for script, (coverage, hit) in {"d2m-gan": ("d2m_coverage", "d2m_hit"), "loris": ("bcs", "bhs")}.items():
@@ -133,7 +140,14 @@ def score_pair(reference: Heard, generated: Heard) -> dict[str, Any]:
 
 
 def mean_scores(pairs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the tables' rows: means over the pairs where a score is defined, LORIS's summary, None where none is."""
+    """Average the scores of pairs where they are defined, and compute LORIS's summary.
+
+    Args:
+        pairs: scores of each pair.
+
+    Returns:
+        Means by name; None where no score is defined.
+    """
     mean: dict[str, Any] = dict.fromkeys(
         ("d2m_coverage", "d2m_hit", "bcs", "csd", "bhs", "hsd", "f1", "onset_f", "beat_f", "tempo_ratio", "continuity")
     )

@@ -62,7 +62,15 @@ class BeatSummary:
 
 
 def beat_f_measure(reference: np.ndarray, estimated: np.ndarray, tolerance: float = TOLERANCE) -> float:
-    """Return F-measure of beats, 0..1; each beat is matched at most once (mir_eval's matching)."""
+    """Compute the F-measure of beats; each beat is matched at most once (mir_eval's matching).
+
+    Args:
+        reference, estimated: times in seconds.
+        tolerance: seconds.
+
+    Returns:
+        0 to 1.
+    """
     from mir_eval import util
 
     reference, estimated = np.asarray(reference, float), np.asarray(estimated, float)
@@ -84,8 +92,11 @@ class Continuity:
 
 
 def continuity(reference: np.ndarray, estimated: np.ndarray) -> Continuity:
-    """Return the continuity of beats (Davies et al. 2009; mir_eval): a beat is right if it and its distance to the one
-    before are within 17.5 % of a period; 0 for fewer than two beats.
+    """Compute the continuity of beats (Davies et al. 2009; mir_eval): a beat is correct if it and its distance to the
+    one before are within 17.5 % of a period; 0 for fewer than two beats.
+
+    Args:
+        reference, estimated: times in seconds.
     """
     from mir_eval import beat
 
@@ -96,7 +107,10 @@ def continuity(reference: np.ndarray, estimated: np.ndarray) -> Continuity:
 
 
 def tempo_ratio(estimated: float, reference: float) -> float:
-    """Return estimated over true tempo.
+    """Compute the ratio of the estimated to the true tempo.
+
+    Args:
+        estimated, reference: beats per minute.
 
     Raises:
         ValueError: if either is not above 0.
@@ -107,8 +121,12 @@ def tempo_ratio(estimated: float, reference: float) -> float:
 
 
 def tempo_agrees(estimated: float, reference: float, multiples: bool = False, tolerance: float = 0.04) -> bool:
-    """Is the tempo right within 4 %? With ``multiples``, twice, three times, half or a third of it are right
-    too.
+    """Tell whether a tempo is correct.
+
+    Args:
+        estimated, reference: beats per minute.
+        multiples: accept twice, three times, half or a third of the tempo.
+        tolerance: relative.
     """
     factors = (1.0, 2.0, 3.0, 1 / 2, 1 / 3) if multiples else (1.0,)
     ratio = tempo_ratio(estimated, reference)
@@ -151,7 +169,11 @@ def _at_22050(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
 
 
 def whole_seconds(times: np.ndarray) -> np.ndarray:
-    """Return the whole seconds that times lie in, rising, each once."""
+    """Return the whole seconds that contain the times, rising, each once.
+
+    Args:
+        times: seconds.
+    """
     return np.unique(np.floor(times).astype(int))
 
 
@@ -181,13 +203,22 @@ def marks_score(generated: np.ndarray, reference: np.ndarray, script: str = "d2m
 def coverage_and_hit(
     generated: np.ndarray, reference: np.ndarray, sample_rate: int, script: str = "d2m-gan"
 ) -> tuple[float, float]:
-    """Return :func:`marks_score` of two recordings."""
+    """Compute :func:`marks_score` of two recordings.
+
+    Args:
+        generated, reference: waveforms.
+        sample_rate: hertz.
+        script: ``"d2m-gan"`` or ``"loris"``.
+    """
     marks = [seconds_with_onsets(waveform, sample_rate, script) for waveform in (generated, reference)]
     return marks_score(*marks, script)
 
 
 def summarise(scores: Sequence[tuple[float, float]]) -> BeatSummary:
-    """Return LORIS's summary of the coverage and hit of several clips; clips with NaN do not count.
+    """Compute LORIS's summary of the coverage and hit of several clips; clips with NaN do not count.
+
+    Args:
+        scores: coverage and hit of each clip.
 
     Raises:
         ValueError: if none counts.

@@ -47,7 +47,14 @@ class Embedding(Protocol):
     standardise: bool
 
     def embed(self, waveform: np.ndarray) -> np.ndarray:
-        """float (windows, size) of a waveform float32 (samples,) that is at least one window long."""
+        """Embed a waveform that is at least one window long.
+
+        Args:
+            waveform: float32 (samples,).
+
+        Returns:
+            float (windows, size).
+        """
         ...
 
 
@@ -70,12 +77,24 @@ class LogMelStatistics:
         self.window = self._frames * 256 / SAMPLE_RATE
 
     def embed(self, waveform: np.ndarray) -> np.ndarray:
+        """Embed a waveform.
+
+        Args:
+            waveform: float32 (samples,).
+
+        Returns:
+            float (windows, size).
+        """
         return embed(waveform, SAMPLE_RATE, self._frames)
 
 
 @lru_cache(maxsize=4)
 def load(name: str, window: float | None = None) -> Embedding:
-    """Return an embedding by its name, or by ``package.module:attribute`` of anything that makes one.
+    """Load an embedding.
+
+    Args:
+        name: of the embedding, or ``package.module:attribute`` of a callable that makes one.
+        window: seconds, or None for the embedding's own.
 
     Raises:
         D2MError: if there is none, or what is made is no embedding.
@@ -98,7 +117,14 @@ def load(name: str, window: float | None = None) -> Embedding:
 
 
 def embed_checked(embedding: Embedding, waveform: np.ndarray) -> np.ndarray:
-    """Return float64 (windows, size) of a recording.
+    """Embed a recording and check the result.
+
+    Args:
+        embedding: the embedding.
+        waveform: float32 (samples,).
+
+    Returns:
+        float64 (windows, size).
 
     Raises:
         D2MError: if it is too short, or the embedding gives another shape or values that are not numbers.

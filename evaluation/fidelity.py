@@ -71,7 +71,13 @@ class StftDistance:
 
 
 def mono(waveform: np.ndarray) -> np.ndarray:
-    """Return float32 (samples,) of (samples,) or (channels, samples).
+    """Average the channels of a waveform.
+
+    Args:
+        waveform: (samples,) or (channels, samples).
+
+    Returns:
+        float32 (samples,).
 
     Raises:
         ValueError: if the array has another shape, no samples, or values that are not finite.
@@ -89,9 +95,19 @@ def mono(waveform: np.ndarray) -> np.ndarray:
 def log_mel(
     waveform: np.ndarray, sample_rate: int, n_mels: int = 80, n_fft: int = 1024, hop: int = 256, floor: float = FLOOR
 ) -> np.ndarray:
-    """Return log10 of the mel magnitude spectrogram, (n_mels, frames): Hann window, centred frames, Slaney's mel
-    filters of unit area from 0 to half the sample rate, magnitudes (not power) under ``floor`` raised to
-    it.
+    """Compute log10 of the mel magnitude spectrogram: Hann window, centred frames, Slaney's mel filters of unit area
+    from 0 to half the sample rate.
+
+    Args:
+        waveform: (samples,) or (channels, samples).
+        sample_rate: hertz.
+        n_mels: number of bands.
+        n_fft: points of the transform.
+        hop: samples.
+        floor: minimum magnitude.
+
+    Returns:
+        (n_mels, frames).
     """
     librosa = load_librosa()
 
@@ -129,7 +145,13 @@ def log_mel_l1(
 def stft_distance(
     output: np.ndarray, reference: np.ndarray, sample_rate: int, sizes: tuple[int, ...] = (256, 512, 1024, 2048, 4096)
 ) -> StftDistance:
-    """Return the distance of magnitude spectrograms at windows of ``sizes`` samples, each with a hop of a quarter."""
+    """Compute the distance of magnitude spectrograms at several resolutions, each with a hop of a quarter window.
+
+    Args:
+        output, reference: waveforms.
+        sample_rate: hertz.
+        sizes: windows in samples.
+    """
     librosa = load_librosa()
 
     output, reference = _same_length(output, reference, sample_rate)
@@ -142,19 +164,32 @@ def stft_distance(
 
 
 def signal_to_noise(output: np.ndarray, reference: np.ndarray, sample_rate: int) -> float:
-    """Return the power of the reference over that of the difference, decibels, at most 120; for reconstructions, sample
-    by sample.
+    """Compute the power of the reference over that of the difference, for reconstructions.
 
     NaN for a silent reference.
+
+    Args:
+        output, reference: waveforms.
+        sample_rate: hertz.
+
+    Returns:
+        Decibels, at most 120; NaN for a silent reference.
     """
     output, reference = (w.astype(np.float64) for w in _same_length(output, reference, sample_rate))
     return _ratio(reference, output - reference)
 
 
 def scale_invariant_ratio(output: np.ndarray, reference: np.ndarray, sample_rate: int) -> float:
-    """Return SI-SDR (Le Roux et al. 2019), decibels, at most 120: the same for an output at any level, means taken off.
+    """Compute SI-SDR (Le Roux et al. 2019), with means removed.
 
     NaN for a silent reference, -120 for an output that has nothing of it.
+
+    Args:
+        output, reference: waveforms.
+        sample_rate: hertz.
+
+    Returns:
+        Decibels, at most 120.
     """
     output, reference = (w.astype(np.float64) for w in _same_length(output, reference, sample_rate))
     output, reference = output - output.mean(), reference - reference.mean()
@@ -173,8 +208,15 @@ def _ratio(signal: np.ndarray, noise: np.ndarray) -> float:
 
 
 def onset_envelope(waveform: np.ndarray, sample_rate: int, hop: int = 256) -> np.ndarray:
-    """Return onset strength, (frames,): rises of the 128-band log-mel spectrum, mean over the bands, in decibels
-    (librosa).
+    """Compute the onset strength: rises of the 128-band log-mel spectrum, mean over the bands (librosa).
+
+    Args:
+        waveform: (samples,) or (channels, samples).
+        sample_rate: hertz.
+        hop: samples.
+
+    Returns:
+        (frames,), decibels.
     """
     librosa = load_librosa()
 
@@ -182,7 +224,12 @@ def onset_envelope(waveform: np.ndarray, sample_rate: int, hop: int = 256) -> np
 
 
 def onset_correlation(output: np.ndarray, reference: np.ndarray, sample_rate: int) -> float:
-    """Return Pearson correlation of the onset envelopes of two recordings; 0 if either is constant."""
+    """Compute the Pearson correlation of the onset envelopes of two recordings; 0 if either is constant.
+
+    Args:
+        output, reference: waveforms.
+        sample_rate: hertz.
+    """
     output, reference = _same_length(output, reference, sample_rate)
     a, b = (onset_envelope(w, sample_rate, 512) for w in (output, reference))
     if a.std() < 1e-9 or b.std() < 1e-9:
@@ -284,7 +331,15 @@ def music_distance(embedded: np.ndarray, real: np.ndarray) -> float:
 
 
 def embed_all(recordings: Iterable[np.ndarray], sample_rate: int) -> np.ndarray:
-    """Return :func:`embed` of several recordings one after the other, (windows, 161)."""
+    """Embed several recordings by :func:`embed`.
+
+    Args:
+        recordings: waveforms.
+        sample_rate: hertz.
+
+    Returns:
+        (windows, 161).
+    """
     return np.concatenate([embed(waveform, sample_rate) for waveform in recordings])
 
 

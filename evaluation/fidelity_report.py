@@ -111,7 +111,16 @@ def _sides(reference: str | os.PathLike[str], generated: str | os.PathLike[str])
 
 
 def describe_file(path: str, embedding: str, window: float | None) -> dict[str, Any]:
-    """Return ``vectors`` (windows, D), or None for what is too short, and ``checks`` of a recording."""
+    """Embed and check a recording.
+
+    Args:
+        path: the file.
+        embedding: its name.
+        window: seconds, or None.
+
+    Returns:
+        ``vectors`` (windows, D), None if it is too short, and ``checks``.
+    """
     recording = read(path)
     chosen = load(embedding, window)
     checks = check(recording.waveform, recording.sample_rate)
@@ -127,7 +136,12 @@ def describe_file(path: str, embedding: str, window: float | None) -> dict[str, 
 
 
 def check(waveform: np.ndarray, sample_rate: int) -> dict[str, Any]:
-    """Return levels and flatness of a recording (channels, samples), and ``problems`` in words."""
+    """Measure levels and flatness of a recording, and describe ``problems``.
+
+    Args:
+        waveform: (channels, samples).
+        sample_rate: hertz.
+    """
     found = levels(waveform, sample_rate)
     flatness = spectral_flatness(waveform)
     problems = []
@@ -148,7 +162,14 @@ def check(waveform: np.ndarray, sample_rate: int) -> dict[str, Any]:
 
 
 def compare_files(reference: str, generated: str) -> dict[str, Any]:
-    """Return distances of two recordings that start together; None, and a note, where they differ in length."""
+    """Compute distances of two recordings that start together.
+
+    Args:
+        reference, generated: paths.
+
+    Returns:
+        Distances by name; None, with a note, where the lengths differ.
+    """
     pair = read(reference), read(generated)
     files = {"reference": Path(reference).name, "generated": Path(generated).name}
     if abs(pair[0].duration - pair[1].duration) > LENGTH_TOLERANCE:

@@ -1,8 +1,9 @@
-"""The network that hears a dance genre: VGG-like, on log-mel spectrograms.
+"""Genre network: VGG-like, on log-mel spectrograms.
 
 D2M-GAN (Zhu et al. 2022, section 4.2) retrieves the most similar song by the Euclidean distance of "features from
-VGG-like networks" (Hershey et al., "CNN architectures for large-scale audio classification", 2017) and asks whether its
-genre is the dance's. Theirs knows AudioSet; this one is trained on dance music in the ten genres of AIST.
+VGG-like networks" (Hershey et al., "CNN architectures for large-scale audio classification", 2017) and compares its
+genre with the dance's. Its network was trained on AudioSet; this one is trained on dance music in the ten genres of
+AIST.
 """
 
 from __future__ import annotations
@@ -78,11 +79,23 @@ class GenreNet(nn.Module):
         return asdict(self.config)
 
     def spectrogram(self, waveform: Tensor) -> Tensor:
-        """Return (B, T) -> (B, mels, T // hop) in decades, its mean 0."""
+        """Compute the input of the network.
+
+        Args:
+            waveform: float32 (B, T).
+
+        Returns:
+            float32 (B, mels, T // hop), decades with a mean of 0.
+        """
         mel = self.mel(waveform)
         return mel - mel.mean((1, 2), keepdim=True)
 
     def forward(self, spectrogram: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute embeddings and logits.
+
+        Args:
+            spectrogram: float32 (B, mels, frames).
+        """
         maps = self.stages(spectrogram[:, None])
         pooled = torch.cat([maps.mean(3), maps.amax(3)], 1).flatten(1)
         embedding = self.describe(nn.functional.dropout(pooled, 0.3, self.training))

@@ -1,7 +1,7 @@
-"""Recordings to be measured: read whatever holds sound, pair files by name, measure many of them.
+"""Recordings to be measured: read any file with sound, pair files by name, measure many of them.
 
-A file that cannot be measured never stops the others and never counts silently: it comes back as a
-:class:`Failure` with one line that says why.
+A file that cannot be measured neither stops the others nor counts silently: it is returned as a :class:`Failure` with
+one line that gives the reason.
 """
 
 from __future__ import annotations
@@ -56,8 +56,13 @@ class Recording:
         return silent(self.waveform)
 
     def mono(self, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
-        """Return float32 (samples,): the channels' mean, resampled the way librosa's loader does (soxr, high
-        quality).
+        """Average the channels and resample as librosa does (soxr, high quality).
+
+        Args:
+            sample_rate: hertz.
+
+        Returns:
+            float32 (samples,).
         """
         mixed = self.waveform[0] if len(self.waveform) == 1 else self.waveform.mean(axis=0)
         if self.sample_rate == sample_rate:
@@ -90,12 +95,19 @@ class Pairs:
 
 
 def silent(waveform: np.ndarray) -> bool:
-    """Tell whether samples (..., samples) stay within -60 dBFS of half-way between each channel's extremes."""
+    """Tell whether samples stay within -60 dBFS of the middle between each channel's extremes.
+
+    Args:
+        waveform: (..., samples).
+    """
     return float((waveform.max(axis=-1) - waveform.min(axis=-1)).max()) < 2 * SILENCE
 
 
 def read(path: str | os.PathLike[str]) -> Recording:
-    """Return the sound of an audio or video file at its own rate, one or two channels.
+    """Read the sound of an audio or video file at its own rate, one or two channels.
+
+    Args:
+        path: the file.
 
     Raises:
         D2MError: if there is none, it cannot be decoded, holds values that are not numbers, or lasts less than 0.1 s or
@@ -173,17 +185,25 @@ def _header(path: Path) -> tuple[int, float]:
 
 
 def stem(path: Path) -> str:
-    """Return the name that a file is paired by: without its suffix, and without the ``.d2m`` that ``d2m generate``
-    adds.
+    """Return the name by which a file is paired: without its suffix and ``.d2m``.
+
+    Args:
+        path: the file.
     """
     name = path.stem
     return name[:-4] if name.lower().endswith(".d2m") and len(name) > 4 else name
 
 
 def find(place: str | os.PathLike[str]) -> dict[str, Path]:
-    """Return files with sound: name -> file, in the order of the names; one file is itself.
+    """Find the files with sound in a folder; a single file is returned itself.
 
     Where a folder holds a sound file and a video of the same name, the sound file counts.
+
+    Args:
+        place: file or folder.
+
+    Returns:
+        Files by name, sorted.
 
     Raises:
         D2MError: if there is no such place, it holds nothing, or two files of one kind share a name.
@@ -208,8 +228,10 @@ def find(place: str | os.PathLike[str]) -> dict[str, Path]:
 
 
 def pair(reference: str | os.PathLike[str], generated: str | os.PathLike[str]) -> Pairs:
-    """Return files of two folders that have the same name but for the suffix; two single files are a pair whatever
-    their names.
+    """Pair files of two folders by name; two single files are always a pair.
+
+    Args:
+        reference, generated: files or folders.
 
     Raises:
         D2MError: as :func:`find`, or if nothing pairs.

@@ -1,19 +1,19 @@
-"""What can be heard wrong, or right, in one recording, without an original to compare it with.
+"""Properties of the sound of one recording, without an original to compare it with.
 
 Conventions
 -----------
 Waveforms are float arrays, full scale 1, (samples,) or (channels, samples). Decibels are relative to full scale (dBFS)
-unless said otherwise; rates are hertz, times seconds from the start.
+unless stated otherwise; rates are hertz, times seconds from the start.
 
 Metrics
 -------
 * :func:`levels`: peak, loudness and its steadiness, clipping, silence.
 * :func:`spectral_flatness`: 0 a pure tone, 1 white noise.
-* :func:`harmonic_salience`: how far the best harmonic series stands out of the spectrum, decibels.
-* :func:`onset_strength`, :func:`onset_rate`: how strong and how many the beginnings of notes are.
-* :func:`seams`: is there anything unusual at given instants, such as the borders of windows?
+* :func:`harmonic_salience`: level of the best harmonic series over the spectrum, decibels.
+* :func:`onset_strength`, :func:`onset_rate`: strength and number of onsets.
+* :func:`seams`: anomalies at given instants, such as the borders of windows.
 
-Figures mean little alone; put those of real music beside them.
+The values are meaningful only in comparison with those of real music.
 
 References
 ----------
@@ -79,7 +79,12 @@ class Seams:
 
 
 def levels(waveform: np.ndarray, sample_rate: int) -> Levels:
-    """Return levels of a recording of one or several channels."""
+    """Measure the levels of a recording.
+
+    Args:
+        waveform: (samples,) or (channels, samples).
+        sample_rate: hertz.
+    """
     from d2m.audio.loudness import loudness
 
     channels = np.atleast_2d(np.asarray(waveform, dtype=np.float64))
@@ -99,8 +104,14 @@ def levels(waveform: np.ndarray, sample_rate: int) -> Levels:
 
 
 def spectral_flatness(waveform: np.ndarray) -> float:
-    """Return the geometric over arithmetic mean of the power spectrum (n_fft 2048), mean over the frames that are not
+    """Compute the geometric over arithmetic mean of the power spectrum (n_fft 2048), averaged over frames that are not
     silent.
+
+    Args:
+        waveform: (samples,) or (channels, samples).
+
+    Returns:
+        0 to 1.
     """
     librosa = load_librosa()
 
@@ -112,12 +123,18 @@ def spectral_flatness(waveform: np.ndarray) -> float:
 
 
 def harmonic_salience(waveform: np.ndarray, sample_rate: int) -> float:
-    """Return decibels by which the best harmonic series stands out of the spectrum, mean over the frames that are
-    not silent.
+    """Compute the level of the best harmonic series over the spectrum, averaged over frames that are not silent.
 
     Each spectrum (n_fft 4096) is compared with its running median over 600 Hz; what stands above it is
     averaged over the first five harmonics of every fundamental from 60 to 1000 Hz in eighth tones, and the
     best fundamental counts. White noise gives about 5 dB, pop songs 15 to 25.
+
+    Args:
+        waveform: (samples,) or (channels, samples).
+        sample_rate: hertz.
+
+    Returns:
+        Decibels.
     """
     librosa = load_librosa()
     from scipy.ndimage import median_filter

@@ -221,7 +221,14 @@ def _folder(runs: Path, variant: Variant, modality: str) -> Path:
 
 
 def train_variant(variant: Variant, recipe: Recipe, runs: Path, modality: str, command: str = "") -> tuple[Path, ...]:
-    """Train a variant, or goes on with it, and write its weights.
+    """Train a variant, or resume it, and write its weights.
+
+    Args:
+        variant: which to train.
+        recipe: common settings.
+        runs: folder of the runs.
+        modality: inputs that the data has.
+        command: command line, for the card.
 
     Returns:
         The files of the D2M-GAN: generator, motion encoder (unless it is of vision alone), VQ-VAE.

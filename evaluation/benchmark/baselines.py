@@ -14,7 +14,15 @@ _PITCH, _DECAY, _PEAK = 1500.0, 0.012, 0.7
 
 
 def clicks(times: np.ndarray, samples: int) -> np.ndarray:
-    """Return float32 (samples,): a short tone at each of the times (seconds) within."""
+    """Generate a short tone at each time.
+
+    Args:
+        times: seconds.
+        samples: length.
+
+    Returns:
+        float32 (samples,).
+    """
     sound = np.zeros(samples)
     time = np.arange(round(0.08 * SAMPLE_RATE)) / SAMPLE_RATE
     click = _PEAK * np.sin(2 * np.pi * _PITCH * time) * np.exp(-time / _DECAY)
@@ -51,11 +59,27 @@ def metronome(beats: np.ndarray, samples: int, which: str) -> np.ndarray:
 
 
 def noise(original: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return float32 (T,): white noise with the power of the original (T,)."""
+    """Generate white noise with the power of the original.
+
+    Args:
+        original: float32 (T,).
+        rng: random generator.
+
+    Returns:
+        float32 (T,).
+    """
     power = float(np.sqrt(np.mean(np.square(original, dtype=np.float64))))
     return np.clip(power * rng.standard_normal(len(original)), -1, 1).astype(np.float32)
 
 
 def fitted(music: np.ndarray, samples: int) -> np.ndarray:
-    """Return music cut to a length, or begun again from its start until it is reached."""
+    """Cut or repeat music to a length.
+
+    Args:
+        music: float32 (T,).
+        samples: length.
+
+    Returns:
+        float32 (samples,).
+    """
     return np.resize(music, samples).astype(np.float32)

@@ -57,7 +57,15 @@ class Original:
 
     @classmethod
     def of(cls, stage: Stage, seconds: float) -> Original:
-        """Raises D2MError if the scene is shorter than a segment."""
+        """Analyse the original of a scene.
+
+        Args:
+            stage: the scene.
+            seconds: length of a segment.
+
+        Raises:
+            D2MError: if the scene is shorter than a segment.
+        """
         parts = cut(stage.music[None], SAMPLE_RATE, seconds, stage.dance.duration)
         if not parts:
             raise D2MError(
@@ -67,7 +75,14 @@ class Original:
 
 
 def cut(waveform: np.ndarray, rate: int, seconds: float, duration: float) -> list[np.ndarray]:
-    """Return the whole segments of (channels, T); the last may lack the few samples that rounding takes."""
+    """Cut a waveform into whole segments; the last may lack the few samples of rounding.
+
+    Args:
+        waveform: (channels, T).
+        rate: hertz.
+        seconds: length of a segment.
+        duration: of the scene in seconds.
+    """
     count = int(duration / seconds + 1e-3)
     edges = [round(i * seconds * rate) for i in range(count + 1)]
     return [waveform[:, start:end] for start, end in zip(edges[:-1], edges[1:], strict=True)]
@@ -157,7 +172,14 @@ def _distances(output: np.ndarray, original: np.ndarray) -> dict[str, float | No
 
 
 def window_of(seconds: float) -> float | None:
-    """Return seconds of the embedding's window for segments of that length; None where they are too short for any."""
+    """Return the window of the embedding for a length of segments.
+
+    Args:
+        seconds: length of a segment.
+
+    Returns:
+        Seconds; None if segments are too short.
+    """
     if seconds < SHORTEST_WINDOW:
         return None
     return min(USUAL_WINDOW, seconds)

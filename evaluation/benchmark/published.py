@@ -74,7 +74,9 @@ PUBLISHED: tuple[Published, ...] = (
 
 
 def published_for(kind: str) -> tuple[Published, ...]:
-    """Return what stands beside a benchmark: of TikTok its own figures, of AIST++ and of a studio (which imitates it)
-    AIST++'s.
+    """Return the published results for a benchmark: TikTok's for TikTok, AIST++'s for AIST++ and studios.
+
+    Args:
+        kind: of the benchmark.
     """
     return tuple(row for row in PUBLISHED if row.data == ("tiktok" if kind == "tiktok" else "aist"))

@@ -90,7 +90,11 @@ def all_rows(systems: Sequence[str] = DEFAULT_SYSTEMS, only: Sequence[str] | Non
 
 
 def system_row(text: str) -> Row:
-    """Return the row of one ``--weights``; see :func:`all_rows`."""
+    """Return the row of one ``--weights``; see :func:`all_rows`.
+
+    Args:
+        text: value of the option.
+    """
     name, equals, files = text.partition("=")
     if not equals and text in SYSTEMS:
         return Row(text, SYSTEMS[text][0], "system", (text,), _system(text))
@@ -104,7 +108,13 @@ def system_row(text: str) -> Row:
 
 
 def files_row(key: str, title: str, paths: Sequence[str], note: str = "") -> Row:
-    """Return the row of a system made of weights files (or names of weights).
+    """Return the row of a system with given weights.
+
+    Args:
+        key: of the row.
+        title: of the row.
+        paths: files or names of weights.
+        note: on the row.
 
     Raises:
         D2MError: if one of them cannot be found.

@@ -35,7 +35,11 @@ class Scene:
 
 
 def layout_of(kind: str, root: Path) -> str:
-    """Return how a folder that is named as a data set of that kind is laid out.
+    """Return the layout of a folder.
+
+    Args:
+        kind: data set that the user named.
+        root: the folder.
 
     Raises:
         D2MError: if there is no such kind or folder.
@@ -77,7 +81,11 @@ def find_scenes(kind: str, root: str | Path, split: str = "test", limit: int | N
 
 
 def scene_files(scene: Scene) -> tuple[Path, ...]:
-    """Return the files that a scene is read from, those of them that are there."""
+    """Return the existing files from which a scene is read.
+
+    Args:
+        scene: the scene.
+    """
     root, name = scene.root, scene.name
     if scene.layout == "aist":
         from d2m.datasets.aist import Aist
@@ -96,8 +104,10 @@ def scene_files(scene: Scene) -> tuple[Path, ...]:
 
 
 def picture_name(scene: Scene) -> str:
-    """Return the name of the video that shows a scene, under which its visual features lie: of AIST++ the first
-    camera's.
+    """Return the name of the video of a scene, under which its visual features are stored (AIST++: the first camera).
+
+    Args:
+        scene: the scene.
     """
     if scene.layout != "aist":
         return scene.name

@@ -199,7 +199,13 @@ def _music(scene: Scene) -> np.ndarray:
 
 
 def read_music(scene: Scene) -> np.ndarray:
-    """Return the original music of a scene alone, float32 (T,) at 22,050 Hz.
+    """Read the original music of a scene.
+
+    Args:
+        scene: the scene.
+
+    Returns:
+        float32 (T,) at 22,050 Hz.
 
     Raises:
         D2MError: if it cannot be read.
@@ -243,5 +249,9 @@ def _visual(scene: Scene, seen: _Seen, duration: float, folder: Path | None) -> 
 
 
 def steady(grid: BeatGrid) -> Mapping[str, Any]:
-    """Return what the report keeps of a grid."""
+    """Return the values of a grid that the report contains.
+
+    Args:
+        grid: beats.
+    """
     return {"tempo": round(float(grid.tempo), 2), "confidence": round(float(grid.confidence), 3)}

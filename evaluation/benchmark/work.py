@@ -125,8 +125,15 @@ def run_all(
 
 
 def others_for(scene: Scene, scenes: Sequence[Scene], seed: int) -> tuple[Scene, ...]:
-    """Return scenes to other music for the shuffled original: the songs are put in a ring in random order, and
-    everybody gets the next one's; the ones after it stand in where that cannot be read.
+    """Choose scenes with other music for the shuffled original: the next songs in a random cyclic order.
+
+    Args:
+        scene: the scene.
+        scenes: all scenes.
+        seed: random seed.
+
+    Returns:
+        Scenes in order; later ones are used if the music of the first cannot be read.
     """
     first = {other.music: other for other in reversed(scenes)}
     songs = sorted(first)

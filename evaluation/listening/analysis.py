@@ -1,17 +1,16 @@
-"""What the answers of a listening test say.
+"""Analysis of the answers of a listening test.
 
 Conventions
 -----------
-The unit is the listener: answers of one person are no independent observations. A system's mean opinion score is the
+The unit is the listener: answers of one person are not independent observations. A system's mean opinion score is the
 mean over listeners of each one's mean; its 95 % interval is a bootstrap over listeners (percentiles of 4000 draws).
 
-Two systems are compared by a paired permutation test: if it made no difference whose music it was, the sign of each
-listener's difference would be a toss of a coin (all tosses for up to 14 listeners, 20,000 drawn for more). P-values are
-corrected for the number of pairs by Holm's method. Beside them stands the share of listeners who prefer the first (ties
-count half).
+Two systems are compared by a paired permutation test: under the null hypothesis, the sign of each listener's difference
+is random (all combinations for up to 14 listeners, 20,000 draws for more). P-values are corrected for the number of
+pairs by Holm's method. The share of listeners who prefer the first system (ties count half) is reported as well.
 
-Who fails more than half of the attention checks, gives one and the same point throughout, or answers faster than the
-clips can be heard is left out, and named.
+Listeners who fail more than half of the attention checks, give the same rating throughout, or answer faster than the
+clips can be heard are left out, and listed.
 
 References
 ----------
@@ -65,7 +64,14 @@ def read_answers(test: Path, folder: Path | None = None) -> tuple[list[Listener]
 
 
 def unreliable(listener: Listener) -> str | None:
-    """Why this listener's answers are left out, or None."""
+    """Return the reason why a listener's answers are left out.
+
+    Args:
+        listener: the answers.
+
+    Returns:
+        The reason, or None.
+    """
     if listener.checks and listener.failed * 2 > listener.checks:
         return f"{listener.failed} of {listener.checks} attention checks failed"
     points = [value for rating in listener.ratings for value in rating.answers.values()]
@@ -196,7 +202,11 @@ def sign_flip_test(difference: np.ndarray, seed: int = 0) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Return P-values corrected by Holm's method: the chance of one false alarm among all stays at the level."""
+    """Correct p-values by Holm's method for the family-wise error rate.
+
+    Args:
+        p_values: of all tests.
+    """
     count = len(p_values)
     corrected, highest = [0.0] * count, 0.0
     for rank, i in enumerate(np.argsort(p_values)):

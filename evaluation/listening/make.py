@@ -1,4 +1,4 @@
-"""Build a listening test: blinded clips, the page that plays them, and the key that tells whose they are."""
+"""Build a listening test: blinded clips, the page that plays them, and the key that assigns clips to systems."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small server for a listening test: shows the page, keeps the answers."""
+"""Web server of a listening test: serves the page and stores the answers."""
 
 from __future__ import annotations
 
