@@ -30,7 +30,7 @@ def each_member(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
 
 
 class CarefulStream(io.RawIOBase):
-    """A stream that is never asked for much at once.
+    """Stream that is read in bounded portions only.
 
     Args:
         stream: of the uncompressed archive.

@@ -43,7 +43,7 @@ Progress = Callable[[int, int | None], None]
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to wait and how often to try.
+    """Timeouts and number of attempts.
 
     Attributes:
         timeout: seconds without a byte, or at less than ``slowest``, after which the connection is given up.
@@ -108,7 +108,7 @@ def download(
 
 @dataclass(frozen=True)
 class Expected:
-    """What is known of a file beforehand."""
+    """Expected properties of a file."""
 
     sha256: str | None
     size: int | None

@@ -50,7 +50,7 @@ _UNDECODABLE = "no picture in this file can be decoded; it is damaged, use anoth
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture of a video.
+    """Picture of a video.
 
     Attributes:
         time: seconds from the first picture.
@@ -66,7 +66,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Video:
-    """A readable video file; make one with :func:`open_video`.
+    """Readable video file, opened by :func:`open_video`.
 
     Attributes:
         path: the file.

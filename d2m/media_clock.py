@@ -34,7 +34,7 @@ _NONE = np.iinfo(np.int64).min
 
 @dataclass(frozen=True)
 class Timeline:
-    """When the pictures of a stream are shown; one value per packet, in decoding order.
+    """Display times of the pictures of a stream; one value per packet, in decoding order.
 
     Attributes:
         base: seconds of a tick.
@@ -177,7 +177,7 @@ class _Clock:
 
 
 class Extent(NamedTuple):
-    """What the packets of a picture stream tell about all of it.
+    """Properties of a picture stream, from all its packets.
 
     Attributes:
         start: seconds on the file's clock at which the first picture is shown.

@@ -37,7 +37,7 @@ _TRIED = 10
 
 
 class CannotCopyError(D2MError):
-    """The picture of a video cannot be copied or encoded into a new file."""
+    """Error for a picture that can neither be copied nor encoded into a new file."""
 
 
 def container_for(video: Video) -> str:

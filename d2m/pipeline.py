@@ -47,7 +47,7 @@ _PACKAGES = ("torch", "mediapipe", "av", "numpy", "scipy")
 
 @dataclass(frozen=True)
 class Result:
-    """What :func:`generate` made.
+    """Result of :func:`generate`.
 
     Attributes:
         soundtrack: the music.

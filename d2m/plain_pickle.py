@@ -70,7 +70,7 @@ def load_pickle(path: str | Path, most_bytes: int = MOST_BYTES, libraries: Colle
 
 
 class Held:
-    """What an object of another library held; its class and its methods were left behind.
+    """Contents of an object of another library, without its class and methods.
 
     Attributes:
         contents: its state by name; empty if it was no dictionary.

@@ -107,7 +107,7 @@ class Visual:
 
 @dataclass(frozen=True)
 class BeatGrid:
-    """The one clock that every engine obeys.
+    """Times of beats and downbeats, which all engines follow.
 
     A position on the grid is a float number of beats: position ``i`` is ``beats[i]`` seconds, in between it
     is interpolated, and beyond both ends the first and last spacing go on.
@@ -207,7 +207,7 @@ def _extrapolate(x: np.ndarray, knots: np.ndarray, values: np.ndarray) -> np.nda
 
 @dataclass(frozen=True)
 class Dance:
-    """Everything an engine sees of a video.
+    """Analysis of a video, as input of engines.
 
     Attributes:
         duration: seconds of video; the music is made exactly this long.
@@ -236,7 +236,7 @@ class Dance:
 
     @property
     def source(self) -> str:
-        """Where the beats come from, one of :data:`BEAT_SOURCES`."""
+        """Source of the beats, one of :data:`BEAT_SOURCES`."""
         return self.grid.source
 
 

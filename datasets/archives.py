@@ -41,7 +41,7 @@ class Damaged(D2MError):
 
 @dataclass(frozen=True)
 class Limits:
-    """How much an archive may hold.
+    """Maximum sizes of an archive.
 
     Attributes:
         files: members.

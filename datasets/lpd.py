@@ -48,7 +48,7 @@ class SongFile:
 
 @dataclass(frozen=True)
 class Metadata:
-    """What is known beside the files; empty where nothing was found.
+    """Metadata of the files; empty where none was found.
 
     Attributes:
         info: MD5 -> the entry of ``midi_info.json``.
@@ -69,7 +69,7 @@ class Metadata:
 
 @dataclass(frozen=True)
 class Rules:
-    """What to keep; a rule without its metadata keeps everything.
+    """Rules for choosing files; a rule without its metadata keeps everything.
 
     Attributes:
         four_four: only songs in 4/4 from beginning to end.

@@ -31,7 +31,7 @@ SONGS_IN_SHARD = 64
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides which phrases come out.
+    """Settings that determine the phrases.
 
     Attributes:
         resolution: ``"compact"`` or ``"paper"``.
@@ -49,7 +49,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Made:
-    """What :func:`prepare` made.
+    """Result of :func:`prepare`.
 
     Attributes:
         phrases, songs: split -> how many.

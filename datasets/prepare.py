@@ -131,7 +131,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of it.
+    """Result of the preparation.
 
     Attributes:
         sequences: names by split.

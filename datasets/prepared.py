@@ -37,7 +37,7 @@ _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,120}")
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a prepared folder holds.
+    """Description of a prepared folder.
 
     Attributes:
         kind: ``"aist"`` (SMPL frames) or ``"tiktok"`` (BODY_25 keypoints).
@@ -134,7 +134,7 @@ class Sequence:
 
 @dataclass(frozen=True)
 class Place:
-    """Where an array of two dimensions lies in an archive.
+    """Place of a two-dimensional array in an archive.
 
     Attributes:
         path: the archive.
@@ -172,7 +172,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known of a sequence without reading it; the fields are those of :class:`Sequence`."""
+    """Properties of a sequence without its arrays; the fields are those of :class:`Sequence`."""
 
     name: str
     motion: Place

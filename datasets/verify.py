@@ -38,7 +38,7 @@ class Problem:
 
 @dataclass
 class Report:
-    """What is there.
+    """Result of the verification.
 
     Attributes:
         folder: which.

@@ -75,7 +75,7 @@ JUDGES: dict[str, Judge] = {
 
 @dataclass(frozen=True)
 class Alignment:
-    """How well music fits a dance, by one judge.
+    """Alignment of music with a dance, by one definition of motion beats.
 
     Attributes:
         motion_to_music: beat-align score, motion beat → nearest music beat (AIST++).

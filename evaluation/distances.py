@@ -280,7 +280,7 @@ def frechet_against_itself(generated: Embedded, reference: Embedded, rng: np.ran
 
 @dataclass(frozen=True)
 class Diversity:
-    """How unlike each other the recordings of a set are.
+    """Dissimilarity of the recordings of a set.
 
     Attributes:
         value: mean Euclidean distance of the recordings' mean vectors, over the square root of their size.

@@ -26,7 +26,7 @@ EMBEDDINGS: dict[str, str] = {
 
 @runtime_checkable
 class Embedding(Protocol):
-    """What describes recordings by vectors.
+    """Embedding of recordings as vectors.
 
     It is made by a class or function that takes the keyword ``window`` (seconds, or None for its own choice).
 

@@ -42,7 +42,7 @@ _BATCH = 16
 
 @dataclass(frozen=True)
 class Heard:
-    """What the network makes of a recording.
+    """Classification of a recording.
 
     Attributes:
         probabilities: float32 (genres,).
@@ -112,7 +112,7 @@ class GenreJudge:
 
 @dataclass(frozen=True)
 class Confusion:
-    """Counts of recordings, int64 (genres, genres): rows are true genres, columns what was heard."""
+    """Confusion matrix, int64 (genres, genres): rows are true genres, columns predicted ones."""
 
     counts: np.ndarray
 

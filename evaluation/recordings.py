@@ -74,7 +74,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class Failure:
-    """Something that could not be measured: its name, and one line that says why."""
+    """Recording that could not be measured: its name, and the reason in one line."""
 
     name: str
     error: str

@@ -10,9 +10,9 @@ may be no longer than that):
 * ``cmlt``, ``amlt``: share of beats in continuous agreement at the music's tempo, or also off the beat and at twice
   or half the tempo (Davies et al. 2009; mir_eval).
 * ``downbeat_f``: F-measure of the first beats of bars at 70 ms.
-* the phase error, where the tempo is correct: circular mean of the distances from the music's beats to the grid, above 0
-  where the grid is late, in seconds and in beats; and the length of the mean vector (``phase_concentration``), 1 where
-  all distances are the same and near 0 where they are spread over the whole beat.
+* the phase error, where the tempo is correct: circular mean of the distances from the music's beats to the grid, above
+  0 where the grid is late, in seconds and in beats; and the length of the mean vector (``phase_concentration``), 1
+  where all distances are the same and near 0 where they are spread over the whole beat.
 
 References
 ----------

@@ -39,7 +39,7 @@ SILENCE_DBFS = -60.0
 
 @dataclass(frozen=True)
 class Levels:
-    """How loud a recording is.
+    """Levels of a recording.
 
     Attributes:
         peak_dbfs: the largest sample.
@@ -60,7 +60,7 @@ class Levels:
 
 @dataclass(frozen=True)
 class Seams:
-    """What is unusual at the given instants.
+    """Anomalies at the given instants.
 
     Attributes:
         times: the instants judged, seconds.

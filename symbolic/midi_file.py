@@ -27,7 +27,7 @@ _SEQUENCE_NAME, _INSTRUMENT_NAME, _PREFIX, _PORT, _TEMPO, _METRE = 0x03, 0x04, 0
 
 
 class Instrument(NamedTuple):
-    """Where notes come from: the MIDI track, what its channel plays, and the channel: 16 times the port and 0 to 15."""
+    """Source of notes: the MIDI track, the sound of its channel, and the channel (16 times the port plus 0 to 15)."""
 
     track: int
     program: int
@@ -37,7 +37,7 @@ class Instrument(NamedTuple):
 
 @dataclass
 class MidiFile:
-    """What a score needs of a MIDI file.
+    """Content of a MIDI file that a score needs.
 
     Attributes:
         resolution: ticks a quarter note.

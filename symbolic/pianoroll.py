@@ -70,7 +70,7 @@ class PianoRoll:
 
     @property
     def bar_lengths(self) -> np.ndarray:
-        """int64 (B,): steps in each bar; the last one as its metre says, or longer if the music goes on."""
+        """int64 (B,): steps in each bar; the last one has the length of its metre, or more if the music continues."""
         last = self.metres[-1]
         whole = int(round(4 * last.numerator * self.steps_per_beat / last.denominator))
         end = max(self.steps, int(self.downbeats[-1]) + whole)

@@ -18,7 +18,7 @@ from d2m.types import TRACKS
 
 @dataclass(frozen=True)
 class Resolution:
-    """How fine a tensor is.
+    """Resolution of phrases: steps and pitches.
 
     Attributes:
         name: of it.

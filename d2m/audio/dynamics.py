@@ -84,7 +84,7 @@ class Compression:
 
 
 class Compressor:
-    """Compress a signal, or several by the level of the first.
+    """Compressor of one signal, or of several by the level of the first.
 
     Args:
         settings: threshold, ratio and times.
@@ -129,7 +129,7 @@ class Compressor:
 
 
 class Ducker:
-    """Lower a signal whenever the kick drum sounds (side-chain), by the times of its notes.
+    """Side-chain ducking: attenuate a signal at each note of the kick drum.
 
     Args:
         release: seconds in which the gain comes back.
@@ -233,7 +233,7 @@ def recover(gain: np.ndarray, sample_rate: int, held: float = 0.0, release: floa
 
 
 class Limiter:
-    """Keep true peaks under a ceiling; the output is :attr:`delay` samples late.
+    """True-peak limiter with look-ahead; the output is :attr:`delay` samples late.
 
     Args:
         ceiling_db: in dB relative to full scale.

@@ -81,7 +81,7 @@ def lowpass(frequency: float, sample_rate: int, order: int = 2) -> np.ndarray:
 
 
 class StateFilter:
-    """Second-order sections that remember the end of the last block.
+    """Second-order filter sections that keep their state between blocks.
 
     Args:
         sections: float (n, 6).
@@ -102,7 +102,7 @@ class StateFilter:
 
 
 class SweptLowpass:
-    """Low-pass filter whose corner moves, two one-pole filters after each other with 6 dB an octave each.
+    """Low-pass filter with a moving cutoff: two one-pole filters in series, 6 dB per octave each.
 
     Corners are given per block and go from the last one to the new one in steps of :attr:`STEP` samples.
 

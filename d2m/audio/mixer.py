@@ -185,7 +185,7 @@ def _static(bands: tuple[Equaliser, ...], sample_rate: int) -> list[np.ndarray]:
 
 
 class Mixer:
-    """Mix channels into stereo.
+    """Mixer of channels into stereo.
 
     Args:
         preset: settings.
@@ -222,7 +222,7 @@ class Mixer:
         self._sweep = SweptLowpass(sample_rate, 2 * (1 + len(CHANNELS) * stems))
 
     def copy(self) -> Mixer:
-        """Return a mixer in the same state that goes on by itself."""
+        """Return an independent copy of the mixer with its state."""
         return _fork(self)
 
     def __call__(self, channels: dict[str, np.ndarray], position: int, kicks: list[tuple[int, float]]) -> Mixed:

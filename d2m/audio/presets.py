@@ -23,7 +23,7 @@ _OFF = -120.0
 
 @dataclass(frozen=True)
 class Equaliser:
-    """A band of an equaliser: ``"peak"``, ``"low_shelf"`` or ``"high_shelf"``, hertz, dB and quality factor."""
+    """Band of an equaliser: ``"peak"``, ``"low_shelf"`` or ``"high_shelf"``, hertz, dB and quality factor."""
 
     kind: str
     frequency: float
@@ -61,7 +61,7 @@ class Strip:
 
 @dataclass(frozen=True)
 class Bus:
-    """Settings of the sum.
+    """Settings of the mix bus.
 
     Attributes:
         eq: bands of the equaliser.
@@ -84,7 +84,7 @@ class Bus:
 
 @dataclass(frozen=True)
 class Space:
-    """Settings of what the sends go into.
+    """Settings of the reverberations and the echo.
 
     Attributes:
         room, hall: reverberation times in seconds.
@@ -105,7 +105,7 @@ class Space:
 
 @dataclass(frozen=True)
 class Preset:
-    """A mix: a strip for each channel, the sum and the spaces."""
+    """Settings of a mix: a strip for each channel, the mix bus and the spaces."""
 
     strips: dict[str, Strip]
     bus: Bus = field(default_factory=Bus)

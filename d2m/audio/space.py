@@ -50,7 +50,7 @@ def room_response(seconds: float, predelay: float, bright: float, sample_rate: i
 
 
 class Rooms:
-    """Several rooms at once, by partitioned convolution in blocks of one size.
+    """Reverberation in several rooms, by partitioned convolution in blocks of one size.
 
     Args:
         responses: float32 (2, samples) each.
@@ -89,7 +89,7 @@ def _partitions(responses: tuple[np.ndarray, ...], block: int) -> list[list[np.n
 
 
 class PingPong:
-    """Echoes that go from side to side, darker each time.
+    """Echo that alternates between left and right, with less treble each time.
 
     Args:
         seconds: between two echoes.

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 
 class Codec(nn.Module):
-    """A neural audio codec with (residual) vector quantisation.
+    """Neural audio codec with (residual) vector quantisation.
 
     Attributes:
         sample_rate: hertz.
@@ -113,7 +113,7 @@ class Codec(nn.Module):
 
 
 class SpectralBase(Codec):
-    """A codec of an encoder, a residual VQ and a decoder that makes samples from frames and their neighbours.
+    """Codec with an encoder, a residual VQ and a decoder from frames and their neighbours to samples.
 
     Attributes:
         config: a dataclass of sizes.

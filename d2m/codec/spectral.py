@@ -130,7 +130,7 @@ class SpectralDecoder(nn.Module):
 
 
 class SpectralCodec(SpectralBase):
-    """See the module's docstring.
+    """Spectral VQ codec; see the module's docstring.
 
     Args:
         config: sizes.

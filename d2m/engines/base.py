@@ -15,7 +15,7 @@ Progress = Callable[[float], None]
 
 
 class Engine(Protocol):
-    """Makes music for a dance.
+    """Engine that generates music for a dance.
 
     Attributes:
         name: as on the command line.
@@ -39,7 +39,7 @@ class Engine(Protocol):
 
 @runtime_checkable
 class LooksItself(Protocol):
-    """An engine that needs more of a video than every engine gets."""
+    """Engine that needs more of a video than the common analysis."""
 
     def ready(self) -> None:
         """Check that all inputs besides the video are there, before the video is analysed.

@@ -39,7 +39,7 @@ TOLERANCE = 0.5
 
 @dataclass
 class D2MGanEngine:
-    """See the module's docstring.
+    """D2M-GAN engine; see the module's docstring.
 
     Attributes:
         model: motion encoder and VQ generator.

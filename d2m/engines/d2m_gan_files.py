@@ -23,7 +23,7 @@ _VQVAE, _I3D = "jukebox-vqvae", "i3d"
 
 @dataclass(frozen=True)
 class Sorted:
-    """The files of a D2M-GAN by what they hold; None for what was not given."""
+    """Files of a D2M-GAN by their contents; None for those that were not given."""
 
     encoder: Part | None = None
     generator: Part | None = None

@@ -18,7 +18,7 @@ _MOST_BYTES = 1 << 29
 
 @dataclass(frozen=True)
 class Keypoints:
-    """OpenPose's 25 points, as files hold them.
+    """OpenPose's 25 keypoints as stored in files.
 
     Attributes:
         points: float32 (T, 25, 3): x and y in pixels, confidence.

@@ -15,7 +15,7 @@ SKETCHES: tuple[str, ...] = ("composer", "musegan")
 
 
 class Sketch(Protocol):
-    """Writes scores.
+    """Source of scores.
 
     Attributes:
         name: for reports.
@@ -37,7 +37,7 @@ class Sketch(Protocol):
 
 @dataclass(frozen=True)
 class ComposerSketch:
-    """The studio composer: everything written by rule, from tables of the genre."""
+    """Scores by the rule-based composer, from tables of the genre."""
 
     name: str = "composer"
     weights: tuple[str, ...] = ()
@@ -53,7 +53,7 @@ class ComposerSketch:
 
 
 class MuseGanSketch:
-    """A MuseGAN's phrases, tidied, with a rhythm section of the genre (:mod:`d2m.symbolic.musegan.band`).
+    """Scores by MuseGAN with a rhythm section of the genre (:mod:`d2m.symbolic.musegan.band`).
 
     Args:
         model: name or file of the weights of a model that makes all tracks.

@@ -29,7 +29,7 @@ _MOST_QUARTERS, _MOST_NOTES = 20_000, 2_000_000
 
 @dataclass(frozen=True)
 class Piece:
-    """What a MIDI file holds, counted in its own beats from its first bar line on.
+    """Content of a MIDI file, in its own beats from its first bar line on.
 
     Attributes:
         parts: positions in beats; a pickup is below 0.
@@ -48,7 +48,7 @@ class Piece:
 
 
 class MidiSketch:
-    """See the module's docstring.
+    """Scores from a MIDI file; see the module's docstring.
 
     Args:
         path: a standard MIDI file.

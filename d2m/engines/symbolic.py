@@ -25,7 +25,7 @@ _LEAD_IN = 0.1
 
 @dataclass
 class SymbolicEngine:
-    """See the module's docstring.
+    """Symbolic engine; see the module's docstring.
 
     Attributes:
         soundfont: path or name of a .sf2 file (:func:`d2m.symbolic.sound.find_soundfont`); None for the default.

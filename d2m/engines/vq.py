@@ -37,7 +37,7 @@ _WINDOW = 1024
 
 @dataclass
 class VqEngine:
-    """See the module's docstring.
+    """VQ engine; see the module's docstring.
 
     Attributes:
         codec: makes the sound.
@@ -150,7 +150,7 @@ def _noise(seed: int, left: int, right: int, size: int, block: int = 256) -> np.
 
 @dataclass
 class JukeboxEngine:
-    """The vq engine heard through a JukeBox VQ-VAE: its codes, its decoder.
+    """VQ engine with a JukeBox VQ-VAE: its codes and its decoder.
 
     JukeBox's codes hold the phase of the waveform, which no feed-forward generator that sees a score can know: aimed
     at directly, their mean is near silence. So the spectral generator plays, the VQ-VAE encodes what it played, and the

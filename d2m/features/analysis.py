@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Analysis:
-    """Everything seen in a video.
+    """Result of the analysis of a video.
 
     Attributes:
         dance: what engines work from.
@@ -45,7 +45,7 @@ class Analysis:
 
     @property
     def source(self) -> str:
-        """Where the beats come from, one of :data:`d2m.types.BEAT_SOURCES`."""
+        """Source of the beats, one of :data:`d2m.types.BEAT_SOURCES`."""
         return self.dance.source
 
 

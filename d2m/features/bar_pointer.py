@@ -70,7 +70,7 @@ class BarPointer:
 
 @dataclass(frozen=True)
 class Bars:
-    """Beats found by :func:`decode`.
+    """Beats and bars decoded by :func:`decode`.
 
     Attributes:
         beats: float64 (N,), seconds, rising.

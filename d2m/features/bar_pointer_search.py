@@ -18,7 +18,7 @@ CHUNK, OVERLAP = 12000, 1500
 
 @dataclass(frozen=True)
 class Space:
-    """States and transitions.
+    """States and transitions of the model.
 
     Attributes:
         lags: int64 (L,), frames a beat, rising.
@@ -44,7 +44,7 @@ class Space:
 
 
 class Evidence:
-    """Log likelihoods of frames, summed so that any stretch is one difference.
+    """Cumulative log likelihoods of frames, so that any range is one difference.
 
     Args:
         none: float64 (T,), of a frame between beats.
@@ -103,7 +103,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Path:
-    """The most probable path.
+    """Most probable path.
 
     Attributes:
         frames, positions, lags: int64 (N,), of its beats; the lag is the time since the beat before.

@@ -26,7 +26,7 @@ LOG, FAILED = "features.log", "failed.json"
 
 @dataclass(frozen=True)
 class Source:
-    """A video and where its features go.
+    """Video and the file for its features.
 
     Attributes:
         video: the file.
@@ -39,7 +39,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a video.
+    """Result of the extraction from a video.
 
     Attributes:
         video: as it was named.

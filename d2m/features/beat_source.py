@@ -153,7 +153,7 @@ def sound_grid(waveform: np.ndarray, duration: float) -> BeatGrid | None:
 
 @dataclass(frozen=True)
 class Followed:
-    """The beats that the music is to follow.
+    """Beats that the music follows.
 
     Attributes:
         rhythm: beats, energy and accents.

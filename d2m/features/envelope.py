@@ -59,7 +59,7 @@ CUT = 6.0
 
 @dataclass(frozen=True)
 class Speeds:
-    """How fast the picture's dancer moves.
+    """Speeds of the dancer's body and its parts.
 
     Attributes:
         whole: float64 (T,), body heights a second.
@@ -82,7 +82,7 @@ class Speeds:
 
 @dataclass(frozen=True)
 class MotionEvents:
-    """Instants at which something in the motion ends or turns.
+    """Times at which a movement ends or turns.
 
     Attributes:
         times: float64 (K,), seconds, rising.

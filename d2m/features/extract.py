@@ -55,7 +55,7 @@ ENOUGH_PICTURES = 0.9
 
 @dataclass(frozen=True)
 class Settings:
-    """What to extract.
+    """Settings of the extraction.
 
     Attributes:
         fps: keypoint frames a second, 1 to 240.
@@ -99,7 +99,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Features:
-    """What was found in a video.
+    """Features of a video.
 
     Attributes:
         motion: 33 landmarks of the dancer, evenly ``fps`` a second; None if nobody was found.

@@ -39,7 +39,7 @@ TALLER = 1.3
 
 
 class PeopleFinder:
-    """Finds people frame by frame.
+    """Detector of people, frame by frame.
 
     Args:
         bundle: a MediaPipe pose landmarker ``.task``.

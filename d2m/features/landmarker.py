@@ -23,7 +23,7 @@ SMALLEST = 0.15
 
 
 class Landmarker:
-    """MediaPipe's pose landmarker, opened when it is first needed.
+    """MediaPipe's pose landmarker, loaded when it is first used.
 
     Args:
         bundle: a ``.task`` file.

@@ -25,7 +25,7 @@ AS_PROMINENT = 0.5
 
 @dataclass
 class Lane:
-    """One dancer's place.
+    """Place of one dancer through a clip.
 
     Attributes:
         people: detections by frame.

@@ -66,7 +66,7 @@ class Track:
         return self.people[-1]
 
     def frames(self) -> np.ndarray:
-        """Return int64 (n,), indices of the frames in which the person was seen."""
+        """Return int64 (n,), indices of the frames in which the person is visible."""
         return np.array([person.frame for person in self.people], dtype=np.int64)
 
     def add(self, person: Person, *, learn_colour: bool) -> None:
@@ -88,7 +88,7 @@ class Track:
 
 
 class People:
-    """Joins detections into tracks, one frame after another.
+    """Assignment of detections to tracks, frame by frame.
 
     Args:
         fps: frames a second.

@@ -37,7 +37,7 @@ ENOUGH = 0.3
 
 @dataclass(frozen=True)
 class Tracking:
-    """What the pose model saw of a clip.
+    """Landmarks of a clip.
 
     Attributes:
         motion: the dancer who stands out most, in each shot, skeleton ``"mediapipe33"``; None if nobody was seen in

@@ -31,7 +31,7 @@ AROUND = 2.0
 
 @dataclass(frozen=True)
 class Rhythm:
-    """What :func:`find_rhythm` finds.
+    """Result of :func:`find_rhythm`.
 
     Attributes:
         grid: beats over the whole clip.

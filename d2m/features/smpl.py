@@ -80,7 +80,7 @@ def smpl_motion(frames: np.ndarray, fps: float = 60.0, scale: float = 1.0) -> Sm
 
 @dataclass(frozen=True)
 class SmplBody:
-    """The bones of a SMPL model in its mean shape.
+    """Bones of an SMPL model in its mean shape.
 
     Attributes:
         rest: float32 (24, 3), joints in the rest pose, metres.

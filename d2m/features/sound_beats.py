@@ -25,7 +25,7 @@ CALIBRATION = (-7.231, 1.867, -1.309, 4.100, 0.768, 0.817)
 
 @dataclass(frozen=True)
 class SoundBeats:
-    """Beats heard in sound.
+    """Beats tracked in sound.
 
     Attributes:
         beats: float64 (N,), seconds, rising.

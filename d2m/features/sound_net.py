@@ -23,7 +23,7 @@ KERNEL = 5
 
 @dataclass(frozen=True)
 class BeatNetConfig:
-    """Sizes.
+    """Sizes of the network.
 
     Attributes:
         first, second: channels of the front end's convolutions.
@@ -38,7 +38,7 @@ class BeatNetConfig:
 
 
 class BeatNet(nn.Module):
-    """Log-mel frames to beats and downbeats.
+    """Network from log-mel frames to beats and downbeats.
 
     Args:
         config: sizes.

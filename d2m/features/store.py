@@ -29,13 +29,11 @@ _DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.er
 
 
 class StopRun(D2MError):
-    """What would happen to every other video too: a disk that is full, weights that do not fit."""
+    """Error that would occur for every other video too, such as a full disk or wrong weights."""
 
 
 def default_folder() -> Path:
-    """Return where the cache is unless a user says otherwise: the platform's folder for caches, ``d2m/features`` in
-    it.
-    """
+    """Return the default cache folder: ``d2m/features`` in the platform's folder for caches."""
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local"
     else:
@@ -70,7 +68,7 @@ def key_of(**parts: object) -> str:
 
 
 class Store:
-    """The cache in a folder, which is made when something is put into it."""
+    """Cache in a folder, which is created when the first entry is written."""
 
     def __init__(self, folder: str | Path | None = None):
         self.folder = default_folder() if folder is None else Path(folder)

@@ -24,7 +24,7 @@ _PATIENCE = 3.0
 
 @dataclass(frozen=True)
 class Crash:
-    """What is returned for a task whose process died.
+    """Result of a task whose process died.
 
     Attributes:
         code: exit status; -N for signal N.
@@ -35,7 +35,7 @@ class Crash:
 
 @dataclass(frozen=True)
 class Done:
-    """A task that turned out to need no process.
+    """Result of a task that needs no process.
 
     Attributes:
         result: what is returned for it.
@@ -46,7 +46,7 @@ class Done:
 
 @dataclass
 class Workers:
-    """A number of processes, stopped at the end of a ``with`` block.
+    """Pool of processes, stopped at the end of a ``with`` block.
 
     Attributes:
         count: how many.

@@ -33,7 +33,7 @@ MODALITIES = ("both", "motion", "vision")
 
 @dataclass(frozen=True)
 class DataShape:
-    """What a data set gives the model: values a motion frame, motion frames a second, number of genres (0: none)."""
+    """Inputs of a data set: values per motion frame, motion frames per second, number of genres (0: none)."""
 
     motion_size: int
     motion_rate: int
@@ -46,7 +46,7 @@ DATASETS: dict[str, DataShape] = {"aist": DataShape(219, 60, 10), "tiktok": Data
 
 @dataclass(frozen=True)
 class D2MGANConfig:
-    """What the models come in; the defaults are the paper's.
+    """Configuration of the models; the defaults are the paper's.
 
     Attributes:
         dataset: ``"aist"`` or ``"tiktok"``, see :data:`DATASETS`.
@@ -96,7 +96,7 @@ class D2MGANConfig:
 
     @property
     def fused_size(self) -> int:
-        """Length of the fused vector: motion, vision and genre, as far as they are there."""
+        """Length of the fused vector of the available inputs (motion, vision, genre)."""
         motion, vision = self.modality != "vision", self.modality != "motion"
         return MOTION_CODE * motion + VISUAL_SIZE * vision + GENRE_CODE * (self.data.genres > 0)
 

@@ -36,7 +36,7 @@ _TITLES = {"aist": "AIST++ (SMPL motion, genres)", "tiktok": "TikTok (keypoints)
 
 @dataclass(frozen=True)
 class Part:
-    """What one file holds.
+    """Content of one file.
 
     Attributes:
         path: the file.

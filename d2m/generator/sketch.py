@@ -28,7 +28,7 @@ PATCH_PROGRAM, PATCHED_COUNT = 256, 512
 
 @dataclass(frozen=True)
 class Sketch:
-    """Parts on frames.
+    """Parts of a score on frames.
 
     Attributes:
         rows: float32 (P, F, ROWS): columns 0..87 onsets, 88..175 held, both as velocity / 127; of a drum part columns

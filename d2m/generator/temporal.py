@@ -47,7 +47,7 @@ class TemporalConfig:
 
 @dataclass
 class Conditions:
-    """A batch of what the generator is given; every field but ``frames`` may be None.
+    """Batch of inputs of the generator; every field but ``frames`` may be None.
 
     Attributes:
         frames: F.
@@ -108,7 +108,7 @@ class PartEncoder(nn.Module):
 
 
 class TemporalGenerator(nn.Module):
-    """See the module's docstring.
+    """Generator of any length; see the module's docstring.
 
     Args:
         config: sizes.

@@ -18,7 +18,7 @@ _ROWS = 4096
 
 @dataclass
 class Quantised:
-    """What quantising a batch gives.
+    """Result of quantising a batch.
 
     Attributes:
         vectors: (B, D, F), the codebook entries; gradients pass straight through to the encoder.

@@ -12,7 +12,7 @@ from d2m.errors import D2MError
 
 @dataclass(frozen=True)
 class VQVAEConfig:
-    """The shape of a JukeBox VQ-VAE; the defaults are the published model's (Dhariwal et al. 2020, table 4).
+    """Configuration of a JukeBox VQ-VAE; the defaults are the published model's (Dhariwal et al. 2020, table 4).
 
     Attributes:
         downs: for each level, the number of strided convolutions that it adds to the level below.

@@ -23,7 +23,7 @@ SLOTS: tuple[str, ...] = ("drums", "piano", "guitar", "bass", "pads", "lead", "e
 
 @dataclass(frozen=True)
 class Patch:
-    """A preset of the library and what it is for.
+    """Preset of the sound library and its use.
 
     Attributes:
         name: such as ``"bass.sub"``.
@@ -71,7 +71,7 @@ class Patch:
 
 @dataclass(frozen=True)
 class GenreSound:
-    """What a genre is played with.
+    """Patches of a genre.
 
     Attributes:
         about: its sound in a few words.

@@ -191,7 +191,7 @@ class BridgeTask(Task):
         return 2.0 - held_out["note F1"] - held_out["onset F1"]
 
     def simple_bridges(self) -> dict[str, dict[str, float]]:
-        """Return the same figures of the bridges that need no network."""
+        """Return the same metrics for bridges without a network."""
         context, real = self.unknown[:, [0, -1]], self.unknown[:, 1:-1]
         made = baselines(context, _MEASURED_BARS)
         return {name: figures(bars, real, context, self.config.lowest) for name, bars in made.items()}

@@ -27,7 +27,7 @@ _BUCKET = 1 << 24
 
 
 class Averaging(DDPStrategy):
-    """The processes of DDP around networks that stay as they are; :func:`average_gradients` does the rest.
+    """Processes of DDP around unchanged networks; :func:`average_gradients` averages their gradients.
 
     Torch's own wrapper averages while the backward pass runs, and for that asks every network to be called as a whole,
     once a step, with all its parameters in use. Here discriminators are called twice, decoders alone, and levels by

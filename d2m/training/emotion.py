@@ -117,7 +117,7 @@ class EmotionTraining:
 
 
 class Memory:
-    """The latest rows of tensors, the oldest forgotten first.
+    """Replay memory: the latest rows of tensors, of which the oldest are dropped first.
 
     Args:
         size: rows that are kept.
@@ -323,7 +323,7 @@ class EmotionTask(Task):
         return float(np.mean(errors)) + max(lacking, 0.0)
 
     def model(self) -> EmotionModel:
-        """Return the actor and critic as they are, for use."""
+        """Return the current actor and critic for use."""
         return EmotionModel(self.vae, self.network, self.table)
 
     def _batch(self, rng: np.random.Generator) -> tuple[Tensor, ...]:

@@ -37,7 +37,7 @@ _GO_ON, _STOP, _FAILED = 0, 1, 2
 
 @dataclass(frozen=True)
 class LoopConfig:
-    """How long to train, and what to keep.
+    """Length of a run, device, logging and checkpoints.
 
     Attributes:
         folder: of the run: ``last.ckpt`` (to go on from), ``best.ckpt`` (networks with the least held-out score),
@@ -67,7 +67,7 @@ class LoopConfig:
 
 
 class Task:
-    """One model's training: what the loop needs to know of it.
+    """Training of one model, as used by the loop.
 
     Attributes:
         modules: every network with parameters, by name; they are set up, saved and restored by the loop.
@@ -82,7 +82,7 @@ class Task:
     settings: Any = None
 
     def describe(self) -> dict[str, Any]:
-        """Return what is kept in ``settings.json``: plain values by name."""
+        """Return the settings for ``settings.json``: plain values by name."""
         return describe(self.settings or {})
 
     def autocast(self):
@@ -169,7 +169,7 @@ class Task:
         return None
 
     def samples(self) -> Sequence[Sample]:
-        """Return a few sounds of the model as it is; only the first device is asked."""
+        """Return a few sounds of the current model; called on the first device only."""
         return ()
 
     def state(self) -> dict[str, object]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Progress:
-    """How far a run is.
+    """Position of a run.
 
     Attributes:
         step: steps done.

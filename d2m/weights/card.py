@@ -26,7 +26,7 @@ _LONG_KEY = re.compile(r"(?:\.[ \t]*(?:[\w\"'-]+[ \t]*)?){20}")
 
 @dataclass(frozen=True)
 class Card:
-    """What is known about one set of weights.
+    """Description of one set of weights.
 
     Attributes:
         name: how it is asked for, e.g. ``"studio-codec"``.

@@ -16,7 +16,7 @@ from d2m.errors import D2MError
 
 @dataclass(frozen=True)
 class Entry:
-    """One file of the catalogue.
+    """File of the catalogue.
 
     Attributes:
         name: how it is asked for.
@@ -50,7 +50,7 @@ class Entry:
 
     @property
     def path(self) -> Path:
-        """Where it is kept, whether it is there or not."""
+        """Place of the file, whether it exists or not."""
         return home() / "weights" / self.name / self.file
 
     @property

@@ -60,7 +60,7 @@ def rebuild(
 
 
 def uninitialised() -> AbstractContextManager[object]:
-    """Leave parameters as they are allocated while a model is built that takes its parameters from a file.
+    """Skip the initialisation of parameters in a ``with`` block that builds a model to be loaded from a file.
 
     Drawing values for a layout without memory (device "meta") makes PyTorch import its compiler, which takes seconds.
     """

@@ -37,7 +37,7 @@ _TYPES = {1: "<f4", 2: "<f8", 3: "<i4", 9: "<i8", 19: "<f2"}
 
 @dataclass(frozen=True)
 class Variable:
-    """Where the values of one variable lie.
+    """Place of the values of one variable.
 
     Attributes:
         type: number in TensorFlow's ``DataType``.
@@ -57,7 +57,7 @@ class Variable:
 
 
 class Bundle:
-    """An open checkpoint; made by :func:`open_bundle`.
+    """Open checkpoint, made by :func:`open_bundle`.
 
     Attributes:
         path: as the user gave it, for messages.

@@ -25,7 +25,7 @@ _MOST_AT_ONCE = 1 << 20
 
 
 class Readable(Protocol):
-    """As much of a binary file as is needed."""
+    """Interface of binary files: the methods that are needed here."""
 
     def seek(self, place: int, /) -> int: ...
 

@@ -26,7 +26,7 @@ _GREEDY = frozenset(("builtins bytearray", "__builtin__ bytearray"))
 
 
 class Hostile(Exception):
-    """Why a file is refused, as the end of a sentence that begins with its name."""
+    """Error for a refused file; its message is the end of a sentence that begins with the file."""
 
 
 def check_torch_file(path: Path) -> None:

@@ -64,7 +64,7 @@ class Camera:
 
     @property
     def position(self) -> np.ndarray:
-        """Where the camera stands, metres."""
+        """Position of the camera, metres."""
         return -self.rotation.T @ self.translation
 
 

@@ -26,7 +26,7 @@ from .steps import STEPS, WHOLE
 
 @dataclass(frozen=True)
 class DancerStyle:
-    """What stays the same whenever this person dances.
+    """Properties of a dancer that are the same in all dances.
 
     Attributes:
         scale: size relative to the neutral body of 1.70 m.

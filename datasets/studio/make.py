@@ -31,7 +31,7 @@ _SETTING = "setting1"
 
 @dataclass(frozen=True)
 class Studio:
-    """What is made, all of it determined by these.
+    """Settings of a studio, which determine its content.
 
     Attributes:
         songs: number of songs; genres take turns.

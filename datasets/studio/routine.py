@@ -36,7 +36,7 @@ class Key:
 
 @dataclass
 class Routine:
-    """Where a dancer's parts are to be when, written move by move.
+    """Poses of a dancer's parts over time, written move by move.
 
     Attributes:
         rng: the dancer's choices.

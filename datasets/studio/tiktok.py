@@ -39,7 +39,7 @@ def make_tiktok_studio(
     *,
     processes: int = 1,
 ) -> Studio:
-    """Make the studio, or what is still missing of it; the arguments are those of :func:`~.make.make_studio`.
+    """Make or complete the studio; the arguments are those of :func:`~.make.make_studio`.
 
     Every dance is seen by a camera of its own, and its keypoints have an estimator's errors. The dances of the AIST
     studio of the same seed are the same; ``beats/NAME.txt`` holds the true beats, and videos have their sound.

@@ -99,7 +99,7 @@ TABLES: dict[str, tuple[int, tuple[Variant, ...]]] = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """What all variants share; the fields are those of :class:`d2m.training.d2m_gan.D2MGANTraining`.
+    """Common settings of all variants; the fields are those of :class:`d2m.training.d2m_gan.D2MGANTraining`.
 
     Attributes:
         accelerator: see :class:`d2m.training.loop.LoopConfig`.

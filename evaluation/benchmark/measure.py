@@ -43,7 +43,7 @@ SHORTEST_WINDOW, USUAL_WINDOW = 2.0, 2.98
 
 @dataclass(frozen=True)
 class Original:
-    """The original of a scene as listeners hear it.
+    """Original music of a scene.
 
     Attributes:
         whole: of the scene.

@@ -22,7 +22,7 @@ GACA = (
 
 @dataclass(frozen=True)
 class Published:
-    """A row of somebody else's table.
+    """Row of a published table.
 
     Attributes:
         title: of the method.

@@ -34,7 +34,7 @@ _CANDIDATES = 3
 
 @dataclass(frozen=True)
 class Settings:
-    """What figures depend on besides data and weights.
+    """Settings on which the results depend, besides data and weights.
 
     Attributes:
         segment: seconds that are scored at a time.
@@ -57,7 +57,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of it.
+    """Results of a benchmark.
 
     Attributes:
         results: for each row's key what :func:`~d2m.evaluation.benchmark.measure.measure` gave, in the order of the

@@ -57,7 +57,7 @@ class ListeningServer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where a browser finds it."""
+        """Address for browsers."""
         host, port = self.server_address[:2]
         return f"http://{host}:{port}/"
 

@@ -34,7 +34,7 @@ _APART = 1
 
 @dataclass(frozen=True)
 class MixPoint:
-    """Where one song leads into the next.
+    """Pair of bars at which one song may follow another.
 
     Attributes:
         bar_a: the last bar of the first song that is played, counted from 0.

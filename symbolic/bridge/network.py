@@ -122,7 +122,7 @@ class Middle(nn.Module):
 
 
 class Block(nn.Module):
-    """A residual block along the beats, which also sees the beats before and after the bridge."""
+    """Residual block along the beats, including the beats before and after the bridge."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -185,7 +185,7 @@ class Decoder(nn.Module):
 
 
 class Skip(nn.Module):
-    """What the encoder saw of both neighbours, scaled channel by channel as a beat of the bridge asks."""
+    """Skip connections from both neighbours, weighted for each beat of the bridge and each channel."""
 
     def __init__(self, width: int, channels: int) -> None:
         super().__init__()

@@ -66,7 +66,7 @@ class Song:
 
     @cached_property
     def bars(self) -> Bars:
-        """What each bar is made of."""
+        """Features of all bars."""
         return look_at(self.held)
 
     @cached_property

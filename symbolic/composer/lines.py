@@ -13,7 +13,7 @@ from d2m.types import BeatGrid, Part
 
 @dataclass(frozen=True)
 class Feel:
-    """How the band plays time.
+    """Timing of a performance: swing and deviations.
 
     Attributes:
         swing: where the second of two sixteenths falls in its eighth (0.5 straight).
@@ -85,7 +85,7 @@ def steps(pattern: str, bar: Bar) -> list[tuple[float, str, int]]:
 
 @dataclass
 class Line:
-    """One instrument's notes as they are written: (start, end, key, velocity), straight positions in beats.
+    """Notes of one instrument as written: (start, end, key, velocity), positions in beats without swing.
 
     A ``single`` line is one voice: each note ends where the next begins. A ``steady`` line carries the beat: it leans
     back only between the beats, and what it plays on them is on time, bar by bar, however loosely each note falls.

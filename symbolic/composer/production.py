@@ -29,7 +29,7 @@ _UNDER = ("fx.vinyl", "fx.hiss")
 
 @dataclass(frozen=True)
 class Taste:
-    """How a genre is produced.
+    """Production style of a genre.
 
     Attributes:
         opening: whether a filter opens over an introduction and over what leads to a chorus.

@@ -89,7 +89,7 @@ class Actor(nn.Module):
 
 
 class Critic(nn.Module):
-    """Judges latent vectors: is there a real melody, and what is it like?"""
+    """Critic of latent vectors: realism, and attributes of the decoded melody."""
 
     def __init__(self, config: ActorCriticConfig):
         super().__init__()
@@ -110,7 +110,7 @@ class Critic(nn.Module):
 
 
 class Starts(nn.Module):
-    """Where new melodies start: a normal distribution with the mean and covariance of real melodies' vectors.
+    """Distribution of the vectors of new melodies: normal, with the mean and covariance of real melodies' vectors.
 
     MusicVAE's own prior takes all values for unrelated, which in real melodies they are not: its samples wander between
     keys. A density fitted to the vectors after training is the simplest remedy (Ghosh et al. 2020, "From Variational to
@@ -149,7 +149,7 @@ class Starts(nn.Module):
 
 
 class ActorCritic(nn.Module):
-    """Both, as they are kept together, and where new melodies start."""
+    """Actor and critic as one module, as they are stored, with the distribution of new melodies."""
 
     def __init__(self, config: ActorCriticConfig):
         super().__init__()

@@ -48,7 +48,7 @@ _DEGREES_PER_SEMITONE = 7 / 12
 
 @dataclass(frozen=True)
 class Edit:
-    """What becomes of windows of 16 bars on the way to their targets.
+    """Decodings of windows of 16 bars on the way to their targets.
 
     Attributes:
         start: mean pitch (MIDI) and notes a bar of the windows, float64 (N, 2).
@@ -71,7 +71,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class Stretch:
-    """A part of a song's melody that one window tells about.
+    """Part of a song's melody that is covered by one window.
 
     Attributes:
         section: of the song.

@@ -53,7 +53,7 @@ _PRESENT = 0.2
 
 @dataclass(frozen=True)
 class WindowRules:
-    """Which windows are worth learning from.
+    """Rules for windows used in training.
 
     Attributes:
         bars: length of a window.

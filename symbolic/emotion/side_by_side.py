@@ -60,7 +60,7 @@ class BarReader(nn.Module):
 
 
 class BarWriter(nn.Module):
-    """Conductor and writer of all bars at the same time.
+    """Conductor and writer of all bars in parallel.
 
     Args:
         latent: size of the latent vector.

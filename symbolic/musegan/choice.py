@@ -30,7 +30,7 @@ _SONG_STEP = 0.6
 
 @dataclass(frozen=True)
 class Pool:
-    """Generated phrases and what is known of them; arrays have one row a phrase.
+    """Generated phrases and their measurements; arrays have one row per phrase.
 
     Attributes:
         held: bool (N, bars, steps, pitches, 5).

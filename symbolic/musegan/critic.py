@@ -21,7 +21,7 @@ _STEP_LAYERS = ((2, 2, 1), (2, 2, 1), (4, 2, 2), (3, 2, 4))
 
 
 class Judgement(NamedTuple):
-    """What C critics say of B phrases.
+    """Scores and gradient norms of C critics for B phrases.
 
     Attributes:
         scores: (B, C), higher for what seems real.
@@ -70,7 +70,7 @@ class PaperCritic(nn.Module):
 
 
 class TwoStreamCritic(nn.Module):
-    """A critic that looks at a beat in both orders, at its density and its chroma; bars last.
+    """Critic with two orders of convolution (pitch first, time first), density and chroma of beats; bars last.
 
     After Dong & Yang 2018, section 3.4, whose onset stream is replaced by the density: counting onsets took a third
     of a step, and in drums, which have onsets only, it is the same. (B, bars, steps, pitches, tracks) -> (B,).

@@ -53,7 +53,7 @@ class TemporalGenerator(nn.Module):
 
 
 class BarEncoder(nn.Module):
-    """E: bars of the given track (B, bars, steps, pitches, 1) -> what it sees at each size on the way down."""
+    """Encoder E: bars of the given track (B, bars, steps, pitches, 1) -> features at each size."""
 
     def __init__(self, config: MuseGanConfig) -> None:
         super().__init__()
@@ -130,7 +130,7 @@ class BarGenerator(nn.Module):
 
 
 class Rests(nn.Module):
-    """Which bars of its tracks a generator leaves empty: (B, bars, latent) -> (B, bars, tracks) of 0 and 1.
+    """Decision which bars of its tracks a generator plays: (B, bars, latent) -> (B, bars, tracks) of 0 and 1.
 
     A track plays in a bar if a linear view of the bar's vector, scaled to mean 0 and deviation 1, exceeds a fixed bar:
     the share of bars that play is the data's from the first step on, and what is learnt is which bars, and with which

@@ -45,7 +45,7 @@ _SILENT = 3e-6
 
 
 class Score(Protocol):
-    """Where the notes come from."""
+    """Source of the notes of a player."""
 
     def notes(self, first: int, stop: int) -> Notes:
         """Return the notes that start in a range.
@@ -83,7 +83,7 @@ class Voice:
 
     @property
     def stop(self) -> int:
-        """The sample at which it is heard no more."""
+        """Sample at which the voice becomes silent."""
         if self.places is not None:
             return self.end + self.tail
         return min(self.end + self.tail, self.start + self.wave.shape[1])
@@ -191,7 +191,7 @@ class Player:
 
     @property
     def delay(self) -> int:
-        """Samples that are mixed ahead of what is given out, at most."""
+        """Maximum number of samples that are mixed ahead of the output."""
         return self.block + (self.limiter.delay if self.limiter else 0)
 
     def read(self, count: int) -> np.ndarray:
@@ -212,7 +212,7 @@ class Player:
         return out
 
     def snapshot(self) -> Player:
-        """Return the player as it is now, to go back to; it shares what is never changed."""
+        """Return a copy of the player's state, to return to; unchangeable data is shared."""
         kept = copy.copy(self)
         kept.voices = [replace(voice) for voice in self.voices]
         kept.mixer = self.mixer.copy() if self.mixer else None

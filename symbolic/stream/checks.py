@@ -17,7 +17,7 @@ _REST, _LONGEST_REST = 3.0, 5.0
 
 
 class Checks:
-    """Which songs of a library have been read as they are now.
+    """Songs of a library that have been read in their present version.
 
     Args:
         programme: told which files cannot be played.

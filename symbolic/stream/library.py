@@ -27,7 +27,7 @@ _LONGEST_PLAYLIST = 8_000_000
 
 
 class Place(NamedTuple):
-    """How far the order has come: the round, and the song chosen last."""
+    """Position in the order: the round, and the song chosen last."""
 
     round: int = 0
     name: str = ""

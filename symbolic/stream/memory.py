@@ -55,7 +55,7 @@ def remember(station: Station, path: Path) -> None:
 
 
 class Diary:
-    """Notes now and then where a station is, and says when it cannot and when it can again.
+    """Periodic writer of a station's state, which reports when writing fails and works again.
 
     Args:
         station: whose.

@@ -33,7 +33,7 @@ LEAST_BARS = 8
 
 @dataclass(frozen=True)
 class Plan:
-    """How a song is left for another.
+    """Transition from one song to another.
 
     Attributes:
         point: bars of the song as it plays now and of the next as it is in its file; by how much the next is moved.

@@ -30,7 +30,7 @@ _MOST_LINES, _LONGEST_SHOWN = 100_000, 120
 
 
 class Line(NamedTuple):
-    """A line that is no comment: its number, counted from 1, what it says, and the file it names or None."""
+    """Line that is not a comment: its number from 1, its text, and the file it names or None."""
 
     number: int
     text: str

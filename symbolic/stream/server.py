@@ -61,7 +61,7 @@ class StreamServer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where a browser finds it."""
+        """Address for browsers."""
         host, port = self.server_address[:2]
         name = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
         return f"http://{name}:{port}/"
@@ -85,7 +85,7 @@ class StreamServer(ThreadingHTTPServer):
             self._room.release()
 
     def service_actions(self) -> None:
-        """End :meth:`serve_forever` when the station cannot go on, so that whoever watches the process can tell.
+        """End :meth:`serve_forever` when the station has failed, so that a service manager notices.
 
         Raises:
             D2MError: with what went wrong.

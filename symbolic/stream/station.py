@@ -184,7 +184,7 @@ class Station:
             }
 
     def names(self) -> list[str]:
-        """Return songs that may be wished for."""
+        """Return the songs that may be requested."""
         with self.changed:
             return list(self._songs)
 

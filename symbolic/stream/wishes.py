@@ -18,7 +18,7 @@ class Wish(NamedTuple):
 
 
 class Wishes:
-    """A queue of wishes, each with a number of its own.
+    """Queue of requests, each with a number.
 
     Attributes:
         queue: the next first.
@@ -64,7 +64,7 @@ class Wishes:
         self.queue = rest[:at] + chosen + rest[at:]
 
     def only(self, known: Collection[str]) -> list[Wish]:
-        """Drop wishes for songs that are not known any more; returns these."""
+        """Remove requests for songs that no longer exist, and return them."""
         gone = [wish for wish in self.queue if wish.name not in known]
         self.queue = [wish for wish in self.queue if wish.name in known]
         return gone
