@@ -69,7 +69,7 @@ class Timeline:
 
 
 def packets(container: Any, stream: Any, on_damage: Callable[[], None] = lambda: None) -> Iterator[Any]:
-    """Read the packets of a stream with a clock that goes on throughout.
+    """Read the packets of a stream with a continuous clock.
 
     Display times that the format does not store are worked out if the packets suffice for it, and are else the same as
     the decoding times (:mod:`d2m.media_order`). Where the clock starts again, the packets go on from the last time
@@ -195,7 +195,7 @@ class Extent(NamedTuple):
 
 
 def extent(container: Any, stream: Any, path: Path, first: int | None) -> Extent:
-    """Find when a picture stream starts, how long it is and how fast its pictures follow each other.
+    """Find the start, length and frame rate of a picture stream.
 
     The index of an mp4 or mov answers if it agrees with the header; otherwise every packet is read, without decoding.
 

@@ -163,7 +163,7 @@ def copy_video(video: Video, sound: np.ndarray, rate: int, target: Path) -> None
 
 @contextlib.contextmanager
 def refused_by_ffmpeg(video: Video, done: str, advice: str) -> Iterator[None]:
-    """Turn what FFmpeg says while a picture is written into a CannotCopyError; what the disk says passes.
+    """Convert FFmpeg's errors while a picture is written to a CannotCopyError; errors of the disk are not changed.
 
     Args:
         video: the source.

@@ -49,7 +49,7 @@ def fetch(
     progress: Progress | None = None,
     patience: Patience | None = None,
 ) -> list[str]:
-    """Bring a data set, or what is still missing of it.
+    """Download a data set, or its missing parts.
 
     Args:
         offer: which.

@@ -165,7 +165,7 @@ def prepare(
     processes: int = 1,
     progress: Progress | None = None,
 ) -> Outcome:
-    """Prepare a data set, or what is still missing of it.
+    """Prepare a data set, or complete it.
 
     ``prepared.json`` is written last: a folder without it is unfinished. ``prepare.log`` tells what was done.
 

@@ -258,7 +258,7 @@ def read_frames(path: Path) -> np.ndarray:
 
 
 def read_openpose(files: tuple[Path, ...], fps: float, height: int) -> Motion:
-    """Return one dancer from what OpenPose writes, ``"body25"``.
+    """Read one dancer from the output of OpenPose, ``"body25"``.
 
     The dancer of the first picture is the most visible one, then the one nearest to it. Points that were not found are
     interpolated in time and have confidence 0.

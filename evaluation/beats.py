@@ -134,7 +134,7 @@ def tempo_agrees(estimated: float, reference: float, multiples: bool = False, to
 
 
 def track_beats(waveform: np.ndarray, sample_rate: int) -> tuple[float, np.ndarray]:
-    """Return the tempo and beat times heard in a recording, by librosa's tracker (Ellis 2007); no beats gives tempo 0.
+    """Track beats by librosa's tracker (Ellis 2007): tempo and beat times; the tempo is 0 without beats.
 
     Args:
         waveform: float32 (samples,) or (channels, samples); heard at 22050 Hz mono, as in every report: the tracker

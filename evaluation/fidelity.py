@@ -238,7 +238,7 @@ def onset_correlation(output: np.ndarray, reference: np.ndarray, sample_rate: in
 
 
 def embed(waveform: np.ndarray, sample_rate: int, frames: int = EMBEDDING_FRAMES) -> np.ndarray:
-    """Return what a recording sounds like, without its notes: (windows, 161) for :func:`frechet_distance`.
+    """Embed the sound of a recording, without its notes: (windows, 161) for :func:`frechet_distance`.
 
     The recording is brought to -20 LUFS and 22050 Hz. For each window of 256 frames of 256 samples (2.97 s;
     the next one starts half a window later):
@@ -291,7 +291,7 @@ def _describe(mels: np.ndarray, onsets: np.ndarray) -> np.ndarray:
 
 
 def frechet_distance(first: np.ndarray, second: np.ndarray, shrink: bool = True) -> float:
-    """Return Fréchet distance of two sets of embeddings, each seen as one multivariate normal distribution.
+    """Compute the Fréchet distance of two sets of embeddings, each modelled as a multivariate normal distribution.
 
     With few windows the covariances are badly known, and the distance of two sets of the same music is well
     above 0. Shrinkage (Ledoit and Wolf 2004) tempers this but does not remove it: compare only figures from

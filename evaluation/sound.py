@@ -154,15 +154,23 @@ def harmonic_salience(waveform: np.ndarray, sample_rate: int) -> float:
 
 
 def onset_strength(waveform: np.ndarray, sample_rate: int) -> float:
-    """Return how far notes' beginnings stand out: the 95th percentile of the onset envelope less its median,
-    decibels.
+    """Compute how much onsets stand out: the 95th percentile of the onset envelope minus its median, decibels.
+
+    Args:
+        waveform: (samples,) or (channels, samples).
+        sample_rate: hertz.
     """
     envelope = onset_envelope(waveform, sample_rate)
     return float(np.percentile(envelope, 95) - np.median(envelope))
 
 
 def onset_rate(waveform: np.ndarray, sample_rate: int) -> float:
-    """Detected onsets a second (librosa's peak picking)."""
+    """Compute the number of onsets per second (librosa's peak picking).
+
+    Args:
+        waveform: (samples,) or (channels, samples).
+        sample_rate: hertz.
+    """
     librosa = load_librosa()
 
     envelope = onset_envelope(waveform, sample_rate, 512)

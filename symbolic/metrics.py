@@ -322,7 +322,7 @@ class Metrics:
     notes_per_bar: dict[str, float]
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values, None for what cannot be measured."""
+        """Return plain values; None for undefined metrics."""
         return {name: _plain(value) for name, value in vars(self).items()}
 
 

@@ -72,7 +72,7 @@ def _event(status: int, first: int, second: int | bytes) -> bytes:
 
 
 def only(events: Events, file: MidiFile, kept: Collection[Instrument]) -> Events:
-    """Return the events without the notes of other instruments than ``kept``, and without what moves these others.
+    """Keep the events of the instruments ``kept``, and remove notes and controllers of others.
 
     Args:
         events: of a file.

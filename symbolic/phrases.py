@@ -80,7 +80,7 @@ def _unit(rows: np.ndarray) -> np.ndarray:
 
 
 def novelty(features: np.ndarray, settings: Structure = Structure()) -> np.ndarray:
-    """Return float64 (N,), 0 to 1: how much the structure changes between a frame and the one before it.
+    """Compute the novelty curve, float64 (N,), 0 to 1: the change of the structure between a frame and the one before.
 
     Frames with their past; the mutual nearest neighbours among them; those as a circular time-lag matrix; that smoothed
     by a Gaussian; the distance of neighbouring rows of it (equations 1 to 6 of the paper).

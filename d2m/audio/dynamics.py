@@ -145,7 +145,7 @@ class Ducker:
         self._smooth = 0.0
 
     def depth(self, position: int, steps: int, kicks: list[tuple[int, float]]) -> np.ndarray:
-        """Compute how deep the gain is lowered, 0 to 1, at the end of each step.
+        """Compute the depth of the attenuation, 0 to 1, at the end of each step.
 
         Args:
             position: sample at which the block begins.

@@ -65,7 +65,7 @@ class Rooms:
         self._last = np.zeros((len(responses), block), np.float32)
 
     def __call__(self, sends: np.ndarray) -> np.ndarray:
-        """Compute what the rooms answer: float32 (rooms, block) to (2, block)."""
+        """Compute the reverberation: float32 (rooms, block) to (2, block)."""
         from scipy.fft import irfft, rfft
 
         spectrum = rfft(np.concatenate([self._last, sends], axis=1), axis=1)

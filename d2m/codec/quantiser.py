@@ -102,7 +102,8 @@ class ResidualQuantiser(nn.Module):
 
     @torch.no_grad()
     def follow(self, features: Tensor, codes: Tensor) -> float:
-        """Move every codebook towards what it coded; restart unused entries. Returns the share of entries in use.
+        """Update every codebook towards the vectors it coded and restart unused entries; return the share of entries in
+        use.
 
         Args:
             features: (B, D, F), as given to :meth:`quantise`.

@@ -50,7 +50,7 @@ class LooksItself(Protocol):
         ...
 
     def look(self, video: Video, dance: Dance, *, progress: Progress | None = None) -> Dance:
-        """Add to a dance what :meth:`Engine.compose` needs besides.
+        """Add to a dance the inputs that :meth:`Engine.compose` needs besides.
 
         Args:
             video: the video.

@@ -32,7 +32,7 @@ class Sorted:
 
 
 def sort_files(names: Sequence[str | Path]) -> Sorted | None:
-    """Tell the files apart, in whatever order they come.
+    """Recognise the files, given in any order.
 
     Args:
         names: files, or names of weights that are installed or in the catalogue.

@@ -57,7 +57,7 @@ def analyse(
     progress: Callable[[float], None] | None = None,
     rate: float = 30.0,
 ) -> Analysis:
-    """Watch a dance.
+    """Analyse a dance video: landmarks, beats, energy and genre.
 
     Args:
         video: an open video.
@@ -100,7 +100,7 @@ def analyse(
 
 
 def notes_on(tracking: Tracking) -> list[str]:
-    """Describe what the user should know about the people found.
+    """Compose notes to the user on the people found.
 
     Args:
         tracking: landmarks of a clip.

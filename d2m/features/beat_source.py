@@ -46,7 +46,7 @@ _FORGIVING = "; the music begins softly and leaves out hits (if you know the tem
 
 
 def dance_rhythm(moving: Moving, duration: float, genre: str | None = None, world: np.ndarray | None = None) -> Rhythm:
-    """Find the rhythm of a dance in its movement alone, whatever music is on the clip.
+    """Estimate the rhythm of a dance from its movement alone, ignoring the clip's sound.
 
     Args:
         moving: a dancer, a group, or speeds from elsewhere.

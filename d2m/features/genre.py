@@ -69,7 +69,7 @@ def scores(figures: dict[str, float]) -> tuple[np.ndarray, float]:
 
 
 def manner(grid: BeatGrid, energy: np.ndarray, motion: Motion) -> dict[str, float]:
-    """Return figures of how someone moves, none of which depends on the dancer's size or place in the picture.
+    """Compute features of a dancer's movement that do not depend on size or place in the picture.
 
     Args:
         grid: the dance's beats.

@@ -63,7 +63,7 @@ def together(
 
 
 def speeds_and_events(moving: Moving, world: np.ndarray | None = None) -> tuple[Speeds, MotionEvents]:
-    """Return how fast whoever dances is, and what the movement marks.
+    """Compute the speeds and motion events of one or several dancers.
 
     Args:
         moving: a dancer, a group, or speeds from elsewhere.
@@ -103,7 +103,7 @@ def curves_of_moving(moving: Moving, world: np.ndarray | None = None) -> Curves:
 
 
 def shares(group: Group, speeds: Sequence[Speeds]) -> np.ndarray:
-    """Return how much each dancer counts: float64 (dancers, T), 1 in all in every frame.
+    """Compute the weight of each dancer: float64 (dancers, T), with a sum of 1 in every frame.
 
     Args:
         group: the dancers.

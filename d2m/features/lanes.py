@@ -61,7 +61,7 @@ class Lane:
 
 
 def lanes(people: People, frames: int, skipped: set[int]) -> list[Lane]:
-    """Sort everybody who was seen into lanes.
+    """Assign everybody who is visible to lanes.
 
     Args:
         people: all tracks, by shot.

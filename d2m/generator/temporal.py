@@ -193,7 +193,7 @@ class TemporalGenerator(nn.Module):
 
 @torch.no_grad()
 def with_patches(generator: TemporalGenerator, programs: int) -> TemporalGenerator:
-    """Make a generator that knows the patches of the sound library from one that knows General MIDI only.
+    """Extend a generator that knows General MIDI only by the patches of the sound library.
 
     A patch begins as the program that stands for it in MIDI files, an effect as a quiet average of all.
 

@@ -123,7 +123,7 @@ def patches_with_takes() -> dict[tuple[int, int], Patch]:
 
 @lru_cache(maxsize=1)
 def genre_sounds() -> dict[str, GenreSound]:
-    """Return what each genre of :data:`d2m.types.GENRES` is played with, by its code."""
+    """Return the patches of each genre of :data:`d2m.types.GENRES`, by its code."""
     return {
         genre: GenreSound(row["about"], {slot: dict(row[slot]) for slot in SLOTS})
         for genre, row in _table()["genres"].items()

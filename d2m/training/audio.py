@@ -94,7 +94,7 @@ class SongCrops:
 def compared(
     songs: SongCrops, sample_rate: int, hop: int, reconstruct: Callable[[Tensor], Tensor], device: torch.device
 ) -> list[Sample]:
-    """Return what a model makes of four seconds of three songs.
+    """Return a model's reconstructions of four seconds of three songs.
 
     Args:
         songs: held out.

@@ -183,7 +183,7 @@ class BridgeTask(Task):
         return figures(made, real, context, self.config.lowest)
 
     def score(self, held_out: dict[str, float]) -> float:
-        """Return what note F1 and onset F1 lack of 2.
+        """Return 2 minus note F1 and onset F1.
 
         Args:
             held_out: metrics of :meth:`evaluate`.

@@ -155,7 +155,9 @@ class D2MGANTask(Task):
         self.mel.to(fabric.device)
 
     def state(self) -> dict[str, object]:
-        """Return what the weights need to be used: the model's shape and the VQ-VAE that they belong to."""
+        """Return the configuration that is needed to use the weights: the model's shape and the VQ-VAE that they
+        belong to.
+        """
         return {"config": self.config.to_dict(), "vqvae": self.settings.vqvae, "codebook": self.codebook}
 
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
@@ -251,9 +253,8 @@ class D2MGANTask(Task):
 
     @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:
-        """Over held-out segments: ``codebook``, ``waveform`` and ``mel`` as in training, ``codes``, the share of codes
-        that are those of the music, and ``mel_vqvae``, the mel distance of the music that only went through the VQ-VAE:
-        what there is to reach.
+        """Compute held-out metrics: ``codebook``, ``waveform`` and ``mel`` as in training, ``codes``, the share of
+        correct codes, and ``mel_vqvae``, the mel distance of the VQ-VAE's own reconstruction, which is the lower limit.
 
         Args:
             step: number of training steps done.

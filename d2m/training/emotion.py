@@ -220,7 +220,7 @@ class EmotionTask(Task):
         self.sigma = self.sigma.to(fabric.device)
 
     def state(self) -> dict[str, object]:
-        """Return the shape, and what is remembered."""
+        """Return the configuration and the replay memory."""
         return {"config": self.network.settings(), "seen": self.seen.state(), "known": self.known.state()} | {
             "ways": self.ways.state()
         }
@@ -309,7 +309,7 @@ class EmotionTask(Task):
         return {name: figures[name] for name in _WATCHED if name in figures}
 
     def score(self, held_out: dict[str, float]) -> float | None:
-        """Return errors left at full strength, plus what realism the vectors lack beside real melodies'.
+        """Return the errors at full strength, plus the difference in realism from real melodies.
 
         Args:
             held_out: metrics of :meth:`evaluate`.

@@ -191,7 +191,7 @@ class MusicVaeTask(Task):
 
     @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:
-        """Return :func:`measure` on the part ``valid``, and what samples are like.
+        """Compute :func:`measure` on the part ``valid``, and statistics of samples.
 
         Args:
             step: number of training steps done.
@@ -330,7 +330,7 @@ def _scheduled(vae: HierarchicalMusicVae, melodies: Tensor, share: float, rng: n
 
 @torch.no_grad()
 def measure(vae: MusicVae, melodies: np.ndarray) -> dict[str, float]:
-    """Return how well melodies come through the means of their latent vectors.
+    """Measure the reconstruction of melodies from the means of their latent vectors.
 
     Args:
         vae: the model.

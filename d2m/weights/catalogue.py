@@ -59,14 +59,14 @@ class Entry:
         return self.path.is_file()
 
     def how_to_get(self) -> str:
-        """Return what a user has to do to have it, as part of a sentence."""
+        """Return instructions for obtaining the file, as part of a sentence."""
         if self.url:
             return f"get it with 'd2m models fetch {self.name}'"
         return f"get it by hand: {self.by_hand}, and put it at {self.path}"
 
 
 def home() -> Path:
-    """Return the folder in which d2m keeps what it fetched."""
+    """Return the folder for fetched files."""
     if own := os.environ.get("D2M_HOME"):
         return Path(own).expanduser()
     data = os.environ.get("XDG_DATA_HOME", "")

@@ -17,7 +17,7 @@ from .catalogue import Entry
 
 
 def fetch(entry: Entry, progress: Callable[[int, int | None], None] | None = None) -> Path:
-    """Download a file, loads it strictly, and only then puts it where it is kept. Does nothing if it is there.
+    """Download a file, load it strictly as a check, and then move it to its place. Nothing is done if it exists.
 
     Beside it a note is kept of where it came from and what its checksum was, for :func:`verify`.
 

@@ -56,8 +56,8 @@ def load_checkpoint(path: Path | str) -> dict[str, Any]:
 
 
 def is_pytorch(path: Path | str) -> bool:
-    """Tell whether a file is a zip archive or a pickle, whatever it is called; everything else is left to the
-    safetensors reader.
+    """Tell whether a file is a zip archive or a pickle, whatever its name; other files are left to the safetensors
+    reader.
 
     Args:
         path: the file.

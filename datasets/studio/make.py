@@ -64,7 +64,7 @@ def make_studio(
     processes: int = 1,
     split: str | None = None,
 ) -> Studio:
-    """Make the studio, or what is still missing of it.
+    """Make or complete a studio.
 
     Files that are complete are kept, so an interrupted run goes on; the result does not depend on ``processes``.
     A run with more songs or dances adds to a studio of the same seed and length. ``make.log`` tells what was made.

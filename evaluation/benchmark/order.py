@@ -11,7 +11,7 @@ UNRELATED: tuple[str, ...] = ("shuffled", "metronome-wrong", "noise")
 
 
 def expectations(lines: list[dict[str, Any]]) -> list[tuple[str, bool]]:
-    """Return what should hold, in words, and whether it does; only what can be said of the rows that there are.
+    """Check the expected order of the rows that there are: a description and the result of each check.
 
     Args:
         lines: of the table, see :func:`~d2m.evaluation.benchmark.table.summarise`.

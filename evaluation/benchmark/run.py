@@ -43,7 +43,7 @@ def benchmark(
     command: str = "",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Measure systems and baselines on a data set, or goes on with what an earlier run has left.
+    """Measure systems and baselines on a data set, reusing the results of an earlier run.
 
     Args:
         kind, data, split, limit: see :func:`~d2m.evaluation.benchmark.scenes.find_scenes`.

@@ -34,15 +34,17 @@ _SHORT = 0.1
 
 @dataclass(frozen=True)
 class Stage:
-    """Attributes:
-    scene: which.
-    dance: what engines see.
-    keypoints: ``"body25"`` as the data have it, for engines that read that, or None.
-    watched: motion beats by which the music is judged.
-    judge: what they were found from, in words.
-    music: float32 (T,), the original at 22,050 Hz, as long as the dance.
-    true_beats: seconds of the beats that the music was written on, or None where nobody knows them.
-    notes: what is unusual about the scene.
+    """Scene with all inputs of engines and metrics.
+
+    Attributes:
+        scene: the scene.
+        dance: input of the engines.
+        keypoints: ``"body25"`` from the data, for engines that use it, or None.
+        watched: motion beats for the evaluation of the music.
+        judge: description of the joints that they were found from.
+        music: float32 (T,), the original at 22,050 Hz, as long as the dance.
+        true_beats: seconds of the beats that the music was written on, or None if they are unknown.
+        notes: unusual properties of the scene.
     """
 
     scene: Scene
@@ -72,7 +74,7 @@ class _Seen:
 
 
 def read_stage(scene: Scene, genre: str = "given", visual: Path | None = None) -> Stage:
-    """Read a scene and finds the dance's beats.
+    """Read a scene and estimate the beats of its dance.
 
     Args:
         scene: which.

@@ -80,7 +80,7 @@ def run_all(
     log: logging.Logger,
     progress: Callable[[int, int], None] | None = None,
 ) -> Outcome:
-    """Measure what is not yet there.
+    """Compute all missing results.
 
     Args:
         scenes, rows: of the table.

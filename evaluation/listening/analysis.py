@@ -184,7 +184,7 @@ def _pairs(systems: list[str], table: np.ndarray) -> list[dict[str, Any]]:
 
 
 def sign_flip_test(difference: np.ndarray, seed: int = 0) -> float:
-    """Return P-value of a mean difference (two-sided): how often coin tosses for the signs give one as large.
+    """Compute the two-sided p-value of a mean difference: the share of random signs that give one as large.
 
     Args:
         difference: float (listeners,).

@@ -53,7 +53,7 @@ class Listener:
 
 
 def parse(data: bytes, key: Mapping[str, Any]) -> Listener:
-    """Return answers as the page sends and saves them.
+    """Parse answers as sent and saved by the page.
 
     Args:
         data: JSON.

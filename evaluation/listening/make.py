@@ -57,7 +57,7 @@ def make_test(
     reference: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Write ``out/page/`` (what listeners see), ``out/key.json`` (whose clip is whose; keep it to yourself).
+    """Write ``out/page/`` for the listeners and ``out/key.json``, the secret assignment of clips to systems.
 
     Args:
         systems: name -> folder of clips, videos or sound files; clips of the same file name belong together, and only

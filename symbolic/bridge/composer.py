@@ -62,8 +62,8 @@ class Composer:
 
     @torch.no_grad()
     def chances(self, context: np.ndarray, bars: int) -> np.ndarray:
-        """Return float32 (N, bars, steps, pitches, tracks): how likely each key sounds between the two bars of
-        ``context``.
+        """Compute the probability of each key between the two bars of ``context``: float32 (N, bars, steps, pitches,
+        tracks).
 
         Args:
             context: bool or 0 and 1 (N, 2, steps, pitches, tracks).

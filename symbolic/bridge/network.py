@@ -44,7 +44,7 @@ class BridgeNet(nn.Module):
         self.register_buffer("densities", torch.full((config.tracks,), 1.0))
 
     def forward(self, context: Tensor, bars: int = 2) -> Tensor:
-        """Return logits of what sounds, (B, bars, steps, pitches, tracks).
+        """Compute logits of sounding keys, (B, bars, steps, pitches, tracks).
 
         Args:
             context: (B, 2, steps, pitches, tracks) of 0 and 1: the bar before and the bar after.

@@ -54,7 +54,9 @@ class Song:
 
     @cached_property
     def held(self) -> np.ndarray:
-        """bool (B, 16, 72, 5): what sounds in each bar, repeated notes set off; bars in other metres are silent."""
+        """bool (B, 16, 72, 5): sounding keys of each bar, with gaps before repeated notes; bars in other metres are
+        silent.
+        """
         out = np.zeros((len(self), *COMPACT.shape()[1:]), dtype=bool)
         edges = np.flatnonzero(np.diff(np.concatenate([[False], self.whole, [False]]).astype(int)))
         for first, stop in edges.reshape(-1, 2).tolist():

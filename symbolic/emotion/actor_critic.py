@@ -162,8 +162,8 @@ class ActorCritic(nn.Module):
 
 
 def drift(moved: Tensor, start: Tensor, sigma: Tensor) -> Tensor:
-    """Return how far vectors went, (B,): ``log(1 + (moved - start)^2)``, dimensions with a small deviation weighing
-    more.
+    """Compute the distance of vectors from their starts, (B,): ``log(1 + (moved - start)^2)``, with a higher weight for
+    dimensions with a small deviation.
 
     A dimension that the encoder is sure of carries the tune; one that is all noise may move freely (Engel et al.
     2017). The weights have mean 1.
@@ -244,7 +244,7 @@ class EmotionModel:
         looks: int = LOOKS,
         forms: Forms | None = None,
     ) -> np.ndarray:
-        """As :meth:`steer`, but looking where it leads: the actor is told to go as much further as it fell short.
+        """Move vectors as :meth:`steer` does, several times, with targets that are corrected by the remaining error.
 
         After each look at the melodies the targets are moved by what was missed; of all tries the nearest counts. What
         was found at full strength is then gone as far as asked.

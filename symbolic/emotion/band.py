@@ -52,7 +52,7 @@ def piano_chords(melody: np.ndarray, arousal: float, first: float = 0.0) -> Part
 
 
 def with_band(score: Score, emotion: Emotion, muse: MuseGan, seed: int = 0) -> Score:
-    """Return a melody as it is played, and a band to it.
+    """Add an accompaniment to a melody.
 
     Args:
         score: of the melody alone, in bars of four beats where it plays.

@@ -76,7 +76,7 @@ class HierarchicalDecoder(nn.Module):
         return self.output(written).reshape(len(z), -1, CLASSES)
 
     def write(self, z: Tensor, choose: Choose, forms: Forms | None = None) -> tuple[Tensor, Tensor]:
-        """Write melodies step by step, each step told what was chosen before.
+        """Write melodies step by step, with the previous choice as input of each step.
 
         Args:
             z: (B, latent).

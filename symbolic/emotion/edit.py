@@ -102,7 +102,7 @@ def find_edit(
     temperature: float = 0.0,
     rng: np.random.Generator | None = None,
 ) -> Edit:
-    """Return what the actor does to windows.
+    """Compute the actor's changes of windows.
 
     Args:
         model: actor and MusicVAE.

@@ -28,7 +28,7 @@ STRENGTHS: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 def measure(model: EmotionModel, melodies: np.ndarray, rng: np.random.Generator) -> dict[str, float]:
-    """Return the figures of the module's docstring; those that cannot be told (no melody has a note) are left out.
+    """Compute the metrics of the module's docstring; undefined ones (no melody has a note) are left out.
 
     Args:
         model: vae, actor and critic.

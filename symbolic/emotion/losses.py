@@ -124,8 +124,8 @@ def pitch_loss(
 
 
 def density_loss(played: Tensor, target: Tensor, scale: Scale, evenness: float = 0.25) -> Tensor:
-    """Return the distance of the energy to the reference's, as notes a bar in standard deviations (Huber's), and
-    ``evenness`` times what single bars differ by over three quarters of it.
+    """Compute the distance of the energy from the reference's, as notes per bar in standard deviations (Huber's loss),
+    plus ``evenness`` times the differences of single bars above three quarters of it.
 
     Args:
         played: (B, bars * 16, 90).

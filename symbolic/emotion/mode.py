@@ -27,7 +27,7 @@ def keys_of(melody: np.ndarray) -> np.ndarray:
 
 
 def in_mode(melody: np.ndarray, mode: str) -> np.ndarray:
-    """Return the melody in ``major`` or ``minor`` on the same tonics; bars that are in that mode stay as they are.
+    """Change a melody to ``major`` or ``minor`` on the same tonics; bars in that mode do not change.
 
     Args:
         melody: uint8 (bars * 16,).

@@ -55,7 +55,7 @@ def toned(melody: np.ndarray, emotion: Emotion, strength: float) -> np.ndarray:
 
 
 def part(melody: np.ndarray, emotion: Emotion, strength: float = 1.0, first: float = 0.0) -> Part:
-    """Return a melody as it is played.
+    """Convert a melody to a part with an emotion's performance.
 
     Args:
         melody: uint8 (bars * 16,), in its mode already.

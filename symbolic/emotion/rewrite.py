@@ -43,7 +43,7 @@ def place_strength(steps: np.ndarray) -> np.ndarray:
 
 
 def fewer(notes: np.ndarray, wanted: int, favour: np.ndarray | None = None) -> np.ndarray:
-    """Return the notes that carry a melody; what is left out is held by the note before.
+    """Remove notes of a melody; the note before a removed one is prolonged.
 
     Args:
         notes: (N, 3) of start step, end step and pitch.

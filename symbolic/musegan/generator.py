@@ -148,7 +148,7 @@ class Rests(nn.Module):
         self.register_buffer("needed", torch.full((tracks,), -3.0))
 
     def start_from(self, playing: Tensor, views: Tensor | None = None) -> None:
-        """Set what is needed to play, so that tracks play in the share ``playing`` (tracks,) of all bars.
+        """Initialise the thresholds so that tracks play in the share ``playing`` (tracks,) of all bars.
 
         Args:
             playing: 0 to 1.

@@ -70,7 +70,7 @@ class MuseGan:
     def realise(
         self, latents: Latents, rng: np.random.Generator | None = None, binarise: str = "threshold"
     ) -> np.ndarray:
-        """Return what the random vectors of a model from scratch stand for: bool (B, bars, steps, pitches, tracks).
+        """Generate the phrases of the given random vectors: bool (B, bars, steps, pitches, tracks).
 
         Args:
             latents: of B phrases.

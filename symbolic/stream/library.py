@@ -74,7 +74,7 @@ class Library:
         return found
 
     def left_out(self) -> dict[str, str]:
-        """Return what cannot be played -> why: broken files, and lines of a playlist that name no song."""
+        """Return what cannot be played, with reasons: broken files, and lines of a playlist that name no song."""
         return {name: reason for name, (_, reason) in sorted(self.broken.items())} | self.missing
 
     def playable(self) -> dict[str, Path]:

@@ -122,7 +122,7 @@ class Planner:
         return max(entry + LEAST_BARS - 1, int(np.ceil(self.spare * len(song))))
 
     def plan(self, song: Song, between: tuple[int, int], path: Path, number: int) -> Plan:
-        """Return how to leave ``song``, as it plays now, for the one at ``path``.
+        """Plan the transition from ``song``, as it is transposed now, to the one at ``path``.
 
         Args:
             song: as it plays now.

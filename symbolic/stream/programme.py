@@ -74,7 +74,7 @@ class Stretch:
         return self.start + int(_clock(self.song, self.entry)(np.array([round(self.song.position(bar))]))[0])
 
     def to_json(self) -> dict[str, object]:
-        """Return what a listener may know: seconds, bars counted from 1."""
+        """Return the information for listeners: seconds, and bars counted from 1."""
         found: dict[str, object] = {"kind": self.kind, "name": self.name, "start": round(self.start / RATE, 3)}
         found["end"] = None if self.stop is None else round(self.stop / RATE, 3)
         if self.song is not None:
@@ -175,7 +175,8 @@ class Programme:
             self.tell(f"skipped: {len(news) - _MOST_TOLD} more lines that name no song")
 
     def choose(self, place: Place, wanted: list[tuple[int, str]]) -> tuple[Place, int, Path] | None:
-        """Return the next song: the first wish that can be played, else what the order says; None if there is none.
+        """Choose the next song: the first request that can be played, otherwise the next in order; None if there is
+        none.
 
         Args:
             place: of the order now.
@@ -274,7 +275,7 @@ class Programme:
         self.leave(stretch, *self.plan_from(stretch, between, wanted or []))
 
     def decided(self) -> int:
-        """Return the sample up to which :meth:`extend` changes nothing but how long notes are held."""
+        """Return the sample up to which :meth:`extend` changes nothing except the lengths of held notes."""
         last = self.last
         bars = exits(last.song)
         earliest = min(self.planner.earliest(last.song, last.entry), int(bars[-1]))

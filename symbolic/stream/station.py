@@ -189,7 +189,7 @@ class Station:
             return list(self._songs)
 
     def skip(self, start: float | None = None) -> None:
-        """Leave the song that is heard at the next bar line possible.
+        """Leave the current song at the next possible bar line.
 
         Args:
             start: seconds at which the song began that the listener hears, or that the bridge heard leads to. Another
