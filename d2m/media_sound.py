@@ -37,6 +37,7 @@ def read_audio(path: str | os.PathLike[str], sample_rate: int, mono: bool = True
     in the sound and times of :meth:`Video.frames` mean the same. Gaps are filled with silence.
 
     Args:
+        path: the file.
         sample_rate: hertz of the result.
         mono: mix to one channel; otherwise the file's own channels, at most two.
 

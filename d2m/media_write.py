@@ -28,9 +28,10 @@ DUCK_FROM, DUCK_TO = -50.0, -30.0
 
 
 def write_wav(path: str | os.PathLike[str], waveform: np.ndarray, sample_rate: int) -> None:
-    """Write a 16-bit PCM wav file, complete or not at all.
+    """Write a 16-bit PCM .wav file atomically.
 
     Args:
+        path: the output file.
         waveform: float (channels, samples) within -1..1; what lies outside is clipped.
         sample_rate: hertz.
 

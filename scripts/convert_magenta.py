@@ -1,4 +1,4 @@
-"""Turn Magenta's ``hierdec-mel_16bar`` into a safetensors file of d2m's.
+"""Convert Magenta's ``hierdec-mel_16bar`` to a safetensors file of d2m.
 
     python scripts/convert_magenta.py CHECKPOINT -o hierdec.safetensors [--half]
 

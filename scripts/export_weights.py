@@ -1,4 +1,4 @@
-"""Turn the checkpoint of a run into shipped weights with their card.
+"""Convert the checkpoint of a run to shipped weights with their card.
 
     python scripts/export_weights.py codec runs/codec --command "..." --scores codec.json
     python scripts/export_weights.py generator runs/generator --command "..." --scores generator.json

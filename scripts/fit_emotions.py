@@ -1,4 +1,4 @@
-"""Set the targets of the emotions from melodies: every quantile of the table becomes a mean pitch and a density.
+"""Compute the targets of the emotions from melodies: the mean pitch and density at each quantile of the table.
 
     python scripts/fit_emotions.py FOLDER [--table symbolic/emotion/emotions.toml]
 

@@ -1,4 +1,4 @@
-"""Fits the genre chooser of d2m.features.genre to studio dances, and measures it on unseen songs and dancers.
+"""Fit the genre recogniser of d2m.features.genre to studio dances, and measure it on unseen songs and dancers.
 
     python scripts/fit_genre.py --train 400 --test 200 --write d2m/features/genre_model.py
 

@@ -1,4 +1,4 @@
-"""Fits the weights of the harmonic search for mix points.
+"""Fit the weights of the harmonic search for mix points.
 
     python scripts/fit_mixpoints.py POP909 [--songs 60] [--rounds 3] [--seed 0]
 

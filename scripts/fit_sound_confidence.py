@@ -1,4 +1,4 @@
-"""Fit the confidence of the beat tracker of sound: logistic regression on figures of its result.
+"""Fit the confidence of the beat tracker for sound: logistic regression on features of its result.
 
     python scripts/make_beat_data.py calibration --songs 300 --empty 0.35 --seed 9 ...
     python scripts/fit_sound_confidence.py calibration/train

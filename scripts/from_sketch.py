@@ -1,4 +1,4 @@
-"""What the generator makes of the true sketch of music that is known: it should sound like that music."""
+"""Generate sound from the true score of known music, for comparison with that music."""
 
 from __future__ import annotations
 

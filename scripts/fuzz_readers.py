@@ -1,4 +1,4 @@
-"""Try readers of untrusted files on random and damaged ones until something breaks.
+"""Test readers of untrusted files with random and damaged files until one fails.
 
     python scripts/fuzz_readers.py --reader midi --minutes 30 [-o fuzz/midi]
 

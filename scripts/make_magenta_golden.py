@@ -1,4 +1,4 @@
-"""Make a checkpoint of ``hierdec-mel_16bar``'s build with Magenta's own code, and what its networks answer.
+"""Make a checkpoint of the architecture of ``hierdec-mel_16bar`` with Magenta's own code, and reference outputs.
 
     python scripts/make_magenta_golden.py FOLDER --magenta CHECKOUT [--full]
 

@@ -1,4 +1,4 @@
-"""Render stereo music to train the stereo codec and its generator on.
+"""Render stereo music for training the stereo codec and its generator.
 
     python scripts/make_studio_music.py OUT --hours 8 --pop909 POP909 --fonts studio FluidR3_GM MuseScore_General
 

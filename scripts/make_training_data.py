@@ -1,4 +1,4 @@
-"""Make the examples that the shipped audio models are trained on: rendered POP909 and studio songs with dancers.
+"""Make the training examples of the shipped audio models: rendered POP909 and studio songs with dancers.
 
     python scripts/make_training_data.py OUT --pop909 POP909 --pop-songs 200 --studio-songs 300 --seconds 24 --seed 1
 

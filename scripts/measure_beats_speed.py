@@ -1,4 +1,4 @@
-"""How fast is ``d2m evaluate beats``?
+"""Measure the speed of ``d2m evaluate beats``.
 
     python scripts/measure_beats_speed.py                          # 1,000 pairs of 6 s, two processes
     python scripts/measure_beats_speed.py --pairs 50 --rate 44100 --channels 2

@@ -1,4 +1,4 @@
-"""How good bridges are on held-out songs, and what they cost.
+"""Measure the quality of bridges on held-out songs, and their cost.
 
     python scripts/measure_bridge.py phrases runs/bridge/best.ckpt runs/published/best.ckpt [--scores bridge.json]
     python scripts/measure_bridge.py phrases studio-bridge --bars 4

@@ -1,4 +1,4 @@
-"""Is the music in time with real dancers: what was published for clips, what d2m makes for them, and chance?
+"""Measure the alignment of music with real dancers: music published for clips, music by d2m, and chance.
 
     python scripts/measure_clips.py FOLDER --original aist_gt_5s
 

@@ -1,4 +1,4 @@
-"""How well codecs keep music that they were not trained on.
+"""Measure codecs on music that they were not trained on.
 
     python scripts/measure_codec.py DATA/held_out --codec spectral:studio-codec --codec jukebox:studio-vqvae:high
 

@@ -1,4 +1,4 @@
-"""Whether melodies carry the emotions they were made for, are still music, and keep the tune they came from.
+"""Measure whether melodies have their emotions, remain musical, and keep the tune they came from.
 
     python scripts/measure_emotion.py ACTOR --vae VAE --data MELODIES [--count 500] [--json scores.json]
 

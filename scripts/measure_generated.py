@@ -1,4 +1,4 @@
-"""How far generated music is from real music, with known sounds as marks on the scale.
+"""Measure the distance of generated music from real music, with known sounds for comparison.
 
     python scripts/measure_generated.py DATA/held_out --generated OUT --codec spectral:studio-codec
 

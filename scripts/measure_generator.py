@@ -1,4 +1,4 @@
-"""Does the generator play what it is given?
+"""Measure how well the generator follows the score it is given.
 
     python scripts/measure_generator.py DATA/held_out --wav OUT
 

@@ -1,4 +1,4 @@
-"""Is the music in time with the dancer?
+"""Measure the alignment of music with the dancer.
 
     python scripts/measure_in_time.py --clips FOLDER            # real videos: beat-align score less chance
     python scripts/measure_in_time.py --clips FOLDER --engine symbolic --sketch musegan

@@ -1,4 +1,4 @@
-"""How often each search for mix points finds where a song was cut.
+"""Measure how often each search for mix points finds where a song was cut.
 
     python scripts/measure_mixpoints.py POP909 [--songs 40] [--cuts 3] [--seed 0] [--json]
 

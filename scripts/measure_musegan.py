@@ -1,4 +1,4 @@
-"""What MuseGANs make, beside their training data, in the form of the paper's tables; their size and speed.
+"""Compare the output of MuseGANs with their training data, in the form of the paper's tables; and size and speed.
 
     python scripts/measure_musegan.py studio-musegan --data phrases [--bars 20000] [--json] [--scores FILE]
     python scripts/measure_musegan.py hybrid.safetensors composer.safetensors jamming.safetensors --data phrases

@@ -1,4 +1,4 @@
-"""How well a MusicVAE keeps held-out melodies, and what its own are like beside real ones.
+"""Measure the reconstruction of held-out melodies by a MusicVAE, and its samples in comparison with real ones.
 
     python scripts/measure_musicvae.py WEIGHTS --data MELODIES [--part held_out] [--count 500] [--json]
 

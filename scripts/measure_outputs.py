@@ -1,4 +1,4 @@
-"""Is every video that comes out whole? Lengths, picture packets, levels and seams of what `d2m generate` makes.
+"""Check the videos that `d2m generate` writes: lengths, picture packets, levels and seams.
 
     python scripts/measure_outputs.py FOLDER [--codec jukebox] [--keep OUT]
 

@@ -1,4 +1,4 @@
-"""Published systems and d2m on the same dances, their beats heard by a tracker from outside.
+"""Compare published systems and d2m on the same dances, with beats by an independent tracker.
 
     python scripts/measure_peers.py FOLDER --tracker "python beats.py"
 

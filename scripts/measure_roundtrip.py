@@ -1,4 +1,4 @@
-"""MIDI -> piano-roll -> MIDI: is every note where it was, and how fast is it, beside pypianoroll on pretty_midi?
+"""Check MIDI -> piano-roll -> MIDI for lost notes, and measure its speed beside pypianoroll on pretty_midi.
 
     python scripts/measure_roundtrip.py POP909 [--every 10]
 

@@ -1,4 +1,4 @@
-"""Measure the beat tracker of sound, beside librosa's, on music with known or separately tracked beats.
+"""Measure the beat tracker for sound, beside librosa's, on music with known or separately tracked beats.
 
     python scripts/measure_sound_beats.py studio DATA [--noise]            held-out music of make_beat_data.py
     python scripts/measure_sound_beats.py real BEATS.jsonl [--half 0|1]    recordings

@@ -1,4 +1,4 @@
-"""How long `d2m generate` takes and how much memory, from a cold process, on two cores.
+"""Measure time and memory of `d2m generate`, from a cold process, on two cores.
 
     python scripts/measure_speed.py examples/dance.mp4 --size 1920x1080 --fps 60
 

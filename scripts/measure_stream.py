@@ -1,4 +1,4 @@
-"""How an endless stream behaves: speed, memory, gaps, seams, loudness, listeners.
+"""Measure an endless stream: speed, memory, gaps, seams, loudness, listeners.
 
     python scripts/measure_stream.py SONGS [--minutes 120] [-o stream.wav] [--shuffle --seed 0] [--json]
     python scripts/measure_stream.py SONGS --listeners 10 [--seconds 60]

@@ -1,4 +1,4 @@
-"""What a training step of D2M-GAN costs: seconds, memory, and where the time goes.
+"""Measure a training step of D2M-GAN: seconds, memory, and time of its parts.
 
     python scripts/measure_training.py --level high low --threads 1 2
     python scripts/measure_training.py --accelerator cuda --precision 32-true bf16-mixed

@@ -1,4 +1,4 @@
-"""MIDI files to try a reader on, and the notes they hold by other ways than the project's own reader.
+"""MIDI files for testing a reader, and their notes read by other means than d2m's reader.
 
 :func:`random_file` builds a file of random events; :func:`files` and :func:`mutated` are the same as strategies of
 hypothesis, which finds the smallest file that fails. :func:`expected` pairs the notes of events, :func:`mido_notes`

@@ -1,4 +1,4 @@
-"""How scripts end when something is wrong: one line, and status 1."""
+"""Error handling of scripts: one line on stderr, and exit status 1."""
 
 from __future__ import annotations
 

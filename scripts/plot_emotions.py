@@ -1,4 +1,4 @@
-"""Pictures of what an actor does: the nine emotions' clouds in mean pitch and density, and in the latent space.
+"""Plot the melodies of the nine emotions in mean pitch and density, and in the latent space.
 
     python scripts/plot_emotions.py ACTOR --vae VAE --data MELODIES [-o docs] [--count 150]
 

@@ -1,4 +1,4 @@
-"""Files other than MIDI to try readers on: playlists, arrays, weights, cards and videos, whole and damaged.
+"""Files other than MIDI for testing readers: playlists, arrays, weights, cards and videos, valid and damaged.
 
 :data:`KINDS` has, for each reader, a strategy of hypothesis that makes files as bytes, and a check that reads one and
 raises whatever should not happen: a traceback instead of one line, a value that its reader promises to refuse.

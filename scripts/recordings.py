@@ -1,4 +1,4 @@
-"""What the measuring scripts share: opening recordings and codecs, and the poor relations that music is measured by."""
+"""Functions shared by the measuring scripts: opening recordings and codecs, and control baselines."""
 
 from __future__ import annotations
 

@@ -87,6 +87,7 @@ def novelty(features: np.ndarray, settings: Structure = Structure()) -> np.ndarr
 
     Args:
         features: float64 (N, D).
+        settings: of the segmentation.
     """
     count = len(features)
     if count < 3:

@@ -19,10 +19,11 @@ _FIRST_EFFECT, _FIRST_ETHNIC, _FIRST_PERCUSSIVE = 96, 104, 112
 
 
 def lpd_track(program: int, is_drum: bool = False) -> int | None:
-    """Return the LPD-5 track of a General MIDI program (0..127), or None for programs that LPD-5 leaves out.
+    """Return the number of the LPD-5 track of a program, or None for programs that LPD-5 leaves out.
 
     Args:
         program: 0 to 127.
+        is_drum: whether it is a drum kit.
     """
     if is_drum:
         return DRUMS
@@ -34,10 +35,12 @@ def lpd_track(program: int, is_drum: bool = False) -> int | None:
 
 
 def playing_track(program: int, is_drum: bool = False) -> int:
-    """Return the track that plays a program when no note may be lost (:func:`d2m.symbolic.midi.track_of`).
+    """Return the number of the track that plays a program when no note may be lost
+    (:func:`d2m.symbolic.midi.track_of`).
 
     Args:
         program: 0 to 127.
+        is_drum: whether it is a drum kit.
     """
     from d2m.symbolic.midi import track_of
 

@@ -267,9 +267,10 @@ def low_points(
     """Return local minima of a smoothed speed curve.
 
     Args:
-        speed: (T,), ``rate`` values a second.
+        speed: (T,), the curve.
+        rate: values per second.
         smoothing: standard deviation of the Gaussian, seconds.
-        still: speed at which movement is told from noise.
+        still: speed below which movement is noise.
 
     Returns:
         times (K,) in seconds, finer than a frame, and salience (K,) in 0..1: the depth of the dip next to the
@@ -331,12 +332,13 @@ def stop_time(curve: np.ndarray, low: int, start: int, end: int, rate: float) ->
 
 
 def bounce_lows(lowering: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
-    """When a bouncing body is lowest: dancers of most styles go down on the beat and up in between.
+    """Find the times at which a bouncing body is lowest: dancers of most styles go down on the beat and up in between.
 
-    Speed has a low point at both ends of a bounce; this tells which of them is the beat.
+    The speed has a low point at both ends of a bounce; the lower end is the beat.
 
     Args:
-        lowering: (T,), body heights downwards, ``rate`` values a second.
+        lowering: (T,), body heights downwards.
+        rate: values per second.
 
     Returns:
         times (K,) in seconds and salience (K,) in 0..1.

@@ -1,4 +1,4 @@
-"""Oscillators, filters, envelopes and processors for the computed sounds, all at 44.1 kHz."""
+"""Oscillators, filters, envelopes and processors for the synthesised sounds, all at 44.1 kHz."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bank 0: the 128 instruments of General MIDI, acoustic ones recorded, synthesisers computed."""
+"""Bank 0: the 128 instruments of General MIDI; acoustic ones are recorded, synthesisers are synthesised."""
 
 from __future__ import annotations
 

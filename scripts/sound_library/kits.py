@@ -1,4 +1,4 @@
-"""The drum kits of bank 128: those of General MIDI's usual extensions, and one for each kind of dance.
+"""Drum kits of bank 128: those of General MIDI's usual extensions, and one for each dance genre.
 
 Each kit n below 64 has another take of itself at n + 64, which a player may alternate with.
 """

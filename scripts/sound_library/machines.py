@@ -1,4 +1,4 @@
-"""Drum machines of the analogue age, computed from what is published of their circuits.
+"""Analogue drum machines, synthesised from published descriptions of their circuits.
 
 Frequencies and times of the TR-808 are those of its service notes (Roland, 1981) and of Werner, Abel and Smith ("A
 physically-informed, circuit-bendable, digital model of the Roland TR-808 bass drum circuit", DAFx 2014; "The TR-808

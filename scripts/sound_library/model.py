@@ -1,4 +1,4 @@
-"""What a library consists of before it is written: samples, the zones that play them, presets."""
+"""Data model of a library before it is written: samples, zones, presets."""
 
 from __future__ import annotations
 

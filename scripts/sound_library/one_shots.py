@@ -1,4 +1,4 @@
-"""Single recordings of the Sonic Pi samples, all under CC0."""
+"""Single recordings from the Sonic Pi samples, all under CC0."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The library's own sustained waves, made once and shared by many presets."""
+"""Sustained waves of the library, shared by many presets."""
 
 from __future__ import annotations
 

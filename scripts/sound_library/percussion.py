@@ -1,4 +1,4 @@
-"""Further drums of dance records: layered kicks and snares, snaps, shakers, and acoustic drums made punchier."""
+"""Further drums of dance music: layered kicks and snares, snaps, shakers, and acoustic drums with stronger attacks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Instruments whose programming is worth keeping, played key by key by FluidSynth and looped anew."""
+"""Instruments rendered key by key by FluidSynth with their original settings, and looped again."""
 
 from __future__ import annotations
 

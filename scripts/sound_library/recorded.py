@@ -1,4 +1,4 @@
-"""Instruments taken from other soundfonts zone by zone: fewer keys, one side, velocity curves turned into layers."""
+"""Instruments taken from other SoundFonts zone by zone: fewer keys, one side, velocity curves converted to layers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes a library as an SF3 file: SoundFont 2.04 tables, each sample an Ogg Vorbis stream of its own."""
+"""Write a library as an SF3 file: SoundFont 2.04 tables, each sample as a separate Ogg Vorbis stream."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where sounds come from: packages of Debian, who made what is in them, under which licence."""
+"""Sources of sounds: Debian packages, authors and licences."""
 
 from __future__ import annotations
 

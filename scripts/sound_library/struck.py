@@ -1,4 +1,4 @@
-"""Computed sounds with a course of their own: basses, plucks, stabs, keys and bells, filter sweeps included."""
+"""Synthesised sounds that change over time: basses, plucks, stabs, keys and bells, with filter sweeps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far samples are from the pitch that they are played at, and zones put right by it."""
+"""Measure the tuning of samples and correct the zones."""
 
 from __future__ import annotations
 

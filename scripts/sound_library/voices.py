@@ -1,4 +1,4 @@
-"""The single drums of the kits: each a few samples, its softer strokes, and another take of it."""
+"""Single drums of the kits: a few samples each, with softer strokes and a second take."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sustained waves that loop without a seam: each is made from its spectrum, all of whose partials fit into the loop."""
+"""Sustained waves with seamless loops, made from spectra whose partials all fit into the loop."""
 
 from __future__ import annotations
 

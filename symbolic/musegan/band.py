@@ -51,8 +51,14 @@ def play_for(
     """Return music by a MuseGAN for a beat grid; arguments as of :func:`d2m.symbolic.composer.compose`.
 
     Args:
-        muse: a model from scratch.
-        seed: of the phrases and of every choice.
+        muse: a model that needs no given track.
+        grid: beats of the dance.
+        duration: of the music in seconds.
+        genre: AIST code.
+        seed: random seed.
+        energy: float32 (N,) in 0..1 per beat interval, or None.
+        accents: float32 (N,) in 0..1 per beat, or None.
+        forgiving: make wrong beats less audible.
 
     Raises:
         D2MError: if the model needs a given track or makes silence only, the genre is unknown or the duration is not a

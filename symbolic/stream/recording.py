@@ -33,6 +33,10 @@ def record(
     read.
 
     Args:
+        programme: the programme.
+        player: plays it.
+        minutes: length of the file.
+        out: the output file.
         progress: called with the share that is done.
 
     Returns:
