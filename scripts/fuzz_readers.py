@@ -50,7 +50,9 @@ class Reader:
 
 
 def check_midi(data: bytes) -> None:
-    """Read a MIDI file: notes or one line; where nothing is mended and mido reads it as well, the same notes."""
+    """Read a MIDI file: it has notes or is refused in one line; if nothing is corrected and mido reads it too, the
+    notes agree.
+    """
     from d2m.symbolic.midi_file import parse
 
     start = time.process_time()

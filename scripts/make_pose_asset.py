@@ -74,7 +74,7 @@ def with_metadata(unpacked: Path, path: str, mean: float, deviation: float) -> b
 
 
 def write(output: Path, models: dict[str, bytes]) -> None:
-    """The bundle; stored, not compressed, because MediaPipe maps the networks where they lie."""
+    """Write the bundle uncompressed, because MediaPipe maps the networks into memory."""
     temporary = output.with_suffix(".part")
     with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as bundle:
         for name, content in models.items():

@@ -49,13 +49,13 @@ def pop_score(folder: Path, seconds: float, rng: np.random.Generator) -> Score:
 
 
 def nobody(score: Score) -> Dance:
-    """Return the dance to music that nobody dances to."""
+    """Return an empty dance for music without a dancer."""
     beats = len(score.grid.beats)
     return Dance(score.duration, None, score.grid, np.full(beats, 0.6, np.float32), np.full(beats, 0.5, np.float32))
 
 
 def somebody(score: Score, genre: str, seconds: float, seed: int, held_out: bool, rng: np.random.Generator) -> Dance:
-    """Return a dance to a score, as the pose model would see it."""
+    """Return a dance to a score with the errors of pose estimation."""
     # Dancers are known by number: the held-out ones are others than those of the training part.
     dancer = DancerStyle.random(np.random.default_rng([seed, int(held_out), int(rng.integers(40))]))
     motion = landmark_motion(choreograph(score, genre, seconds, rng, dancer=dancer), wild_camera(rng), rng)
@@ -65,14 +65,14 @@ def somebody(score: Score, genre: str, seconds: float, seed: int, held_out: bool
 
 
 def pop_example(folder: Path, seed: int, seconds: float, path: Path) -> None:
-    """An excerpt of a POP909 song, arranged and rendered; there is nobody dancing."""
+    """Render an excerpt of an arranged POP909 song, without a dancer."""
     score = pop_score(folder, seconds, np.random.default_rng([seed, 909, int(folder.name)]))
     wave = render(score, SAMPLE_RATE)[0]
     save_pair(make_pair(wave, score, nobody(score), -1, SAMPLE_RATE, HOP), path)
 
 
 def studio_example(index: int, seed: int, held_out: bool, seconds: float, path: Path) -> None:
-    """A studio song and somebody dancing to it."""
+    """Render a studio song with a dance to it."""
     rng = np.random.default_rng([seed, int(held_out), index])
     genre = list(GENRES)[index % len(GENRES)]
     score, _ = compose_song(genre, seconds, rng)

@@ -43,7 +43,7 @@ def song(seconds: float, rate: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def make_pairs(folder: Path, pairs: int, seconds: float, rate: int, channels: int) -> None:
-    """``reference/`` and ``generated/`` with as many files of 16 bits."""
+    """Write 16-bit files to ``reference/`` and ``generated/``."""
     for number in range(pairs):
         rng = np.random.default_rng([4, number])
         reference = song(seconds, rate, rng)

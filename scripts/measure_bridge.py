@@ -67,7 +67,9 @@ def cost(composer: Composer, bars: int) -> dict[str, float]:
 
 
 def by_torchinfo(composer: Composer, bars: int, batch: int = 16) -> dict[str, float]:
-    """Return what the seed's table counts, for a batch; nothing where torchinfo is not installed."""
+    """Count parameters and multiply-adds by torchinfo as in Smootify's table, for a batch; empty if it is not
+    installed.
+    """
     if find_spec("torchinfo") is None:
         return {}
     from torchinfo import summary

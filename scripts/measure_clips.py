@@ -52,7 +52,7 @@ Reports = dict[str, dict[str, list[dict[str, Any]]]]
 
 
 def measure(folder: Path, seeds: int, original: list[str]) -> Reports:
-    """Return judges everything; a clip in which nobody is seen is left out, and told.
+    """Measure all clips; those without a visible dancer are left out and reported.
 
     Raises:
         D2MError: if the folder holds no video, a file cannot be read, or ``original`` names no clip.

@@ -21,7 +21,7 @@ from d2m.evaluation import fidelity
 
 
 def measure(songs: list[np.ndarray], through: Callable[[np.ndarray], np.ndarray]) -> dict[str, float]:
-    """Return means over songs of the distances between a song and what becomes of it."""
+    """Measure the distances between songs and their reconstructions, mean over songs."""
     figures: dict[str, list[float]] = {}
     for song in songs:
         output = through(song)

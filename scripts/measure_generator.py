@@ -34,7 +34,7 @@ def compare(output: np.ndarray, real: np.ndarray) -> dict[str, float]:
 
 
 def write(folder: Path, name: str, waveform: np.ndarray) -> None:
-    """One recording as 16-bit wav."""
+    """Write one recording as a 16-bit .wav file."""
     import soundfile
 
     folder.mkdir(parents=True, exist_ok=True)

@@ -58,7 +58,7 @@ def read(folder: Path, seed: int) -> Song:
 
 
 def songs_of_split(root: Path, held_out: bool, count: int, seed: int) -> list[Song]:
-    """Up to ``count`` songs of a split that can be cut."""
+    """Return up to ``count`` songs of a split that can be cut."""
     folders = [f for f in song_folders(root) if (int(f.name) % HELD_OUT_EVERY == 0) == held_out]
     order = np.random.default_rng([seed, int(held_out)]).permutation(len(folders))
     found: list[Song] = []
@@ -157,7 +157,7 @@ def _same(one: Song, first: int, other: Song, second: int) -> bool:
 
 @contextmanager
 def only(words: str):
-    """The harmonic search with the weights of other terms at zero."""
+    """Use the harmonic search with some terms only in a ``with`` block."""
     before = dict(expectation.TERMS)
     expectation.TERMS.update({name: value if words in name else 0.0 for name, value in before.items()})
     try:

@@ -145,7 +145,7 @@ def published(name: str) -> dict[str, float]:
 
 
 def beyond(difference: dict[str, float]) -> list[str]:
-    """Return figures that lie further from the data than is forgiven."""
+    """Return the metrics that differ from the data by more than their tolerance."""
     return [
         f"{name} by {value:+.2f}"
         for name, value in difference.items()
@@ -195,7 +195,7 @@ def measure_model(name: str, data: Phrases, options: argparse.Namespace) -> dict
 
 
 def tell(results: list[dict]) -> None:
-    """The tables and lists of all models."""
+    """Print the tables and lists of all models."""
     rows = {"training data": results[0]["tables"]["training data"]}
     for result in results:
         rows[result["model"][:23]] = result["tables"]["model"]

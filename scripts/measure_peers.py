@@ -111,7 +111,7 @@ def find_dances(folder: Path) -> tuple[list[Dance], list[str]]:
 
 
 def make_music(dances: list[Dance], seeds: int, folder: Path) -> None:
-    """Watch every dance, make our music for it, and write all music as wav files; fills in what is open in ``dances``.
+    """Generate d2m's music for every dance, and write all music as .wav files; completes ``dances``.
 
     Raises:
         D2MError: if a video cannot be read.

@@ -38,7 +38,7 @@ class Item:
 
 
 def recordings(path: Path, half: int | None) -> Iterator[Item]:
-    """The recordings of a list, in order."""
+    """Iterate over the recordings of a list, in order."""
     import soundfile
 
     for number, line in enumerate(sorted(path.read_text().splitlines())):

@@ -61,7 +61,7 @@ def encode_loop(frames: list, path: Path, size: tuple[int, int], fps: int) -> No
 
 
 def repeat(loop: Path, path: Path, seconds: float, fps: int) -> None:
-    """A video of that many seconds from the packets of a loop, without encoding anything again."""
+    """Write a video of a given length by repeating the packets of a loop, without encoding."""
     import av
 
     with av.open(str(loop)) as source:

@@ -75,7 +75,7 @@ def programme_of(args: argparse.Namespace) -> Kept:
 
 
 def write(args: argparse.Namespace, out: Path) -> tuple[dict[str, Any], list[dict[str, Any]], Kept]:
-    """Write the file; speed and memory."""
+    """Write the file, and measure speed and memory."""
     programme = programme_of(args)
     used: list[tuple[float, float]] = []
     began, worked = time.perf_counter(), time.process_time()
@@ -204,7 +204,7 @@ def measure_file(args: argparse.Namespace) -> dict[str, dict[str, float]]:
 
 
 def listen(url: str, seconds: float, waits: list[float], spare: list[float]) -> None:
-    """One listener, as the page is: eight segments ahead, on its own clock."""
+    """Simulate one listener like the page: eight segments ahead, on its own clock."""
     number = json.load(urllib.request.urlopen(url + "state"))["live"]
     first, begins = number, None
     until = time.monotonic() + seconds

@@ -24,7 +24,7 @@ import numpy as np
 
 
 def make_noise(folder: Path, kind: str, seconds: float, count: int) -> None:
-    """A prepared data set of ``count`` segments."""
+    """Make a prepared data set of ``count`` segments of noise."""
     from d2m.datasets.prepared import Manifest, Sequence, write_music, write_sequence, write_split
     from d2m.generator.d2m_gan import DATASETS
     from d2m.version import __version__

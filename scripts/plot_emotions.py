@@ -109,7 +109,7 @@ def latent(model: EmotionModel, moved: np.ndarray, prior: np.ndarray, known: np.
 
 
 def write(figure: Figure, path: Path) -> None:
-    """The figure as PNG, complete or not at all."""
+    """Write the figure as PNG atomically."""
     FigureCanvasAgg(figure)
     figure.tight_layout()
     picture = io.BytesIO()

@@ -30,7 +30,7 @@ WIDTH = 1400
 
 
 def draw(panels: list[tuple[str, np.ndarray]], path: Path) -> None:
-    """One picture of several recordings (title, samples), on one colour scale."""
+    """Draw spectrograms of several recordings (title, samples) with one colour scale."""
     librosa = load_librosa()
     import matplotlib
 
