@@ -25,7 +25,7 @@ MOST_AHEAD = 10.0
 #: Seconds over which pictures are counted for :attr:`Timeline.rate`.
 RATE_WINDOW = 2.0
 
-# Formats whose header gives the length that was written, whatever has become of the file since.
+# Formats whose header has the length at the time of writing, even if the file was truncated later.
 _LENGTH_IN_HEADER = {"matroska", "webm", "flv"}
 # Seconds that may be missing from that length before a file counts as cut off.
 _SLACK = 0.5

@@ -15,7 +15,7 @@ from d2m.media_order import DisplayOrder, counts_pictures
 #: Seconds of picture or of sound above which a file is refused: a damaged or hostile header may claim any length.
 LONGEST = 2 * 3600.0
 
-# A playlist format makes FFmpeg open other files, which a clip has no business doing.
+# A playlist format makes FFmpeg open other files, which is not allowed.
 _PLAYLISTS = {"hls", "concat", "concatf", "dash", "sdp", "rtsp", "imf"}
 # Codecs of single pictures. Beside a larger stream such a stream is a preview.
 _STILL_CODECS = {"mjpeg", "png", "bmp", "tiff", "webp", "jpeg2000", "gif"}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 #: Decibels by which the music steps back where the clip's own sound is loud.
 DUCK_DEPTH = 12.0
-#: Quality of a picture that is encoded anew: x264's constant rate factor.
+#: Quality of a re-encoded picture: x264's constant rate factor.
 CRF = 20
 #: Levels of the clip's own sound (dB full scale) at which the music starts to step back and has done so.
 DUCK_FROM, DUCK_TO = -50.0, -30.0

@@ -157,7 +157,7 @@ def _no_array(*_: object) -> None:
     raise _Unsafe("builds an array in an unusual way")
 
 
-#: Stands for numpy's array class where a builder is told what to build; itself it builds nothing. No class: a pickle
+#: Placeholder for NumPy's array class as an argument of a constructor; it builds nothing. It is no class: a pickle
 #: may give those any attribute, too.
 _ARRAY_CLASS = _Builder(_no_array)
 

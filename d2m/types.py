@@ -28,8 +28,8 @@ GENRES: dict[str, str] = {
 #: The five tracks of a score, in the order that MuseGAN uses.
 TRACKS: tuple[str, ...] = ("drums", "piano", "guitar", "bass", "strings")
 
-#: Where beats come from: the clip's own sound, the dancer's movement, the motion of the whole picture where nobody is
-#: found, or someone who knows them (the user, a score, a data set).
+#: Sources of beats: the clip's own sound, the dancer's movement, the motion of the whole picture if nobody is
+#: found, or given (by the user, a score, a data set).
 BEAT_SOURCES: tuple[str, ...] = ("sound", "dance", "picture", "given")
 
 

@@ -14,7 +14,7 @@ from d2m.errors import D2MError
 
 #: An array of an example unpacked, bytes: half an hour of music has 80 million.
 _LARGEST = 1 << 30
-#: What numpy and zipfile raise for damaged archives, and for those that somebody has tampered with.
+#: Exceptions of NumPy and zipfile for damaged or manipulated archives.
 DAMAGED = (
     OSError, ValueError, TypeError, KeyError, AttributeError, IndexError,
     EOFError, SyntaxError, RuntimeError, NotImplementedError, MemoryError,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from d2m.errors import D2MError
 
-#: What programs write that do not know the length yet.
+#: Length written by programs that do not know it yet.
 _UNKNOWN = (0, 0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000, 0xFFFFF000)
 _MOST_CHUNKS = 1000
 

@@ -136,7 +136,7 @@ def _source(folder: Path) -> tuple[Source, str]:
         aist.Aist(folder)
     except D2MError as error:
         raise D2MError(f"{folder} is not a data set of AIST++, TikTok or `d2m data prepare`") from error
-    # a studio says what it is, and films at 30
+    # a studio has a manifest, and videos at 30 frames per second
     return AistSource(folder, any_fps=(folder / "manifest.json").is_file()), "aist"
 
 
@@ -182,7 +182,7 @@ def _look_annotations(data: aist.Aist, name: str) -> list[str]:
     """What is wrong with the keypoints and cameras of a sequence, as far as they are there."""
     problems = []
     frames = None
-    with contextlib.suppress(D2MError):  # told already
+    with contextlib.suppress(D2MError):  # already reported
         frames = len(data.motion(name).poses)
     if (data.annotations / "keypoints2d").is_dir():
         try:

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from d2m.features import Analysis
     from d2m.media import Video
 
-#: The judge of the headline, and the one where nobody is seen.
+#: Definition of motion beats for the main scores, and the one for clips without a visible dancer.
 HEADLINE, NOBODY = "space", "picture motion"
 
 

@@ -29,7 +29,7 @@ from .beats import TOLERANCE, beat_f_measure, continuity, marks_score, summarise
 from .heard import Heard, hear
 from .recordings import Pairs, measure, pair, read
 
-#: Recordings of a pair may differ in length by this many seconds before the report says so.
+#: Difference in length of a pair in seconds above which the report has a note.
 SAME_LENGTH = 0.1
 #: The scores whose mean over pairs is a plain mean.
 _PLAIN = ("d2m_coverage", "d2m_hit", "onset_f", "beat_f", "tempo_ratio")
@@ -82,7 +82,7 @@ def score_files(reference: str, generated: str) -> dict[str, Any]:
     Raises:
         D2MError: if either cannot be read.
     """
-    # One after the other: a long recording takes a lot of memory, what is heard in it very little.
+    # One after the other: a long recording takes a lot of memory, its features very little.
     (true, first), (made, second) = _listen(reference), _listen(generated)
     files = {"reference": Path(reference).name, "generated": Path(generated).name}
     scores = score_pair(true, made)

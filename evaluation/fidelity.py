@@ -42,9 +42,9 @@ from d2m.load_librosa import load_librosa
 
 #: Lengths may differ by this many seconds, which covers any codec's padding.
 LENGTH_TOLERANCE = 0.1
-#: Smallest mel magnitude told from silence; -80 dB.
+#: Smallest mel magnitude that is not silence; -80 dB.
 FLOOR = 1e-4
-#: A signal-to-noise ratio is not told from this many decibels, which identical recordings have.
+#: Maximum of signal-to-noise ratios in decibels, also for identical recordings.
 MOST_DECIBELS = 120.0
 #: Loudness that recordings are brought to before they are embedded, LUFS.
 EMBEDDING_LUFS = -20.0

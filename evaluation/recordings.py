@@ -147,7 +147,7 @@ def _plain_wav(path: Path) -> tuple[np.ndarray, int] | None:
                 return None
             return np.ascontiguousarray(sound.read(dtype="float32", always_2d=True).T), int(sound.samplerate)
     except (OSError, ValueError, soundfile.SoundFileError):
-        # What is wrong with it is told by the decoder that has to take everything.
+        # The error comes from the decoder that accepts every format.
         return None
 
 
@@ -162,7 +162,7 @@ def _decoded(path: Path) -> tuple[np.ndarray, int]:
     try:
         rate, seconds = _header(path)
     except D2MError as error:
-        # d2m.media expects videos and says so.
+        # The messages of d2m.media are about videos.
         raise D2MError(str(error).replace("not a video that", "neither sound nor a video that")) from None
     if seconds > LONGEST:
         raise D2MError(f"{path}: {seconds / 60:.0f} minutes of sound; cut it to {LONGEST / 60:.0f} minutes or less")

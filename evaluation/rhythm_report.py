@@ -143,7 +143,7 @@ def _calibration(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     right = np.array([row["tempo_right"] for row in rows], dtype=np.float64)
     if not len(rows):
         return {"brier": None, "brier_constant": None, "bins": []}
-    # What always saying the share of right tempos would score: a finder that cannot tell has no less.
+    # Score of a constant confidence equal to the share of correct tempos, as a reference.
     constant = brier(np.full(len(right), right.mean()), right)
     return {"brier": brier(confidence, right), "brier_constant": constant, "bins": reliability(confidence, right)}
 

@@ -177,7 +177,7 @@ def _read_file(path: Path) -> dict[str, object]:
     about = f"{content.get('songs', '')} held-out songs".strip()
     if content.get("seconds"):
         about += f" of {content['seconds']:g} s"
-    # Noise and other songs stand in the tables as marks on the scale; they say nothing of the weights.
+    # Noise and other songs are references in the tables and no scores of the weights.
     rows = {row: figures for row, figures in content["results"].items() if row not in ("white noise", "next song")}
     return {f"{row}: {name}, {about}": value for row, figures in rows.items() for name, value in figures.items()}
 

@@ -27,7 +27,7 @@ from d2m.symbolic.emotion.emotions import attributes
 from d2m.symbolic.emotion.forms import load_forms
 from d2m.whole_file import write_whole
 
-#: Told apart also by people who do not see red and green as different; in the order of the table.
+#: Colours in the order of the table, also distinguishable with red-green colour blindness.
 COLOURS = ("#d55e00", "#e6b800", "#f0869c", "#009e73", "#56b4e9", "#9b4f96", "#0072b2", "#66c2a5", "#4d4d4d")
 
 

@@ -31,7 +31,7 @@ __all__ = [
 
 _VOLUME, _EXPRESSION, _PEDAL, _SOSTENUTO = 7, 11, 64, 66
 _DOWN, _CENTRE = 64, 8192
-#: What a channel is set to if nothing is said.
+#: Default controllers of a channel.
 _DEFAULTS = {
     _VOLUME: 100,
     _EXPRESSION: 127,

@@ -146,7 +146,7 @@ def score_of(file: MidiFile, path: str | Path = "the file") -> Score:
     if end > _MOST_QUARTERS or not 0 < duration <= LONGEST_SECONDS:
         raise D2MError(f"{path} lasts longer than {LONGEST_SECONDS / 3600:.0f} hours; give a shorter MIDI file")
     quarters, downbeats, per_bar = _beats(file, end)
-    # Two beats at one instant could not be told apart on a grid.
+    # A grid cannot represent two beats at the same time.
     times = np.maximum.accumulate(seconds_at(quarters)) + 1e-9 * np.arange(len(quarters))
     grid = BeatGrid(times, downbeats, float(60.0 / np.median(np.diff(times))), 1.0, per_bar)
     on_grid = BeatGrid(quarters, downbeats, 60.0, 1.0, per_bar)

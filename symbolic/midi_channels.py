@@ -29,7 +29,7 @@ _MASTER = -1
 _MOST_CONTROLS, _MOST_CHANGES = 1_000_000, 20_000
 _BANK, _DRUMS = 0, 9
 _DRUM_BANKS = {120, 126, 127}
-#: Channels that speak for a zone of MPE, and the registered parameter that says how many others it has.
+#: Master channels of MPE zones, and the registered parameter with the number of member channels.
 _MASTERS, _ZONE = (0, 15), [0, 6]
 _ROLAND, _YAMAHA = 0x41, 0x43
 #: Where the GM percussion keys end, with the additions of GS and XG, and what percussion tracks are called.
@@ -199,7 +199,7 @@ class Channels:
             return None
         if value in _DRUM_BANKS:
             return True
-        # Channel 10 of other files stays drums, whatever bank they ask for.
+        # Channel 10 of other files remains a drum channel with any bank.
         return False if channel % 16 != _DRUMS or (standard, value) in (("xg", 0), ("gm2", 121)) else None
 
     def table(self, channel: int) -> np.ndarray:

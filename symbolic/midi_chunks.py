@@ -16,7 +16,7 @@ MOST_TRACKS = 128
 #: Bytes before the header that are passed over; MacBinary has 128.
 _MOST_BEFORE = 65_536
 _MAC_BINARY = 128
-#: Frames a second that SMPTE time codes know; 29 stands for 30 / 1.001.
+#: Frame rates of SMPTE time codes; 29 stands for 30 / 1.001.
 _FRAME_RATES = {24: 24.0, 25: 25.0, 29: 30_000 / 1001, 30: 30.0}
 
 

@@ -107,7 +107,7 @@ def only(events: Events, file: MidiFile, kept: Collection[Instrument]) -> Events
                     continue
                 wanted[note] -= 1
             out.append((tick, event))
-        # The first track has the file's tempo, even where it says none.
+        # The first track has the file's tempo, even if it contains none.
         if not track or any(event[:2] != bytes([META, END_OF_TRACK]) for _, event in out):
             found.append(out)
     return Events(events.division, found)

@@ -21,7 +21,7 @@ from d2m.symbolic.midi_track import META, TrackReader
 _MOST_CHANGES, _LONGEST_NAME = 20_000, 80
 #: Notes are held shorter, in quarters; one that its file forgets to end rings for so many after all others.
 _LONGEST_NOTE, _FORGOTTEN = 1500, 4
-#: Microseconds a quarter note: what counts where a file says nothing, and the shortest that is taken for a tempo.
+#: Microseconds per quarter note: the default, and the minimum that is accepted as a tempo.
 USUAL_TEMPO, FASTEST = 500_000, 10_000
 _SEQUENCE_NAME, _INSTRUMENT_NAME, _PREFIX, _PORT, _TEMPO, _METRE = 0x03, 0x04, 0x20, 0x21, 0x51, 0x58
 

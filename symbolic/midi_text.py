@@ -46,7 +46,7 @@ def find_charset(texts: Sequence[bytes]) -> str:
     is_chinese = all(map(_HANZI.fullmatch, pairs)) and common >= _CHINESE * len(pairs)
     if is_chinese and syllables < _KOREAN * len(pairs):
         return "gbk"
-    # Nobody writes with the syllables that CP949 adds alone; Chinese characters of Shift-JIS look like that.
+    # No text consists of the syllables that only CP949 has; these bytes are Chinese characters in Shift-JIS.
     rare = found == "cp949" and syllables < _NOT_KOREAN * len(pairs) and _decodes(told, "cp932")
     return "cp932" if rare else found
 

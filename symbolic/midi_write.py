@@ -23,7 +23,7 @@ from d2m.whole_file import write_whole
 TICKS_PER_BEAT = 960
 # A tempo in a MIDI file is a whole number of microseconds in three bytes.
 _SLOWEST = 0xFFFFFF
-#: Seconds by which beats in a file may be off the grid; nobody hears a fifth of a millisecond.
+#: Maximum deviation of beats in a file from the grid in seconds; a fifth of a millisecond is inaudible.
 _LATE = 2e-4
 #: Pitched channels of a MIDI file, and that of the drums.
 CHANNELS, DRUM_CHANNEL = tuple(channel for channel in range(16) if channel != 9), 9
@@ -356,7 +356,7 @@ def _signatures(ruler: _Ruler) -> list[tuple[int, int, int]]:
     for start, length in zip(inside, lengths, strict=True):
         beats = max(int(round(length)), 1)
         if beats > 7 and beats % 4 == 0:
-            # Two or more bars of four, whose other lines nobody marked.
+            # Two or more bars of four without marked bar lines between them.
             beats = 4
         if not found or found[-1][1:] != (beats, 4):
             found.append((int(ruler.tick(np.array([start]))[0]), beats, 4))

@@ -18,7 +18,7 @@ from d2m.symbolic.pianoroll import PianoRoll, beat_steps
 from d2m.symbolic.tracks import DRUMS
 from d2m.types import TRACKS
 
-#: Families of drum keys that are told apart: kick, snare and claps, hats and cymbals, toms and the rest.
+#: Families of drum keys: kick, snare and claps, hats and cymbals, toms and the rest.
 _KICKS, _SNARES, _METAL = (35, 36), (37, 38, 39, 40), (42, 44, 46, 49, 51, 52, 53, 55, 57, 59)
 
 
@@ -95,7 +95,7 @@ def novelty(features: np.ndarray, settings: Structure = Structure()) -> np.ndarr
     padded = np.concatenate([np.repeat(features[:1], settings.memory - 1, axis=0), features])
     past = np.concatenate([padded[i : i + count] for i in range(settings.memory)], axis=1)
     squares = (past**2).sum(axis=1)
-    # Rounding would otherwise tell equal frames apart, and with them what is near.
+    # Rounding would otherwise make equal frames differ.
     distance = np.round(np.maximum(squares[:, None] + squares[None] - 2 * past @ past.T, 0.0), 9)
     near_count = min(max(int(round(settings.neighbours * count)), 2), count - 1)
     # All frames at the same distance count: a bar repeated often is near each of its repetitions.

@@ -13,7 +13,7 @@ from d2m.symbolic.tracks import DRUMS
 from d2m.types import TRACKS
 from d2m.whole_file import write_whole
 
-#: Of the tracks, told apart also by people who do not see red and green as different.
+#: Colours of the tracks, also distinguishable with red-green colour blindness.
 COLOURS: tuple[str, ...] = ("#4d4d4d", "#0072b2", "#009e73", "#d55e00", "#9b4f96")
 
 _DRUM_NAMES = {
@@ -99,7 +99,7 @@ def _panel(panel, roll: PianoRoll, track: int, keys: np.ndarray) -> None:
 
     notes = roll.notes(track)
     rows = np.searchsorted(keys, notes[:, 2]) if track == DRUMS else notes[:, 2]
-    # A sliver is left free between notes, so that repeated ones are seen.
+    # A small gap between notes makes repeated ones visible.
     left, right = notes[:, 0] + 0.0, notes[:, 1] - 0.12 * np.minimum(notes[:, 1] - notes[:, 0], 2)
     low, high = rows - 0.42, rows + 0.42
     corners = np.stack([[left, low], [right, low], [right, high], [left, high]]).transpose(2, 0, 1)

@@ -111,7 +111,7 @@ def _bars(file: MidiFile, scale: float, total: int, steps_per_beat: int) -> tupl
     downbeats = np.unique(np.concatenate(lines))
     kept: list[Metre] = []
     for step, metre in sorted(metres.items()):
-        # The same metre stated anew within a bar begins another bar, and is kept for that.
+        # The same metre repeated within a bar begins another bar, and is kept for that.
         if step < total and (not kept or kept[-1][1:] != metre[1:] or not _on_bar(step, kept[-1], steps_per_beat)):
             kept.append(metre)
     return downbeats[downbeats < total], tuple(kept)

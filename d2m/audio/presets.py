@@ -159,7 +159,7 @@ def _changed(values: dict, change: dict) -> dict:
     return made
 
 
-#: What numbers are added to where a preset says nothing.
+#: Defaults of numbers in a preset.
 _DEFAULTS = {"crest": Bus.crest, "width": Bus.width, "spread": 1.0, "room": -30.0, "hall": -30.0, "echo": -34.0}
 
 

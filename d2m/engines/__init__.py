@@ -12,7 +12,7 @@ from d2m.errors import D2MError
 if TYPE_CHECKING:
     from d2m.engines.d2m_gan_files import Sorted
 
-#: What ``--engine``, ``--codec`` and ``--level`` take; the first is what is taken unless told otherwise.
+#: Values of ``--engine``, ``--codec`` and ``--level``; the first is the default.
 ENGINES, CODECS, LEVELS = ("vq", "symbolic"), ("spectral", "jukebox"), ("high", "low")
 
 

@@ -105,7 +105,7 @@ def load_engine(
         model,
         codec,
         tuple(path.name for path in used),
-        # Read before they are hashed, so that what is no file is said in the reader's words.
+        # Read before they are hashed, so that missing files are reported by the reader.
         motion=None if motion is None else read_motion_file(motion),
         visual=None if visual is None else read_visual_file(visual),
         files=tuple({"name": path.name, "sha256": sha256_of(path)} for path in [*used, *seen]),
@@ -121,7 +121,7 @@ def _look(path: Path) -> tuple[str | None, Part | None]:
         state, header = state_of(content, path), None
     else:
         state, header = load_state(path, None)
-    # Models whose names tell nothing say in the header what they are.
+    # Models that cannot be recognised by their parameters are named in the header.
     kind = recognise(state) or (None if header is None else read_safetensors(path)[1].get("kind"))
     return kind, part_of(state, path, kind, header) if kind in (ENCODER, GENERATOR) else None
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 #: Confidence from which on ``auto`` takes the beats of the clip's own sound.
 CLEAR_SOUND = 0.5
-#: Confidence below which the user is told that the beats are a guess, and ``auto`` asks for music that forgives it.
+#: Confidence below which the user is warned, and ``auto`` makes music in which wrong beats are less audible.
 UNSURE = 0.3
 #: Sample rate at which the sound is read, hertz.
 SOUND_RATE = 22050
@@ -201,7 +201,7 @@ def follow_beats(
     chosen = genre or choose_genre(rhythm.grid, rhythm.energy, first if isinstance(first, Motion) else None)
     rhythm = corrected(with_genre(rhythm, chosen, moving, duration, world), options, moving, duration, world)
     unsure = rhythm.grid.confidence < UNSURE
-    # Whoever names a source or a tempo takes its beats for right.
+    # A source or tempo given by the user is trusted.
     forgiving = unsure and options.mode == "auto"
     if unsure and rhythm.grid.source in ("dance", "picture"):
         notes.append(_GUESS + (_FORGIVING if forgiving else ""))

@@ -29,12 +29,12 @@ SAME_PLACE, SAME_BODY = 0.3, 0.1
 LEAP = 0.5
 #: Seconds between looks at the whole picture: usually, and after a person was lost.
 LOOK, LOOK_SOON = 1.0, 0.3
-#: Width (in heights) from which a picture is looked at in parts too, for the model sees all of it in 224 x 224 pixels;
+#: Width (in heights) from which a picture is also searched in parts, since the model's input has 224 x 224 pixels;
 #: distance of the parts (heights), and how far (in widths of a part) a person may be from the middle of theirs.
 WIDE, STEP, OFF_CENTRE = 1.25, 0.8, 0.25
 #: How often a picture is looked at again for people whom others hide, and the joints of those that are covered then.
 PASSES, COVERED = 3, (0, 11, 12, 23, 24, 25, 26, 27, 28)
-#: How much taller than the smallest person followed somebody must be to be followed instead, where there are too many.
+#: Minimum ratio of heights at which a person replaces the smallest tracked one, where there are too many.
 TALLER = 1.3
 
 
@@ -191,7 +191,7 @@ class PeopleFinder:
         self._alone = self._alone + 1 if len(self._known()) < 2 else 0
         if self._alone > 2 * self._look_around:
             self._crowd = self.alternating = False
-            # The first one goes on.
+            # The first one continues.
             self._trackers.sort(key=lambda tracker: tracker.person is None)
             self._trackers[0].see_all()
 
@@ -218,7 +218,7 @@ class _Tracker:
         self._landmarker = Landmarker(bundle, 1, tracks=True)
         self._time = -1
         self._stale = False
-        #: First column and width of the part of the picture that the model sees; None for all of it.
+        #: First column and width of the part of the picture that is the model's input; None for all of it.
         self._window: tuple[int, int] | None = None
 
     def follow(self, rgb: np.ndarray, index: int, insist: bool = False) -> Person | None:
@@ -269,7 +269,7 @@ class _Tracker:
         left, width = self._window or (0, rgb.shape[1])
         part = rgb[:, left : left + width]
         if self._stale:
-            # The model follows its last person as long as it sees one: show it nobody.
+            # The model tracks its last person as long as one is visible: give it an empty picture.
             self._landmarker.find(np.full_like(part, 128), index, self._tick(index))
             self._stale = False
         found = self._landmarker.find(part, index, self._tick(index), left)

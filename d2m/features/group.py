@@ -20,11 +20,11 @@ from d2m.features.envelope import TRUNK, MotionEvents, Speeds, body_height, body
 from d2m.features.tempo_model import Curves, curves_of, curves_of_speeds
 from d2m.types import Motion
 
-#: Correlation of what two dancers of a group tell.
+#: Correlation of the evidence of two dancers of a group.
 ALIKE = 0.5
-#: Speed (body heights a second, over about a second) at which half of somebody's share is left because they walk.
+#: Walking speed (body heights per second, over about a second) at which a dancer's weight is halved.
 WALKING = 0.4
-#: Seconds over which being seen and walking are smoothed.
+#: Seconds over which visibility and walking are smoothed.
 STEADY = 0.5
 
 

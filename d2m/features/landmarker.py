@@ -47,7 +47,7 @@ class Landmarker:
         """
         import mediapipe as mp
 
-        # Both networks have run, and logged that, once somebody was found.
+        # After the first detection both networks have run and written their log lines.
         with contextlib.nullcontext() if self._has_logged else native_log_hidden():
             if self._landmarker is None:
                 self._landmarker = self._open()
@@ -95,7 +95,7 @@ def _person(index: int, rgb: np.ndarray, image: list, world: list, left: int) ->
     metres = np.array([(p.x, p.y, p.z) for p in world], dtype=np.float32)
     confidence = np.array([p.visibility for p in image], dtype=np.float32)
     inside = (joints[:, 0] >= 0) & (joints[:, 0] <= aspect) & (joints[:, 1] >= 0) & (joints[:, 1] <= 1)
-    # Landmarks outside the picture are the model's guess of what it cannot see.
+    # Landmarks outside the picture are extrapolated by the model.
     confidence = np.where(inside, confidence, 0.2 * confidence).astype(np.float32)
     colour = _clothes(rgb, joints[:, :2] * height)
     if left:

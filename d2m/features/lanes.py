@@ -17,9 +17,9 @@ from d2m.features.landmarks import fill_and_smooth
 from d2m.features.people import MOST_PEOPLE, OTHER_CLOTHES, People, Person, Track, bridged, persons, prominence
 from d2m.types import Motion
 
-#: Seconds that somebody must be seen to count beside the first one, and for taking the first one's place.
+#: Minimum visible time in seconds of a further dancer, and of a replacement of the main dancer.
 LEAST_SEEN, LEAST_STAND_IN = 1.0, 0.5
-#: Part of the prominence of whoever stands out most in a shot that makes the dancer of other shots the first one.
+#: Share of the highest prominence in a shot at which the dancer of other shots is the main dancer.
 AS_PROMINENT = 0.5
 
 

@@ -16,7 +16,7 @@ TORSO = (11, 12, 24, 23)
 #: Shoulders, elbows, wrists, hips, knees, ankles and the nose: the shape of a pose.
 BODY = (0, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
 
-#: Most people told apart.
+#: Maximum number of people.
 MOST_PEOPLE = 5
 #: How far, in body heights, a person may be from where they are expected, at once and per second unseen.
 REACH = 0.35
@@ -96,7 +96,7 @@ class People:
 
     def __init__(self, fps: float):
         self.fps = fps
-        #: Tracks of the shot that goes on, and of all shots; numbers of the first frames of shots.
+        #: Tracks of the current shot, and of all shots; numbers of the first frames of shots.
         self.tracks: list[Track] = []
         self.shots: list[list[Track]] = [self.tracks]
         self.starts: list[int] = [0]

@@ -31,7 +31,7 @@ __all__ = ["BUNDLE", "PeopleFinder", "Tracking", "follow_dancers"]
 
 #: Height of the frames given to the model: its input is 256 pixels around the person.
 FRAME_HEIGHT = 432
-#: A dancer must be seen in this part of the frames.
+#: Minimum share of frames in which a dancer is visible.
 ENOUGH = 0.3
 
 

@@ -121,7 +121,7 @@ def energy_per_beat(speeds: Speeds, beats: np.ndarray, duration: float) -> np.nd
     place = np.clip(np.searchsorted(edges, frame_times, side="right") - 1, 0, len(beats) - 1)
     count = np.bincount(place, minlength=len(beats))
     mean = np.bincount(place, speeds.whole, minlength=len(beats)) / np.maximum(count, 1)
-    # A sliver of an interval at the edge of the clip says little about it.
+    # A short part of an interval at the edge of the clip is not representative.
     known = np.flatnonzero(count >= 0.3 * speeds.rate * np.diff(edges))
     if not len(known):
         known = np.flatnonzero(count)

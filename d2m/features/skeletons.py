@@ -113,7 +113,7 @@ def at_rate(motion: Motion, fps: float, frames: int) -> Motion:
     second = np.minimum(first + 1, len(motion.joints) - 1)
     part = np.where(np.isin(second, motion.cuts), 0.0, np.clip(position - first, 0.0, 1.0))
     joints = motion.joints[first] * (1 - part)[:, None, None] + motion.joints[second] * part[:, None, None]
-    # A point between one that was seen and one that was not is as sure as the latter.
+    # A point between a visible and an invisible one has the confidence of the latter.
     sure = np.where((part > 1e-6)[:, None], np.minimum(motion.confidence[first], motion.confidence[second]),
                     motion.confidence[first])  # fmt: skip
     cuts = {int(np.ceil(cut / motion.fps * fps - 1e-6)) for cut in motion.cuts}

@@ -120,7 +120,7 @@ class Store:
         if not anew and (found := self.get(key)) is not None:
             return found, False
         with self._alone(key):
-            # Somebody else may have made it while this process waited.
+            # Another process may have made it while this one waited.
             if not anew and (found := self.get(key)) is not None:
                 return found, False
             made = dict(make())
@@ -148,7 +148,7 @@ class Store:
         try:
             yield
         finally:
-            # Whoever waits on a lock file that is gone looks for the entry before working.
+            # Processes that wait on a removed lock file look for the entry before they compute it.
             with contextlib.suppress(OSError):
                 path.unlink()
             lock.release()

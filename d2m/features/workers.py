@@ -99,7 +99,7 @@ class Workers:
         worker = self._idle.pop() if self._idle else _Worker(self.function, self.count)
         worker.task = task
         self._busy[worker.pipe] = worker
-        # One that died is heard of at the other end of the pipe.
+        # The death of a worker shows at the other end of its pipe.
         with contextlib.suppress(OSError):
             worker.pipe.send(task)
 
@@ -144,7 +144,7 @@ class _Worker:
         self.pipe.close()
         self.process.terminate()
         self.process.join(_PATIENCE)
-        # One that is stuck in a decoder does not hear.
+        # A worker that is stuck in a decoder does not react.
         self.process.kill()
         self.process.join()
 

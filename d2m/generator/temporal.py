@@ -149,7 +149,7 @@ class TemporalGenerator(nn.Module):
         batch, parts, frames, _ = rows.shape
         used = (programs >= 0).flatten()
         encoded = rows.new_zeros(batch * parts, frames, self.config.part_channels)
-        # Unused places are left out rather than masked: they would cost as much as a part that plays.
+        # Unused places are left out rather than masked, which would cost as much computation as real parts.
         encoded = encoded.index_copy(
             0, used.nonzero()[:, 0], self.parts(rows.flatten(0, 1)[used], programs.flatten()[used])
         )

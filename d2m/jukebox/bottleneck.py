@@ -134,7 +134,7 @@ class Codebook(nn.Module):
             vectors: float32 (M, D).
         """
         if self.k.any():
-            # Every entry counts as evenly used until the data says otherwise.
+            # Every entry counts as equally used at first.
             self.counts.fill_(max(len(vectors) / len(self.k), self.threshold))
         else:
             self.k.copy_(self._samples(vectors, len(self.k)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-#: The soundfont that the package brings; ``docs/sounds.md`` tells what is in it.
+#: The SoundFont that is included in the package, described in ``docs/sounds.md``.
 LIBRARY = Path(__file__).parent / "studio.sf3"
 #: What its header calls it.
 TITLE = "d2m studio"

@@ -96,7 +96,7 @@ class DecoderTask(Task):
         self.modules = {"vqvae": self.vqvae, "discriminator": self.discriminator}
         rate, betas = settings.learning_rate, settings.betas
         # Parameters without a gradient are passed over: the optimiser's state fits either level, and a run that is
-        # called with the other one gets as far as `restore`, which says so.
+        # called with the other one is refused by `restore`.
         self.optimizers = {
             "vqvae": torch.optim.Adam(self.vqvae.decoders.parameters(), rate, betas),
             "discriminator": torch.optim.Adam(self.discriminator.parameters(), rate, betas),

@@ -52,7 +52,7 @@ from d2m.symbolic.emotion.musicvae import MusicVae
 from d2m.symbolic.emotion.rewrite import rewrite
 from d2m.training.loop import Task
 
-#: Real melodies by which the encoder's deviations are told, and where vectors lie.
+#: Real melodies for estimating the encoder's deviations and the distribution of vectors.
 _SURE_OF = 2000
 #: One in so many of the starts is decoded for the critic, beside what the actor made of all.
 _STARTS = 4
@@ -343,7 +343,7 @@ class EmotionTask(Task):
             goal, _ = self.vae.network.encode(rewritten.long())
         prior, fresh = self.modules["starts"](torch.stack([prior, fresh]))
         self.ways.add(mu, goal, targets)
-        # The actor starts where it will in use: at the mean of a tune, or anywhere that such lie.
+        # The actor starts as in use: at the encoded mean of a melody, or at a vector drawn from their distribution.
         return mu + sigma * blur, prior, torch.where(changed, mu, fresh), torch.where(changed, goal, fresh), targets
 
     def _targets(self, rng: np.random.Generator, count: int) -> np.ndarray:

@@ -31,7 +31,7 @@ from d2m.training.monitor import Monitor, Sample
 from d2m.training.settings import check_settings, describe, write_settings
 from d2m.version import __version__
 
-#: What a step may ask of the loop; with several devices the greatest wish counts.
+#: Requests of a step to the loop; with several devices the greatest one counts.
 _GO_ON, _STOP, _FAILED = 0, 1, 2
 
 
@@ -316,7 +316,7 @@ def _stop_signals() -> Iterator[threading.Event]:
         return
 
     def ask(number: int, _: object) -> None:
-        # Who asks twice does not want to wait for the step.
+        # A second Ctrl-C does not wait for the step.
         if asked.is_set() and number == signal.SIGINT:
             raise KeyboardInterrupt
         asked.set()

@@ -11,7 +11,7 @@ from d2m.types import TRACKS
 
 #: Phrases of a picture.
 _SHOWN = 4
-#: Differences that a listener would forgive, by figure; :func:`distance_from` counts in these.
+#: Tolerances of the metrics; the units of :func:`distance_from`.
 _TOLERANCE = {"EB": 6.0, "UPC": 0.6, "QN": 12.0, "DP": 8.0, "TD": 0.2, "notes": 1.0}
 
 

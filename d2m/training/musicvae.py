@@ -49,7 +49,7 @@ from d2m.symbolic.emotion.statistics import note_f1, summary
 from d2m.training.export import read_checkpoint
 from d2m.training.loop import Task
 
-#: A dimension says something when its mean KL divergence is above this many nats.
+#: A dimension is in use if its mean KL divergence is above this many nats.
 _ACTIVE = 0.05
 _SAMPLES = 64
 

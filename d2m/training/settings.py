@@ -12,7 +12,7 @@ from typing import Any
 from d2m.errors import D2MError
 from d2m.whole_file import write_whole
 
-#: Settings that may change when a run goes on: how far it goes and where its data lies now.
+#: Settings that may change when a run is resumed: its length and the place of its data.
 FREE: tuple[str, ...] = ("steps", "train", "held_out", "data", "vqvae")
 #: Differences named in the complaint.
 _SHOWN = 4
@@ -70,7 +70,7 @@ def check_settings(folder: Path, now: Mapping[str, Any]) -> None:
     before = read_settings(folder)
     if not before:
         return
-    # A setting that only one side knows came or went with a version of d2m.
+    # A setting that only one side has was added or removed by a version of d2m.
     differ = [name for name in before if name in now and name not in FREE and before[name] != _json(now[name])]
     if differ:
         told = [f"{name} is {before[name]!r}, not {_json(now[name])!r}" for name in differ[:_SHOWN]]

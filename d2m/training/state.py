@@ -170,7 +170,7 @@ def _write(path: Path, state: dict[str, Any]) -> None:
             try:
                 torch.save(state, temporary)
             except RuntimeError as error:
-                # PyTorch knows only that not all of it was written.
+                # PyTorch's message only says that the file is incomplete.
                 raise OSError(errno.ENOSPC, "the disk is full") from error
             os.replace(temporary, path)
     except D2MError as error:

@@ -34,7 +34,7 @@ def load_checkpoint(path: Path | str) -> dict[str, Any]:
     try:
         check_torch_file(path)
         with warnings.catch_warnings(), torch.serialization.safe_globals(_plain_numbers()):
-            # It remarks on pickle protocols that it goes on to refuse or read anyway.
+            # It warns about pickle protocols that it refuses or reads anyway.
             warnings.simplefilter("ignore")
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Hostile as error:

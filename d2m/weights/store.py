@@ -11,7 +11,7 @@ from .card import Card
 from .catalogue import find_entry, path_of
 from .files import describe_kind
 
-#: Where the shipped files lie.
+#: Folder of the shipped files.
 FOLDER = Path(__file__).parent
 
 

@@ -63,7 +63,7 @@ def _check_zip(file: IO[bytes], size: int) -> None:
             if sum(entry.file_size for entry in entries) > 2 * size:
                 raise Hostile("claims to hold more than its size; download the file again")
             for entry in entries:
-                # PyTorch looks names up whatever their case.
+                # PyTorch ignores the case of names.
                 if entry.orig_filename.lower().endswith(".pkl"):
                     _check_pickle(io.BytesIO(archive.read(entry)))
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OverflowError) as error:

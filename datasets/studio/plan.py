@@ -14,7 +14,7 @@ from d2m.types import GENRES
 
 from .choreographer import DancerStyle
 
-#: Dancers by split: nobody dances in two of them.
+#: Dancers by split; no dancer is in two of them.
 DANCERS: dict[str, tuple[int, ...]] = {
     "train": tuple(d for d in range(1, 91) if d % 6 in (1, 2, 4)),
     "val": tuple(d for d in range(1, 91) if d % 6 == 5),

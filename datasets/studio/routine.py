@@ -88,7 +88,7 @@ class Routine:
         heading = self.place[2]
         x = self.place[0] + np.cos(heading) * dx + np.sin(heading) * dz
         z = self.place[1] - np.sin(heading) * dx + np.cos(heading) * dz
-        # nobody leaves the cameras' sight: one and a half metres of stage
+        # dancers stay in view of the cameras: one and a half metres of stage
         self.place = np.array([np.clip(x, -0.7, 0.7), np.clip(z, -0.6, 0.6), heading + turn])
         self.pose("base", at, self.place, ease)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from .rows import REFERENCE
 
-#: Baselines that know nothing of the dance's beats.
+#: Baselines that do not depend on the dance's beats.
 UNRELATED: tuple[str, ...] = ("shuffled", "metronome-wrong", "noise")
 
 

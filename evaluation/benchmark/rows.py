@@ -23,7 +23,7 @@ RECONSTRUCTIONS: dict[str, str] = {
     "vq-jukebox-high": "original through the JukeBox VQ-VAE, high (hop 128)",
     "vq-jukebox-low": "original through the JukeBox VQ-VAE, low (hop 32)",
 }
-#: Baselines: key -> (title, what exactly is heard).
+#: Baselines: key -> (title, description).
 BASELINES: dict[str, tuple[str, str]] = {
     "shuffled": ("shuffled originals", "the original music of another dance, another song, from its start"),
     "metronome": ("metronome on the beat", "a click on every beat of the original: right tempo, right phase"),

@@ -28,7 +28,7 @@ from .skeletons import front_view, tidied, to_mediapipe33
 _AIST_HEIGHT, _TIKTOK_HEIGHT = 1080, 720
 #: Seconds of picture to a row of features.
 _SEEN = 2.0
-#: Seconds that music may lack at the end of a dance before the report says so.
+#: Difference in length between music and dance in seconds above which the report has a note.
 _SHORT = 0.1
 
 
@@ -103,7 +103,7 @@ def read_stage(scene: Scene, genre: str = "given", visual: Path | None = None) -
         raise D2MError(f"{scene.name}: the original music is silence")
     told = scene.genre if genre == "given" else None
     motion = _cut(seen.motion, duration)
-    # From the movement alone: a system that had heard the original music could not be compared with the others.
+    # From the movement alone: a system that uses the original music could not be compared with the others.
     rhythm = dance_rhythm(motion, duration, told)
     grid = replace(rhythm.grid, beats=rhythm.grid.beats + seen.lag)
     chosen = told or choose_genre(grid, rhythm.energy, motion)

@@ -201,7 +201,7 @@ def _measure_scene(
         try:
             stage = read_stage(scene, settings.genre, settings.visual)
             original = Original.of(stage, settings.segment)
-        except Exception as error:  # Whatever one file is like, the others go on.
+        except Exception as error:  # An error in one file does not stop the others.
             return scene.name, 0, [(None, _line(error))]
         for row, path in rows:
             try:

@@ -150,7 +150,7 @@ def _scores(
     for system, column in zip(systems, table.T, strict=True):
         heard = column[np.isfinite(column)]
         draws = heard[rng.integers(0, len(heard), (4000, len(heard)))].mean(1)
-        # One listener says nothing of how listeners differ: no interval.
+        # With one listener there is no interval.
         low, high = np.percentile(draws, [2.5, 97.5]) if len(heard) > 1 else (np.nan, np.nan)
         clips = sum(rating.system == system for person in used for rating in person.ratings)
         found[system] = {
@@ -197,7 +197,7 @@ def sign_flip_test(difference: np.ndarray, seed: int = 0) -> float:
         signs = 1 - 2 * (np.arange(2**count)[:, None] >> np.arange(count) & 1)
         return float((np.abs(signs @ difference) >= abs(difference.sum()) - 1e-9).mean())
     signs = np.random.default_rng(seed).choice([-1, 1], (20_000, count))
-    # The sign pattern that was seen is one of the tosses.
+    # The observed sign pattern is one of the draws.
     return float((1 + (np.abs(signs @ difference) >= abs(difference.sum()) - 1e-9).sum()) / 20_001)
 
 

@@ -18,7 +18,7 @@ from d2m.symbolic.tracks import DRUMS
 _SPAN = (1.0, 0.7, 0.5, 0.35)
 #: Semitones of register that count as wholly different.
 _FAR = 12.0
-#: Places of a song with a like past that are asked how it may go on.
+#: Number of places of a song with a similar past whose continuation is used.
 _PRECEDENTS = 10
 #: What the gap between two bars is made of.
 _HARMONY, _MELODY, _GROOVE, _TEXTURE = 3.0, 1.0, 1.0, 1.0

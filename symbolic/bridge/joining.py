@@ -275,7 +275,7 @@ def _bridge_parts(a: Song, b: Song, point: MixPoint, bridge: np.ndarray) -> list
         voices = [song.voice(bar, track) for song, bar in places]
         levels = [song.level(voice, track) for (song, _), voice in zip(places, voices, strict=True)]
         played = [player is not None for player in players]
-        # A song that does not play this track at the seam has no say in how it sounds.
+        # A song that does not play this track at the seam does not affect its sound.
         share = share if all(played) else np.full(len(share), float(played[1]))
         loud = (1 - share) * levels[0] + share * levels[1] + accents(roll, notes[:, 0])
         velocities = np.clip(np.round(loud), 1, 127).astype(np.int64)

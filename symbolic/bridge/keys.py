@@ -17,7 +17,7 @@ from d2m.symbolic.composer import harmony
 #: Share of pieces' segments in which each degree occurs, from the tonic upwards.
 _MAJOR = (0.748, 0.060, 0.488, 0.082, 0.670, 0.460, 0.096, 0.715, 0.104, 0.366, 0.057, 0.400)
 _MINOR = (0.712, 0.084, 0.474, 0.618, 0.049, 0.460, 0.105, 0.747, 0.404, 0.067, 0.133, 0.330)
-#: What a change of key between two bars costs, in nats; a bar of music says about one for its key over a neighbour's.
+#: Cost of a change of key between two bars in nats; a bar favours its key over a neighbouring one by about one.
 _CHANGE = 12.0
 #: Beats of evidence in a full bar.
 _WEIGHT = 4.0
@@ -88,7 +88,7 @@ def find_keys(chroma: np.ndarray) -> np.ndarray:
     """
     total = chroma.sum(axis=1, keepdims=True)
     weight = _WEIGHT * chroma / np.maximum(total, 1e-9)
-    # Sparse bars say less.
+    # Sparse bars have a lower weight.
     weight = weight * np.minimum(total / max(float(np.median(total[total > 0])) if (total > 0).any() else 1.0, 1e-9), 1)
     chances = np.stack([np.array(p) / np.sum(p) for p in (_MAJOR, _MINOR)])
     rolled = np.stack([np.roll(chances[key // 12], key % 12) for key in range(KEYS)])

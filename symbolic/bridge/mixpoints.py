@@ -26,7 +26,7 @@ from d2m.symbolic.bridge.song import Song
 METHODS = ("harmonic", "dtw", "jsd", "random")
 #: Longer songs are looked at over this many bars: the last of the first song, the first of the second.
 MOST_BARS = 320
-#: Bars after the last possible mix point of such a song that are looked at, too: how it would go on.
+#: Bars after the last possible mix point of such a song that are used as its continuation.
 _AFTER = 16
 #: Points that are both within so many bars of a better one in both songs are left out.
 _APART = 1

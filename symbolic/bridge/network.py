@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from d2m.symbolic.bridge.config import MOST_BARS, BridgeConfig
 
 BEATS, OCTAVE = 4, 12
-#: Beats on either side that a residual block sees.
+#: Beats on either side in the receptive field of a residual block.
 _REACH = 5
 
 

@@ -153,7 +153,7 @@ class Comper:
                 held = self.line.notes[-8:]
                 joined = next((n for n in held if n[2] == key and abs(n[1] - start) < 1e-6), None)
                 if joined and joined[0] > start - 7.9:
-                    # A voice that has nowhere to go stays where it is.
+                    # A voice without a nearer chord tone keeps its note.
                     self.line.notes.remove(joined)
                     start_of = joined[0]
                 else:

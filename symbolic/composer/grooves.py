@@ -228,7 +228,7 @@ class Drummer:
                     touch = _TOUCH[signs[i]] * growth * _between(at, form.slow)
                     self._strike(at, SNARE if snare in (CLAP, RIM) else snare, touch)
         for at in np.arange(np.ceil(begin - 1e-6), end - 1e-6):
-            # Whatever the hands do, the feet keep time.
+            # The pedal hi-hat keeps time in any pattern.
             self._strike(float(at), KICK, 96.0)
             self._strike(float(at), PEDAL, 100.0)
         return begin

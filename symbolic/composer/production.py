@@ -18,7 +18,7 @@ from d2m.types import Lane, Part, Score
 
 #: The key that plays an effect as it is.
 KEY = 60
-#: What effects are for, beside those that lead to a beat: heard on the first beat of a section, on strong moves, from
+#: Uses of effects, besides those that lead to a beat: on the first beat of a section, on strong moves, from
 #: where the music gets thinner, under everything.
 _LAND = ("fx.impact", "fx.sub-drop", "fx.boom", "fx.cineboom", "fx.drop")
 _SHOTS = (

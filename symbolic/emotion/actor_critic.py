@@ -29,13 +29,13 @@ from d2m.symbolic.emotion.musicvae import HierarchicalMusicVae, MusicVae
 
 #: Targets of an emotion: mean pitch and density.
 TARGETS = 2
-#: What the critic hears of a melody: mean pitch, density, and the share off the chords.
+#: Attributes that the critic predicts: mean pitch, density, and the share off the chords.
 HEARD = 3
-#: How often the actor sees where its vectors lead before they are taken.
+#: Number of corrections of the actor's targets.
 LOOKS = 3
 #: How often a new melody is drawn before the nearest to its emotion is taken.
 DRAWS = 3
-#: Targets that the actor is told lie within so many standard deviations of real melodies'.
+#: Range of the actor's targets, in standard deviations of real melodies.
 WIDEST = 2.5
 
 

@@ -17,7 +17,7 @@ from d2m.symbolic.emotion.encoder import initialise, one_hot
 from d2m.symbolic.emotion.forms import Forms, follow
 from d2m.symbolic.emotion.melody import BARS, CLASSES, STEPS_PER_BAR
 
-#: Takes logits (n, 90) of a step, gives what the writer is told has been played: one-hot or soft, (n, 90).
+#: Function from the logits (n, 90) of a step to the input of the next step: one-hot or soft, (n, 90).
 Choose = Callable[[Tensor], Tensor]
 
 
@@ -40,7 +40,7 @@ class HierarchicalDecoder(nn.Module):
         self.writer = initialise(nn.LSTM(CLASSES + conductor, writer, layers, batch_first=True))
         self.output = nn.Linear(writer, CLASSES)
         for start in (self.conductor_start, self.writer_start):
-            # Magenta starts at a deviation of 0.001; this way the vector is heard sooner.
+            # Magenta starts at a deviation of 0.001; with this one the vector takes effect sooner.
             nn.init.xavier_uniform_(start.weight)
             nn.init.zeros_(start.bias)
 

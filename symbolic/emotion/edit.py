@@ -180,7 +180,7 @@ def _recounted(notes: np.ndarray, count: int, stretch: Stretch, edit: Edit) -> n
     struck = edit.struck[stretch.window, stretch.inside]
     for step in best[struck[best] > 0]:
         notes = _with_note(notes, int(step) + stretch.first, float(struck[step]), stretch.end)
-    # A note held beyond the stretch is struck again within it only: the edit knows nothing of what follows.
+    # A note held beyond the stretch is changed within it only, since the edit does not cover what follows.
     held = int(notes[-1, 1])
     notes = more(np.column_stack([notes[:, 0], np.minimum(notes[:, 1], stretch.end), notes[:, 2]]), count)
     notes[-1, 1] = max(held, int(notes[-1, 1]))

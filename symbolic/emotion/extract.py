@@ -181,7 +181,7 @@ def sections(score: Score) -> list[tuple[float, int]]:
         if i + 1 < len(lines) and lines[i + 1] - lines[i] == BEATS_PER_BAR:
             continue
         bars = i - start
-        # Behind the last bar line the metre goes on, if it is the score's.
+        # After the last bar line the metre continues, if it is the score's.
         if i + 1 == len(lines) and grid.beats_per_bar == BEATS_PER_BAR:
             bars += max(int(np.ceil((last - lines[i]) / BEATS_PER_BAR - 1e-6)), 0)
         if bars > 0:

@@ -163,7 +163,7 @@ def energy(played: Tensor, window: int = STEPS_PER_BAR) -> Tensor:
     Returns:
         float32 (B, steps / window).
     """
-    # All strokes fade alike, so that their sum need not be told apart by bands.
+    # All notes decay alike, so that bands need not be separated.
     strokes = played[..., FIRST_KEY:].float().sum(dim=2, keepdim=True)
     return _ringing(strokes, played)[..., 0].unflatten(1, (-1, window)).sum(dim=2)
 

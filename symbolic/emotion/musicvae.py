@@ -72,7 +72,7 @@ class HierarchicalMusicVae(nn.Module):
             self.decoder = HierarchicalDecoder(config.latent, config.conductor, config.decoder, config.decoder_layers)
         self.mu = nn.Linear(self.encoder.size, config.latent)
         self.sigma = nn.Linear(self.encoder.size, config.latent)
-        # Magenta starts both near 0, a vector of noise; here the vector tells melodies apart before it is blurred.
+        # Magenta starts both near 0, where the vector is noise; here it distinguishes melodies before noise is added.
         nn.init.xavier_uniform_(self.mu.weight)
         nn.init.normal_(self.sigma.weight, std=0.001)
         nn.init.zeros_(self.mu.bias)

@@ -22,7 +22,7 @@ from d2m.symbolic.emotion.encoder import initialise, one_hot
 from d2m.symbolic.emotion.forms import Forms, follow
 from d2m.symbolic.emotion.melody import BARS, CLASSES, STEPS_PER_BAR
 
-#: Values of the hint for a step, and of what is told of the step before.
+#: Size of the input of a step from the conductor, and of that from the step before.
 _HINT, _TOLD = 64, 64
 
 
@@ -109,7 +109,7 @@ class BarWriter(nn.Module):
         word, hints = self._words(z)
         before = functional.pad(melodies.unflatten(1, (BARS, -1))[:, :, :-1].long(), (1, 0), value=-1).flatten(1)
         before = before if unheard is None else before.masked_fill(unheard, -1)
-        # The last row of the table tells nothing.
+        # The last row of the table stands for no input.
         table = functional.pad(self.told.weight.T, (0, 0, 0, 1))
         told = functional.embedding(before % (CLASSES + 1), table).reshape(len(hints), STEPS_PER_BAR, -1)
         written, _ = self.writer(torch.cat([told.to(hints.dtype), hints], dim=2), _start(self.writer_start, word))

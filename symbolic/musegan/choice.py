@@ -24,7 +24,7 @@ _MAJOR = (0, 2, 4, 5, 7, 9, 11)
 #: What a level that is missed by its whole range costs, and a step as far as two chords can lie apart; and what bars of
 #: different chords gain.
 _FULLNESS, _STEP, _MOVING = 0.25, 0.15, 0.4
-#: Chords that follow each other in songs lie about so far apart; who goes further gains nothing.
+#: Usual distance of successive chords in songs; a larger one has no advantage.
 _SONG_STEP = 0.6
 
 
@@ -89,7 +89,7 @@ def measure(held: np.ndarray, lowest: int, family: np.ndarray) -> Pool:
     """
     count, bars, steps = held.shape[:3]
     pitched = held[..., DRUMS + 1 :]
-    # (N, bars, tracks, 12); a bass note says more about the harmony than one inside a chord.
+    # (N, bars, tracks, 12); bass notes have a higher weight in the harmony than notes inside a chord.
     classes = pitch_class_profile(np.moveaxis(pitched.sum(2), -1, 2), lowest)
     weights = np.ones((pitched.shape[-1], 1))
     weights[BASS - DRUMS - 1] = 2.0

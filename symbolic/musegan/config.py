@@ -156,6 +156,6 @@ def configure(model: str, condition: str = "none", resolution: str = "compact") 
             raise D2MError(f"no {what} called '{given}'; choose one of: {', '.join(known)}")
     base = PAPER if resolution == "paper" else COMPACT
     if resolution == "compact":
-        # Five critics cost what one does; one generator carries what five do.
+        # Five critics cost as much as one; one generator has the capacity of five.
         base = replace(base, critic_width={"jamming": 32}.get(model, 64), width={"composer": 96}.get(model, 48))
     return replace(base, model=model, condition=-1 if condition == "none" else TRACKS.index(condition))

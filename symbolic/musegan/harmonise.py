@@ -13,7 +13,7 @@ from d2m.symbolic.pianoroll_tensor import from_tensor
 from d2m.symbolic.tracks import BASS, DRUMS
 from d2m.types import TRACKS
 
-#: Triads of C major and its relative minor: root and quality. The one on B is nobody's home.
+#: Triads of C major and its relative minor: root and quality. The one on B is never a tonic.
 _TRIADS = ((0, "maj"), (2, "m"), (4, "m"), (5, "maj"), (7, "maj"), (9, "m"))
 _STEPS = {"maj": (0, 4, 7), "m": (0, 3, 7)}
 #: A chord takes its seventh along if that sounds for so much of the time.

@@ -12,7 +12,7 @@ from d2m.symbolic.sound.channels import channels_of
 from d2m.symbolic.sound.fonts import balance
 from d2m.types import TRACKS, Part
 
-#: No note is held longer: a file may ask for hours of one key, and a tone is kept in memory as long as it sounds.
+#: Maximum length of a note: a file may contain notes of hours, and a tone is kept in memory as long as it sounds.
 LONGEST_NOTE = 30.0
 _SHORTEST_NOTE = 0.03
 #: Marks presets that only the sound library has.

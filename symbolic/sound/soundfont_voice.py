@@ -145,7 +145,7 @@ def moving_low_pass(wave: np.ndarray, region: Region, rate: int) -> np.ndarray:
 
     time = np.arange(0, len(wave), _STEP) / rate
     cents = region[sf.FILTER] + float(np.clip(region[sf.MOD_FILTER], -12000, 12000)) * _modulation(region, time)
-    # Moves under 8 cents are not heard, and each costs time.
+    # Changes below 8 cents are inaudible and would cost time.
     cutoff = 8.176 * 2.0 ** (8.0 * np.round(np.clip(cents, 1500, 13500) / 8.0) / 1200.0)
     top, bottom = _resonant(np.clip(cutoff, _LOWEST_CUTOFF, min(0.45 * rate, 20000.0)), resonance, rate)
     # Steps over which nothing moves are filtered in one go.

@@ -142,7 +142,7 @@ class Library:
         elif self.source.is_file():
             at = 0
         else:
-            # The song played last has gone: go on where it was.
+            # The song played last is missing: continue at its position.
             at = sum(name < place.name for name in order)
         return Place(place.round + at // len(order), order[at % len(order)])
 

@@ -75,7 +75,7 @@ def _lines(data: bytes) -> list[bytes]:
     """The lines of a playlist, in UTF-8 where it says how it is written, else as they are."""
     mark, charset = next(((mark, name) for mark, name in _MARKS if data.startswith(mark)), (b"", ""))
     if not charset and data[:400].count(0) >= len(data[:400]) // 3 > 0:
-        # UTF-16 that does not say so: every other byte of most letters is 0.
+        # UTF-16 without a mark: every other byte of most letters is 0.
         charset = "utf_16_le" if data[1:400:2].count(0) > data[0:400:2].count(0) else "utf_16_be"
     if charset.startswith("utf_16"):
         data = data[len(mark) :].decode(charset, "replace").encode("utf_8", "replace")

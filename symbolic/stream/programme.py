@@ -144,7 +144,7 @@ class Programme:
             path: of the file.
             error: why it cannot be played.
         """
-        # Listeners see the reason, and need not know where the file lies.
+        # Listeners get the reason without the path of the file.
         if self.library.mark(name, path, str(error).replace(str(path), path.name)):
             self.tell(f"skipped: {error}")
 

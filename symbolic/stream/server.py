@@ -114,7 +114,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers:
-            # A body, which nobody reads here, would be taken for the next request.
+            # A body that is not read would be taken for the next request.
             self.close_connection = True
         if not self._meant():
             return
@@ -148,7 +148,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         body = self.rfile.read(int(length))
         self.close_connection = False
-        # A page of somebody else's cannot send this type without asking first, which nobody grants.
+        # A page of another site cannot send this type without a preflight request, which is not answered.
         if self.headers.get_content_type() != "application/json" or not self._may_change():
             self._json(403, {"error": "not allowed"})
             return

@@ -32,12 +32,12 @@ from d2m.symbolic.stream.wishes import Wishes
 
 #: Segments that a listener fetches ahead, that are played beyond the furthest, and that are kept behind it.
 AHEAD, LEAD, KEPT = 8, 2, 30
-#: Segments after the hearing of the furthest listener that a skip may change: time to notice and fetch anew.
+#: Segments after the position of the furthest listener that a skip may change: time to notice and fetch again.
 NOTICE = 3
-#: Seconds of programme that are decided at least, and of sound played unheard when going on after a restart.
+#: Minimum seconds of decided programme, and seconds of sound computed without output before a restart continues.
 _DECIDED, _LEAD_IN = 30.0, 6
 _MOST_LISTENERS, _PRESENT = 1000, 10.0
-#: Files that cannot be played of which listeners are told.
+#: Maximum number of broken files that are shown to listeners.
 _MOST_SKIPPED = 200
 
 
@@ -114,7 +114,7 @@ class Station:
             thread.join()
         self._diary.note(force=True)
 
-    # What listeners ask for
+    # Requests of listeners
 
     def segment(self, number: int, patience: float = 8.0) -> tuple[int, bytes] | None:
         """Return a segment, after waiting until it is due and has been played.
@@ -286,7 +286,7 @@ class Station:
 
     def _leave_task(self, stretch: Stretch, safe: int, wanted: list[tuple[int, str]]) -> _Task:
         if stretch.skipped and stretch.exit is not None:
-            # A wish changes where it leads, not that it is left.
+            # A request changes the next song, not the time of the transition.
             return _Task(self._generation, stretch, (stretch.exit, stretch.exit), wanted, False)
         bars = [int(b) for b in exits(stretch.song) if b >= stretch.entry]
         earliest = self.planner.earliest(stretch.song, stretch.entry)
