@@ -181,7 +181,7 @@ def _list_offers(as_json: bool) -> None:
         typer.echo(f"  licence: {offer.licence} ({offer.terms})")
         for part in offer.parts:
             size = f", about {part.size / 1e6:,.0f} MB" if part.size >= 1e6 else ""
-            typer.echo(f"  part {part.name}{size}{'' if part.needed else ', if asked for'}")
+            typer.echo(f"  part {part.name}{size}{'' if part.needed else ', optional'}")
         if offer.note:
             typer.echo(f"  {offer.note}")
 

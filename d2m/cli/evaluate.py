@@ -254,7 +254,7 @@ def _tell_genre(report: dict[str, Any]) -> None:
 def _tell_confusion(confusion: dict[str, Any]) -> None:
     """Print the confusion matrix as Markdown: one row per genre of the dances, one column per predicted genre."""
     genres, counts = confusion["genres"], confusion["counts"]
-    typer.echo("\n| dance \\ heard | " + " | ".join(genres) + " |\n" + "|---" * (len(genres) + 1) + "|")
+    typer.echo("\n| dance \\ predicted | " + " | ".join(genres) + " |\n" + "|---" * (len(genres) + 1) + "|")
     for genre, row in zip(genres, counts, strict=True):
         if any(row):
             typer.echo(f"| {genre} | " + " | ".join(str(n) if n else "" for n in row) + " |")
@@ -270,7 +270,7 @@ def _tell_fidelity(report: dict[str, Any]) -> None:
         typer.echo(f"  Fréchet distance      {report['frechet']['value']:.3f}")
         typer.echo(f"    per value           {report['frechet']['per_dimension']:.4f}")
     if endless := report["frechet_infinity"]:
-        typer.echo(f"    for endless sets    {endless['value']:.3f} +- {endless['standard_error']:.3f}")
+        typer.echo(f"    infinite sets       {endless['value']:.3f} +- {endless['standard_error']:.3f}")
     if floor := report["frechet_floor"]:
         low, high = floor["interval"]
         typer.echo(
