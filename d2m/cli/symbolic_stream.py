@@ -160,7 +160,7 @@ def _serve(programme: Any, host: str, port: int, locked: bool, memory: Path | No
     with StreamServer(station, host, port, locked) as server:
         station.start()
         try:
-            where = "goes on where it was" if station.recalled else "begins"
+            where = "continues where it stopped" if station.recalled else "starts from the beginning"
             typer.echo(f"the stream is at {server.url} and {where}; end with Ctrl-C")
             with _ended_tidily(), contextlib.suppress(KeyboardInterrupt):
                 server.serve_forever()
