@@ -33,7 +33,7 @@ class CarefulStream(io.RawIOBase):
     """Stream that is read in bounded portions only.
 
     Args:
-        stream: of the uncompressed archive.
+        stream: stream of the uncompressed archive.
         most: bytes that may be asked for; more is :class:`tarfile.ReadError`.
     """
 

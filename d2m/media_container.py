@@ -176,7 +176,7 @@ def decode_all(
     """Decode a stream, its timestamps repaired (:func:`d2m.media_clock.packets`).
 
     Args:
-        container: from :func:`open_container`, at its beginning.
+        container: container from :func:`open_container`, at its beginning.
         stream: one of its streams.
         on_damage: called for each packet that cannot be decoded.
         order: told which picture is shown when, in files that do not say so.

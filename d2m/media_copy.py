@@ -185,7 +185,7 @@ def open_output(target: Path, time_base: Fraction) -> Any:
 
     Args:
         target: the ``.mp4`` or ``.mkv`` to write.
-        time_base: of its picture.
+        time_base: time base of its picture.
     """
     import av
 
@@ -278,7 +278,7 @@ def last_duration(length: int, first: int, last: int) -> int:
     """Return the duration of a track's last packet, from which the muxers take the length of the track.
 
     Args:
-        length: of the track, in ticks.
+        length: length of the track, in ticks.
         first, last: decoding times of its first and its last packet.
     """
     return max(1, length - (last - first))

@@ -186,7 +186,7 @@ class BeatGrid:
             tempo: beats per minute.
             duration: seconds that the grid covers.
             first_beat: time in seconds of a beat from which bars are counted.
-            confidence: of the grid.
+            confidence: confidence of the grid.
         """
         period = 60.0 / tempo
         before = int(np.ceil(max(first_beat, 0.0) / period))
@@ -305,7 +305,7 @@ class Score:
         genre: AIST code, or None.
         key: e.g. ``"A:min"``, or None.
         lanes: automation of the mix.
-        character: of the mix (:func:`d2m.audio.presets.characters`), or "".
+        character: character of the mix (:func:`d2m.audio.presets.characters`), or "".
     """
 
     parts: tuple[Part, ...]

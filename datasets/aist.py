@@ -164,7 +164,7 @@ class Aist:
         """Read the SMPL parameters of a sequence.
 
         Args:
-            name: of the sequence.
+            name: name of the sequence.
         """
         return read_motion(self.annotations / "motions" / f"{_checked(name)}.pkl")
 
@@ -172,7 +172,7 @@ class Aist:
         """Read the 2-D keypoints of a sequence in all views.
 
         Args:
-            name: of the sequence.
+            name: name of the sequence.
         """
         return read_keypoints2d(self.annotations / "keypoints2d" / f"{_checked(name)}.pkl")
 
@@ -180,7 +180,7 @@ class Aist:
         """Read the 3-D keypoints of a sequence.
 
         Args:
-            name: of the sequence.
+            name: name of the sequence.
             optimised: the temporally smoothed ones.
 
         Returns:
@@ -192,7 +192,7 @@ class Aist:
         """Read the dance in space: ``"coco17"``, metres, y upwards; joints that were not found have confidence 0.
 
         Args:
-            name: of the sequence.
+            name: name of the sequence.
         """
         points = self.keypoints3d(name) / 100.0
         seen = np.isfinite(points).all(axis=-1)
@@ -202,7 +202,7 @@ class Aist:
         """Return the music file of a sequence.
 
         Args:
-            name: of the sequence.
+            name: name of the sequence.
 
         Raises:
             D2MError: if the file is not there.
@@ -228,7 +228,7 @@ class Aist:
         """Return the video of one view.
 
         Args:
-            name: of the sequence.
+            name: name of the sequence.
             camera: 1 to 9.
 
         Returns:
@@ -242,7 +242,7 @@ class Aist:
         """Return the nine cameras that filmed a sequence: name, size, matrix, rotation, translation (cm), distortions.
 
         Args:
-            name: of the sequence.
+            name: name of the sequence.
 
         Raises:
             D2MError: if there are none.
@@ -322,7 +322,7 @@ def write_motion(path: str | Path, motion: SmplMotion, loss: float = 0.0) -> Non
     Args:
         path: the file.
         motion: SMPL parameters.
-        loss: of the fit.
+        loss: loss of the fit.
     """
     save_pickle(
         path,
@@ -357,7 +357,7 @@ def write_keypoints2d(path: str | Path, keypoints: Keypoints2d) -> None:
 
     Args:
         path: the file.
-        keypoints: of nine views.
+        keypoints: keypoints of nine views.
     """
     save_pickle(
         path,

@@ -71,7 +71,7 @@ class Offer:
         """Return the parts to download.
 
         Args:
-            names: of parts, ``["all"]``, or None for the required ones.
+            names: names of parts, ``["all"]``, or None for the required ones.
 
         Raises:
             D2MError: for a name that is not there.
@@ -174,7 +174,7 @@ def offer(name: str) -> Offer:
     """Find a data set of the catalogue.
 
     Args:
-        name: of the data set.
+        name: name of the data set.
 
     Raises:
         D2MError: if there is none.

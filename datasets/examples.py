@@ -27,7 +27,7 @@ def read_example(path: str | Path, **wanted: tuple[type[np.generic], int]) -> di
 
     Args:
         path: an npz file.
-        wanted: of each array by its name the type of its numbers and how many dimensions it has.
+        wanted: name of each array -> type of its numbers and number of dimensions.
 
     Raises:
         D2MError: if the file is missing, damaged, or an array is missing, another one, or not finite.

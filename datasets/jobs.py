@@ -18,7 +18,7 @@ def each(function: Callable[..., Any], jobs: list[tuple], processes: int) -> Ite
     """What ``function`` gives for each job's arguments, as they become ready.
 
     Args:
-        function: of a module's top level.
+        function: function of a module's top level.
         jobs: arguments; they and the results travel between processes.
         processes: how many work at a time; with one, in order and in this process.
 

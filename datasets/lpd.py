@@ -76,7 +76,7 @@ class Rules:
         from_zero: only songs whose first beat is at time 0.
         one_each: only the best matched file of every MSD entry.
         rock: only songs on the rock list.
-        least_confidence: of the match, 0 to 1.
+        least_confidence: minimum confidence of the match, 0 to 1.
     """
 
     four_four: bool = True

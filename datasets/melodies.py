@@ -74,7 +74,7 @@ def load_melodies(folder: str | Path, part: str) -> Melodies:
     """Read one part of a data set.
 
     Args:
-        folder: of the data set.
+        folder: folder of the data set.
         part: one of :data:`PARTS`.
 
     Raises:
@@ -163,7 +163,7 @@ def part_of(name: str) -> str:
     The songs of POP909 go by their number, as those of the audio models do: every tenth is held out.
 
     Args:
-        name: of the song.
+        name: name of the song.
     """
     number = int(name) % 10 if name.isdigit() else int(sha256(os.fsencode(name)).hexdigest(), 16) % 10
     return {0: "held_out", 5: "valid"}.get(number, "train")

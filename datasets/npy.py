@@ -96,7 +96,7 @@ def check_header(file: BinaryIO, size: int) -> None:
 
     Args:
         file: opened at its beginning.
-        size: of the file in bytes.
+        size: size of the file in bytes.
 
     Raises:
         ValueError: if it does not.

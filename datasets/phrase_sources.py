@@ -26,7 +26,7 @@ class Song:
 
     Attributes:
         kind: ``"pop909"``, ``"studio"`` or ``"file"``.
-        name: of it within its source; the same in every run.
+        name: name of the song within its source; the same in every run.
         place: file, folder, or number of a composed song.
         held_out: whether it belongs to the held-out split.
     """
@@ -80,7 +80,7 @@ def songs_of(source: str, rules: Rules) -> tuple[str, list[Song], Counter[str]]:
 
     Args:
         source: ``studio:COUNT``, POP909's folder, or one with ``.npz`` and ``.mid`` files.
-        rules: for the last.
+        rules: rules for LPD and other folders.
 
     Raises:
         D2MError: if it is none of these.

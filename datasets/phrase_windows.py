@@ -15,7 +15,7 @@ class PhraseWindows:
     """Windows of bars at any place within phrases and across those that touch.
 
     Args:
-        phrases: of one split.
+        phrases: phrases of one split.
 
     Attributes:
         shape: (steps, pitches, tracks) of a bar.
@@ -70,7 +70,7 @@ class PhraseWindows:
         Args:
             rng: draws windows and transpositions.
             count: how many.
-            bars: of each.
+            bars: number of bars of each.
             transpose: each is moved by up to this many semitones either way, as far as no note is lost.
 
         Returns:

@@ -65,7 +65,7 @@ def unpack(bits: np.ndarray, resolution: Resolution) -> np.ndarray:
 
     Args:
         bits: uint8 (N, bytes).
-        resolution: of the phrases.
+        resolution: resolution of the phrases.
 
     Returns:
         bool (N, 4, steps, pitches, 5).
@@ -146,8 +146,8 @@ class Phrases:
         sources: only shards whose names begin with one of these (``"pop909"``, ``"studio"``); None takes all.
 
     Attributes:
-        resolution: of the tensors.
-        names: of the songs.
+        resolution: resolution of the tensors.
+        names: names of the songs.
         song, bar: int32 (N,): where each phrase comes from.
         tempo: float32 (N,), quarter notes a minute.
 

@@ -35,7 +35,7 @@ class Settings:
 
     Attributes:
         resolution: ``"compact"`` or ``"paper"``.
-        seed: of what is drawn for arranged and composed songs.
+        seed: random seed of what is drawn for arranged and composed songs.
         least_tracks: in a phrase that many tracks play, or it is left out.
         most_off_grid: songs in which a larger share of notes begins between the steps of the resolution are left out
             (triplets do not fit 16 steps).
@@ -179,10 +179,10 @@ def make_group(name: str, songs: Sequence[Song], out: Path, settings: Settings) 
     """Make the shards and the record of one group of songs.
 
     Args:
-        name: of the group.
-        songs: of the group.
+        name: name of the group.
+        songs: songs of the group.
         out: output folder.
-        settings: of the phrases.
+        settings: settings of the phrases.
     """
     resolution = resolution_named(settings.resolution)
     found: dict[str, list[tuple[int, int, float, np.ndarray, np.ndarray]]] = {split: [] for split in SPLITS}
@@ -234,8 +234,8 @@ def song_phrases(
 
     Args:
         roll: the song.
-        resolution: of the phrases.
-        settings: of the phrases.
+        resolution: resolution of the phrases.
+        settings: settings of the phrases.
         check_grid: refuse songs with too many notes off the grid.
 
     Returns:
@@ -267,7 +267,7 @@ def off_grid(roll: PianoRoll, resolution: Resolution) -> float:
 
     Args:
         roll: the song.
-        resolution: of the grid.
+        resolution: resolution of the grid.
     """
     coarse = roll.steps_per_beat / resolution.steps_per_beat
     if coarse <= 1:

@@ -105,7 +105,7 @@ def read_song(folder: str | Path) -> tuple[BeatGrid, dict[str, np.ndarray], list
     """Read one song: its grid, its tracks, its chords and its length in seconds.
 
     Args:
-        folder: of the song.
+        folder: folder of the song.
 
     Returns:
         grid, ``{"MELODY" | "BRIDGE" | "PIANO": float64 (N, 4) of start beat, end beat, pitch, velocity}``, chords,

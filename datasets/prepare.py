@@ -80,7 +80,7 @@ class Source(ABC):
         """Return the id of the music of a sequence; raises Skip for a sequence that must not be used.
 
         Args:
-            name: of the sequence.
+            name: name of the sequence.
         """
 
     @abstractmethod
@@ -107,7 +107,7 @@ class Source(ABC):
         """Return the files that :meth:`sequence` reads; a sequence is prepared again if one of them is newer.
 
         Args:
-            name: of the sequence.
+            name: name of the sequence.
         """
 
     @abstractmethod
@@ -115,7 +115,7 @@ class Source(ABC):
         """Read a sequence; raises Skip or D2MError if it cannot be used.
 
         Args:
-            name: of the sequence.
+            name: name of the sequence.
         """
 
 
@@ -136,7 +136,7 @@ class Outcome:
     Attributes:
         sequences: names by split.
         songs: pieces of music.
-        seconds: of motion, by split.
+        seconds: length of the motion in seconds, by split.
         skipped: what was left out.
     """
 

@@ -31,7 +31,7 @@ class AistSource(Source):
         visual: folder of visual features of the videos from ``camera``, or None.
         protocol: which splits; see :meth:`d2m.datasets.aist.Aist.names`.
         camera: 1 to 9.
-        any_fps: for studios, whose videos run at 30.
+        any_fps: accept any frame rate, for studios, whose videos have 30 frames per second.
 
     Raises:
         D2MError: if the folder is no AIST++ folder, or lacks the list of faulty sequences.
@@ -74,7 +74,7 @@ class AistSource(Source):
         """Return the id of the music of a sequence.
 
         Args:
-            name: of the sequence.
+            name: name of the sequence.
         """
         if name in self._ignored:
             raise Skip("in ignore_list", f"{name} is in ignore_list.txt: its annotation is faulty")
@@ -98,7 +98,7 @@ class AistSource(Source):
         """Return the files of a sequence.
 
         Args:
-            name: of the sequence.
+            name: name of the sequence.
         """
         files = [self.data.annotations / "motions" / f"{name}.pkl"]
         if self._visuals is not None:
@@ -109,7 +109,7 @@ class AistSource(Source):
         """Read a sequence.
 
         Args:
-            name: of the sequence.
+            name: name of the sequence.
         """
         from d2m.features.smpl import smpl_frames
 

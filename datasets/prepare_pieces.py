@@ -86,7 +86,7 @@ class PiecesSource(Source):
         """Return the id of the music of a piece.
 
         Args:
-            name: of the piece.
+            name: name of the piece.
         """
         whole = tiktok.whole_name(name)
         if whole == name:
@@ -122,7 +122,7 @@ class PiecesSource(Source):
         """Return the files of a piece.
 
         Args:
-            name: of the piece.
+            name: name of the piece.
         """
         folders = ("motion_s2",) if self.visual_size is None else ("motion_s2", "video_s2")
         return tuple(self._file(folder, name, "npy") for folder in folders)
@@ -131,7 +131,7 @@ class PiecesSource(Source):
         """Read a piece.
 
         Args:
-            name: of the piece.
+            name: name of the piece.
         """
         files = self.files(name)
         try:

@@ -53,7 +53,7 @@ class TikTokSource(Source):
         """Return the id of the music of a video.
 
         Args:
-            name: of the video.
+            name: name of the video.
         """
         return str(tiktok.TikTokName.parse(name))
 
@@ -72,7 +72,7 @@ class TikTokSource(Source):
         """Return the files of a video.
 
         Args:
-            name: of the video.
+            name: name of the video.
         """
         files = self.data.motion_files(name)
         return files if self._visuals is None else (*files, self._visuals.path(name))
@@ -81,7 +81,7 @@ class TikTokSource(Source):
         """Read the sequence of a video.
 
         Args:
-            name: of the video.
+            name: name of the video.
         """
         try:
             frames = self.data.frames(name)

@@ -47,8 +47,8 @@ class Manifest:
         visual_size: values of a visual feature, or None without them.
         seconds: the shortest sequence that was kept.
         source: the folder that it was made from.
-        version: of d2m.
-        format: of the layout.
+        version: version of d2m.
+        format: format of the layout.
         protocol: what the splits keep apart: ``"crossmodal"`` music, ``"pose"`` dancers.
     """
 
@@ -67,7 +67,7 @@ class Manifest:
         """Write ``prepared.json``.
 
         Args:
-            folder: of the data set.
+            folder: folder of the data set.
 
         Raises:
             D2MError: if it cannot be written.
@@ -80,7 +80,7 @@ class Manifest:
         """Read ``prepared.json``.
 
         Args:
-            folder: of the data set.
+            folder: folder of the data set.
 
         Raises:
             D2MError: if it is not a prepared data set, or was made by another version of the layout.
@@ -140,7 +140,7 @@ class Place:
         path: the archive.
         at: byte of its first number.
         shape: rows and columns.
-        dtype: of its numbers.
+        dtype: dtype of its numbers.
     """
 
     path: Path
@@ -187,8 +187,8 @@ def write_sequence(folder: str | Path, name: str, sequence: Sequence) -> None:
     """Write ``sequences/NAME.npz`` atomically.
 
     Args:
-        folder: of the data set.
-        name: of the sequence.
+        folder: folder of the data set.
+        name: name of the sequence.
         sequence: its content.
 
     Raises:
@@ -211,9 +211,9 @@ def read_entry(folder: str | Path, name: str, manifest: Manifest) -> Entry:
     """Read the entry of a sequence.
 
     Args:
-        folder: of the data set.
-        name: of the sequence.
-        manifest: of the data set.
+        folder: folder of the data set.
+        name: name of the sequence.
+        manifest: manifest of the data set.
 
     Raises:
         D2MError: if it is missing, damaged or does not fit the manifest.
@@ -254,9 +254,9 @@ def read_sequence(folder: str | Path, name: str, manifest: Manifest) -> Sequence
     """Read a whole sequence.
 
     Args:
-        folder: of the data set.
-        name: of the sequence.
-        manifest: of the data set.
+        folder: folder of the data set.
+        name: name of the sequence.
+        manifest: manifest of the data set.
 
     Raises:
         D2MError: as for :func:`read_entry`.
@@ -273,7 +273,7 @@ def write_music(folder: str | Path, music: str, waveform: np.ndarray) -> None:
     """Write ``music/ID.npy`` atomically.
 
     Args:
-        folder: of the data set.
+        folder: folder of the data set.
         music: its id.
         waveform: int16 (T,), or float (T,) in -1..1.
     """
@@ -287,7 +287,7 @@ def find_music(folder: str | Path, music: str) -> Place:
     """Find a piece of music, int16 (T,).
 
     Args:
-        folder: of the data set.
+        folder: folder of the data set.
         music: its id.
 
     Raises:
@@ -310,9 +310,9 @@ def write_split(folder: str | Path, split: str, names: list[str]) -> None:
     """Write ``SPLIT.txt`` atomically.
 
     Args:
-        folder: of the data set.
+        folder: folder of the data set.
         split: its name.
-        names: of sequences.
+        names: names of sequences.
     """
     with whole_file(Path(folder) / f"{split}.txt") as part:
         part.write_text("".join(f"{checked_id(name)}\n" for name in names), encoding="utf-8")
@@ -322,7 +322,7 @@ def read_split(folder: str | Path, split: str) -> tuple[str, ...]:
     """Read the names of the sequences of a split.
 
     Args:
-        folder: of the data set.
+        folder: folder of the data set.
         split: ``"train"``, ``"val"`` or ``"test"``.
 
     Raises:
@@ -342,7 +342,7 @@ def checked_id(name: str) -> str:
     """Check that a name cannot lead out of its folder, and return it.
 
     Args:
-        name: of a sequence or of music.
+        name: name of a sequence or of music.
 
     Raises:
         D2MError: for any other.

@@ -20,7 +20,7 @@ class Segment:
     """A few seconds of a dance.
 
     Attributes:
-        name: of the sequence.
+        name: name of the sequence.
         start: seconds from the sequence's first frame.
         motion: float32 (Tm, D).
         visual: float32 (V,), the mean over the segment, or None.
@@ -50,7 +50,7 @@ class Segments:
 
     Attributes:
         names: the sequences that have a segment.
-        genres: of each of them, as in :class:`Segment`.
+        genres: genres of each of them, as in :class:`Segment`.
         skipped: the sequences of the split that are shorter than one.
         kind, motion_fps, motion_size, visual_size, sample_rate: see :class:`~d2m.datasets.prepared.Manifest`.
         seconds, stride: as given.

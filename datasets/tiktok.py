@@ -112,7 +112,7 @@ class TikTok:
         """Return the keypoint files of a video.
 
         Args:
-            name: of the video.
+            name: name of the video.
 
         Raises:
             D2MError: if there are none.
@@ -131,7 +131,7 @@ class TikTok:
         """Read the keypoints of a video.
 
         Args:
-            name: of the video.
+            name: name of the video.
 
         Returns:
             float32 (T, 75) at 30 frames per second.
@@ -170,7 +170,7 @@ class TikTok:
         """Return the video file.
 
         Args:
-            name: of the video.
+            name: name of the video.
 
         Returns:
             The file, or None if it does not exist.
@@ -182,7 +182,7 @@ class TikTok:
         """Return the file with the sound of a video.
 
         Args:
-            name: of the video.
+            name: name of the video.
 
         Raises:
             D2MError: if there is none.
@@ -198,7 +198,7 @@ def find_list(root: Path, split: str) -> Path | None:
     """Find the list of a split: d2m's, or the authors' list of pieces.
 
     Args:
-        root: of the data set.
+        root: root of the data set.
         split: its name.
 
     Returns:
@@ -265,8 +265,8 @@ def read_openpose(files: tuple[Path, ...], fps: float, height: int) -> Motion:
 
     Args:
         files: a file for each picture, in order.
-        fps: of the video.
-        height: of its pictures, in pixels.
+        fps: frame rate of the video.
+        height: height of its pictures, in pixels.
 
     Raises:
         D2MError: if a file cannot be read, or nobody was found in any.

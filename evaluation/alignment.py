@@ -250,7 +250,7 @@ def chance(
 
     Args:
         motion_beats, music_beats: times in seconds.
-        duration: of the clip in seconds.
+        duration: length of the clip in seconds.
         sigma: tolerance in seconds.
         shifts: number of shifts.
     """
@@ -307,7 +307,7 @@ def bootstrap(
         values: one per clip.
         rng: random generator.
         draws: number of resamples.
-        level: of the interval.
+        level: level of the interval.
 
     Returns:
         Mean, lower and upper end.

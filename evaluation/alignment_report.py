@@ -115,7 +115,7 @@ def watch(video: Video, progress: Callable[[float], None] | None = None, analysi
     Args:
         video: a dance video.
         progress: called with the part done, 0..1.
-        analysis: of the video, where it is there already.
+        analysis: analysis of the video, where it is there already.
 
     Raises:
         D2MError: if the video cannot be decoded.
@@ -182,7 +182,7 @@ def summary(reports: list[dict[str, Any]], rng: np.random.Generator) -> dict[str
     """Average the excesses of the main scores over clips.
 
     Args:
-        reports: of several clips.
+        reports: reports of several clips.
         rng: random generator.
 
     Returns:

@@ -36,7 +36,7 @@ class Excess:
         value: the score.
         chance: its mean over shifted music.
         excess: value less chance.
-        interval: of the excess, 95 %.
+        interval: interval of the excess, 95 %.
         p: share of shifts that score as high or higher, counting the music itself.
     """
 
@@ -58,11 +58,11 @@ def against_shifts(
     """Return a score of motion and music times, with chance from circular shifts of the music.
 
     Args:
-        score: of (motion, music), both rising times in seconds.
+        score: function of (motion, music), both rising times in seconds.
         motion, music: rising times in seconds within 0 … ``duration``.
         duration: seconds of the clip.
         shifts: how many.
-        level: of the interval.
+        level: level of the interval.
 
     Raises:
         ValueError: if ``duration`` is not above 0 or ``shifts`` is below 20.

@@ -45,7 +45,7 @@ class Embedded:
     """Windows of a set of recordings.
 
     Attributes:
-        names: of the recordings.
+        names: names of the recordings.
         vectors: float64 (N, D), recording after recording.
         recording: int64 (N,), index into ``names`` of each window, rising.
     """
@@ -173,7 +173,7 @@ class Extrapolation:
 
     Attributes:
         value: where the line through distances over 1 / windows meets 0.
-        standard_error: of that, from the scatter about the line.
+        standard_error: standard error of that, from the scatter about the line.
         windows: at which distances were taken, falling.
         distances: their means over draws.
     """

@@ -93,7 +93,7 @@ def load(name: str, window: float | None = None) -> Embedding:
     """Load an embedding.
 
     Args:
-        name: of the embedding, or ``package.module:attribute`` of a callable that makes one.
+        name: name of the embedding, or ``package.module:attribute`` of a callable that makes one.
         window: seconds, or None for the embedding's own.
 
     Raises:

@@ -130,7 +130,7 @@ def log_mel_l1(
 
     Args:
         output, reference: waveforms.
-        sample_rate: of both, hertz.
+        sample_rate: sample rate of both, hertz.
         n_mels, n_fft, hop: of the spectrogram. Bass and chords are judged with 128 and 2048.
         lowest: compare only this many mels from the bottom up; None for all.
 
@@ -252,7 +252,7 @@ def embed(waveform: np.ndarray, sample_rate: int, frames: int = EMBEDDING_FRAMES
     Args:
         waveform: the recording.
         sample_rate: hertz.
-        frames: of a window, at least 172; figures of different windows cannot be compared.
+        frames: frames of a window, at least 172; figures of different windows cannot be compared.
 
     Raises:
         ValueError: if the recording is shorter than one window.

@@ -54,7 +54,7 @@ def evaluate_fidelity(
         reference, generated: two folders, or two files.
         embedding: see :func:`d2m.evaluation.embeddings.load`.
         window: seconds of the embedding's windows; None for its own choice.
-        seed: of the random halves and draws behind the Fréchet distance's bias.
+        seed: random seed of the halves and draws behind the Fréchet distance's bias.
         processes: how many work at a time.
         progress: called with the recordings and pairs done and their number.
 

@@ -63,7 +63,7 @@ class GenreJudge:
 
     Attributes:
         net: in evaluation mode.
-        name: of the weights, for reports.
+        name: name of the weights, for reports.
     """
 
     net: GenreNet
@@ -99,7 +99,7 @@ class GenreJudge:
         """Return the genre of the nearest training song.
 
         Args:
-            embedding: of a recording.
+            embedding: embedding of a recording.
 
         Raises:
             D2MError: if the network came without songs.

@@ -24,11 +24,11 @@ class GenreConfig:
     Attributes:
         sample_rate: hertz.
         mels, n_fft, hop: of the spectrogram.
-        channels: of the first stage; each further stage has twice as many.
+        channels: channels of the first stage; each further stage has twice as many.
         stages: pairs of 3 x 3 convolutions, each followed by halving both axes.
         embedding: values that describe a window.
         genres: number of classes.
-        songs: of the training set, kept with the weights to retrieve from.
+        songs: songs of the training set, kept with the weights to retrieve from.
     """
 
     sample_rate: int = 22050

@@ -45,7 +45,7 @@ def evaluate_genre(
     Args:
         place: sound or video files, or training examples (npz, :mod:`d2m.datasets.examples`).
         asked: the genre of all of them, as a name or code; None to tell it as the module's docstring says.
-        weights: of the genre network.
+        weights: weights of the genre network.
         processes: how many work at a time.
         progress: called with recordings done, and how many there are.
 

@@ -262,7 +262,7 @@ def measure(
     """Call a function for many recordings; one that cannot be measured does not stop the rest.
 
     Args:
-        function: of a module, so that other processes find it.
+        function: function of a module, so that other processes find it.
         jobs: name and arguments of each call.
         processes: how many work at a time; the results are the same.
         progress: called with the number of jobs done.

@@ -262,7 +262,7 @@ def phase_error(beats: np.ndarray, grid: BeatGrid, tempo_right: bool) -> dict[st
     """Compute the phase error of a grid; see the module's docstring.
 
     Args:
-        beats: of the music, in seconds.
+        beats: beats of the music, in seconds.
         grid: estimated beats.
         tempo_right: whether the tempo is correct.
 

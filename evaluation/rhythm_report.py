@@ -152,7 +152,7 @@ def draw_reliability(report: dict[str, Any], path: str | os.PathLike[str]) -> No
     """Draw the reliability diagram of a report: share of right tempos against confidence, with the number of clips.
 
     Args:
-        report: from :func:`evaluate_rhythm`.
+        report: report from :func:`evaluate_rhythm`.
         path: the ``.png`` to write, complete or absent.
 
     Raises:

@@ -185,7 +185,7 @@ def seams(waveform: np.ndarray, sample_rate: int, times: np.ndarray, seed: int =
         waveform: the recording.
         sample_rate: hertz.
         times: instants at which windows meet, seconds; those within 0.1 s of either end are left out.
-        seed: of the random instants behind the probabilities.
+        seed: random seed of the random instants behind the probabilities.
 
     Raises:
         ValueError: if no instant is left.

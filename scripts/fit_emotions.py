@@ -22,7 +22,7 @@ def fit(text: str, values: np.ndarray, source: str) -> str:
     """Return the table with new figures; all else stays, comments too.
 
     Args:
-        text: of the table.
+        text: text of the table.
         values: mean pitch and notes a bar of each melody, (N, 2).
         source: what the melodies are.
     """

@@ -36,7 +36,7 @@ def play(pair: Pair, generator: TemporalGenerator, codec: Codec, start: int = 0,
 
     Args:
         pair: an example.
-        generator, codec: from :func:`open_generator`.
+        generator, codec: generator and codec from :func:`open_generator`.
         start, frames: which frames of it; all by default. The generator sees no others.
 
     Returns:

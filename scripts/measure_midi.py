@@ -53,7 +53,7 @@ class Comparison:
         mido_refuses: files that cannot be compared.
         mido_misreads: files whose notes differ for what mido misreads.
         refused: files that the project refuses -> why.
-        examples: of differences.
+        examples: examples of differences.
     """
 
     files: int = 0

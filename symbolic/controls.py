@@ -308,7 +308,7 @@ def merged_parts(parts: Sequence[Part]) -> tuple[Part, ...]:
     """Merge parts of the same name, track and program.
 
     Args:
-        parts: of a score.
+        parts: parts of a score.
     """
     return joined_parts([[part] for part in parts])
 

@@ -117,7 +117,7 @@ def load_bytes(data: bytes, path: str | Path) -> MidiFile:
 
     Args:
         data: the bytes.
-        path: of the file, for messages.
+        path: path of the file, for messages.
     """
     try:
         file = parse(data, MOST_NOTES)

@@ -68,8 +68,8 @@ class Channels:
         Args:
             channel: its number.
             tick: time of the event.
-            number: of the controller.
-            value: of the controller.
+            number: number of the controller.
+            value: value of the controller.
         """
         self._count += 1
         if self._count > _MOST_CONTROLS:
@@ -83,7 +83,7 @@ class Channels:
             channel: its number.
             tick: time of the event.
             track: number of the track.
-            index: of the event in the track.
+            index: index of the event in the track.
             value: the bank.
         """
         self._change()
@@ -97,7 +97,7 @@ class Channels:
             channel: its number.
             tick: time of the event.
             track: number of the track.
-            index: of the event in the track.
+            index: index of the event in the track.
             program: 0 to 127.
         """
         found = self.programs.setdefault(channel, [])
@@ -122,8 +122,8 @@ class Channels:
             body: bytes after 0xF0.
             tick: time of the event.
             track: number of the track.
-            index: of the event in the track.
-            port: of the track.
+            index: index of the event in the track.
+            port: port of the track.
         """
         if body[:1] == b"\x7e" and body[2:3] == b"\x09":
             self._reset(tick, track, index, "gm2" if body[3:4] == b"\x03" else "gm")
@@ -274,9 +274,9 @@ class Playing:
         """Return the program of a note.
 
         Args:
-            tick: of the note.
+            tick: tick of the note.
             track: number of the track.
-            index: of the event in the track.
+            index: index of the event in the track.
         """
         own = bisect_right(self.programs, (tick, track, index, 128))
         if own and self.programs[own - 1][:2] == (tick, track):
@@ -298,7 +298,7 @@ class Playing:
         """Tell whether a note is played by drums.
 
         Args:
-            tick: of the note.
+            tick: tick of the note.
         """
         at = bisect_right(self.rhythm, (tick, 1 << 30))
         return self.rhythm[at - 1][3] if at else self.drums
@@ -338,9 +338,9 @@ def calls_itself_drums(name: str, programs: Iterable[int], keys: Iterable[int]) 
     """Tell whether a track of one channel means drums though its channel does not.
 
     Args:
-        name: of the track.
+        name: name of the track.
         programs: that its channel plays.
-        keys: of its notes.
+        keys: keys of its notes.
     """
     low, high = _DRUM_KEYS
     named = bool(_DRUM_NAMES.fullmatch(name.strip()))

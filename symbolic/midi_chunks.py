@@ -28,7 +28,7 @@ class Layout:
         form: 0 (one track), 1 (tracks together) or 2 (patterns one after another).
         announced: tracks that the header promises.
         division: ticks a quarter note; 0 where time is counted in film frames.
-        ticks_a_second: of film frames, else 0.
+        ticks_a_second: ticks a second of film frames, else 0.
         begin, end: bytes between which the track chunks lie.
         mended: what was wrong.
         time: the division as the header has it, two bytes.
@@ -128,7 +128,7 @@ def tracks(data: bytes, layout: Layout) -> Iterator[TrackReader]:
 
     Args:
         data: bytes of the file.
-        layout: of the file.
+        layout: layout of the file.
 
     Raises:
         ValueError: for more than :data:`MOST_TRACKS` tracks.

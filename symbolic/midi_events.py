@@ -75,7 +75,7 @@ def only(events: Events, file: MidiFile, kept: Collection[Instrument]) -> Events
     """Keep the events of the instruments ``kept``, and remove notes and controllers of others.
 
     Args:
-        events: of a file.
+        events: events of a file.
         file: the same file.
         kept: some of its instruments.
     """
@@ -117,7 +117,7 @@ def free_channels(events: Events) -> tuple[list[int], bool]:
     """Find channels for additional tracks.
 
     Args:
-        events: of the file.
+        events: events of the file.
 
     Returns:
         pitched channels on which no note is played, first those that are not spoken of at all; and whether the channel

@@ -44,7 +44,7 @@ class MidiFile:
         tempos: tick -> microseconds a quarter note.
         signatures: tick -> (numerator, denominator).
         notes: instrument -> (start tick, end tick, key, velocity) of its notes; a note ends where its key is let go.
-        count: of all notes.
+        count: number of all notes.
         names: MIDI track -> what it is called, for those that say.
         channel_names: (MIDI track, channel) -> what a channel of a track is called.
         controls: channel -> int64 (M, 3) of tick, number and value: controllers (0 to 127), and what

@@ -107,7 +107,7 @@ def decode(text: bytes, charset: str) -> str:
 
     Args:
         text: the bytes.
-        charset: of the file.
+        charset: charset of the file.
     """
     words = text.decode(charset, "replace").lstrip("\ufeff").split("\0")[0]
     return " ".join("".join(c if c.isprintable() else " " for c in words).split())

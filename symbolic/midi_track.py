@@ -35,7 +35,7 @@ class TrackReader:
         cut: whether the file ends before the track does, so that only an end of track tells that it is whole.
 
     Attributes:
-        tick: of the last event, the end of track included.
+        tick: tick of the last event, the end of track included.
         stop: the byte after the last event.
         ended: whether an end of track was found.
         problem: why the rest could not be read, or "".

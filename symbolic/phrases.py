@@ -87,7 +87,7 @@ def novelty(features: np.ndarray, settings: Structure = Structure()) -> np.ndarr
 
     Args:
         features: float64 (N, D).
-        settings: of the segmentation.
+        settings: settings of the segmentation.
     """
     count = len(features)
     if count < 3:
@@ -125,7 +125,7 @@ def boundaries(roll: PianoRoll, settings: Structure = Structure()) -> np.ndarray
 
     Args:
         roll: piano-roll.
-        settings: of the segmentation.
+        settings: settings of the segmentation.
 
     Returns:
         int64, rising from 0.
@@ -147,7 +147,7 @@ def peaks(curve: np.ndarray, settings: Structure = Structure()) -> np.ndarray:
 
     Args:
         curve: float64 (frames,).
-        settings: of the segmentation.
+        settings: settings of the segmentation.
 
     Returns:
         int64, rising.
@@ -168,7 +168,7 @@ def phrase_starts(roll: PianoRoll, bars: int = 4, settings: Structure = Structur
     Args:
         roll: piano-roll.
         bars: length of a phrase.
-        settings: of the segmentation.
+        settings: settings of the segmentation.
 
     Returns:
         int64, rising.

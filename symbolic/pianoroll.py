@@ -45,7 +45,7 @@ class PianoRoll:
         downbeats: int64 (B,), the first step of every bar, rising from 0. A pickup is a short first bar.
         metres: changes of time signature, the first at step 0.
         programs: General MIDI program of each track.
-        name: of the piece.
+        name: name of the piece.
     """
 
     held: np.ndarray
@@ -123,7 +123,7 @@ class PianoRoll:
         """Convert to a finer or coarser grid; every note keeps at least one step.
 
         Args:
-            steps_per_beat: of the new grid.
+            steps_per_beat: steps per beat of the new grid.
         """
         if steps_per_beat == self.steps_per_beat:
             return self
@@ -218,7 +218,7 @@ def metre_of(steps: int, steps_per_beat: int) -> tuple[int, int]:
 
     Args:
         steps: length of the bar.
-        steps_per_beat: of the grid.
+        steps_per_beat: steps per beat of the grid.
 
     Returns:
         Numerator and denominator.
@@ -236,7 +236,7 @@ def metres_of(downbeats: np.ndarray, steps: int, steps_per_beat: int) -> tuple[M
     Args:
         downbeats: steps of the bar lines.
         steps: length of the roll.
-        steps_per_beat: of the grid.
+        steps_per_beat: steps per beat of the grid.
     """
     lengths = np.diff(np.append(downbeats, steps)).tolist()
     lengths[-1] = max(lengths[-1], lengths[-2] if len(lengths) > 2 else 4 * steps_per_beat)
@@ -257,8 +257,8 @@ def from_score(score: Score, steps_per_beat: int = 24, name: str = "") -> PianoR
 
     Args:
         score: the score.
-        steps_per_beat: of the grid.
-        name: of the music.
+        steps_per_beat: steps per beat of the grid.
+        name: name of the music.
 
     Raises:
         D2MError: if the score has no notes within its duration or is longer than a roll may be.
@@ -354,7 +354,7 @@ def accents(roll: PianoRoll, steps: np.ndarray) -> np.ndarray:
 
     Args:
         roll: piano-roll.
-        steps: of N notes.
+        steps: positions of N notes in steps.
 
     Returns:
         int64 (N,).

@@ -37,7 +37,7 @@ def draw(
     """Write a picture (``.png``) of a roll, complete or not at all.
 
     Args:
-        roll: of any length; it becomes wider with it, up to 60 inches.
+        roll: roll of any length; it becomes wider with it, up to 60 inches.
         path: the file.
         title: over the picture; the roll's name and tempo if None.
         shaded: first step, and the one after the last, of a stretch to set off.

@@ -55,9 +55,9 @@ def roll_from_file(
 
     Args:
         file: the file.
-        steps_per_beat: of the grid.
+        steps_per_beat: steps per beat of the grid.
         track_of: (program, is drum) -> number of the track, or None.
-        name: of the music.
+        name: name of the music.
     """
     scale = steps_per_beat / file.resolution
     found: list[list[np.ndarray]] = [[] for _ in TRACKS]

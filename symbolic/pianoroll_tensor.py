@@ -21,7 +21,7 @@ class Resolution:
     """Resolution of phrases: steps and pitches.
 
     Attributes:
-        name: of it.
+        name: name of the resolution.
         steps: in a bar of 4/4.
         pitches: how many keys.
         lowest: MIDI key of the first.
@@ -105,7 +105,7 @@ def to_tensor(roll: PianoRoll, resolution: Resolution, first: int, bars: int = 4
 
     Args:
         roll: at the resolution's own steps a beat (:meth:`PianoRoll.resampled`).
-        resolution: of the tensor.
+        resolution: resolution of the tensor.
         first: number of the first bar; silence follows where the roll ends early.
         bars: how many.
 
@@ -163,12 +163,12 @@ def from_tensor(
     Args:
         tensor: bool, or numbers of which those above 0.5 sound: (bars, steps, pitches, 5), or with phrases in front
             (phrases, bars, ...), which follow one another.
-        resolution: of the tensor.
+        resolution: resolution of the tensor.
         tempo: quarter notes a minute.
-        programs: of the tracks.
+        programs: programs of the tracks.
         onsets: bool, as ``tensor``; None strikes a key where it starts to sound, and a drum of a coarse tensor
             (:attr:`Resolution.strikes_only`) at every step.
-        name: of the piece.
+        name: name of the piece.
 
     Raises:
         ValueError: if the tensor has another shape.

@@ -88,7 +88,7 @@ class Compressor:
 
     Args:
         settings: threshold, ratio and times.
-        sample_rate: in hertz.
+        sample_rate: sample rate in hertz.
     """
 
     def __init__(self, settings: Compression, sample_rate: int) -> None:
@@ -133,7 +133,7 @@ class Ducker:
 
     Args:
         release: seconds in which the gain comes back.
-        sample_rate: in hertz.
+        sample_rate: sample rate in hertz.
     """
 
     HOLD, ATTACK = 0.03, 0.002
@@ -149,7 +149,7 @@ class Ducker:
 
         Args:
             position: sample at which the block begins.
-            steps: of the block.
+            steps: number of steps of the block.
             kicks: sample and strength (0 to 1) of those that begin in the block, in order.
         """
         from scipy.signal import lfilter
@@ -196,7 +196,7 @@ def needed_gain(peaks: np.ndarray, ceiling: float, sample_rate: int) -> np.ndarr
     Args:
         peaks: (K,), linear, one per step.
         ceiling: linear.
-        sample_rate: in hertz.
+        sample_rate: sample rate in hertz.
 
     Returns:
         (K + 1,) linear gains at the borders of the steps; interpolated between them, no peak passes the ceiling.
@@ -236,8 +236,8 @@ class Limiter:
     """True-peak limiter with look-ahead; the output is :attr:`delay` samples late.
 
     Args:
-        ceiling_db: in dB relative to full scale.
-        sample_rate: in hertz.
+        ceiling_db: ceiling in dB relative to full scale.
+        sample_rate: sample rate in hertz.
     """
 
     def __init__(self, ceiling_db: float, sample_rate: int) -> None:

@@ -22,7 +22,7 @@ def biquad(kind: Kind, frequency: float, gain_db: float, q: float, sample_rate: 
         frequency: centre or corner in hertz.
         gain_db: gain in dB at the centre or beyond the corner.
         q: quality factor.
-        sample_rate: in hertz.
+        sample_rate: sample rate in hertz.
 
     Returns:
         float64 (1, 6), one row as :func:`scipy.signal.sosfilt` takes it.
@@ -54,7 +54,7 @@ def highpass(frequency: float, sample_rate: int, order: int = 2) -> np.ndarray:
     Args:
         frequency: cutoff in hertz.
         sample_rate: hertz.
-        order: of the filter.
+        order: order of the filter.
 
     Returns:
         float64 (n, 6), second-order sections.
@@ -70,7 +70,7 @@ def lowpass(frequency: float, sample_rate: int, order: int = 2) -> np.ndarray:
     Args:
         frequency: cutoff in hertz.
         sample_rate: hertz.
-        order: of the filter.
+        order: order of the filter.
 
     Returns:
         float64 (n, 6), second-order sections.
@@ -107,7 +107,7 @@ class SweptLowpass:
     Corners are given per block and go from the last one to the new one in steps of :attr:`STEP` samples.
 
     Args:
-        sample_rate: in hertz.
+        sample_rate: sample rate in hertz.
         channels: channels of the signal.
     """
 

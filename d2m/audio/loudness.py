@@ -41,7 +41,7 @@ def gated_loudness(power: np.ndarray, step: int, sample_rate: int) -> float:
     Args:
         power: (K,), the sum over channels of the mean squares of consecutive steps.
         step: samples of a step.
-        sample_rate: in hertz.
+        sample_rate: sample rate in hertz.
 
     Returns:
         LUFS; ``-inf`` for silence or less than 0.4 s.

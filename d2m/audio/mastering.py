@@ -48,7 +48,7 @@ def finish(mix: np.ndarray, sample_rate: int, crest: float = 12.0) -> Finish:
 
     Args:
         mix: float (channels, n).
-        sample_rate: in hertz.
+        sample_rate: sample rate in hertz.
         crest: peak over RMS in dB that the result has at most; the limiter never takes more than
             :data:`MOST_LIMITING_DB` off for it.
     """
@@ -86,7 +86,7 @@ def master(waveform: np.ndarray, sample_rate: int, duration: float, crest: float
 
     Args:
         waveform: float (channels, samples).
-        sample_rate: in hertz.
+        sample_rate: sample rate in hertz.
         duration: seconds that the result lasts; the waveform is cut or padded with silence.
         crest: see :func:`finish`.
 

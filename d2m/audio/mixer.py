@@ -190,7 +190,7 @@ class Mixer:
     Args:
         preset: settings.
         tempo: beats a minute, for echoes and ducking.
-        sample_rate: in hertz.
+        sample_rate: sample rate in hertz.
         lanes: automation.
         stems: whether each channel is also given out alone.
         block: samples mixed at a time, a multiple of 256.

@@ -36,11 +36,11 @@ class Strip:
     """Settings of a channel.
 
     Attributes:
-        gain: in dB.
+        gain: gain in dB.
         spread: how far its parts stand from the middle, times their usual place.
         highpass, lowpass: corners in hertz; 0 for none.
         eq: bands of the equaliser.
-        compression: of the channel, or None.
+        compression: compression of the channel, or None.
         drive: saturation in dB; 0 for none.
         room, hall, echo: sends in dB.
         duck: dB by which the kick drum lowers it.
@@ -117,7 +117,7 @@ def preset(name: str | None, character: str = "") -> Preset:
     """Read the mix preset of a genre (AIST code); None or a genre without one gives :data:`BAND`.
 
     Args:
-        name: of the genre.
+        name: name of the genre.
         character: one of the table's ``characters``, a way to mix that suits several genres: its values are added to
             those of the genre, its equalisers follow theirs.
     """

@@ -18,8 +18,8 @@ def room_response(seconds: float, predelay: float, bright: float, sample_rate: i
         seconds: reverberation time at 1 kHz.
         predelay: seconds before the response begins.
         bright: corner in hertz above which the response is dark from the beginning.
-        sample_rate: in hertz.
-        seed: of the noise.
+        sample_rate: sample rate in hertz.
+        seed: random seed of the noise.
 
     Returns:
         float32 (2, samples), its energy 1 per channel.
@@ -94,7 +94,7 @@ class PingPong:
     Args:
         seconds: between two echoes.
         feedback: linear gain from echo to echo.
-        sample_rate: in hertz.
+        sample_rate: sample rate in hertz.
         bright: corner in hertz of the filter in the loop.
     """
 

@@ -16,7 +16,7 @@ class StftDiscriminator(nn.Module):
 
     Args:
         n_fft: window; the hop is a quarter of it.
-        channels: of every hidden layer.
+        channels: channels of every hidden layer.
     """
 
     def __init__(self, n_fft: int, channels: int = 16) -> None:

@@ -16,11 +16,11 @@ class SpectralLoss(nn.Module):
 
     Args:
         sample_rate, hop: hertz; samples.
-        mel_weight: of each mel term.
-        low_weight: of the lowest 32 mels.
-        bass_weight: of the bass at a resolution that tells neighbouring notes apart: the relative L1 of square-root
-            magnitudes under 500 Hz in windows of 8192 samples. Without it a tone may smear over the semitones around
-            it, which no shorter window sees.
+        mel_weight: weight of each mel term.
+        low_weight: weight of the lowest 32 mels.
+        bass_weight: weight of the bass at a resolution that tells neighbouring notes apart: the relative L1 of
+            square-root magnitudes under 500 Hz in windows of 8192 samples. Without it a tone may smear over the
+            semitones around it, which no shorter window sees.
         sizes: window sizes of the STFT terms; their hop is a quarter of them.
     """
 

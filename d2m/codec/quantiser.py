@@ -18,7 +18,7 @@ class ResidualQuantiser(nn.Module):
         count: K.
         size: N.
         dimension: D.
-        decay: of the moving averages.
+        decay: decay of the moving averages.
         restart_below: entries whose moving count (vectors a batch) falls under this are restarted.
     """
 

@@ -80,7 +80,7 @@ def load_engine(
     """Return the D2M-GAN engine on these files.
 
     Args:
-        files: from :func:`sort_files`.
+        files: files from :func:`sort_files`.
         level: what the user asked for. The generator tells its own; only ``"low"`` is held against it, since
             ``"high"`` is what is asked for by saying nothing.
         motion, visual: files, see :mod:`d2m.engines.d2m_gan_inputs`.

@@ -18,7 +18,7 @@ class Sketch(Protocol):
     """Source of scores.
 
     Attributes:
-        name: for reports.
+        name: name for reports.
         weights: names of the weights in use.
     """
 

@@ -46,7 +46,7 @@ class SymbolicEngine:
 
         Args:
             dance: what the music follows.
-            seed: of the score.
+            seed: random seed of the score.
             progress: called with the share done.
 
         Raises:

@@ -63,7 +63,7 @@ class VqEngine:
 
         Args:
             dance: what the music follows.
-            seed: of the score and of the generator's noise.
+            seed: random seed of the score and of the generator's noise.
             progress: called with the share done.
         """
         score = self.sketch.write(dance, seed)

@@ -108,7 +108,7 @@ class Path:
     Attributes:
         frames, positions, lags: int64 (N,), of its beats; the lag is the time since the beat before.
         begins: bool (N,), beats before which there is a rest (or the piece begins).
-        log_likelihood: of the path.
+        log_likelihood: log likelihood of the path.
         without: log likelihood of no beat at all.
     """
 

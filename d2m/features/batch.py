@@ -46,9 +46,9 @@ class Outcome:
         file: the ``.npz``; None if it failed.
         how: ``"extracted"``, ``"cached"`` (put together from the cache), ``"unchanged"`` (the file was there) or
             ``"failed"``.
-        seconds: of work.
+        seconds: computing time in seconds.
         error: why it failed, one line; else None.
-        frames, fps: of the keypoints.
+        frames, fps: frames and frame rate of the keypoints.
         duration: seconds of video.
         found: part of the frames in which the dancer was seen.
         segments: number of visual features.
@@ -120,7 +120,7 @@ def extract_all(
     and ``failed.json`` (which and why; removed if none did) are written beside the results.
 
     Args:
-        sources: from :func:`find_sources`.
+        sources: sources from :func:`find_sources`.
         output: folder; made when there is something to write.
         settings: what to extract.
         processes: at a time.

@@ -72,7 +72,7 @@ def with_genre(
         rhythm: beats, energy and accents.
         genre: AIST code, or None.
         moving: landmarks of the dancer or dancers.
-        duration: of the clip in seconds.
+        duration: length of the clip in seconds.
         world: landmarks in metres, or None.
     """
     if rhythm.grid.source == "given":
@@ -108,7 +108,7 @@ def at_tempo(tempo: float, moving: Moving, duration: float, world: np.ndarray | 
     Args:
         tempo: beats per minute.
         moving: landmarks of the dancer or dancers.
-        duration: of the clip in seconds.
+        duration: length of the clip in seconds.
         world: landmarks in metres, or None.
     """
     position, confidence = _phase(speeds_and_events(moving, world)[1], tempo, duration)
@@ -246,7 +246,7 @@ def corrected(
         rhythm: beats, energy and accents.
         options: options of the user.
         moving: landmarks of the dancer or dancers.
-        duration: of the clip in seconds.
+        duration: length of the clip in seconds.
         world: landmarks in metres, or None.
 
     Raises:

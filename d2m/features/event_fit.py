@@ -62,7 +62,7 @@ def log_density(period: float) -> np.ndarray:
     """Compute the log density of events over one beat relative to chance; it is symmetric.
 
     Args:
-        period: of a beat in seconds.
+        period: period of a beat in seconds.
 
     Returns:
         float64 (PHASES,).

@@ -62,7 +62,7 @@ class Settings:
         keypoints: ``"body25"``, ``"coco17"`` or ``"both"``; the 33 landmarks are always kept.
         visual: extract visual features.
         seconds: length of a segment of visual features.
-        weights: of the visual model; None for the fetched ones.
+        weights: weights of the visual model; None for the fetched ones.
         keep_empty: a video in which nobody is found gives zeros with confidence 0, instead of an error.
         cache: its folder; None for the platform's.
         force: extract anew whatever the cache has.
@@ -105,7 +105,7 @@ class Features:
         motion: 33 landmarks of the dancer, evenly ``fps`` a second; None if nobody was found.
         others: the same of the other dancers.
         frames: number of frames.
-        fps: of ``motion``.
+        fps: frame rate of ``motion``.
         width, height: pixels of the video as shown.
         duration: seconds.
         found: part of the frames in which the dancer was seen.
@@ -138,8 +138,8 @@ class Keys:
     """Names of a video's features in the cache.
 
     Attributes:
-        pose, visual: of the two parts; ``visual`` is None if it is not asked for.
-        all: of the file that is written.
+        pose, visual: keys of the two parts; ``visual`` is None without visual features.
+        all: key of the file that is written.
     """
 
     pose: str
@@ -203,7 +203,7 @@ def extract(
     Args:
         path: the video.
         settings: what to extract; the defaults if None.
-        keys: of this video, if they are known already.
+        keys: keys of this video, if they are known already.
         progress: called with the part done, 0..1.
 
     Raises:
@@ -236,7 +236,7 @@ def is_cached(keys: Keys, settings: Settings) -> bool:
     """Tell whether :func:`extract` has nothing to compute.
 
     Args:
-        keys: of a video.
+        keys: keys of a video.
         settings: what to extract.
     """
     store = Store(settings.cache)
@@ -248,7 +248,7 @@ def write_features(path: str | Path, features: Features, settings: Settings) -> 
 
     Args:
         path: the output file.
-        features: of a video.
+        features: features of a video.
         settings: with which they were extracted.
 
     Raises:

@@ -107,7 +107,7 @@ def shares(group: Group, speeds: Sequence[Speeds]) -> np.ndarray:
 
     Args:
         group: the dancers.
-        speeds: of each.
+        speeds: speeds of each.
     """
     weights = np.stack([_weight(motion, one) for motion, one in zip(group.motions, speeds, strict=True)])
     total = weights.sum(axis=0)

@@ -89,7 +89,7 @@ def segments(duration: float, seconds: float) -> np.ndarray:
     """Compute the segments of a video.
 
     Args:
-        duration: of the video in seconds.
+        duration: length of the video in seconds.
         seconds: length of a segment.
 
     Returns:

@@ -171,7 +171,7 @@ def bridged(track: Track, skipped: set[int]) -> Track:
     linear.
 
     Args:
-        track: of one person.
+        track: track of one person.
         skipped: frames in which not everybody was looked for.
     """
     people = {person.frame: person for person in track.people}
@@ -212,7 +212,7 @@ def persons(tracks: list[Track], fps: float, most: int) -> list[Track]:
     else was in the picture to be confused with.
 
     Args:
-        tracks: of one shot.
+        tracks: tracks of one shot.
         fps: frames a second.
         most: people wanted.
     """

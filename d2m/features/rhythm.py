@@ -111,7 +111,7 @@ def energy_per_beat(speeds: Speeds, beats: np.ndarray, duration: float) -> np.nd
     Args:
         speeds: speeds of the body and its parts.
         beats: times in seconds.
-        duration: of the clip in seconds.
+        duration: length of the clip in seconds.
 
     Returns:
         float32 (N,), 0 to 1.

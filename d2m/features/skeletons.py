@@ -70,7 +70,7 @@ def in_pixels(motion: Motion, height: float) -> np.ndarray:
 
     Args:
         motion: landmarks in picture heights.
-        height: of the picture in pixels.
+        height: height of the picture in pixels.
 
     Returns:
         float32 (T, J, 3), x and y in pixels, confidence.

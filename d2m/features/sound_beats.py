@@ -50,7 +50,7 @@ def track_sound(waveform: np.ndarray, rate: float, settings: BarPointer | None =
     Args:
         waveform: float32 (samples,) or (channels, samples), within -1 to 1.
         rate: hertz.
-        settings: of the decoder; None for those of music.
+        settings: settings of the decoder; None for those of music.
 
     Raises:
         D2MError: if the shape or a sample is unusable, or the rate is below 8000.

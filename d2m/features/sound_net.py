@@ -27,8 +27,8 @@ class BeatNetConfig:
 
     Attributes:
         first, second: channels of the front end's convolutions.
-        channels: of the temporal network, even.
-        blocks: of the temporal network; the dilation doubles from block to block.
+        channels: channels of the temporal network, even.
+        blocks: blocks of the temporal network; the dilation doubles from block to block.
     """
 
     first: int = 16

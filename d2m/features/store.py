@@ -77,7 +77,7 @@ class Store:
         """Return the arrays of an entry.
 
         Args:
-            key: of the entry.
+            key: key of the entry.
 
         Returns:
             The arrays by name, or None if there is no readable entry.
@@ -88,7 +88,7 @@ class Store:
         """Tell whether an entry exists, without reading it.
 
         Args:
-            key: of the entry.
+            key: key of the entry.
         """
         return self._path(key).is_file()
 
@@ -96,8 +96,8 @@ class Store:
         """Write an entry.
 
         Args:
-            key: of the entry.
-            arrays: by name.
+            key: key of the entry.
+            arrays: arrays by name.
 
         Raises:
             StopRun: if it cannot be written.
@@ -110,7 +110,7 @@ class Store:
         """Return an entry, made if need be by one process only, and whether it was made here.
 
         Args:
-            key: from :func:`key_of`.
+            key: key from :func:`key_of`.
             make: what to call for the arrays.
             anew: make it even if it is there.
 
@@ -179,7 +179,7 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
     Args:
         path: the file.
-        arrays: by name.
+        arrays: arrays by name.
 
     Raises:
         StopRun: if it cannot be written.

@@ -51,8 +51,8 @@ class D2MGANConfig:
     Attributes:
         dataset: ``"aist"`` or ``"tiktok"``, see :data:`DATASETS`.
         level: ``"high"`` or ``"low"``, see :data:`LEVELS`.
-        seconds: of dance in, and music out; 2 to 6 (the paper's table 3). The published models are for 2. For other
-            lengths, of which none is published, the fused vector grows in proportion to the output.
+        seconds: length of dance and music in seconds, 2 to 6 (the paper's table 3). The published models are for 2. For
+            other lengths, of which none is published, the fused vector grows in proportion to the output.
         modality: what is fused: ``"both"``, ``"motion"`` or ``"vision"`` alone (table 4).
         sigma: the output's scale; 1 turns scaling off (table 6).
         sample_rate: hertz of the music.

@@ -75,7 +75,7 @@ def part_of(
 
     Args:
         state: parameters by name.
-        path: of their file, for messages.
+        path: path of their file, for messages.
         expect: kind that is needed, or None for any.
         header: metadata of the file, or None.
     """

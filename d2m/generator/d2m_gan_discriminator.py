@@ -12,7 +12,7 @@ class ScaleDiscriminator(nn.Module):
 
     Args:
         signals: C.
-        channels: of the first layer.
+        channels: channels of the first layer.
         layers: strided, grouped layers after it.
         downsampling: stride of each of them, and by how much channels grow, up to 1024.
     """

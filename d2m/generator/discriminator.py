@@ -11,7 +11,7 @@ class ScaleDiscriminator(nn.Module):
 
     Args:
         feature_size: D.
-        channels: of the first layer; doubled by each strided one.
+        channels: channels of the first layer; doubled by each strided one.
         layers: strided layers.
     """
 

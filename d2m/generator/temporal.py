@@ -26,7 +26,7 @@ class TemporalConfig:
         channels, blocks: the trunk; block i looks 2 ** (i % dilation_cycle) frames apart.
         part_channels, part_blocks: the network that each part of the sketch passes alone, before all are added.
         noise_size: values of noise a frame.
-        visual_size: of the visual features (2048 for I3D R50).
+        visual_size: size of the visual features (2048 for I3D R50).
         sigma: the output is sigma * tanh(...), in standard deviations of the codec's features.
         genres: number of genres.
         programs: number of instruments that a part may have (:mod:`d2m.generator.sketch`).

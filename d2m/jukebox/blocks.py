@@ -173,7 +173,7 @@ def encoder_reach(config: VQVAEConfig, level: int) -> int:
     """Compute the number of samples on either side that a code of this level depends on.
 
     Args:
-        config: of the model.
+        config: configuration of the model.
         level: 0 for the finest.
     """
     reach, spacing = 0, 1
@@ -190,7 +190,7 @@ def decoder_reach(config: VQVAEConfig, level: int) -> int:
     """Compute the number of frames on either side that a sample decoded from this level depends on.
 
     Args:
-        config: of the model.
+        config: configuration of the model.
         level: 0 for the finest.
     """
     reach, spacing = 0.0, 1.0

@@ -43,9 +43,9 @@ class Codebook(nn.Module):
     Args:
         size: number of entries.
         width: D, values of an entry.
-        decay: of the moving averages.
+        decay: decay of the moving averages.
         threshold: moving count (vectors a batch) under which an entry is restarted.
-        seed: of the choices of encoder outputs.
+        seed: random seed of the choices of encoder outputs.
     """
 
     k: Tensor

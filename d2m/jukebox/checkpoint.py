@@ -66,7 +66,7 @@ def infer_config(state: Mapping[str, Tensor], path: Path | str, sample_rate: int
 
     Args:
         state: parameters by name.
-        path: of their file, for messages.
+        path: path of their file, for messages.
         sample_rate: hertz.
 
     Raises:

@@ -37,7 +37,7 @@ class VQVAE(nn.Module):
 
     Args:
         config: the shape; the default is the published model's.
-        seed: of the codebooks' random starts and restarts in training.
+        seed: random seed of the codebooks' random starts and restarts in training.
 
     Attributes:
         chunk: samples worked out at a time by :meth:`encode` and :meth:`decode`, the margins not counted;

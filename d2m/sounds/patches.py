@@ -62,7 +62,7 @@ class Patch:
         SoundFont files know no round robin; the takes of a patch are presets of their own.
 
         Args:
-            number: of the note.
+            number: number of the note.
             seed: shifts the alternation.
         """
         takes = (self.program, *self.alternates)

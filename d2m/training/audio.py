@@ -101,7 +101,7 @@ def compared(
         sample_rate: hertz.
         hop: samples that the model takes at a time.
         reconstruct: (1, T) -> (1, T).
-        device: of the model.
+        device: device of the model.
     """
     samples = []
     for number, wave in enumerate(songs.excerpts(3, 4 * sample_rate // hop * hop), 1):

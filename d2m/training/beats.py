@@ -30,7 +30,7 @@ class BeatTraining:
 
     Attributes:
         data: folder with ``train`` and ``held_out`` of ``scripts/make_beat_data.py``.
-        steps: of the whole run; the learning rate falls to nothing over them (cosine).
+        steps: number of steps of the whole run; the learning rate falls to nothing over them (cosine).
         batch: excerpts a step.
         length: frames of an excerpt, at 50 Hz.
         stretch: excerpts are played faster or slower by up to this factor.

@@ -57,9 +57,9 @@ class BridgeTraining:
         data: folder of the phrases.
         batch: bridges a step.
         objective: one of :data:`OBJECTIVES`.
-        learning_rate, betas: of Adam; the rate falls to a tenth over ``decay`` steps by a half cosine.
+        learning_rate, betas: parameters of Adam; the rate falls to a tenth over ``decay`` steps by a half cosine.
         decay: steps; 0 keeps the rate.
-        weight: of a key that sounds beside one that is silent, in ``bce``.
+        weight: weight of a key that sounds beside one that is silent, in ``bce``.
         two_bars: share of batches whose bridges have two bars; the others have 1 to 8.
         transpose: windows are moved by up to this many semitones either way.
         clip: greatest norm of the gradient, or 0 for any.
@@ -96,11 +96,11 @@ class BridgeTask(Task):
     """The loop's view of a bridge network in training.
 
     Args:
-        settings: of the run.
-        config: of the network.
+        settings: settings of the run.
+        config: configuration of the network.
         train, held_out: bars of both splits.
         pictures: folder for pictures of held-out bridges, or None for none.
-        seed: of what is measured.
+        seed: random seed of what is measured.
     """
 
     def __init__(

@@ -52,20 +52,20 @@ class D2MGANTraining:
 
     Attributes:
         data: a prepared data set (:mod:`d2m.datasets.prepared`).
-        steps: of the whole run.
+        steps: number of steps of the whole run.
         level: ``"high"`` (hop 128) or ``"low"`` (hop 32).
-        seconds: of a segment, 2 to 6 (table 3).
+        seconds: length of a segment in seconds, 2 to 6 (table 3).
         modality: ``"both"``, ``"motion"`` or ``"vision"`` (table 4).
         batch: segments a step.
-        learning_rate, betas: of generator and discriminators (Adam), constant.
+        learning_rate, betas: parameters of generator and discriminators (Adam), constant.
         sigma: the output's scale; 1 turns scaling off (table 6).
         scales: discriminators, 1 to 3 (table 6).
         reshaping: whether discriminators see the features as one row (table 6).
-        weights: of the terms; 0 leaves one out (table 5).
+        weights: weights of the terms; 0 leaves one out (table 5).
         augment: bring every segment's peak to 0.95 times a random 0.3 to 1, as the published program does.
         held_out: most segments of the held-out split that are measured.
         vqvae: name or file of the VQ-VAE; ``vqvae_sha256``: of that file.
-        seed: of the order of segments.
+        seed: random seed of the order of segments.
     """
 
     data: Path
@@ -102,7 +102,7 @@ class D2MGANTask(Task):
     """The loop's view of D2M-GAN in training.
 
     Args:
-        settings: of the run.
+        settings: settings of the run.
         vqvae: frozen; its features are what the generator aims at.
         model, discriminator: others than those that ``settings`` describe, with the same inputs and outputs.
 

@@ -34,11 +34,11 @@ class DecoderTraining:
 
     Attributes:
         train, held_out: folders of songs (:class:`~d2m.training.audio.SongCrops`).
-        steps: of the whole run.
+        steps: number of steps of the whole run.
         level: ``"high"`` (hop 128) or ``"low"`` (hop 32); which decoder is trained.
         batch, length: crops a step and their samples, a multiple of the level's hop.
-        learning_rate, betas: of decoder and discriminators (Adam), constant.
-        weights: of the terms; ``codebook`` plays no part, as the codes are those of the music itself.
+        learning_rate, betas: parameters of decoder and discriminators (Adam), constant.
+        weights: weights of the terms; ``codebook`` plays no part, as the codes are those of the music itself.
         gain_db: crops are turned down by 0 to this many decibels.
     """
 
@@ -71,7 +71,7 @@ class DecoderTask(Task):
     """The loop's view of a decoder in fine-tuning.
 
     Args:
-        settings: of the run.
+        settings: settings of the run.
         vqvae: the trained model, which is changed in place: one decoder of it learns, all else is frozen.
 
     Raises:

@@ -92,7 +92,7 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """Replace the gradients by their means over the processes.
 
     Args:
-        parameters: of the networks.
+        parameters: parameters of the networks.
     """
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return
@@ -137,7 +137,7 @@ def mean_of(figures: dict[str, float], fabric: Fabric) -> dict[str, float]:
     """Average metrics over the processes, all of which must have the same ones.
 
     Args:
-        figures: by name.
+        figures: figures by name.
         fabric: Lightning Fabric of the run.
     """
     if fabric.world_size == 1 or not figures:
@@ -151,7 +151,7 @@ def greatest(value: int, fabric: Fabric) -> int:
     """Return the maximum over the processes.
 
     Args:
-        value: of this process.
+        value: value of this process.
         fabric: Lightning Fabric of the run.
     """
     if fabric.world_size == 1:
@@ -165,7 +165,7 @@ def of_all(value: object, fabric: Fabric) -> list:
     """Gather plain values of all processes.
 
     Args:
-        value: of this process.
+        value: value of this process.
         fabric: Lightning Fabric of the run.
 
     Returns:

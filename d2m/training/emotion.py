@@ -84,7 +84,7 @@ class EmotionTraining:
     Attributes:
         data: folder of melodies (:mod:`d2m.datasets.melodies`).
         batch: vectors a step.
-        learning_rate: of actor and critic.
+        learning_rate: learning rate of actor and critic.
         clip: greatest norm of each gradient.
         shift: real melodies are transposed by up to this many semitones.
         jitter: targets vary by this many standard deviations around the emotions'.
@@ -95,7 +95,7 @@ class EmotionTraining:
         near: weight of the way from the start (:func:`~d2m.symbolic.emotion.actor_critic.drift`), of new melodies.
         guided: weight of the way from the rewritten tune.
         harmony: weight of notes off the chord within the pitch loss.
-        temperature: of the soft choice whose gradient the decoder passes on.
+        temperature: temperature of the soft choice whose gradient the decoder passes on.
         evaluate_on: windows of the part ``valid`` that are looked at.
     """
 
@@ -121,7 +121,7 @@ class Memory:
 
     Args:
         size: rows that are kept.
-        widths: of each tensor.
+        widths: widths of each tensor.
     """
 
     def __init__(self, size: int, *widths: int) -> None:
@@ -142,7 +142,7 @@ class Memory:
         Args:
             rng: random generator.
             count: number of rows.
-            device: of the result.
+            device: device of the result.
 
         Returns:
             The rows of each tensor.
@@ -169,10 +169,10 @@ class EmotionTask(Task):
     """The loop's view of an actor and a critic in training.
 
     Args:
-        settings: of the run.
+        settings: settings of the run.
         vae: whose latent space it is; its parameters are frozen.
-        units: of the hidden layers.
-        table: of the emotions.
+        units: number of units of the hidden layers.
+        table: table of the emotions.
     """
 
     def __init__(
@@ -394,7 +394,7 @@ def joined(state: dict[str, object]) -> dict[str, object]:
     """Convert the checkpoint of a run to one module ``emotion`` of actor and critic, as weights are stored.
 
     Args:
-        state: of a checkpoint.
+        state: state of a checkpoint.
     """
     modules = state["modules"]
     both = {

@@ -52,10 +52,10 @@ def export(
     """Write ``path`` (safetensors, float16) and the card beside it from one module of a checkpoint.
 
     Args:
-        state: from :func:`read_checkpoint`.
+        state: state from :func:`read_checkpoint`.
         module: name of the module in it.
         path: where the weights go; the card gets the same name with ``.toml``.
-        kind: of the model, for the file's header.
+        kind: kind of the model, for the file's header.
         config: rebuilds the model.
         card: architecture, data, licence, command, seed and scores.
         rows: matrices in 8 bits.
@@ -81,7 +81,7 @@ def export_d2m_gan(state: dict[str, object], path: str | Path, card: dict[str, o
     The headers name the VQ-VAE that the model was trained on, and its codebook, without which it makes noise.
 
     Args:
-        state: from :func:`read_checkpoint`, of ``d2m train generator --model d2m-gan``.
+        state: state from :func:`read_checkpoint`, of ``d2m train generator --model d2m-gan``.
         path: ``NAME.safetensors``: the generator; ``NAME-motion.safetensors`` beside it: the motion encoder, unless the
             model is of vision alone.
         card: as for :func:`export`.

@@ -27,9 +27,9 @@ class GenreTraining:
 
     Attributes:
         train, held_out: folders of songs with genres (:func:`labelled_songs`).
-        steps: of the whole run; the learning rate falls to nothing over them (cosine).
+        steps: number of steps of the whole run; the learning rate falls to nothing over them (cosine).
         batch: windows of 2.97 s a step.
-        smoothing: of the labels; a network that is sure of everything has an embedding of little use.
+        smoothing: smoothing of the labels; a network that is sure of everything has an embedding of little use.
         noise_db: windows get white noise so far under them, drawn from this range.
         shift: windows are moved by up to so many mel bands, about a semitone each in the middle of the range.
     """
@@ -48,8 +48,8 @@ def labelled_songs(folder: str | Path) -> tuple[list[np.ndarray], np.ndarray]:
     """Return music with known genres: int16 arrays (T,) at 22.05 kHz, and genre indices (N,).
 
     Args:
-        folder: of npz files with ``waveform`` and ``genre`` (:mod:`d2m.training.pairs`), or ``PREPARED/train`` and
-            ``PREPARED/held_out`` of a prepared data set (:class:`~d2m.training.audio.SongCrops`). Music of unknown
+        folder: folder of npz files with ``waveform`` and ``genre`` (:mod:`d2m.training.pairs`), or ``PREPARED/train``
+            and ``PREPARED/held_out`` of a prepared data set (:class:`~d2m.training.audio.SongCrops`). Music of unknown
             genre is left out.
 
     Raises:

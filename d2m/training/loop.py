@@ -40,12 +40,12 @@ class LoopConfig:
     """Length of a run, device, logging and checkpoints.
 
     Attributes:
-        folder: of the run: ``last.ckpt`` (to go on from), ``best.ckpt`` (networks with the least held-out score),
-            ``settings.json``, and what :mod:`d2m.training.monitor` writes.
+        folder: folder of the run: ``last.ckpt`` (to go on from), ``best.ckpt`` (networks with the least held-out
+            score), ``settings.json``, and what :mod:`d2m.training.monitor` writes.
         steps: total number of steps.
         minutes: stop after so many minutes of this process, or 0 for no limit.
         log_every, evaluate_every, checkpoint_every, samples_every: steps; 0 samples for none.
-        seed: of weights and batches.
+        seed: random seed of weights and batches.
         accelerator, devices, nodes, strategy, precision: see :func:`~d2m.training.devices.make_fabric`.
         tensorboard: whether to write event files.
     """
@@ -71,7 +71,7 @@ class Task:
 
     Attributes:
         modules: every network with parameters, by name; they are set up, saved and restored by the loop.
-        optimizers: by name.
+        optimizers: optimizers by name.
         settings: a dataclass; a run goes on with the same ones or not at all.
         shares: whether gradients have been averaged over the devices (:meth:`update`).
     """
@@ -130,7 +130,7 @@ class Task:
         """Average a value over the devices, without a gradient.
 
         Args:
-            value: of this device.
+            value: value of this device.
         """
         return self.fabric.all_reduce(value, reduce_op="mean")
 
@@ -138,8 +138,8 @@ class Task:
         """One step of the optimiser ``name`` down the gradient of ``loss``, the mean over all devices.
 
         Args:
-            name: of the optimiser and its network.
-            loss: of this device's rows.
+            name: name of the optimiser and its network.
+            loss: loss of this device's rows.
             clip: greatest norm of the gradient, or 0 for any.
         """
         self.shares = True

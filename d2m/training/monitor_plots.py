@@ -73,7 +73,7 @@ def plot_comparison(sample: Sample, path: Path, title: str) -> np.ndarray:
     Args:
         sample: both waveforms.
         path: the output picture.
-        title: of the plot.
+        title: title of the plot.
 
     Returns:
         The picture, uint8 (H, W, 3).

@@ -62,7 +62,7 @@ class MuseGanTraining:
         data: folder of the phrases.
         batch: phrases a step.
         critic_steps: for each step of the generator.
-        learning_rate, betas: of Adam.
+        learning_rate, betas: parameters of Adam.
         penalty: weight of the gradient penalty.
         average: how much of the averaged generator stays at each step, less at the beginning; 0 for the generator
             itself.
@@ -101,11 +101,11 @@ class MuseGanTask(Task):
     """The loop's view of a MuseGAN in training.
 
     Args:
-        settings: of the run.
-        config: of the model.
+        settings: settings of the run.
+        config: configuration of the model.
         phrases: training data at the model's resolution.
         pictures: folder for pictures of what the generator makes, or None for none.
-        seed: of what is generated at evaluations.
+        seed: random seed of what is generated at evaluations.
     """
 
     def __init__(

@@ -20,7 +20,7 @@ def measure(phrases: np.ndarray, config: MuseGanConfig) -> dict[str, float]:
 
     Args:
         phrases: bool (N, bars, steps, pitches, tracks).
-        config: of the model that made them.
+        config: configuration of the model that made them.
 
     Returns:
         EB and QN and DP in %, UPC, TD and the notes a bar; 0 stands for what cannot be measured, such as the pitch
@@ -55,9 +55,9 @@ def picture(phrases: np.ndarray, config: MuseGanConfig, path: Path, title: str) 
 
     Args:
         phrases: generated phrases.
-        config: of the model.
+        config: configuration of the model.
         path: the output picture.
-        title: of the picture.
+        title: title of the picture.
     """
     from d2m.symbolic.pianoroll_image import draw
     from d2m.symbolic.pianoroll_tensor import Resolution, from_tensor

@@ -116,8 +116,8 @@ class MusicVaeTask(Task):
     """The loop's view of a MusicVAE in training.
 
     Args:
-        settings: of the run.
-        config: of the networks.
+        settings: settings of the run.
+        config: configuration of the networks.
         folder: where MIDI files of samples and reconstructions go, or None for none.
         start: checkpoint of another run whose networks are the beginning of this one, or None.
 
@@ -260,7 +260,7 @@ def rate(settings: MusicVaeTraining, step: int) -> float:
     """Return the learning rate of a step.
 
     Args:
-        settings: of the run.
+        settings: settings of the run.
         step: number of the step.
     """
     above = settings.learning_rate - settings.lowest_rate
@@ -271,7 +271,7 @@ def beta(settings: MusicVaeTraining, step: int) -> float:
     """Return the weight of the KL divergence at a step.
 
     Args:
-        settings: of the run.
+        settings: settings of the run.
         step: number of the step.
     """
     return (1.0 - settings.beta_rate**step) * settings.max_beta
@@ -281,7 +281,7 @@ def sampled_share(settings: MusicVaeTraining, step: int) -> float:
     """Return the probability of scheduled sampling at a step.
 
     Args:
-        settings: of the run.
+        settings: settings of the run.
         step: number of the step.
     """
     k = settings.sampling
@@ -296,8 +296,8 @@ def objective(
     """Return the loss of a batch, and figures of it (nats and bits a melody).
 
     Args:
-        settings: of the run.
-        step: for the weight of the KL divergence.
+        settings: settings of the run.
+        step: step for the weight of the KL divergence.
         logits: (B, 256, 90).
         melodies: classes int64 (B, 256).
         mu, sigma: (B, latent).

@@ -83,7 +83,7 @@ def make_pair(
         score: what is played.
         dance: its grid and, unless None, the dancer's landmarks.
         genre: index, or -1.
-        sample_rate, hop: of the codec.
+        sample_rate, hop: parameters of the codec.
         patches: whether instruments are patches of the sound library (:func:`~d2m.generator.sketch.sketch`).
         keep: whether the example holds the music; otherwise it has to lie in a file beside it.
     """

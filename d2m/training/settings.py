@@ -40,7 +40,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
     """Read the settings that a run was started with.
 
     Args:
-        folder: of the run.
+        folder: folder of the run.
 
     Returns:
         The settings; empty if the run stored none.
@@ -61,7 +61,7 @@ def check_settings(folder: Path, now: Mapping[str, Any]) -> None:
     """Compare the settings of a call with those that the run in ``folder`` was started with.
 
     Args:
-        folder: of the run.
+        folder: folder of the run.
         now: settings of the call.
 
     Raises:
@@ -85,9 +85,9 @@ def write_settings(folder: Path, settings: Mapping[str, Any], machine: Mapping[s
     """Write ``settings.json`` atomically: the settings, and machine and command line of the latest start.
 
     Args:
-        folder: of the run.
-        settings: of the training.
-        machine: of the latest start.
+        folder: folder of the run.
+        settings: settings of the training.
+        machine: machine of the latest start.
     """
     content = {"settings": settings, "latest start": {**machine, "arguments": sys.argv[1:]}}
     write_whole(folder / "settings.json", (json.dumps(content, indent=2) + "\n").encode())

@@ -16,7 +16,7 @@ class StereoCrops:
 
     Args:
         folder: .flac and .wav files with two channels at ``sample_rate``, a second or longer.
-        sample_rate: in hertz.
+        sample_rate: sample rate in hertz.
 
     Raises:
         D2MError: if the folder holds none of these, or a file that is damaged or of another format.
@@ -37,7 +37,7 @@ class StereoCrops:
         """Read part of a song; samples beyond its end are 0.
 
         Args:
-            index: of the song.
+            index: index of the song.
             start: first sample.
             length: number of samples.
 
@@ -58,7 +58,7 @@ class StereoCrops:
         """Read the middle of a song.
 
         Args:
-            index: of the song.
+            index: index of the song.
             length: number of samples.
 
         Returns:

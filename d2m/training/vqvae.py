@@ -38,7 +38,7 @@ class VQVAETraining:
     Attributes:
         train, held_out: npz files of songs (:class:`~d2m.training.audio.SongCrops`; :func:`pack_songs` makes
             them).
-        steps: of the whole run; the learning rate falls to a twentieth over them (cosine).
+        steps: number of steps of the whole run; the learning rate falls to a twentieth over them (cosine).
         batch, length: crops a step and their samples, a multiple of the coarsest hop.
         levels: which level a step trains, by turns; a level named twice gets twice the steps.
         quantise_after: steps that each level learns by itself, without quantisation, before they take turns.
@@ -209,7 +209,7 @@ def reconstruction_error(
         level: number of the level.
         songs: int16 arrays (T,).
         mel: the spectrogram.
-        device: of ``vqvae`` and ``mel``.
+        device: device of ``vqvae`` and ``mel``.
     """
     hop, errors = vqvae.config.hops[-1], []
     length = 10 * vqvae.config.sample_rate // hop * hop

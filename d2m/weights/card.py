@@ -34,11 +34,11 @@ class Card:
             header.
         architecture: the model in a sentence.
         data: what it was trained on, with the licences of that data.
-        licence: of the weights themselves (SPDX where there is one).
+        licence: licence of the weights themselves (SPDX where there is one).
         command: the command that made it.
         seed: random seed of the run.
         steps: optimiser steps.
-        sha256: of the weights file, lower-case hexadecimal.
+        sha256: sha256 of the weights file, lower-case hexadecimal.
         file: the weights file's name, beside the card.
         config: the model's configuration, plain values.
         scores: measured results by name, with what was measured in the name (``"log-mel L1, 10 held-out

@@ -78,7 +78,7 @@ def find_entry(name: str | os.PathLike[str]) -> Entry | None:
     """Find an entry of the catalogue.
 
     Args:
-        name: of the weights.
+        name: name of the weights.
 
     Returns:
         The entry, or None.
@@ -90,7 +90,7 @@ def path_of(entry: Entry) -> Path:
     """Return the file of an entry.
 
     Args:
-        entry: of the catalogue.
+        entry: entry of the catalogue.
 
     Raises:
         D2MError: if it is not there; the message says how to get it.

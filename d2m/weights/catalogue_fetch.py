@@ -22,7 +22,7 @@ def fetch(entry: Entry, progress: Callable[[int, int | None], None] | None = Non
     Beside it a note is kept of where it came from and what its checksum was, for :func:`verify`.
 
     Args:
-        entry: of the catalogue.
+        entry: entry of the catalogue.
         progress: called with bytes there and bytes in all (None while unknown).
 
     Raises:
@@ -50,7 +50,7 @@ def verify(entry: Entry) -> str:
     """Check a fetched file: size, checksums where they are known, and that it loads strictly.
 
     Args:
-        entry: of the catalogue.
+        entry: entry of the catalogue.
 
     Returns:
         What it was held against, in words.

@@ -175,7 +175,7 @@ def wrong_model(path: Path | str, kind: str | None, names: Mapping[str, Any], ex
 
     Args:
         path: the file.
-        kind: of the model in it, or None if unknown.
+        kind: kind of the model in it, or None if unknown.
         names: its parameters.
         expect: kind that is needed.
     """

@@ -34,7 +34,7 @@ def rebuild(
         build: makes the model from its configuration.
         config: from the file's header.
         tensors: from the file.
-        path: of the file, for messages.
+        path: path of the file, for messages.
 
     Raises:
         D2MError: if the configuration and the parameters do not belong together.

@@ -26,7 +26,7 @@ def recognise(names: Iterable[str]) -> str | None:
     """Recognise the kind of a model by the names of its parameters.
 
     Args:
-        names: of the parameters.
+        names: names of the parameters.
 
     Returns:
         The kind, or None.

@@ -48,7 +48,7 @@ def unpack(tensors: Mapping[str, torch.Tensor], path: Path | str) -> dict[str, t
 
     Args:
         tensors: parameters by name.
-        path: of their file, for messages.
+        path: path of their file, for messages.
 
     Returns:
         float32 parameters by name.

@@ -19,7 +19,7 @@ def refuse_others(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], pat
     Args:
         state: the file's parameters by name.
         wanted: the model's, of which only names and shapes matter; they may lie on the device "meta".
-        path: of the file, for messages.
+        path: path of the file, for messages.
         what: the model's name, for messages: ``"a JukeBox VQ-VAE"`` without its article.
     """
     import torch

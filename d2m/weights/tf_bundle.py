@@ -71,7 +71,7 @@ class Bundle:
         """Read the values of a variable and verify their checksum.
 
         Args:
-            name: of the variable.
+            name: name of the variable.
 
         Raises:
             D2MError: if they are damaged, missing, or no plain numbers.

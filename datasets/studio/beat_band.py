@@ -130,7 +130,7 @@ def clock(seconds: float, style: str, rng: np.random.Generator) -> Clock:
 
     Args:
         seconds: length.
-        style: of the music.
+        style: style of the music.
         rng: random generator.
     """
     low, high = TEMPOS.get(style, (60.0, 190.0))

@@ -79,7 +79,7 @@ def recorded(folder: Path, band: Band, seconds: float, rng: np.random.Generator)
     """Generate a song of POP909: piano alone, its three tracks, or with bass, pad and drums.
 
     Args:
-        folder: of POP909.
+        folder: folder of POP909.
         band: sounds.
         seconds: length.
         rng: random generator.
@@ -167,7 +167,7 @@ def spoiled(wave: np.ndarray, rng: np.random.Generator, strength: float = 1.0) -
     Args:
         wave: samples.
         rng: random generator.
-        strength: of the disturbances.
+        strength: strength of the disturbances.
     """
     from scipy.signal import butter, sosfilt
 
@@ -224,7 +224,7 @@ def with_noise(wave: np.ndarray, other: np.ndarray, decibels: float) -> np.ndarr
     Args:
         wave: samples.
         other: samples.
-        decibels: of the wave's power over the other's.
+        decibels: decibels of the wave's power over the other's.
     """
     count = min(len(wave), len(other))
     scale = np.sqrt(np.mean(wave**2) / (np.mean(other[:count] ** 2) + 1e-12)) * 10 ** (-decibels / 20)
@@ -238,7 +238,7 @@ def encoded(wave: np.ndarray, codec: str, bits: int) -> np.ndarray:
 
     Args:
         wave: samples.
-        codec: of FFmpeg.
+        codec: codec of FFmpeg.
         bits: per second.
     """
     import av

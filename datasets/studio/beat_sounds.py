@@ -117,7 +117,7 @@ def drum_formula(kind: str, rng: np.random.Generator) -> np.ndarray:
     """Synthesise a stroke of an electronic drum: a falling sine, filtered noise, or both.
 
     Args:
-        kind: of drum.
+        kind: kind of drum.
         rng: random generator.
     """
     length = {"kick": 0.5, "tom": 0.5, "crash": 1.5, "ride": 0.8, "open": 0.5}.get(kind, 0.25) * rng.uniform(0.5, 1.3)

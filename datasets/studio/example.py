@@ -64,7 +64,7 @@ def sample(
         seconds: length.
         sample_rate: hertz of the waveform.
         fps: frames a second of the landmarks.
-        noise: of the pose estimator; drawn from 0.5 to 2 if None.
+        noise: noise of the pose estimator; drawn from 0.5 to 2 if None.
         audio: False leaves the waveform empty (rendering takes most of the time).
 
     Raises:

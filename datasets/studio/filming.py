@@ -62,7 +62,7 @@ def film(
         look: colours of the dancer and the room.
         fps: pictures a second.
         waveform: float (channels, samples) in -1..1 to play with it (AAC), or None for no sound track.
-        sample_rate: of the waveform, hertz.
+        sample_rate: sample rate of the waveform, hertz.
         crf: x264's constant rate factor: lower is better and larger.
 
     Raises:

@@ -55,7 +55,7 @@ def points(performance: Performance, names: tuple[str, ...]) -> np.ndarray:
 
     Args:
         performance: the dance.
-        names: of points.
+        names: names of points.
 
     Returns:
         (T, len(names), 3), metres.

@@ -255,7 +255,7 @@ def camera_record(name: str, camera: Camera) -> dict[str, object]:
     """Convert a camera to AIST++'s format: rotation as axis-angle, translation in centimetres.
 
     Args:
-        name: of the camera.
+        name: name of the camera.
         camera: the camera.
     """
     from .skeleton import rotvecs

@@ -162,7 +162,7 @@ def write_beats(path: str | Path, grid: BeatGrid, duration: float) -> None:
     Args:
         path: the file.
         grid: beats.
-        duration: of the song in seconds.
+        duration: length of the song in seconds.
     """
     lines = []
     for i, time in enumerate(grid.beats):

@@ -85,8 +85,8 @@ def dancer(number: int, seed: int) -> DancerStyle:
     """Return a dancer by number.
 
     Args:
-        number: of the dancer.
-        seed: of the studio.
+        number: number of the dancer.
+        seed: random seed of the studio.
     """
     return DancerStyle.random(stream(seed, _STYLE, number))
 
@@ -95,7 +95,7 @@ def stream(seed: int, *place: int) -> np.random.Generator:
     """Return the random generator of a part of the studio.
 
     Args:
-        seed: of the studio.
+        seed: random seed of the studio.
     """
     return np.random.default_rng([seed, *place])
 
@@ -104,8 +104,8 @@ def song_stream(seed: int, index: int) -> np.random.Generator:
     """Return the random generator of the composition of a song.
 
     Args:
-        seed: of the studio.
-        index: of the song.
+        seed: random seed of the studio.
+        index: index of the song.
     """
     return stream(seed, _SONG, index)
 
@@ -114,8 +114,8 @@ def dance_stream(seed: int, index: int, dance: int) -> np.random.Generator:
     """Return the random generator of a dance.
 
     Args:
-        seed: of the studio.
-        index: of the song.
+        seed: random seed of the studio.
+        index: index of the song.
         dance: its number.
     """
     return stream(seed, _DANCE, index, dance)
@@ -125,8 +125,8 @@ def camera_stream(seed: int, index: int = 0, dance: int = 0) -> np.random.Genera
     """Return the random generator of the camera of a dance.
 
     Args:
-        seed: of the studio.
-        index: of the song.
+        seed: random seed of the studio.
+        index: index of the song.
         dance: its number.
     """
     return stream(seed, _CAMERA, index, dance)
@@ -136,7 +136,7 @@ def look_stream(seed: int, number: int) -> np.random.Generator:
     """Return the random generator of the appearance of a dancer.
 
     Args:
-        seed: of the studio.
-        number: of the dancer.
+        seed: random seed of the studio.
+        number: number of the dancer.
     """
     return stream(seed, _LOOK, number)

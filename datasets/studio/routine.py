@@ -67,7 +67,7 @@ class Routine:
         Args:
             part: its name.
             at: position in beats.
-            values: of its controls.
+            values: values of its controls.
             ease: duration of the movement in beats, or None for the genre's.
             flow: 0 stops at the pose, 1 passes through it at full speed.
         """
@@ -123,11 +123,11 @@ class Routine:
             at: position in beats.
             out: metres wider than the stance.
             forward: metres.
-            height: of the foot in metres.
+            height: height of the foot in metres.
             heel: pitch of the foot.
             toe_out: yaw of the foot.
             ease: duration in beats.
-            lift: of the foot on the way.
+            lift: lift of the foot on the way.
         """
         x0, z0, heading = self.place
         x, z = side * (self.stance + out), forward

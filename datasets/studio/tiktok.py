@@ -69,7 +69,7 @@ def video_name(song: plan.Song, dance: int) -> str:
     """Return the name of a video; the collection encodes the genre.
 
     Args:
-        song: of the studio.
+        song: song of the studio.
         dance: its number.
     """
     # room for 15 dances to each song, so that a larger studio contains the smaller one
@@ -117,7 +117,7 @@ def write_keypoints(out: Path, name: str, motion) -> None:
 
     Args:
         out: folder of the studio.
-        name: of the video.
+        name: name of the video.
         motion: ``"mediapipe33"`` or ``"body25"`` at 30 fps.
     """
     from d2m.features.skeletons import body25_frames

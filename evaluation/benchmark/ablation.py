@@ -38,7 +38,7 @@ class Variant:
     """One line of a table.
 
     Attributes:
-        key: of its run's folder.
+        key: key of its run's folder.
         title: as readers see it.
         changes: fields of :class:`d2m.training.d2m_gan.D2MGANTraining` that differ from the full model's.
         without: terms of the objective that are left out.
@@ -130,13 +130,13 @@ def ablation(
     """Train and measure the variants of one of the paper's tables.
 
     Args:
-        table: of :data:`TABLES`.
+        table: table of :data:`TABLES`.
         recipe: how each is trained, on a prepared data set.
         out: folder; see the module's head.
         segment: seconds that are scored at a time, the same for all variants.
         limit: at most so many test sequences.
         processes: how many measure at a time.
-        command: for the record.
+        command: command for the record.
         training: called with a variant's title, its number from 1, and of how many, when its turn comes.
         progress: called with pieces of music done and their number.
 

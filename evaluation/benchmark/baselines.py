@@ -37,7 +37,7 @@ def metronome(beats: np.ndarray, samples: int, which: str) -> np.ndarray:
     """Return a metronome for music with these beats (seconds, rising).
 
     Args:
-        beats: of the original.
+        beats: beats of the original.
         samples: length.
         which: ``"metronome"`` on every beat, ``"metronome-late"`` half-way to the next (and half a beat before the
             first), ``"metronome-wrong"`` at :data:`WRONG` times the tempo through the first beat.

@@ -46,9 +46,9 @@ class Original:
     """Original music of a scene.
 
     Attributes:
-        whole: of the scene.
-        segments: of each segment.
-        seconds: of a segment.
+        whole: features of the whole scene.
+        segments: features of each segment.
+        seconds: length of a segment in seconds.
     """
 
     whole: Heard
@@ -81,7 +81,7 @@ def cut(waveform: np.ndarray, rate: int, seconds: float, duration: float) -> lis
         waveform: (channels, T).
         rate: hertz.
         seconds: length of a segment.
-        duration: of the scene in seconds.
+        duration: length of the scene in seconds.
     """
     count = int(duration / seconds + 1e-3)
     edges = [round(i * seconds * rate) for i in range(count + 1)]

@@ -14,7 +14,7 @@ def expectations(lines: list[dict[str, Any]]) -> list[tuple[str, bool]]:
     """Check the expected order of the rows that there are: a description and the result of each check.
 
     Args:
-        lines: of the table, see :func:`~d2m.evaluation.benchmark.table.summarise`.
+        lines: lines of the table, see :func:`~d2m.evaluation.benchmark.table.summarise`.
     """
     by_key = {line["key"]: line for line in lines}
     beat_f = _known({key: line["beats"]["beat_f"] for key, line in by_key.items()})

@@ -28,8 +28,8 @@ class Played:
     Attributes:
         waveform: float32 (channels, T).
         sample_rate: hertz.
-        seconds: of processor time that making it took, all cores together, without loading weights; None for what is no
-            system. (A clock on the wall would tell how busy the machine is otherwise.)
+        seconds: seconds of processor time that making it took, all cores together, without loading weights; None for
+            what is no system. (A clock on the wall would tell how busy the machine is otherwise.)
         details: where it comes from: plain values.
     """
 
@@ -47,7 +47,7 @@ def play(row: Row, stage: Stage, heard: Heard, others: Sequence[Scene], seed: in
         stage: the scene.
         heard: the original as a listener hears it.
         others: scenes to other music, the first of which that can be read stands in for a shuffled original.
-        seed: of the music and of the noise.
+        seed: random seed of the music and of the noise.
 
     Raises:
         D2MError: if it cannot be made.

@@ -25,9 +25,9 @@ class Published:
     """Row of a published table.
 
     Attributes:
-        title: of the method.
+        title: title of the method.
         data: ``"aist"`` or ``"tiktok"``.
-        seconds: of the segments that were scored.
+        seconds: length of the segments that were scored in seconds.
         scores: keys as in :func:`d2m.evaluation.beat_report.mean_scores`, shares.
         source: where they stand.
     """
@@ -77,6 +77,6 @@ def published_for(kind: str) -> tuple[Published, ...]:
     """Return the published results for a benchmark: TikTok's for TikTok, AIST++'s for AIST++ and studios.
 
     Args:
-        kind: of the benchmark.
+        kind: kind of the benchmark.
     """
     return tuple(row for row in PUBLISHED if row.data == ("tiktok" if kind == "tiktok" else "aist"))

@@ -51,7 +51,7 @@ class Row:
         key: names its files; letters, digits, dots and dashes.
         title: as readers see it.
         kind: ``"reference"``, ``"reconstruction"``, ``"system"`` or ``"baseline"``.
-        weights: of a system: its name in :data:`SYSTEMS`, or files.
+        weights: weights of a system: its name in :data:`SYSTEMS`, or files.
         fingerprint: changes whenever the weights do.
         note: what exactly is heard.
     """
@@ -111,8 +111,8 @@ def files_row(key: str, title: str, paths: Sequence[str], note: str = "") -> Row
     """Return the row of a system with given weights.
 
     Args:
-        key: of the row.
-        title: of the row.
+        key: key of the row.
+        title: title of the row.
         paths: files or names of weights.
         note: on the row.
 

@@ -54,7 +54,7 @@ def benchmark(
         genre_weights: genre network to judge by; None takes the shipped one if there is one.
         processes: how many work at a time.
         keep: also write all music to ``audio/ROW/NAME.wav``.
-        command: for the record.
+        command: command for the record.
         progress: called with pieces of music done and their number.
 
     Returns:
@@ -124,7 +124,7 @@ def possible(rows: Sequence[Row], scenes: Sequence[Scene]) -> tuple[Row, ...]:
 
     Args:
         rows: all rows.
-        scenes: of the benchmark.
+        scenes: scenes of the benchmark.
     """
     several = len({scene.music for scene in scenes}) > 1
     return tuple(row for row in rows if several or row.key != "shuffled")
@@ -154,9 +154,9 @@ def compose_report(
     """Compose the report.
 
     Args:
-        title: of the report.
-        scenes: of the benchmark.
-        rows: of the table.
+        title: title of the report.
+        scenes: scenes of the benchmark.
+        rows: rows of the table.
         outcome: results.
         about: settings.
         command: command line.

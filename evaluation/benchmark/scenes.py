@@ -20,7 +20,7 @@ class Scene:
     """One dance, by where its files are.
 
     Attributes:
-        name: of the sequence.
+        name: name of the sequence.
         music: id of its song: two scenes with the same id are danced to the same one.
         layout: ``"aist"``, ``"tiktok"`` or ``"prepared"`` (:mod:`d2m.datasets.prepared`).
         root: the data folder.

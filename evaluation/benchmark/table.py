@@ -30,8 +30,8 @@ def summarise(rows: Sequence[Row], results: dict[str, list[Result]], seed: int) 
 
     Args:
         rows: in their order.
-        results: of each row's key, see :class:`~d2m.evaluation.benchmark.work.Outcome`.
-        seed: of bootstrap intervals and random halves.
+        results: results by key of the row, see :class:`~d2m.evaluation.benchmark.work.Outcome`.
+        seed: random seed of bootstrap intervals and random halves.
 
     Returns:
         Plain JSON values; None where a score is defined for no segment.
@@ -148,7 +148,8 @@ def embedded(found: list[Result], songs: dict[str, str]) -> Embedded | None:
 
     Args:
         found: results of a row.
-        songs: of the scenes. What was made for a scene goes under its song; the original of another one under its own.
+        songs: songs of the scenes. What was made for a scene goes under its song; the original of another one under its
+            own.
     """
     by_song: dict[str, list[list[list[float]]]] = defaultdict(list)
     for result in found:

@@ -38,11 +38,11 @@ class Settings:
 
     Attributes:
         segment: seconds that are scored at a time.
-        seed: of the music, the noise and the shuffling.
+        seed: random seed of the music, the noise and the shuffling.
         genre: ``"given"`` or ``"auto"``, see :func:`~d2m.evaluation.benchmark.stage.read_stage`.
         visual: folder of visual features of the videos, or None.
         genre_weights: name or file of the genre network, or None where there is none.
-        genre_fingerprint: of that file.
+        genre_fingerprint: fingerprint of that file.
         keep: folder that the music is written to, or None.
     """
 
@@ -83,7 +83,7 @@ def run_all(
     """Compute all missing results.
 
     Args:
-        scenes, rows: of the table.
+        scenes, rows: scenes and rows of the table.
         settings: see there.
         folder: that holds ``results/``.
         processes: how many work at a time; the figures are the same, but for speed.

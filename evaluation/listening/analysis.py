@@ -42,7 +42,7 @@ def read_answers(test: Path, folder: Path | None = None) -> tuple[list[Listener]
 
     Args:
         test: folder of the test.
-        folder: of the answers; ``test/answers`` by default.
+        folder: folder of the answers; ``test/answers`` by default.
 
     Raises:
         D2MError: if there is no test or no answer.
@@ -86,9 +86,9 @@ def analyse(listeners: Sequence[Listener], keep_all: bool = False, seed: int = 0
     """Return scores of every system on every question.
 
     Args:
-        listeners: from :func:`read_answers`.
+        listeners: listeners from :func:`read_answers`.
         keep_all: use unreliable listeners too.
-        seed: of the bootstrap.
+        seed: random seed of the bootstrap.
 
     Returns:
         ``listeners`` (number used), ``left_out`` (listener -> reason), and for each question ``scores`` (system ->
@@ -188,7 +188,7 @@ def sign_flip_test(difference: np.ndarray, seed: int = 0) -> float:
 
     Args:
         difference: float (listeners,).
-        seed: of the tosses for more than 14 listeners.
+        seed: random seed of the tosses for more than 14 listeners.
     """
     count = len(difference)
     if not np.count_nonzero(difference):
@@ -205,7 +205,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     """Correct p-values by Holm's method for the family-wise error rate.
 
     Args:
-        p_values: of all tests.
+        p_values: p-values of all tests.
     """
     count = len(p_values)
     corrected, highest = [0.0] * count, 0.0

@@ -57,7 +57,7 @@ def parse(data: bytes, key: Mapping[str, Any]) -> Listener:
 
     Args:
         data: JSON.
-        key: of the test, from ``key.json``.
+        key: key of the test, from ``key.json``.
 
     Raises:
         D2MError: if they are not answers to this test.
@@ -101,7 +101,7 @@ def read_key(folder: Path) -> dict[str, Any]:
     """Read the key of a test of :func:`~d2m.evaluation.listening.make.make_test`.
 
     Args:
-        folder: of the test.
+        folder: folder of the test.
 
     Raises:
         D2MError: if there is none.

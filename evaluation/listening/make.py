@@ -39,7 +39,7 @@ class ListeningTest:
         checks: clips among them with a number of beeps to count, which only who listens can.
         anchors: whether the low-passed reference and, for videos, the reference of another item are hidden among the
             systems.
-        seed: of blinding and beeps; every listener's order is drawn in the browser.
+        seed: random seed of blinding and beeps; every listener's order is drawn in the browser.
     """
 
     title: str

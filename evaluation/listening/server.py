@@ -31,7 +31,7 @@ class ListeningServer(ThreadingHTTPServer):
     Nothing else of the disk can be read: only the files that are in the page's folder when the server starts.
 
     Args:
-        folder: of a listening test.
+        folder: folder of a listening test.
         host, port: to listen on; loopback by default. Port 0 takes a free one.
 
     Raises:

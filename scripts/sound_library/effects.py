@@ -100,7 +100,7 @@ def scratch(seed: int, forward: float, back: float) -> np.ndarray:
     """Return a record pushed and pulled: a vowel-like loop read at a changing speed, the fader cut between the moves.
 
     Args:
-        seed: of the noise on the record.
+        seed: random seed of the noise on the record.
         forward, back: seconds of the two moves.
     """
     count = int((forward + back) * RATE)

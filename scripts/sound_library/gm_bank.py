@@ -197,7 +197,7 @@ def shaped(
     Args:
         zones: to change.
         attack, release: seconds of the volume.
-        cutoff: of the filter, hertz.
+        cutoff: cutoff of the filter, hertz.
         resonance: decibels.
         opened: cents by which the modulation envelope opens the filter.
         rise, fall: seconds of that envelope.

@@ -171,11 +171,11 @@ def cymbal(
     """Return a struck plate: 260 partials spread like a plate's modes, the high ones shorter, and noise between them.
 
     Args:
-        t60: of the partials in the middle.
+        t60: t60 of the partials in the middle.
         low, high: their lowest and highest frequencies in hertz.
-        seed: of frequencies, phases and levels.
-        bell: of three strong modes of a ride's bell.
-        wash: of the noise.
+        seed: random seed of frequencies, phases and levels.
+        bell: bell of three strong modes of a ride's bell.
+        wash: level of the noise.
         build: seconds in which the wash rises (a crash takes a moment to speak).
     """
     draw = np.random.default_rng(seed)

@@ -26,7 +26,7 @@ class Sample:
         root: the key that sounds at the sample's own speed.
         cents: correction of its pitch.
         loop: first sample of the loop and the first after it, or None.
-        quality: of the Vorbis coder, 0 to 1.
+        quality: quality of the Vorbis coder, 0 to 1.
         partner: the other side of a stereo pair.
         origin: what the source calls it.
     """

@@ -19,7 +19,7 @@ def kick_layered(
         t60: its fall.
         knock: level of the beater.
         drive: saturation.
-        seed: of the beater's noise.
+        seed: random seed of the beater's noise.
         sweep: seconds in which the pitch falls by two thirds.
         top: how many times its pitch the body begins at.
     """

@@ -96,15 +96,15 @@ def instrument(
     """Return a multisample of what FluidSynth plays.
 
     Args:
-        name: of its samples, at most 12 characters.
+        name: name of its samples, at most 12 characters.
         font, bank, program: what is played.
         roots: rising keys.
         layers: (velocity that is played, lowest and highest velocity that it serves).
-        seconds: of each note.
+        seconds: length of each note in seconds.
         source: whose recordings they are.
         loop: seconds at the end that go on, crossed into themselves; 0 for notes that die away.
         stereo: both sides, or their mean.
-        quality: of the coder.
+        quality: quality of the coder.
         release: seconds.
         lengths: seconds of the lowest and the highest root, for notes that die away sooner.
     """

@@ -159,10 +159,10 @@ def instrument(
     """Return a preset of another soundfont.
 
     Args:
-        name: of its source in :mod:`sound_library.sources`.
-        program, bank: of the preset.
+        name: name of its source in :mod:`sound_library.sources`.
+        program, bank: program and bank of the preset.
         step: fewest semitones between the roots that are kept.
-        quality: of the coder.
+        quality: quality of the coder.
         seconds: longest sample without a loop.
         source: whose samples they are, if not the soundfont's own.
         stereo: keep both sides of pairs; otherwise the left one, in the middle.

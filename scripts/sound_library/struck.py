@@ -27,11 +27,11 @@ def strokes(
     """Return a multisample of sounds that die away, or that end in a loop.
 
     Args:
-        name: of its samples, at most 14 characters.
+        name: name of its samples, at most 14 characters.
         make: (key, side) -> a sound.
         roots: rising keys.
         stereo: both sides.
-        quality: of the coder.
+        quality: quality of the coder.
         velocities: that play it.
         loop: seconds at the end that go on for ever, rounded to whole cycles; 0 for none.
     """

@@ -36,7 +36,7 @@ class Voice:
         stereo: whether its sides differ.
         source: whose recording it is.
         origin: what the source calls it.
-        quality: of the coder.
+        quality: quality of the coder.
     """
 
     make: Takes

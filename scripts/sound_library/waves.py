@@ -37,7 +37,7 @@ def partials(
         count: samples of the loop.
         bins: for each oscillator its whole number of cycles in the loop and its level.
         slope: level of harmonic numbers (n,), signs included.
-        seed: of the oscillators' places in their cycles; harmonics of one oscillator stay in step.
+        seed: random seed of the oscillators' places in their cycles; harmonics of one oscillator stay in step.
     """
     draw = np.random.default_rng(seed)
     spectrum = np.zeros(count // 2 + 1, dtype=complex)
@@ -71,10 +71,10 @@ def smeared(
 
     Args:
         key: the pitch.
-        seconds: of the loop.
+        seconds: length of the loop in seconds.
         level: level of frequencies in hertz, (n,) -> (n,); the partials lie at multiples of the pitch.
         cents: standard deviation of each band.
-        seed: of the phases; another gives the other side of a stereo pair.
+        seed: random seed of the phases; another gives the other side of a stereo pair.
         many: most partials.
     """
     hertz = hertz_of(key)
@@ -107,11 +107,11 @@ def loops(name: str, make: Wave, roots: Sequence[int], stereo: bool = False, qua
     """Return a multisample of seamless loops.
 
     Args:
-        name: of its samples, at most 14 characters.
+        name: name of its samples, at most 14 characters.
         make: (key, side) -> one loop.
         roots: rising keys.
         stereo: both sides.
-        quality: of the coder.
+        quality: quality of the coder.
     """
     zones = []
     for root, keys in zip(roots, spread_keys(roots), strict=True):

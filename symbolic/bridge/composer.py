@@ -53,7 +53,7 @@ class Composer:
 
     Args:
         network: trained; it is put into evaluation mode.
-        name: of its weights.
+        name: name of its weights.
     """
 
     def __init__(self, network: BridgeNet | PublishedNet, name: str = "") -> None:
@@ -67,7 +67,7 @@ class Composer:
 
         Args:
             context: bool or 0 and 1 (N, 2, steps, pitches, tracks).
-            bars: of the bridges; the published network knows two only.
+            bars: number of bars of the bridges; the published network knows two only.
         """
         device = next(self.network.parameters()).device
         parts = []

@@ -23,7 +23,7 @@ class BridgeConfig:
         lowest: MIDI number of the lowest pitch.
         width: channels of an octave during a sixteenth.
         beat_width: channels of an octave during a beat.
-        channels: of a beat.
+        channels: channels of a beat.
         blocks: residual blocks over the beats.
         shifts: semitones by which bars may be copied up or down.
     """

@@ -36,8 +36,8 @@ class Joined:
         score: the whole music.
         bridge: bool (bars, 16, 72, 5), the new bars.
         point: where the songs meet.
-        start, end: of the bridge, in beats of the score's grid.
-        keys: of the bars of the bridge.
+        start, end: start and end of the bridge, in beats of the score's grid.
+        keys: keys of the bars of the bridge.
     """
 
     score: Score
@@ -62,7 +62,7 @@ class Bridge:
         held: bool (bars, 16, 72, 5).
         parts: its notes, in beats from its beginning.
         times: float64 (beats + 1,), seconds from its beginning of every beat and of the end.
-        keys: of its bars.
+        keys: keys of its bars.
     """
 
     held: np.ndarray
@@ -198,7 +198,7 @@ def settle(bridge: np.ndarray, keys: tuple[int, ...], a: Song, b: Song, point: M
 
     Args:
         bridge: bool (bars, 16, 72, 5).
-        keys: of the bars.
+        keys: keys of the bars.
         a, b: the two songs.
         point: the mix point.
     """

@@ -119,7 +119,7 @@ def changes(keys: np.ndarray) -> np.ndarray:
     """Return the first bars of sections in one key.
 
     Args:
-        keys: of all bars.
+        keys: keys of all bars.
 
     Returns:
         int64, beginning with 0.

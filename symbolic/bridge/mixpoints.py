@@ -82,7 +82,7 @@ def find_mix_points(
         spare: share of the first song from its beginning, and of the second up to its end, that is played in any case,
             0 to 0.9; mix points lie beyond.
         between: the first and the last bar of ``a`` that may be the last one played, instead of what ``spare`` says.
-        rng: of ``random``.
+        rng: random generator of ``random``.
 
     Raises:
         D2MError: if there is no such method, or a song has no bar that can be one.

@@ -48,7 +48,7 @@ class BridgeNet(nn.Module):
 
         Args:
             context: (B, 2, steps, pitches, tracks) of 0 and 1: the bar before and the bar after.
-            bars: of the bridge, 1 to 8.
+            bars: number of bars of the bridge, 1 to 8.
         """
         if not 1 <= bars <= MOST_BARS:
             raise ValueError(f"a bridge has 1 to {MOST_BARS} bars, not {bars}")

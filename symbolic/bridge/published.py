@@ -24,7 +24,7 @@ class PublishedNet(nn.Module):
     """Four bars of which the middle two are the bridge.
 
     Args:
-        config: of ``model="published"``.
+        config: configuration of ``model="published"``.
 
     Attributes:
         thresholds, densities: as of ours.

@@ -34,7 +34,7 @@ class Song:
     """One song.
 
     Attributes:
-        name: of it.
+        name: name of the song.
         score: its own notes, for playing.
         roll: its five tracks at four steps a beat, with its own tempo, bar lines and metres.
     """
@@ -238,10 +238,10 @@ def song_of(score: Score, roll: PianoRoll, name: str = "") -> Song:
     """Return a song of a score and its roll at four steps a beat.
 
     Args:
-        score: for playing.
+        score: score for playing.
         roll: to look at; its first step is at the score's time 0, which :func:`~d2m.symbolic.pianoroll.from_score` does
             not promise of scores that begin within a beat.
-        name: of the song.
+        name: name of the song.
 
     Raises:
         D2MError: if it has fewer than three bars in 4/4 with notes.

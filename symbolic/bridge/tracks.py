@@ -41,10 +41,10 @@ def track_for(name: str, program: int, drums: bool, keys: np.ndarray) -> int | N
     """Return the number of the track of an instrument, or None for effects and percussion that have none.
 
     Args:
-        name: of it in the file, or nothing.
+        name: name of the instrument in the file, or "".
         program: General MIDI program.
         drums: whether it plays on the drum channel.
-        keys: of its notes.
+        keys: keys of its notes.
     """
     if drums:
         return DRUMS
@@ -82,7 +82,7 @@ def five_tracks(
     Args:
         file: as read.
         steps_per_beat: steps to a quarter note.
-        name: of the piece.
+        name: name of the piece.
         homes: the track of every instrument; by :func:`homes_of` if not given.
 
     Raises:

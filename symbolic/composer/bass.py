@@ -29,9 +29,9 @@ def play(
     """Write the bass line; it rests in breaks with drums alone and where the density is lowest.
 
     Args:
-        form: of the piece.
-        chords: of the piece.
-        style: of the genre.
+        form: form of the piece.
+        chords: chords of the piece.
+        style: style of the genre.
         program: General MIDI program.
         drummer: whose kick is doubled.
         scale: pitch classes.

@@ -32,8 +32,8 @@ class Comper:
         """Write one bar.
 
         Args:
-            bar: of the piece.
-            form: of the piece.
+            bar: bar of the piece.
+            form: form of the piece.
         """
         manner = {
             "chords": self._chords, "strum": self._strum, "arpeggio": self._arpeggio,
@@ -45,7 +45,7 @@ class Comper:
         """Write the last chord, held to the end.
 
         Args:
-            form: of the piece.
+            form: form of the piece.
         """
         home = self.chords[-1]
         for key in self._voice(home):
@@ -55,7 +55,7 @@ class Comper:
         """Write the first chord, held from the start of the piece to where the band comes in.
 
         Args:
-            form: of the piece.
+            form: form of the piece.
         """
         for key in self._voice(chord_at(self.chords, form.entry)):
             self.line.add(form.first - 0.1, form.entry, key, self.layer.loudness - 4)

@@ -79,7 +79,7 @@ class Drummer:
         """Return the groove of a section: one for the piece, another in lifts and breaks.
 
         Args:
-            bar: of the piece.
+            bar: bar of the piece.
         """
         turn = {"lift": 1, "break": 1, "chorus": 0 if len(self.grooves) < 3 else 2 * (bar.section % 4 == 3)}
         return self.grooves[turn.get(bar.role, 0) % len(self.grooves)]
@@ -88,7 +88,7 @@ class Drummer:
         """Write the drum part.
 
         Args:
-            form: of the piece.
+            form: form of the piece.
         """
         for number, bar in enumerate(form.bars):
             if bar.end <= form.drums_from + 1e-6:

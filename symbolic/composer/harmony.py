@@ -123,7 +123,7 @@ def lay_out(bars: list[Bar], song: Song, tonic: int, final: float) -> list[Chord
     """Distribute chords over all bars, changing at most once per beat; from ``final`` on the tonic chord.
 
     Args:
-        bars: of the piece.
+        bars: number of bars of the piece.
         song: progressions.
         tonic: pitch class.
         final: position in beats.

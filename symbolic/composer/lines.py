@@ -64,7 +64,7 @@ def steps(pattern: str, bar: Bar) -> list[tuple[float, str, int]]:
 
     Args:
         pattern: with 16 characters per bar.
-        bar: of the piece.
+        bar: bar of the piece.
 
     Returns:
         (position in beats, character, length in sixteenths) of each note.
@@ -119,7 +119,7 @@ def perform(line: Line, feel: Feel, grid: BeatGrid, form: Form, rng: np.random.G
         line: written notes.
         feel: swing and timing deviations.
         grid: beats of the dance.
-        form: of the piece.
+        form: form of the piece.
         rng: random generator.
 
     Returns:

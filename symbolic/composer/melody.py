@@ -51,8 +51,8 @@ class Lead:
         """Write one bar of the melody.
 
         Args:
-            bar: of the piece.
-            form: of the piece.
+            bar: bar of the piece.
+            form: form of the piece.
         """
         phrase = bar.place // 4
         name = (bar.role, phrase)
@@ -71,8 +71,8 @@ class Lead:
         """Write one bar where another melody leaves room.
 
         Args:
-            bar: of the piece.
-            form: of the piece.
+            bar: bar of the piece.
+            form: form of the piece.
             lead: (start, end) in beats of the other melody's notes.
         """
         free = 1.0 - sum(max(0.0, min(e, bar.end) - max(s, bar.start)) for s, e in lead) / bar.beats
@@ -85,7 +85,7 @@ class Lead:
         """Write the last note: third or root of the last chord.
 
         Args:
-            form: of the piece.
+            form: form of the piece.
         """
         home = self.chords[-1]
         key = self._nearest(self._anchor, {home.root, home.third})

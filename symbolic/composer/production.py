@@ -90,7 +90,7 @@ def produce(score: Score, form: Form, rng: np.random.Generator) -> Score:
     """Add effects, movements and a character of the mix to a score.
 
     Args:
-        score: of a genre in :data:`TASTES`.
+        score: score of a genre in :data:`TASTES`.
         form: that it was written on.
         rng: makes the choices.
     """

@@ -45,7 +45,7 @@ class ActorCriticConfig:
 
     Attributes:
         latent: values of a latent vector.
-        units: of each hidden layer; there are three in each network.
+        units: number of units of each hidden layer; there are three in each network.
         reach: how far a value can be moved, in standard deviations of the prior.
         edge: vectors are kept within this times the square root of ``latent``, where the prior's are; one that starts
             further out is not taken further.
@@ -76,7 +76,7 @@ class Actor(nn.Module):
         Args:
             z: (B, latent).
             targets: in standard deviations from the mean of real melodies, (B, 2).
-            strength: of the whole step, 0 to 1, one or (B, 1); at 0 the vectors stay exactly.
+            strength: strength of the whole step, 0 to 1, one or (B, 1); at 0 the vectors stay exactly.
 
         Returns:
             (B, latent).
@@ -192,7 +192,7 @@ class EmotionModel:
     Args:
         vae: whose latent vectors are moved.
         network: in evaluation mode, on the same device.
-        table: of the emotions.
+        table: table of the emotions.
 
     Raises:
         D2MError: if the network was trained on another MusicVAE.
@@ -254,7 +254,7 @@ class EmotionModel:
             targets: mean pitches (MIDI) and notes a bar (N, 2).
             strength: 0 to 1.
             looks: how often melodies are decoded; with 0 it is :meth:`steer`.
-            forms: of N melodies, those they will be written in.
+            forms: forms of N melodies, those they will be written in.
         """
         targets = np.asarray(targets, dtype=np.float64)
         told = best = targets.copy()
@@ -325,7 +325,7 @@ class EmotionModel:
             count: number of melodies.
             seed: random seed.
             strength: 0 to 1.
-            temperature: of the decoder.
+            temperature: temperature of the decoder.
             looks: as for :meth:`aim`.
 
         Returns:
@@ -364,7 +364,7 @@ class EmotionModel:
             melodies: uint8 (N, 256).
             emotion: name or entry of the table.
             strength: 0 to 1.
-            temperature: of the decoder.
+            temperature: temperature of the decoder.
             rng: random generator, for a temperature above 0.
             looks: as for :meth:`aim`.
 

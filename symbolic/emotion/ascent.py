@@ -19,8 +19,8 @@ def descend(
         vae: through whose decoder the gradient comes.
         z: starts, (N, latent).
         targets: mean pitch (MIDI) and notes a bar, (N, 2).
-        table: for the scale of both.
-        steps: of the descent; each decodes all melodies.
+        table: table for the scale of both.
+        steps: number of steps of the descent; each decodes all melodies.
         rate: about how far a value goes in a step.
 
     Returns:

@@ -55,10 +55,10 @@ def with_band(score: Score, emotion: Emotion, muse: MuseGan, seed: int = 0) -> S
     """Add an accompaniment to a melody.
 
     Args:
-        score: of the melody alone, in bars of four beats where it plays.
+        score: score of the melody alone, in bars of four beats where it plays.
         emotion: how aroused the band is.
         muse: a model that is given the piano.
-        seed: of the band.
+        seed: random seed of the band.
 
     Raises:
         D2MError: if the model is given another track or none, or the music is too long.

@@ -47,8 +47,8 @@ def step_weights(steps: int, device: torch.device) -> Tensor:
     """Return the weight of an onset on each step of a bar; steps between the beats have a lower weight.
 
     Args:
-        steps: of a bar.
-        device: of the result.
+        steps: number of steps of a bar.
+        device: device of the result.
 
     Returns:
         float32 (steps,).

@@ -28,7 +28,7 @@ class HierarchicalDecoder(nn.Module):
         latent: size of the latent vector.
         conductor: units of the conductor.
         writer: units of the writer.
-        layers: of both.
+        layers: layers of both.
     """
 
     def __init__(self, latent: int, conductor: int, writer: int, layers: int):
@@ -81,7 +81,7 @@ class HierarchicalDecoder(nn.Module):
         Args:
             z: (B, latent).
             choose: called 256 times with the logits of a step, (B, 90).
-            forms: of B melodies, if their bars are to take up each other.
+            forms: forms of B melodies, if their bars are to take up each other.
 
         Returns:
             logits and choices, (B, 256, 90) each. Gradients flow if ``choose`` lets them.

@@ -74,7 +74,7 @@ class Stretch:
     """Part of a song's melody that is covered by one window.
 
     Attributes:
-        section: of the song.
+        section: section of the song.
         window: row of the edit, which begins at step ``begin`` of the section.
         first, end: steps of the section.
     """
@@ -131,9 +131,9 @@ def edited(
     """Return the sections of a song, edited.
 
     Args:
-        melodies: of each section, uint8 (bars * 16,).
-        stretches: of all sections, in order; a section's steps that are in none stay silent.
-        edit: of the windows that the stretches name.
+        melodies: melodies of each section, uint8 (bars * 16,).
+        stretches: stretches of all sections, in order; a section's steps that are in none stay silent.
+        edit: edit of the windows that the stretches name.
         strength: 0 to 1.
 
     Returns:

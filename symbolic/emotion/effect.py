@@ -51,7 +51,7 @@ def starting_from(
     Args:
         model: actor and critic.
         z: float32 (N, latent).
-        name: of the start, for the names of the metrics.
+        name: name of the start, for the names of the metrics.
         strengths: 0 to 1.
         looks: as for :meth:`~d2m.symbolic.emotion.actor_critic.EmotionModel.aim`.
 

@@ -82,8 +82,9 @@ class EmotionTable:
 
     Attributes:
         emotions: in the order of the file.
-        pitch_mean, pitch_deviation: of the mean pitch of real melodies, MIDI and semitones.
-        density_mean, density_deviation: of their notes a bar.
+        pitch_mean, pitch_deviation: mean and deviation of the mean pitch of real melodies, MIDI and
+            semitones.
+        density_mean, density_deviation: mean and deviation of their notes per bar.
     """
 
     emotions: tuple[Emotion, ...]
@@ -96,7 +97,7 @@ class EmotionTable:
         """Find an emotion by its English or Korean name, in any case.
 
         Args:
-            name: of the emotion.
+            name: name of the emotion.
 
         Raises:
             D2MError: if there is none; the message has the nearest name.

@@ -44,7 +44,7 @@ class FlatEncoder(nn.Module):
     """Reads all steps in one go (Roberts et al. 2018, section 3.1).
 
     Args:
-        units: of each direction.
+        units: number of units of each direction.
         layers: stacked; the next reads both directions of the one below.
     """
 

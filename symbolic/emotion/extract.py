@@ -117,7 +117,7 @@ def only_chords(score: Score, names: Sequence[str] = ()) -> bool:
 
     Args:
         score: the score.
-        names: of its parts.
+        names: names of its parts.
 
     Raises:
         D2MError: if the score has drums only.

@@ -88,7 +88,7 @@ def follow(said: Tensor, forms: Forms) -> Tensor:
 
     Args:
         said: float32 (B, 16, units).
-        forms: of B melodies.
+        forms: forms of B melodies.
 
     Returns:
         float32 (B, 16, units).
@@ -110,7 +110,7 @@ def shared_noise(forms: Forms, rng: np.random.Generator) -> np.ndarray:
     Every bar for itself is drawn as before, but chance no longer sets bars apart that mean the same.
 
     Args:
-        forms: of B melodies.
+        forms: forms of B melodies.
         rng: random generator.
 
     Returns:

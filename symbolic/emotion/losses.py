@@ -49,7 +49,7 @@ def straight_through(temperature: float = 1.0) -> Choose:
     The decoder so hears what it will hear in use, where a soft choice would be a chord that no melody has.
 
     Args:
-        temperature: of the softmax.
+        temperature: temperature of the softmax.
     """
 
     def choose(logits: Tensor) -> Tensor:
@@ -113,7 +113,7 @@ def pitch_loss(
     Args:
         played: (B, bars * 16, 90).
         target: mean pitch, MIDI (B,).
-        scale: of real melodies.
+        scale: scale of real melodies.
         chords: int64 (B, bars), or None to hear them from the melody.
         harmony: weight of the chords.
 
@@ -130,7 +130,7 @@ def density_loss(played: Tensor, target: Tensor, scale: Scale, evenness: float =
     Args:
         played: (B, bars * 16, 90).
         target: notes a bar (B,), above 0.
-        scale: of real melodies.
+        scale: scale of real melodies.
         evenness: weight of the single bars.
 
     Returns:

@@ -87,8 +87,8 @@ def sizes(shapes: Shapes, path: Path | str) -> MusicVaeConfig:
     """Infer the sizes of a checkpoint's model from its shapes.
 
     Args:
-        shapes: of the variables.
-        path: of the checkpoint, for messages.
+        shapes: shapes of the variables.
+        path: path of the checkpoint, for messages.
 
     Raises:
         D2MError: if one of them is not there, or cannot be.
@@ -151,7 +151,7 @@ def refuse_others(found: Shapes, wanted: Shapes, path: Path | str) -> None:
 
     Args:
         found, wanted: shapes by name.
-        path: of the checkpoint, for messages.
+        path: path of the checkpoint, for messages.
 
     Raises:
         D2MError: if a variable is missing, unexpected or has another shape.

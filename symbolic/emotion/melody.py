@@ -143,7 +143,7 @@ def to_score(melody: np.ndarray, tempo: float = 100.0, program: int = 0, velocit
         melody: classes, any length.
         tempo: beats a minute.
         program: General MIDI program.
-        velocity: of every note, 1..127.
+        velocity: velocity of every note, 1..127.
     """
     melody = np.asarray(melody)
     notes = to_notes(melody)

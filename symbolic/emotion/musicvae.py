@@ -170,7 +170,7 @@ def drawing_in_form(temperature: float, rng: np.random.Generator, forms: Forms) 
     Args:
         temperature: 0 for the most likely class.
         rng: random generator.
-        forms: of the melodies.
+        forms: forms of the melodies.
     """
     if temperature <= 0:
         return most_likely
@@ -253,7 +253,7 @@ class MusicVae:
             z: (N, latent).
             temperature: 0 takes the most likely class at each step; below 1 is calmer, above wilder.
             rng: draws the classes; needed above 0.
-            forms: of N melodies, if bars are to take up earlier ones; else they are as the vectors have them.
+            forms: forms of N melodies, if bars are to take up earlier ones; else they are as the vectors have them.
 
         Raises:
             D2MError: if ``z`` is of another size, not finite, or the temperature is negative.
@@ -278,7 +278,7 @@ class MusicVae:
 
         Args:
             melodies: uint8 (N, 256).
-            temperature: of the decoder.
+            temperature: temperature of the decoder.
             rng: random generator, for a temperature above 0.
 
         Returns:
@@ -291,7 +291,7 @@ class MusicVae:
 
         Args:
             count: number of melodies.
-            temperature: of the decoder.
+            temperature: temperature of the decoder.
             seed: random seed.
             forms: forms to draw from, or None.
 
@@ -310,7 +310,7 @@ class MusicVae:
         Args:
             a, b: uint8 (256,).
             steps: number of melodies, the reconstructions of both included.
-            temperature: of the decoder.
+            temperature: temperature of the decoder.
             rng: random generator, for a temperature above 0.
 
         Returns:

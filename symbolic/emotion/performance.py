@@ -37,7 +37,7 @@ def pace(emotion: Emotion, tempo: float, strength: float) -> float:
 
     Args:
         emotion: entry of the table.
-        tempo: of the music in beats per minute.
+        tempo: tempo of the music in beats per minute.
         strength: 0 to 1.
     """
     return float((emotion.tempo / tempo) ** strength)

@@ -30,7 +30,7 @@ class BarReader(nn.Module):
     """Reads each bar at a glance, then the sequence of bars in both directions.
 
     Args:
-        units: of each direction; the layers in front have four and two times as many.
+        units: number of units of each direction; the layers in front have four and two times as many.
     """
 
     def __init__(self, units: int):
@@ -121,7 +121,7 @@ class BarWriter(nn.Module):
         Args:
             z: (B, latent).
             choose: called 16 times with the logits (B * 16, 90) of a step of all bars; row ``i`` is bar ``i % 16``.
-            forms: of B melodies, if their bars are to take up each other.
+            forms: forms of B melodies, if their bars are to take up each other.
 
         Returns:
             logits and choices, (B, 256, 90) each. Gradients flow if ``choose`` lets them.

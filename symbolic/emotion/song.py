@@ -35,7 +35,7 @@ class Song:
     Attributes:
         grid: the song's beats, in bars of four where it has any.
         duration: seconds.
-        melodies: of each section in 4/4, uint8 (bars * 16,).
+        melodies: melodies of each section in 4/4, uint8 (bars * 16,).
         firsts: beat of each section's first bar line.
     """
 
@@ -84,7 +84,7 @@ def find_song(score: Score, names: Sequence[str] = (), skyline: bool = False) ->
 
     Args:
         score: the score.
-        names: of its parts.
+        names: names of its parts.
         skyline: use the highest notes if all parts play chords.
     """
     melodies = melody_on_grid(score, names)
@@ -110,7 +110,7 @@ def recolour_song(
 
     Args:
         model: actor and MusicVAE.
-        song: of any length.
+        song: song of any length.
         emotion: where to.
         strength: 0 to 1.
         temperature, rng: see :meth:`~d2m.symbolic.emotion.musicvae.MusicVae.decode`.

@@ -53,7 +53,7 @@ def play_for(
     Args:
         muse: a model that needs no given track.
         grid: beats of the dance.
-        duration: of the music in seconds.
+        duration: length of the music in seconds.
         genre: AIST code.
         seed: random seed.
         energy: float32 (N,) in 0..1 per beat interval, or None.

@@ -32,9 +32,9 @@ class MuseGanConfig:
         latent: length of all random vectors of one bar generator together, divided evenly among the kinds that
             it has: four in the hybrid model, two in the others.
         temporal_width: hidden channels of a temporal generator.
-        width: of the bar generators; channels fall from 4 to 1/2 of it.
+        width: width of the bar generators; channels fall from 4 to 1/2 of it.
         encoder_width: channels of the encoder of the given track.
-        critic_width: of the critics; channels rise from 1 to 8 times it.
+        critic_width: width of the critics; channels rise from 1 to 8 times it.
         streams: 1 as in the paper: generators grow time then pitch, critics shrink bars, pitch, then time. 2 adds to
             both the other order, and shows density and chroma to the critic, after what the same authors' next model
             does (Dong & Yang 2018, "Convolutional Generative Adversarial Networks with Binary Neurons"): it makes

@@ -39,7 +39,7 @@ class Phrase:
 
         Args:
             track: its number.
-            number: of the bar.
+            number: number of the bar.
         """
         notes = self.notes[track]
         begin = 4.0 * number

@@ -53,10 +53,10 @@ def draw(config: MuseGanConfig, rng: np.random.Generator, count: int, bars: int 
     """Return standard normal random vectors.
 
     Args:
-        config: of the model.
+        config: configuration of the model.
         rng: source of the numbers.
         count: B.
-        bars: of the conditional model, by default those of the configuration; no other model can choose.
+        bars: number of bars of the conditional model, by default those of the configuration; no other model can choose.
     """
     course = (bars or config.bars,) if config.conditional else ()
     inter = intra = (None, None)

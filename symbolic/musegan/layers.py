@@ -110,6 +110,6 @@ def shrunk(size: int, kernel: int, stride: int) -> int:
     Args:
         size: input length.
         kernel: its length.
-        stride: of the convolution.
+        stride: stride of the convolution.
     """
     return (size - kernel) // stride + 1

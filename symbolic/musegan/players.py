@@ -41,7 +41,7 @@ class Players:
     """The tracks of one piece that play MuseGAN's notes.
 
     Attributes:
-        style: of the genre.
+        style: style of the genre.
         form, chords, scale: of the piece.
         shift: semitones from C, in which phrases are read, to the piece's key.
         lag: seconds by which they lean back.
@@ -139,7 +139,7 @@ def drums_alone(bar: Bar, form: Form) -> bool:
     """Tell whether a bar belongs to a break with drums alone; its last bar does not.
 
     Args:
-        bar: of the piece.
-        form: of the piece.
+        bar: bar of the piece.
+        form: form of the piece.
     """
     return bar.section in form.drum_breaks and bar.place < bar.length - 1

@@ -28,7 +28,7 @@ class MuseGan:
 
     Attributes:
         generator: in evaluation mode.
-        name: of its weights.
+        name: name of its weights.
     """
 
     generator: Generator
@@ -73,8 +73,8 @@ class MuseGan:
         """Generate the phrases of the given random vectors: bool (B, bars, steps, pitches, tracks).
 
         Args:
-            latents: of B phrases.
-            rng: for ``"bernoulli"``.
+            latents: latents of B phrases.
+            rng: random generator for ``"bernoulli"``.
             binarise: one of :data:`BINARISATIONS`.
         """
         _check(binarise)

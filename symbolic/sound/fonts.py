@@ -73,7 +73,7 @@ def pans(parts: tuple[Part, ...]) -> list[float]:
     """Return the stereo position of each part.
 
     Args:
-        parts: of a score.
+        parts: parts of a score.
 
     Returns:
         -1 (left) to 1 (right) for each.

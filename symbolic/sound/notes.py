@@ -114,7 +114,7 @@ def notes_of(
     """Return notes of parts.
 
     Args:
-        parts: in beats, each with its stereo place, -1 to 1.
+        parts: parts in beats, each with its stereo place, -1 to 1.
         sample_of: samples of beats.
         gain_of: decibels at beats, of the song.
         rate: samples a second.

@@ -63,7 +63,7 @@ class Voice:
         wave: float32 (2, samples) at full velocity while held.
         start, end: samples at which it begins and is let go.
         tail: samples in which it falls by 80 dB then.
-        channel: of the mixer.
+        channel: channel of the mixer.
         gain: float32 (2, 1).
         choke: what it silences and is silenced by, or 0.
         moves: how its volume moves, counted from ``origin``, or None.
@@ -152,7 +152,7 @@ class Player:
         score: what to play.
         position: the first sample to be given out.
         lead: samples of sound before it that are played unheard, so that it begins as if it had gone on.
-        mixer: of the channels; None takes the one for music without a genre.
+        mixer: mixer of the channels; None takes the one for music without a genre.
         limited: whether peaks are kept under :data:`CEILING_DB`.
         plain: add the channels up without mixer and limiter.
     """
@@ -255,7 +255,7 @@ class Player:
         """Mix the channels of :meth:`next_channels`; blocks have to be mixed in order.
 
         Args:
-            channels: of a block.
+            channels: channels of a block.
         """
         if self.mixer is None:
             return Mixed(sum(channels.buses.values(), np.zeros((2, self.block), np.float32)))

@@ -32,7 +32,7 @@ class Rendered:
     Attributes:
         mix: float32 (2, samples).
         stems: float32 (2, samples) by channel of the mixer; they add up to the mix.
-        sample_rate: in hertz.
+        sample_rate: sample rate in hertz.
     """
 
     mix: np.ndarray
@@ -52,7 +52,7 @@ def render(
 
     Args:
         score: what to play; notes that begin before 0 or after its duration are left out. Its genre sets the mix.
-        sample_rate: in hertz, 8000 to 96000.
+        sample_rate: sample rate in hertz, 8000 to 96000.
         soundfont: see :func:`~d2m.symbolic.sound.fonts.find_soundfont`.
         stereo: two channels; otherwise their mean.
         room: with the mixer's processing and spaces; otherwise the dry sum of the instruments.

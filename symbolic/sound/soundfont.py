@@ -59,8 +59,8 @@ class SoundFont:
     """A soundfont file, its samples left on disk until they are played.
 
     Args:
-        path: of the file.
-        cache_bytes: of tones that are kept.
+        path: path of the file.
+        cache_bytes: maximum size of the cached tones in bytes.
 
     Raises:
         D2MError: if the file cannot be read or is not a SoundFont 2 or SF3 file.
@@ -98,7 +98,7 @@ class SoundFont:
         Args:
             program: 0 to 127.
             drums: whether it is a drum kit.
-            bank: of the program.
+            bank: bank of the program.
 
         Returns:
             Bank and program of the preset.
@@ -127,7 +127,7 @@ class SoundFont:
             drums: whether it is a drum kit.
             key: MIDI note number.
             velocity: 1 to 127.
-            bank: of the program.
+            bank: bank of the program.
         """
         preset = self.preset(program, drums, bank)
         if preset not in self._regions:
@@ -149,7 +149,7 @@ class SoundFont:
             drums: whether it is a drum kit.
             key: MIDI note number.
             velocity: 1 to 127.
-            bank: of the program.
+            bank: bank of the program.
 
         Returns:
             Seconds.

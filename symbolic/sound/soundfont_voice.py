@@ -62,7 +62,7 @@ def envelope(region: Region, key: int, rate: int, length: int) -> np.ndarray:
     """Compute delay, attack, hold, decay and sustain of the volume envelope (section 8.1.2), without the release.
 
     Args:
-        region: of a preset.
+        region: region of a preset.
         key: MIDI note number.
         rate: sample rate in hertz.
         length: number of samples.
@@ -81,7 +81,7 @@ def moving_pitch(region: Region, rate: int, length: int) -> np.ndarray | None:
     """Compute the pitch modulation by the modulation envelope and the vibrato.
 
     Args:
-        region: of a preset.
+        region: region of a preset.
         rate: sample rate in hertz.
         length: number of samples.
 
@@ -133,7 +133,7 @@ def moving_low_pass(wave: np.ndarray, region: Region, rate: int) -> np.ndarray:
 
     Args:
         wave: the tone.
-        region: of a preset.
+        region: region of a preset.
         rate: sample rate in hertz.
     """
     resonance = float(np.clip(region[sf.RESONANCE], 0, 960))

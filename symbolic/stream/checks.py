@@ -49,7 +49,7 @@ class Checks:
         """Read a song, unless it has been read and has not changed.
 
         Args:
-            name: of the song.
+            name: name of the song.
 
         Raises:
             D2MError: if it cannot be played.

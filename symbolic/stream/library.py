@@ -46,7 +46,8 @@ class Library:
         source: the folder or playlist.
         broken: name -> (what the file was like, why it cannot be played), of files that are there. Always a new
             dictionary, so that another thread may look through it at any time.
-        missing: of a playlist, the lines that name no song -> why, as of the last look. Always a new dictionary.
+        missing: lines of a playlist that name no song -> reason, as of the last reading. Always a new
+            dictionary.
     """
 
     source: Path
@@ -90,8 +91,8 @@ class Library:
         """Tell whether the file, in its present version, is known to be broken.
 
         Args:
-            name: of the song.
-            path: of the file.
+            name: name of the song.
+            path: path of the file.
         """
         known = self.broken.get(name)
         return known is not None and known[0] == _condition(path)
@@ -100,8 +101,8 @@ class Library:
         """Register a broken file.
 
         Args:
-            name: of the song.
-            path: of the file.
+            name: name of the song.
+            path: path of the file.
             reason: why it cannot be played.
 
         Returns:
@@ -120,7 +121,7 @@ class Library:
         Args:
             place: how far the order has come.
             shuffle, seed: the order.
-            names: of :meth:`playable`, where the caller has looked already.
+            names: names of :meth:`playable`, where the caller has looked already.
         """
         names = list(self.playable()) if names is None else names
         if not names:

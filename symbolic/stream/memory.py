@@ -59,7 +59,7 @@ class Diary:
 
     Args:
         station: whose.
-        path: of the file; None keeps no diary.
+        path: path of the file; None keeps no diary.
     """
 
     def __init__(self, station: Station, path: Path | None) -> None:

@@ -52,13 +52,13 @@ class Planner:
     """Chooses mix points and writes bridges.
 
     Args:
-        composer: of the bridges.
+        composer: network of the bridges.
         font: what songs are listened to with, for their loudness.
-        bars: of a bridge, 1 to 8.
-        method: of the search, see :func:`~d2m.symbolic.bridge.mixpoints.find_mix_points`.
+        bars: number of bars of a bridge, 1 to 8.
+        method: method of the search, see :func:`~d2m.symbolic.bridge.mixpoints.find_mix_points`.
         spare: share of a song up to which it is not left, and that is left of the next when it comes in.
         transpose: semitones by which the next song may be moved.
-        seed: of ``method="random"``.
+        seed: random seed of ``method="random"``.
     """
 
     def __init__(
@@ -128,8 +128,8 @@ class Planner:
             song: as it plays now.
             between: the first and the last bar of ``song`` that may be its last one played; if none of them can be, the
                 next that can is taken.
-            path: of the next.
-            number: of the bridge; it seeds ``method="random"``.
+            path: path of the next.
+            number: number of the bridge; it seeds ``method="random"``.
 
         Raises:
             D2MError: if the next song cannot be read or mixed, or ``song`` cannot be left any more.
@@ -144,8 +144,8 @@ class Planner:
         Args:
             song: the song.
             between: first and last bar after which it may be left.
-            number: of the transition.
-            gain: of the song in decibels.
+            number: number of the transition.
+            gain: gain of the song in decibels.
         """
         return self._with(song, self._search(song, song, between, number, 0), song, gain)
 

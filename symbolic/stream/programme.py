@@ -33,19 +33,19 @@ class Stretch:
 
     Attributes:
         kind: ``"song"`` or ``"bridge"``.
-        name: of the song in its library; of a bridge that of the song it leads to.
+        name: name of the song in its library; of a bridge that of the song it leads to.
         start, stop: samples; ``stop`` is None while it is open.
         notes: all that may be played of it.
         song: as it plays, moved; of a bridge None.
         entry, exit: first and last bar played, ``exit`` None while it is open.
         moved: semitones from the file.
         gain: decibels.
-        place: of the order, after this song.
+        place: place in the order after this song.
         queued: number of the wish that this song is, or 0.
-        file: of the song when it was read: time of the last change and size, see :func:`~.library.stamp`.
+        file: file of the song when it was read: time of the last change and size, see :func:`~.library.stamp`.
         skipped: whether it is left early because a listener asked for it.
-        point: of a bridge.
-        number: of a bridge, counted from 1.
+        point: mix point of a bridge.
+        number: number of a bridge, counted from 1.
     """
 
     kind: str
@@ -88,7 +88,7 @@ class Programme:
 
     Args:
         library: where songs come from.
-        planner: of the bridges.
+        planner: planner of the bridges.
         shuffle, seed: the order.
         tell: called with one line when a file is skipped, or a line of the playlist names none.
         stretches: to go on with.
@@ -140,8 +140,8 @@ class Programme:
         """Leave a file out, and report it once.
 
         Args:
-            name: of the song.
-            path: of the file.
+            name: name of the song.
+            path: path of the file.
             error: why it cannot be played.
         """
         # Listeners get the reason without the path of the file.
@@ -152,8 +152,8 @@ class Programme:
         """Read a song in advance, and leave it out if it cannot be played.
 
         Args:
-            name: of the song.
-            path: of the file.
+            name: name of the song.
+            path: path of the file.
 
         Returns:
             Why it cannot be played, or nothing if it can.
@@ -179,7 +179,7 @@ class Programme:
         none.
 
         Args:
-            place: of the order now.
+            place: present place in the order.
             wanted: numbers and names of wishes.
 
         Returns:
@@ -248,7 +248,7 @@ class Programme:
 
         Args:
             stretch: the song.
-            plan: of the transition.
+            plan: plan of the transition.
             following: stretch of the next song.
 
         Returns:
@@ -325,12 +325,12 @@ def song_stretch(song: Song, name: str, start: int, entry: int, moved: int, gain
 
     Args:
         song: the song.
-        name: of the song.
+        name: name of the song.
         start: sample at which it begins.
         entry: first bar.
         moved: transposition in semitones.
         gain: decibels.
-        place: of the song in the order.
+        place: place of the song in the order.
     """
     found = Stretch("song", name, start, None, _song_notes(song, start, entry, None, gain), song, entry)
     found.moved, found.gain, found.place = moved, gain, place
@@ -353,9 +353,9 @@ def bridge_stretch(before: Stretch, plan: Plan, following: Stretch, number: int)
 
     Args:
         before: the closed song before it.
-        plan: of the transition.
+        plan: plan of the transition.
         following: stretch of the next song.
-        number: of the bridge.
+        number: number of the bridge.
     """
     bridge: Bridge = plan.bridge
     beats = np.arange(len(bridge.times))

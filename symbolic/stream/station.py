@@ -122,7 +122,7 @@ class Station:
         Waits until it is time for it, then until it is played.
 
         Args:
-            number: of the segment.
+            number: number of the segment.
             patience: maximum waiting time in seconds.
 
         Returns:
@@ -205,7 +205,7 @@ class Station:
         """Add a song to the end of the queue.
 
         Args:
-            name: of the song.
+            name: name of the song.
 
         Raises:
             D2MError: if there is no such song, it cannot be played, or the queue is full.
@@ -221,7 +221,7 @@ class Station:
         """Remove a request from the queue.
 
         Args:
-            number: of the request.
+            number: number of the request.
         """
         with self.changed:
             self.wishes.remove({number})
@@ -231,7 +231,7 @@ class Station:
         """Move a request in the queue.
 
         Args:
-            number: of the request.
+            number: number of the request.
             to: new position, from 0.
         """
         with self.changed:

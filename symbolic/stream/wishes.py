@@ -22,7 +22,7 @@ class Wishes:
 
     Attributes:
         queue: the next first.
-        count: of all wishes so far.
+        count: number of all wishes so far.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class Wishes:
         """Add a song to the end of the queue.
 
         Args:
-            name: of the song.
+            name: name of the song.
 
         Raises:
             D2MError: if the queue is full.
@@ -47,7 +47,7 @@ class Wishes:
         """Remove requests from the queue.
 
         Args:
-            numbers: of the requests.
+            numbers: numbers of the requests.
         """
         self.queue = [wish for wish in self.queue if wish.number not in numbers]
 
@@ -55,7 +55,7 @@ class Wishes:
         """Move a request in the queue.
 
         Args:
-            number: of the request.
+            number: number of the request.
             to: new position, from 0.
         """
         chosen = [wish for wish in self.queue if wish.number == number]
