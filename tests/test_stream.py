@@ -307,7 +307,7 @@ def test_the_programme_on_the_command_line(folder, tmp_path):
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["-o", "x.wav"], "needs --minutes"),
+        (["-o", "x.wav"], "with --minutes"),
         (["-o", "x.mp3", "--minutes", "1"], "should end in .wav"),
         (["--serve", "--minutes", "1"], "plays without end"),
         (["--method", "best"], "no method 'best'"),
