@@ -29,8 +29,9 @@ _Weights = Annotated[
 _Segment = Annotated[float, typer.Option(help="Length of the measured segments in seconds (D2M-GAN: 2).")]
 _Split = Annotated[str, typer.Option(help="Split of the data set: train, val or test.")]
 _Limit = Annotated[
-    int | None, typer.Option(min=1, help="Maximum number of dances, spread evenly over the split. Default: all.")
-]  # noqa: UP045
+    Optional[int],  # noqa: UP045
+    typer.Option(min=1, help="Maximum number of dances, spread evenly over the split. Default: all."),
+]
 _Genre = Annotated[
     str,
     typer.Option(
@@ -44,9 +45,9 @@ _Seed = Annotated[int, typer.Option(min=0, help=SEED)]
 _Processes = Annotated[int, typer.Option(min=1, help=PROCESSES)]
 _Keep = Annotated[bool, typer.Option("--keep", help="Also write all music to audio/ in the output folder.")]
 _Rows = Annotated[
-    list[str] | None,
+    Optional[list[str]],  # noqa: UP045
     typer.Option("--row", metavar="KEY", help="Row of the report to compute. Repeatable. Default: all."),
-]  # noqa: UP045
+]
 _Json = Annotated[bool, typer.Option("--json", help=JSON)]
 
 

@@ -173,9 +173,9 @@ def generator(
     ] = "temporal",
     steps: Steps = 10000,
     batch: Annotated[
-        int | None,
+        Optional[int],  # noqa: UP045
         typer.Option(min=1, help="Batch size: crops per step over all devices. Default: 8 (temporal), 16 (d2m-gan)."),
-    ] = None,  # noqa: UP045
+    ] = None,
     rate: Annotated[
         Optional[float],  # noqa: UP045
         typer.Option(callback=above_zero, help="Peak learning rate. Default: 6e-4 (temporal), 1e-4 (d2m-gan)."),
@@ -204,8 +204,9 @@ def generator(
         ),
     ] = None,
     seconds: Annotated[
-        float | None, typer.Option(help="d2m-gan: length of a segment in seconds (2-6). Default: 2.")
-    ] = None,  # noqa: UP045
+        Optional[float],  # noqa: UP045
+        typer.Option(help="d2m-gan: length of a segment in seconds (2-6). Default: 2."),
+    ] = None,
     modality: Annotated[
         Optional[str],  # noqa: UP045
         typer.Option(metavar="NAME", help="d2m-gan: inputs: both, motion or vision. Default: both."),
@@ -218,7 +219,10 @@ def generator(
         ),
     ] = None,
     scales: Annotated[Optional[int], typer.Option(help="d2m-gan: number of discriminators (1-3). Default: 3.")] = None,  # noqa: UP045
-    sigma: Annotated[float | None, typer.Option(help="d2m-gan: scale of the generator's output. Default: 100.")] = None,  # noqa: UP045
+    sigma: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="d2m-gan: scale of the generator's output. Default: 100."),
+    ] = None,
     no_scaling: Annotated[
         bool, typer.Option("--no-scaling", help="d2m-gan: do not scale the generator's output (--sigma 1).")
     ] = False,

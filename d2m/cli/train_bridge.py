@@ -25,8 +25,9 @@ def bridge(
     ] = None,
     steps: Annotated[int, typer.Option(min=1, help=STEPS)] = 40000,
     batch: Annotated[
-        int | None, typer.Option(min=2, help="Batch size: bridges per step. Default: 32 (own), 16 (published).")
-    ] = None,  # noqa: UP045
+        Optional[int],  # noqa: UP045
+        typer.Option(min=2, help="Batch size: bridges per step. Default: 32 (own), 16 (published)."),
+    ] = None,
     rate: Annotated[
         Optional[float],  # noqa: UP045
         typer.Option(callback=above_zero, help="Peak learning rate. Default: 1e-3 (own), 1e-4 (published)."),

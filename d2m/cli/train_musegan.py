@@ -25,12 +25,13 @@ def musegan(
     ] = "compact",
     steps: Annotated[int, typer.Option(min=1, help="Number of generator steps of the whole run.")] = 20000,
     batch: Annotated[
-        int | None, typer.Option(min=2, help="Batch size: phrases per step. Default: 16 (compact), 64 (paper).")
-    ] = None,  # noqa: UP045
+        Optional[int],  # noqa: UP045
+        typer.Option(min=2, help="Batch size: phrases per step. Default: 16 (compact), 64 (paper)."),
+    ] = None,
     rate: Annotated[
-        float | None,
+        Optional[float],  # noqa: UP045
         typer.Option(callback=above_zero, help="Peak learning rate. Default: 5e-4 (compact), 2e-4 (paper)."),
-    ] = None,  # noqa: UP045
+    ] = None,
     critic_steps: Annotated[int, typer.Option(min=1, help="Number of critic steps per generator step.")] = 5,
     average: Annotated[
         Optional[float],  # noqa: UP045

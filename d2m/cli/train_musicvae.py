@@ -22,8 +22,9 @@ def musicvae(
     ] = "compact",
     steps: Annotated[int, typer.Option(min=1, help=STEPS)] = 60000,
     batch: Annotated[
-        int | None, typer.Option(min=1, help="Batch size: melodies per step. Default: 32 (compact), 512 (full).")
-    ] = None,  # noqa: UP045
+        Optional[int],  # noqa: UP045
+        typer.Option(min=1, help="Batch size: melodies per step. Default: 32 (compact), 512 (full)."),
+    ] = None,
     rate: Annotated[
         Optional[float],  # noqa: UP045
         typer.Option(callback=above_zero, help="Peak learning rate. Default: 2e-3 (compact), 1e-3 (full)."),
