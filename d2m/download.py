@@ -2,9 +2,8 @@
 
 This module has no dependencies within d2m, so that data sets (:mod:`d2m.datasets.download`) and weights share it.
 During a download the file is called ``NAME.part``, with ``NAME.part.json`` beside it: the URL and the server's
-validator of that version (RFC 9110: ``ETag``, ``Last-Modified``). The next run requests the rest on condition that the
-validator has not changed (``Range``, ``If-Range``), so that two versions are never mixed. The file is renamed when its
-length and checksum are correct.
+validator of that version (RFC 9110: ``ETag``, ``Last-Modified``). The next run requests the rest if the validator has
+not changed (``If-Range``), so that two versions are never mixed. A complete file with a correct checksum is renamed.
 """
 
 from __future__ import annotations
@@ -114,14 +113,7 @@ class Expected:
     size: int | None
 
     def problem_of(self, path: Path) -> str | None:
-        """Return what is wrong with a file, as the end of a sentence, or None.
-
-        Args:
-            path: a downloaded file.
-
-        Returns:
-            The end of a sentence that begins with the file, or None if it is as expected.
-        """
+        """Return what is wrong with a file, as the end of a sentence, or None."""
         if self.size is not None and path.stat().st_size != self.size:
             return f"it has {path.stat().st_size} bytes instead of {self.size}"
         if self.sha256 is not None and sha256_of(path) != self.sha256:
@@ -130,14 +122,7 @@ class Expected:
 
 
 def sha256_of(path: str | Path) -> str:
-    """Compute the SHA-256 checksum of a file.
-
-    Args:
-        path: the file.
-
-    Returns:
-        64 hexadecimal digits.
-    """
+    """Compute the SHA-256 checksum of a file, 64 hexadecimal digits."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(1 << 20):
@@ -147,9 +132,6 @@ def sha256_of(path: str | Path) -> str:
 
 def file_name(url: str) -> str:
     """Return the last part of a URL as a safe file name.
-
-    Args:
-        url: web address.
 
     Raises:
         D2MError: if there is none.
@@ -286,9 +268,7 @@ class _Transfer:
         """Checks the answer's head and notes its mark; the byte that its body begins at."""
         head = answer.headers
         if head.get("Content-Encoding", "identity") != "identity":
-            raise D2MError(
-                f"the server sends {self.url} in a compressed form that was not requested; download it with a browser"
-            )
+            raise D2MError(f"{self.url} is sent in a compressed form that was not requested; use a browser")
         kind = head.get_content_type() if head.get("Content-Type") else ""
         if kind == "text/html" and self.path.suffix.lower() not in (".html", ".htm"):
             raise D2MError(

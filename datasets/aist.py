@@ -161,19 +161,11 @@ class Aist:
         return tuple(sorted(p.stem for p in (self.annotations / folder).glob("*.pkl")))
 
     def motion(self, name: str) -> SmplMotion:
-        """Read the SMPL parameters of a sequence.
-
-        Args:
-            name: name of the sequence.
-        """
+        """Read the SMPL parameters of a sequence."""
         return read_motion(self.annotations / "motions" / f"{_checked(name)}.pkl")
 
     def keypoints2d(self, name: str) -> Keypoints2d:
-        """Read the 2-D keypoints of a sequence in all views.
-
-        Args:
-            name: name of the sequence.
-        """
+        """Read the 2-D keypoints of a sequence in all views."""
         return read_keypoints2d(self.annotations / "keypoints2d" / f"{_checked(name)}.pkl")
 
     def keypoints3d(self, name: str, optimised: bool = True) -> np.ndarray:
@@ -189,11 +181,7 @@ class Aist:
         return read_keypoints3d(self.annotations / "keypoints3d" / f"{_checked(name)}.pkl", optimised)
 
     def landmarks(self, name: str) -> Motion:
-        """Read the dance in space: ``"coco17"``, metres, y upwards; joints that were not found have confidence 0.
-
-        Args:
-            name: name of the sequence.
-        """
+        """Read the dance in space: ``"coco17"``, metres, y upwards; joints that were not found have confidence 0."""
         points = self.keypoints3d(name) / 100.0
         seen = np.isfinite(points).all(axis=-1)
         return Motion(np.where(seen[..., None], points, 0.0), FPS, "coco17", seen.astype(np.float32))
@@ -211,9 +199,6 @@ class Aist:
 
     def wav_file(self, music: str) -> Path:
         """Return a music file.
-
-        Args:
-            music: such as ``"mBR0"``.
 
         Raises:
             D2MError: if it does not exist.
@@ -292,9 +277,6 @@ def _array(data: Mapping[str, object], key: str, path: Path, shape: tuple[int | 
 def read_motion(path: str | Path) -> SmplMotion:
     """Read SMPL parameters from ``motions/NAME.pkl``.
 
-    Args:
-        path: the file.
-
     Raises:
         D2MError: if the file is missing, unsafe, or of another kind.
     """
@@ -337,9 +319,6 @@ def write_motion(path: str | Path, motion: SmplMotion, loss: float = 0.0) -> Non
 
 def read_keypoints2d(path: str | Path) -> Keypoints2d:
     """Read the keypoints of nine views from ``keypoints2d/NAME.pkl``.
-
-    Args:
-        path: the file.
 
     Raises:
         D2MError: as for :func:`read_motion`.

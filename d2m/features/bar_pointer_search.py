@@ -57,28 +57,16 @@ class Evidence:
         self.kinds = np.concatenate([np.zeros((2, 1)), np.cumsum(kinds, axis=1)], axis=1)
 
     def cut(self, first: int, last: int) -> Evidence:
-        """Return the evidence of some frames.
-
-        Args:
-            first, last: range of frames; ``last`` is excluded.
-        """
+        """Return the evidence of some frames."""
         return Evidence(np.diff(self.none[first : last + 1]), np.diff(self.kinds[:, first : last + 1], axis=1))
 
     def between(self, first: np.ndarray, last: np.ndarray) -> np.ndarray:
-        """Return the log likelihood of no beat in a range of frames; frames outside the piece count 0.
-
-        Args:
-            first, last: int64, ranges of frames; ``last`` is excluded.
-        """
+        """Return the log likelihood of no beat in a range of frames; frames outside the piece count 0."""
         end = self.frames
         return self.none[np.clip(last, 0, end)] - self.none[np.clip(first, 0, end)]
 
     def beat(self, space: Space, frames: np.ndarray) -> np.ndarray:
         """Return the log likelihood of a beat at each frame.
-
-        Args:
-            space: states of the model.
-            frames: int64 (N,).
 
         Returns:
             float (N, B, L).

@@ -150,10 +150,6 @@ class Keys:
 def keys_of(path: str | Path, settings: Settings) -> Keys:
     """Compute the cache keys of a video under these settings; the file is read once.
 
-    Args:
-        path: the video.
-        settings: what to extract.
-
     Raises:
         D2MError: if the video or the weights cannot be read.
     """
@@ -183,9 +179,6 @@ def visual_model(weights: str | Path | None) -> str:
 
     Raises:
         D2MError: if there are no weights.
-
-    Args:
-        weights: the file, or None for the fetched one.
     """
     from d2m.features.i3d import NAME, find_weights
 
@@ -233,12 +226,7 @@ def extract(
 
 
 def is_cached(keys: Keys, settings: Settings) -> bool:
-    """Tell whether :func:`extract` has nothing to compute.
-
-    Args:
-        keys: keys of a video.
-        settings: what to extract.
-    """
+    """Tell whether :func:`extract` has nothing to compute."""
     store = Store(settings.cache)
     return not settings.force and store.has(keys.pose) and (keys.visual is None or store.has(keys.visual))
 
@@ -273,9 +261,6 @@ def write_features(path: str | Path, features: Features, settings: Settings) -> 
 def read_features(path: str | Path) -> Features:
     """Read a file of :func:`write_features`.
 
-    Args:
-        path: the file.
-
     Raises:
         D2MError: if the file is missing, damaged or of another kind.
     """
@@ -292,9 +277,6 @@ def read_features(path: str | Path) -> Features:
 
 def key_in(path: Path) -> str | None:
     """Read the key of a feature file, and no more.
-
-    Args:
-        path: the file.
 
     Returns:
         The key, or None if there is no such file.

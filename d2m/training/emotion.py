@@ -155,11 +155,7 @@ class Memory:
         return {"rows": [kept[: self.count].clone() for kept in self.rows], "count": self.count}
 
     def restore(self, state: dict[str, object]) -> None:
-        """Restore what :meth:`state` returned.
-
-        Args:
-            state: as returned by :meth:`state`.
-        """
+        """Restore what :meth:`state` returned."""
         for kept, rows in zip(self.rows, state["rows"], strict=True):
             kept[: len(rows)] = rows
         self.count = int(state["count"])
@@ -209,11 +205,7 @@ class EmotionTask(Task):
         )
 
     def setup(self, fabric) -> None:
-        """Move the networks and the MusicVAE to the device.
-
-        Args:
-            fabric: Lightning Fabric of the run.
-        """
+        """Move the networks and the MusicVAE to the device."""
         super().setup(fabric)
         self.vae.network.to(fabric.device)
         self.network.starts.to(fabric.device)
@@ -226,11 +218,7 @@ class EmotionTask(Task):
         }
 
     def restore(self, state: dict[str, object]) -> None:
-        """Restore what :meth:`state` returned.
-
-        Args:
-            state: as returned by :meth:`state`.
-        """
+        """Restore what :meth:`state` returned."""
         self.seen.restore(state["seen"])
         self.known.restore(state["known"])
         self.ways.restore(state["ways"])
@@ -391,11 +379,7 @@ class EmotionTask(Task):
 
 
 def joined(state: dict[str, object]) -> dict[str, object]:
-    """Convert the checkpoint of a run to one module ``emotion`` of actor and critic, as weights are stored.
-
-    Args:
-        state: state of a checkpoint.
-    """
+    """Convert the checkpoint of a run to one module ``emotion`` of actor and critic, as weights are stored."""
     modules = state["modules"]
     both = {
         f"{part}.{name}": tensor

@@ -53,16 +53,7 @@ def arm(routine: Routine, side: int, at: float, name: str, ease: float | None = 
 
 
 def hits(routine: Routine, at: float, beats: float, side: int, step: float, poses: tuple[str, ...]) -> None:
-    """Add a motif of two to four arm poses, one per step: both arms together, mirrored, or one after the other.
-
-    Args:
-        routine: which gets the poses.
-        at: position of the first landing in beats.
-        beats: length of the move.
-        side: 1 for the left side first, -1 for the right.
-        step: beats from one landing to the next.
-        poses: names in :data:`ARM_POSES`.
-    """
+    """Add a motif of two to four arm poses, one per step: both arms together, mirrored, or one after the other."""
     rng = routine.rng
     motif = [poses[i] for i in rng.integers(0, len(poses), rng.integers(2, 5))]
     other = [poses[i] for i in rng.integers(0, len(poses), len(motif))]
@@ -84,16 +75,7 @@ def hits(routine: Routine, at: float, beats: float, side: int, step: float, pose
 
 
 def swing(routine: Routine, at: float, beats: float, side: int, step: float, poses: tuple[str, ...]) -> None:
-    """Add loose arms that follow the feet: one forward while the other goes back.
-
-    Args:
-        routine: which gets the poses.
-        at: position of the first landing in beats.
-        beats: length of the move.
-        side: 1 for the left side first, -1 for the right.
-        step: beats from one landing to the next.
-        poses: names in :data:`ARM_POSES`.
-    """
+    """Add loose arms that follow the feet: one forward while the other goes back."""
     high = routine.rng.random() < 0.5
     for i, position in enumerate(np.arange(at, at + beats - 1e-6, step)):
         lead = side if i % 2 == 0 else -side
@@ -103,16 +85,7 @@ def swing(routine: Routine, at: float, beats: float, side: int, step: float, pos
 
 
 def wave(routine: Routine, at: float, beats: float, side: int, step: float, poses: tuple[str, ...]) -> None:
-    """Add a wave that runs from one hand over the shoulders to the other.
-
-    Args:
-        routine: which gets the poses.
-        at: position of the first landing in beats.
-        beats: length of the move.
-        side: 1 for the left side first, -1 for the right.
-        step: beats from one landing to the next.
-        poses: names in :data:`ARM_POSES`.
-    """
+    """Add a wave that runs from one hand over the shoulders to the other."""
     shapes = [
         (1.0, 0.05, 0.05, 1.0, 0.05, 0.1, 0.0, -0.6),
         (1.0, 0.0, 0.05, 0.8, 0.55, 0.1, 0.0, 0.6),
@@ -131,16 +104,7 @@ def wave(routine: Routine, at: float, beats: float, side: int, step: float, pose
 
 
 def circles(routine: Routine, at: float, beats: float, side: int, step: float, poses: tuple[str, ...]) -> None:
-    """Add waacking arms: whole circles over the head or down past the hip, stopped in a pose on the beat.
-
-    Args:
-        routine: which gets the poses.
-        at: position of the first landing in beats.
-        beats: length of the move.
-        side: 1 for the left side first, -1 for the right.
-        step: beats from one landing to the next.
-        poses: names in :data:`ARM_POSES`.
-    """
+    """Add waacking arms: whole circles over the head or down past the hip, stopped in a pose on the beat."""
     rng = routine.rng
     while beats > 1e-6:
         down = rng.random() < 0.5
@@ -160,16 +124,7 @@ def circles(routine: Routine, at: float, beats: float, side: int, step: float, p
 
 
 def jabs(routine: Routine, at: float, beats: float, side: int, step: float, poses: tuple[str, ...]) -> None:
-    """Add krump arms: a jab or arm swing on the beat with a chest pop, pulled back to guard in between.
-
-    Args:
-        routine: which gets the poses.
-        at: position of the first landing in beats.
-        beats: length of the move.
-        side: 1 for the left side first, -1 for the right.
-        step: beats from one landing to the next.
-        poses: names in :data:`ARM_POSES`.
-    """
+    """Add krump arms: a jab or arm swing on the beat with a chest pop, pulled back to guard in between."""
     for i, position in enumerate(np.arange(at, at + beats - 1e-6, step)):
         lead = side if i % 2 == 0 else -side
         arm(
@@ -187,16 +142,7 @@ def jabs(routine: Routine, at: float, beats: float, side: int, step: float, pose
 
 
 def locks(routine: Routine, at: float, beats: float, side: int, step: float, poses: tuple[str, ...]) -> None:
-    """Add locking arms: wrists twirl up, then the arms drop into a lock or point and stay there.
-
-    Args:
-        routine: which gets the poses.
-        at: position of the first landing in beats.
-        beats: length of the move.
-        side: 1 for the left side first, -1 for the right.
-        step: beats from one landing to the next.
-        poses: names in :data:`ARM_POSES`.
-    """
+    """Add locking arms: wrists twirl up, then the arms drop into a lock or point and stay there."""
     for i, position in enumerate(np.arange(at, at + beats - 1e-6, 2 * step)):
         lead = side if i % 2 == 0 else -side
         for both in (1, -1):
@@ -215,16 +161,7 @@ def locks(routine: Routine, at: float, beats: float, side: int, step: float, pos
 
 
 def carriage(routine: Routine, at: float, beats: float, side: int, step: float, poses: tuple[str, ...]) -> None:
-    """Add ballet's port de bras: long curves through first, second and fifth position.
-
-    Args:
-        routine: which gets the poses.
-        at: position of the first landing in beats.
-        beats: length of the move.
-        side: 1 for the left side first, -1 for the right.
-        step: beats from one landing to the next.
-        poses: names in :data:`ARM_POSES`.
-    """
+    """Add ballet's port de bras: long curves through first, second and fifth position."""
     order = ["cross_low", "box", "crown", "side", "vee", "low_point"]
     start = int(routine.rng.integers(0, len(order)))
     for i, position in enumerate(np.arange(at, at + beats - 1e-6, 2 * step)):

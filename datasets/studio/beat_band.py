@@ -99,11 +99,7 @@ class Clock:
     shuffle: float
 
     def time(self, position: np.ndarray | float) -> np.ndarray:
-        """Convert positions to seconds, with swing.
-
-        Args:
-            position: beats from the first downbeat.
-        """
+        """Convert positions to seconds, with swing."""
         position = np.asarray(position, float)
         beat, part = np.floor(position + 1e-9), np.mod(position + 1e-9, 1.0)
         # Warp the beat's halves (shuffle) and their halves (swing).
@@ -127,11 +123,6 @@ class Beats:
 def clock(seconds: float, style: str, rng: np.random.Generator) -> Clock:
     """Draw beats that cover a length: steady, with human variation, drifting, or with a change or a pause in the
     middle.
-
-    Args:
-        seconds: length.
-        style: style of the music.
-        rng: random generator.
     """
     low, high = TEMPOS.get(style, (60.0, 190.0))
     if style in TEMPOS and rng.random() < 0.8:
@@ -172,12 +163,7 @@ class Band:
         self.fonts, self.drums = fonts, drums
 
     def play(self, seconds: float, rng: np.random.Generator) -> Beats:
-        """Generate one song.
-
-        Args:
-            seconds: length.
-            rng: random generator.
-        """
+        """Generate one song."""
         style = str(rng.choice(list(STYLES)))
         if rng.random() < 0.07:
             style = "none"
@@ -402,14 +388,7 @@ def _groove(style: dict[str, str], bar: int, rng: np.random.Generator) -> dict[s
 
 
 def mix_in(out: np.ndarray, wave: np.ndarray, at: float, gain: float) -> None:
-    """Add a wave in place; samples outside are left out.
-
-    Args:
-        out: to which it is added.
-        wave: samples.
-        at: time in seconds.
-        gain: linear.
-    """
+    """Add a wave in place; samples outside are left out."""
     first = int(round(at * RATE))
     low, high = max(first, 0), min(first + len(wave), len(out))
     if high > low:

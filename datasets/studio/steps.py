@@ -26,30 +26,14 @@ def _weight(routine: Routine, at: float, side: float, drop: float = 0.05, ease: 
 
 
 def groove(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Add a groove: the feet stay, the weight moves from one to the other.
-
-    Args:
-        routine: which gets the poses.
-        at: position of the first landing in beats.
-        beats: length of the move.
-        side: 1 for the left foot first, -1 for the right.
-        step: beats from one landing to the next.
-    """
+    """Add a groove: the feet stay, the weight moves from one to the other."""
     routine.home(at, 0.5 * step)
     for i, position in enumerate(_landings(at, beats, step)):
         _weight(routine, position, side if i % 2 == 0 else -side, 0.06, 0.7 * step)
 
 
 def step_touch(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Add a step touch: one foot steps to the side, the other closes; then back.
-
-    Args:
-        routine: which gets the poses.
-        at: position of the first landing in beats.
-        beats: length of the move.
-        side: 1 for the left foot first, -1 for the right.
-        step: beats from one landing to the next.
-    """
+    """Add a step touch: one foot steps to the side, the other closes; then back."""
     far = 0.34 * routine.size(at)
     routine.home(at - 0.5 * step, 0.4 * step)
     for i, position in enumerate(_landings(at, beats, step)):
@@ -64,15 +48,7 @@ def step_touch(routine: Routine, at: float, beats: float, side: int, step: float
 
 
 def march(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Add a march: knees come up in turn and go down on the beat, as in the running man.
-
-    Args:
-        routine: which gets the poses.
-        at: position of the first landing in beats.
-        beats: length of the move.
-        side: 1 for the left foot first, -1 for the right.
-        step: beats from one landing to the next.
-    """
+    """Add a march: knees come up in turn and go down on the beat, as in the running man."""
     height = 0.16 + 0.14 * routine.size(at)
     for i, position in enumerate(_landings(at, beats, step)):
         foot = side if i % 2 == 0 else -side
@@ -82,15 +58,7 @@ def march(routine: Routine, at: float, beats: float, side: int, step: float) -> 
 
 
 def kicks(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Add kicks forward or to the side on one beat, with the foot back down on the next.
-
-    Args:
-        routine: which gets the poses.
-        at: position of the first landing in beats.
-        beats: length of the move.
-        side: 1 for the left foot first, -1 for the right.
-        step: beats from one landing to the next.
-    """
+    """Add kicks forward or to the side on one beat, with the foot back down on the next."""
     high = routine.rng.uniform(0.15, 0.35) * (0.5 + 0.6 * routine.size(at))
     for i, position in enumerate(_landings(at, beats, step)):
         foot = side if (i // 2) % 2 == 0 else -side
@@ -104,15 +72,7 @@ def kicks(routine: Routine, at: float, beats: float, side: int, step: float) -> 
 
 
 def shuffle(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Add house footwork: quick steps on the beat and in between, forward, back and across.
-
-    Args:
-        routine: which gets the poses.
-        at: position of the first landing in beats.
-        beats: length of the move.
-        side: 1 for the left foot first, -1 for the right.
-        step: beats from one landing to the next.
-    """
+    """Add house footwork: quick steps on the beat and in between, forward, back and across."""
     rng = routine.rng
     spots = rng.uniform((-0.12, -0.22), (0.14, 0.22), (4, 2)) * routine.size(at)
     for i, position in enumerate(_landings(at, beats, step / 2)):
@@ -127,15 +87,7 @@ def shuffle(routine: Routine, at: float, beats: float, side: int, step: float) -
 
 
 def grapevine(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Add a grapevine: side, behind, side, touch; and back.
-
-    Args:
-        routine: which gets the poses.
-        at: position of the first landing in beats.
-        beats: length of the move.
-        side: 1 for the left foot first, -1 for the right.
-        step: beats from one landing to the next.
-    """
+    """Add a grapevine: side, behind, side, touch; and back."""
     far = 0.26 * routine.size(at)
     for i, position in enumerate(_landings(at, beats, step)):
         way = side if (i // 4) % 2 == 0 else -side
@@ -147,15 +99,7 @@ def grapevine(routine: Routine, at: float, beats: float, side: int, step: float)
 
 
 def lunge(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Add a lunge: a wide, low step to one side that is held, then pulled back in.
-
-    Args:
-        routine: which gets the poses.
-        at: position of the first landing in beats.
-        beats: length of the move.
-        side: 1 for the left foot first, -1 for the right.
-        step: beats from one landing to the next.
-    """
+    """Add a lunge: a wide, low step to one side that is held, then pulled back in."""
     size = routine.size(at)
     for i, position in enumerate(_landings(at, beats, 2 * step)):
         foot = side if i % 2 == 0 else -side
@@ -169,15 +113,7 @@ def lunge(routine: Routine, at: float, beats: float, side: int, step: float) -> 
 
 
 def turn(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Add a whole turn in four steps, with weight shifts for the remaining beats.
-
-    Args:
-        routine: which gets the poses.
-        at: position of the first landing in beats.
-        beats: length of the move.
-        side: 1 for the left foot first, -1 for the right.
-        step: beats from one landing to the next.
-    """
+    """Add a whole turn in four steps, with weight shifts for the remaining beats."""
     for i in range(4):
         position = at + i * step
         if position > at + beats - 1e-6:
@@ -192,15 +128,7 @@ def turn(routine: Routine, at: float, beats: float, side: int, step: float) -> N
 
 
 def facings(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Add turns to one diagonal, then to the other.
-
-    Args:
-        routine: which gets the poses.
-        at: position of the first landing in beats.
-        beats: length of the move.
-        side: 1 for the left foot first, -1 for the right.
-        step: beats from one landing to the next.
-    """
+    """Add turns to one diagonal, then to the other."""
     for i, position in enumerate(_landings(at, beats, 2 * step)):
         way = side if i % 2 == 0 else -side
         goal = way * routine.rng.uniform(0.3, 0.8) + 2 * np.pi * np.round(routine.place[2] / (2 * np.pi))
@@ -212,15 +140,7 @@ def facings(routine: Routine, at: float, beats: float, side: int, step: float) -
 
 
 def toprock(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Add a toprock of break: one foot crosses in front and the chest opens, then it returns.
-
-    Args:
-        routine: which gets the poses.
-        at: position of the first landing in beats.
-        beats: length of the move.
-        side: 1 for the left foot first, -1 for the right.
-        step: beats from one landing to the next.
-    """
+    """Add a toprock of break: one foot crosses in front and the chest opens, then it returns."""
     for i, position in enumerate(_landings(at, beats, step)):
         foot = side if (i // 2) % 2 == 0 else -side
         if i % 2 == 0:
@@ -235,15 +155,7 @@ def toprock(routine: Routine, at: float, beats: float, side: int, step: float) -
 
 
 def stomp(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Add a krump stomp: the knee comes high and the foot hits the floor, wide and low.
-
-    Args:
-        routine: which gets the poses.
-        at: position of the first landing in beats.
-        beats: length of the move.
-        side: 1 for the left foot first, -1 for the right.
-        step: beats from one landing to the next.
-    """
+    """Add a krump stomp: the knee comes high and the foot hits the floor, wide and low."""
     for i, position in enumerate(_landings(at, beats, 2 * step)):
         foot = side if i % 2 == 0 else -side
         size = routine.size(position)
@@ -256,15 +168,7 @@ def stomp(routine: Routine, at: float, beats: float, side: int, step: float) -> 
 
 
 def jump(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Add a hop that lands on the beat with soft knees.
-
-    Args:
-        routine: which gets the poses.
-        at: position of the first landing in beats.
-        beats: length of the move.
-        side: 1 for the left foot first, -1 for the right.
-        step: beats from one landing to the next.
-    """
+    """Add a hop that lands on the beat with soft knees."""
     for position in _landings(at, beats, 2 * step):
         up = 0.12 * routine.size(position)
         out = routine.rng.uniform(0.0, 0.16)
@@ -279,15 +183,7 @@ def jump(routine: Routine, at: float, beats: float, side: int, step: float) -> N
 
 
 def extension(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Add a jazz extension: a leg swings high and is drawn back, the standing leg stretches.
-
-    Args:
-        routine: which gets the poses.
-        at: position of the first landing in beats.
-        beats: length of the move.
-        side: 1 for the left foot first, -1 for the right.
-        step: beats from one landing to the next.
-    """
+    """Add a jazz extension: a leg swings high and is drawn back, the standing leg stretches."""
     for i, position in enumerate(_landings(at, beats, 2 * step)):
         foot = side if i % 2 == 0 else -side
         size = routine.size(position)
@@ -302,15 +198,7 @@ def extension(routine: Routine, at: float, beats: float, side: int, step: float)
 
 
 def rise(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Add plié and relevé: down on one beat, up on the toes on the next.
-
-    Args:
-        routine: which gets the poses.
-        at: position of the first landing in beats.
-        beats: length of the move.
-        side: 1 for the left foot first, -1 for the right.
-        step: beats from one landing to the next.
-    """
+    """Add plié and relevé: down on one beat, up on the toes on the next."""
     for i, position in enumerate(_landings(at, beats, step)):
         size = routine.size(position)
         heel = 0.0 if i % 2 == 0 else 0.55
@@ -321,15 +209,7 @@ def rise(routine: Routine, at: float, beats: float, side: int, step: float) -> N
 
 
 def body_roll(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Add a roll from the head through the chest to the hips, one each two steps.
-
-    Args:
-        routine: which gets the poses.
-        at: position of the first landing in beats.
-        beats: length of the move.
-        side: 1 for the left foot first, -1 for the right.
-        step: beats from one landing to the next.
-    """
+    """Add a roll from the head through the chest to the hips, one each two steps."""
     routine.home(at, 0.5 * step)
     for position in _landings(at, beats, 2 * step):
         size = routine.size(position)
@@ -344,15 +224,7 @@ def body_roll(routine: Routine, at: float, beats: float, side: int, step: float)
 
 
 def glide(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Add a popping glide: the feet slide while heel and toe change, the trunk ticks.
-
-    Args:
-        routine: which gets the poses.
-        at: position of the first landing in beats.
-        beats: length of the move.
-        side: 1 for the left foot first, -1 for the right.
-        step: beats from one landing to the next.
-    """
+    """Add a popping glide: the feet slide while heel and toe change, the trunk ticks."""
     for i, position in enumerate(_landings(at, beats, step)):
         foot = side if i % 2 == 0 else -side
         far = 0.2 * routine.size(position)
@@ -366,15 +238,7 @@ def glide(routine: Routine, at: float, beats: float, side: int, step: float) -> 
 
 
 def floor(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Add low footwork of break: a crouch on one hand, legs circling, and up again at the end.
-
-    Args:
-        routine: which gets the poses.
-        at: position of the first landing in beats.
-        beats: length of the move.
-        side: 1 for the left foot first, -1 for the right.
-        step: beats from one landing to the next.
-    """
+    """Add low footwork of break: a crouch on one hand, legs circling, and up again at the end."""
     down, lows = at, _landings(at, beats - step, step)
     for i, position in enumerate(lows):
         foot = side if i % 2 == 0 else -side

@@ -99,9 +99,6 @@ class Critic(nn.Module):
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Predict realism and attributes of latent vectors.
 
-        Args:
-            z: float32 (B, latent).
-
         Returns:
             Logits (B,) of being a real melody's vector, and mean pitch and density in standard deviations from real
             melodies and share off the chords (B, 3).
@@ -124,11 +121,7 @@ class Starts(nn.Module):
 
     @torch.no_grad()
     def fit(self, z: np.ndarray) -> None:
-        """Estimate mean and covariance of the vectors of real melodies, with shrinkage if they are few.
-
-        Args:
-            z: float32 (N, latent).
-        """
+        """Estimate mean and covariance of the vectors of real melodies, with shrinkage if they are few."""
         covariance = np.cov(z.T.astype(np.float64)).reshape(z.shape[1], z.shape[1])
         share = z.shape[1] / (z.shape[1] + len(z))
         covariance = (1 - share) * covariance + share * np.diag(np.diag(covariance))
@@ -177,11 +170,7 @@ def drift(moved: Tensor, start: Tensor, sigma: Tensor) -> Tensor:
 
 
 def fingerprint(network: HierarchicalMusicVae) -> int:
-    """Compute a number below 65536 that identifies a trained MusicVAE, the same in single and half precision.
-
-    Args:
-        network: the MusicVAE.
-    """
+    """Compute a number below 65536 that identifies a trained MusicVAE, the same in single and half precision."""
     weights = network.mu.weight.detach().cpu().half().numpy()
     return zlib.crc32(np.ascontiguousarray(weights).tobytes()) & 0xFFFF
 
@@ -297,9 +286,6 @@ class EmotionModel:
     @torch.no_grad()
     def realism(self, z: np.ndarray) -> np.ndarray:
         """Compute the critic's probability that vectors are those of real melodies.
-
-        Args:
-            z: float32 (N, latent).
 
         Returns:
             float32 (N,), 0 to 1.

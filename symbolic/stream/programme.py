@@ -66,11 +66,7 @@ class Stretch:
     number: int = 0
 
     def sample_of_bar(self, bar: int) -> int:
-        """Return the sample at which a bar of the song begins.
-
-        Args:
-            bar: its number.
-        """
+        """Return the sample at which a bar of the song begins."""
         return self.start + int(_clock(self.song, self.entry)(np.array([round(self.song.position(bar))]))[0])
 
     def to_json(self) -> dict[str, object]:
@@ -293,20 +289,12 @@ class Programme:
         return joined(found) if len(found) != 1 else found[0]
 
     def changeable(self, sample: int) -> Stretch:
-        """Return the first song that can still be left after a sample.
-
-        Args:
-            sample: the sample.
-        """
+        """Return the first song that can still be left after a sample."""
         songs = (s for s in self.stretches if s.song is not None and (s.stop is None or s.stop > sample))
         return next(songs, self.last)
 
     def following(self, sample: int) -> list[Stretch]:
-        """Return the songs after the one that can be left after a sample.
-
-        Args:
-            sample: the sample.
-        """
+        """Return the songs after the one that can be left after a sample."""
         songs = [s for s in self.stretches if s.song is not None]
         return songs[songs.index(self.changeable(sample)) + 1 :]
 

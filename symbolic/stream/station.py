@@ -119,12 +119,6 @@ class Station:
     def segment(self, number: int, patience: float = 8.0) -> tuple[int, bytes] | None:
         """Return a segment, after waiting until it is due and has been played.
 
-        Waits until it is time for it, then until it is played.
-
-        Args:
-            number: number of the segment.
-            patience: maximum waiting time in seconds.
-
         Returns:
             Revision and 16-bit frames; None if it is no longer kept, or too far ahead.
 
@@ -148,11 +142,7 @@ class Station:
                 self.changed.wait(min(left, 0.2))
 
     def greet(self, listener: str) -> None:
-        """Register a listener as present.
-
-        Args:
-            listener: identifier of the page.
-        """
+        """Register a listener as present."""
         now = self.clock()
         with self.changed:
             if listener and (listener in self._listeners or len(self._listeners) < _MOST_LISTENERS):
@@ -204,9 +194,6 @@ class Station:
     def wish(self, name: str) -> None:
         """Add a song to the end of the queue.
 
-        Args:
-            name: name of the song.
-
         Raises:
             D2MError: if there is no such song, it cannot be played, or the queue is full.
         """
@@ -218,22 +205,13 @@ class Station:
             self._change()
 
     def unwish(self, number: int) -> None:
-        """Remove a request from the queue.
-
-        Args:
-            number: number of the request.
-        """
+        """Remove a request from the queue."""
         with self.changed:
             self.wishes.remove({number})
             self._change()
 
     def move(self, number: int, to: int) -> None:
-        """Move a request in the queue.
-
-        Args:
-            number: number of the request.
-            to: new position, from 0.
-        """
+        """Move a request in the queue."""
         with self.changed:
             self.wishes.move(number, to)
             self._change()
