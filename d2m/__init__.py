@@ -1,4 +1,4 @@
-"""d2m: dance video in, music that fits the dancer out.
+"""Generate music for dance videos.
 
 import d2m
 result = d2m.generate("dance.mp4", seed=1)

@@ -1,4 +1,4 @@
-"""``python -m d2m``: the command line, where its script is not on the path."""
+"""Entry point of ``python -m d2m``: the command line without its script."""
 
 from __future__ import annotations
 

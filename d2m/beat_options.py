@@ -1,4 +1,4 @@
-"""What a user may wish of the beats: the values of ``--beats``, ``--offset`` and ``--downbeat``."""
+"""Options for the source and the correction of beats: ``--beats``, ``--offset`` and ``--downbeat``."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ LARGEST_OFFSET = 2000.0
 
 @dataclass(frozen=True)
 class BeatOptions:
-    """What the user wishes of the beats.
+    """Options for the source and the correction of beats.
 
     Attributes:
         mode: one of :data:`MODES`, or ``"given"``.
-        tempo: beats a minute; None unless the mode is ``"given"``.
-        offset: milliseconds by which all beats are moved, above 0 to later.
-        downbeat: seconds of a beat that is a bar's first, or None to find the bars.
+        tempo: beats per minute; None unless the mode is ``"given"``.
+        offset: shift of all beats in milliseconds; positive is later.
+        downbeat: time in seconds of a beat that is the first of a bar, or None to estimate the bars.
     """
 
     mode: str = "auto"
@@ -60,7 +60,7 @@ class BeatOptions:
             tempo = float(word)
         except ValueError:
             raise D2MError(
-                f"no beats '{beats}'; choose {', '.join(MODES)} or give a tempo in beats a minute, such as 128"
+                f"no source of beats '{beats}'; choose {', '.join(MODES)} or give a tempo in bpm, such as 128"
             ) from None
         if not SLOWEST <= tempo <= FASTEST:
             raise D2MError(f"a tempo of {word} is not usable; give {SLOWEST:g} to {FASTEST:g} beats a minute")

@@ -1,4 +1,6 @@
-"""A stream that is safe to give to tarfile, which reads headers whole, however long they say they are."""
+"""Stream wrapper for tarfile that bounds the size of headers, which tarfile reads completely whatever size they
+claim.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,10 @@ MOST_AT_ONCE = 1 << 17
 
 
 def each_member(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """The members of an archive, one after the other; unlike tarfile's own list, nothing is kept of those that are
-    past, whose headers may be a thousand times as long as the compressed archive.
+    """Iterate over the members of an archive without keeping earlier ones, unlike tarfile's own list.
+
+    Args:
+        archive: an open archive.
 
     Raises:
         tarfile.TarError: if the archive is damaged. Headers that nest without end are a RecursionError, here or when
@@ -36,10 +40,10 @@ class Stream(Protocol):
 
 
 class CarefulStream(io.RawIOBase):
-    """A stream that is never asked for much at once.
+    """Stream that is read in bounded portions only.
 
     Args:
-        stream: of the uncompressed archive.
+        stream: stream of the uncompressed archive.
         most: bytes that may be asked for; more is :class:`tarfile.ReadError`.
     """
 
@@ -47,11 +51,25 @@ class CarefulStream(io.RawIOBase):
         self.stream, self.most = stream, most
 
     def read(self, size: int = -1) -> bytes:
+        """Read bytes, in bounded portions.
+
+        Args:
+            size: number of bytes, or -1 for all.
+        """
         if not 0 <= size <= self.most:
             raise tarfile.ReadError("a header of absurd length")
         return self.stream.read(size)
 
     def seek(self, place: int, whence: int = io.SEEK_SET) -> int:
+        """Move to a position of the stream.
+
+        Args:
+            place: offset in bytes.
+            whence: 0 from the start, 1 from the current position, 2 from the end.
+
+        Returns:
+            The new position.
+        """
         return self.stream.seek(place, whence)
 
     def tell(self) -> int:

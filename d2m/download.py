@@ -1,10 +1,9 @@
 """Downloads that are complete or absent: resumed, retried, checked.
 
-At the bottom of the package, so that data sets (:mod:`d2m.datasets.download`) and weights share it.
-While a file comes in it is called ``NAME.part``, with ``NAME.part.json`` beside it: where it came from and the
-server's mark of that version (RFC 9110: ``ETag``, ``Last-Modified``). The next run asks for the rest on condition that
-the mark is still the same (``Range``, ``If-Range``), so that two versions are never mixed. The file gets its name
-when its length and checksum are right.
+This module has no dependencies within d2m, so that data sets (:mod:`d2m.datasets.download`) and weights share it.
+During a download the file is called ``NAME.part``, with ``NAME.part.json`` beside it: the URL and the server's
+validator of that version (RFC 9110: ``ETag``, ``Last-Modified``). The next run requests the rest if the validator has
+not changed (``If-Range``), so that two versions are never mixed. A complete file with a correct checksum is renamed.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ Progress = Callable[[int, int | None], None]
 
 @dataclass(frozen=True)
 class Patience:
-    """How long to wait and how often to try.
+    """Timeouts and number of attempts.
 
     Attributes:
         timeout: seconds without a byte, or at less than ``slowest``, after which the connection is given up.
@@ -67,7 +66,7 @@ def download(
     progress: Progress | None = None,
     patience: Patience | None = None,
 ) -> Path:
-    """Brings a file from the web; does nothing if it is there already and right.
+    """Bring a file from the web; does nothing if it is there already and right.
 
     Args:
         url: ``http://`` or ``https://``; redirects are followed, but not from https to http.
@@ -87,9 +86,9 @@ def download(
     path = Path(path)
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname or not url.isascii() or " " in url:
-        raise D2MError(f"{url[:200]} is no web address; it should begin with https://")
+        raise D2MError(f"{url[:200]} is not a URL; it should begin with https://")
     if sha256 is not None and (len(sha256) != 64 or set(sha256.lower()) - set("0123456789abcdef")):
-        raise D2MError(f"'{sha256[:80]}' is no sha256; it should have 64 hexadecimal digits")
+        raise D2MError(f"'{sha256[:80]}' is not a SHA-256 checksum; it should have 64 hexadecimal digits")
     expected = Expected(None if sha256 is None else sha256.lower(), size)
     if path.is_dir():
         raise D2MError(f"{path} is a folder; give the name of a file")
@@ -108,13 +107,13 @@ def download(
 
 @dataclass(frozen=True)
 class Expected:
-    """What is known of a file beforehand."""
+    """Expected properties of a file."""
 
     sha256: str | None
     size: int | None
 
     def problem_of(self, path: Path) -> str | None:
-        """What is wrong with a file, as the end of a sentence, or None."""
+        """Return what is wrong with a file, as the end of a sentence, or None."""
         if self.size is not None and path.stat().st_size != self.size:
             return f"it has {path.stat().st_size} bytes instead of {self.size}"
         if self.sha256 is not None and sha256_of(path) != self.sha256:
@@ -123,7 +122,7 @@ class Expected:
 
 
 def sha256_of(path: str | Path) -> str:
-    """The checksum of a file, 64 hexadecimal digits."""
+    """Compute the SHA-256 checksum of a file, 64 hexadecimal digits."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(1 << 20):
@@ -132,7 +131,7 @@ def sha256_of(path: str | Path) -> str:
 
 
 def file_name(url: str) -> str:
-    """The last part of an address, safe to use as a file's name.
+    """Return the last part of a URL as a safe file name.
 
     Raises:
         D2MError: if there is none.
@@ -140,7 +139,7 @@ def file_name(url: str) -> str:
     name = unquote(urlsplit(url).path).rsplit("/", 1)[-1]
     name = "".join(c if c.isalnum() or c in "._-+ " else "_" for c in name).strip(". ")[-150:]
     if not name:
-        raise D2MError(f"{url[:200]} names no file; give the name with -o")
+        raise D2MError(f"the URL {url[:200]} ends without a file name; give the name with -o")
     return name
 
 
@@ -269,7 +268,7 @@ class _Transfer:
         """Checks the answer's head and notes its mark; the byte that its body begins at."""
         head = answer.headers
         if head.get("Content-Encoding", "identity") != "identity":
-            raise D2MError(f"{self.url} comes in a compressed form that was not asked for; download it by hand")
+            raise D2MError(f"{self.url} is sent in a compressed form that was not requested; use a browser")
         kind = head.get_content_type() if head.get("Content-Type") else ""
         if kind == "text/html" and self.path.suffix.lower() not in (".html", ".htm"):
             raise D2MError(
@@ -321,7 +320,7 @@ class _Transfer:
                     since, then = time.monotonic(), done
         if done > limit:
             self._drop()
-            raise D2MError(f"{self.url} goes on beyond its {limit} bytes; it is not the file expected")
+            raise D2MError(f"{self.url} is longer than the expected {limit} bytes; it is not the file expected")
         if wanted is not None and done < wanted:
             raise _Again(f"the connection ended after {_size(done)} of {_size(wanted)}")
 
@@ -354,7 +353,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, req, fp, code, msg, headers, newurl):
         before, after = urlsplit(req.full_url).scheme, urlsplit(newurl).scheme
         if after != "https" and after != before:
-            raise D2MError(f"{req.full_url} sends on to {newurl[:200]}, which is not safe; download it by hand")
+            raise D2MError(f"{req.full_url} redirects to {newurl[:200]}, which is not safe; download it with a browser")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 

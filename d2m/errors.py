@@ -1,10 +1,10 @@
-"""The one exception that reaches a user as a single line."""
+"""Exceptions and warnings that are shown to users as one line."""
 
 from __future__ import annotations
 
 
 class D2MError(Exception):
-    """Something a user can put right.
+    """Error that a user can correct.
 
     The message says what is wrong and what to do, in one line; the command line prints it as
     ``error: <message>`` and exits with status 1.
@@ -12,7 +12,7 @@ class D2MError(Exception):
 
 
 class D2MWarning(UserWarning):
-    """Something that was mended or left out of what was read; the work goes on.
+    """Warning about input that was corrected or left out; processing continues.
 
     The message is one line; the command line prints it once as ``warning: <message>``.
     """

@@ -1,9 +1,9 @@
-"""librosa, compiled by one process at a time.
+"""Import librosa with a lock, so that only one process compiles it at a time.
 
-librosa's ``guvectorize`` functions are compiled when their module is first imported, and numba keeps each in two files
-written one after the other. Two processes that do so at once may leave halves that do not belong together; whoever
-loads them dies of a segmentation fault, from then on every time (numba issue 10128). Features, reports and benchmarks
-all run in several processes, on a new machine from the first second.
+librosa's ``guvectorize`` functions are compiled when their module is first imported, and numba writes each to two files
+one after the other. Two processes that do so at the same time may leave files that do not match; every process that
+loads them afterwards ends with a segmentation fault (numba issue 10128). Features, reports and benchmarks all run in
+several processes, also on a new machine without compiled files.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PATIENCE = 600.0
 
 @lru_cache(maxsize=2)
 def load_librosa(beat: bool = False) -> ModuleType:
-    """The package librosa, with nothing left in it that two processes must not compile at once.
+    """Return the package librosa, with nothing left in it that two processes must not compile at once.
 
     Args:
         beat: ``librosa.beat`` is used, too.

@@ -1,11 +1,11 @@
-"""Reading video and sound by their timestamps, and writing sound under a picture that stays untouched.
+"""Read video and sound by timestamps, and write sound beside an unchanged picture.
 
-A clip from a phone has a rotation flag, a frame rate that varies, a picture that starts a little after its
-sound, now and then a damaged frame. All of that is normal here: pictures are sampled at even times counted
-from the first picture shown, upright and in square pixels, and sound is cut to the same clock.
+Clips from phones have rotation flags, variable frame rates, pictures that begin later than the sound, and damaged
+frames. Pictures are sampled at even times counted from the first picture shown, upright and in square pixels, and sound
+is cut to the same clock.
 
-Everything goes through PyAV (FFmpeg's libraries). Files are read from the local disk only: a playlist or a
-file that refers to another address is refused.
+All files are read through PyAV (FFmpeg's libraries), from the local disk only: a playlist or a file that refers to
+another address is refused.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _UNDECODABLE = "no picture in this file can be decoded; it is damaged, use anoth
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture of a video.
+    """Picture of a video.
 
     Attributes:
         time: seconds from the first picture.
@@ -66,7 +66,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Video:
-    """A readable video file; make one with :func:`open_video`.
+    """Readable video file, opened by :func:`open_video`.
 
     Attributes:
         path: the file.
@@ -99,7 +99,8 @@ class Video:
     warnings: list[str] = field(default_factory=list, compare=False)
 
     def frames(self, rate: float, height: int | None = None) -> Iterator[Frame]:
-        """Pictures at the even times 0, 1/rate, 2/rate … below ``duration``, each the one shown nearest then.
+        """Iterate over pictures at the even times 0, 1/rate, 2/rate … below ``duration``, each the one shown nearest
+        then.
 
         Where a picture is missing (slow or varying frame rate, damage, an end without pictures) the nearest
         one is held. Memory does not depend on the video's length.
@@ -135,13 +136,20 @@ class Video:
             given = held
 
     def warn(self, message: str) -> None:
-        """Add a line to ``warnings``, once."""
+        """Add a line to ``warnings``, once.
+
+        Args:
+            message: the line.
+        """
         if message not in self.warnings:
             self.warnings.append(message)
 
 
 def open_video(path: str | os.PathLike[str]) -> Video:
-    """Look at a video file and say what is in it, decoding one picture.
+    """Open a video file and read its properties, decoding one picture.
+
+    Args:
+        path: the file.
 
     Raises:
         D2MError: if the file is missing, unreadable, empty, not a video, a single picture, sound only,

@@ -1,8 +1,8 @@
-"""Timestamps of a stream: repaired while it is read, and tabulated for all of it.
+"""Repair the timestamps of a stream while it is read, and tabulate them for the whole stream.
 
-Files come with clocks that wrap or start again, with pictures that carry no display time (AVI, raw streams) and with
-headers that claim another length than the packets have. Whoever reads packets takes them from :func:`packets`, so that
-sound, pictures and copies agree on every time.
+Some files have clocks that wrap or restart, pictures without display times (AVI, raw streams), or headers with another
+length than that of the packets. All readers take packets from :func:`packets`, so that sound, pictures and copies use
+the same times.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MOST_AHEAD = 10.0
 #: Seconds over which pictures are counted for :attr:`Timeline.rate`.
 RATE_WINDOW = 2.0
 
-# Formats whose header gives the length that was written, whatever has become of the file since.
+# Formats whose header has the length at the time of writing, even if the file was truncated later.
 _LENGTH_IN_HEADER = {"matroska", "webm", "flv"}
 # Seconds that may be missing from that length before a file counts as cut off.
 _SLACK = 0.5
@@ -34,7 +34,7 @@ _NONE = np.iinfo(np.int64).min
 
 @dataclass(frozen=True)
 class Timeline:
-    """When the pictures of a stream are shown; one value per packet, in decoding order.
+    """Display times of the pictures of a stream; one value per packet, in decoding order.
 
     Attributes:
         base: seconds of a tick.
@@ -69,7 +69,7 @@ class Timeline:
 
 
 def packets(container: Any, stream: Any, on_damage: Callable[[], None] = lambda: None) -> Iterator[Any]:
-    """Read the packets of a stream with a clock that goes on throughout.
+    """Read the packets of a stream with a continuous clock.
 
     Display times that the format does not store are worked out if the packets suffice for it, and are else the same as
     the decoding times (:mod:`d2m.media_order`). Where the clock starts again, the packets go on from the last time
@@ -177,7 +177,7 @@ class _Clock:
 
 
 class Extent(NamedTuple):
-    """What the packets of a picture stream tell about all of it.
+    """Properties of a picture stream, from all its packets.
 
     Attributes:
         start: seconds on the file's clock at which the first picture is shown.
@@ -195,7 +195,7 @@ class Extent(NamedTuple):
 
 
 def extent(container: Any, stream: Any, path: Path, first: int | None) -> Extent:
-    """Find when a picture stream starts, how long it is and how fast its pictures follow each other.
+    """Find the start, length and frame rate of a picture stream.
 
     The index of an mp4 or mov answers if it agrees with the header; otherwise every packet is read, without decoding.
 
@@ -221,7 +221,7 @@ def extent(container: Any, stream: Any, path: Path, first: int | None) -> Extent
 
 
 def fastest(times: np.ndarray) -> float:
-    """Pictures a second in the two seconds that hold most of them.
+    """Return pictures a second in the two seconds that hold most of them.
 
     A recording that stood still for a while has few pictures there and says nothing about the rate at which it moves.
 

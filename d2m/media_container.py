@@ -15,7 +15,7 @@ from d2m.media_order import DisplayOrder, counts_pictures
 #: Seconds of picture or of sound above which a file is refused: a damaged or hostile header may claim any length.
 LONGEST = 2 * 3600.0
 
-# A playlist format makes FFmpeg open other files, which a clip has no business doing.
+# A playlist format makes FFmpeg open other files, which is not allowed.
 _PLAYLISTS = {"hls", "concat", "concatf", "dash", "sdp", "rtsp", "imf"}
 # Codecs of single pictures. Beside a larger stream such a stream is a preview.
 _STILL_CODECS = {"mjpeg", "png", "bmp", "tiff", "webp", "jpeg2000", "gif"}
@@ -23,6 +23,9 @@ _STILL_CODECS = {"mjpeg", "png", "bmp", "tiff", "webp", "jpeg2000", "gif"}
 
 def open_container(path: Path) -> Any:
     """Open a media file.
+
+    Args:
+        path: the file.
 
     Returns:
         A PyAV input container.
@@ -69,7 +72,11 @@ def open_container(path: Path) -> Any:
 
 
 def is_still(stream: Any) -> bool:
-    """Tell whether a picture stream is an attached picture or a row of thumbnails, not a video."""
+    """Tell whether a picture stream is an attached picture or a row of thumbnails, not a video.
+
+    Args:
+        stream: a PyAV stream of pictures.
+    """
     from av.stream import Disposition
 
     kinds = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
@@ -81,6 +88,10 @@ def picture_stream(container: Any, path: Path) -> Any:
 
     Attached pictures and previews (a smaller stream in a codec of single pictures) are never taken. Of the others,
     the default one is taken, or the largest.
+
+    Args:
+        container: a PyAV input container.
+        path: its file, for messages.
 
     Raises:
         D2MError: if there is none that can be decoded.
@@ -101,13 +112,21 @@ def picture_stream(container: Any, path: Path) -> Any:
 
 
 def sound_stream(container: Any) -> Any | None:
-    """Choose the sound stream of a container: the default one, or the one with most channels; None if there is none."""
+    """Choose the sound stream of a container: the default one, or the one with most channels; None if there is none.
+
+    Args:
+        container: a PyAV input container.
+    """
     usable = [s for s in container.streams.audio if s.codec_context is not None]
     return max(usable, key=lambda s: (_merit(s), s.codec_context.channels, -s.index), default=None)
 
 
 def has_alpha_beside(stream: Any) -> bool:
-    """Tell whether a VP8 or VP9 stream keeps its transparency beside the picture, as WebM does."""
+    """Tell whether a VP8 or VP9 stream stores its transparency in a separate channel, as WebM does.
+
+    Args:
+        stream: a PyAV stream of pictures.
+    """
     return any(name.lower() == "alpha_mode" and value == "1" for name, value in stream.metadata.items())
 
 
@@ -125,12 +144,28 @@ def _area(stream: Any) -> int:
 
 
 def first_picture(container: Any, stream: Any) -> Any | None:
-    """Decode the first picture that can be; None if none can. The container is left somewhere behind it."""
+    """Decode the first picture that can be decoded. The container is left at a position behind it.
+
+    Args:
+        container: a PyAV input container.
+        stream: its stream of pictures.
+
+    Returns:
+        The picture, or None.
+    """
     return next(iter(decode_all(container, stream, lambda: None)), None)
 
 
 def shown_at(frame: Any, stream: Any) -> float | None:
-    """Return when a decoded picture or sound begins, in seconds of the file's clock, or None if it does not say."""
+    """Return the start time of a decoded picture or sound on the clock of the file.
+
+    Args:
+        frame: a PyAV frame.
+        stream: its stream.
+
+    Returns:
+        Seconds, or None if it has no time.
+    """
     base = frame.time_base or stream.time_base
     return None if frame.pts is None or base is None else float(frame.pts * base)
 
@@ -141,7 +176,7 @@ def decode_all(
     """Decode a stream, its timestamps repaired (:func:`d2m.media_clock.packets`).
 
     Args:
-        container: from :func:`open_container`, at its beginning.
+        container: container from :func:`open_container`, at its beginning.
         stream: one of its streams.
         on_damage: called for each packet that cannot be decoded.
         order: told which picture is shown when, in files that do not say so.

@@ -1,8 +1,8 @@
-"""Copy the picture of a video packet for packet into a new file, with new sound beside it.
+"""Copy the picture of a video packet for packet into a new file, with new sound.
 
-The copy begins at 0 s whatever the source's clock said, each picture keeps its distance to the first one, and decoding
-times are computed anew, so that gaps, wraps and falling times in the source do no harm. Chapters, subtitles, title,
-creation time, colour and rotation come along.
+The copy begins at 0 s whatever the clock of the source, each picture keeps its distance to the first one, and decoding
+times are recomputed, so that gaps, wraps and decreasing times in the source do no harm. Chapters, subtitles, title,
+creation time, colour and rotation are copied.
 """
 
 from __future__ import annotations
@@ -37,11 +37,14 @@ _TRIED = 10
 
 
 class CannotCopyError(D2MError):
-    """The picture of a video cannot be copied or encoded into a new file."""
+    """Error for a picture that can neither be copied nor encoded into a new file."""
 
 
 def container_for(video: Video) -> str:
     """Choose the suffix of the file that a video's picture can be copied into.
+
+    Args:
+        video: the video.
 
     Returns:
         ``".mp4"``, or ``".mkv"`` for codecs that mp4 does not hold, and for transparency beside a VP8 or VP9 picture.
@@ -88,7 +91,15 @@ def _takes(muxer: str, source: Any, stream: Any) -> bool:
 
 
 def add_picture(out: Any, stream: Any) -> Any:
-    """Add a stream to ``out`` that takes the packets of a picture stream; FFmpegError or ValueError if it cannot."""
+    """Add a stream to ``out`` that takes the packets of a picture stream; FFmpegError or ValueError if it cannot.
+
+    Args:
+        out: a PyAV output container.
+        stream: stream of pictures to copy.
+
+    Returns:
+        The new stream.
+    """
     import av
 
     try:
@@ -152,7 +163,7 @@ def copy_video(video: Video, sound: np.ndarray, rate: int, target: Path) -> None
 
 @contextlib.contextmanager
 def refused_by_ffmpeg(video: Video, done: str, advice: str) -> Iterator[None]:
-    """Turn what FFmpeg says while a picture is written into a CannotCopyError; what the disk says passes.
+    """Convert FFmpeg's errors while a picture is written to a CannotCopyError; errors of the disk are not changed.
 
     Args:
         video: the source.
@@ -174,7 +185,7 @@ def open_output(target: Path, time_base: Fraction) -> Any:
 
     Args:
         target: the ``.mp4`` or ``.mkv`` to write.
-        time_base: of its picture.
+        time_base: time base of its picture.
     """
     import av
 
@@ -264,10 +275,10 @@ def _retimed(source: Iterator[Any], picture: Any, timeline: Timeline, kept: np.n
 
 
 def last_duration(length: int, first: int, last: int) -> int:
-    """Duration of a track's last packet, from which the muxers take the length of the track.
+    """Return the duration of a track's last packet, from which the muxers take the length of the track.
 
     Args:
-        length: of the track, in ticks.
+        length: length of the track, in ticks.
         first, last: decoding times of its first and its last packet.
     """
     return max(1, length - (last - first))

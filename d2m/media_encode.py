@@ -1,4 +1,4 @@
-"""Encode the picture of a video anew, as H.264."""
+"""Re-encode the picture of a video as H.264."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ENCODER = "libx264"
 
 
 def encode_video(video: Video, sound: np.ndarray, rate: int, target: Path, crf: int) -> None:
-    """Write a video's picture, encoded anew, and new sound.
+    """Write the re-encoded picture of a video with new sound.
 
     Pictures keep their times. They are stored as they are in the source, with its rotation and pixel shape; an odd
     width or height is scaled up by one pixel, which 4:2:0 colour needs.

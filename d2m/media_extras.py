@@ -1,4 +1,4 @@
-"""Carry subtitles, chapters, title and creation time of a video into a new file."""
+"""Copy subtitles, chapters, title and creation time of a video to a new file."""
 
 from __future__ import annotations
 
@@ -50,6 +50,11 @@ def carry_subtitles(source: Any, out: Any, video: Video) -> tuple[dict[Any, Any]
     """Add the subtitles of a video to ``out``; text is rewritten where the format of ``out`` asks for another codec.
 
     Subtitles that ``out`` cannot hold are named in the video's warnings.
+
+    Args:
+        source: a PyAV input container.
+        out: a PyAV output container.
+        video: the video, which collects warnings.
 
     Returns:
         Stream of ``source`` -> stream of ``out``, and for each an iterator of its packets, counted from the first

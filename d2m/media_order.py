@@ -1,4 +1,4 @@
-"""Display times of pictures in files that store decoding times only: the decoder's order tells them."""
+"""Compute display times of pictures from the decoder's order, for files that store decoding times only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ _ORDERED_BY_DECODER = {"h264", "hevc"}
 
 
 def counts_pictures(container: Any, stream: Any) -> bool:
-    """Tell whether a file stores decoding times only, so that the decoder's order tells when pictures are shown."""
+    """Tell whether a file stores decoding times only, so that display times follow from the decoder's order.
+
+    Args:
+        container: a PyAV input container.
+        stream: its stream of pictures.
+    """
     names = set(container.format.name.split(","))
     return bool(names & _DECODING_TIMES_ONLY) and stream.codec_context.name in _ORDERED_BY_DECODER
 
@@ -35,7 +40,11 @@ class DisplayOrder:
         self.times: dict[int, int] = {}
 
     def number(self, packet: Any) -> None:
-        """Number a packet before it is decoded; its picture will carry the number."""
+        """Number a packet before it is decoded; its picture will have the same number.
+
+        Args:
+            packet: a PyAV packet.
+        """
         if packet.size:
             self._free.append(packet.dts)
             self._waiting.append(self._count)
@@ -43,7 +52,11 @@ class DisplayOrder:
             self._count += 1
 
     def place(self, frame: Any) -> None:
-        """Give a decoded picture its display time."""
+        """Set the display time of a decoded picture.
+
+        Args:
+            frame: a PyAV frame.
+        """
         number = frame.pts
         if number not in self._waiting:
             frame.pts = None

@@ -31,12 +31,13 @@ _PADDING = 0.2
 
 
 def read_audio(path: str | os.PathLike[str], sample_rate: int, mono: bool = True) -> np.ndarray:
-    """The sound of an audio or video file, resampled.
+    """Return the sound of an audio or video file, resampled.
 
     Sample 0 is the instant of the first picture (of the first sound where there is no picture), so that times
     in the sound and times of :meth:`Video.frames` mean the same. Gaps are filled with silence.
 
     Args:
+        path: the file.
         sample_rate: hertz of the result.
         mono: mix to one channel; otherwise the file's own channels, at most two.
 

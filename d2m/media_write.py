@@ -1,7 +1,7 @@
-"""Write sound: a wav file, and music under a picture that is copied packet for packet.
+"""Write sound: a .wav file, or music beside a picture that is copied packet for packet.
 
-The music's first sample lands on the first picture shown, the encoder's priming samples (1024 for AAC) before
-it, where players skip them; how the picture is copied is in :mod:`d2m.media_copy`.
+The first sample of the music is synchronised with the first picture shown; the encoder's priming samples (1024 for
+AAC) come before it, where players skip them. The picture is copied by :mod:`d2m.media_copy`.
 """
 
 from __future__ import annotations
@@ -21,16 +21,17 @@ if TYPE_CHECKING:
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 #: Decibels by which the music steps back where the clip's own sound is loud.
 DUCK_DEPTH = 12.0
-#: Quality of a picture that is encoded anew: x264's constant rate factor.
+#: Quality of a re-encoded picture: x264's constant rate factor.
 CRF = 20
 #: Levels of the clip's own sound (dB full scale) at which the music starts to step back and has done so.
 DUCK_FROM, DUCK_TO = -50.0, -30.0
 
 
 def write_wav(path: str | os.PathLike[str], waveform: np.ndarray, sample_rate: int) -> None:
-    """Write a 16-bit PCM wav file, complete or not at all.
+    """Write a 16-bit PCM .wav file atomically.
 
     Args:
+        path: the output file.
         waveform: float (channels, samples) within -1..1; what lies outside is clipped.
         sample_rate: hertz.
 
@@ -141,7 +142,16 @@ def duck(music: np.ndarray, own: np.ndarray, sample_rate: int) -> np.ndarray:
 
 
 def resample(waveform: np.ndarray, rate: int, wanted: int) -> np.ndarray:
-    """float32 (channels, samples) at another sample rate."""
+    """Resample a waveform.
+
+    Args:
+        waveform: float32 (channels, samples).
+        rate: its sample rate in hertz.
+        wanted: new sample rate in hertz.
+
+    Returns:
+        float32 (channels, samples).
+    """
     if rate == wanted:
         return waveform
     import soxr
@@ -150,7 +160,15 @@ def resample(waveform: np.ndarray, rate: int, wanted: int) -> np.ndarray:
 
 
 def fit(waveform: np.ndarray, samples: int) -> np.ndarray:
-    """The waveform cut, or filled up with silence at its end, to a number of samples."""
+    """Cut a waveform, or extend it with silence, to a number of samples.
+
+    Args:
+        waveform: float32 (channels, n).
+        samples: wanted length.
+
+    Returns:
+        float32 (channels, samples).
+    """
     return np.pad(waveform[:, :samples], ((0, 0), (0, max(0, samples - waveform.shape[1]))))
 
 

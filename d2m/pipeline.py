@@ -1,12 +1,11 @@
-"""From a dance video to its soundtrack, start to end.
+"""Pipeline from a dance video to its soundtrack.
 
     from d2m import generate
     result = generate("dance.mp4", output_dir="out", genre="house", seed=3)
     result.soundtrack.waveform, result.report["tempo"], result.files["mp4"]
 
-The video is watched (pose, rhythm), the engine composes for what was seen, and four files are written: the
-music, the video with the music, a report in figures and one as a picture. They appear together when all of them are
-complete, or not at all.
+The video is analysed (pose, rhythm), the engine composes for the result, and four files are written: the music, the
+video with the music, a report as JSON and a plot. They appear together when all of them are complete, or not at all.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ _PACKAGES = ("torch", "mediapipe", "av", "numpy", "scipy")
 
 @dataclass(frozen=True)
 class Result:
-    """What :func:`generate` made.
+    """Result of :func:`generate`.
 
     Attributes:
         soundtrack: the music.
@@ -126,7 +125,7 @@ def generate(
         level: ``"high"`` or ``"low"``, for the JukeBox codec.
         weights: name or file of generator weights other than the shipped ones; or those of a D2M-GAN in any order
             (motion encoder, generator, VQ-VAE, I3D), which tell ``codec`` and ``level`` themselves.
-        motion: for a D2M-GAN: the dance's motion, an AIST++ ``.pkl`` or an ``.npz`` of key points.
+        motion: for a D2M-GAN: the dance's motion, an AIST++ ``.pkl`` or an ``.npz`` of keypoints.
         visual: for a D2M-GAN: features of the picture, ``.npy`` or ``.npz`` with an array (segments, 2048).
         denoise: for a D2M-GAN: take steady noise out of the music.
         soundfont: for the symbolic engine: name or path of a .sf2 file.
@@ -176,7 +175,7 @@ def check(
     crf: int = 20,
     **beats: Any,
 ) -> str | None:
-    """The code of the genre asked for, None for any.
+    """Return the code of the genre asked for, None for any.
 
     Raises:
         D2MError: if these arguments of :func:`generate` cannot be met, whatever the video.
@@ -199,7 +198,7 @@ def check(
 
 
 def load_engine(engine: str | Engine, **settings: Any) -> Engine:
-    """An engine that lacks nothing but the video.
+    """Return an engine that lacks nothing but the video.
 
     Args:
         engine: a name, or an engine that is loaded already.

@@ -1,10 +1,10 @@
-"""Pickles from strangers: numbers, text, containers and numpy arrays, nothing that runs, no more than fits.
+"""Restricted unpickler for numbers, text, containers and NumPy arrays, with bounded memory.
 
-Two gates. The opcodes are read without executing them: only those that build plain data pass, lengths must fit
-the file, memo numbers stay small (a huge one makes the unpickler allocate as much). Then each global must be one of
-numpy's four array builders, of old or new numpy, and each of those checks what it is asked to build. Objects of
-other libraries are refused, or, where a caller names the library, become a :class:`Held`: their contents, without
-their code.
+A file passes two checks. First, the opcodes are read without executing them: only those that build plain data are
+allowed, lengths must fit the file, and memo numbers must be small (a huge one makes the unpickler allocate as much).
+Then each global must be one of the four array constructors of NumPy (1 or 2), whose arguments are checked. Objects of
+other libraries are refused or, if the caller names the library, replaced by a :class:`Held` with their contents and
+without their code.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _OF_OBJECTS = frozenset(("NEWOBJ",))
 
 
 def load_pickle(path: str | Path, most_bytes: int = MOST_BYTES, libraries: Collection[str] = ()) -> dict[str, object]:
-    """The dictionary in a pickle file.
+    """Return the dictionary in a pickle file.
 
     Args:
         path: the file.
@@ -63,14 +63,14 @@ def load_pickle(path: str | Path, most_bytes: int = MOST_BYTES, libraries: Colle
         pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError, KeyError, IndexError, MemoryError,
         OverflowError, RecursionError, SystemError,
     ) as error:  # fmt: skip
-        raise D2MError(f"{path} is damaged or no pickle; download it again") from error
+        raise D2MError(f"{path} is damaged or not a pickle file; download it again") from error
     if not isinstance(result, dict):
         raise D2MError(f"{path} holds no dictionary of arrays; it is another kind of file")
     return {key: np.asarray(v) if isinstance(v, np.ndarray) else v for key, v in result.items()}
 
 
 class Held:
-    """What an object of another library held; its class and its methods were left behind.
+    """Contents of an object of another library, without its class and methods.
 
     Attributes:
         contents: its state by name; empty if it was no dictionary.
@@ -159,7 +159,7 @@ def _no_array(*_: object) -> None:
     raise _Unsafe("builds an array in an unusual way")
 
 
-#: Stands for numpy's array class where a builder is told what to build; itself it builds nothing. No class: a pickle
+#: Placeholder for NumPy's array class as an argument of a constructor; it builds nothing. It is no class: a pickle
 #: may give those any attribute, too.
 _ARRAY_CLASS = _Builder(_no_array)
 

@@ -1,4 +1,4 @@
-"""One picture of a result: what the dancer did, what the music does, and the beats they share."""
+"""Plot of a result: motion, waveform and spectrogram with their beats."""
 
 from __future__ import annotations
 
@@ -86,7 +86,11 @@ def draw_report(analysis: Analysis, soundtrack: Soundtrack, path: Path, title: s
 
 
 def beats_in_words(grid: BeatGrid) -> str:
-    """Source, tempo and confidence of a grid: "beats from the clip's own music, 128 bpm, confidence 0.93"."""
+    """Describe the source, tempo and confidence of a grid: "beats from the clip's own music, 128 bpm, confidence 0.93".
+
+    Args:
+        grid: beats of a dance.
+    """
     return f"{SOURCES_IN_WORDS[grid.source]}, {grid.tempo:.0f} bpm, confidence {grid.confidence:.2f}"
 
 
@@ -172,9 +176,18 @@ def _draw_legend(figure, duration: float) -> None:
 
 
 def mel_spectrogram(mono: np.ndarray, rate: int, bands: int = 96, size: int = 2048) -> tuple[np.ndarray, int]:
-    """Mel spectrogram for looking at: (bands, frames) in decibels below its maximum, and its hop in samples.
+    """Compute a mel spectrogram for plots.
 
     Bands are evenly spaced on the mel scale of O'Shaughnessy (1987), 2595 log10(1 + f / 700).
+
+    Args:
+        mono: float32 (samples,).
+        rate: sample rate in hertz.
+        bands: number of mel bands.
+        size: samples of a window.
+
+    Returns:
+        (bands, frames) in decibels below the maximum, and the hop in samples.
     """
     hop = max(size // 8, -(-len(mono) // COLUMNS))
     edges = 700 * (10 ** (np.linspace(0, _mel(rate / 2), bands + 2) / 2595) - 1)
@@ -188,7 +201,15 @@ def mel_spectrogram(mono: np.ndarray, rate: int, bands: int = 96, size: int = 20
 
 
 def onsets(mono: np.ndarray, rate: int) -> np.ndarray:
-    """Seconds at which notes begin: peaks of the spectral flux (Dixon, 2006), 5 ms steps, at least 60 ms apart."""
+    """Detect onsets: peaks of the spectral flux (Dixon, 2006), in steps of 5 ms, at least 60 ms apart.
+
+    Args:
+        mono: float32 (samples,).
+        rate: sample rate in hertz.
+
+    Returns:
+        float64, times in seconds.
+    """
     from scipy.ndimage import maximum_filter1d, uniform_filter1d
 
     hop = max(1, rate // 200)

@@ -1,4 +1,4 @@
-"""Results of :mod:`d2m.pipeline` that appear together when all of them are complete, or not at all."""
+"""Staging folder for the results of :mod:`d2m.pipeline`, which appear together when all are complete, or not at all."""
 
 from __future__ import annotations
 
@@ -20,7 +20,15 @@ _LONGEST_REPORT = 50_000_000
 
 @contextlib.contextmanager
 def staging_folder(output_dir: Path) -> Iterator[Path]:
-    """A folder inside ``output_dir`` to write to; it is removed at the end, and so are folders made for nothing."""
+    """Create a temporary folder inside ``output_dir``; it is removed at the end, together with folders that stayed
+    empty.
+
+    Args:
+        output_dir: the output folder, created if missing.
+
+    Yields:
+        The folder to write to.
+    """
     if output_dir.exists() and not output_dir.is_dir():
         raise D2MError(f"{output_dir}: this is a file; -o takes a folder")
     made = [folder for folder in (output_dir, *output_dir.parents) if not folder.exists()]
@@ -41,7 +49,14 @@ def staging_folder(output_dir: Path) -> Iterator[Path]:
 
 
 def left_over(folder: Path, stem: str, files: dict[str, str]) -> list[str]:
-    """Names of files of an earlier run that this one does not replace. They stay: somebody may have worked on them."""
+    """List files of an earlier run that this run does not replace. They are not deleted, since the user may have edited
+    them.
+
+    Args:
+        folder: the output folder.
+        stem: beginning of the names.
+        files: names by kind, of this run.
+    """
     names = [f"{stem}.d2m{ending}" for ending in (".mp4", ".mkv", ".mid")]
     return [name for name in names if name not in files.values() and (folder / name).is_file()]
 
@@ -69,7 +84,16 @@ def earlier_result(report: Path, seed: int, genre: str) -> str | None:
 
 
 def publish(staging: Path, files: dict[str, str], report: dict[str, Any]) -> dict[str, Path]:
-    """Write the report beside the other files, and give them all their names at once."""
+    """Write the report beside the other files, and move them all to the output folder at once.
+
+    Args:
+        staging: the temporary folder.
+        files: names by kind.
+        report: written as JSON.
+
+    Returns:
+        Paths by kind.
+    """
     targets = {kind: staging.parent / name for kind, name in files.items()}
     for target in targets.values():
         if target.is_dir():

@@ -1,7 +1,7 @@
-"""What flows between the parts of d2m: small frozen records, each with its units.
+"""Data classes that are passed between the parts of d2m: small frozen records with units.
 
-They sit beside :mod:`d2m.errors` at the bottom of the package, so that neighbours (features, generator,
-symbolic) can speak to each other without importing one another. Nothing here imports anything heavy.
+Like :mod:`d2m.errors` they depend on no other module of d2m, so that features, generator and symbolic music can
+exchange data without importing one another. No heavy package is imported here.
 """
 
 from __future__ import annotations
@@ -32,13 +32,16 @@ GENRES: dict[str, str] = {
 #: The five tracks of a score, in the order that MuseGAN uses.
 TRACKS: tuple[str, ...] = ("drums", "piano", "guitar", "bass", "strings")
 
-#: Where beats come from: the clip's own sound, the dancer's movement, the motion of the whole picture where nobody is
-#: found, or someone who knows them (the user, a score, a data set).
+#: Sources of beats: the clip's own sound, the dancer's movement, the motion of the whole picture if nobody is
+#: found, or given (by the user, a score, a data set).
 BEAT_SOURCES: tuple[str, ...] = ("sound", "dance", "picture", "given")
 
 
 def genre_code(name: str) -> str:
-    """The AIST code (``"gBR"``) of a genre given as a code or a name, in any case.
+    """Return the AIST code (``"gBR"``) of a genre given as a code or a name, in any case.
+
+    Args:
+        name: code or name of a genre.
 
     Raises:
         ValueError: if no genre has that name; the message lists those that exist.
@@ -76,7 +79,7 @@ class Motion:
         return len(self.joints) / self.fps
 
     def shots(self) -> list[slice]:
-        """The frames from each cut to the next; one slice over all frames where there are no cuts."""
+        """Return the frames from each cut to the next; one slice over all frames where there are no cuts."""
         edges = [0, *(cut for cut in self.cuts if 0 < cut < len(self.joints)), len(self.joints)]
         return [slice(first, last) for first, last in pairwise(edges)]
 
@@ -108,7 +111,7 @@ class Visual:
 
 @dataclass(frozen=True)
 class BeatGrid:
-    """The one clock that every engine obeys.
+    """Times of beats and downbeats, which all engines follow.
 
     A position on the grid is a float number of beats: position ``i`` is ``beats[i]`` seconds, in between it
     is interpolated, and beyond both ends the first and last spacing go on.
@@ -131,18 +134,35 @@ class BeatGrid:
     source: str = "given"
 
     def time_of(self, position: ArrayLike) -> np.ndarray:
-        """Seconds of positions in beats, any shape."""
+        """Convert positions in beats to seconds.
+
+        Args:
+            position: beats, of any shape.
+
+        Returns:
+            float64, seconds.
+        """
         return _extrapolate(np.asarray(position, dtype=np.float64), np.arange(len(self.beats)), self.beats)
 
     def position_of(self, time: ArrayLike) -> np.ndarray:
-        """Positions in beats of times in seconds, any shape."""
+        """Convert seconds to positions in beats.
+
+        Args:
+            time: seconds, of any shape.
+
+        Returns:
+            float64, beats.
+        """
         return _extrapolate(np.asarray(time, dtype=np.float64), self.beats, np.arange(len(self.beats)))
 
     def covering(self, duration: float) -> BeatGrid:
-        """The same beats from the last at or before 0 to the first at or after ``duration`` seconds.
+        """Return the same beats from the last at or before 0 to the first at or after ``duration`` seconds.
 
         Where beats are missing at an end, the typical spacing of the four nearest intervals goes on there; bar lines
         go on every ``beats_per_bar`` beats.
+
+        Args:
+            duration: seconds.
         """
         count = len(self.beats)
         last = min(int(np.searchsorted(self.beats, duration - 1e-9)), count - 1)
@@ -164,8 +184,14 @@ class BeatGrid:
 
     @classmethod
     def steady(cls, tempo: float, duration: float, first_beat: float = 0.0, confidence: float = 0.0) -> BeatGrid:
-        """A grid of one tempo (beats a minute) that covers ``duration`` seconds, bar lines every four beats
-        counted from the beat at ``first_beat`` seconds."""
+        """Make a grid of one tempo with bar lines every four beats.
+
+        Args:
+            tempo: beats per minute.
+            duration: seconds that the grid covers.
+            first_beat: time in seconds of a beat from which bars are counted.
+            confidence: confidence of the grid.
+        """
         period = 60.0 / tempo
         before = int(np.ceil(max(first_beat, 0.0) / period))
         before += -before % 4
@@ -185,7 +211,7 @@ def _extrapolate(x: np.ndarray, knots: np.ndarray, values: np.ndarray) -> np.nda
 
 @dataclass(frozen=True)
 class Dance:
-    """Everything an engine sees of a video.
+    """Analysis of a video, as input of engines.
 
     Attributes:
         duration: seconds of video; the music is made exactly this long.
@@ -194,7 +220,7 @@ class Dance:
         energy: float32 (N,) in 0..1, how much the dancer moves, one value per beat interval of ``grid``.
         accents: float32 (N,) in 0..1, the strength of the movement that lands on each beat of ``grid``.
         genre: AIST code such as ``"gHO"``, or None to let the engine choose.
-        visual: picture features, or None.
+        visual: visual features, or None.
         smpl: the same dance in SMPL's parameters, or None.
         forgiving: whether the beats are so unsure that the music had better not insist on them: a start without drums
             and bass, no hits of the whole band on strong moves, fewer instruments.
@@ -214,7 +240,7 @@ class Dance:
 
     @property
     def source(self) -> str:
-        """Where the beats come from, one of :data:`BEAT_SOURCES`."""
+        """Source of the beats, one of :data:`BEAT_SOURCES`."""
         return self.grid.source
 
 
@@ -283,7 +309,7 @@ class Score:
         genre: AIST code, or None.
         key: e.g. ``"A:min"``, or None.
         lanes: automation of the mix.
-        character: of the mix (:func:`d2m.audio.presets.characters`), or "".
+        character: character of the mix (:func:`d2m.audio.presets.characters`), or "".
     """
 
     parts: tuple[Part, ...]

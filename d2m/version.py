@@ -1,3 +1,3 @@
-"""The version of d2m, on its own so that reading it imports nothing."""
+"""Version of d2m, in a module that imports nothing."""
 
 __version__ = "0.1.0"

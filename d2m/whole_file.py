@@ -1,4 +1,4 @@
-"""Files that are complete or absent: written under another name beside their own, then renamed."""
+"""Atomic file writing: files are written under a temporary name beside their own, then renamed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from d2m.errors import D2MError
 
 @contextlib.contextmanager
 def whole_file(path: str | os.PathLike[str], make_folder: bool = True) -> Iterator[Path]:
-    """A temporary name beside ``path`` with the same suffix; what was written there takes the real name at the end.
+    """Yield a temporary name beside ``path`` with the same suffix; the file written there is renamed at the end.
 
     Whatever goes wrong, also on Ctrl-C, the temporary file is removed and a file that ``path`` named before stays.
 
@@ -43,14 +43,24 @@ def whole_file(path: str | os.PathLike[str], make_folder: bool = True) -> Iterat
 
 
 def write_whole(path: str | os.PathLike[str], content: bytes, make_folder: bool = True) -> None:
-    """Writes ``content`` to ``path``, whole or not at all; see :func:`whole_file`."""
+    """Write a file atomically; see :func:`whole_file`.
+
+    Args:
+        path: the output file.
+        content: bytes.
+        make_folder: create missing folders.
+    """
     with whole_file(path, make_folder) as temporary:
         temporary.write_bytes(content)
 
 
 @contextlib.contextmanager
 def writing(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turns what the file system says while ``path`` is written into a D2MError."""
+    """Convert errors of the file system in a ``with`` block to a D2MError.
+
+    Args:
+        path: the output file.
+    """
     try:
         yield
     except FileNotFoundError:

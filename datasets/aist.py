@@ -66,7 +66,14 @@ class AistName:
 
     @classmethod
     def parse(cls, text: str) -> AistName:
-        """Raises D2MError for a name of another form."""
+        """Parse a name.
+
+        Args:
+            text: such as ``gBR_sBM_cAll_d04_mBR0_ch01``.
+
+        Raises:
+            D2MError: for a name of another form.
+        """
         found = _NAME.fullmatch(text.strip())
         if found is None or f"g{found['genre']}" not in GENRES:
             raise D2MError(f"'{text}' is not an AIST name; expected one like gBR_sBM_cAll_d04_mBR0_ch01")
@@ -77,7 +84,11 @@ class AistName:
         return f"{self.genre}_s{self.situation}_c{self.camera}_d{self.dancer}_m{self.music}_ch{self.dance}"
 
     def view(self, camera: int | str) -> AistName:
-        """The name of one view's video: ``camera`` 1 to 9, or ``"All"`` for the sequence."""
+        """Return the name of one view's video.
+
+        Args:
+            camera: 1 to 9, or ``"All"`` for the sequence.
+        """
         return replace(self, camera=f"{camera:02d}" if isinstance(camera, int) else camera)
 
 
@@ -118,14 +129,14 @@ class Aist:
                 self.annotations = folder
                 break
         else:
-            raise D2MError(f"{root} is no AIST++ folder: it has neither motions/ nor keypoints3d/")
+            raise D2MError(f"{root} is not an AIST++ folder: it has neither motions/ nor keypoints3d/")
 
     def ignored(self) -> frozenset[str]:
-        """Names whose annotation its makers found faulty."""
+        """Return names whose annotation its makers found faulty."""
         return frozenset(_lines(self.annotations / "ignore_list.txt", missing_ok=True))
 
     def names(self, split: str | None = None, protocol: str = "crossmodal") -> tuple[str, ...]:
-        """Sequences of ``"train"``, ``"val"`` or ``"test"``, or all that are there; without the ignored ones.
+        """Return sequences of ``"train"``, ``"val"`` or ``"test"``, or all that are there; without the ignored ones.
 
         Args:
             split: which part, or None.
@@ -138,32 +149,48 @@ class Aist:
         return tuple(name for name in self.listed(split, protocol) if name not in ignored)
 
     def listed(self, split: str | None = None, protocol: str = "crossmodal") -> tuple[str, ...]:
-        """As :meth:`names`, with the ignored ones."""
+        """Return the names of a split, as :meth:`names`, including ignored ones.
+
+        Args:
+            split: its name, or None for all.
+            protocol: ``"crossmodal"`` or ``"pose"``.
+        """
         if split is not None:
             return tuple(_lines(self.annotations / "splits" / f"{protocol}_{split}.txt"))
         folder = "motions" if (self.annotations / "motions").is_dir() else "keypoints3d"
         return tuple(sorted(p.stem for p in (self.annotations / folder).glob("*.pkl")))
 
     def motion(self, name: str) -> SmplMotion:
-        """SMPL parameters of a sequence."""
+        """Read the SMPL parameters of a sequence."""
         return read_motion(self.annotations / "motions" / f"{_checked(name)}.pkl")
 
     def keypoints2d(self, name: str) -> Keypoints2d:
-        """2-D keypoints of a sequence in all views."""
+        """Read the 2-D keypoints of a sequence in all views."""
         return read_keypoints2d(self.annotations / "keypoints2d" / f"{_checked(name)}.pkl")
 
     def keypoints3d(self, name: str, optimised: bool = True) -> np.ndarray:
-        """float32 (T, 17, 3), COCO keypoints in centimetres; ``optimised`` takes the temporally smoothed ones."""
+        """Read the 3-D keypoints of a sequence.
+
+        Args:
+            name: name of the sequence.
+            optimised: the temporally smoothed ones.
+
+        Returns:
+            float32 (T, 17, 3), COCO keypoints in centimetres.
+        """
         return read_keypoints3d(self.annotations / "keypoints3d" / f"{_checked(name)}.pkl", optimised)
 
     def landmarks(self, name: str) -> Motion:
-        """The dance in space: ``"coco17"``, metres, y upwards; joints that were not found have confidence 0."""
+        """Read the dance in space: ``"coco17"``, metres, y upwards; joints that were not found have confidence 0."""
         points = self.keypoints3d(name) / 100.0
         seen = np.all(np.isfinite(points), axis=-1)
         return Motion(np.where(seen[..., None], points, 0.0), FPS, "coco17", seen.astype(np.float32))
 
     def wav(self, name: str) -> Path:
-        """The music of a sequence.
+        """Return the music file of a sequence.
+
+        Args:
+            name: name of the sequence.
 
         Raises:
             D2MError: if the file is not there.
@@ -171,7 +198,11 @@ class Aist:
         return self.wav_file(f"m{AistName.parse(name).music}")
 
     def wav_file(self, music: str) -> Path:
-        """The file of music ``"mBR0"``; D2MError if it is not there."""
+        """Return a music file.
+
+        Raises:
+            D2MError: if it does not exist.
+        """
         for root in dict.fromkeys((self.root, self.annotations)):
             for folder in ("wav", "all_musics", "music"):
                 if (root / folder / f"{music}.wav").is_file():
@@ -179,13 +210,24 @@ class Aist:
         raise D2MError(f"no music {music}.wav in {self.root}/wav; put the AIST music files there")
 
     def video(self, name: str, camera: int = 1) -> Path | None:
-        """The video of one view, if it is there."""
+        """Return the video of one view.
+
+        Args:
+            name: name of the sequence.
+            camera: 1 to 9.
+
+        Returns:
+            The file, or None if it does not exist.
+        """
         file = f"{AistName.parse(name).view(camera)}.mp4"
         places = (root / "videos" / file for root in (self.root, self.annotations))
         return next((path for path in places if path.is_file()), None)
 
     def cameras(self, name: str) -> list[dict[str, object]]:
-        """The nine cameras that filmed a sequence: name, size, matrix, rotation, translation (cm), distortions.
+        """Return the nine cameras that filmed a sequence: name, size, matrix, rotation, translation (cm), distortions.
+
+        Args:
+            name: name of the sequence.
 
         Raises:
             D2MError: if there are none.
@@ -233,7 +275,7 @@ def _array(data: Mapping[str, object], key: str, path: Path, shape: tuple[int | 
 
 
 def read_motion(path: str | Path) -> SmplMotion:
-    """SMPL parameters from ``motions/NAME.pkl``.
+    """Read SMPL parameters from ``motions/NAME.pkl``.
 
     Raises:
         D2MError: if the file is missing, unsafe, or of another kind.
@@ -257,7 +299,13 @@ def read_motion(path: str | Path) -> SmplMotion:
 
 
 def write_motion(path: str | Path, motion: SmplMotion, loss: float = 0.0) -> None:
-    """``motions/NAME.pkl``; complete or absent."""
+    """Write ``motions/NAME.pkl`` atomically.
+
+    Args:
+        path: the file.
+        motion: SMPL parameters.
+        loss: loss of the fit.
+    """
     save_pickle(
         path,
         {
@@ -270,7 +318,11 @@ def write_motion(path: str | Path, motion: SmplMotion, loss: float = 0.0) -> Non
 
 
 def read_keypoints2d(path: str | Path) -> Keypoints2d:
-    """Keypoints of nine views from ``keypoints2d/NAME.pkl``; D2MError as for :func:`read_motion`."""
+    """Read the keypoints of nine views from ``keypoints2d/NAME.pkl``.
+
+    Raises:
+        D2MError: as for :func:`read_motion`.
+    """
     path = Path(path)
     data = load_pickle(path)
     points = _array(data, "keypoints2d", path, (9, None, 17, 3))
@@ -280,7 +332,12 @@ def read_keypoints2d(path: str | Path) -> Keypoints2d:
 
 
 def write_keypoints2d(path: str | Path, keypoints: Keypoints2d) -> None:
-    """``keypoints2d/NAME.pkl``; complete or absent."""
+    """Write ``keypoints2d/NAME.pkl`` atomically.
+
+    Args:
+        path: the file.
+        keypoints: keypoints of nine views.
+    """
     save_pickle(
         path,
         {
@@ -292,14 +349,30 @@ def write_keypoints2d(path: str | Path, keypoints: Keypoints2d) -> None:
 
 
 def read_keypoints3d(path: str | Path, optimised: bool = True) -> np.ndarray:
-    """float32 (T, 17, 3) centimetres from ``keypoints3d/NAME.pkl``; D2MError as for :func:`read_motion`."""
+    """Read ``keypoints3d/NAME.pkl``.
+
+    Args:
+        path: the file.
+        optimised: the temporally smoothed keypoints.
+
+    Returns:
+        float32 (T, 17, 3), centimetres.
+
+    Raises:
+        D2MError: as for :func:`read_motion`.
+    """
     path = Path(path)
     key = "keypoints3d_optim" if optimised else "keypoints3d"
     return _array(load_pickle(path), key, path, (None, 17, 3)).astype(np.float32)
 
 
 def write_keypoints3d(path: str | Path, raw: np.ndarray, optimised: np.ndarray) -> None:
-    """``keypoints3d/NAME.pkl`` from two float (T, 17, 3) arrays in centimetres; complete or absent."""
+    """Write ``keypoints3d/NAME.pkl`` atomically.
+
+    Args:
+        path: the file.
+        raw, optimised: float (T, 17, 3), centimetres.
+    """
     save_pickle(
         path,
         {"keypoints3d": raw.astype(np.float32), "keypoints3d_optim": optimised.astype(np.float32)},
@@ -307,7 +380,11 @@ def write_keypoints3d(path: str | Path, raw: np.ndarray, optimised: np.ndarray) 
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """A small text file; complete or absent.
+    """Write a small text file atomically.
+
+    Args:
+        path: the file.
+        text: its content.
 
     Raises:
         D2MError: if it cannot be written.

@@ -1,8 +1,8 @@
-"""Archives from strangers: unpacked inside one folder, no more than fits, or not at all.
+"""Unpack untrusted archives inside one folder, with bounded size, completely or not at all.
 
-Zip and tar files (plain, gzip, bzip2). Refused are names that lead out of the folder, links, devices, encrypted
-members, names that differ in case only, and archives that unpack to far more than they promise. What is unpacked
-appears when all of it is there.
+Zip and tar files (plain, gzip, bzip2). Refused are paths that leave the folder, links, devices, encrypted members,
+names that differ in case only, and archives that unpack to far more than they declare. The content appears in the
+folder when all of it is unpacked.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Damaged(D2MError):
 
 @dataclass(frozen=True)
 class Limits:
-    """How much an archive may hold.
+    """Maximum sizes of an archive.
 
     Attributes:
         files: members.
@@ -61,7 +61,7 @@ def unpack(
     limits: Limits | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Unpacks an archive into a new folder.
+    """Unpack an archive into a new folder.
 
     Args:
         archive: zip or tar, told by its content.
@@ -86,7 +86,7 @@ def unpack(
         os.replace(unfinished, folder)
         unfinished = None
     except _DAMAGED as error:
-        raise Damaged(f"{archive} is damaged or no zip or tar file; download it again") from error
+        raise Damaged(f"{archive} is damaged or not a zip or tar file; download it again") from error
     except OSError as error:
         raise D2MError(f"cannot unpack {archive} to {folder}: {error.strerror or error}") from error
     finally:

@@ -1,4 +1,4 @@
-"""What data sets can be downloaded, from whom, and on which terms.
+"""Catalogue of data sets that can be downloaded: sources, parts and terms of use.
 
 Addresses, sizes and terms are those that their makers give:
 
@@ -68,7 +68,10 @@ class Offer:
     note: str = ""
 
     def chosen(self, names: list[str] | None) -> list[Part]:
-        """The parts of these names, ``["all"]``, or those that are needed if None.
+        """Return the parts to download.
+
+        Args:
+            names: names of parts, ``["all"]``, or None for the required ones.
 
         Raises:
             D2MError: for a name that is not there.
@@ -168,7 +171,10 @@ CATALOGUE: dict[str, Offer] = {offer.name: offer for offer in _OFFERS}
 
 
 def offer(name: str) -> Offer:
-    """The data set of that name.
+    """Find a data set of the catalogue.
+
+    Args:
+        name: name of the data set.
 
     Raises:
         D2MError: if there is none.

@@ -1,7 +1,7 @@
-"""Data sets of the catalogue (:mod:`d2m.datasets.catalogue`), downloaded and unpacked in their layout.
+"""Download the data sets of the catalogue (:mod:`d2m.datasets.catalogue`) and unpack them in their layout.
 
-How a file is brought is in :mod:`d2m.download`, how an archive is unpacked in :mod:`d2m.datasets.archives`.
-``downloaded.json`` in the data set's folder says which parts are there and where they came from.
+Files are downloaded by :mod:`d2m.download`, archives unpacked by :mod:`d2m.datasets.archives`. ``downloaded.json`` in
+the folder of the data set lists the parts that are there and their sources.
 """
 
 from __future__ import annotations
@@ -27,7 +27,11 @@ Progress = Callable[[str, int, int | None], None]
 
 
 def agreed(offer: Offer, accept: bool) -> None:
-    """Nothing if the terms need no agreement, or have it.
+    """Check that the terms of a data set need no agreement, or have it.
+
+    Args:
+        offer: the data set.
+        accept: whether the user agreed.
 
     Raises:
         D2MError: otherwise; says where to read them and how to agree.
@@ -46,7 +50,7 @@ def fetch(
     progress: Progress | None = None,
     patience: Patience | None = None,
 ) -> list[str]:
-    """Brings a data set, or what is still missing of it.
+    """Download a data set, or its missing parts.
 
     Args:
         offer: which.
@@ -114,10 +118,15 @@ def _record(root: Path) -> dict[str, dict[str, object]]:
 
 
 def place(archive: Path, target: Path, progress: Callable[[int, int], None] | None = None) -> None:
-    """Unpacks an archive so that its content is directly in ``target``.
+    """Unpack an archive so that its content is directly in ``target``.
 
     Makers pack a folder ``motions/``, or ``release/motions/``, or its files without a folder: the folder of the
     target's name is taken if there is one, else the only folder there is, else everything.
+
+    Args:
+        archive: the file.
+        target: folder for its content.
+        progress: called with (bytes done, bytes in total).
 
     Raises:
         D2MError: as :func:`~d2m.datasets.archives.unpack`; or if the target exists.
@@ -167,7 +176,15 @@ def _fetch_videos(root: Path, camera: int, progress: Progress, patience: Patienc
 
 
 def videos_of(listing: str, camera: int) -> list[str]:
-    """The names of one camera's videos in the list of all; D2MError if there are none."""
+    """Return the names of one camera's videos in the list of all.
+
+    Args:
+        listing: text of the list.
+        camera: 1 to 9.
+
+    Raises:
+        D2MError: if there are none.
+    """
     names = []
     for line in listing.splitlines():
         # the list is not ours: what is no name of a video is left out

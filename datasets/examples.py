@@ -1,4 +1,4 @@
-"""Reading the npz files of training examples, which may be damaged or somebody else's."""
+"""Read the npz files of training examples, which may be damaged or of another kind."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from d2m.errors import D2MError
 
 #: An array of an example unpacked, bytes: half an hour of music has 80 million.
 _LARGEST = 1 << 30
-#: What numpy and zipfile raise for damaged archives, and for those that somebody has tampered with.
+#: Exceptions of NumPy and zipfile for damaged or manipulated archives.
 DAMAGED = (
     OSError, ValueError, TypeError, KeyError, AttributeError, IndexError,
     EOFError, SyntaxError, RuntimeError, NotImplementedError, MemoryError,
@@ -23,11 +23,11 @@ DAMAGED = (
 
 
 def read_example(path: str | Path, **wanted: tuple[type[np.generic], int]) -> dict[str, np.ndarray]:
-    """Some of an example's arrays; the others are not read.
+    """Return some of an example's arrays; the others are not read.
 
     Args:
         path: an npz file.
-        wanted: of each array by its name the type of its numbers and how many dimensions it has.
+        wanted: name of each array -> type of its numbers and number of dimensions.
 
     Raises:
         D2MError: if the file is missing, damaged, or an array is missing, another one, or not finite.
@@ -45,20 +45,30 @@ def read_example(path: str | Path, **wanted: tuple[type[np.generic], int]) -> di
     except FileNotFoundError as error:
         raise D2MError(f"{path} is missing") from error
     except DAMAGED as error:
-        raise D2MError(f"{path} is damaged; make it again, or take it away") from error
+        raise D2MError(f"{path} is damaged; make it again, or remove it") from error
     if missing:
-        raise D2MError(f"{path} is no training example: it has no '{missing[0]}'; take it away")
+        raise D2MError(f"{path} is not a training example: it has no '{missing[0]}'; remove it")
     for name, (kind, dimensions) in wanted.items():
         if not fits or found[name].dtype != kind or found[name].ndim != dimensions:
-            raise D2MError(f"{path} is no training example: its '{name}' is something else; take it away")
+            raise D2MError(f"{path} is not a training example: its '{name}' is something else; remove it")
         if not np.isfinite(found[name]).all():
-            raise D2MError(f"{path}: '{name}' holds numbers that are not finite; make it again, or take it away")
+            raise D2MError(f"{path}: '{name}' holds numbers that are not finite; make it again, or remove it")
     return found
 
 
 def read_song(path: str | Path) -> np.ndarray:
-    """The music of an example, int16 (T,); D2MError as :func:`read_example`, or if there is none."""
+    """Read the music of an example.
+
+    Args:
+        path: the file.
+
+    Returns:
+        int16 (T,).
+
+    Raises:
+        D2MError: as for :func:`read_example`, or if there is no music.
+    """
     waveform = read_example(path, waveform=(np.int16, 1))["waveform"]
     if not len(waveform):
-        raise D2MError(f"{path} holds no sound; take it away")
+        raise D2MError(f"{path} holds no sound; remove it")
     return waveform

@@ -1,4 +1,4 @@
-"""Long jobs: many pieces of work in several processes, and a log of what was done."""
+"""Run jobs in several processes, and log them to a file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def each(function: Callable[..., Any], jobs: list[tuple], processes: int) -> Ite
     """What ``function`` gives for each job's arguments, as they become ready.
 
     Args:
-        function: of a module's top level.
+        function: function of a module's top level.
         jobs: arguments; they and the results travel between processes.
         processes: how many work at a time; with one, in order and in this process.
 
@@ -37,14 +37,20 @@ def each(function: Callable[..., Any], jobs: list[tuple], processes: int) -> Ite
             for future in as_completed(waiting):
                 yield future.result()
         except BrokenProcessPool as error:
-            raise D2MError("a process was killed, perhaps for want of memory; try again with fewer") from error
+            raise D2MError("a process was killed, perhaps because memory ran out; use fewer processes") from error
         finally:
             pool.shutdown(cancel_futures=True)
 
 
 @contextlib.contextmanager
 def file_log(path: Path) -> Iterator[logging.Logger]:
-    """A log that is added to a file, each line with its time.
+    """Open a log file for appending, each line with its time.
+
+    Args:
+        path: the file.
+
+    Yields:
+        The logger.
 
     Raises:
         D2MError: if the file cannot be written.

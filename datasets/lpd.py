@@ -1,4 +1,5 @@
-"""The Lakh Pianoroll Dataset (Dong et al., AAAI 2018) and the Lakh MIDI Dataset (Raffel 2016): files, and what to take.
+"""Lakh Pianoroll Dataset (Dong et al., AAAI 2018) and Lakh MIDI Dataset (Raffel 2016): files, and rules for choosing
+them.
 
 Both come as one file per song under its MD5 sum, either by its first digit or by the Million Song Dataset entry that it
 was matched to::
@@ -47,7 +48,7 @@ class SongFile:
 
 @dataclass(frozen=True)
 class Metadata:
-    """What is known beside the files; empty where nothing was found.
+    """Metadata of the files; empty where none was found.
 
     Attributes:
         info: MD5 -> the entry of ``midi_info.json``.
@@ -68,14 +69,14 @@ class Metadata:
 
 @dataclass(frozen=True)
 class Rules:
-    """What to keep; a rule without its metadata keeps everything.
+    """Rules for choosing files; a rule without its metadata keeps everything.
 
     Attributes:
         four_four: only songs in 4/4 from beginning to end.
         from_zero: only songs whose first beat is at time 0.
         one_each: only the best matched file of every MSD entry.
         rock: only songs on the rock list.
-        least_confidence: of the match, 0 to 1.
+        least_confidence: minimum confidence of the match, 0 to 1.
     """
 
     four_four: bool = True
@@ -86,7 +87,10 @@ class Rules:
 
 
 def song_files(root: str | Path) -> Iterator[SongFile]:
-    """Music files under a folder, in the order of their paths, one directory at a time; links are not followed.
+    """Iterate over the music files under a folder, in the order of their paths; links are not followed.
+
+    Args:
+        root: the folder.
 
     Raises:
         D2MError: if the folder cannot be read.
@@ -107,7 +111,11 @@ def song_files(root: str | Path) -> Iterator[SongFile]:
 
 
 def read_metadata(root: str | Path) -> Metadata:
-    """The metadata files in a folder, the folder above it, or ``labels/lastfm`` in one of them; nearer ones win.
+    """Read the metadata files in a folder, the folder above it, or ``labels/lastfm`` in one of them; nearer ones have
+    priority.
+
+    Args:
+        root: the folder.
 
     Raises:
         D2MError: if one of them is damaged.
@@ -134,7 +142,7 @@ def _text(path: Path) -> str:
             raise D2MError(f"{path} is larger than {_MOST_METADATA // 1_000_000} MB; this is not LPD's")
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise D2MError(f"cannot read {path} ({error}); get it anew or take it away") from None
+        raise D2MError(f"cannot read {path} ({error}); download it again or remove it") from None
 
 
 def _table(path: Path | None) -> dict[str, Any]:
@@ -143,9 +151,9 @@ def _table(path: Path | None) -> dict[str, Any]:
     try:
         content = json.loads(_text(path))
     except (ValueError, RecursionError) as error:
-        raise D2MError(f"{path} is no JSON ({error}); get it anew or take it away") from None
+        raise D2MError(f"{path} is not JSON ({error}); download it again or remove it") from None
     if not isinstance(content, dict) or not all(isinstance(v, dict) for v in content.values()):
-        raise D2MError(f"{path} is no table of tables; get it anew or take it away")
+        raise D2MError(f"{path} is not a table of tables; download it again or remove it")
     return content
 
 
@@ -154,7 +162,7 @@ def _pairs(path: Path | None) -> dict[str, str]:
         return {}
     rows = [line.split() for line in _text(path).splitlines() if line.strip()]
     if not all(len(row) == 2 and _MD5.fullmatch(row[0]) and _MSD_ID.fullmatch(row[1]) for row in rows):
-        raise D2MError(f"{path} should hold an MD5 sum and an MSD id in every line; get it anew or take it away")
+        raise D2MError(f"{path} should hold an MD5 sum and an MSD id in every line; download it again or remove it")
     return dict(rows)
 
 
@@ -163,9 +171,17 @@ def _ids(path: Path | None) -> frozenset[str]:
 
 
 def cleanse(files: Iterable[SongFile], known: Metadata, rules: Rules | None = None) -> tuple[list[SongFile], Counter]:
-    """The files that the rules keep, in order, and how many each rule left out.
+    """Select files by the rules.
 
     Only names and metadata are looked at; no file is opened, so 174,000 files take seconds.
+
+    Args:
+        files: to choose from.
+        known: metadata.
+        rules: which to apply, or None for the defaults.
+
+    Returns:
+        The files in order, and how many each rule left out.
     """
     rules, files = rules or Rules(), list(files)
     kept: list[SongFile] = []

@@ -1,4 +1,4 @@
-"""Melodies to train a MusicVAE on: windows of 16 bars from POP909 or from a folder of MIDI files.
+"""Melodies for training a MusicVAE: windows of 16 bars from POP909 or from a folder of MIDI files.
 
 A data set is a folder with ``train.npz``, ``valid.npz`` and ``held_out.npz`` and a ``melodies.json`` that says how it
 was made. Each npz holds ``melodies`` uint8 (N, 256) (:mod:`d2m.symbolic.emotion.melody`), ``songs`` int32 (N,), an
@@ -42,7 +42,12 @@ class Melodies:
         return len(self.melodies)
 
     def batch(self, rng: np.random.Generator, count: int, shift: int = 0) -> np.ndarray:
-        """Windows drawn evenly and transposed by up to ``shift`` semitones, as far as their range allows.
+        """Draw windows at random, transposed as far as their range allows.
+
+        Args:
+            rng: random generator.
+            count: number of windows.
+            shift: maximum transposition in semitones.
 
         Returns:
             uint8 (count, 256).
@@ -52,7 +57,14 @@ class Melodies:
         return transpose(chosen, np.clip(rng.integers(-shift, shift + 1, size=count), down, up))
 
     def spread(self, count: int) -> np.ndarray:
-        """At most ``count`` windows, evenly over the whole part: uint8 (n, 256)."""
+        """Return windows that are spread evenly over the whole part.
+
+        Args:
+            count: maximum number of windows.
+
+        Returns:
+            uint8 (n, 256).
+        """
         return self.melodies[
             np.unique(np.linspace(0, len(self.melodies) - 1, min(count, len(self.melodies))).astype(int))
         ]
@@ -61,17 +73,21 @@ class Melodies:
 def load_melodies(folder: str | Path, part: str) -> Melodies:
     """Read one part of a data set.
 
+    Args:
+        folder: folder of the data set.
+        part: one of :data:`PARTS`.
+
     Raises:
         D2MError: if it is missing, empty, or no such file.
     """
     path = Path(folder) / f"{part}.npz"
     if not path.is_file():
         raise D2MError(f"no melodies at {path}; make them with 'd2m symbolic melodies'")
-    refused = D2MError(f"{path} holds no melodies; make them anew with 'd2m symbolic melodies'")
+    refused = D2MError(f"{path} holds no melodies; make them again with 'd2m symbolic melodies'")
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(item.file_size for item in archive.infolist()) > _MOST_BYTES:
-                raise D2MError(f"{path} unpacks to more than {_MOST_BYTES // 1_000_000} MB; make it anew")
+                raise D2MError(f"{path} unpacks to more than {_MOST_BYTES // 1_000_000} MB; make it again")
         with np.load(path, allow_pickle=False) as arrays:
             found = Melodies(*(np.asarray(arrays[name]) for name in ("melodies", "songs", "bars", "names")))
     except DAMAGED as error:
@@ -85,7 +101,13 @@ def load_melodies(folder: str | Path, part: str) -> Melodies:
 
 
 def pop909_melodies(root: str | Path) -> Iterator[tuple[str, list[np.ndarray]]]:
-    """(name, melody of each section of 4/4) of the songs of POP909: their MELODY track on their annotated beats.
+    """Iterate over the songs of POP909: their MELODY track on their annotated beats.
+
+    Args:
+        root: folder of POP909.
+
+    Yields:
+        Name, and melody of each section of 4/4.
 
     Raises:
         D2MError: if there are no songs.
@@ -103,12 +125,22 @@ def pop909_melodies(root: str | Path) -> Iterator[tuple[str, list[np.ndarray]]]:
 
 
 def is_pop909(root: str | Path) -> bool:
-    """Whether a folder holds the songs of POP909."""
+    """Tell whether a folder contains the songs of POP909.
+
+    Args:
+        root: the folder.
+    """
     return any((path / f"{path.name}.mid").is_file() for path in Path(root).glob("[0-9][0-9][0-9]"))
 
 
 def midi_melodies(root: str | Path) -> Iterator[tuple[str, list[np.ndarray]]]:
-    """(name, melody of each section of 4/4) of all MIDI files under a folder; those without a melody are left out.
+    """Iterate over all MIDI files under a folder; those without a melody are left out.
+
+    Args:
+        root: the folder.
+
+    Yields:
+        Name, and melody of each section of 4/4.
 
     Raises:
         D2MError: if there are no MIDI files.
@@ -125,9 +157,13 @@ def midi_melodies(root: str | Path) -> Iterator[tuple[str, list[np.ndarray]]]:
 
 
 def part_of(name: str) -> str:
-    """Which part a song belongs to, by its name alone: one in ten is held out, one in ten for choosing.
+    """Return the part that a song belongs to, which depends on its name only: one in ten is held out, one in ten is for
+    validation.
 
     The songs of POP909 go by their number, as those of the audio models do: every tenth is held out.
+
+    Args:
+        name: name of the song.
     """
     number = int(name) % 10 if name.isdigit() else int(sha256(os.fsencode(name)).hexdigest(), 16) % 10
     return {0: "held_out", 5: "valid"}.get(number, "train")

@@ -1,4 +1,4 @@
-"""Arrays of numbers from npy and npz files of other people."""
+"""Read arrays of numbers from untrusted npy and npz files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ _DAMAGED = (
 
 
 def read_npy(path: str | Path, most_bytes: int = 100_000_000) -> np.ndarray:
-    """The numbers in an npy file, finite, of any shape.
+    """Read the numbers in an npy file; they are finite.
+
+    Args:
+        path: the file.
+        most_bytes: maximum size.
 
     Raises:
         D2MError: if the file is missing, damaged, too large, claims more than it holds, or holds no finite numbers.
@@ -88,7 +92,11 @@ def _member(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, most_
 
 
 def check_header(file: BinaryIO, size: int) -> None:
-    """Check that an npy file holds numbers, exactly as many as its header claims; numpy would allocate any claim.
+    """Check that an npy file contains as many numbers as its header claims, since NumPy allocates any claimed size.
+
+    Args:
+        file: opened at its beginning.
+        size: size of the file in bytes.
 
     Raises:
         ValueError: if it does not.

@@ -1,4 +1,4 @@
-"""Where phrases come from: POP909 with a band, the studio's composer, LPD, and any folder of MIDI files."""
+"""Sources of phrases: POP909 with added tracks, the composer, LPD, and any folder of MIDI files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Song:
 
     Attributes:
         kind: ``"pop909"``, ``"studio"`` or ``"file"``.
-        name: of it within its source; the same in every run.
+        name: name of the song within its source; the same in every run.
         place: file, folder, or number of a composed song.
         held_out: whether it belongs to the held-out split.
     """
@@ -37,7 +37,10 @@ class Song:
     held_out: bool
 
     def load(self, seed: int) -> PianoRoll:
-        """The song at 24 steps a beat; what is drawn depends on ``seed`` and the song alone.
+        """Load the song at 24 steps per beat.
+
+        Args:
+            seed: random seed; the result depends on it and the song only.
 
         Raises:
             D2MError: if it cannot be read.
@@ -70,14 +73,14 @@ def _composed(index: int, seed: int) -> PianoRoll:
 
 
 def songs_of(source: str, rules: Rules) -> tuple[str, list[Song], Counter[str]]:
-    """The name of a source, its songs in a fixed order, and how many the rules left out, by reason.
+    """Return the name of a source, its songs in a fixed order, and how many the rules left out, by reason.
 
     Every tenth song of POP909 (by its number) and of the studio is held out; of files, those whose MSD entry or name
     has a checksum divisible by ten, so that all versions of a song are in one split.
 
     Args:
         source: ``studio:COUNT``, POP909's folder, or one with ``.npz`` and ``.mid`` files.
-        rules: for the last.
+        rules: rules for LPD and other folders.
 
     Raises:
         D2MError: if it is none of these.
@@ -91,7 +94,7 @@ def songs_of(source: str, rules: Rules) -> tuple[str, list[Song], Counter[str]]:
         return "studio", songs, Counter()
     root = Path(source)
     if not root.is_dir():
-        raise D2MError(f"{source} is no folder; give POP909, a folder of piano-rolls or MIDI files, or studio:COUNT")
+        raise D2MError(f"{source} is not a folder; give POP909, a folder of piano-rolls or MIDI files, or studio:COUNT")
     if any(root.glob("[0-9][0-9][0-9]/beat_midi.txt")):
         folders = song_folders(root)
         return "pop909", [_pop(folder) for folder in folders], Counter()

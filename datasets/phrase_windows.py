@@ -1,4 +1,4 @@
-"""Runs of bars out of prepared phrases, longer than one phrase where the next follows at once in the same song."""
+"""Windows of bars from prepared phrases, longer than one phrase where the next follows directly in the same song."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class PhraseWindows:
     """Windows of bars at any place within phrases and across those that touch.
 
     Args:
-        phrases: of one split.
+        phrases: phrases of one split.
 
     Attributes:
         shape: (steps, pitches, tracks) of a bar.
@@ -32,7 +32,13 @@ class PhraseWindows:
                 self._rows[index] += self._rows[index + 1]
 
     def starts(self, bars: int) -> np.ndarray:
-        """int64 (M,): the phrases at which a window of so many bars can begin, whatever its first bar in them.
+        """Return the phrases at which a window can begin, whatever its first bar in them.
+
+        Args:
+            bars: length of the window.
+
+        Returns:
+            int64 (M,).
 
         Raises:
             D2MError: if there are none.
@@ -43,7 +49,16 @@ class PhraseWindows:
         return found
 
     def take(self, starts: np.ndarray, offsets: np.ndarray, bars: int) -> np.ndarray:
-        """bool (N, bars, steps, pitches, tracks) from bar ``offsets`` of the phrases ``starts``."""
+        """Return windows.
+
+        Args:
+            starts: numbers of N phrases.
+            offsets: first bar in each.
+            bars: length of the windows.
+
+        Returns:
+            bool (N, bars, steps, pitches, tracks).
+        """
         count = -(-bars // BARS)
         tensors = self.phrases[(starts[:, None] + np.arange(count)).ravel()]
         whole = tensors.reshape(len(starts), count * BARS, *self.shape)
@@ -55,7 +70,7 @@ class PhraseWindows:
         Args:
             rng: draws windows and transpositions.
             count: how many.
-            bars: of each.
+            bars: number of bars of each.
             transpose: each is moved by up to this many semitones either way, as far as no note is lost.
 
         Returns:

@@ -1,4 +1,4 @@
-"""Four-bar phrases to train on: how they lie on disk, and in memory as bits.
+"""Four-bar phrases for training: format on disk, and in memory as bits.
 
 A folder made by :func:`d2m.datasets.phrases_make.prepare` holds ``train/*.npz``, ``held_out/*.npz`` and ``made.json``.
 A shard has
@@ -49,19 +49,38 @@ class PhraseSet:
 
 
 def pack(tensors: np.ndarray) -> np.ndarray:
-    """bool (N, bars, steps, pitches, 5) -> uint8 (N, bytes)."""
+    """Pack phrases to bits.
+
+    Args:
+        tensors: bool (N, bars, steps, pitches, 5).
+
+    Returns:
+        uint8 (N, bytes).
+    """
     return np.packbits(tensors.reshape(len(tensors), -1), axis=1)
 
 
 def unpack(bits: np.ndarray, resolution: Resolution) -> np.ndarray:
-    """uint8 (N, bytes) -> bool (N, 4, steps, pitches, 5)."""
+    """Unpack bits to phrases.
+
+    Args:
+        bits: uint8 (N, bytes).
+        resolution: resolution of the phrases.
+
+    Returns:
+        bool (N, 4, steps, pitches, 5).
+    """
     shape = resolution.shape(BARS)
     flat = np.unpackbits(bits, axis=1, count=int(np.prod(shape)))
     return flat.view(bool).reshape(len(bits), *shape)
 
 
 def save_phrases(path: str | Path, phrases: PhraseSet) -> None:
-    """Write a shard, complete or not at all.
+    """Write a shard atomically.
+
+    Args:
+        path: the file.
+        phrases: its content.
 
     Raises:
         D2MError: if the file cannot be written.
@@ -77,6 +96,9 @@ def save_phrases(path: str | Path, phrases: PhraseSet) -> None:
 
 def load_phrases(path: str | Path) -> PhraseSet:
     """Read a shard.
+
+    Args:
+        path: the file.
 
     Raises:
         D2MError: if the file is missing, damaged or of another kind.
@@ -124,8 +146,8 @@ class Phrases:
         sources: only shards whose names begin with one of these (``"pop909"``, ``"studio"``); None takes all.
 
     Attributes:
-        resolution: of the tensors.
-        names: of the songs.
+        resolution: resolution of the tensors.
+        names: names of the songs.
         song, bar: int32 (N,): where each phrase comes from.
         tempo: float32 (N,), quarter notes a minute.
 
@@ -172,7 +194,7 @@ class Phrases:
         return len(self._bits)
 
     def __getitem__(self, index: int | slice | np.ndarray) -> np.ndarray:
-        """bool (4, steps, pitches, 5) of one phrase, (N, 4, ...) of several."""
+        """Return bool (4, steps, pitches, 5) of one phrase, (N, 4, ...) of several."""
         rows = self._bits[index]
         tensors = unpack(np.atleast_2d(rows), self.resolution)
         return tensors[0] if rows.ndim == 1 else tensors
@@ -211,7 +233,12 @@ class Phrases:
 
 
 def shifted(tensors: np.ndarray, shifts: np.ndarray) -> np.ndarray:
-    """Phrases (N, bars, steps, pitches, 5) moved by semitones (N,), drums left alone; what goes beyond is lost."""
+    """Transpose phrases except their drums; notes that leave the range are lost.
+
+    Args:
+        tensors: (N, bars, steps, pitches, 5).
+        shifts: semitones (N,).
+    """
     out = np.zeros_like(tensors)
     out[..., DRUMS] = tensors[..., DRUMS]
     pitches, rest = tensors.shape[3], slice(DRUMS + 1, len(TRACKS))
@@ -226,7 +253,14 @@ def shifted(tensors: np.ndarray, shifts: np.ndarray) -> np.ndarray:
 
 
 def articulated_bits(shard: PhraseSet) -> np.ndarray:
-    """The shard's ``held`` bits with gaps before repeated notes."""
+    """Return the shard's ``held`` bits with gaps before repeated notes.
+
+    Args:
+        shard: the phrases.
+
+    Returns:
+        uint8 (N, bytes).
+    """
     resolution, parts = shard.resolution, [np.zeros((0, shard.held.shape[1]), np.uint8)]
     for start in range(0, len(shard), 256):
         held, onsets = (unpack(a[start : start + 256], resolution) for a in (shard.held, shard.onsets))

@@ -1,4 +1,4 @@
-"""Making phrases: songs of any source, cut and packed by several processes, going on where they were interrupted."""
+"""Prepare phrases: songs of any source are cut and packed by several processes; an interrupted run is resumed."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ SONGS_IN_SHARD = 64
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides which phrases come out.
+    """Settings that determine the phrases.
 
     Attributes:
         resolution: ``"compact"`` or ``"paper"``.
-        seed: of what is drawn for arranged and composed songs.
+        seed: random seed of what is drawn for arranged and composed songs.
         least_tracks: in a phrase that many tracks play, or it is left out.
         most_off_grid: songs in which a larger share of notes begins between the steps of the resolution are left out
             (triplets do not fit 16 steps).
@@ -49,7 +49,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Made:
-    """What :func:`prepare` made.
+    """Result of :func:`prepare`.
 
     Attributes:
         phrases, songs: split -> how many.
@@ -177,7 +177,14 @@ def _work(
 
 
 def make_group(name: str, songs: Sequence[Song], out: Path, settings: Settings) -> None:
-    """Make one group's shards and its record."""
+    """Make the shards and the record of one group of songs.
+
+    Args:
+        name: name of the group.
+        songs: songs of the group.
+        out: output folder.
+        settings: settings of the phrases.
+    """
     resolution = resolution_named(settings.resolution)
     found: dict[str, list[tuple[int, int, float, np.ndarray, np.ndarray]]] = {split: [] for split in SPLITS}
     skipped: Counter[str] = Counter()
@@ -222,9 +229,18 @@ def _save(path: Path, rows: list, songs: Sequence[Song], resolution: Resolution)
 def song_phrases(
     roll: PianoRoll, resolution: Resolution, settings: Settings, check_grid: bool = True
 ) -> list[tuple[int, float, np.ndarray, np.ndarray]] | str:
-    """(first bar, tempo, held, onsets) of a song's phrases, or why there are none.
+    """Cut a song into phrases; exact repetitions are left out, so that loops do not count several times.
 
     A phrase that has been in the song before, note for note, is left out, so that loops do not count many times over.
+
+    Args:
+        roll: the song.
+        resolution: resolution of the phrases.
+        settings: settings of the phrases.
+        check_grid: refuse songs with too many notes off the grid.
+
+    Returns:
+        (first bar, tempo, held, onsets) of each phrase, or the reason why there are none.
     """
     if check_grid and off_grid(roll, resolution) > settings.most_off_grid:
         return "does not fit the grid"
@@ -248,7 +264,12 @@ def song_phrases(
 
 
 def off_grid(roll: PianoRoll, resolution: Resolution) -> float:
-    """Share of notes that begin nearer to the middle between two steps of a resolution than to one of them."""
+    """Compute the share of notes that begin nearer to the middle between two steps than to a step.
+
+    Args:
+        roll: the song.
+        resolution: resolution of the grid.
+    """
     coarse = roll.steps_per_beat / resolution.steps_per_beat
     if coarse <= 1:
         return 0.0

@@ -41,7 +41,14 @@ class Chord:
 
 
 def extract(archive: str | Path, folder: str | Path) -> Path:
-    """Unpack ``pop909.zip`` into ``folder`` and return the ``POP909`` folder in it.
+    """Unpack ``pop909.zip``.
+
+    Args:
+        archive: the file.
+        folder: to unpack to.
+
+    Returns:
+        The ``POP909`` folder in it.
 
     Raises:
         D2MError: if the file is no zip archive, a member would leave the folder, or it unpacks to over 200 MB.
@@ -61,7 +68,10 @@ def extract(archive: str | Path, folder: str | Path) -> Path:
 
 
 def song_folders(root: str | Path) -> list[Path]:
-    """The song folders ``001`` ... ``909`` under ``root``, sorted.
+    """Return the song folders ``001`` ... ``909``, sorted.
+
+    Args:
+        root: folder of POP909.
 
     Raises:
         D2MError: if there are none.
@@ -73,7 +83,14 @@ def song_folders(root: str | Path) -> list[Path]:
 
 
 def parse_chord(label: str) -> tuple[int, int, tuple[int, ...]] | None:
-    """Root, bass and chord tones (pitch classes) of a label such as ``"Gb:maj7/3"``, or None for ``"N"``."""
+    """Parse a chord label.
+
+    Args:
+        label: such as ``"Gb:maj7/3"``.
+
+    Returns:
+        Root, bass and chord tones (pitch classes), or None for ``"N"``.
+    """
     if label in ("N", "X", ""):
         return None
     name, _, bass = label.partition("/")
@@ -85,7 +102,10 @@ def parse_chord(label: str) -> tuple[int, int, tuple[int, ...]] | None:
 
 
 def read_song(folder: str | Path) -> tuple[BeatGrid, dict[str, np.ndarray], list[Chord], float]:
-    """One song: its grid, its tracks, its chords and its length in seconds.
+    """Read one song: its grid, its tracks, its chords and its length in seconds.
+
+    Args:
+        folder: folder of the song.
 
     Returns:
         grid, ``{"MELODY" | "BRIDGE" | "PIANO": float64 (N, 4) of start beat, end beat, pitch, velocity}``, chords,
@@ -102,7 +122,7 @@ def read_song(folder: str | Path) -> tuple[BeatGrid, dict[str, np.ndarray], list
     except (OSError, ValueError, D2MError) as error:
         raise D2MError(f"{folder} is not a POP909 song: {error}") from error
     if beats.shape[0] < 2 or beats.shape[1] < 3 or np.any(np.diff(beats[:, 0]) <= 0):
-        raise D2MError(f"{folder / 'beat_midi.txt'} holds no rising beats; get POP909 anew")
+        raise D2MError(f"{folder / 'beat_midi.txt'} holds no rising beats; download POP909 again")
     times = beats[:, 0]
     grid = BeatGrid(times, np.flatnonzero(beats[:, 2] > 0), float(60 / np.median(np.diff(times))), 1.0)
     found: dict[str, list[tuple[int, int, int, int]]] = {}
@@ -127,7 +147,7 @@ def read_song(folder: str | Path) -> tuple[BeatGrid, dict[str, np.ndarray], list
 
 
 def arrange(folder: str | Path, rng: np.random.Generator, programs: Mapping[str, Sequence[int]]) -> Score:
-    """A song of POP909 as a five-track score.
+    """Return a song of POP909 as a five-track score.
 
     The melody goes to a lead voice of the strings or guitar track, bridge and piano to theirs; bass, a string pad and
     drums are written from the chords and beats. Instruments are drawn from ``programs``.

@@ -1,14 +1,14 @@
-"""POP909 for the five tracks of MuseGAN: the recorded parts as they are, and a band written to fit them.
+"""POP909 for the five tracks of MuseGAN: the recorded parts unchanged, and added tracks by rule.
 
 A song has a vocal melody, a second melody or lead instrument (bridge) and a piano, but neither bass nor drums nor
-strings. Drums, bass, a string pad and a guitar that strums or picks are written by the studio's composer from the
-song's own chords, its form by how busy the recorded parts are. LPD has no track for the melody: its lead voices
+strings. Drums, bass, a string pad and a guitar that strums or picks are written by the composer from the song's own
+chords, with a form that follows the density of the recorded parts. LPD has no track for the melody: its lead voices
 (flutes, saxophones, synthesisers, solo violins) are merged into the strings, guitars into the guitar. So here, drawn
 once for each song:
 
-- half of the songs: melody and bridge on the strings, the written guitar fills the middle, no pad while somebody sings;
+- half of the songs: melody and bridge on the strings, the added guitar between, no pad while the melody plays;
 - three in ten: melody on the guitar as a lead, bridge on the strings, over a pad;
-- the rest: the melody doubled by the piano, as a piano version plays it, with written guitar and pad.
+- the rest: the melody doubled by the piano, as in a piano version, with added guitar and pad.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ _QUALITIES = {
 
 
 def band_score(folder: str | Path, rng: np.random.Generator) -> Score:
-    """A song with a whole band, on the grid of its beat annotation, written notes exactly on it.
+    """Return a song with a whole band, on the grid of its beat annotation, written notes exactly on it.
 
     Args:
         folder: the song, ``POP909/NNN``.
@@ -89,7 +89,7 @@ def band_score(folder: str | Path, rng: np.random.Generator) -> Score:
     grid, tracks, annotated, duration = read_song(folder)
     recorded = {name: notes for name, notes in tracks.items() if len(notes)}
     if not annotated or not recorded:
-        raise D2MError(f"{folder} has no chords or no notes; get POP909 anew")
+        raise D2MError(f"{folder} has no chords or no notes; download POP909 again")
     form = plan(grid, duration, rng, _activity(grid, recorded), None)
     chords = _chords(annotated, form)
     parts = _band(form, chords, grid, _scale(recorded), rng)

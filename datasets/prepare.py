@@ -1,7 +1,7 @@
-"""Turns raw data sets into prepared ones (:mod:`d2m.datasets.prepared`): what can be used is, the rest is named.
+"""Convert raw data sets to prepared ones (:mod:`d2m.datasets.prepared`), and list what cannot be used.
 
-A data set is a :class:`Source`: which sequences there are, and how one is read. The rest is the same for all: several
-processes, a run that was cut off goes on, and nothing is left out without a line in ``skipped.json``.
+A raw data set is a :class:`Source`: its sequences, and how one is read. The rest is common: several processes, resuming
+of interrupted runs, and a line in ``skipped.json`` for everything that is left out.
 """
 
 from __future__ import annotations
@@ -69,27 +69,54 @@ class Source(ABC):
 
     @abstractmethod
     def splits(self) -> dict[str, tuple[str, ...]]:
-        """Names of sequences as listed, also those that will be left out; raises D2MError without lists."""
+        """Return the names of sequences as listed, including those that will be left out.
+
+        Raises:
+            D2MError: if there are no lists.
+        """
 
     @abstractmethod
     def music(self, name: str) -> str:
-        """Id of the music of a sequence; raises Skip for a sequence that must not be used."""
+        """Return the id of the music of a sequence; raises Skip for a sequence that must not be used.
+
+        Args:
+            name: name of the sequence.
+        """
 
     @abstractmethod
     def music_file(self, music: str) -> Path:
-        """The file that holds the music of that id; raises Skip if there is none."""
+        """Return the file of a piece of music; raises Skip if there is none.
+
+        Args:
+            music: its id.
+        """
 
     def finish_music(self, waveform: np.ndarray) -> np.ndarray:
-        """Called with int16 (T,) as read, for what a data set has to put right."""
+        """Apply the corrections of a data set to a piece of music.
+
+        Args:
+            waveform: int16 (T,), as read.
+
+        Returns:
+            int16 (T,).
+        """
         return waveform
 
     @abstractmethod
     def files(self, name: str) -> tuple[Path, ...]:
-        """What :meth:`sequence` reads: if one of these is newer than what was made of it, it is made again."""
+        """Return the files that :meth:`sequence` reads; a sequence is prepared again if one of them is newer.
+
+        Args:
+            name: name of the sequence.
+        """
 
     @abstractmethod
     def sequence(self, name: str) -> Sequence:
-        """Reads a sequence; raises Skip or D2MError if that cannot be done."""
+        """Read a sequence; raises Skip or D2MError if it cannot be used.
+
+        Args:
+            name: name of the sequence.
+        """
 
 
 @dataclass(frozen=True)
@@ -104,12 +131,12 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of it.
+    """Result of the preparation.
 
     Attributes:
         sequences: names by split.
         songs: pieces of music.
-        seconds: of motion, by split.
+        seconds: length of the motion in seconds, by split.
         skipped: what was left out.
     """
 
@@ -119,7 +146,7 @@ class Outcome:
     skipped: list[Skipped]
 
     def line(self) -> str:
-        """The outcome in one line."""
+        """Return the outcome in one line."""
         counts = ", ".join(f"{len(self.sequences[s])} {s}" for s in SPLITS)
         total = sum(len(names) for names in self.sequences.values())
         text = f"{total} sequences ({counts}), {sum(self.seconds.values()) / 60:.1f} min, {self.songs} pieces of music"
@@ -138,7 +165,7 @@ def prepare(
     processes: int = 1,
     progress: Progress | None = None,
 ) -> Outcome:
-    """Prepares a data set, or what is still missing of it.
+    """Prepare a data set, or complete it.
 
     ``prepared.json`` is written last: a folder without it is unfinished. ``prepare.log`` tells what was done.
 
@@ -193,7 +220,7 @@ def _check_lists(splits: dict[str, tuple[str, ...]]) -> None:
         raise D2MError("the lists of the splits are empty; download them again")
     times = Counter(name for names in splits.values() for name in names)
     if twice := [name for name, count in times.items() if count > 1]:
-        raise D2MError(f"{twice[0]} and {len(twice) - 1} more are listed twice or in two splits; mend the lists")
+        raise D2MError(f"{twice[0]} and {len(twice) - 1} more are listed twice or in two splits; correct the lists")
 
 
 def _wanted_music(source: Source, splits: dict[str, tuple[str, ...]], skipped: list[Skipped]) -> dict[str, str]:
@@ -271,7 +298,13 @@ def _make_music(source: Source, music: str, out: Path) -> tuple[str, int, tuple[
 
 
 def read_music(path: Path) -> np.ndarray:
-    """The sound of a file, int16 (T,) at 22,050 Hz, one channel.
+    """Read the sound of a file.
+
+    Args:
+        path: the file.
+
+    Returns:
+        int16 (T,), one channel at 22,050 Hz.
 
     Raises:
         D2MError: if it cannot be read, is cut short, or is not finite.
@@ -315,7 +348,7 @@ def _entry(source: Source, name: str, out: Path, seconds: float) -> Entry | None
 
 
 def _check_length(frames: int, samples: int, visual: float | None, source: Source, seconds: float) -> None:
-    lengths = {"motion": frames / source.motion_fps, "music": samples / SAMPLE_RATE, "picture features": visual}
+    lengths = {"motion": frames / source.motion_fps, "music": samples / SAMPLE_RATE, "visual features": visual}
     for what, length in lengths.items():
         if length is not None and length < seconds - 1e-6:
             raise Skip("too short", f"{length:.2f} s of {what} are less than a segment of {seconds:g} s")

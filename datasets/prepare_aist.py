@@ -1,4 +1,4 @@
-"""AIST++ folders, and studios in their layout, as a source of prepared data."""
+"""AIST++ folders, and studio folders in their layout, as sources of prepared data."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class AistSource(Source):
 
     Attributes:
         root: the folder.
-        visual: folder of picture features of the videos from ``camera``, or None.
+        visual: folder of visual features of the videos from ``camera``, or None.
         protocol: which splits; see :meth:`d2m.datasets.aist.Aist.names`.
         camera: 1 to 9.
-        any_fps: for studios, whose videos run at 30.
+        any_fps: accept any frame rate, for studios, whose videos have 30 frames per second.
 
     Raises:
         D2MError: if the folder is no AIST++ folder, or lacks the list of faulty sequences.
@@ -71,6 +71,11 @@ class AistSource(Source):
         return {split: self.data.listed(split, self.protocol) for split in aist.SPLITS}
 
     def music(self, name: str) -> str:
+        """Return the id of the music of a sequence.
+
+        Args:
+            name: name of the sequence.
+        """
         if name in self._ignored:
             raise Skip("in ignore_list", f"{name} is in ignore_list.txt: its annotation is faulty")
         genre = name[:3]
@@ -79,18 +84,33 @@ class AistSource(Source):
         return f"m{aist.AistName.parse(name).music}"
 
     def music_file(self, music: str) -> Path:
+        """Return the file of a piece of music.
+
+        Args:
+            music: its id.
+        """
         try:
             return self.data.wav_file(music)
         except D2MError as error:
             raise Skip("without music", str(error)) from error
 
     def files(self, name: str) -> tuple[Path, ...]:
+        """Return the files of a sequence.
+
+        Args:
+            name: name of the sequence.
+        """
         files = [self.data.annotations / "motions" / f"{name}.pkl"]
         if self._visuals is not None:
             files.append(self._visuals.path(self._view(name)))
         return tuple(files)
 
     def sequence(self, name: str) -> Sequence:
+        """Read a sequence.
+
+        Args:
+            name: name of the sequence.
+        """
         from d2m.features.smpl import smpl_frames
 
         if not self.files(name)[0].is_file():

@@ -1,4 +1,4 @@
-"""The 2 s pieces that D2M-GAN's authors publish, as a source of prepared data.
+"""Pieces of 2 s that D2M-GAN's authors publish, as a source of prepared data.
 
 Their archives and lists (github.com/L-YeZhu/D2M-GAN, section 3 of its README and the folder ``dataset``) make up, for
 AIST++ with a folder for each split, for TikTok without::
@@ -34,7 +34,11 @@ _MISSING = SAMPLE_RATE // 10
 
 
 def is_pieces(root: str | Path) -> bool:
-    """Whether a folder holds such pieces."""
+    """Tell whether a folder contains the pieces of D2M-GAN's authors.
+
+    Args:
+        root: the folder.
+    """
     return (Path(root) / "motion_s2").is_dir()
 
 
@@ -79,6 +83,11 @@ class PiecesSource(Source):
         return found
 
     def music(self, name: str) -> str:
+        """Return the id of the music of a piece.
+
+        Args:
+            name: name of the piece.
+        """
         whole = tiktok.whole_name(name)
         if whole == name:
             raise D2MError(f"'{name}' is not the name of a piece; expected one that ends in _seg1")
@@ -86,21 +95,44 @@ class PiecesSource(Source):
         return name
 
     def music_file(self, music: str) -> Path:
+        """Return the file of a piece of music.
+
+        Args:
+            music: its id.
+        """
         path = self._file("audio_s2", music, "wav")
         if not path.is_file():
             raise Skip("without music", f"{path} is missing")
         return path
 
     def finish_music(self, waveform: np.ndarray) -> np.ndarray:
+        """Bring the music to the length of a piece.
+
+        Args:
+            waveform: int16 (T,), as read.
+
+        Returns:
+            int16 (T,).
+        """
         # cut by time, some are a few samples short; the authors' loader fills them up as well
         missing = round(SECONDS * SAMPLE_RATE) - len(waveform)
         return np.pad(waveform, (0, missing)) if 0 < missing <= _MISSING else waveform
 
     def files(self, name: str) -> tuple[Path, ...]:
+        """Return the files of a piece.
+
+        Args:
+            name: name of the piece.
+        """
         folders = ("motion_s2",) if self.visual_size is None else ("motion_s2", "video_s2")
         return tuple(self._file(folder, name, "npy") for folder in folders)
 
     def sequence(self, name: str) -> Sequence:
+        """Read a piece.
+
+        Args:
+            name: name of the piece.
+        """
         files = self.files(name)
         try:
             values = read_npy(files[0])

@@ -22,7 +22,7 @@ class TikTokSource(Source):
 
     Attributes:
         root: the folder; see :mod:`d2m.datasets.tiktok`.
-        visual: folder of picture features of the videos, or None.
+        visual: folder of visual features of the videos, or None.
 
     Raises:
         D2MError: if the folder is no TikTok folder.
@@ -50,19 +50,39 @@ class TikTokSource(Source):
         return {split: self.data.names(split) for split in tiktok.SPLITS}
 
     def music(self, name: str) -> str:
+        """Return the id of the music of a video.
+
+        Args:
+            name: name of the video.
+        """
         return str(tiktok.TikTokName.parse(name))
 
     def music_file(self, music: str) -> Path:
+        """Return the file of a piece of music.
+
+        Args:
+            music: its id.
+        """
         try:
             return self.data.sound(music)
         except D2MError as error:
             raise Skip("without music", str(error)) from error
 
     def files(self, name: str) -> tuple[Path, ...]:
+        """Return the files of a video.
+
+        Args:
+            name: name of the video.
+        """
         files = self.data.motion_files(name)
         return files if self._visuals is None else (*files, self._visuals.path(name))
 
     def sequence(self, name: str) -> Sequence:
+        """Read the sequence of a video.
+
+        Args:
+            name: name of the video.
+        """
         try:
             frames = self.data.frames(name)
         except D2MError as error:

@@ -1,16 +1,16 @@
-"""The prepared form of a data set: what training and benchmarks read, whatever it was made from.
+"""Format of prepared data sets, which training and benchmarks read, whatever their source.
 
 A prepared folder::
 
-    prepared.json           what it is (:class:`Manifest`)
-    train.txt val.txt test.txt   names of sequences, one a line
-    sequences/NAME.npz      motion float32 (F, D); visual float16 (S, V) and visual_seconds, if there is any;
+    prepared.json           description of the data set (:class:`Manifest`)
+    train.txt val.txt test.txt   names of sequences, one per line
+    sequences/NAME.npz      motion float32 (F, D); visual float16 (S, V) and visual_seconds, if available;
                             genre, offset, music
     music/ID.npy            int16 (T,), one channel; shared by all sequences that are danced to it
-    skipped.json            what was left out and why
+    skipped.json            what was left out, with reasons
 
-The archives are not compressed, so that a stretch of an array is read from its place in the file: thousands of
-segments a second without any of it being kept in memory, and with as many processes as one likes.
+The archives are not compressed, so that a range of an array is read from its place in the file: thousands of segments
+per second without keeping any in memory, from any number of processes.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,120}")
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a prepared folder holds.
+    """Description of a prepared folder.
 
     Attributes:
         kind: ``"aist"`` (SMPL frames) or ``"tiktok"`` (BODY_25 keypoints).
@@ -47,8 +47,8 @@ class Manifest:
         visual_size: values of a visual feature, or None without them.
         seconds: the shortest sequence that was kept.
         source: the folder that it was made from.
-        version: of d2m.
-        format: of the layout.
+        version: version of d2m.
+        format: format of the layout.
         protocol: what the splits keep apart: ``"crossmodal"`` music, ``"pose"`` dancers.
     """
 
@@ -64,13 +64,27 @@ class Manifest:
     protocol: str = "crossmodal"
 
     def write(self, folder: str | Path) -> None:
-        """Writes ``prepared.json``; D2MError if that fails."""
+        """Write ``prepared.json``.
+
+        Args:
+            folder: folder of the data set.
+
+        Raises:
+            D2MError: if it cannot be written.
+        """
         with whole_file(Path(folder) / "prepared.json") as part:
             part.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, folder: str | Path) -> Manifest:
-        """Raises D2MError if the folder is not a prepared one, or was made by another version of the layout."""
+        """Read ``prepared.json``.
+
+        Args:
+            folder: folder of the data set.
+
+        Raises:
+            D2MError: if it is not a prepared data set, or was made by another version of the layout.
+        """
         path = Path(folder) / "prepared.json"
         if not path.is_file():
             if (path.parent / "preparing.json").is_file():
@@ -120,13 +134,13 @@ class Sequence:
 
 @dataclass(frozen=True)
 class Place:
-    """Where an array of two dimensions lies in an archive.
+    """Place of a two-dimensional array in an archive.
 
     Attributes:
         path: the archive.
         at: byte of its first number.
         shape: rows and columns.
-        dtype: of its numbers.
+        dtype: dtype of its numbers.
     """
 
     path: Path
@@ -135,7 +149,11 @@ class Place:
     dtype: np.dtype
 
     def rows(self, start: int, count: int) -> np.ndarray:
-        """Rows ``start`` to ``start + count``.
+        """Read rows of an array.
+
+        Args:
+            start: first row.
+            count: number of rows.
 
         Raises:
             D2MError: if the file is gone or too short.
@@ -154,7 +172,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Entry:
-    """What is known of a sequence without reading it; the fields are those of :class:`Sequence`."""
+    """Properties of a sequence without its arrays; the fields are those of :class:`Sequence`."""
 
     name: str
     motion: Place
@@ -166,7 +184,12 @@ class Entry:
 
 
 def write_sequence(folder: str | Path, name: str, sequence: Sequence) -> None:
-    """Writes ``sequences/NAME.npz``; complete or absent.
+    """Write ``sequences/NAME.npz`` atomically.
+
+    Args:
+        folder: folder of the data set.
+        name: name of the sequence.
+        sequence: its content.
 
     Raises:
         D2MError: if it cannot be written.
@@ -185,7 +208,12 @@ def write_sequence(folder: str | Path, name: str, sequence: Sequence) -> None:
 
 
 def read_entry(folder: str | Path, name: str, manifest: Manifest) -> Entry:
-    """The entry of a sequence.
+    """Read the entry of a sequence.
+
+    Args:
+        folder: folder of the data set.
+        name: name of the sequence.
+        manifest: manifest of the data set.
 
     Raises:
         D2MError: if it is missing, damaged or does not fit the manifest.
@@ -223,7 +251,16 @@ def _fits(entry: Entry, manifest: Manifest) -> bool:
 
 
 def read_sequence(folder: str | Path, name: str, manifest: Manifest) -> Sequence:
-    """A whole sequence; D2MError as for :func:`read_entry`."""
+    """Read a whole sequence.
+
+    Args:
+        folder: folder of the data set.
+        name: name of the sequence.
+        manifest: manifest of the data set.
+
+    Raises:
+        D2MError: as for :func:`read_entry`.
+    """
     entry = read_entry(folder, name, manifest)
     visual = None if entry.visual is None else entry.visual.rows(0, entry.visual.shape[0])
     return Sequence(
@@ -233,7 +270,13 @@ def read_sequence(folder: str | Path, name: str, manifest: Manifest) -> Sequence
 
 
 def write_music(folder: str | Path, music: str, waveform: np.ndarray) -> None:
-    """Writes ``music/ID.npy`` from int16 (T,), or float (T,) in -1..1; complete or absent."""
+    """Write ``music/ID.npy`` atomically.
+
+    Args:
+        folder: folder of the data set.
+        music: its id.
+        waveform: int16 (T,), or float (T,) in -1..1.
+    """
     if waveform.dtype != np.int16:
         waveform = np.round(np.clip(waveform, -1, 1) * 32767).astype(np.int16)
     with whole_file(Path(folder) / "music" / f"{checked_id(music)}.npy") as part:
@@ -241,7 +284,11 @@ def write_music(folder: str | Path, music: str, waveform: np.ndarray) -> None:
 
 
 def find_music(folder: str | Path, music: str) -> Place:
-    """Where a piece of music lies: int16 (T,).
+    """Find a piece of music, int16 (T,).
+
+    Args:
+        folder: folder of the data set.
+        music: its id.
 
     Raises:
         D2MError: if it is missing or damaged.
@@ -255,18 +302,28 @@ def find_music(folder: str | Path, music: str) -> Place:
     except DAMAGED as error:
         raise D2MError(f"{path} is damaged; prepare the data set again") from error
     if place.dtype != np.int16 or len(place.shape) != 1:
-        raise D2MError(f"{path} is no music of a prepared data set; prepare it again")
+        raise D2MError(f"{path} is not music of a prepared data set; prepare it again")
     return place
 
 
 def write_split(folder: str | Path, split: str, names: list[str]) -> None:
-    """Writes ``SPLIT.txt``; complete or absent."""
+    """Write ``SPLIT.txt`` atomically.
+
+    Args:
+        folder: folder of the data set.
+        split: its name.
+        names: names of sequences.
+    """
     with whole_file(Path(folder) / f"{split}.txt") as part:
         part.write_text("".join(f"{checked_id(name)}\n" for name in names), encoding="utf-8")
 
 
 def read_split(folder: str | Path, split: str) -> tuple[str, ...]:
-    """Names of the sequences of ``"train"``, ``"val"`` or ``"test"``.
+    """Read the names of the sequences of a split.
+
+    Args:
+        folder: folder of the data set.
+        split: ``"train"``, ``"val"`` or ``"test"``.
 
     Raises:
         D2MError: for another split, or a list that is missing.
@@ -282,13 +339,16 @@ def read_split(folder: str | Path, split: str) -> tuple[str, ...]:
 
 
 def checked_id(name: str) -> str:
-    """A name that cannot lead out of its folder.
+    """Check that a name cannot lead out of its folder, and return it.
+
+    Args:
+        name: name of a sequence or of music.
 
     Raises:
         D2MError: for any other.
     """
     if not _SAFE.fullmatch(name) or ".." in name:
-        raise D2MError(f"'{name[:80]}' is no name of a sequence or of music")
+        raise D2MError(f"'{name[:80]}' is not the name of a sequence or of music")
     return name
 
 

@@ -1,4 +1,4 @@
-"""Whether a wav file is as long as it says: of one that was cut short, decoders play what there is without a word."""
+"""Detect truncated .wav files, of which decoders play the remaining part without an error."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from pathlib import Path
 
 from d2m.errors import D2MError
 
-#: What programs write that do not know the length yet.
+#: Length written by programs that do not know it yet.
 _UNKNOWN = (0, 0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000, 0xFFFFF000)
 _MOST_CHUNKS = 1000
 
 
 def check_whole(path: str | Path) -> None:
-    """Nothing for a file that is whole, or of another format than RIFF/WAVE.
+    """Check that a .wav file is as long as its header says; other formats are accepted.
+
+    Args:
+        path: the file.
 
     Raises:
         D2MError: if the file is missing, or its samples are cut short by more than a hundredth of a second of CD sound.

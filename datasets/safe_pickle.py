@@ -1,4 +1,4 @@
-"""Pickles of data sets: read as data only (:mod:`d2m.plain_pickle`), written whole."""
+"""Pickles of data sets: read as data only (:mod:`d2m.plain_pickle`), written atomically."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ __all__ = ["load_pickle", "save_pickle"]
 
 
 def save_pickle(path: str | Path, data: dict[str, object]) -> None:
-    """Writes a dictionary of arrays and numbers; complete or absent.
+    """Write a dictionary of arrays and numbers atomically.
+
+    Args:
+        path: the file.
+        data: the dictionary.
 
     Raises:
         D2MError: if the file cannot be written.

@@ -1,4 +1,4 @@
-"""Segments of a prepared data set: motion, picture and music of the same few seconds.
+"""Segments of a prepared data set: motion, visual features and music of the same few seconds.
 
 D2M-GAN (Zhu et al., ECCV 2022, section 4.1) trains and tests on 2 s, cut one after the other: 120 frames of motion for
 AIST++, 60 for TikTok, 44,100 samples of music at 22.05 kHz. Its ablation goes up to 6 s.
@@ -20,7 +20,7 @@ class Segment:
     """A few seconds of a dance.
 
     Attributes:
-        name: of the sequence.
+        name: name of the sequence.
         start: seconds from the sequence's first frame.
         motion: float32 (Tm, D).
         visual: float32 (V,), the mean over the segment, or None.
@@ -50,7 +50,7 @@ class Segments:
 
     Attributes:
         names: the sequences that have a segment.
-        genres: of each of them, as in :class:`Segment`.
+        genres: genres of each of them, as in :class:`Segment`.
         skipped: the sequences of the split that are shorter than one.
         kind, motion_fps, motion_size, visual_size, sample_rate: see :class:`~d2m.datasets.prepared.Manifest`.
         seconds, stride: as given.
@@ -95,7 +95,7 @@ class Segments:
         return int(self._ends[-1])
 
     def __getitem__(self, index: int) -> Segment:
-        """The segment of that number; negative ones count from the end.
+        """Return the segment of that number; negative ones count from the end.
 
         Raises:
             IndexError: beyond the last.

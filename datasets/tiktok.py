@@ -53,7 +53,14 @@ class TikTokName:
 
     @classmethod
     def parse(cls, text: str) -> TikTokName:
-        """Raises D2MError for a name of another form."""
+        """Parse a name.
+
+        Args:
+            text: such as ``000007_23_207``.
+
+        Raises:
+            D2MError: for a name of another form.
+        """
         found = _NAME.fullmatch(text.strip())
         if found is None:
             raise D2MError(f"'{text[:80]}' is not a TikTok name; expected one like 000007_23_207")
@@ -76,12 +83,19 @@ class TikTok:
     def __init__(self, root: str | Path) -> None:
         self.root = Path(root)
         if not (self.root / "keypoints").is_dir():
-            raise D2MError(f"{root} is no TikTok folder: it has no keypoints/")
+            raise D2MError(f"{root} is not a TikTok folder: it has no keypoints/")
 
     def names(self, split: str | None = None) -> tuple[str, ...]:
-        """Videos of ``"train"``, ``"val"`` or ``"test"`` as listed, or all that have keypoints.
+        """Return the videos of a split as listed, or all that have keypoints. Without a list for validation there are
+        none.
 
         Without a list for validation there are none; D2MError if another list is missing.
+
+        Args:
+            split: ``"train"``, ``"val"`` or ``"test"``, or None for all.
+
+        Raises:
+            D2MError: if another list is missing.
         """
         if split is None:
             # logs and temporary files may lie there too
@@ -95,7 +109,14 @@ class TikTok:
         return tuple(dict.fromkeys(whole_name(line) for line in read_list(path)))
 
     def motion_files(self, name: str) -> tuple[Path, ...]:
-        """The keypoints of a video; D2MError if there are none."""
+        """Return the keypoint files of a video.
+
+        Args:
+            name: name of the video.
+
+        Raises:
+            D2MError: if there are none.
+        """
         stem = self.root / "keypoints" / str(TikTokName.parse(name))
         for suffix in ("npz", "npy"):
             path = stem.with_name(f"{stem.name}.{suffix}")
@@ -107,7 +128,17 @@ class TikTok:
         return files
 
     def frames(self, name: str) -> np.ndarray:
-        """float32 (T, 75) at 30 frames a second; D2MError if they cannot be read."""
+        """Read the keypoints of a video.
+
+        Args:
+            name: name of the video.
+
+        Returns:
+            float32 (T, 75) at 30 frames per second.
+
+        Raises:
+            D2MError: if they cannot be read.
+        """
         files = self.motion_files(name)
         if files[0].suffix == ".npy":
             return read_frames(files[0])
@@ -136,12 +167,26 @@ class TikTok:
         return read_openpose(files, film.fps, film.height)
 
     def video(self, name: str) -> Path | None:
-        """The video, if it is there."""
+        """Return the video file.
+
+        Args:
+            name: name of the video.
+
+        Returns:
+            The file, or None if it does not exist.
+        """
         path = self.root / "videos" / f"{TikTokName.parse(name)}.mp4"
         return path if path.is_file() else None
 
     def sound(self, name: str) -> Path:
-        """The file with the sound of a video; D2MError if there is none."""
+        """Return the file with the sound of a video.
+
+        Args:
+            name: name of the video.
+
+        Raises:
+            D2MError: if there is none.
+        """
         for folder, suffix in (("wav", "wav"), ("videos", "mp4")):
             path = self.root / folder / f"{TikTokName.parse(name)}.{suffix}"
             if path.is_file():
@@ -150,13 +195,24 @@ class TikTok:
 
 
 def find_list(root: Path, split: str) -> Path | None:
-    """The list of a split: ours, or the authors' list of pieces."""
+    """Find the list of a split: d2m's, or the authors' list of pieces.
+
+    Args:
+        root: root of the data set.
+        split: its name.
+
+    Returns:
+        The file, or None.
+    """
     names = (f"{split}.txt", f"splits/{split}.txt", f"tiktok_audio_{split}_segment.txt")
     return next((root / name for name in names if (root / name).is_file()), None)
 
 
 def read_list(path: Path) -> list[str]:
-    """Names in a list, one a line; folders and endings are taken off.
+    """Read the names in a list, without folders and suffixes.
+
+    Args:
+        path: the list.
 
     Raises:
         D2MError: if it cannot be read.
@@ -172,13 +228,23 @@ def read_list(path: Path) -> list[str]:
 
 
 def whole_name(piece: str) -> str:
-    """``000007_23_207`` of ``000007_23_207_seg4``; other names stay as they are."""
+    """Return the name of the video of a piece: ``000007_23_207`` for ``000007_23_207_seg4``.
+
+    Args:
+        piece: name of a piece; other names are returned unchanged.
+    """
     found = _PIECE.fullmatch(piece)
     return found["name"] if found else piece
 
 
 def read_frames(path: Path) -> np.ndarray:
-    """float32 (T, 75) from an npy file, of that shape or (T, 25, 3).
+    """Read keypoints from an npy file of shape (T, 75) or (T, 25, 3).
+
+    Args:
+        path: the file.
+
+    Returns:
+        float32 (T, 75).
 
     Raises:
         D2MError: if it is missing, damaged, of another shape, or not finite.
@@ -192,15 +258,15 @@ def read_frames(path: Path) -> np.ndarray:
 
 
 def read_openpose(files: tuple[Path, ...], fps: float, height: int) -> Motion:
-    """One dancer from what OpenPose writes, ``"body25"``.
+    """Read one dancer from the output of OpenPose, ``"body25"``.
 
     The dancer of the first picture is the most visible one, then the one nearest to it. Points that were not found are
     interpolated in time and have confidence 0.
 
     Args:
         files: a file for each picture, in order.
-        fps: of the video.
-        height: of its pictures, in pixels.
+        fps: frame rate of the video.
+        height: height of its pictures, in pixels.
 
     Raises:
         D2MError: if a file cannot be read, or nobody was found in any.

@@ -1,6 +1,6 @@
-"""Whether a data set is whole: every file read, every name checked, every split compared with the others.
+"""Verify a data set: read every file, check every name, compare every split with the others.
 
-Raw AIST++ and TikTok folders, the authors' 2 s pieces, and prepared folders are told apart by what is in them.
+Raw AIST++ and TikTok folders, the authors' 2 s pieces, and prepared folders are recognised by their contents.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Problem:
 
 @dataclass
 class Report:
-    """What is there.
+    """Result of the verification.
 
     Attributes:
         folder: which.
@@ -81,7 +81,7 @@ class _Found:
 
 
 def verify(folder: str | Path, *, processes: int = 1, progress: Progress | None = None) -> Report:
-    """Reads a data set.
+    """Read a data set.
 
     Args:
         folder: raw or prepared.
@@ -137,8 +137,8 @@ def _source(folder: Path) -> tuple[Source, str]:
     try:
         aist.Aist(folder)
     except D2MError as error:
-        raise D2MError(f"{folder} is no data set of AIST++, TikTok or `d2m data prepare`") from error
-    # a studio says what it is, and films at 30
+        raise D2MError(f"{folder} is not a data set of AIST++, TikTok or `d2m data prepare`") from error
+    # a studio has a manifest, and videos at 30 frames per second
     return AistSource(folder, any_fps=(folder / "manifest.json").is_file()), "aist"
 
 
@@ -184,7 +184,7 @@ def _look_annotations(data: aist.Aist, name: str) -> list[str]:
     """What is wrong with the keypoints and cameras of a sequence, as far as they are there."""
     problems = []
     frames = None
-    with contextlib.suppress(D2MError):  # told already
+    with contextlib.suppress(D2MError):  # already reported
         frames = len(data.motion(name).poses)
     if (data.annotations / "keypoints2d").is_dir():
         try:

@@ -1,4 +1,4 @@
-"""Features of the picture, one file a video, as `d2m features` and other programs write them."""
+"""Visual features, one file per video, as written by `d2m features` and other programs."""
 
 from __future__ import annotations
 
@@ -33,24 +33,34 @@ class Visuals:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         if not self.folder.is_dir():
-            raise D2MError(f"{folder} is no folder of picture features; make one with `d2m features`")
+            raise D2MError(f"{folder} is not a folder of visual features; make one with `d2m features`")
 
     @cached_property
     def size(self) -> int:
         """Values of a feature, from the first file; D2MError if there is none."""
         first = next((p for p in sorted(self.folder.iterdir()) if p.suffix in (".npz", ".npy")), None)
         if first is None:
-            raise D2MError(f"{self.folder} holds no picture features; make some with `d2m features --visual i3d`")
+            raise D2MError(f"{self.folder} holds no visual features; make some with `d2m features --visual i3d`")
         return _load(first)[0].shape[1]
 
     def path(self, video: str) -> Path:
-        """The file of a video."""
+        """Return the file of a video.
+
+        Args:
+            video: its name.
+        """
         path = self.folder / f"{checked_id(video)}.npz"
         other = path.with_suffix(".npy")
         return other if other.is_file() and not path.is_file() else path
 
     def read(self, video: str) -> tuple[np.ndarray, float]:
-        """The features of a video, float32 (S, V), and the seconds that a row stands for.
+        """Read the features of a video.
+
+        Args:
+            video: its name.
+
+        Returns:
+            float32 (S, V), and the seconds of a row.
 
         Raises:
             D2MError: if there are none, or they are damaged or of another size than the others.
@@ -65,7 +75,14 @@ class Visuals:
 
 
 def read_extracted(path: Path) -> Features:
-    """What `d2m features` wrote of a video; D2MError if it is missing or damaged."""
+    """Read a feature file of `d2m features`.
+
+    Args:
+        path: the file.
+
+    Raises:
+        D2MError: if it is missing or damaged.
+    """
     from d2m.features.extract import read_features
 
     try:
@@ -78,7 +95,7 @@ def _load(path: Path) -> tuple[np.ndarray, float]:
     if path.suffix == ".npz":
         features = read_extracted(path)
         if features.visual is None or features.segments is None:
-            raise D2MError(f"{path} holds no picture features; make it again with `d2m features --visual i3d`")
+            raise D2MError(f"{path} holds no visual features; make it again with `d2m features --visual i3d`")
         rows, (starts, ends) = features.visual.features, features.segments.T
         seconds = float(ends[0] - starts[0])
         # the last segment of a video is moved back to be whole
@@ -87,5 +104,5 @@ def _load(path: Path) -> tuple[np.ndarray, float]:
     else:
         rows, seconds = np.atleast_2d(read_npy(path)), 2.0
     if rows.ndim != 2 or rows.dtype.kind != "f" or not rows.size or not np.isfinite(rows).all() or seconds <= 0:
-        raise D2MError(f"{path} holds no picture features (S, V); make it again")
+        raise D2MError(f"{path} holds no visual features (S, V); make it again")
     return rows.astype(np.float32), seconds

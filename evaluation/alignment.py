@@ -1,21 +1,21 @@
-"""Is the music in time with the dancer?
+"""Alignment of music with a dance, relative to chance.
 
-Measured is how close motion beats and music beats lie to each other, next to what the same music would
-reach if it had nothing to do with the dance.
+The metrics measure the distances between motion beats and music beats, and compare them with those of the same music
+shifted in time.
 
 Conventions
 -----------
 All times are seconds from the start of the clip, rising. *Motion beats* (kinematic beats) are local minima of
 the mean speed of the joints; *music beats* are the beats of a grid or of a beat tracker. Scores are 0..1,
 higher is better. *Chance* is the score of the same music beats shifted circularly within the clip, the mean
-over many shifts; the *excess* is the score less chance, 0 for music that ignores the dancer.
+over many shifts; the *excess* is the score minus chance, 0 for music that ignores the dancer.
 
 Metrics
 -------
 * :func:`beat_align`: beat alignment, sigma 0.05 s, in the direction of the AIST++ paper (each motion beat
   to its nearest music beat) or in Bailando's (each music beat to its nearest motion beat).
-* :func:`excess`: the same, less chance.
-* :func:`hit_rate`: part of the motion beats with a music beat within 70 ms.
+* :func:`excess`: the same, minus chance.
+* :func:`hit_rate`: share of the motion beats with a music beat within 70 ms.
 * :func:`aist_beats`, :func:`aist_frames`: the conventions of the AIST++ script.
 * :func:`bootstrap`: mean over clips with its confidence interval.
 
@@ -75,7 +75,7 @@ JUDGES: dict[str, Judge] = {
 
 @dataclass(frozen=True)
 class Alignment:
-    """How well music fits a dance, by one judge.
+    """Alignment of music with a dance, by one definition of motion beats.
 
     Attributes:
         motion_to_music: beat-align score, motion beat → nearest music beat (AIST++).
@@ -107,7 +107,7 @@ class Alignment:
 def kinematic_beats(
     joints: np.ndarray, fps: float, smoothing: float = 5 / 60, which: tuple[int, ...] | None = None
 ) -> np.ndarray:
-    """Motion beats: local minima of the mean joint speed, smoothed by a Gaussian.
+    """Return motion beats: local minima of the mean joint speed, smoothed by a Gaussian.
 
     Args:
         joints: float (T, J, D), evenly spaced, without NaN.
@@ -127,7 +127,7 @@ def kinematic_beats(
 
 
 def speed_beats(speed: np.ndarray, fps: float, smoothing: float = 5 / 60) -> np.ndarray:
-    """Motion beats from any curve of speed: its local minima, smoothed by a Gaussian.
+    """Return motion beats from any curve of speed: its local minima, smoothed by a Gaussian.
 
     Args:
         speed: float (T - 1,), of the steps from frame k to k + 1; the unit does not matter.
@@ -151,8 +151,8 @@ def speed_beats(speed: np.ndarray, fps: float, smoothing: float = 5 / 60) -> np.
 
 
 def aist_beats(joints: np.ndarray, fps: float) -> np.ndarray:
-    """Motion beats as the AIST++ script finds them (``calculate_beat_scores.py`` of google-research/mint): frames whose
-    summed joint speed, not smoothed, is below that of all frames within 1/6 s (ten frames at 60 a second).
+    """Return motion beats as the AIST++ script finds them (``calculate_beat_scores.py`` of google-research/mint):
+    frames whose summed joint speed, not smoothed, is below that of all frames within 1/6 s (ten frames at 60 a second).
 
     Args:
         joints: float (T, J, 3), evenly spaced, without NaN.
@@ -171,7 +171,11 @@ def aist_beats(joints: np.ndarray, fps: float) -> np.ndarray:
 
 
 def aist_frames(times: np.ndarray) -> np.ndarray:
-    """Times in seconds brought to whole frames at 60 a second, each frame once."""
+    """Round times to whole frames at 60 frames per second, each frame once.
+
+    Args:
+        times: seconds.
+    """
     return np.unique(np.rint(np.asarray(times, dtype=np.float64) * AIST_FPS)) / AIST_FPS
 
 
@@ -182,7 +186,7 @@ def judged_beats(
     flow: np.ndarray | None = None,
     judges: Mapping[str, Judge] = JUDGES,
 ) -> dict[str, np.ndarray]:
-    """Motion beats by every judge.
+    """Return motion beats by every judge.
 
     Args:
         picture: (T, J, 2 or 3) landmarks in the picture, of which x and y are used.
@@ -203,9 +207,13 @@ def judged_beats(
 
 
 def beat_align(motion_beats: np.ndarray, music_beats: np.ndarray, sigma: float = SIGMA) -> float:
-    """Mean over motion beats of ``exp(-d² / 2 sigma²)``, d the distance to the nearest music beat (AIST++).
+    """Compute the mean over motion beats of ``exp(-d² / 2 sigma²)``, d the distance to the nearest music beat (AIST++).
 
     Swap the arguments for Bailando's direction. NaN without motion beats, 0 without music beats.
+
+    Args:
+        motion_beats, music_beats: times in seconds.
+        sigma: tolerance in seconds.
     """
     if not len(motion_beats):
         return float("nan")
@@ -215,7 +223,15 @@ def beat_align(motion_beats: np.ndarray, music_beats: np.ndarray, sigma: float =
 
 
 def hit_rate(motion_beats: np.ndarray, music_beats: np.ndarray, window: float = WINDOW) -> float:
-    """Part of the motion beats with a music beat within ``window`` seconds; NaN without motion beats."""
+    """Compute the share of the motion beats with a music beat within a window.
+
+    Args:
+        motion_beats, music_beats: times in seconds.
+        window: seconds.
+
+    Returns:
+        0 to 1; NaN without motion beats.
+    """
     if not len(motion_beats):
         return float("nan")
     if not len(music_beats):
@@ -230,7 +246,14 @@ def chance(
     sigma: float = SIGMA,
     shifts: int = 400,
 ) -> tuple[float, float]:
-    """Both directions of :func:`beat_align` for music shifted circularly in the clip, mean over even shifts."""
+    """Compute the mean of both directions of :func:`beat_align` over even circular shifts of the music.
+
+    Args:
+        motion_beats, music_beats: times in seconds.
+        duration: length of the clip in seconds.
+        sigma: tolerance in seconds.
+        shifts: number of shifts.
+    """
     scores = []
     for shift in (np.arange(shifts) + 0.5) / shifts * duration:
         shifted = np.sort((music_beats + shift) % duration)
@@ -246,7 +269,7 @@ def excess(
     sigma: float = SIGMA,
     shifts: int = 400,
 ) -> Alignment:
-    """Alignment of one clip, with its chance level.
+    """Return the alignment of one clip, with its chance level.
 
     Args:
         motion_beats, music_beats: seconds; those outside the clip are left out.
@@ -276,9 +299,18 @@ def excess(
 def bootstrap(
     values: np.ndarray, rng: np.random.Generator, draws: int = 10_000, level: float = 0.95
 ) -> tuple[float, float, float]:
-    """Mean of per-clip values, and the ends of its percentile-bootstrap confidence interval.
+    """Compute the mean of per-clip values with its percentile-bootstrap confidence interval.
 
     NaN values (clips without motion beats) are left out; all three are NaN when nothing is left.
+
+    Args:
+        values: one per clip.
+        rng: random generator.
+        draws: number of resamples.
+        level: level of the interval.
+
+    Returns:
+        Mean, lower and upper end.
     """
     values = np.asarray(values, dtype=np.float64)
     values = values[np.isfinite(values)]
@@ -290,7 +322,12 @@ def bootstrap(
 
 
 def inside(times: np.ndarray, duration: float) -> np.ndarray:
-    """The times from 0 to below ``duration``, rising."""
+    """Return the times from 0 to below a duration, rising.
+
+    Args:
+        times: seconds.
+        duration: seconds.
+    """
     times = np.sort(np.asarray(times, dtype=np.float64))
     return times[(times >= 0) & (times < duration)]
 

@@ -1,17 +1,17 @@
-"""Is the music under a video in time with the dancer? The scores of one clip, with chance beside each.
+"""Alignment report of a video: scores of the music with their chance levels.
 
 For the onsets and for the tracked beats of the music:
 
 * ``beat_align``: beat-align score of AIST++, motion beat → nearest music event, sigma 0.05 s.
 * ``beat_align_music_to_motion``: Bailando's direction.
-* ``hit_rate``: part of the motion beats with a music event within 70 ms.
+* ``hit_rate``: share of the motion beats with a music event within 70 ms.
 
-each with its chance level, excess, interval and p (:mod:`d2m.evaluation.chance`). Dense onsets are near every motion
-beat by chance alone: only the excess says something.
+Each has its chance level, excess, interval and p (:mod:`d2m.evaluation.chance`). Dense onsets are near every motion
+beat by chance: only the excess is meaningful.
 
-The headline is by one judge of motion beats, the low points of the joints' mean speed in space; the others are under
-``judges``. ``aist`` follows the AIST++ script to the letter: its motion beats, whole frames at 60 a second, sigma of 3
-frames. (Its joints are those of SMPL, ours MediaPipe's 33 landmarks, hips at the origin.)
+The main scores use one definition of motion beats, the low points of the joints' mean speed in space; the others are
+under ``judges``. ``aist`` follows the AIST++ script exactly: its motion beats, whole frames at 60 frames per second,
+sigma of 3 frames. (Its joints are those of SMPL, d2m's are MediaPipe's 33 landmarks, hips at the origin.)
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from d2m.features import Analysis
     from d2m.media import Video
 
-#: The judge of the headline, and the one where nobody is seen.
+#: Definition of motion beats for the main scores, and the one for clips without a visible dancer.
 HEADLINE, NOBODY = "space", "picture motion"
 
 
@@ -115,7 +115,7 @@ def watch(video: Video, progress: Callable[[float], None] | None = None, analysi
     Args:
         video: a dance video.
         progress: called with the part done, 0..1.
-        analysis: of the video, where it is there already.
+        analysis: analysis of the video, where it is there already.
 
     Raises:
         D2MError: if the video cannot be decoded.
@@ -138,7 +138,15 @@ def watch(video: Video, progress: Callable[[float], None] | None = None, analysi
 def judge_music(
     dance: Watched, music: Heard, sigma: float = SIGMA, window: float = WINDOW, shifts: int = SHIFTS
 ) -> dict[str, Any]:
-    """Scores of music whose first sample sounds with the first picture, as :func:`evaluate_alignment` reports them."""
+    """Score music whose first sample sounds with the first picture, as :func:`evaluate_alignment` reports it.
+
+    Args:
+        dance: motion beats of a video.
+        music: onsets and beats.
+        sigma: tolerance of the beat-align score in seconds.
+        window: tolerance of the hit rate in seconds.
+        shifts: number of circular shifts for chance.
+    """
     duration = min(dance.duration, music.duration)
     notes = list(dance.notes)
     if duration < dance.duration - 0.1:
@@ -171,7 +179,15 @@ def judge_music(
 
 
 def summary(reports: list[dict[str, Any]], rng: np.random.Generator) -> dict[str, Any]:
-    """Means over clips of the headline's excesses, with 95 % bootstrap intervals over clips."""
+    """Average the excesses of the main scores over clips.
+
+    Args:
+        reports: reports of several clips.
+        rng: random generator.
+
+    Returns:
+        Means with 95 % bootstrap intervals over clips.
+    """
     table: dict[str, Any] = {}
     for events in ("onsets", "beats"):
         table[events] = {}

@@ -1,18 +1,17 @@
-"""Beats of generated music against the original music of the same dances: the published scores and stricter ones.
+"""Beat metrics of generated music against the original music of the same dances: the published and stricter ones.
 
-For each pair of recordings, keyed as in the report:
+For each pair of recordings, with the keys of the report:
 
 * ``d2m_coverage``, ``d2m_hit``: beat coverage and hit of D2M-GAN's script; its table has their means.
 * ``bcs``, ``bhs``: coverage and hit of LORIS's script; its table has their means, their standard deviations over the
   pairs (``csd``, ``hsd``, n - 1: none for a single pair) and the harmonic mean of the two means (``f1``).
-* ``onset_f``, ``beat_f``: F-measure of onsets and of tracked beats at 70 ms (mir_eval, nothing left out at the
-  beginning).
+* ``onset_f``, ``beat_f``: F-measure of onsets and of tracked beats at 70 ms (mir_eval, including the beginning).
 * ``continuity``: CMLc, CMLt, AMLc and AMLt of the tracked beats.
 * ``tempo_ratio``: tempo of the generated music over that of the reference.
 
-A score that cannot be worked out (a reference without onsets, say) is None, is told in the pair's ``notes`` and left
-out of that score's mean; ``counted`` says how many pairs each mean is of. A generated recording without beats is no
-such case: it has failed, and scores 0. A missing tempo ratio, of music without beats, is None.
+A score that is undefined (for example, for a reference without onsets) is None, is explained in the pair's ``notes``
+and left out of that score's mean; ``counted`` is the number of pairs of each mean. A generated recording without beats
+scores 0. The tempo ratio of music without beats is None.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from .beats import TOLERANCE, beat_f_measure, continuity, marks_score, summarise
 from .heard import Heard, hear
 from .recordings import Pairs, measure, pair, read
 
-#: Recordings of a pair may differ in length by this many seconds before the report says so.
+#: Difference in length of a pair in seconds above which the report has a note.
 SAME_LENGTH = 0.1
 #: The scores whose mean over pairs is a plain mean.
 _PLAIN = ("d2m_coverage", "d2m_hit", "onset_f", "beat_f", "tempo_ratio")
@@ -75,12 +74,15 @@ def evaluate_beats(
 
 
 def score_files(reference: str, generated: str) -> dict[str, Any]:
-    """:func:`score_pair` of two files, with what is unusual about them in ``notes``.
+    """Score a pair of files by :func:`score_pair`, with unusual properties in ``notes``.
+
+    Args:
+        reference, generated: paths.
 
     Raises:
         D2MError: if either cannot be read.
     """
-    # One after the other: a long recording takes a lot of memory, what is heard in it very little.
+    # One after the other: a long recording takes a lot of memory, its features very little.
     (true, first), (made, second) = _listen(reference), _listen(generated)
     files = {"reference": Path(reference).name, "generated": Path(generated).name}
     scores = score_pair(true, made)
@@ -101,7 +103,11 @@ def _listen(path: str) -> tuple[Heard, _File]:
 
 
 def score_pair(reference: Heard, generated: Heard) -> dict[str, Any]:
-    """All scores of a pair, over the time that both recordings last; see the module's head."""
+    """Score a pair of recordings over the time that both last; see the module's docstring.
+
+    Args:
+        reference, generated: onsets and beats.
+    """
     common = min(reference.duration, generated.duration)
     scores: dict[str, Any] = {}
     for script, (coverage, hit) in {"d2m-gan": ("d2m_coverage", "d2m_hit"), "loris": ("bcs", "bhs")}.items():
@@ -134,7 +140,14 @@ def score_pair(reference: Heard, generated: Heard) -> dict[str, Any]:
 
 
 def mean_scores(pairs: list[dict[str, Any]]) -> dict[str, Any]:
-    """The tables' rows: means over the pairs where a score is defined, LORIS's summary, None where none is."""
+    """Average the scores of pairs where they are defined, and compute LORIS's summary.
+
+    Args:
+        pairs: scores of each pair.
+
+    Returns:
+        Means by name; None where no score is defined.
+    """
     mean: dict[str, Any] = dict.fromkeys(
         ("d2m_coverage", "d2m_hit", "bcs", "csd", "bhs", "hsd", "f1", "onset_f", "beat_f", "tempo_ratio", "continuity")
     )

@@ -1,18 +1,17 @@
-"""Do generated beats fall where they should?
+"""Beat metrics: agreement of estimated beats with true beats, or of generated music with the original.
 
 Against true beats (known for studio dances): F-measure and tempo. Against the original music of the same
-dance: the beat coverage and beat hit scores of D2M-GAN and LORIS, as their published scripts work them out.
+dance: the beat coverage and beat hit scores of D2M-GAN and LORIS, computed as in their published scripts.
 
 Conventions
 -----------
-Beat times are seconds in rising order; tempos beats a minute; waveforms float arrays (samples,) or (channels,
-samples). mir_eval's habit of leaving out the first five seconds is not followed, since a clip may be no
-longer than that.
+Beat times are seconds in rising order; tempos beats per minute; waveforms float arrays (samples,) or (channels,
+samples). Unlike in mir_eval, the first five seconds are not left out, since a clip may be no longer than that.
 
 Metrics
 -------
 * :func:`beat_f_measure`: harmonic mean of precision and recall of beats, or onsets, within 70 ms.
-* :func:`continuity`: how long beats stay right, at the true tempo or also at a multiple of it.
+* :func:`continuity`: share of continuously correct beats, at the true tempo or also at a multiple of it.
 * :func:`tempo_ratio`, :func:`tempo_agrees`: estimated over true tempo; equal within 4 %, or a simple multiple.
 * :func:`coverage_and_hit`: shares of whole seconds with an onset. One-second bins are coarse: nearly any music with a
   steady beat scores 1.
@@ -63,7 +62,15 @@ class BeatSummary:
 
 
 def beat_f_measure(reference: np.ndarray, estimated: np.ndarray, tolerance: float = TOLERANCE) -> float:
-    """F-measure of beats, 0..1; each beat is matched at most once (mir_eval's matching)."""
+    """Compute the F-measure of beats; each beat is matched at most once (mir_eval's matching).
+
+    Args:
+        reference, estimated: times in seconds.
+        tolerance: seconds.
+
+    Returns:
+        0 to 1.
+    """
     from mir_eval import util
 
     reference, estimated = np.asarray(reference, float), np.asarray(estimated, float)
@@ -85,8 +92,12 @@ class Continuity:
 
 
 def continuity(reference: np.ndarray, estimated: np.ndarray) -> Continuity:
-    """Continuity of beats (Davies et al. 2009; mir_eval): a beat is right if it and its distance to the one before are
-    within 17.5 % of a period; 0 for fewer than two beats."""
+    """Compute the continuity of beats (Davies et al. 2009; mir_eval): a beat is correct if it and its distance to the
+    one before are within 17.5 % of a period; 0 for fewer than two beats.
+
+    Args:
+        reference, estimated: times in seconds.
+    """
     from mir_eval import beat
 
     reference, estimated = np.asarray(reference, float), np.asarray(estimated, float)
@@ -96,7 +107,10 @@ def continuity(reference: np.ndarray, estimated: np.ndarray) -> Continuity:
 
 
 def tempo_ratio(estimated: float, reference: float) -> float:
-    """Estimated over true tempo.
+    """Compute the ratio of the estimated to the true tempo.
+
+    Args:
+        estimated, reference: beats per minute.
 
     Raises:
         ValueError: if either is not above 0.
@@ -107,8 +121,12 @@ def tempo_ratio(estimated: float, reference: float) -> float:
 
 
 def tempo_agrees(estimated: float, reference: float, multiples: bool = False, tolerance: float = 0.04) -> bool:
-    """Is the tempo right within 4 %? With ``multiples``, twice, three times, half or a third of it are right
-    too.
+    """Tell whether a tempo is correct.
+
+    Args:
+        estimated, reference: beats per minute.
+        multiples: accept twice, three times, half or a third of the tempo.
+        tolerance: relative.
     """
     factors = (1.0, 2.0, 3.0, 1 / 2, 1 / 3) if multiples else (1.0,)
     ratio = tempo_ratio(estimated, reference)
@@ -116,7 +134,7 @@ def tempo_agrees(estimated: float, reference: float, multiples: bool = False, to
 
 
 def track_beats(waveform: np.ndarray, sample_rate: int) -> tuple[float, np.ndarray]:
-    """Tempo and beat times heard in a recording, by librosa's tracker (Ellis 2007); no beats gives tempo 0.
+    """Track beats by librosa's tracker (Ellis 2007): tempo and beat times; the tempo is 0 without beats.
 
     Args:
         waveform: float32 (samples,) or (channels, samples); heard at 22050 Hz mono, as in every report: the tracker
@@ -130,7 +148,7 @@ def track_beats(waveform: np.ndarray, sample_rate: int) -> tuple[float, np.ndarr
 
 
 def seconds_with_onsets(waveform: np.ndarray, sample_rate: int, script: str = "d2m-gan") -> np.ndarray:
-    """The whole seconds in which the published script finds an onset, rising, each once.
+    """Return the whole seconds in which the published script finds an onset, rising, each once.
 
     Args:
         waveform: brought to 22050 Hz mono first.
@@ -151,12 +169,17 @@ def _at_22050(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
 
 
 def whole_seconds(times: np.ndarray) -> np.ndarray:
-    """The whole seconds that times lie in, rising, each once."""
+    """Return the whole seconds that contain the times, rising, each once.
+
+    Args:
+        times: seconds.
+    """
     return np.unique(np.floor(times).astype(int))
 
 
 def marks_score(generated: np.ndarray, reference: np.ndarray, script: str = "d2m-gan") -> tuple[float, float]:
-    """Beat coverage and beat hit of whole seconds with onsets, as D2M-GAN's or LORIS's published script works them out.
+    """Return beat coverage and beat hit of whole seconds with onsets, as D2M-GAN's or LORIS's published script works
+    them out.
 
     B seconds are marked in the reference, G in the generated music, H in both. Hit is H / B. Coverage is G / B for
     D2M-GAN (it may exceed 1) and H / G for LORIS.
@@ -180,13 +203,22 @@ def marks_score(generated: np.ndarray, reference: np.ndarray, script: str = "d2m
 def coverage_and_hit(
     generated: np.ndarray, reference: np.ndarray, sample_rate: int, script: str = "d2m-gan"
 ) -> tuple[float, float]:
-    """:func:`marks_score` of two recordings."""
+    """Compute :func:`marks_score` of two recordings.
+
+    Args:
+        generated, reference: waveforms.
+        sample_rate: hertz.
+        script: ``"d2m-gan"`` or ``"loris"``.
+    """
     made, wanted = (seconds_with_onsets(waveform, sample_rate, script) for waveform in (generated, reference))
     return marks_score(made, wanted, script)
 
 
 def summarise(scores: Sequence[tuple[float, float]]) -> BeatSummary:
-    """LORIS's summary of the coverage and hit of several clips; clips with NaN do not count.
+    """Compute LORIS's summary of the coverage and hit of several clips; clips with NaN do not count.
+
+    Args:
+        scores: coverage and hit of each clip.
 
     Raises:
         ValueError: if none counts.

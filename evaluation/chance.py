@@ -1,15 +1,15 @@
-"""How much of a score is chance: the same music shifted round in time.
+"""Chance level of a score: the same music with circular time shifts.
 
-Shifted music keeps its tempo, its density of onsets and its patterns, and loses only its place relative to the
-dance. The shifts are circular within the clip (what leaves at the end comes in at the beginning) and spread evenly
-over its length. Their mean is the *chance* level, the score less chance the *excess*.
+Shifted music keeps its tempo, its density of onsets and its patterns, and loses only its position relative to the
+dance. The shifts are circular within the clip and spread evenly over its length. Their mean is the *chance* level, the
+score minus chance the *excess*.
 
-The *interval* of the excess takes the spread of the shifted scores for that of the score itself and turns it round:
-from the score less the 97.5 % quantile of the shifted scores to the score less their 2.5 % quantile. So it holds 0
-exactly when the score is one that unrelated music with this rhythm reaches in 95 % of its positions; for music that
-repeats itself every beat, where everything hangs on one number, the phase, it stays honestly wide however long the
-clip (resampling single beats would make it look sure). *p* is the share of shifts that score as high or higher. Both
-are for one clip; for many, see :func:`d2m.evaluation.alignment.bootstrap`.
+The *interval* of the excess uses the distribution of the shifted scores as that of the score itself, reversed: from the
+score minus the 97.5 % quantile of the shifted scores to the score minus their 2.5 % quantile. So it contains 0 exactly
+when unrelated music with this rhythm reaches the score in 95 % of its positions. For music that repeats every beat,
+whose score depends on the phase only, the interval is wide for clips of any length (resampling single beats would make
+it too narrow). *p* is the share of shifts that score as high or higher. Both are for one clip; for many, see
+:func:`d2m.evaluation.alignment.bootstrap`.
 
 References
 ----------
@@ -36,7 +36,7 @@ class Excess:
         value: the score.
         chance: its mean over shifted music.
         excess: value less chance.
-        interval: of the excess, 95 %.
+        interval: interval of the excess, 95 %.
         p: share of shifts that score as high or higher, counting the music itself.
     """
 
@@ -55,14 +55,14 @@ def against_shifts(
     shifts: int = SHIFTS,
     level: float = 0.95,
 ) -> Excess:
-    """A score of motion and music times, with chance from circular shifts of the music.
+    """Return a score of motion and music times, with chance from circular shifts of the music.
 
     Args:
-        score: of (motion, music), both rising times in seconds.
+        score: function of (motion, music), both rising times in seconds.
         motion, music: rising times in seconds within 0 … ``duration``.
         duration: seconds of the clip.
         shifts: how many.
-        level: of the interval.
+        level: level of the interval.
 
     Raises:
         ValueError: if ``duration`` is not above 0 or ``shifts`` is below 20.

@@ -1,4 +1,4 @@
-"""Distances of sets of recordings in an embedding, honest about small sets.
+"""Distances of sets of recordings in an embedding, with corrections for small sets.
 
 Conventions
 -----------
@@ -45,7 +45,7 @@ class Embedded:
     """Windows of a set of recordings.
 
     Attributes:
-        names: of the recordings.
+        names: names of the recordings.
         vectors: float64 (N, D), recording after recording.
         recording: int64 (N,), index into ``names`` of each window, rising.
     """
@@ -56,7 +56,10 @@ class Embedded:
 
     @classmethod
     def of(cls, recordings: Sequence[tuple[str, np.ndarray]]) -> Embedded:
-        """A set from the names and (windows, D) of its recordings.
+        """Make a set from the windows of its recordings.
+
+        Args:
+            recordings: names and (windows, D).
 
         Raises:
             ValueError: if it is empty.
@@ -78,11 +81,25 @@ class Embedded:
         return np.bincount(self.recording, minlength=len(self.names))
 
     def scaled(self, centre: np.ndarray, spread: np.ndarray) -> Embedded:
-        """The same windows, less ``centre`` and divided by ``spread`` (D,)."""
+        """Standardise the windows.
+
+        Args:
+            centre: (D,), which is subtracted.
+            spread: (D,), by which is divided.
+        """
         return Embedded(self.names, (self.vectors - centre) / spread, self.recording)
 
     def some(self, windows: int, rng: np.random.Generator, among: np.ndarray | None = None) -> np.ndarray:
-        """(windows, D) of recordings in random order, each taken whole until there are enough; ``among`` these."""
+        """Draw whole recordings in random order until there are enough windows.
+
+        Args:
+            windows: number of windows.
+            rng: random generator.
+            among: recordings to draw from, or None for all.
+
+        Returns:
+            (windows, D).
+        """
         order = rng.permutation(np.arange(len(self.names)) if among is None else among)
         ends = np.append(self.starts, len(self.vectors))
         chosen = np.concatenate([np.arange(ends[i], ends[i + 1]) for i in order])
@@ -99,10 +116,13 @@ class KernelDistance:
 
 
 def kernel_distance(first: Embedded, second: Embedded) -> KernelDistance:
-    """KID's distance of two sets: unbiased squared MMD, kernel ``(x·y / D + 1)³``.
+    """Compute KID's distance of two sets: unbiased squared MMD, kernel ``(x·y / D + 1)³``.
 
     Only windows that are independent are compared: neither of one recording nor, between the sets, of recordings of the
     same name (music for the same dance). Standard error: jackknife, all of one name left out at a time.
+
+    Args:
+        first, second: the sets.
 
     Raises:
         ValueError: if a set has fewer than two recordings, the sizes differ.
@@ -153,7 +173,7 @@ class Extrapolation:
 
     Attributes:
         value: where the line through distances over 1 / windows meets 0.
-        standard_error: of that, from the scatter about the line.
+        standard_error: standard error of that, from the scatter about the line.
         windows: at which distances were taken, falling.
         distances: their means over draws.
     """
@@ -165,7 +185,7 @@ class Extrapolation:
 
 
 def frechet_infinity(first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> Extrapolation | None:
-    """Fréchet distance extrapolated to endless sets (Chong and Forsyth 2020), plain covariances.
+    """Return Fréchet distance extrapolated to endless sets (Chong and Forsyth 2020), plain covariances.
 
     Args:
         first, second: (windows, D).
@@ -217,10 +237,14 @@ class Floor:
 
 
 def frechet_against_itself(generated: Embedded, reference: Embedded, rng: np.random.Generator) -> Floor | None:
-    """What the Fréchet distance of the generated music is beside that of real music at the same number of windows.
+    """Compare the Fréchet distance of generated music with that of real music to itself at the same number of windows.
 
     Covariances shrunk. Recordings stay whole: none is in both halves, and generated ones of the same name (music for
     the same dance) as one in the half that is compared with are left out too.
+
+    Args:
+        generated, reference: the sets.
+        rng: random generator.
 
     Returns:
         None where the reference has fewer than four recordings or a half has fewer than two windows.
@@ -256,7 +280,7 @@ def frechet_against_itself(generated: Embedded, reference: Embedded, rng: np.ran
 
 @dataclass(frozen=True)
 class Diversity:
-    """How unlike each other the recordings of a set are.
+    """Dissimilarity of the recordings of a set.
 
     Attributes:
         value: mean Euclidean distance of the recordings' mean vectors, over the square root of their size.
@@ -268,7 +292,14 @@ class Diversity:
 
 
 def diversity(embedded: Embedded) -> Diversity | None:
-    """Intra-set diversity; None for fewer than two recordings."""
+    """Compute the intra-set diversity.
+
+    Args:
+        embedded: the set.
+
+    Returns:
+        The diversity; None for fewer than two recordings.
+    """
     from scipy.spatial.distance import pdist, squareform
 
     if len(embedded.names) < 2:

@@ -1,7 +1,7 @@
-"""What sets of recordings are compared in: embeddings, chosen by name, anybody's own included.
+"""Embeddings in which sets of recordings are compared: chosen by name, including external ones.
 
-An embedding turns a recording into one vector per window. Distances of sets (:mod:`d2m.evaluation.distances`) are in
-its terms, so a figure means nothing without the embedding's name and version, which every report holds.
+An embedding converts a recording to one vector per window. Distances of sets (:mod:`d2m.evaluation.distances`) depend
+on it, so every report contains the name and version of the embedding.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ EMBEDDINGS: dict[str, str] = {
 
 @runtime_checkable
 class Embedding(Protocol):
-    """What describes recordings by vectors.
+    """Embedding of recordings as vectors.
 
     It is made by a class or function that takes the keyword ``window`` (seconds, or None for its own choice).
 
@@ -47,7 +47,14 @@ class Embedding(Protocol):
     standardise: bool
 
     def embed(self, waveform: np.ndarray) -> np.ndarray:
-        """float (windows, size) of a waveform float32 (samples,) that is at least one window long."""
+        """Embed a waveform that is at least one window long.
+
+        Args:
+            waveform: float32 (samples,).
+
+        Returns:
+            float (windows, size).
+        """
         ...
 
 
@@ -70,12 +77,24 @@ class LogMelStatistics:
         self.window = self._frames * 256 / SAMPLE_RATE
 
     def embed(self, waveform: np.ndarray) -> np.ndarray:
+        """Embed a waveform.
+
+        Args:
+            waveform: float32 (samples,).
+
+        Returns:
+            float (windows, size).
+        """
         return embed(waveform, SAMPLE_RATE, self._frames)
 
 
 @lru_cache(maxsize=4)
 def load(name: str, window: float | None = None) -> Embedding:
-    """An embedding by its name, or by ``package.module:attribute`` of anything that makes one.
+    """Load an embedding.
+
+    Args:
+        name: name of the embedding, or ``package.module:attribute`` of a callable that makes one.
+        window: seconds, or None for the embedding's own.
 
     Raises:
         D2MError: if there is none, or what is made is no embedding.
@@ -93,12 +112,19 @@ def load(name: str, window: float | None = None) -> Embedding:
     except TypeError as error:
         raise D2MError(f"'{name}' cannot be made with window={window}: {error}") from None
     if not isinstance(made, Embedding):
-        raise D2MError(f"'{name}' is no embedding; see d2m.evaluation.embeddings.Embedding for what it must have")
+        raise D2MError(f"'{name}' is not an embedding; see d2m.evaluation.embeddings.Embedding for what it must have")
     return made
 
 
 def embed_checked(embedding: Embedding, waveform: np.ndarray) -> np.ndarray:
-    """float64 (windows, size) of a recording.
+    """Embed a recording and check the result.
+
+    Args:
+        embedding: the embedding.
+        waveform: float32 (samples,).
+
+    Returns:
+        float64 (windows, size).
 
     Raises:
         D2MError: if it is too short, or the embedding gives another shape or values that are not numbers.

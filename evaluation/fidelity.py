@@ -1,4 +1,4 @@
-"""How close is a recording to another, or a set of recordings to real music?
+"""Distances between recordings, and between sets of recordings.
 
 Used for codecs (reconstruction against original), for generators that are given the true score, and, through
 the Fréchet distance, for generated music that has no original.
@@ -42,9 +42,9 @@ from d2m.load_librosa import load_librosa
 
 #: Lengths may differ by this many seconds, which covers any codec's padding.
 LENGTH_TOLERANCE = 0.1
-#: Smallest mel magnitude told from silence; -80 dB.
+#: Smallest mel magnitude that is not silence; -80 dB.
 FLOOR = 1e-4
-#: A signal-to-noise ratio is not told from this many decibels, which identical recordings have.
+#: Maximum of signal-to-noise ratios in decibels, also for identical recordings.
 MOST_DECIBELS = 120.0
 #: Loudness that recordings are brought to before they are embedded, LUFS.
 EMBEDDING_LUFS = -20.0
@@ -71,7 +71,13 @@ class StftDistance:
 
 
 def mono(waveform: np.ndarray) -> np.ndarray:
-    """float32 (samples,) of (samples,) or (channels, samples).
+    """Average the channels of a waveform.
+
+    Args:
+        waveform: (samples,) or (channels, samples).
+
+    Returns:
+        float32 (samples,).
 
     Raises:
         ValueError: if the array has another shape, no samples, or values that are not finite.
@@ -89,9 +95,20 @@ def mono(waveform: np.ndarray) -> np.ndarray:
 def log_mel(
     waveform: np.ndarray, sample_rate: int, n_mels: int = 80, n_fft: int = 1024, hop: int = 256, floor: float = FLOOR
 ) -> np.ndarray:
-    """log10 of the mel magnitude spectrogram, (n_mels, frames): Hann window, centred frames, Slaney's mel
-    filters of unit area from 0 to half the sample rate, magnitudes (not power) under ``floor`` raised to
-    it."""
+    """Compute log10 of the mel magnitude spectrogram: Hann window, centred frames, Slaney's mel filters of unit area
+    from 0 to half the sample rate.
+
+    Args:
+        waveform: (samples,) or (channels, samples).
+        sample_rate: hertz.
+        n_mels: number of bands.
+        n_fft: points of the transform.
+        hop: samples.
+        floor: minimum magnitude.
+
+    Returns:
+        (n_mels, frames).
+    """
     librosa = load_librosa()
 
     magnitude = librosa.feature.melspectrogram(
@@ -109,11 +126,11 @@ def log_mel_l1(
     hop: int = 256,
     lowest: int | None = None,
 ) -> float:
-    """Mean absolute difference of :func:`log_mel` of two recordings, in decades.
+    """Return the mean absolute difference of :func:`log_mel` of two recordings, in decades.
 
     Args:
         output, reference: waveforms.
-        sample_rate: of both, hertz.
+        sample_rate: sample rate of both, hertz.
         n_mels, n_fft, hop: of the spectrogram. Bass and chords are judged with 128 and 2048.
         lowest: compare only this many mels from the bottom up; None for all.
 
@@ -128,7 +145,13 @@ def log_mel_l1(
 def stft_distance(
     output: np.ndarray, reference: np.ndarray, sample_rate: int, sizes: tuple[int, ...] = (256, 512, 1024, 2048, 4096)
 ) -> StftDistance:
-    """Distance of magnitude spectrograms at windows of ``sizes`` samples, each with a hop of a quarter."""
+    """Compute the distance of magnitude spectrograms at several resolutions, each with a hop of a quarter window.
+
+    Args:
+        output, reference: waveforms.
+        sample_rate: hertz.
+        sizes: windows in samples.
+    """
     librosa = load_librosa()
 
     output, reference = _same_length(output, reference, sample_rate)
@@ -141,18 +164,32 @@ def stft_distance(
 
 
 def signal_to_noise(output: np.ndarray, reference: np.ndarray, sample_rate: int) -> float:
-    """Power of the reference over that of the difference, decibels, at most 120; for reconstructions, sample by sample.
+    """Compute the power of the reference over that of the difference, for reconstructions.
 
     NaN for a silent reference.
+
+    Args:
+        output, reference: waveforms.
+        sample_rate: hertz.
+
+    Returns:
+        Decibels, at most 120; NaN for a silent reference.
     """
     output, reference = (w.astype(np.float64) for w in _same_length(output, reference, sample_rate))
     return _ratio(reference, output - reference)
 
 
 def scale_invariant_ratio(output: np.ndarray, reference: np.ndarray, sample_rate: int) -> float:
-    """SI-SDR (Le Roux et al. 2019), decibels, at most 120: the same for an output at any level, means taken off.
+    """Compute SI-SDR (Le Roux et al. 2019), with means removed.
 
     NaN for a silent reference, -120 for an output that has nothing of it.
+
+    Args:
+        output, reference: waveforms.
+        sample_rate: hertz.
+
+    Returns:
+        Decibels, at most 120.
     """
     output, reference = (w.astype(np.float64) for w in _same_length(output, reference, sample_rate))
     output, reference = output - output.mean(), reference - reference.mean()
@@ -171,8 +208,15 @@ def _ratio(signal: np.ndarray, noise: np.ndarray) -> float:
 
 
 def onset_envelope(waveform: np.ndarray, sample_rate: int, hop: int = 256) -> np.ndarray:
-    """Onset strength, (frames,): rises of the 128-band log-mel spectrum, mean over the bands, in decibels
-    (librosa).
+    """Compute the onset strength: rises of the 128-band log-mel spectrum, mean over the bands (librosa).
+
+    Args:
+        waveform: (samples,) or (channels, samples).
+        sample_rate: hertz.
+        hop: samples.
+
+    Returns:
+        (frames,), decibels.
     """
     librosa = load_librosa()
 
@@ -180,7 +224,12 @@ def onset_envelope(waveform: np.ndarray, sample_rate: int, hop: int = 256) -> np
 
 
 def onset_correlation(output: np.ndarray, reference: np.ndarray, sample_rate: int) -> float:
-    """Pearson correlation of the onset envelopes of two recordings; 0 if either is constant."""
+    """Compute the Pearson correlation of the onset envelopes of two recordings; 0 if either is constant.
+
+    Args:
+        output, reference: waveforms.
+        sample_rate: hertz.
+    """
     output, reference = _same_length(output, reference, sample_rate)
     a, b = (onset_envelope(w, sample_rate, 512) for w in (output, reference))
     if a.std() < 1e-9 or b.std() < 1e-9:
@@ -189,7 +238,7 @@ def onset_correlation(output: np.ndarray, reference: np.ndarray, sample_rate: in
 
 
 def embed(waveform: np.ndarray, sample_rate: int, frames: int = EMBEDDING_FRAMES) -> np.ndarray:
-    """What a recording sounds like, without its notes: (windows, 161) for :func:`frechet_distance`.
+    """Embed the sound of a recording, without its notes: (windows, 161) for :func:`frechet_distance`.
 
     The recording is brought to -20 LUFS and 22050 Hz. For each window of 256 frames of 256 samples (2.97 s;
     the next one starts half a window later):
@@ -203,7 +252,7 @@ def embed(waveform: np.ndarray, sample_rate: int, frames: int = EMBEDDING_FRAMES
     Args:
         waveform: the recording.
         sample_rate: hertz.
-        frames: of a window, at least 172; figures of different windows cannot be compared.
+        frames: frames of a window, at least 172; figures of different windows cannot be compared.
 
     Raises:
         ValueError: if the recording is shorter than one window.
@@ -242,7 +291,7 @@ def _describe(mels: np.ndarray, onsets: np.ndarray) -> np.ndarray:
 
 
 def frechet_distance(first: np.ndarray, second: np.ndarray, shrink: bool = True) -> float:
-    """Fréchet distance of two sets of embeddings, each seen as one multivariate normal distribution.
+    """Compute the Fréchet distance of two sets of embeddings, each modelled as a multivariate normal distribution.
 
     With few windows the covariances are badly known, and the distance of two sets of the same music is well
     above 0. Shrinkage (Ledoit and Wolf 2004) tempers this but does not remove it: compare only figures from
@@ -267,8 +316,9 @@ def frechet_distance(first: np.ndarray, second: np.ndarray, shrink: bool = True)
 
 
 def music_distance(embedded: np.ndarray, real: np.ndarray) -> float:
-    """Fréchet distance of a set of embeddings to real music's, every value in units of its standard deviation over the
-    real music, divided by the number of values; unlike the plain distance, small values count as much as large ones.
+    """Return Fréchet distance of a set of embeddings to real music's, every value in units of its standard deviation
+    over the real music, divided by the number of values; unlike the plain distance, small values count as much as large
+    ones.
 
     Args:
         embedded, real: (windows, 161) from :func:`embed`; equally many, for figures that can be compared.
@@ -281,7 +331,15 @@ def music_distance(embedded: np.ndarray, real: np.ndarray) -> float:
 
 
 def embed_all(recordings: Iterable[np.ndarray], sample_rate: int) -> np.ndarray:
-    """:func:`embed` of several recordings one after the other, (windows, 161)."""
+    """Embed several recordings by :func:`embed`.
+
+    Args:
+        recordings: waveforms.
+        sample_rate: hertz.
+
+    Returns:
+        (windows, 161).
+    """
     return np.concatenate([embed(waveform, sample_rate) for waveform in recordings])
 
 

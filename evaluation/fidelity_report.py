@@ -1,9 +1,9 @@
-"""A set of generated recordings beside a set of real ones: distance, bias, diversity, faults; and pair by pair.
+"""Fidelity report of a set of generated recordings against a set of real ones, and of pairs of recordings.
 
 Sets (any number of recordings each, names do not matter): Fréchet distance and kernel distance in an embedding, the
 former's bias at this number of windows, diversity. Pairs of the same name: log-mel and STFT distance, onset
-correlation, signal-to-noise ratios (which say something about reconstructions only). Every recording: loudness,
-silence, clipping, flatness, and in words what is wrong with it.
+correlation, signal-to-noise ratios (meaningful for reconstructions only). Every recording: loudness, silence, clipping,
+flatness, and a description of its problems.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def evaluate_fidelity(
         reference, generated: two folders, or two files.
         embedding: see :func:`d2m.evaluation.embeddings.load`.
         window: seconds of the embedding's windows; None for its own choice.
-        seed: of the random halves and draws behind the Fréchet distance's bias.
+        seed: random seed of the halves and draws behind the Fréchet distance's bias.
         processes: how many work at a time.
         progress: called with the recordings and pairs done and their number.
 
@@ -111,7 +111,16 @@ def _sides(reference: str | os.PathLike[str], generated: str | os.PathLike[str])
 
 
 def describe_file(path: str, embedding: str, window: float | None) -> dict[str, Any]:
-    """``vectors`` (windows, D), or None for what is too short, and ``checks`` of a recording."""
+    """Embed and check a recording.
+
+    Args:
+        path: the file.
+        embedding: its name.
+        window: seconds, or None.
+
+    Returns:
+        ``vectors`` (windows, D), None if it is too short, and ``checks``.
+    """
     recording = read(path)
     chosen = load(embedding, window)
     checks = check(recording.waveform, recording.sample_rate)
@@ -127,7 +136,12 @@ def describe_file(path: str, embedding: str, window: float | None) -> dict[str, 
 
 
 def check(waveform: np.ndarray, sample_rate: int) -> dict[str, Any]:
-    """Levels and flatness of a recording (channels, samples), and ``problems`` in words."""
+    """Measure levels and flatness of a recording, and describe ``problems``.
+
+    Args:
+        waveform: (channels, samples).
+        sample_rate: hertz.
+    """
     found = levels(waveform, sample_rate)
     flatness = spectral_flatness(waveform)
     problems = []
@@ -148,7 +162,14 @@ def check(waveform: np.ndarray, sample_rate: int) -> dict[str, Any]:
 
 
 def compare_files(reference: str, generated: str) -> dict[str, Any]:
-    """Distances of two recordings that start together; None, and a note, where they differ in length."""
+    """Compute distances of two recordings that start together.
+
+    Args:
+        reference, generated: paths.
+
+    Returns:
+        Distances by name; None, with a note, where the lengths differ.
+    """
     pair = read(reference), read(generated)
     files = {"reference": Path(reference).name, "generated": Path(generated).name}
     if abs(pair[0].duration - pair[1].duration) > LENGTH_TOLERANCE:

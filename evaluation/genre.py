@@ -1,4 +1,4 @@
-"""Which dance genre does a recording sound like?
+"""Genre recognition: the dance genre of a recording.
 
 Conventions
 -----------
@@ -42,7 +42,7 @@ _BATCH = 16
 
 @dataclass(frozen=True)
 class Heard:
-    """What the network makes of a recording.
+    """Classification of a recording.
 
     Attributes:
         probabilities: float32 (genres,).
@@ -63,7 +63,7 @@ class GenreJudge:
 
     Attributes:
         net: in evaluation mode.
-        name: of the weights, for reports.
+        name: name of the weights, for reports.
     """
 
     net: GenreNet
@@ -71,7 +71,11 @@ class GenreJudge:
 
     @torch.no_grad()
     def hear(self, waveform: np.ndarray, sample_rate: int) -> Heard:
-        """Judge one recording.
+        """Classify one recording.
+
+        Args:
+            waveform: (samples,) or (channels, samples).
+            sample_rate: hertz.
 
         Raises:
             D2MError: if it is empty, silent, or holds values that are not finite.
@@ -92,7 +96,10 @@ class GenreJudge:
         return Heard(probabilities, torch.cat(embeddings).mean(0).numpy())
 
     def nearest(self, embedding: np.ndarray) -> int:
-        """The genre of the training song nearest to it.
+        """Return the genre of the nearest training song.
+
+        Args:
+            embedding: embedding of a recording.
 
         Raises:
             D2MError: if the network came without songs.
@@ -105,7 +112,7 @@ class GenreJudge:
 
 @dataclass(frozen=True)
 class Confusion:
-    """Counts of recordings, int64 (genres, genres): rows are true genres, columns what was heard."""
+    """Confusion matrix, int64 (genres, genres): rows are true genres, columns predicted ones."""
 
     counts: np.ndarray
 
@@ -123,24 +130,42 @@ class Confusion:
 
 
 def confusion(truth: Sequence[int], heard: Sequence[int]) -> Confusion:
-    """Counts of true against heard genres."""
+    """Count true against predicted genres.
+
+    Args:
+        truth, heard: indices of genres.
+    """
     counts = np.zeros((len(GENRES), len(GENRES)), np.int64)
     np.add.at(counts, (np.asarray(truth, int), np.asarray(heard, int)), 1)
     return Confusion(counts)
 
 
 def classification(truth: Sequence[int], heard: Sequence[Heard]) -> float:
-    """Share of recordings whose likeliest genre is the true one."""
+    """Compute the share of recordings whose most likely genre is the true one.
+
+    Args:
+        truth: indices of genres.
+        heard: classified recordings.
+    """
     return confusion(truth, [h.genre for h in heard]).accuracy
 
 
 def retrieval(judge: GenreJudge, truth: Sequence[int], heard: Sequence[Heard]) -> float:
-    """Share of recordings whose nearest song of the training set has the true genre."""
+    """Compute the share of recordings whose nearest training song has the true genre.
+
+    Args:
+        judge: the network.
+        truth: indices of genres.
+        heard: classified recordings.
+    """
     return confusion(truth, [judge.nearest(h.embedding) for h in heard]).accuracy
 
 
 def load(name_or_path: str | Path = "studio-genre") -> GenreJudge:
-    """The judge with the weights of that name or file.
+    """Load a genre network.
+
+    Args:
+        name_or_path: name of weights, or a file.
 
     Raises:
         D2MError: if there are no such weights, or they are another model's.

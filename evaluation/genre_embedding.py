@@ -1,7 +1,7 @@
-"""The genre network's description of music as an embedding for distances of sets.
+"""Embedding of the genre network, for distances of sets.
 
-It was trained to tell dance genres apart, so it hears what makes a genre (drum patterns, bass lines, tempo) and little
-of a recording's quality: put the log-mel statistics beside it.
+The network was trained to distinguish dance genres, so it represents drum patterns, bass lines and tempo, and little of
+a recording's quality: use the log-mel statistics in addition.
 """
 
 from __future__ import annotations
@@ -40,7 +40,14 @@ class GenreFeatures:
         self.version = _fingerprint(self._judge)
 
     def embed(self, waveform: np.ndarray) -> np.ndarray:
-        """float32 (windows, 96)."""
+        """Embed a waveform.
+
+        Args:
+            waveform: float32 (samples,).
+
+        Returns:
+            float32 (windows, 96).
+        """
         import torch
 
         net, rows = self._judge.net, []

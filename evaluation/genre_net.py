@@ -1,8 +1,9 @@
-"""The network that hears a dance genre: VGG-like, on log-mel spectrograms.
+"""Genre network: VGG-like, on log-mel spectrograms.
 
 D2M-GAN (Zhu et al. 2022, section 4.2) retrieves the most similar song by the Euclidean distance of "features from
-VGG-like networks" (Hershey et al., "CNN architectures for large-scale audio classification", 2017) and asks whether its
-genre is the dance's. Theirs knows AudioSet; this one is trained on dance music in the ten genres of AIST.
+VGG-like networks" (Hershey et al., "CNN architectures for large-scale audio classification", 2017) and compares its
+genre with the dance's. Its network was trained on AudioSet; this one is trained on dance music in the ten genres of
+AIST.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ class GenreConfig:
     Attributes:
         sample_rate: hertz.
         mels, n_fft, hop: of the spectrogram.
-        channels: of the first stage; each further stage has twice as many.
+        channels: channels of the first stage; each further stage has twice as many.
         stages: pairs of 3 x 3 convolutions, each followed by halving both axes.
         embedding: values that describe a window.
         genres: number of classes.
-        songs: of the training set, kept with the weights to retrieve from.
+        songs: songs of the training set, kept with the weights to retrieve from.
     """
 
     sample_rate: int = 22050
@@ -77,15 +78,27 @@ class GenreNet(nn.Module):
         self.register_buffer("song_genres", torch.zeros(config.songs, dtype=torch.int64))
 
     def settings(self) -> dict[str, object]:
-        """The configuration as plain values, for the file that holds the weights."""
+        """Return the configuration as plain values, for the file that holds the weights."""
         return asdict(self.config)
 
     def spectrogram(self, waveform: Tensor) -> Tensor:
-        """(B, T) -> (B, mels, T // hop) in decades, its mean 0."""
+        """Compute the input of the network.
+
+        Args:
+            waveform: float32 (B, T).
+
+        Returns:
+            float32 (B, mels, T // hop), decades with a mean of 0.
+        """
         mel = self.mel(waveform)
         return mel - mel.mean((1, 2), keepdim=True)
 
     def forward(self, spectrogram: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute embeddings and logits.
+
+        Args:
+            spectrogram: float32 (B, mels, frames).
+        """
         maps = self.stages(spectrogram[:, None])
         pooled = torch.cat([maps.mean(3), maps.amax(3)], 1).flatten(1)
         embedding = self.describe(nn.functional.dropout(pooled, 0.3, self.training))

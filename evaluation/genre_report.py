@@ -1,9 +1,9 @@
-"""The genre of many recordings, against the genres of the dances that they were made for.
+"""Genre report of many recordings, against the genres of the dances that they were made for.
 
-A recording's dance genre is, in this order: what the caller says; the AIST code in its name (``gBR_...``,
-``000-gBR``); the genre of AIST music (``mBR0``); the genre in the ``.d2m.json`` that ``d2m generate`` wrote beside it.
-Where none is known the recording is judged, but counts for no accuracy. Training examples, such as the songs held out
-from a network's training, hold their genre themselves.
+A recording's dance genre is, in this order: the one given by the caller; the AIST code in its name (``gBR_...``,
+``000-gBR``); the genre of AIST music (``mBR0``); the genre in the ``.d2m.json`` of ``d2m generate`` beside it.
+If none is known, the recording is classified, but counts for no accuracy. Training examples, such as the songs held out
+from a network's training, contain their genre.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def evaluate_genre(
     Args:
         place: sound or video files, or training examples (npz, :mod:`d2m.datasets.examples`).
         asked: the genre of all of them, as a name or code; None to tell it as the module's docstring says.
-        weights: of the genre network.
+        weights: weights of the genre network.
         processes: how many work at a time.
         progress: called with recordings done, and how many there are.
 
@@ -93,7 +93,14 @@ def evaluate_genre(
 
 
 def genre_of(path: Path) -> str | None:
-    """The AIST code of the dance that a recording was made for, where its name or its report tells it."""
+    """Return the genre of the dance that a recording was made for, from its name or report.
+
+    Args:
+        path: the recording.
+
+    Returns:
+        AIST code, or None.
+    """
     for pattern in _IN_NAME:
         if found := pattern.search(path.stem):
             return f"g{found[1]}"

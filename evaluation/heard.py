@@ -1,8 +1,8 @@
-"""The rhythm heard in a recording: onsets, beats and tempo, from one spectrogram.
+"""Rhythm features of a recording: onsets, beats and tempo, from one spectrogram.
 
-What librosa computes for one recording (onsets for D2M-GAN's and LORIS's scripts, onsets at its own settings, tracked
-beats) starts each time from the same log-mel spectrogram. Here it is made once, in blocks, so that a long recording
-takes little more memory than its waveform; the values are librosa's own.
+librosa computes onsets (for D2M-GAN's and LORIS's scripts, and with its own settings) and beats from the same log-mel
+spectrogram each time. Here it is computed once, in blocks, so that a long recording takes little more memory than its
+waveform; the values are those of librosa.
 
 References
 ----------
@@ -53,7 +53,7 @@ class Heard:
 
 
 def hear(waveform: np.ndarray) -> Heard:
-    """Onsets, beats and tempo of a recording.
+    """Return onsets, beats and tempo of a recording.
 
     A silent recording has none but for the published scripts, which know no silence.
 
@@ -80,8 +80,14 @@ def hear(waveform: np.ndarray) -> Heard:
 
 
 def log_mels(waveform: np.ndarray) -> np.ndarray:
-    """librosa's log-power mel spectrogram float32 (128, frames), decibels, at most 80 under its peak; frames are
-    centred on multiples of 512 samples and the ends filled up with zeros."""
+    """Compute librosa's log-power mel spectrogram; frames are centred on multiples of 512 samples, with zero padding.
+
+    Args:
+        waveform: float32 (samples,).
+
+    Returns:
+        float32 (128, frames), decibels, at most 80 below the peak.
+    """
     librosa = load_librosa()
 
     count = 1 + len(waveform) // HOP
@@ -127,9 +133,15 @@ def _mean_tempogram(envelope: np.ndarray) -> np.ndarray:
 
 
 def tempo_of(beats: np.ndarray) -> float:
-    """Beats a minute of tracked beats: finer than a tracker's own estimate, which is a whole number of frames a beat.
+    """Compute the tempo of tracked beats, with a finer resolution than the tracker's whole frames.
 
     Intervals that are more than a quarter off the median (a beat left out or added) do not count. 0 without two beats.
+
+    Args:
+        beats: times in seconds.
+
+    Returns:
+        Beats per minute; 0 for fewer than two beats.
     """
     intervals = np.diff(beats)
     if not len(intervals):

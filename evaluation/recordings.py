@@ -1,7 +1,7 @@
-"""Recordings to be measured: read whatever holds sound, pair files by name, measure many of them.
+"""Recordings to be measured: read any file with sound, pair files by name, measure many of them.
 
-A file that cannot be measured never stops the others and never counts silently: it comes back as a
-:class:`Failure` with one line that says why.
+A file that cannot be measured neither stops the others nor counts silently: it is returned as a :class:`Failure` with
+one line that gives the reason.
 """
 
 from __future__ import annotations
@@ -56,7 +56,14 @@ class Recording:
         return silent(self.waveform)
 
     def mono(self, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
-        """float32 (samples,): the channels' mean, resampled the way librosa's loader does (soxr, high quality)."""
+        """Average the channels and resample as librosa does (soxr, high quality).
+
+        Args:
+            sample_rate: hertz.
+
+        Returns:
+            float32 (samples,).
+        """
         mixed = self.waveform[0] if len(self.waveform) == 1 else self.waveform.mean(axis=0)
         if self.sample_rate == sample_rate:
             return mixed
@@ -67,7 +74,7 @@ class Recording:
 
 @dataclass(frozen=True)
 class Failure:
-    """Something that could not be measured: its name, and one line that says why."""
+    """Recording that could not be measured: its name, and the reason in one line."""
 
     name: str
     error: str
@@ -88,12 +95,19 @@ class Pairs:
 
 
 def silent(waveform: np.ndarray) -> bool:
-    """Whether samples (..., samples) stay within -60 dBFS of half-way between each channel's extremes."""
+    """Tell whether samples stay within -60 dBFS of the middle between each channel's extremes.
+
+    Args:
+        waveform: (..., samples).
+    """
     return float((waveform.max(axis=-1) - waveform.min(axis=-1)).max()) < 2 * SILENCE
 
 
 def read(path: str | os.PathLike[str]) -> Recording:
-    """The sound of an audio or video file at its own rate, one or two channels.
+    """Read the sound of an audio or video file at its own rate, one or two channels.
+
+    Args:
+        path: the file.
 
     Raises:
         D2MError: if there is none, it cannot be decoded, holds values that are not numbers, or lasts less than 0.1 s or
@@ -133,7 +147,7 @@ def _plain_wav(path: Path) -> tuple[np.ndarray, int] | None:
                 return None
             return np.ascontiguousarray(sound.read(dtype="float32", always_2d=True).T), int(sound.samplerate)
     except (OSError, ValueError, soundfile.SoundFileError):
-        # What is wrong with it is told by the decoder that has to take everything.
+        # The error comes from the decoder that accepts every format.
         return None
 
 
@@ -148,7 +162,7 @@ def _decoded(path: Path) -> tuple[np.ndarray, int]:
     try:
         rate, seconds = _header(path)
     except D2MError as error:
-        # d2m.media expects videos and says so.
+        # The messages of d2m.media are about videos.
         raise D2MError(str(error).replace("not a video that", "neither sound nor a video that")) from None
     if seconds > LONGEST:
         raise D2MError(f"{path}: {seconds / 60:.0f} minutes of sound; cut it to {LONGEST / 60:.0f} minutes or less")
@@ -171,15 +185,25 @@ def _header(path: Path) -> tuple[int, float]:
 
 
 def stem(path: Path) -> str:
-    """The name that a file is paired by: without its suffix, and without the ``.d2m`` that ``d2m generate`` adds."""
+    """Return the name by which a file is paired: without its suffix and ``.d2m``.
+
+    Args:
+        path: the file.
+    """
     name = path.stem
     return name[:-4] if name.lower().endswith(".d2m") and len(name) > 4 else name
 
 
 def find(place: str | os.PathLike[str]) -> dict[str, Path]:
-    """Files with sound: name -> file, in the order of the names; one file is itself.
+    """Find the files with sound in a folder; a single file is returned itself.
 
     Where a folder holds a sound file and a video of the same name, the sound file counts.
+
+    Args:
+        place: file or folder.
+
+    Returns:
+        Files by name, sorted.
 
     Raises:
         D2MError: if there is no such place, it holds nothing, or two files of one kind share a name.
@@ -204,8 +228,10 @@ def find(place: str | os.PathLike[str]) -> dict[str, Path]:
 
 
 def pair(reference: str | os.PathLike[str], generated: str | os.PathLike[str]) -> Pairs:
-    """Files of two folders that have the same name but for the suffix; two single files are a pair whatever their
-    names.
+    """Pair files of two folders by name; two single files are always a pair.
+
+    Args:
+        reference, generated: files or folders.
 
     Raises:
         D2MError: as :func:`find`, or if nothing pairs.
@@ -236,7 +262,7 @@ def measure(
     """Call a function for many recordings; one that cannot be measured does not stop the rest.
 
     Args:
-        function: of a module, so that other processes find it.
+        function: function of a module, so that other processes find it.
         jobs: name and arguments of each call.
         processes: how many work at a time; the results are the same.
         progress: called with the number of jobs done.
@@ -278,7 +304,7 @@ def _outcomes(function, jobs, processes: int) -> Iterator[tuple[int, Any]]:
                 yield waiting[future], future.result()
         except BrokenProcessPool as error:
             raise D2MError(
-                "a process was ended from outside, perhaps for want of memory; use fewer processes"
+                "a process was ended from outside, perhaps because memory ran out; use fewer processes"
             ) from error
         except BaseException:
             pool.shutdown(cancel_futures=True)

@@ -1,18 +1,18 @@
-"""Beats found in a dancer's movement against the beats of the music that was danced to.
+"""Metrics of beats estimated from a dancer's movement against the beats of the music that was danced to.
 
-Every clip gives, over its whole length (mir_eval's habit of leaving out the first five seconds is not followed, since
-a clip may be no longer than that):
+Every clip is measured over its whole length (unlike in mir_eval, the first five seconds are not left out, since a clip
+may be no longer than that):
 
-* ``tempo_right``: the tempo found is within 4 % of the music's, which is the median of the times between its beats;
+* ``tempo_right``: the estimated tempo is within 4 % of the music's, which is the median of the times between its beats;
   ``octave_right``: or within 4 % of half or twice that.
 * ``f``: F-measure of the beats at 70 ms; ``f_chance``: its mean over the same grid shifted by a part of a beat, spread
-  evenly over one beat; ``excess``: the difference. A finder that only knows the tempo has an excess of 0.
+  evenly over one beat; ``excess``: the difference. A beat tracker that only knows the tempo has an excess of 0.
 * ``cmlt``, ``amlt``: share of beats in continuous agreement at the music's tempo, or also off the beat and at twice
   or half the tempo (Davies et al. 2009; mir_eval).
 * ``downbeat_f``: F-measure of the first beats of bars at 70 ms.
-* the phase error, where the tempo is right: circular mean of the distances from the music's beats to the grid, above 0
-  where the grid is late, in seconds and in beats; and the length of the mean vector (``phase_concentration``), 1 where
-  all distances are the same and near 0 where they go round the beat.
+* the phase error, where the tempo is correct: circular mean of the distances from the music's beats to the grid, above
+  0 where the grid is late, in seconds and in beats; and the length of the mean vector (``phase_concentration``), 1
+  where all distances are the same and near 0 where they are spread over the whole beat.
 
 References
 ----------
@@ -88,7 +88,14 @@ class DanceClip:
 
 
 def tempo_of(beats: np.ndarray) -> float:
-    """Beats a minute: 60 over the median time between two beats."""
+    """Compute the tempo: 60 over the median time between two beats.
+
+    Args:
+        beats: times in seconds.
+
+    Returns:
+        Beats per minute.
+    """
     return float(60.0 / np.median(np.diff(beats)))
 
 
@@ -100,6 +107,9 @@ def read_clip(path: str | Path) -> DanceClip:
     and ``cuts`` (K,), frames at which another shot or dancer begins. Of D further dancers: ``others`` (D, T, 33, 3),
     ``others_world`` likewise, ``others_confidence`` (D, T, 33), 0 where one is not seen, ``others_cuts`` (D, T), not
     0 at those of the others.
+
+    Args:
+        path: the file.
 
     Raises:
         D2MError: if the file cannot be read or does not hold such a clip.
@@ -201,7 +211,11 @@ def _times(path: Path, held: dict[str, np.ndarray], name: str, duration: float) 
 
 
 def score_grid(clip: DanceClip, grid: BeatGrid) -> dict[str, object]:
-    """Scores of a grid of beats against the music of a clip; see the module's head.
+    """Score a grid of beats against the music of a clip; see the module's docstring.
+
+    Args:
+        clip: the clip.
+        grid: estimated beats.
 
     Returns:
         Plain JSON values; None where something cannot be worked out.
@@ -231,7 +245,13 @@ def score_grid(clip: DanceClip, grid: BeatGrid) -> dict[str, object]:
 
 
 def chance_f(clip: DanceClip, grid: BeatGrid, shifts: int = SHIFTS) -> float:
-    """F-measure at 70 ms that a grid has by chance: the mean over places spread evenly over one beat."""
+    """Compute the F-measure at 70 ms by chance: the mean over shifts spread evenly over one beat.
+
+    Args:
+        clip: the clip.
+        grid: estimated beats.
+        shifts: number of shifts.
+    """
     whole = np.arange(len(grid.beats) + 1) - 1.0
     places = (np.arange(shifts) + 0.5) / shifts
     moved = (inside(grid.time_of(whole + place), clip.duration) for place in places)
@@ -239,7 +259,16 @@ def chance_f(clip: DanceClip, grid: BeatGrid, shifts: int = SHIFTS) -> float:
 
 
 def phase_error(beats: np.ndarray, grid: BeatGrid, tempo_right: bool) -> dict[str, float | None]:
-    """How late a grid is: see the module's head. None throughout where the tempo is wrong."""
+    """Compute the phase error of a grid; see the module's docstring.
+
+    Args:
+        beats: beats of the music, in seconds.
+        grid: estimated beats.
+        tempo_right: whether the tempo is correct.
+
+    Returns:
+        Values by name; None if the tempo is wrong.
+    """
     if not tempo_right:
         names = ("phase_error", "phase_error_abs_ms", "phase_error_beats", "phase_concentration")
         return dict.fromkeys(names)
@@ -255,13 +284,20 @@ def phase_error(beats: np.ndarray, grid: BeatGrid, tempo_right: bool) -> dict[st
 
 
 def circular_mean(turns: np.ndarray) -> tuple[float, float]:
-    """Mean of angles in turns, within -0.5..0.5, and the length of the mean vector, 0..1."""
+    """Compute the circular mean of angles.
+
+    Args:
+        turns: angles in turns.
+
+    Returns:
+        Mean within -0.5..0.5, and length of the mean vector, 0..1.
+    """
     mean = np.exp(2j * np.pi * np.asarray(turns, dtype=np.float64)).mean()
     return float(np.angle(mean) / (2 * np.pi)), float(np.abs(mean))
 
 
 def reliability(confidence: np.ndarray, right: np.ndarray, bins: int = 5) -> list[dict[str, float | int | None]]:
-    """Reliability table: clips by their confidence, with the share of them that is right.
+    """Return the reliability table: clips by their confidence, with the share of them that is right.
 
     Args:
         confidence: (N,), 0..1.
@@ -291,5 +327,10 @@ def reliability(confidence: np.ndarray, right: np.ndarray, bins: int = 5) -> lis
 
 
 def brier(confidence: np.ndarray, right: np.ndarray) -> float:
-    """Brier score: mean squared distance of the confidence from 1 (right) or 0 (wrong); 0 is best."""
+    """Compute the Brier score: mean squared distance of the confidence from 1 (correct) or 0 (wrong); 0 is best.
+
+    Args:
+        confidence: 0..1.
+        right: bool.
+    """
     return float(np.mean((np.asarray(confidence, dtype=np.float64) - np.asarray(right, dtype=np.float64)) ** 2))

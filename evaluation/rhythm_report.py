@@ -1,8 +1,8 @@
-"""The movement's beat finder over a folder of dance clips: figures for each clip, their means and the calibration.
+"""Rhythm report of a folder of dance clips: metrics of each clip, their means and the calibration.
 
 Clips of one source (:attr:`d2m.evaluation.rhythm.DanceClip.group`) share a dancer, a place or a song and are not
-independent: intervals come from a bootstrap that draws whole sources, and beside the mean over clips stands the mean
-over sources, in which every source counts once.
+independent: intervals come from a bootstrap over sources, and the mean over sources, in which every source counts once,
+is reported beside the mean over clips.
 """
 
 from __future__ import annotations
@@ -72,7 +72,11 @@ def _paths(folder: Path) -> list[Path]:
 
 
 def score_clip(clip: DanceClip) -> dict[str, Any]:
-    """Find the beats of one clip in its movement and score them (:func:`d2m.evaluation.rhythm.score_grid`)."""
+    """Estimate the beats of one clip from its movement and score them (:func:`d2m.evaluation.rhythm.score_grid`).
+
+    Args:
+        clip: the clip.
+    """
     from d2m.features.beat_source import dance_rhythm
     from d2m.features.group import together
 
@@ -83,7 +87,12 @@ def score_clip(clip: DanceClip) -> dict[str, Any]:
 
 
 def summarise(rows: Sequence[dict[str, Any]], seed: int = 0) -> dict[str, Any]:
-    """Means, intervals and calibration of clips: what :func:`evaluate_rhythm` returns, without ``failed``."""
+    """Compute means, intervals and calibration of clips, as :func:`evaluate_rhythm` returns them, without ``failed``.
+
+    Args:
+        rows: scores of each clip.
+        seed: random seed.
+    """
     sources, source_of = np.unique([row["group"] for row in rows], return_inverse=True)
     draws = np.random.default_rng(seed).integers(0, max(len(sources), 1), (DRAWS, len(sources)))
     report: dict[str, Any] = {"clips": list(rows), "sources": len(sources)}
@@ -134,7 +143,7 @@ def _calibration(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     right = np.array([row["tempo_right"] for row in rows], dtype=np.float64)
     if not len(rows):
         return {"brier": None, "brier_constant": None, "bins": []}
-    # What always saying the share of right tempos would score: a finder that cannot tell has no less.
+    # Score of a constant confidence equal to the share of correct tempos, as a reference.
     constant = brier(np.full(len(right), right.mean()), right)
     return {"brier": brier(confidence, right), "brier_constant": constant, "bins": reliability(confidence, right)}
 
@@ -143,7 +152,7 @@ def draw_reliability(report: dict[str, Any], path: str | os.PathLike[str]) -> No
     """Draw the reliability diagram of a report: share of right tempos against confidence, with the number of clips.
 
     Args:
-        report: from :func:`evaluate_rhythm`.
+        report: report from :func:`evaluate_rhythm`.
         path: the ``.png`` to write, complete or absent.
 
     Raises:

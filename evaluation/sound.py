@@ -1,19 +1,19 @@
-"""What can be heard wrong, or right, in one recording, without an original to compare it with.
+"""Properties of the sound of one recording, without an original to compare it with.
 
 Conventions
 -----------
 Waveforms are float arrays, full scale 1, (samples,) or (channels, samples). Decibels are relative to full scale (dBFS)
-unless said otherwise; rates are hertz, times seconds from the start.
+unless stated otherwise; rates are hertz, times seconds from the start.
 
 Metrics
 -------
 * :func:`levels`: peak, loudness and its steadiness, clipping, silence.
 * :func:`spectral_flatness`: 0 a pure tone, 1 white noise.
-* :func:`harmonic_salience`: how far the best harmonic series stands out of the spectrum, decibels.
-* :func:`onset_strength`, :func:`onset_rate`: how strong and how many the beginnings of notes are.
-* :func:`seams`: is there anything unusual at given instants, such as the borders of windows?
+* :func:`harmonic_salience`: level of the best harmonic series over the spectrum, decibels.
+* :func:`onset_strength`, :func:`onset_rate`: strength and number of onsets.
+* :func:`seams`: anomalies at given instants, such as the borders of windows.
 
-Figures mean little alone; put those of real music beside them.
+The values are meaningful only in comparison with those of real music.
 
 References
 ----------
@@ -39,7 +39,7 @@ SILENCE_DBFS = -60.0
 
 @dataclass(frozen=True)
 class Levels:
-    """How loud a recording is.
+    """Levels of a recording.
 
     Attributes:
         peak_dbfs: the largest sample.
@@ -60,7 +60,7 @@ class Levels:
 
 @dataclass(frozen=True)
 class Seams:
-    """What is unusual at the given instants.
+    """Anomalies at the given instants.
 
     Attributes:
         times: the instants judged, seconds.
@@ -79,7 +79,12 @@ class Seams:
 
 
 def levels(waveform: np.ndarray, sample_rate: int) -> Levels:
-    """Levels of a recording of one or several channels."""
+    """Measure the levels of a recording.
+
+    Args:
+        waveform: (samples,) or (channels, samples).
+        sample_rate: hertz.
+    """
     from d2m.audio.loudness import loudness
 
     channels = np.atleast_2d(np.asarray(waveform, dtype=np.float64))
@@ -99,8 +104,14 @@ def levels(waveform: np.ndarray, sample_rate: int) -> Levels:
 
 
 def spectral_flatness(waveform: np.ndarray) -> float:
-    """Geometric over arithmetic mean of the power spectrum (n_fft 2048), mean over the frames that are not
+    """Compute the geometric over arithmetic mean of the power spectrum (n_fft 2048), averaged over frames that are not
     silent.
+
+    Args:
+        waveform: (samples,) or (channels, samples).
+
+    Returns:
+        0 to 1.
     """
     librosa = load_librosa()
 
@@ -112,12 +123,18 @@ def spectral_flatness(waveform: np.ndarray) -> float:
 
 
 def harmonic_salience(waveform: np.ndarray, sample_rate: int) -> float:
-    """Decibels by which the best harmonic series stands out of the spectrum, mean over the frames that are
-    not silent.
+    """Compute the level of the best harmonic series over the spectrum, averaged over frames that are not silent.
 
     Each spectrum (n_fft 4096) is compared with its running median over 600 Hz; what stands above it is
     averaged over the first five harmonics of every fundamental from 60 to 1000 Hz in eighth tones, and the
     best fundamental counts. White noise gives about 5 dB, pop songs 15 to 25.
+
+    Args:
+        waveform: (samples,) or (channels, samples).
+        sample_rate: hertz.
+
+    Returns:
+        Decibels.
     """
     librosa = load_librosa()
     from scipy.ndimage import median_filter
@@ -137,15 +154,23 @@ def harmonic_salience(waveform: np.ndarray, sample_rate: int) -> float:
 
 
 def onset_strength(waveform: np.ndarray, sample_rate: int) -> float:
-    """How far notes' beginnings stand out: the 95th percentile of the onset envelope less its median,
-    decibels.
+    """Compute how much onsets stand out: the 95th percentile of the onset envelope minus its median, decibels.
+
+    Args:
+        waveform: (samples,) or (channels, samples).
+        sample_rate: hertz.
     """
     envelope = onset_envelope(waveform, sample_rate)
     return float(np.percentile(envelope, 95) - np.median(envelope))
 
 
 def onset_rate(waveform: np.ndarray, sample_rate: int) -> float:
-    """Detected onsets a second (librosa's peak picking)."""
+    """Compute the number of onsets per second (librosa's peak picking).
+
+    Args:
+        waveform: (samples,) or (channels, samples).
+        sample_rate: hertz.
+    """
     librosa = load_librosa()
 
     envelope = onset_envelope(waveform, sample_rate, 512)
@@ -154,12 +179,13 @@ def onset_rate(waveform: np.ndarray, sample_rate: int) -> float:
 
 
 def seams(waveform: np.ndarray, sample_rate: int, times: np.ndarray, seed: int = 0) -> Seams:
-    """Compares given instants with all others in the same recording.
+    """Compare given instants with all others in the same recording.
 
     Args:
         waveform: the recording.
+        sample_rate: hertz.
         times: instants at which windows meet, seconds; those within 0.1 s of either end are left out.
-        seed: of the random instants behind the probabilities.
+        seed: random seed of the random instants behind the probabilities.
 
     Raises:
         ValueError: if no instant is left.

@@ -1,4 +1,4 @@
-"""Turn Magenta's ``hierdec-mel_16bar`` into a safetensors file of d2m's.
+"""Convert Magenta's ``hierdec-mel_16bar`` to a safetensors file of d2m.
 
     python scripts/convert_magenta.py CHECKPOINT -o hierdec.safetensors [--half]
 
@@ -33,7 +33,7 @@ def main() -> None:
         if find_entry(arguments.checkpoint) is not None:
             path, _ = weights.find(arguments.checkpoint, "musicvae")
         if not is_bundle(path):
-            raise D2MError(f"{path} is no TensorFlow checkpoint: give its tar file, or the name before '.index'")
+            raise D2MError(f"{path} is not a TensorFlow checkpoint: give its tar file, or the name before '.index'")
         tensors, config = load_checkpoint(path)
         weights.save_state(arguments.output, tensors, "musicvae", config, half=arguments.half)
     except D2MError as error:

@@ -1,4 +1,4 @@
-"""Turn the checkpoint of a run into shipped weights with their card.
+"""Convert the checkpoint of a run to shipped weights with their card.
 
     python scripts/export_weights.py codec runs/codec --command "..." --scores codec.json
     python scripts/export_weights.py generator runs/generator --command "..." --scores generator.json
@@ -136,7 +136,7 @@ CODEC_OF = {"generator": "studio-codec", "stereo-generator": "studio-stereo-code
 
 
 def config_of(model: str, state: dict[str, object]) -> dict[str, object]:
-    """The configuration that the checkpoint holds, or that the run's defaults stand for."""
+    """Return the configuration that the checkpoint holds, or that the run's defaults stand for."""
     from d2m.codec.spectral import SpectralCodec
     from d2m.codec.stereo import StereoCodec
     from d2m.generator.temporal import TemporalConfig, TemporalGenerator
@@ -153,7 +153,7 @@ def config_of(model: str, state: dict[str, object]) -> dict[str, object]:
 
 
 def musegan_name(config: dict[str, object]) -> str:
-    """studio-musegan for the hybrid model from scratch; others say what they are, as in studio-musegan-piano."""
+    """Return studio-musegan for the hybrid model from scratch; others say what they are, as in studio-musegan-piano."""
     from d2m.types import TRACKS
 
     words = ["studio-musegan"]
@@ -163,7 +163,7 @@ def musegan_name(config: dict[str, object]) -> str:
 
 
 def read_scores(words: list[str]) -> dict[str, float]:
-    """Figures by name from name=value pairs and JSON files, rounded to five digits.
+    """Return figures by name from name=value pairs and JSON files, rounded to five digits.
 
     Raises:
         D2MError: if a word is neither, or a figure is no number.
@@ -191,7 +191,7 @@ def _read_file(path: Path) -> dict[str, object]:
     about = f"{content.get('songs', '')} held-out songs".strip()
     if content.get("seconds"):
         about += f" of {content['seconds']:g} s"
-    # Noise and other songs stand in the tables as marks on the scale; they say nothing of the weights.
+    # Noise and other songs are references in the tables and no scores of the weights.
     rows = {row: figures for row, figures in content["results"].items() if row not in ("white noise", "next song")}
     return {f"{row}: {name}, {about}": value for row, figures in rows.items() for name, value in figures.items()}
 
@@ -215,7 +215,7 @@ def main() -> None:
         state = joined(state)
     if module not in state["modules"] or (args.model == "decoder") != ("before" in state.get("task", {})):
         command = "generator --model d2m-gan" if args.model == "d2m-gan" else args.model
-        raise D2MError(f"{args.run} is no run of 'd2m train {command}'")
+        raise D2MError(f"{args.run} is not a run of 'd2m train {command}'")
     if any(key.endswith(".k") and not book.any() for key, book in state["modules"][module].items()):
         raise D2MError(f"{args.run} has not begun to quantise (step {state['step']}); train it further")
     if kind == "musegan":

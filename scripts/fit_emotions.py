@@ -1,4 +1,4 @@
-"""Set the targets of the emotions from melodies: every quantile of the table becomes a mean pitch and a density.
+"""Compute the targets of the emotions from melodies: the mean pitch and density at each quantile of the table.
 
     python scripts/fit_emotions.py FOLDER [--table symbolic/emotion/emotions.toml]
 
@@ -19,10 +19,10 @@ from d2m.symbolic.emotion.emotions import TABLE, attributes, load_emotions
 
 
 def fit(text: str, values: np.ndarray, source: str) -> str:
-    """The table with new figures; all else stays, comments too.
+    """Return the table with new figures; all else stays, comments too.
 
     Args:
-        text: of the table.
+        text: text of the table.
         values: mean pitch and notes a bar of each melody, (N, 2).
         source: what the melodies are.
     """

@@ -1,4 +1,4 @@
-"""Set the forms that new melodies are given: those of as many real ones, each of another song.
+"""Compute the forms for new melodies from real ones, each of another song.
 
     python scripts/fit_forms.py FOLDER [--count 256] [--output symbolic/emotion/forms.json]
 

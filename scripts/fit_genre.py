@@ -1,4 +1,4 @@
-"""Fits the genre chooser of d2m.features.genre to studio dances, and measures it on unseen songs and dancers.
+"""Fit the genre recogniser of d2m.features.genre to studio dances, and measure it on unseen songs and dancers.
 
     python scripts/fit_genre.py --train 400 --test 200 --write d2m/features/genre_model.py
 
@@ -25,7 +25,7 @@ PENALTIES = (0.003, 0.01, 0.03, 0.1)
 
 
 def figures(count: int, seed: int, held_out: bool) -> tuple[list[str], np.ndarray, np.ndarray]:
-    """Names, values float64 (2 count, F) and genres int64 (2 count,)."""
+    """Return names, values float64 (2 count, F) and genres int64 (2 count,)."""
     rows, genres, names = [], [], []
     for index in range(count):
         example = sample(seed=seed, index=index, held_out=held_out, seconds=14.0, audio=False)
@@ -40,7 +40,7 @@ def figures(count: int, seed: int, held_out: bool) -> tuple[list[str], np.ndarra
 
 
 def fit(units: np.ndarray, genres: np.ndarray, penalty: float) -> np.ndarray:
-    """Weights float64 (F + 1, 10) of standardised figures (N, F) and a constant."""
+    """Return weights float64 (F + 1, 10) of standardised figures (N, F) and a constant."""
     from scipy.optimize import minimize
 
     inputs = np.column_stack([units, np.ones(len(units))])
@@ -59,12 +59,12 @@ def fit(units: np.ndarray, genres: np.ndarray, penalty: float) -> np.ndarray:
 
 
 def predict(units: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Genres int64 (N,)."""
+    """Return genres int64 (N,)."""
     return np.argmax(np.column_stack([units, np.ones(len(units))]) @ weights, axis=1)
 
 
 def cross_validated(units: np.ndarray, genres: np.ndarray, penalty: float, folds: int = 5) -> float:
-    """Accuracy on dances left out; both clips of a dance are left out together."""
+    """Return the accuracy on dances left out; both clips of a dance are left out together."""
     fold = np.arange(len(units)) // (len(CLIPS) * len(GENRES)) % folds
     right = [
         predict(units[fold == k], fit(units[fold != k], genres[fold != k], penalty)) == genres[fold == k]
@@ -74,7 +74,7 @@ def cross_validated(units: np.ndarray, genres: np.ndarray, penalty: float, folds
 
 
 def module(names: list[str], middle: np.ndarray, spread: np.ndarray, weights: np.ndarray, command: str) -> str:
-    """Source of the module that keeps the model."""
+    """Return the source of the module that keeps the model."""
 
     def row(values: np.ndarray) -> str:
         return "(" + ", ".join(f"{value:.2f}" for value in values) + ")"

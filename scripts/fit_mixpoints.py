@@ -1,4 +1,4 @@
-"""Fits the weights of the harmonic search for mix points.
+"""Fit the weights of the harmonic search for mix points.
 
     python scripts/fit_mixpoints.py POP909 [--songs 60] [--rounds 3] [--seed 0]
 
@@ -23,7 +23,9 @@ _OTHERS, _DECAY = 3000, 0.02
 
 
 def samples(case: Case, moved: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray] | None:
-    """Terms of the right pairs (R, T) and of some others (N, T), or None if no pair within the songs is right."""
+    """Return terms of the right pairs (R, T) and of some others (N, T), or None if no pair within the songs is
+    right.
+    """
     bars_a, bars_b = np.arange(1, len(case.a) - 1), np.arange(1, len(case.b) - 1)
     shifts = np.arange(-5, 6)
     found = terms(case.a, case.b, bars_a, bars_b, shifts)
@@ -37,7 +39,7 @@ def samples(case: Case, moved: int, rng: np.random.Generator) -> tuple[np.ndarra
 
 
 def fit(cases: list[tuple[np.ndarray, np.ndarray]], start: np.ndarray) -> np.ndarray:
-    """float64 (T,), at least 0."""
+    """Return float64 (T,), at least 0."""
     from scipy.optimize import minimize
     from scipy.special import logsumexp
 

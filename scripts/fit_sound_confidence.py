@@ -1,4 +1,4 @@
-"""Fit the confidence of the beat tracker of sound: logistic regression on figures of its result.
+"""Fit the confidence of the beat tracker for sound: logistic regression on features of its result.
 
     python scripts/make_beat_data.py calibration --songs 300 --empty 0.35 --seed 9 ...
     python scripts/fit_sound_confidence.py calibration/train
@@ -26,7 +26,7 @@ PENALTY = 0.02
 
 
 def figures(folder: Path, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Figures (N, K), outcomes (N,) and song numbers (N,)."""
+    """Return figures (N, K), outcomes (N,) and song numbers (N,)."""
     rng = np.random.default_rng(seed)
     rows, right, songs = [], [], []
     for number, path in enumerate(sorted(folder.glob("*.npz"))):
@@ -46,7 +46,7 @@ def figures(folder: Path, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 
 def fit(rows: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Constant and weights, with a penalty on standardised weights."""
+    """Return constant and weights, with a penalty on standardised weights."""
     from scipy.optimize import minimize
 
     middle, spread = rows.mean(axis=0), rows.std(axis=0) + 1e-9

@@ -37,18 +37,18 @@ LENGTHS = (6.0, 12.0, 20.0)
 
 
 def look(motion: Motion, world: np.ndarray | None) -> np.ndarray:
-    """The figures of a dance, float64 (tempos, figures)."""
+    """Return the figures of a dance, float64 (tempos, figures)."""
     return figures(curves_of(motion, world), motion_events(body_speeds(motion, world)))
 
 
 def wanted(tempos: np.ndarray) -> np.ndarray:
-    """Probabilities (N, tempos) that the model should give."""
+    """Return probabilities (N, tempos) that the model should give."""
     rows = np.exp(-0.5 * ((np.log(TEMPOS) - np.log(tempos)[:, None]) / WIDTH) ** 2)
     return rows / rows.sum(axis=1, keepdims=True)
 
 
 def fit(rows: np.ndarray, tempos: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Weights (figures,) with the highest penalised likelihood; ``rows`` (N, tempos, figures)."""
+    """Return weights (figures,) with the highest penalised likelihood; ``rows`` (N, tempos, figures)."""
     target = wanted(tempos)
     penalty = np.full(rows.shape[2], PENALTY)
     penalty[-1 - len(USUAL) :] = PREFERENCE_PENALTY
@@ -65,7 +65,7 @@ def fit(rows: np.ndarray, tempos: np.ndarray, shares: np.ndarray) -> np.ndarray:
 
 
 def shares_of(groups: np.ndarray) -> np.ndarray:
-    """Weight of each clip: sources with many clips count for the root of their number."""
+    """Return the weight of each clip: sources with many clips count for the root of their number."""
     counts = np.array([np.sum(groups == group) for group in groups])
     return 1.0 / np.sqrt(counts) / np.sum(1.0 / np.sqrt(counts))
 
@@ -73,7 +73,7 @@ def shares_of(groups: np.ndarray) -> np.ndarray:
 def joined(
     real: tuple[np.ndarray, np.ndarray, np.ndarray], studio: tuple[np.ndarray, np.ndarray], chosen: np.ndarray
 ) -> np.ndarray:
-    """Weights fitted to the chosen real clips and all studio dances."""
+    """Return weights fitted to the chosen real clips and all studio dances."""
     rows, tempos, groups = real
     shares = shares_of(groups[chosen]) * (1.0 - STUDIO_SHARE)
     made = np.full(len(studio[1]), STUDIO_SHARE / len(studio[1]))
@@ -87,7 +87,7 @@ def joined(
 def cross_validate(
     real: tuple[np.ndarray, np.ndarray, np.ndarray], studio: tuple[np.ndarray, np.ndarray], folds: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Tempo and its probability (N,) of each real clip, from weights that did not see its source."""
+    """Return the tempo and its probability (N,) of each real clip, from weights that did not see its source."""
     rows, _, groups = real
     sources = np.random.default_rng(seed).permutation(np.unique(groups))
     found = np.zeros((len(rows), 2))
@@ -107,7 +107,7 @@ def cross_validated_report(
     seed: int,
     line: np.ndarray,
 ) -> dict[str, Any]:
-    """The report of 'd2m evaluate rhythm' on clips of sources that the weights did not see.
+    """Return the report of 'd2m evaluate rhythm' on clips of sources that the weights did not see.
 
     The two figures of the calibration are the same for all clips.
     """
@@ -124,7 +124,9 @@ def cross_validated_report(
 
 
 def calibrate(mass: np.ndarray, right: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Constant and slope of the logistic function from log odds of ``mass`` to the probability of being right."""
+    """Return constant and slope of the logistic function from log odds of ``mass`` to the probability of being
+    right.
+    """
     mass = np.clip(mass, 0.001, 0.999)
     odds = np.log(mass / (1.0 - mass))
 

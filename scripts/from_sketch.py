@@ -1,4 +1,4 @@
-"""What the generator makes of the true sketch of music that is known: it should sound like that music."""
+"""Generate sound from the true score of known music, for comparison with that music."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PARTS = 10
 
 
 def open_generator(name: str, codec: str | None = None) -> tuple[TemporalGenerator, Codec]:
-    """A generator and the codec whose features it predicts: its own, or another one of the same codes.
+    """Return a generator and the codec whose features it predicts: its own, or another one of the same codes.
 
     Raises:
         D2MError: if weights are missing, or the generator's do not say which codec they need.
@@ -30,11 +30,11 @@ def open_generator(name: str, codec: str | None = None) -> tuple[TemporalGenerat
 
 
 def play(pair: Pair, generator: TemporalGenerator, codec: Codec, start: int = 0, frames: int | None = None):
-    """The example's sketch, dance, rhythm and genre as the generator plays them.
+    """Return the example's sketch, dance, rhythm and genre as the generator plays them.
 
     Args:
         pair: an example.
-        generator, codec: from :func:`open_generator`.
+        generator, codec: generator and codec from :func:`open_generator`.
         start, frames: which frames of it; all by default. The generator sees no others.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Try readers of untrusted files on random and damaged ones until something breaks.
+"""Test readers of untrusted files with random and damaged files until one fails.
 
     python scripts/fuzz_readers.py --reader midi --minutes 30 [-o fuzz/midi]
 
@@ -50,7 +50,9 @@ class Reader:
 
 
 def check_midi(data: bytes) -> None:
-    """Read a MIDI file: notes or one line; where nothing is mended and mido reads it as well, the same notes."""
+    """Read a MIDI file: it has notes or is refused in one line; if nothing is corrected and mido reads it too, the
+    notes agree.
+    """
     from d2m.symbolic.midi_file import parse
 
     start = time.process_time()
@@ -96,7 +98,7 @@ class State:
 
     @classmethod
     def load(cls, folder: Path) -> State:
-        """The state of a folder, or a fresh one."""
+        """Return the state of a folder, or a fresh one."""
         path = folder / "state.json"
         return cls(**json.loads(path.read_text())) if path.is_file() else cls()
 

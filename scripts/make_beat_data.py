@@ -25,7 +25,7 @@ SECONDS, VARIANTS = 32.0, 2
 
 
 def song(band: Band, pop: list[Path], empties: float, rng: np.random.Generator) -> Beats | None:
-    """A song of one of the three sources; None for sound without a beat."""
+    """Return a song of one of the three sources; None for sound without a beat."""
     shares = np.array([0.64, 0.15, 0.21]) * (1.0 - empties)
     source = rng.choice(["band", "composer", "pop909", "empty"], p=[*shares, empties])
     if source == "pop909" and pop:
@@ -36,7 +36,7 @@ def song(band: Band, pop: list[Path], empties: float, rng: np.random.Generator) 
 
 
 def variant(made: Beats | None, band: Band, rng: np.random.Generator, clean: bool) -> tuple[np.ndarray, Beats]:
-    """Frames uint8 (T, 80) of one mix, and its beats."""
+    """Return frames uint8 (T, 80) of one mix, and its beats."""
     if made is None or not made.stems or len(made.beats) < 8:
         wave, beats = empty(SECONDS, band, rng), Beats({}, np.zeros(0), np.zeros(0, np.int64))
     else:

@@ -1,4 +1,4 @@
-"""Make examples/dance.mp4: ten seconds of a mannequin dancing house, for the first command a newcomer types.
+"""Make examples/dance.mp4: ten seconds of a mannequin dancing house, for the first command in the README.
 
     python scripts/make_example.py [OUT.mp4] [--seed N] [--genre house] [--tempo 120] [--seconds 10]
 

@@ -1,4 +1,4 @@
-"""Make a checkpoint of ``hierdec-mel_16bar``'s build with Magenta's own code, and what its networks answer.
+"""Make a checkpoint of the architecture of ``hierdec-mel_16bar`` with Magenta's own code, and reference outputs.
 
     python scripts/make_magenta_golden.py FOLDER --magenta CHECKOUT [--full]
 
@@ -29,7 +29,7 @@ KEPT = (0, 1, 2, 14, 15, 16, 17, 127, 128, 240, 255)
 
 
 def magenta_modules(checkout: str):
-    """Magenta's modules without the packages around them, which ask for much that is not needed here."""
+    """Return Magenta's modules without the packages around them, which ask for much that is not needed here."""
     for name in ("magenta", "magenta.contrib", "magenta.common", "magenta.models", "magenta.models.music_vae"):
         package = types.ModuleType(name)
         package.__path__ = [str(Path(checkout, *name.split(".")))]
@@ -45,7 +45,7 @@ def magenta_modules(checkout: str):
 
 
 def melodies(rng: np.random.Generator, count: int) -> np.ndarray:
-    """Random classes, half of them holds: uint8 (count, 256)."""
+    """Return random classes, half of them holds: uint8 (count, 256)."""
     classes = rng.integers(0, CLASSES, (count, STEPS))
     return np.where(rng.random((count, STEPS)) < 0.5, 0, classes).astype(np.uint8)
 

@@ -58,7 +58,7 @@ def fetch(folder: Path) -> Path:
 
 
 def with_metadata(unpacked: Path, path: str, mean: float, deviation: float) -> bytes:
-    """The network with its input normalisation written into it by that wheel's own metadata writer."""
+    """Return the network with its input normalisation written into it by that wheel's own metadata writer."""
     for name in ("mediapipe", "mediapipe.tasks", "mediapipe.tasks.python"):
         # Only the writer is wanted: what else these packages start needs a NumPy of its time.
         package = types.ModuleType(name)
@@ -74,7 +74,7 @@ def with_metadata(unpacked: Path, path: str, mean: float, deviation: float) -> b
 
 
 def write(output: Path, models: dict[str, bytes]) -> None:
-    """The bundle; stored, not compressed, because MediaPipe maps the networks where they lie."""
+    """Write the bundle uncompressed, because MediaPipe maps the networks into memory."""
     temporary = output.with_suffix(".part")
     with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as bundle:
         for name, content in models.items():

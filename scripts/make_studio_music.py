@@ -1,4 +1,4 @@
-"""Render stereo music to train the stereo codec and its generator on.
+"""Render stereo music for training the stereo codec and its generator.
 
     python scripts/make_studio_music.py OUT --hours 8 --pop909 POP909 --fonts studio FluidR3_GM MuseScore_General
 
@@ -75,7 +75,7 @@ def render_song(score: Score, dance: Dance, band: Band, rng: np.random.Generator
 
 
 def pop_song(folder: Path, seed: int, seconds: float, band: Band, path: Path) -> None:
-    """Render an excerpt of a POP909 song in the sound of a genre; nobody dances."""
+    """Render an excerpt of a POP909 song in the sound of a genre, without a dancer."""
     rng = np.random.default_rng([seed, 909, int(folder.name)])
     score = pop_score(folder, seconds, rng)
     dressed = dress(replace(score, genre=list(GENRES)[int(rng.integers(10))]), rng)
@@ -83,7 +83,7 @@ def pop_song(folder: Path, seed: int, seconds: float, band: Band, path: Path) ->
 
 
 def studio_song(index: int, seed: int, held_out: bool, seconds: float, band: Band, path: Path) -> None:
-    """Render a song of the composer, and somebody dancing to it."""
+    """Render a song of the composer with a dance to it."""
     rng = np.random.default_rng([seed, int(held_out), index])
     genre = list(GENRES)[index % len(GENRES)]
     score, _ = compose_song(genre, seconds, rng)

@@ -1,4 +1,4 @@
-"""Make the examples that the shipped audio models are trained on: rendered POP909 and studio songs with dancers.
+"""Make the training examples of the shipped audio models: rendered POP909 and studio songs with dancers.
 
     python scripts/make_training_data.py OUT --pop909 POP909 --pop-songs 200 --studio-songs 300 --seconds 24 --seed 1
 
@@ -42,20 +42,20 @@ PROGRAMS = {
 
 
 def pop_score(folder: Path, seconds: float, rng: np.random.Generator) -> Score:
-    """An excerpt of a POP909 song, arranged for five tracks."""
+    """Return an excerpt of a POP909 song, arranged for five tracks."""
     score = arrange(folder, rng, PROGRAMS)
     start = rng.uniform(0, max(0.0, score.duration - seconds))
     return excerpt(score, start, min(seconds, score.duration))
 
 
 def nobody(score: Score) -> Dance:
-    """The dance to music that nobody dances to."""
+    """Return an empty dance for music without a dancer."""
     beats = len(score.grid.beats)
     return Dance(score.duration, None, score.grid, np.full(beats, 0.6, np.float32), np.full(beats, 0.5, np.float32))
 
 
 def somebody(score: Score, genre: str, seconds: float, seed: int, held_out: bool, rng: np.random.Generator) -> Dance:
-    """A dance to a score, as the pose model would see it."""
+    """Return a dance to a score with the errors of pose estimation."""
     # Dancers are known by number: the held-out ones are others than those of the training part.
     dancer = DancerStyle.random(np.random.default_rng([seed, int(held_out), int(rng.integers(40))]))
     motion = landmark_motion(choreograph(score, genre, seconds, rng, dancer=dancer), wild_camera(rng), rng)
@@ -65,14 +65,14 @@ def somebody(score: Score, genre: str, seconds: float, seed: int, held_out: bool
 
 
 def pop_example(folder: Path, seed: int, seconds: float, path: Path) -> None:
-    """An excerpt of a POP909 song, arranged and rendered; there is nobody dancing."""
+    """Render an excerpt of an arranged POP909 song, without a dancer."""
     score = pop_score(folder, seconds, np.random.default_rng([seed, 909, int(folder.name)]))
     wave = render(score, SAMPLE_RATE)[0]
     save_pair(make_pair(wave, score, nobody(score), -1, SAMPLE_RATE, HOP), path)
 
 
 def studio_example(index: int, seed: int, held_out: bool, seconds: float, path: Path) -> None:
-    """A studio song and somebody dancing to it."""
+    """Render a studio song with a dance to it."""
     rng = np.random.default_rng([seed, int(held_out), index])
     genre = list(GENRES)[index % len(GENRES)]
     score, _ = compose_song(genre, seconds, rng)
@@ -82,7 +82,7 @@ def studio_example(index: int, seed: int, held_out: bool, seconds: float, path: 
 
 
 def pop_folders(root: Path, seed: int, held_out: bool) -> list[Path]:
-    """The folders of POP909 songs of one part, in an order that the seed draws; every tenth song is held out."""
+    """Return the folders of POP909 songs of one part, in an order that the seed draws; every tenth song is held out."""
     folders = song_folders(root)
     order = np.random.default_rng(seed).permutation(len(folders))
     return [folders[i] for i in order if (int(folders[i].name) % 10 == 0) == held_out]

@@ -1,4 +1,4 @@
-"""How fast is ``d2m evaluate beats``?
+"""Measure the speed of ``d2m evaluate beats``.
 
     python scripts/measure_beats_speed.py                          # 1,000 pairs of 6 s, two processes
     python scripts/measure_beats_speed.py --pairs 50 --rate 44100 --channels 2
@@ -28,7 +28,7 @@ from d2m.media_write import write_wav
 
 
 def song(seconds: float, rate: int, rng: np.random.Generator) -> np.ndarray:
-    """Drum hits and bass notes on eighths, float64 (samples,), its loudest sample 0.5."""
+    """Return drum hits and bass notes on eighths, float64 (samples,), its loudest sample 0.5."""
     sound = 1e-4 * rng.standard_normal(round(seconds * rate))
     step = 30 / rng.uniform(80, 135)
     length = round(step * rate)
@@ -43,7 +43,7 @@ def song(seconds: float, rate: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def make_pairs(folder: Path, pairs: int, seconds: float, rate: int, channels: int) -> None:
-    """``reference/`` and ``generated/`` with as many files of 16 bits."""
+    """Write 16-bit files to ``reference/`` and ``generated/``."""
     for number in range(pairs):
         rng = np.random.default_rng([4, number])
         reference = song(seconds, rate, rng)
@@ -55,7 +55,7 @@ def make_pairs(folder: Path, pairs: int, seconds: float, rate: int, channels: in
 
 
 def timed(folder: Path, processes: int) -> tuple[float, float, dict]:
-    """Seconds by the clock, of processor time, and the report, of one run of the command."""
+    """Return seconds by the clock, of processor time, and the report, of one run of the command."""
     words = [f"--{side}={folder / side}" for side in ("reference", "generated")]
     words += ["--processes", str(processes), "--json"]
     program = [sys.executable, "-c", "from d2m.cli.main import main; raise SystemExit(main())", "evaluate", "beats"]

@@ -1,4 +1,4 @@
-"""How good bridges are on held-out songs, and what they cost.
+"""Measure the quality of bridges on held-out songs, and their cost.
 
     python scripts/measure_bridge.py phrases runs/bridge/best.ckpt runs/published/best.ckpt [--scores bridge.json]
     python scripts/measure_bridge.py phrases studio-bridge --bars 4
@@ -34,7 +34,7 @@ _TIMED = 50
 
 
 def read(name: str) -> Composer:
-    """A network from a run's checkpoint or from weights."""
+    """Return a network from a run's checkpoint or from weights."""
     if not name.endswith(".ckpt"):
         return load(name)
     state = read_checkpoint(name)
@@ -44,7 +44,7 @@ def read(name: str) -> Composer:
 
 
 def cost(composer: Composer, bars: int) -> dict[str, float]:
-    """Parameters, multiply-adds and milliseconds of one bridge."""
+    """Return parameters, multiply-adds and milliseconds of one bridge."""
     from torch.utils.flop_counter import FlopCounterMode
 
     network, context = composer.network, torch.zeros(1, 2, *composer.config.shape)
@@ -67,7 +67,9 @@ def cost(composer: Composer, bars: int) -> dict[str, float]:
 
 
 def by_torchinfo(composer: Composer, bars: int, batch: int = 16) -> dict[str, float]:
-    """What the seed's table counts, for a batch; nothing where torchinfo is not installed."""
+    """Count parameters and multiply-adds by torchinfo as in Smootify's table, for a batch; empty if it is not
+    installed.
+    """
     if find_spec("torchinfo") is None:
         return {}
     from torchinfo import summary
@@ -93,7 +95,9 @@ class _Whole(torch.nn.Module):
 
 
 def windows(folder: Path, bars: int, most: int, seed: int) -> np.ndarray:
-    """bool (N, bars + 2, steps, pitches, tracks): held-out windows that begin with a phrase, none drawn twice."""
+    """Return bool (N, bars + 2, steps, pitches, tracks): held-out windows that begin with a phrase, none drawn
+    twice.
+    """
     found = PhraseWindows(Phrases(folder, "held_out"))
     starts = found.starts(bars + 2)
     chosen = np.sort(np.random.default_rng(seed).permutation(len(starts))[:most])

@@ -1,4 +1,4 @@
-"""Is the music in time with real dancers: what was published for clips, what d2m makes for them, and chance?
+"""Measure the alignment of music with real dancers: music published for clips, music by d2m, and chance.
 
     python scripts/measure_clips.py FOLDER --original aist_gt_5s
 
@@ -52,7 +52,7 @@ Reports = dict[str, dict[str, list[dict[str, Any]]]]
 
 
 def measure(folder: Path, seeds: int, original: list[str]) -> Reports:
-    """Judges everything; a clip in which nobody is seen is left out, and told.
+    """Measure all clips; those without a visible dancer are left out and reported.
 
     Raises:
         D2MError: if the folder holds no video, a file cannot be read, or ``original`` names no clip.
@@ -95,14 +95,14 @@ def _heard(music, path: Path) -> Heard:
 
 
 def scores(reports: list[dict[str, Any]], judge: str, events: str, score: str) -> tuple[float, float] | None:
-    """Chance and excess, means over the pieces of a clip for which they are defined; None where none is."""
+    """Return chance and excess, means over the pieces of a clip for which they are defined; None where none is."""
     rows = [report["judges"][judge][events][score] for report in reports]
     known = [(row["chance"], row["excess"]) for row in rows if row["value"] is not None]
     return tuple(np.mean(known, axis=0).tolist()) if known else None
 
 
 def summary(found: Reports, judge: str, seed: int = 0) -> list[list[str]]:
-    """A table over all clips: a line for every row, and of each score the excess, its interval, and chance."""
+    """Return a table over all clips: a line for every row, and of each score the excess, its interval, and chance."""
     lines = [["music", "clips", "pieces", *(title for _, _, title in COLUMNS)]]
     for row, clips in found.items():
         cells = [row, str(len(clips)), str(sum(map(len, clips.values())))]
@@ -124,7 +124,7 @@ def _cell(known: list[tuple[float, float]], clips: int, rng: np.random.Generator
 
 
 def by_clip(found: Reports, judge: str) -> list[list[str]]:
-    """Excess of the beat-align score of beats, and of onsets, for every clip and row."""
+    """Return the excess of the beat-align score of beats, and of onsets, for every clip and row."""
     clips = sorted({name for rows in found.values() for name in rows})
     lines = [["clip", "motion beats", *found]]
     for name in clips:
@@ -142,7 +142,7 @@ def _excess(pair: tuple[float, float] | None) -> str:
 
 
 def markdown(lines: list[list[str]]) -> str:
-    """A table; its first line is the header."""
+    """Return a table; its first line is the header."""
     rows = [lines[0], ["---"] * len(lines[0]), *lines[1:]]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in rows)
 

@@ -1,4 +1,4 @@
-"""How well codecs keep music that they were not trained on.
+"""Measure codecs on music that they were not trained on.
 
     python scripts/measure_codec.py DATA/held_out --codec spectral:studio-codec --codec jukebox:studio-vqvae:high
 
@@ -22,7 +22,7 @@ from d2m.evaluation import fidelity
 
 
 def measure(songs: list[np.ndarray], through: Callable[[np.ndarray], np.ndarray]) -> dict[str, float]:
-    """Means over songs of the distances between a song and what becomes of it."""
+    """Measure the distances between songs and their reconstructions, mean over songs."""
     figures: dict[str, list[float]] = {}
     for song in songs:
         output = through(song)

@@ -200,7 +200,7 @@ def main() -> None:
 
 
 def line(row: Row) -> str:
-    """A row of the table."""
+    """Return a row of the table."""
     found = (row.source, row.ffmpeg, row.d2m)
     cells = [f"{pair[0]:4d} {pair[1]:7.3f} s" if pair else "-".rjust(14) for pair in found]
     mark = " (against the source)" if row.against_source else ""
@@ -310,7 +310,7 @@ def measure(path: Path, folder: Path, encoded: bool) -> Row:
 
 
 def agrees(one: tuple[int, float], other: tuple[int, float], step: float) -> bool:
-    """Whether the numbers of pictures are the same and the lengths differ by one picture at most."""
+    """Tell whether the numbers of pictures are the same and the lengths differ by one picture at most."""
     return one[0] == other[0] and abs(one[1] - other[1]) <= step + 0.002
 
 
@@ -328,7 +328,7 @@ def _music_verdict(out: Path, music: np.ndarray, length: float, step: float) -> 
 
 
 def shown(path: Path, index: int) -> tuple[int, float]:
-    """Pictures that FFmpeg's decoder shows of a stream, and seconds from the first to the end of the last."""
+    """Return pictures that FFmpeg's decoder shows of a stream, and seconds from the first to the end of the last."""
     entries = "frame=best_effort_timestamp_time,pkt_duration_time,duration_time"
     command = ["ffprobe", "-v", "quiet", "-select_streams", str(index), "-show_entries", entries, "-of", "json"]
     answer = json.loads(subprocess.run([*command, str(path)], capture_output=True, check=False).stdout or "{}")

@@ -1,4 +1,4 @@
-"""Whether melodies carry the emotions they were made for, are still music, and keep the tune they came from.
+"""Measure whether melodies have their emotions, remain musical, and keep the tune they came from.
 
     python scripts/measure_emotion.py ACTOR --vae VAE --data MELODIES [--count 500] [--json scores.json]
 
@@ -55,7 +55,7 @@ _STEERED = ("mean pitch", "notes a bar", "steps a note", "rest", "silent bars")
 
 
 def open_actor(path: str, vae_path: str) -> EmotionModel:
-    """The actor and critic of a weights file or of a run's checkpoint, with their MusicVAE.
+    """Return the actor and critic of a weights file or of a run's checkpoint, with their MusicVAE.
 
     Raises:
         D2MError: if it is neither, or they do not belong together.
@@ -65,14 +65,14 @@ def open_actor(path: str, vae_path: str) -> EmotionModel:
         return load_emotion(path, vae)
     state = read_checkpoint(path)
     if "actor" not in state["modules"]:
-        raise D2MError(f"{path} is no run of 'd2m train emotion'")
+        raise D2MError(f"{path} is not a run of 'd2m train emotion'")
     network = ActorCritic(ActorCriticConfig(**state["task"]["config"]))
     network.load_state_dict(joined(state)["modules"]["emotion"])
     return EmotionModel(vae, network)
 
 
 def spearman(values: np.ndarray, targets: np.ndarray) -> float:
-    """Rank correlation of two sequences without ties."""
+    """Return the rank correlation of two sequences without ties."""
     ranks = [np.argsort(np.argsort(of)) for of in (values, targets)]
     return float(np.corrcoef(*ranks)[0, 1])
 
@@ -108,7 +108,7 @@ class Measured:
         self.order = [spearman(self.means[:, axis], self.targets[:, axis]) for axis in (0, 1)]
 
     def figures(self, before: Measured) -> dict[str, float]:
-        """Means over the emotions, beside vectors as they were drawn."""
+        """Return means over the emotions, beside vectors as they were drawn."""
         return {
             "error": float(self.errors.mean()),
             "error cut": float(1.0 - self.errors.mean() / before.errors.mean()),
@@ -125,7 +125,7 @@ class Measured:
 
 
 def table(head: list[str], rows: list[list[object]]) -> str:
-    """Rows as Markdown."""
+    """Return rows as Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(
         "| " + " | ".join(f"{x:.3g}" if isinstance(x, float) else str(x) for x in row) + " |" for row in lines
@@ -135,7 +135,7 @@ def table(head: list[str], rows: list[list[object]]) -> str:
 def make(
     model: EmotionModel, known: np.ndarray, args: argparse.Namespace
 ) -> tuple[dict[str, Measured], dict[str, float]]:
-    """Melodies in all ways, and the seconds that one takes."""
+    """Return melodies in all ways, and the seconds that one takes."""
     emotions, targets = model.table.emotions, model.table.targets()
     rng = np.random.default_rng(args.seed)
     z, unfitted = model.draw(args.count, rng), rng.standard_normal((args.count, model.vae.config.latent))
@@ -183,7 +183,9 @@ def show_emotions(model: EmotionModel, ways: dict[str, Measured]) -> None:
 
 
 def show_ways(ways: dict[str, Measured], known: np.ndarray, real: np.ndarray, most: int) -> dict[str, float]:
-    """Ways of making melodies side by side, and their statistics beside real melodies'. Returns the actor's figures."""
+    """Return ways of making melodies side by side, and their statistics beside real melodies'. Returns the actor's
+    figures.
+    """
     figures = {name: way.figures(ways["drawn"]) for name, way in ways.items()}
     looked_at = {name: way.melodies[:, : max(most // len(way.melodies), 1)] for name, way in ways.items()}
     looked_at |= {name: ways[name].melodies[:1, :most] for name in ("drawn", "prior")}
@@ -214,7 +216,7 @@ def show_ways(ways: dict[str, Measured], known: np.ndarray, real: np.ndarray, mo
 
 
 def likened(model: EmotionModel, melodies: np.ndarray, rows: np.ndarray) -> dict[str, float]:
-    """Figures of held-out melodies (N, 256), each changed towards one emotion in turn, beside what they were."""
+    """Return figures of held-out melodies (N, 256), each changed towards one emotion in turn, beside what they were."""
     targets = model.table.targets()[np.arange(len(melodies)) % len(model.table.emotions)]
     z, errors = model.vae.encode(rows)[0], model.table.errors(attributes(rows), targets).mean(axis=0)
     figures = {
@@ -232,7 +234,7 @@ def likened(model: EmotionModel, melodies: np.ndarray, rows: np.ndarray) -> dict
 
 
 def show_strengths(model: EmotionModel, melodies: np.ndarray) -> dict[str, float]:
-    """Held-out melodies changed at five strengths, beside what the moved vectors decode to, and a rule."""
+    """Return held-out melodies changed at five strengths, beside what the moved vectors decode to, and a rule."""
     targets = model.table.targets()[np.arange(len(melodies)) % len(model.table.emotions)]
     edit = find_edit(model, melodies, targets)
     mu = model.vae.encode(melodies)[0]
@@ -254,7 +256,7 @@ def show_strengths(model: EmotionModel, melodies: np.ndarray) -> dict[str, float
 
 
 def show_new(model: EmotionModel, known: np.ndarray, real: np.ndarray, args: argparse.Namespace) -> dict[str, float]:
-    """New melodies of all emotions, beside training melodies ``known`` and held-out ones ``real``."""
+    """Return new melodies of all emotions, beside training melodies ``known`` and held-out ones ``real``."""
     ways, seconds = make(model, known, args)
     show_emotions(model, ways)
     figures = show_ways(ways, known, real, args.copies) | seconds

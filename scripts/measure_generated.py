@@ -1,4 +1,4 @@
-"""How far generated music is from real music, with known sounds as marks on the scale.
+"""Measure the distance of generated music from real music, with known sounds for comparison.
 
     python scripts/measure_generated.py DATA/held_out --generated OUT --codec spectral:studio-codec
 
@@ -25,7 +25,7 @@ from d2m.evaluation import fidelity, sound
 
 
 def texture(songs: list[np.ndarray]) -> dict[str, float]:
-    """Means over recordings of what one recording's sound is like."""
+    """Return means over recordings of what one recording's sound is like."""
     return {
         "flatness": float(np.nanmean([sound.spectral_flatness(s) for s in songs])),
         "harmonic_salience": float(np.nanmean([sound.harmonic_salience(s, SAMPLE_RATE) for s in songs])),

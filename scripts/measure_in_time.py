@@ -1,4 +1,4 @@
-"""Is the music in time with the dancer?
+"""Measure the alignment of music with the dancer.
 
     python scripts/measure_in_time.py --clips FOLDER            # real videos: beat-align score less chance
     python scripts/measure_in_time.py --clips FOLDER --engine symbolic --sketch musegan
@@ -32,7 +32,7 @@ from d2m.types import GENRES, BeatGrid
 
 
 def clips(folder: Path, engine, seeds: int) -> dict[str, dict[str, list[float]]]:
-    """Excess per clip (mean over seeds), by source of beats and judge."""
+    """Return the excess per clip (mean over seeds), by source of beats and judge."""
     from d2m.features import analyse
     from d2m.features.flow import dancer_speed
     from d2m.media import open_video, read_audio
@@ -70,7 +70,7 @@ def clips(folder: Path, engine, seeds: int) -> dict[str, dict[str, list[float]]]
 
 
 def studio(count: int, seconds: float, seed: int, engine, keep: Path | None) -> dict[str, list[float]]:
-    """F-measures per studio dance of the test split (songs and dancers that nothing was trained on)."""
+    """Return F-measures per studio dance of the test split (songs and dancers that nothing was trained on)."""
     from d2m.datasets.studio.camera import wild_camera
     from d2m.datasets.studio.choreographer import DancerStyle, choreograph
     from d2m.datasets.studio.landmarks import landmark_motion

@@ -53,7 +53,7 @@ class Comparison:
         mido_refuses: files that cannot be compared.
         mido_misreads: files whose notes differ for what mido misreads.
         refused: files that the project refuses -> why.
-        examples: of differences.
+        examples: examples of differences.
     """
 
     files: int = 0
@@ -111,7 +111,7 @@ def compare_generated(count: int, seed: int = 0) -> dict[str, int]:
 
 
 def speeds(paths: list[Path]) -> dict[str, float]:
-    """Files a second of the project (as far as notes by instrument), mido (events) and symusic (notes)."""
+    """Return files a second of the project (as far as notes by instrument), mido (events) and symusic (notes)."""
     import mido
 
     def seconds(read: Callable[[Path], object]) -> float:

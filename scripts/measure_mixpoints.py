@@ -1,4 +1,4 @@
-"""How often each search for mix points finds where a song was cut.
+"""Measure how often each search for mix points finds where a song was cut.
 
     python scripts/measure_mixpoints.py POP909 [--songs 40] [--cuts 3] [--seed 0] [--json]
 
@@ -52,13 +52,13 @@ class Case:
 
 
 def read(folder: Path, seed: int) -> Song:
-    """A song with its band, on the grid of four steps a beat."""
+    """Return a song with its band, on the grid of four steps a beat."""
     score = band_score(folder, np.random.default_rng([seed, 909, int(folder.name)]))
     return song_of_roll(from_score(score, 4, folder.name))
 
 
 def songs_of_split(root: Path, held_out: bool, count: int, seed: int) -> list[Song]:
-    """Up to ``count`` songs of a split that can be cut."""
+    """Return up to ``count`` songs of a split that can be cut."""
     folders = [f for f in song_folders(root) if (int(f.name) % HELD_OUT_EVERY == 0) == held_out]
     order = np.random.default_rng([seed, int(held_out)]).permutation(len(folders))
     found: list[Song] = []
@@ -77,7 +77,7 @@ def songs_of_split(root: Path, held_out: bool, count: int, seed: int) -> list[So
 
 
 def cuts(song: Song) -> np.ndarray:
-    """Section beginnings with enough music in 4/4 on either side."""
+    """Return the section beginnings with enough music in 4/4 on either side."""
     starts = song.phrase_starts
     inner = starts[(starts >= _MARGIN) & (starts <= len(song) - _MARGIN)]
     heard = song.whole & song.held.any(axis=(1, 2, 3))
@@ -85,7 +85,7 @@ def cuts(song: Song) -> np.ndarray:
 
 
 def make_case(songs: list[Song], number: int, rng: np.random.Generator, moved: int = 0) -> Case:
-    """A case of one song, with two others to hide its cut; the second half moved up by ``moved`` semitones."""
+    """Return a case of one song, with two others to hide its cut; the second half moved up by ``moved`` semitones."""
     song = songs[number]
     cut = int(rng.choice(cuts(song)))
     tail, head = (songs[k] for k in rng.choice(np.delete(np.arange(len(songs)), number), 2, replace=False))
@@ -100,19 +100,19 @@ def make_case(songs: list[Song], number: int, rng: np.random.Generator, moved: i
 
 
 def part(song: Song, first: int, stop: int) -> PianoRoll:
-    """Bars of a song."""
+    """Return bars of a song."""
     lines = np.append(song.roll.downbeats, song.roll.steps)
     return song.roll.excerpt(int(lines[first]), int(lines[min(stop, len(song))]))
 
 
 def in_key_of(other: Song, first: int, stop: int, song: Song, cut: int) -> PianoRoll:
-    """Bars of another song, moved by -5 to 6 semitones to the key that ``song`` has at its cut."""
+    """Return bars of another song, moved by -5 to 6 semitones to the key that ``song`` has at its cut."""
     gap = int(signature(int(song.keys[cut])) - signature(int(other.keys[min(first, len(other) - 1)])))
     return shifted(part(other, first, stop), (gap + 5) % 12 - 5)
 
 
 def shifted(roll: PianoRoll, semitones: int) -> PianoRoll:
-    """The pitched tracks moved up."""
+    """Return the pitched tracks moved up."""
     arrays = []
     for array in (roll.held, roll.onsets):
         moved = np.roll(array, semitones, axis=2)
@@ -126,7 +126,7 @@ def shifted_song(song: Song, semitones: int) -> Song:
 
 
 def chain(rolls: list[PianoRoll]) -> PianoRoll:
-    """Rolls one after another."""
+    """Return rolls one after another."""
     starts = np.cumsum([0, *(roll.steps for roll in rolls)])
     lines = np.concatenate([roll.downbeats + at for roll, at in zip(rolls, starts[:-1], strict=True)])
     held, onsets = (np.concatenate([getattr(r, name) for r in rolls], axis=1) for name in ("held", "onsets"))
@@ -141,7 +141,7 @@ def song_of_roll(roll: PianoRoll) -> Song:
 
 
 def right_pairs(a: Song, cut: int, b: Song, start: int) -> np.ndarray:
-    """bool (A, B): pairs of bars with the music around the cut."""
+    """Return bool (A, B): pairs of bars with the music around the cut."""
     ends = np.array([_same(a, i - 1, a, cut - 2) for i in range(len(a))])
     starts = np.array([_same(b, j, b, start) for j in range(len(b))])
     return ends[:, None] & starts[None]
@@ -157,7 +157,7 @@ def _same(one: Song, first: int, other: Song, second: int) -> bool:
 
 @contextmanager
 def only(words: str):
-    """The harmonic search with the weights of other terms at zero."""
+    """Use the harmonic search with some terms only in a ``with`` block."""
     before = dict(expectation.TERMS)
     expectation.TERMS.update({name: value if words in name else 0.0 for name, value in before.items()})
     try:
@@ -167,13 +167,13 @@ def only(words: str):
 
 
 def hits(case: Case, points: list[MixPoint], shift: int = 0) -> tuple[bool, bool]:
-    """Whether the first point, and any, is right."""
+    """Tell whether the first point, and any, is right."""
     found = [bool(case.right[p.bar_a, p.bar_b]) and p.transpose == shift for p in points]
     return found[0], any(found)
 
 
 def measure(cases: list[Case], rng: np.random.Generator) -> dict[str, dict[str, float]]:
-    """Share of cases that each method solves at first and within five."""
+    """Return the share of cases that each method solves at first and within five."""
     rows: dict[str, dict[str, float]] = {}
     for method in METHODS:
         found = []
@@ -192,7 +192,9 @@ def _row(found: list[tuple[bool, bool]]) -> dict[str, float]:
 
 
 def between(songs: list[Song], rng: np.random.Generator, count: int = 40) -> dict[str, dict[str, float]]:
-    """Figures of :func:`d2m.symbolic.bridge.mixpoints.seam` at the first choice, the mean over pairs of songs."""
+    """Return figures of :func:`d2m.symbolic.bridge.mixpoints.seam` at the first choice, the mean over pairs of
+    songs.
+    """
     pairs = [rng.choice(len(songs), 2, replace=False).tolist() for _ in range(count)]
     rows = {}
     for method in METHODS:
@@ -205,7 +207,7 @@ def between(songs: list[Song], rng: np.random.Generator, count: int = 40) -> dic
 
 
 def search_times(songs: list[Song]) -> dict[str, float]:
-    """Seconds for two songs of 200 bars each, features included."""
+    """Return seconds for two songs of 200 bars each, features included."""
     long = [chain([part(s, 0, len(s)) for s in songs[k : k + 6]]) for k in (0, 6)]
     cut = [roll.excerpt(0, int(roll.downbeats[min(200, len(roll.downbeats) - 1)])) for roll in long]
     find_mix_points(*(song_of_roll(roll) for roll in cut), "dtw", 1)

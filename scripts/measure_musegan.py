@@ -1,4 +1,4 @@
-"""What MuseGANs make, beside their training data, in the form of the paper's tables; their size and speed.
+"""Compare the output of MuseGANs with their training data, in the form of the paper's tables; and size and speed.
 
     python scripts/measure_musegan.py studio-musegan --data phrases [--bars 20000] [--json] [--scores FILE]
     python scripts/measure_musegan.py hybrid.safetensors composer.safetensors jamming.safetensors --data phrases
@@ -51,7 +51,7 @@ _COMPARED = 256
 
 
 def made_phrases(muse: MuseGan, data: Phrases, count: int, seed: int, binarise: str) -> np.ndarray:
-    """bool (count, bars, steps, pitches, tracks)."""
+    """Return bool (count, bars, steps, pitches, tracks)."""
     if not muse.config.conditional:
         return muse.generate(count, seed, binarise)
     rng = np.random.default_rng(seed)
@@ -60,7 +60,7 @@ def made_phrases(muse: MuseGan, data: Phrases, count: int, seed: int, binarise: 
 
 
 def measured(phrases, lowest: int, steps: int) -> Metrics:
-    """The figures of phrases, a piece at a time."""
+    """Return the figures of phrases, a piece at a time."""
     tally = Tally(steps)
     for start in range(0, len(phrases), 256):
         tally.add(phrases[start : start + 256], lowest)
@@ -68,7 +68,7 @@ def measured(phrases, lowest: int, steps: int) -> Metrics:
 
 
 def row(figures: Metrics) -> dict[str, float]:
-    """One row of both tables."""
+    """Return one row of both tables."""
     cells = {f"EB {track}": figures.empty_bars[track] for track in EB}
     cells |= {f"UPC {track}": figures.used_pitch_classes[track] for track in PITCHED}
     cells |= {f"QN {track}": figures.qualified_notes[track] for track in PITCHED}
@@ -77,7 +77,9 @@ def row(figures: Metrics) -> dict[str, float]:
 
 
 def nearest(phrases: np.ndarray, data: Phrases, tracks: list[int]) -> np.ndarray:
-    """float (N,): share of cells that differ from the nearest phrase of the data, of those that sound in either."""
+    """Return float (N,): share of cells that differ from the nearest phrase of the data, of those that sound in
+    either.
+    """
     own = phrases[..., tracks].reshape(len(phrases), -1).astype(np.float32)
     best = np.full(len(own), np.inf)
     for start in range(0, len(data), 512):
@@ -89,7 +91,7 @@ def nearest(phrases: np.ndarray, data: Phrases, tracks: list[int]) -> np.ndarray
 
 
 def copies(muse: MuseGan, made: np.ndarray, folder: Path, data: Phrases) -> dict[str, float]:
-    """Quantiles of the distance to the nearest training phrase, generated and held out."""
+    """Return quantiles of the distance to the nearest training phrase, generated and held out."""
     held_out = Phrases(folder, "held_out")
     chosen = np.random.default_rng(0).permutation(len(held_out))[:_COMPARED]
     found = {}
@@ -100,7 +102,7 @@ def copies(muse: MuseGan, made: np.ndarray, folder: Path, data: Phrases) -> dict
 
 
 def cost(muse: MuseGan, threads: int) -> dict[str, float]:
-    """Parameters, multiply-adds of one phrase, phrases a second at batches of 1 and 64."""
+    """Return parameters, multiply-adds of one phrase, phrases a second at batches of 1 and 64."""
     import torch
     from torchinfo import summary
 
@@ -134,7 +136,7 @@ def cost(muse: MuseGan, threads: int) -> dict[str, float]:
 
 
 def published(name: str) -> dict[str, float]:
-    """A row of the paper, as :func:`row`."""
+    """Return a row of the paper, as :func:`row`."""
     empty, classes, qualified, drums = PUBLISHED[name]
     cells = {f"EB {track}": value for track, value in zip(EB, empty, strict=True)}
     cells |= {f"UPC {track}": value for track, value in zip(PITCHED, classes, strict=True)}
@@ -143,7 +145,7 @@ def published(name: str) -> dict[str, float]:
 
 
 def beyond(difference: dict[str, float]) -> list[str]:
-    """Figures that lie further from the data than is forgiven."""
+    """Return the metrics that differ from the data by more than their tolerance."""
     return [
         f"{name} by {value:+.2f}"
         for name, value in difference.items()
@@ -160,7 +162,7 @@ def show(title: str, rows: dict[str, dict[str, float]], names: list[str]) -> Non
 
 
 def card_scores(result: dict) -> dict[str, float]:
-    """The figures by names that stand for themselves."""
+    """Return the figures by names that stand for themselves."""
     data, _, difference = result["tables"].values()
     scores = {
         f"{name}, {result['bars']} generated bars (training data {value:.4g})": value + difference[name]
@@ -171,7 +173,7 @@ def card_scores(result: dict) -> dict[str, float]:
 
 
 def measure_model(name: str, data: Phrases, options: argparse.Namespace) -> dict:
-    """All figures of one model."""
+    """Return all figures of one model."""
     muse = load(name)
     config = muse.config
     if data.resolution.shape(config.bars) != config.shape:
@@ -193,7 +195,7 @@ def measure_model(name: str, data: Phrases, options: argparse.Namespace) -> dict
 
 
 def tell(results: list[dict]) -> None:
-    """The tables and lists of all models."""
+    """Print the tables and lists of all models."""
     rows = {"training data": results[0]["tables"]["training data"]}
     for result in results:
         rows[result["model"][:23]] = result["tables"]["model"]

@@ -1,4 +1,4 @@
-"""How well a MusicVAE keeps held-out melodies, and what its own are like beside real ones.
+"""Measure the reconstruction of held-out melodies by a MusicVAE, and its samples in comparison with real ones.
 
     python scripts/measure_musicvae.py WEIGHTS --data MELODIES [--part held_out] [--count 500] [--json]
 
@@ -29,7 +29,7 @@ from d2m.training.musicvae import measure
 
 
 def open_model(path: str) -> MusicVae:
-    """The model of a weights file or of a run's checkpoint.
+    """Return the model of a weights file or of a run's checkpoint.
 
     Raises:
         D2MError: if it is neither.
@@ -38,14 +38,14 @@ def open_model(path: str) -> MusicVae:
         return emotion.load(path)
     state = read_checkpoint(path)
     if "musicvae" not in state["modules"]:
-        raise D2MError(f"{path} is no run of 'd2m train musicvae'")
+        raise D2MError(f"{path} is not a run of 'd2m train musicvae'")
     network = HierarchicalMusicVae(MusicVaeConfig(**state["task"]["config"]))
     network.load_state_dict(state["modules"]["musicvae"])
     return MusicVae(network)
 
 
 def copied(samples: np.ndarray, known: np.ndarray) -> float:
-    """Share of the samples that say what a known melody says, in whatever key."""
+    """Return the share of the samples that say what a known melody says, in whatever key."""
     told = _relative(known)
     best = [float((told == row).mean(axis=1).max()) for row in _relative(samples)]
     return float(np.mean(np.array(best) > 0.9))

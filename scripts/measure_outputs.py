@@ -1,4 +1,4 @@
-"""Is every video that comes out whole? Lengths, picture packets, levels and seams of what `d2m generate` makes.
+"""Check the videos that `d2m generate` writes: lengths, picture packets, levels and seams.
 
     python scripts/measure_outputs.py FOLDER [--codec jukebox] [--keep OUT]
 
@@ -26,7 +26,7 @@ from d2m.media_container import open_container, picture_stream
 
 
 def picture_packets(path: Path) -> list[tuple[float, str]]:
-    """Time from the first packet (ms, rounded) and digest of every picture packet."""
+    """Return the time from the first packet (ms, rounded) and digest of every picture packet."""
     with open_container(path) as container:
         stream = picture_stream(container, path)
         packets = [p for p in container.demux(stream) if p.size]
@@ -74,7 +74,7 @@ def main() -> None:
 
 
 def read_audio_file(path: Path) -> np.ndarray:
-    """Samples (channels, samples) of a wav."""
+    """Return samples (channels, samples) of a wav."""
     import soundfile
 
     return soundfile.read(path, dtype="float32", always_2d=True)[0].T

@@ -1,4 +1,4 @@
-"""Published systems and d2m on the same dances, their beats heard by a tracker from outside.
+"""Compare published systems and d2m on the same dances, with beats by an independent tracker.
 
     python scripts/measure_peers.py FOLDER --tracker "python beats.py"
 
@@ -79,7 +79,7 @@ class Dance:
 
 
 def aist_tempo(name: str) -> float | None:
-    """Tempo of an AIST recording in beats a minute from a name such as ``gHO_sFM_c02_d19_mHO4_ch05``.
+    """Return the tempo of an AIST recording in beats a minute from a name such as ``gHO_sFM_c02_d19_mHO4_ch05``.
 
     The six pieces of a genre have 80 to 130 in steps of ten, those of house 110 to 135 in steps of five (Tsuchida et
     al., "AIST Dance Video Database", ISMIR 2019, section 3).
@@ -92,7 +92,7 @@ def aist_tempo(name: str) -> float | None:
 
 
 def find_dances(folder: Path) -> tuple[list[Dance], list[str]]:
-    """The dances of a folder that all five systems have music for, and the names of those that not all have.
+    """Return the dances of a folder that all five systems have music for, and the names of those that not all have.
 
     Raises:
         D2MError: if there is no such folder or no such dance.
@@ -111,7 +111,7 @@ def find_dances(folder: Path) -> tuple[list[Dance], list[str]]:
 
 
 def make_music(dances: list[Dance], seeds: int, folder: Path) -> None:
-    """Watch every dance, make our music for it, and write all music as wav files; fills in what is open in ``dances``.
+    """Generate d2m's music for every dance, and write all music as .wav files; completes ``dances``.
 
     Raises:
         D2MError: if a video cannot be read.
@@ -140,7 +140,7 @@ def make_music(dances: list[Dance], seeds: int, folder: Path) -> None:
 
 
 def track(command: str, wavs: list[Path]) -> dict[Path, dict[str, Any]]:
-    """What a tracker hears in recordings.
+    """Return what a tracker hears in recordings.
 
     Args:
         command: program and its options, as on a command line; no shell.
@@ -177,7 +177,9 @@ def track(command: str, wavs: list[Path]) -> dict[Path, dict[str, Any]]:
 
 
 def score(dance: Dance, beats: np.ndarray) -> dict[str, float | None]:
-    """Excess of each score by each judge; and whether the tempo is right, where it is known; None where undefined."""
+    """Return the excess of each score by each judge; and whether the tempo is right, where it is known; None where
+    undefined.
+    """
     beats = inside(beats, dance.duration)
     scores: dict[str, float | None] = {"tempo": None, "octave": None}
     for judge in JUDGES:
@@ -195,7 +197,7 @@ def score(dance: Dance, beats: np.ndarray) -> dict[str, float | None]:
 
 
 def table(dances: list[Dance], heard: dict[Path, dict[str, Any]]) -> list[list[str]]:
-    """A line for each system; its first line is the header."""
+    """Return a line for each system; its first line is the header."""
     names = [f"{name}, {judge}" for judge in JUDGES for name in ("beat-align", "hit rate")]
     titles = [f"{name}, {title}" for title in JUDGES.values() for name in ("beat-align", "hit rate")]
     lines = [["music", "dances", *titles, "tempo (AIST)", "tempo or octave", "strength"]]
@@ -222,7 +224,7 @@ def _mean(values: list[float | None]) -> float | None:
 
 
 def markdown(lines: list[list[str]]) -> str:
-    """A table; its first line is the header."""
+    """Return a table; its first line is the header."""
     rows = [lines[0], ["---"] * len(lines[0]), *lines[1:]]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in rows)
 

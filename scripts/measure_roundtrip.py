@@ -1,4 +1,4 @@
-"""MIDI -> piano-roll -> MIDI: is every note where it was, and how fast is it, beside pypianoroll on pretty_midi?
+"""Check MIDI -> piano-roll -> MIDI for lost notes, and measure its speed beside pypianoroll on pretty_midi.
 
     python scripts/measure_roundtrip.py POP909 [--every 10]
 
@@ -26,7 +26,7 @@ from d2m.symbolic.pianoroll_midi import read_roll, write_roll
 
 
 def differences(first: PianoRoll, second: PianoRoll) -> list[str]:
-    """What is not the same in two rolls."""
+    """Return what is not the same in two rolls."""
     if first.held.shape != second.held.shape:
         return [f"{first.steps} steps became {second.steps}"]
     found = []
@@ -42,7 +42,7 @@ def differences(first: PianoRoll, second: PianoRoll) -> list[str]:
 
 
 def theirs(path: Path, out: Path) -> tuple[float, float]:
-    """Seconds that pypianoroll takes there and back, and the share of what sounds that comes back."""
+    """Return seconds that pypianoroll takes there and back, and the share of what sounds that comes back."""
     import pypianoroll
 
     start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Measure the beat tracker of sound, beside librosa's, on music with known or separately tracked beats.
+"""Measure the beat tracker for sound, beside librosa's, on music with known or separately tracked beats.
 
     python scripts/measure_sound_beats.py studio DATA [--noise]            held-out music of make_beat_data.py
     python scripts/measure_sound_beats.py real BEATS.jsonl [--half 0|1]    recordings
@@ -38,7 +38,7 @@ class Item:
 
 
 def recordings(path: Path, half: int | None) -> Iterator[Item]:
-    """The recordings of a list, in order."""
+    """Iterate over the recordings of a list, in order."""
     import soundfile
 
     for number, line in enumerate(sorted(path.read_text().splitlines())):
@@ -52,7 +52,7 @@ def recordings(path: Path, half: int | None) -> Iterator[Item]:
 
 
 def scores(beats: np.ndarray, down: np.ndarray, found: np.ndarray, found_down: np.ndarray, tempo: float) -> list[float]:
-    """The figures of `COLUMNS` for one recording."""
+    """Return the figures of `COLUMNS` for one recording."""
     true = 60.0 / np.median(np.diff(beats))
     steady = continuity(beats, found)
     return [
@@ -66,7 +66,7 @@ def scores(beats: np.ndarray, down: np.ndarray, found: np.ndarray, found_down: n
 
 
 def table(rows: dict[str, list[list[float]]]) -> str:
-    """Mean / median of every column, a tracker a line."""
+    """Return the mean / median of every column, a tracker a line."""
     lines = [f"{'':10}" + "".join(f"{name:>20}" for name in COLUMNS)]
     for name, values in rows.items():
         both = zip(np.mean(values, axis=0), np.median(values, axis=0), strict=True)
@@ -96,7 +96,7 @@ def measure(items: Iterator[Item], strength: float, librosa: bool, verbose: bool
 
 
 def studio(data: Path, spoil: bool, count: int) -> list[list[float]]:
-    """Scores of held-out studio music, from its frames."""
+    """Return scores of held-out studio music, from its frames."""
     from d2m.features.bar_pointer import decode
     from d2m.features.sound_beats import for_music, load_weights
     from d2m.features.sound_forward import activations

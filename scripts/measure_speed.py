@@ -1,4 +1,4 @@
-"""How long `d2m generate` takes and how much memory, from a cold process, on two cores.
+"""Measure time and memory of `d2m generate`, from a cold process, on two cores.
 
     python scripts/measure_speed.py examples/dance.mp4 --size 1920x1080 --fps 60
 
@@ -22,7 +22,7 @@ from pathlib import Path
 
 
 def read_clip(path: Path, size: tuple[int, int], fps: int, longest: float = 4.0) -> list:
-    """The first seconds of a clip as frames of the wanted size and rate, (height, width, 3) each."""
+    """Return the first seconds of a clip as frames of the wanted size and rate, (height, width, 3) each."""
     import av
 
     frames: list = []
@@ -44,8 +44,9 @@ def read_clip(path: Path, size: tuple[int, int], fps: int, longest: float = 4.0)
 
 
 def encode_loop(frames: list, path: Path, size: tuple[int, int], fps: int) -> None:
-    """Writes the frames forwards and backwards as H.264 that starts with a key frame and has no B-frames, so that its
-    packets can be repeated as they are."""
+    """Write the frames forwards and backwards as H.264 that starts with a key frame and has no B-frames, so that its
+    packets can be repeated as they are.
+    """
     import av
 
     with av.open(str(path), "w") as out:
@@ -60,7 +61,7 @@ def encode_loop(frames: list, path: Path, size: tuple[int, int], fps: int) -> No
 
 
 def repeat(loop: Path, path: Path, seconds: float, fps: int) -> None:
-    """A video of that many seconds from the packets of a loop, without encoding anything again."""
+    """Write a video of a given length by repeating the packets of a loop, without encoding."""
     import av
 
     with av.open(str(loop)) as source:
@@ -80,7 +81,7 @@ def repeat(loop: Path, path: Path, seconds: float, fps: int) -> None:
 
 
 def run(video: Path, folder: Path, arguments: list[str], cores: int) -> tuple[float, float, float]:
-    """Wall seconds, processor seconds and peak resident MiB (of the largest process) of one `d2m generate`.
+    """Return wall seconds, processor seconds and peak resident MiB (of the largest process) of one `d2m generate`.
 
     Exits with its message if it fails.
     """

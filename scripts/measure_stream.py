@@ -1,4 +1,4 @@
-"""How an endless stream behaves: speed, memory, gaps, seams, loudness, listeners.
+"""Measure an endless stream: speed, memory, gaps, seams, loudness, listeners.
 
     python scripts/measure_stream.py SONGS [--minutes 120] [-o stream.wav] [--shuffle --seed 0] [--json]
     python scripts/measure_stream.py SONGS --listeners 10 [--seconds 60]
@@ -64,7 +64,7 @@ class Kept(Programme):
 
 
 def memory() -> float:
-    """Resident megabytes of this process."""
+    """Return resident megabytes of this process."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 1e6
 
 
@@ -75,7 +75,7 @@ def programme_of(args: argparse.Namespace) -> Kept:
 
 
 def write(args: argparse.Namespace, out: Path) -> tuple[dict[str, Any], list[dict[str, Any]], Kept]:
-    """Writes the file; speed and memory."""
+    """Write the file, and measure speed and memory."""
     programme = programme_of(args)
     used: list[tuple[float, float]] = []
     began, worked = time.perf_counter(), time.process_time()
@@ -93,7 +93,7 @@ def write(args: argparse.Namespace, out: Path) -> tuple[dict[str, Any], list[dic
 
 
 def sounding(programme: Kept, total: int) -> np.ndarray:
-    """bool, every 10 ms: whether a note is held, or a drum was struck within 100 ms."""
+    """Return bool, every 10 ms: whether a note is held, or a drum was struck within 100 ms."""
     change = np.zeros(total // _HOP + 2, np.int64)
     for notes in programme.played.values():
         ends = np.where(notes.tracks == DRUMS, notes.starts + RATE // 10, notes.ends)
@@ -104,7 +104,7 @@ def sounding(programme: Kept, total: int) -> np.ndarray:
 
 
 def silences(sound: np.ndarray, held: np.ndarray) -> dict[str, float]:
-    """The longest stretches, in milliseconds, that are silent, and that are so against the score."""
+    """Return the longest stretches, in milliseconds, that are silent, and that are so against the score."""
     limit = 32768 * 10 ** (_SILENT_DB / 20)
     # The end fades out.
     count = len(sound) // _HOP - int(FADE * RATE) // _HOP
@@ -129,7 +129,9 @@ def _longest(flags: np.ndarray) -> int:
 def seams(
     sound: np.ndarray, played: list[dict[str, Any]], programme: Kept, args: argparse.Namespace
 ) -> dict[str, float]:
-    """Steps between samples at seams, beside those at bar lines inside songs, and against a second synthesiser."""
+    """Return steps between samples at seams, beside those at bar lines inside songs, and against a second
+    synthesiser.
+    """
     inner = [s for entry in played if entry["kind"] == "bridge" for s in (entry["start"], entry["end"])]
     places = [round(s * RATE) for s in inner if 7 < s < len(sound) / RATE - 6]
     if not places:
@@ -171,7 +173,7 @@ def _step(sound: np.ndarray, place: int) -> float:
 
 
 def levels(sound: np.ndarray, played: list[dict[str, Any]]) -> dict[str, float]:
-    """How loud songs are, in LUFS, and how often the limiter works."""
+    """Return how loud songs are, in LUFS, and how often the limiter works."""
     found = []
     for entry in played:
         span = slice(round(entry["start"] * RATE), min(round(entry["end"] * RATE), len(sound)))
@@ -202,7 +204,7 @@ def measure_file(args: argparse.Namespace) -> dict[str, dict[str, float]]:
 
 
 def listen(url: str, seconds: float, waits: list[float], spare: list[float]) -> None:
-    """One listener, as the page is: eight segments ahead, on its own clock."""
+    """Simulate one listener like the page: eight segments ahead, on its own clock."""
     number = json.load(urllib.request.urlopen(url + "state"))["live"]
     first, begins = number, None
     until = time.monotonic() + seconds

@@ -1,4 +1,4 @@
-"""What a training step of D2M-GAN costs: seconds, memory, and where the time goes.
+"""Measure a training step of D2M-GAN: seconds, memory, and time of its parts.
 
     python scripts/measure_training.py --level high low --threads 1 2
     python scripts/measure_training.py --accelerator cuda --precision 32-true bf16-mixed
@@ -24,7 +24,7 @@ import numpy as np
 
 
 def make_noise(folder: Path, kind: str, seconds: float, count: int) -> None:
-    """A prepared data set of ``count`` segments."""
+    """Make a prepared data set of ``count`` segments of noise."""
     from d2m.datasets.prepared import Manifest, Sequence, write_music, write_sequence, write_split
     from d2m.generator.d2m_gan import DATASETS
     from d2m.version import __version__
@@ -42,7 +42,7 @@ def make_noise(folder: Path, kind: str, seconds: float, count: int) -> None:
 
 
 def measure(args: argparse.Namespace) -> dict[str, object]:
-    """Seconds a step, memory and the profile of one setting, in this process."""
+    """Return seconds a step, memory and the profile of one setting, in this process."""
     import torch
 
     from d2m import jukebox, weights

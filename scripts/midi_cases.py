@@ -1,4 +1,4 @@
-"""MIDI files to try a reader on, and the notes they hold by other ways than the project's own reader.
+"""MIDI files for testing a reader, and their notes read by other means than d2m's reader.
 
 :func:`random_file` builds a file of random events; :func:`files` and :func:`mutated` are the same as strategies of
 hypothesis, which finds the smallest file that fails. :func:`expected` pairs the notes of events, :func:`mido_notes`
@@ -37,7 +37,7 @@ class Note(NamedTuple):
 
 
 def number(value: int) -> bytes:
-    """A MIDI number of variable length."""
+    """Return a MIDI number of variable length."""
     parts = [value & 0x7F]
     while value := value >> 7:
         parts.append(value & 0x7F | 0x80)
@@ -45,7 +45,7 @@ def number(value: int) -> bytes:
 
 
 def encode(tracks: Sequence[Sequence[Event]], division: int = 480, form: int = 1, running: bool = True) -> bytes:
-    """A file of tracks whose events are in order; with running status wherever the standard allows it."""
+    """Return a file of tracks whose events are in order; with running status wherever the standard allows it."""
     out = b"MThd\0\0\0\x06" + form.to_bytes(2, "big") + len(tracks).to_bytes(2, "big") + division.to_bytes(2, "big")
     for events in tracks:
         body, before, status = bytearray(), 0, 0
@@ -59,7 +59,7 @@ def encode(tracks: Sequence[Sequence[Event]], division: int = 480, form: int = 1
 
 
 def random_file(rng: random.Random) -> tuple[bytes, list[list[Event]], int]:
-    """A file of up to five tracks with anything that may stand in one.
+    """Return a file of up to five tracks with anything that may stand in one.
 
     Returns:
         the file, its events and its format (0 or 1).
@@ -101,13 +101,13 @@ def _random_event(rng: random.Random, channel: int, key: int) -> bytes:
 
 
 def files() -> st.SearchStrategy[tuple[bytes, list[list[Event]], int]]:
-    """Files as of :func:`random_file`."""
+    """Return files as of :func:`random_file`."""
     return st.randoms(use_true_random=False).map(random_file)
 
 
 @st.composite
 def mutated(draw: st.DrawFn) -> bytes:
-    """Files with bytes changed, taken out, put in or said twice."""
+    """Return files with bytes changed, taken out, put in or said twice."""
     data = bytearray(draw(files())[0])
     for _ in range(draw(st.integers(1, 6))):
         at = draw(st.integers(0, max(len(data) - 1, 0)))
@@ -123,7 +123,9 @@ def mutated(draw: st.DrawFn) -> bytes:
 
 
 def expected(tracks: Sequence[Sequence[Event]], form: int = 1) -> list[Note]:
-    """The notes of events, by the plainest code: every note-off ends the oldest note of its key within its track."""
+    """Return the notes of events, by the plainest code: every note-off ends the oldest note of its key within its
+    track.
+    """
     changes: list[tuple[int, int, int, int, int]] = []
     found: list[tuple[int, int, int, int, int, int, int | None]] = []
     offset = 0
@@ -181,7 +183,7 @@ class _Programs:
 
 
 def mido_events(data: bytes) -> tuple[list[list[Event]], int]:
-    """Events of a file and its format as mido reads them.
+    """Return events of a file and its format as mido reads them.
 
     Raises:
         Exception: whatever mido raises.
@@ -207,7 +209,7 @@ def mido_events(data: bytes) -> tuple[list[list[Event]], int]:
 
 
 def confuses_mido(data: bytes) -> bool:
-    """Whether a file has what mido misreads silently: running status after events of no channel, film frames."""
+    """Tell whether a file has what mido misreads silently: running status after events of no channel, film frames."""
     from d2m.symbolic.midi_chunks import find_layout, tracks
 
     layout = find_layout(data)
@@ -229,12 +231,12 @@ def confuses_mido(data: bytes) -> bool:
 
 
 def mido_notes(data: bytes) -> list[Note]:
-    """Notes of a file as mido reads them; see :func:`mido_events`."""
+    """Return notes of a file as mido reads them; see :func:`mido_events`."""
     return expected(*mido_events(data))
 
 
 def own_notes(file: MidiFile) -> list[Note]:
-    """Notes of a file as the project reads it."""
+    """Return notes of a file as the project reads it."""
     return sorted(
         Note(start, end - start, key, velocity, source.channel, source.program)
         for source, found in file.notes.items()
@@ -243,7 +245,7 @@ def own_notes(file: MidiFile) -> list[Note]:
 
 
 def differences(own: Sequence[Note], theirs: Sequence[Note]) -> list[tuple[Note | None, Note | None]]:
-    """Pairs of notes that are not the same; lengths of notes that nothing ends are not compared."""
+    """Return pairs of notes that are not the same; lengths of notes that nothing ends are not compared."""
     rest = []
     counts: dict[Note, int] = {}
     for note in theirs:

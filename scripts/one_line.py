@@ -1,4 +1,4 @@
-"""How scripts end when something is wrong: one line, and status 1."""
+"""Error handling of scripts: one line on stderr, and exit status 1."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from d2m.errors import D2MError
 
 
 def run_main(main: Callable[[], None]) -> None:
-    """Calls a script's ``main``; what is wrong with its input becomes one line on stderr."""
+    """Call a script's ``main``; errors of its input become one line on stderr."""
     try:
         main()
     except D2MError as error:

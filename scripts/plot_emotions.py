@@ -1,4 +1,4 @@
-"""Pictures of what an actor does: the nine emotions' clouds in mean pitch and density, and in the latent space.
+"""Plot the melodies of the nine emotions in mean pitch and density, and in the latent space.
 
     python scripts/plot_emotions.py ACTOR --vae VAE --data MELODIES [-o docs] [--count 150]
 
@@ -27,12 +27,12 @@ from d2m.symbolic.emotion.emotions import attributes
 from d2m.symbolic.emotion.forms import load_forms
 from d2m.whole_file import write_whole
 
-#: Told apart also by people who do not see red and green as different; in the order of the table.
+#: Colours in the order of the table, also distinguishable with red-green colour blindness.
 COLOURS = ("#d55e00", "#e6b800", "#f0869c", "#009e73", "#56b4e9", "#9b4f96", "#0072b2", "#66c2a5", "#4d4d4d")
 
 
 def clouds(model: EmotionModel, made: np.ndarray, real: np.ndarray) -> Figure:
-    """Melodies of each emotion (E, N, 256) by mean pitch and notes a bar, before real ones (M, 256)."""
+    """Return melodies of each emotion (E, N, 256) by mean pitch and notes a bar, before real ones (M, 256)."""
     figure = Figure(figsize=(9, 6.5), dpi=110)
     axes = figure.subplots()
     values = attributes(real)
@@ -68,7 +68,7 @@ def clouds(model: EmotionModel, made: np.ndarray, real: np.ndarray) -> Figure:
 
 
 def ellipse(values: np.ndarray, colour: str) -> Ellipse:
-    """One standard deviation around the mean of points (N, 2)."""
+    """Return one standard deviation around the mean of points (N, 2)."""
     lengths, axes = np.linalg.eigh(np.cov(values.T))
     width, height = 2 * np.sqrt(lengths.clip(0))
     angle = float(np.degrees(np.arctan2(axes[1, 0], axes[0, 0])))
@@ -76,7 +76,7 @@ def ellipse(values: np.ndarray, colour: str) -> Ellipse:
 
 
 def latent(model: EmotionModel, moved: np.ndarray, prior: np.ndarray, known: np.ndarray) -> Figure:
-    """Vectors of each emotion (E, N, latent), as drawn and of real melodies, on two principal components."""
+    """Return vectors of each emotion (E, N, latent), as drawn and of real melodies, on two principal components."""
     centre = moved.mean(axis=(0, 1))
     _, sizes, directions = np.linalg.svd((moved - centre).reshape(-1, moved.shape[-1]), full_matrices=False)
     told = np.square(sizes[:2]).sum() / np.square(sizes).sum()
@@ -109,7 +109,7 @@ def latent(model: EmotionModel, moved: np.ndarray, prior: np.ndarray, known: np.
 
 
 def write(figure: Figure, path: Path) -> None:
-    """The figure as PNG, complete or not at all."""
+    """Write the figure as PNG atomically."""
     FigureCanvasAgg(figure)
     figure.tight_layout()
     picture = io.BytesIO()

@@ -26,7 +26,7 @@ def read(words: str, seconds: float) -> tuple[str, np.ndarray, int]:
     title, _, place = words.partition("=")
     name, _, start = place.rpartition(":") if place.rpartition(":")[2].isdigit() else (place, "", "0")
     if not place:
-        raise D2MError(f"'{words}' is no TITLE=FILE; give a title for each file")
+        raise D2MError(f"'{words}' is not TITLE=FILE; give a title for each file")
     with soundfile.SoundFile(name) as file:
         file.seek(int(float(start) * file.samplerate))
         wave = file.read(int(seconds * file.samplerate), dtype="float32", always_2d=True).mean(axis=1)

@@ -31,7 +31,7 @@ WIDTH = 1400
 
 
 def draw(panels: list[tuple[str, np.ndarray]], path: Path) -> None:
-    """One picture of several recordings (title, samples), on one colour scale."""
+    """Draw spectrograms of several recordings (title, samples) with one colour scale."""
     librosa = load_librosa()
     import matplotlib
 
@@ -87,7 +87,7 @@ def _title(spec: str, bits: float) -> str:
 
 
 def panels_of(options: argparse.Namespace) -> list[tuple[str, np.ndarray]]:
-    """Titles and recordings, real music first."""
+    """Return titles and recordings, real music first."""
     start, seconds = options.start, options.seconds
     real = _cut(options.real, start, seconds)
     panels = [(f"Real: {options.real.stem}", real)]

@@ -1,4 +1,4 @@
-"""Files other than MIDI to try readers on: playlists, arrays, weights, cards and videos, whole and damaged.
+"""Files other than MIDI for testing readers: playlists, arrays, weights, cards and videos, valid and damaged.
 
 :data:`KINDS` has, for each reader, a strategy of hypothesis that makes files as bytes, and a check that reads one and
 raises whatever should not happen: a traceback instead of one line, a value that its reader promises to refuse.
@@ -24,7 +24,7 @@ _NUMBERS = [b"\x00" * 4, b"\xff" * 4, b"\x7f\xff\xff\xff", b"\x80\x00\x00\x00", 
 
 
 def damaged(samples: Callable[[], list[bytes]]) -> st.SearchStrategy[bytes]:
-    """Files with bytes changed, overwritten with extreme numbers, taken out, put in, said twice or cut off."""
+    """Return files with bytes changed, overwritten with extreme numbers, taken out, put in, said twice or cut off."""
 
     @st.composite
     def make(draw: st.DrawFn) -> bytes:
@@ -48,7 +48,7 @@ def damaged(samples: Callable[[], list[bytes]]) -> st.SearchStrategy[bytes]:
 
 
 def refused_in_one_line(read: Callable[[], object]) -> bool:
-    """Whether a reader refuses a file; its reason must be one line, and soon.
+    """Tell whether a reader refuses a file; its reason must be one line, and soon.
 
     Raises:
         AssertionError: if the reason is empty or longer, or reading takes too long.
@@ -83,7 +83,7 @@ def _with_file(data: bytes, name: str, read: Callable[[Path], object]) -> bool:
 
 
 def playlists() -> st.SearchStrategy[bytes]:
-    """Playlists in several charsets, of lines that name songs in odd ways, and of anything."""
+    """Return playlists in several charsets, of lines that name songs in odd ways, and of anything."""
     words = st.sampled_from(
         [
             "#EXTM3U",
@@ -119,7 +119,7 @@ def check_playlist(data: bytes) -> None:
 
 @lru_cache(maxsize=1)
 def array_files() -> list[bytes]:
-    """Small .npz files, packed and not, with arrays of several kinds."""
+    """Return small .npz files, packed and not, with arrays of several kinds."""
     rng = np.random.default_rng(0)
     arrays = {
         "landmarks": rng.normal(size=(6, 33, 3)).astype(np.float32),
@@ -153,7 +153,7 @@ def check_arrays(data: bytes) -> None:
 
 @lru_cache(maxsize=1)
 def weight_files() -> list[bytes]:
-    """Small files of safetensors and of PyTorch (zip and older)."""
+    """Return small files of safetensors and of PyTorch (zip and older)."""
     import torch
     from safetensors.torch import save
 
@@ -179,7 +179,7 @@ def check_weights(data: bytes) -> None:
 
 @lru_cache(maxsize=1)
 def card_files() -> list[bytes]:
-    """The shipped cards."""
+    """Return the shipped cards."""
     from d2m import weights
 
     return [path.read_bytes() for path in sorted(Path(weights.__file__).parent.glob("*.toml"))]
@@ -197,7 +197,7 @@ def check_card(data: bytes) -> None:
 
 @lru_cache(maxsize=1)
 def video_files() -> list[bytes]:
-    """One second of moving picture with a tone, in several containers and codecs."""
+    """Return one second of moving picture with a tone, in several containers and codecs."""
     kinds = (("mp4", "h264", "aac"), ("mov", "mpeg4", "aac"), ("matroska", "h264", "libopus"), ("avi", "mpeg4", "mp3"))
     kinds += (("mpegts", "mpeg2video", "mp2"), ("flv", "flv1", "mp3"), ("webm", "libvpx", "libopus"))
     return [_video(*kind) for kind in kinds]

@@ -1,4 +1,4 @@
-"""What the measuring scripts share: opening recordings and codecs, and the controls that results are compared with."""
+"""Functions shared by the measuring scripts: opening recordings and codecs, and control baselines."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ SAMPLE_RATE = 22050
 
 
 def open_codec(spec: str) -> Codec:
-    """A codec from a word such as ``spectral:studio-codec`` or ``jukebox:vqvae.pth.tar:high``: its kind, the name or
-    path of its weights, and for JukeBox the level (high or low).
+    """Return a codec from a word such as ``spectral:studio-codec`` or ``jukebox:vqvae.pth.tar:high``: its kind, the
+    name or path of its weights, and for JukeBox the level (high or low).
 
     Raises:
         D2MError: if the word is not of that form or the weights cannot be used.
@@ -40,7 +40,7 @@ def open_codec(spec: str) -> Codec:
 
 
 def recordings(folder: Path, seconds: float = 0.0, count: int = 0) -> list[np.ndarray]:
-    """Recordings of a folder: examples (npz with int16 ``waveform``) or sound files, float32 mono at 22050 Hz.
+    """Return recordings of a folder: examples (npz with int16 ``waveform``) or sound files, float32 mono at 22050 Hz.
 
     Args:
         folder: searched for ``*.npz``, ``*.wav``, ``*.flac``; in the order of their names.
@@ -68,7 +68,7 @@ def recordings(folder: Path, seconds: float = 0.0, count: int = 0) -> list[np.nd
 
 
 def read(file: Path) -> np.ndarray:
-    """One recording, float32 mono at 22050 Hz."""
+    """Return one recording, float32 mono at 22050 Hz."""
     if file.suffix == ".npz":
         return read_song(file).astype(np.float32) / 32768
     librosa = load_librosa()
@@ -88,12 +88,12 @@ def fine_log_mel_l1(output: np.ndarray, reference: np.ndarray) -> float:
 
 
 def white_noise(waveform: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """White noise as long and as powerful as a recording."""
+    """Return white noise as long and as powerful as a recording."""
     return (rng.standard_normal(waveform.shape) * np.sqrt(np.square(waveform).mean())).astype(np.float32)
 
 
 def shuffled(waveform: np.ndarray, rng: np.random.Generator, seconds: float = 0.25) -> np.ndarray:
-    """The recording cut into pieces of 0.25 s, which are played in random order, 5 ms cross-faded."""
+    """Return the recording cut into pieces of 0.25 s, which are played in random order, 5 ms cross-faded."""
     piece, fade = int(seconds * SAMPLE_RATE), int(0.005 * SAMPLE_RATE)
     starts = np.arange(0, len(waveform) - piece - fade, piece)
     ramp = np.linspace(0, 1, fade, dtype=np.float32)
@@ -107,7 +107,7 @@ def shuffled(waveform: np.ndarray, rng: np.random.Generator, seconds: float = 0.
 
 
 def table(rows: list[list[str]]) -> str:
-    """Rows of words as aligned columns, the first row a heading."""
+    """Return rows of words as aligned columns, the first row a heading."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = []
     for row in rows:

@@ -1,4 +1,4 @@
-"""Install d2m with the newest version of every package, run the tests, and say what is newer and what breaks.
+"""Install d2m with the newest version of every package, run the tests, and report newer versions and failures.
 
     python scripts/try_newest.py                       # a fresh environment in a temporary folder; all tests
     python scripts/try_newest.py -- tests/test_pose.py # only these; what follows -- goes to pytest

@@ -1,1 +1,1 @@
-"""Music as notes: piano-rolls, MIDI, a synthesiser and the models that write scores."""
+"""Symbolic music: piano-rolls, MIDI, sound rendering, and models that write scores."""

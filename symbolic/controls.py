@@ -1,9 +1,9 @@
-"""What moves an instrument beside its notes: pedals, volume, expression and pitch bend, as they are heard.
+"""Controllers of an instrument and their audible effect: pedals, volume, expression and pitch bend.
 
-The controls of a part (:class:`d2m.types.Part`) are rows of position, number and value. Numbers 0 to 127 are MIDI's
-controllers; beyond them stand :data:`BEND`, :data:`PRESSURE` and :data:`BEND_RANGE`. Heard are the pedals sustain and
-sostenuto (64, 66), volume (7), expression (11) and pitch bend; the others are only written back into MIDI files.
-Volume and expression act as General MIDI says: 40 log10(value / 127) dB.
+The controls of a part (:class:`d2m.types.Part`) are rows of position, number and value. Numbers 0 to 127 are MIDI
+controllers; :data:`BEND`, :data:`PRESSURE` and :data:`BEND_RANGE` follow. Sustain and sostenuto pedals (64, 66), volume
+(7), expression (11) and pitch bend affect the sound; the others are only written back to MIDI files. Volume and
+expression follow General MIDI: 40 log10(value / 127) dB.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = [
 
 _VOLUME, _EXPRESSION, _PEDAL, _SOSTENUTO = 7, 11, 64, 66
 _DOWN, _CENTRE = 64, 8192
-#: What a channel is set to if nothing is said.
+#: Default controllers of a channel.
 _DEFAULTS = {
     _VOLUME: 100,
     _EXPRESSION: 127,
@@ -56,10 +56,16 @@ def _rows(part: Part, *numbers: int) -> np.ndarray:
 
 
 def rings(part: Part) -> np.ndarray:
-    """float64 (N,): where the notes of a part end when its pedals are heeded, in beats.
+    """Compute the ends of notes with the effect of pedals.
 
     A note whose key is let go while the sustain pedal is down, or that sounded when the sostenuto pedal was pressed,
     rings until the pedal comes up or its key is struck again. A pedal that never comes up holds to the part's end.
+
+    Args:
+        part: the part with N notes.
+
+    Returns:
+        float64 (N,), beats.
     """
     if part.is_drum or not len(part.starts):
         return part.ends
@@ -98,12 +104,26 @@ def _struck_again(part: Part) -> np.ndarray:
 
 
 def levels(part: Part) -> np.ndarray | None:
-    """float64 (K, 2): gain from each position on, 1 for General MIDI's usual volume; None where it is always 1."""
+    """Compute the gain of a part over time; 1 is General MIDI's usual volume.
+
+    Args:
+        part: the part.
+
+    Returns:
+        float64 (K, 2), positions in beats and gains; None if the gain is always 1.
+    """
     return _steps(part, (_VOLUME, _EXPRESSION), lambda v, e: (v / 100.0) ** 2 * (e / 127.0) ** 2, 1.0)
 
 
 def bends(part: Part) -> np.ndarray | None:
-    """float64 (K, 2): semitones of pitch bend from each position on, or None where it is always 0."""
+    """Compute the pitch bend of a part over time.
+
+    Args:
+        part: the part.
+
+    Returns:
+        float64 (K, 2), positions in beats and semitones; None if it is always 0.
+    """
     if part.is_drum:
         return None
     return _steps(part, (BEND, BEND_RANGE), lambda b, r: (b - _CENTRE) / _CENTRE * r / 100.0, 0.0)
@@ -133,10 +153,16 @@ def _value_at(steps: np.ndarray, positions: np.ndarray, usual: float) -> np.ndar
 
 
 def plain(part: Part) -> Part:
-    """The part as notes alone, for what knows no controllers.
+    """Apply the controllers of a part to its notes, for programs without controllers.
 
     Pedals lengthen notes, volume and expression scale velocities (what is silent is left out), and the bend in force
     when a note begins moves its key to the nearest semitone.
+
+    Args:
+        part: the part.
+
+    Returns:
+        The part without controllers.
     """
     if part.controls is None:
         return part
@@ -169,7 +195,15 @@ class Automation:
     bend_values: np.ndarray
 
     def gain(self, first: float, count: int) -> np.ndarray | float:
-        """float32 (count,), or one number where it does not move: what samples from ``first`` on are multiplied by."""
+        """Return the gain of samples.
+
+        Args:
+            first: first sample.
+            count: number of samples.
+
+        Returns:
+            float32 (count,), or one number if it is constant.
+        """
         if not len(self.level_times):
             return 1.0
         low, high = np.searchsorted(self.level_times, (first, first + count))
@@ -180,14 +214,28 @@ class Automation:
         return np.interp(first + np.arange(count), times, gains).astype(np.float32)
 
     def bend(self, at: float) -> float:
-        """Semitones at a sample."""
+        """Return the pitch bend at a sample.
+
+        Args:
+            at: the sample.
+
+        Returns:
+            Semitones.
+        """
         place = int(np.searchsorted(self.bend_times, at, side="right")) - 1
         return float(self.bend_values[place]) if place >= 0 else 0.0
 
     def places(self, first: float, stop: float) -> tuple[np.ndarray, np.ndarray] | None:
-        """How a tone that begins at ``first`` is read while its pitch moves: samples since then, places in the tone.
+        """Return how a tone is read while its pitch changes.
 
         Both rise; in between, places are linear. None where the pitch stays up to ``stop``.
+
+        Args:
+            first: sample at which the tone begins.
+            stop: end of the range.
+
+        Returns:
+            Samples since the beginning and positions in the tone, both rising; None if the pitch is constant.
         """
         low, high = np.searchsorted(self.bend_times, (first, stop), side="right")
         if low >= high:
@@ -200,7 +248,16 @@ class Automation:
 
 
 def automation(part: Part, sample_of: Callable[[np.ndarray], np.ndarray], rate: int) -> Automation | None:
-    """The automation of a part; ``sample_of`` turns beats into samples. None where nothing moves."""
+    """Convert the controllers of a part to samples.
+
+    Args:
+        part: the part.
+        sample_of: converts beats to samples.
+        rate: sample rate in hertz.
+
+    Returns:
+        The automation, or None if nothing changes.
+    """
     loud, bent = levels(part), bends(part)
     if loud is None and bent is None:
         return None
@@ -220,8 +277,14 @@ def automation(part: Part, sample_of: Callable[[np.ndarray], np.ndarray], rate: 
 
 
 def cut_controls(part: Part, first: float, stop: float, offset: float) -> np.ndarray | None:
-    """The controls of a part between two beats, put down elsewhere: as they stand at ``first``, and a pedal that is
-    down at ``stop`` let go."""
+    """Cut the controls of a part between two beats, with their state at the first beat; held pedals are released at the
+    end.
+
+    Args:
+        part: the part.
+        first, stop: range of beats.
+        offset: beats that are added to the positions.
+    """
     table = part.controls
     if table is None or not len(table):
         return None
@@ -242,15 +305,22 @@ def cut_controls(part: Part, first: float, stop: float, offset: float) -> np.nda
 
 
 def merged_parts(parts: Sequence[Part]) -> tuple[Part, ...]:
-    """Parts of one name, track and program as one, notes in order, tracks in their usual order."""
+    """Merge parts of the same name, track and program.
+
+    Args:
+        parts: parts of a score.
+    """
     return joined_parts([[part] for part in parts])
 
 
 def joined_parts(stretches: Sequence[Sequence[Part]]) -> tuple[Part, ...]:
-    """Parts of stretches of music that follow each other, as parts of the whole.
+    """Join consecutive stretches of music; parts of the same name, track and program continue.
 
     A part goes on in the next stretch as the part of the same name, track and program. Parts of one stretch stay apart:
     two pianos have each their own pedal.
+
+    Args:
+        stretches: parts of each stretch.
     """
     groups: dict[tuple[str, int, str, int], list[Part]] = {}
     for stretch in stretches:

@@ -1,4 +1,4 @@
-"""Cut a stretch out of a score."""
+"""Cut an excerpt out of a score."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ from d2m.types import Score
 
 
 def excerpt(score: Score, start: float, duration: float) -> Score:
-    """The notes that begin within ``start`` to ``start + duration`` seconds, on a grid whose zero is ``start``."""
+    """Cut the notes that begin within a range of time.
+
+    Args:
+        score: the score.
+        start: seconds.
+        duration: seconds.
+
+    Returns:
+        A score whose time 0 is ``start``.
+    """
     grid = replace(score.grid, beats=np.asarray(score.grid.beats, np.float64) - start)
     parts = []
     for part in score.parts:

@@ -1,4 +1,4 @@
-"""How music in five tracks measures up: the objective metrics of MuseGAN, and three more.
+"""Metrics of five-track music: the objective metrics of MuseGAN, and three more.
 
 After Dong, Hsiao, Yang and Yang, "MuseGAN: Multi-track Sequential Generative Adversarial Networks for Symbolic Music
 Generation and Accompaniment" (AAAI 2018), section "Objective Metrics for Evaluation", as its text defines them:
@@ -43,15 +43,29 @@ _MAJOR = (0, 2, 4, 5, 7, 9, 11)
 
 
 def pitch_class_profile(held: np.ndarray, lowest: int) -> np.ndarray:
-    """float64 (..., 12): keys counted by pitch class, C first; ``held`` (..., pitches) begins at key ``lowest``."""
+    """Count sounding keys by pitch class.
+
+    Args:
+        held: bool (..., pitches).
+        lowest: MIDI note of the first pitch.
+
+    Returns:
+        float64 (..., 12), C first.
+    """
     classes = (lowest + np.arange(held.shape[-1])) % 12
     return held @ np.eye(12)[classes]
 
 
 def tonal_centroid(profile: np.ndarray) -> np.ndarray:
-    """float64 (..., 6): a pitch class profile (..., 12) on the circles of fifths, minor and major thirds.
+    """Project a pitch class profile on the circles of fifths, minor and major thirds.
 
     Harte et al. 2006, equation 3: radii 1, 1 and 0.5, the profile scaled to a sum of one. Silence is at the origin.
+
+    Args:
+        profile: (..., 12).
+
+    Returns:
+        float64 (..., 6).
     """
     classes = np.arange(12)
     angles = np.pi * np.array([7 / 6, 3 / 2, 2 / 3])[:, None] * classes
@@ -61,7 +75,15 @@ def tonal_centroid(profile: np.ndarray) -> np.ndarray:
 
 
 def tonal_distance(first: np.ndarray, second: np.ndarray, lowest: int = 0) -> float:
-    """TD between two stretches of music, bool (steps, pitches) each from key ``lowest``; NaN if one is silent."""
+    """Compute TD between two stretches of music.
+
+    Args:
+        first, second: bool (steps, pitches).
+        lowest: MIDI note of the first pitch.
+
+    Returns:
+        The distance; NaN if one is silent.
+    """
     profiles = [pitch_class_profile(np.asarray(roll, float).sum(axis=0), lowest) for roll in (first, second)]
     if not all(p.any() for p in profiles):
         return float("nan")
@@ -69,12 +91,22 @@ def tonal_distance(first: np.ndarray, second: np.ndarray, lowest: int = 0) -> fl
 
 
 def qualified_steps(steps: int) -> int:
-    """From how many steps on a note is qualified, at that many steps a bar."""
+    """Return the minimum number of steps of a qualified note.
+
+    Args:
+        steps: per bar.
+    """
     return max(2, int(np.ceil(steps / 32)))
 
 
 def drum_pattern(steps: int) -> np.ndarray:
-    """float64 (steps,): how much a drum stroke at each step of a bar counts as part of an 8- or 16-beat pattern.
+    """Return how much a drum stroke at each step of a bar counts as part of an 8- or 16-beat pattern.
+
+    Args:
+        steps: per bar.
+
+    Returns:
+        float64 (steps,).
 
     Raises:
         ValueError: if the bar cannot be divided by 8.
@@ -87,7 +119,14 @@ def drum_pattern(steps: int) -> np.ndarray:
 
 
 def note_starts(held: np.ndarray) -> np.ndarray:
-    """bool: where a key starts to sound; ``held`` (phrases, time, pitches, tracks)."""
+    """Find where keys start to sound.
+
+    Args:
+        held: bool (phrases, time, pitches, tracks).
+
+    Returns:
+        bool, of the same shape.
+    """
     rising = held.copy()
     rising[:, 1:] &= ~held[:, :-1]
     return rising
@@ -190,7 +229,11 @@ class Tally:
         return low, high
 
     def merge(self, other: Tally) -> None:
-        """Add another tally's sums to this one's."""
+        """Add the sums of another tally.
+
+        Args:
+            other: the other tally.
+        """
         if other.steps != self.steps:
             raise ValueError(f"tallies of {other.steps} and {self.steps} steps a bar")
         for name, values in other.sums.items():
@@ -201,12 +244,17 @@ class Tally:
                 self._put(name, values)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; ``Tally.from_json`` reads them."""
+        """Return plain values; ``Tally.from_json`` reads them."""
         sums = {n: [v if np.isfinite(v) else None for v in values.tolist()] for n, values in self.sums.items()}
         return {"steps": self.steps, "sums": sums}
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Tally:
+        """Restore a tally from JSON values.
+
+        Args:
+            content: as returned by ``to_json``.
+        """
         missing = {"lowest": np.inf, "highest": -np.inf}
         sums = {
             name: np.array([missing.get(name, 0.0) if v is None else v for v in values], dtype=np.float64)
@@ -215,7 +263,7 @@ class Tally:
         return cls(int(content["steps"]), None, sums)
 
     def metrics(self) -> Metrics:
-        """The figures; NaN where there is nothing to measure."""
+        """Return the figures; NaN where there is nothing to measure."""
         if not self.sums:
             raise ValueError("nothing has been counted")
         s = self.sums
@@ -274,7 +322,7 @@ class Metrics:
     notes_per_bar: dict[str, float]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, None for what cannot be measured."""
+        """Return plain values; None for undefined metrics."""
         return {name: _plain(value) for name, value in vars(self).items()}
 
 
@@ -287,8 +335,12 @@ def _plain(value: Any) -> Any:
 
 
 def count_roll(roll: PianoRoll, tally: Tally) -> tuple[int, int]:
-    """Add the 4/4 bars of a roll to a tally; bars of one stretch without other metres count as one phrase. Bars of 1/4
-    and 2/4 are taken together by four quarters.
+    """Add the 4/4 bars of a roll to a tally. Consecutive 4/4 bars count as one phrase; bars of 1/4 and 2/4 are joined
+    to four quarters.
+
+    Args:
+        roll: piano-roll.
+        tally: which is changed.
 
     Returns:
         bars that were added, and all bars.
@@ -301,7 +353,7 @@ def count_roll(roll: PianoRoll, tally: Tally) -> tuple[int, int]:
     fits = np.concatenate([[False], fours, [False]]).astype(int)
     first, stop = np.flatnonzero(np.diff(fits) == 1), np.flatnonzero(np.diff(fits) == -1)
     if not len(first):
-        raise D2MError("it has no bars in 4/4, and the metrics are defined for these only")
+        raise D2MError("it has no bars in 4/4; the metrics are defined for 4/4 only")
     for start, end in zip(first.tolist(), stop.tolist(), strict=True):
         held, onsets = to_tensor(roll, whole, start, end - start)
         tally.add(held[None], 0, onsets[None])

@@ -53,7 +53,11 @@ _FAMILIES = (
 
 
 def track_of(program: int) -> str:
-    """The track that plays a General MIDI program: keys and mallets are piano, all that sustains is strings."""
+    """Return the track that plays a General MIDI program: keys and mallets are piano, all sustained sounds are strings.
+
+    Args:
+        program: 0 to 127.
+    """
     return next(track for first, track in reversed(_FAMILIES) if program >= first)
 
 
@@ -64,6 +68,9 @@ def read_midi(path: str | Path) -> Score:
     Channel 10 is drums, other programs go to tracks by :func:`track_of`; every instrument of every MIDI track
     becomes one part.
 
+    Args:
+        path: the file.
+
     Raises:
         D2MError: if the file is missing, too large, not a MIDI file, or has no notes.
     """
@@ -73,6 +80,9 @@ def read_midi(path: str | Path) -> Score:
 def load(path: str | Path) -> MidiFile:
     """Read a MIDI file in its own ticks.
 
+    Args:
+        path: the file.
+
     Raises:
         D2MError: if the file is missing, too large or not a MIDI file.
     """
@@ -80,7 +90,10 @@ def load(path: str | Path) -> MidiFile:
 
 
 def file_bytes(path: str | Path) -> bytes:
-    """The bytes of a file that may be a MIDI file.
+    """Read the bytes of a file that may be a MIDI file.
+
+    Args:
+        path: the file.
 
     Raises:
         D2MError: if it is missing, too large or of another kind.
@@ -100,7 +113,12 @@ def file_bytes(path: str | Path) -> bytes:
 
 
 def load_bytes(data: bytes, path: str | Path) -> MidiFile:
-    """As :func:`load`, of bytes that are read already; ``path`` names them in errors and warnings."""
+    """Parse the bytes of a MIDI file, as :func:`load` does.
+
+    Args:
+        data: the bytes.
+        path: path of the file, for messages.
+    """
     try:
         file = parse(data, MOST_NOTES)
     except ValueError as error:
@@ -111,7 +129,11 @@ def load_bytes(data: bytes, path: str | Path) -> MidiFile:
 
 
 def score_of(file: MidiFile, path: str | Path = "the file") -> Score:
-    """A score of a MIDI file that is read already; ``path`` names it in errors.
+    """Convert a parsed MIDI file to a score.
+
+    Args:
+        file: the file.
+        path: its path, for messages.
 
     Raises:
         D2MError: if it has no notes or is too long.
@@ -124,7 +146,7 @@ def score_of(file: MidiFile, path: str | Path = "the file") -> Score:
     if end > _MOST_QUARTERS or not 0 < duration <= LONGEST_SECONDS:
         raise D2MError(f"{path} lasts longer than {LONGEST_SECONDS / 3600:.0f} hours; give a shorter MIDI file")
     quarters, downbeats, per_bar = _beats(file, end)
-    # Two beats at one instant could not be told apart on a grid.
+    # A grid cannot represent two beats at the same time.
     times = np.maximum.accumulate(seconds_at(quarters)) + 1e-9 * np.arange(len(quarters))
     grid = BeatGrid(times, downbeats, float(60.0 / np.median(np.diff(times))), 1.0, per_bar)
     on_grid = BeatGrid(quarters, downbeats, 60.0, 1.0, per_bar)
@@ -148,7 +170,11 @@ def score_of(file: MidiFile, path: str | Path = "the file") -> Score:
 
 
 def clock(file: MidiFile) -> Callable[[np.ndarray], np.ndarray]:
-    """The function from quarter notes since the beginning to seconds, under the file's tempo changes."""
+    """Return a function from quarter notes since the beginning to seconds, with the file's tempo changes.
+
+    Args:
+        file: the file.
+    """
     changes = sorted((tick / file.resolution, max(tempo, 1) / 1e6) for tick, tempo in file.tempos.items())
     if not changes or changes[0][0] > 0:
         changes = [(0.0, 0.5), *changes]

@@ -1,4 +1,4 @@
-"""What the channels of a MIDI file play: programs, drums and controllers belong to the channel, not to the track.
+"""State of the channels of a MIDI file: programs, drums and controllers, which belong to the channel, not to the track.
 
 Bank select counts from the next program change on. Drums are channel 10 and every channel that the file turns into a
 rhythm part: by GS ("use for rhythm part") or XG (part mode) SysEx, by bank 127 or 126 (XG) or 120 (GM2). Channel 10 is
@@ -29,7 +29,7 @@ _MASTER = -1
 _MOST_CONTROLS, _MOST_CHANGES = 1_000_000, 20_000
 _BANK, _DRUMS = 0, 9
 _DRUM_BANKS = {120, 126, 127}
-#: Channels that speak for a zone of MPE, and the registered parameter that says how many others it has.
+#: Master channels of MPE zones, and the registered parameter with the number of member channels.
 _MASTERS, _ZONE = (0, 15), [0, 6]
 _ROLAND, _YAMAHA = 0x41, 0x43
 #: Where the GM percussion keys end, with the additions of GS and XG, and what percussion tracks are called.
@@ -63,19 +63,43 @@ class Channels:
     _changes: int = 0
 
     def control(self, channel: int, tick: int, number: int, value: int) -> None:
-        """Note a controller, bend or pressure."""
+        """Register a controller, bend or pressure event.
+
+        Args:
+            channel: its number.
+            tick: time of the event.
+            number: number of the controller.
+            value: value of the controller.
+        """
         self._count += 1
         if self._count > _MOST_CONTROLS:
             raise ValueError(f"it moves its controllers more than {_MOST_CONTROLS} times")
         self.controls.setdefault(channel, array("q")).extend((tick, number, value))
 
     def bank(self, channel: int, tick: int, track: int, index: int, value: int) -> None:
-        """Note the coarse half of a bank select."""
+        """Register the coarse half of a bank select.
+
+        Args:
+            channel: its number.
+            tick: time of the event.
+            track: number of the track.
+            index: index of the event in the track.
+            value: the bank.
+        """
         self._change()
         self._banks.append((tick, track, index, channel, value))
 
     def program(self, channel: int, tick: int, track: int, index: int, program: int) -> None:
-        """Note a program change; one that repeats the last counts too, as another track may have changed it between."""
+        """Register a program change; one that repeats the last counts too, as another track may have changed it
+        between.
+
+        Args:
+            channel: its number.
+            tick: time of the event.
+            track: number of the track.
+            index: index of the event in the track.
+            program: 0 to 127.
+        """
         found = self.programs.setdefault(channel, [])
         if not found or found[-1][1] != track or found[-1][3] != program:
             self._change()
@@ -92,7 +116,15 @@ class Channels:
             raise ValueError(f"more than {_MOST_CHANGES} changes of instruments")
 
     def sysex(self, body: bytes, tick: int, track: int, index: int, port: int) -> None:
-        """Take what SysEx (without its first byte 0xF0) says of channels: resets, rhythm parts, master volume."""
+        """Apply a SysEx message about channels: resets, rhythm parts, master volume.
+
+        Args:
+            body: bytes after 0xF0.
+            tick: time of the event.
+            track: number of the track.
+            index: index of the event in the track.
+            port: port of the track.
+        """
         if body[:1] == b"\x7e" and body[2:3] == b"\x09":
             self._reset(tick, track, index, "gm2" if body[3:4] == b"\x03" else "gm")
         elif body[:1] == b"\x7f" and body[2:4] == b"\x04\x01" and len(body) > 5:
@@ -169,11 +201,18 @@ class Channels:
             return None
         if value in _DRUM_BANKS:
             return True
-        # Channel 10 of other files stays drums, whatever bank they ask for.
+        # Channel 10 of other files remains a drum channel with any bank.
         return False if channel % 16 != _DRUMS or (standard, value) in (("xg", 0), ("gm2", 121)) else None
 
     def table(self, channel: int) -> np.ndarray:
-        """int64 (M, 3): tick, number and value of a channel's controllers, by tick, made plain by :func:`_plain`."""
+        """Return the controllers of a channel by tick.
+
+        Args:
+            channel: its number.
+
+        Returns:
+            int64 (M, 3), tick, number and value.
+        """
         found = np.frombuffer(self.controls.get(channel, array("q")), dtype=np.int64).reshape(-1, 3)
         if self.master:
             scale = np.array([(tick, _MASTER, value) for tick, value in self.master], dtype=np.int64)
@@ -181,7 +220,11 @@ class Channels:
         return _plain(found[np.argsort(found[:, 0], kind="stable")])
 
     def at(self, channel: int) -> Playing:
-        """Look-up of what a channel plays at a note."""
+        """Return a look-up of program and drums of a channel.
+
+        Args:
+            channel: its number.
+        """
         return Playing(self.programs.get(channel, []), self.rhythm.get(channel, []), channel % 16 == _DRUMS)
 
 
@@ -230,7 +273,13 @@ class Playing:
         self.ticks = [entry[0] for entry in programs]
 
     def program(self, tick: int, track: int, index: int) -> int:
-        """The program of a note by its tick, track and index among the track's events."""
+        """Return the program of a note.
+
+        Args:
+            tick: tick of the note.
+            track: number of the track.
+            index: index of the event in the track.
+        """
         own = bisect_right(self.programs, (tick, track, index, 128))
         if own and self.programs[own - 1][:2] == (tick, track):
             return self.programs[own - 1][3]
@@ -248,7 +297,11 @@ class Playing:
         return self.programs[last - 1][3]
 
     def is_drum(self, tick: int) -> bool:
-        """Whether a note of that tick is one of drums."""
+        """Tell whether a note is played by drums.
+
+        Args:
+            tick: tick of the note.
+        """
         at = bisect_right(self.rhythm, (tick, 1 << 30))
         return self.rhythm[at - 1][3] if at else self.drums
 
@@ -260,7 +313,15 @@ class SysexJoiner:
         self.waiting: bytes | None = None
 
     def whole(self, status: int, body: bytes) -> bytes | None:
-        """The message that a packet completes, without its frame, or None."""
+        """Join the packets of a SysEx message.
+
+        Args:
+            status: first byte of the event.
+            body: its bytes.
+
+        Returns:
+            The message that this packet completes, without its frame, or None.
+        """
         if status == SYSEX:
             begun = body
         elif self.waiting is not None:
@@ -276,12 +337,12 @@ class SysexJoiner:
 
 
 def calls_itself_drums(name: str, programs: Iterable[int], keys: Iterable[int]) -> bool:
-    """Whether a track of one channel means drums though its channel does not.
+    """Tell whether a track of one channel means drums though its channel does not.
 
     Args:
-        name: of the track.
+        name: name of the track.
         programs: that its channel plays.
-        keys: of its notes.
+        keys: keys of its notes.
     """
     low, high = _DRUM_KEYS
     named = bool(_DRUM_NAMES.fullmatch(name.strip()))

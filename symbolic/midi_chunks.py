@@ -1,7 +1,7 @@
-"""Find the header and the tracks in the bytes of a MIDI file, whatever they are wrapped in.
+"""Find the header and the tracks in the bytes of a MIDI file, also inside other formats.
 
-RIFF (``.rmi``), MacBinary and other bytes before the header are passed over. Lengths of track chunks that do not lead
-to the next chunk are not believed: the track then ends where it says so itself, at the latest before the next ``MTrk``.
+RIFF (``.rmi``), MacBinary and other bytes before the header are skipped. A length of a track chunk that does not lead
+to the next chunk is ignored: the track then ends at its end-of-track event, at the latest before the next ``MTrk``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MOST_TRACKS = 128
 #: Bytes before the header that are passed over; MacBinary has 128.
 _MOST_BEFORE = 65_536
 _MAC_BINARY = 128
-#: Frames a second that SMPTE time codes know; 29 stands for 30 / 1.001.
+#: Frame rates of SMPTE time codes; 29 stands for 30 / 1.001.
 _FRAME_RATES = {24: 24.0, 25: 25.0, 29: 30_000 / 1001, 30: 30.0}
 
 
@@ -28,7 +28,7 @@ class Layout:
         form: 0 (one track), 1 (tracks together) or 2 (patterns one after another).
         announced: tracks that the header promises.
         division: ticks a quarter note; 0 where time is counted in film frames.
-        ticks_a_second: of film frames, else 0.
+        ticks_a_second: ticks a second of film frames, else 0.
         begin, end: bytes between which the track chunks lie.
         mended: what was wrong.
         time: the division as the header has it, two bytes.
@@ -45,7 +45,10 @@ class Layout:
 
 
 def find_layout(data: bytes) -> Layout:
-    """Read the header.
+    """Find and read the header.
+
+    Args:
+        data: bytes of the file.
 
     Raises:
         ValueError: if there is none, or it is one that no time can be counted by.
@@ -121,7 +124,11 @@ def _is_chunk(data: bytes, place: int, end: int) -> bool:
 
 
 def tracks(data: bytes, layout: Layout) -> Iterator[TrackReader]:
-    """Yield a reader for every track; each must be iterated to its end before the next is asked for.
+    """Iterate over readers of the tracks; each must be read to its end before the next is requested.
+
+    Args:
+        data: bytes of the file.
+        layout: layout of the file.
 
     Raises:
         ValueError: for more than :data:`MOST_TRACKS` tracks.

@@ -1,7 +1,7 @@
-"""All events of a MIDI file as they stand, to be written again with other tracks beside them.
+"""Read all events of a MIDI file unchanged, to write them again with additional tracks.
 
-:func:`d2m.symbolic.midi_file.parse` takes what a score needs of a file; here nothing is left out that can be read:
-lyrics, SysEx messages, pressure, names in their own charset.
+:func:`d2m.symbolic.midi_file.parse` reads what a score needs; this module keeps everything that can be read: lyrics,
+SysEx messages, pressure, names in their own charset.
 """
 
 from __future__ import annotations
@@ -34,14 +34,17 @@ class Events:
     tracks: list[list[Event]]
 
     def to_bytes(self) -> bytes:
-        """A file of format 1."""
+        """Return a file of format 1."""
         return encode(self.tracks, self.division)
 
 
 def read_events(data: bytes) -> Events:
-    """Read all events of a file that :func:`~d2m.symbolic.midi_file.parse` has read without an error.
+    """Read all events of a file that :func:`~d2m.symbolic.midi_file.parse` reads without an error.
 
     Patterns of format 2 are laid one after another, and tempos that no program plays are left out, as there.
+
+    Args:
+        data: bytes of the file.
     """
     layout = find_layout(data)
     found: list[list[Event]] = []
@@ -69,10 +72,10 @@ def _event(status: int, first: int, second: int | bytes) -> bytes:
 
 
 def only(events: Events, file: MidiFile, kept: Collection[Instrument]) -> Events:
-    """The events without the notes of other instruments than ``kept``, and without what moves these others.
+    """Keep the events of the instruments ``kept``, and remove notes and controllers of others.
 
     Args:
-        events: of a file.
+        events: events of a file.
         file: the same file.
         kept: some of its instruments.
     """
@@ -104,14 +107,17 @@ def only(events: Events, file: MidiFile, kept: Collection[Instrument]) -> Events
                     continue
                 wanted[note] -= 1
             out.append((tick, event))
-        # The first track has the file's tempo, even where it says none.
+        # The first track has the file's tempo, even if it contains none.
         if not track or any(event[:2] != bytes([META, END_OF_TRACK]) for _, event in out):
             found.append(out)
     return Events(events.division, found)
 
 
 def free_channels(events: Events) -> tuple[list[int], bool]:
-    """Channels for tracks beside these.
+    """Find channels for additional tracks.
+
+    Args:
+        events: events of the file.
 
     Returns:
         pitched channels on which no note is played, first those that are not spoken of at all; and whether the channel

@@ -1,8 +1,8 @@
-"""The music in the bytes of a standard MIDI file (MIDI 1.0, "Standard MIDI Files", RP-001), read with care.
+"""Read the music in the bytes of a standard MIDI file (MIDI 1.0, "Standard MIDI Files", RP-001), tolerating errors.
 
-mido reads most of the same files at a third of the speed and refuses what other programs play: wrapped files, lengths
-that lie, running status after SysEx, tracks that break off. symusic is a hundred times faster, and crashes the
-interpreter on damaged files. ``scripts/measure_midi.py`` compares all three note by note.
+mido reads most of the same files at a third of the speed and refuses what other programs play: wrapped files, wrong
+lengths, running status after SysEx, truncated tracks. symusic is a hundred times faster, and crashes the interpreter on
+damaged files. ``scripts/measure_midi.py`` compares all three note by note.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from d2m.symbolic.midi_track import META, TrackReader
 _MOST_CHANGES, _LONGEST_NAME = 20_000, 80
 #: Notes are held shorter, in quarters; one that its file forgets to end rings for so many after all others.
 _LONGEST_NOTE, _FORGOTTEN = 1500, 4
-#: Microseconds a quarter note: what counts where a file says nothing, and the shortest that is taken for a tempo.
+#: Microseconds per quarter note: the default, and the minimum that is accepted as a tempo.
 USUAL_TEMPO, FASTEST = 500_000, 10_000
 _SEQUENCE_NAME, _INSTRUMENT_NAME, _PREFIX, _PORT, _TEMPO, _METRE = 0x03, 0x04, 0x20, 0x21, 0x51, 0x58
 
 
 class Instrument(NamedTuple):
-    """Where notes come from: the MIDI track, what its channel plays, and the channel: 16 times the port and 0 to 15."""
+    """Source of notes: the MIDI track, the sound of its channel, and the channel (16 times the port plus 0 to 15)."""
 
     track: int
     program: int
@@ -37,14 +37,14 @@ class Instrument(NamedTuple):
 
 @dataclass
 class MidiFile:
-    """What a score needs of a MIDI file.
+    """Content of a MIDI file that a score needs.
 
     Attributes:
         resolution: ticks a quarter note.
         tempos: tick -> microseconds a quarter note.
         signatures: tick -> (numerator, denominator).
         notes: instrument -> (start tick, end tick, key, velocity) of its notes; a note ends where its key is let go.
-        count: of all notes.
+        count: number of all notes.
         names: MIDI track -> what it is called, for those that say.
         channel_names: (MIDI track, channel) -> what a channel of a track is called.
         controls: channel -> int64 (M, 3) of tick, number and value: controllers (0 to 127), and what
@@ -65,7 +65,11 @@ class MidiFile:
     mended: tuple[str, ...] = field(default=(), compare=False)
 
     def name_of(self, instrument: Instrument) -> str:
-        """What the file calls an instrument, or nothing."""
+        """Return the name of an instrument in the file, or "".
+
+        Args:
+            instrument: the instrument.
+        """
         named = self.channel_names.get((instrument.track, instrument.channel))
         return named or self.names.get(instrument.track, "")
 
@@ -88,6 +92,10 @@ def parse(data: bytes, most_notes: int) -> MidiFile:
 
     What many programs get wrong is taken as it is meant, and what can be read of a damaged file is read;
     :attr:`MidiFile.mended` says so. Patterns of format 2 are laid one after another.
+
+    Args:
+        data: the bytes.
+        most_notes: maximum number of notes.
 
     Raises:
         ValueError: if it is no MIDI file, counts no time, holds no track that can be read, more than ``most_notes``

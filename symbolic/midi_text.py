@@ -1,4 +1,4 @@
-"""Decode the names in MIDI files, which do not say their charset: UTF-8, Shift-JIS, CP949, GBK, CP1251 or Latin-1."""
+"""Decode the names in MIDI files, whose charset is not declared: UTF-8, Shift-JIS, CP949, GBK, CP1251 or Latin-1."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def find_charset(texts: Sequence[bytes]) -> str:
     is_chinese = all(map(_HANZI.fullmatch, pairs)) and common >= _CHINESE * len(pairs)
     if is_chinese and syllables < _KOREAN * len(pairs):
         return "gbk"
-    # Nobody writes with the syllables that CP949 adds alone; Chinese characters of Shift-JIS look like that.
+    # No text consists of the syllables that only CP949 has; these bytes are Chinese characters in Shift-JIS.
     rare = found == "cp949" and syllables < _NOT_KOREAN * len(pairs) and _decodes(told, "cp932")
     return "cp932" if rare else found
 
@@ -103,6 +103,11 @@ def _disorder(text: bytes, charset: str) -> float:
 
 
 def decode(text: bytes, charset: str) -> str:
-    """Decode a text, without what ends it in some files and what could not be printed on one line."""
+    """Decode a text; terminating bytes and unprintable characters are removed.
+
+    Args:
+        text: the bytes.
+        charset: charset of the file.
+    """
     words = text.decode(charset, "replace").lstrip("\ufeff").split("\0")[0]
     return " ".join("".join(c if c.isprintable() else " " for c in words).split())

@@ -1,8 +1,8 @@
 """Read the events of one track chunk of a standard MIDI file (MIDI 1.0, "Standard MIDI Files", RP-001).
 
-What other programs read is read here too: running status goes on after SysEx and meta events, real-time bytes between
-events are skipped, data bytes above 127 count as 127. What Ableton Live writes at a negative time, since it begins
-before its clip, begins with the track.
+Files that other programs can read are read: running status continues after SysEx and meta events, real-time bytes
+between events are skipped, data bytes above 127 count as 127. Events that Ableton Live writes at a negative time,
+before the beginning of a clip, are moved to the beginning of the track.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class TrackReader:
         cut: whether the file ends before the track does, so that only an end of track tells that it is whole.
 
     Attributes:
-        tick: of the last event, the end of track included.
+        tick: tick of the last event, the end of track included.
         stop: the byte after the last event.
         ended: whether an end of track was found.
         problem: why the rest could not be read, or "".

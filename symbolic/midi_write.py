@@ -1,8 +1,8 @@
 """Write scores as standard MIDI files.
 
-The grid becomes the tempo map, one tempo for each beat where it moves, so that any MIDI program plays the notes at the
-same seconds. Bar lines fall on downbeats: where the music begins within a bar, the first bar is shorter, of whole
-beats, and what is left of its first beat is written as a whole one of a tempo of its own.
+The grid becomes the tempo map, with one tempo for each beat where the tempo changes, so that any MIDI program plays the
+notes at the same seconds. Bar lines fall on downbeats: where the music begins within a bar, the first bar is shorter,
+of whole beats, and the remaining part of its first beat is written as a whole beat with its own tempo.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from d2m.whole_file import write_whole
 TICKS_PER_BEAT = 960
 # A tempo in a MIDI file is a whole number of microseconds in three bytes.
 _SLOWEST = 0xFFFFFF
-#: Seconds by which beats in a file may be off the grid; nobody hears a fifth of a millisecond.
+#: Maximum deviation of beats in a file from the grid in seconds; a fifth of a millisecond is inaudible.
 _LATE = 2e-4
 #: Pitched channels of a MIDI file, and that of the drums.
 CHANNELS, DRUM_CHANNEL = tuple(channel for channel in range(16) if channel != 9), 9
@@ -32,7 +32,11 @@ _END = b"\xff\x2f\0"
 
 
 def number(value: int) -> bytes:
-    """A MIDI number of variable length."""
+    """Encode a number with variable length.
+
+    Args:
+        value: 0 or more.
+    """
     parts = [value & 0x7F]
     while value := value >> 7:
         parts.append(value & 0x7F | 0x80)
@@ -40,12 +44,17 @@ def number(value: int) -> bytes:
 
 
 def meta(kind: int, body: bytes) -> bytes:
-    """A meta event."""
+    """Encode a meta event.
+
+    Args:
+        kind: its type.
+        body: its content.
+    """
     return bytes([0xFF, kind]) + number(len(body)) + body
 
 
 def encode(tracks: Sequence[Sequence[tuple[int, bytes]]], division: int) -> bytes:
-    """A file of format 1.
+    """Return a file of format 1.
 
     Args:
         tracks: (tick, event) in order; running status is put in, and an end of track where there is none.
@@ -65,7 +74,15 @@ def encode(tracks: Sequence[Sequence[tuple[int, bytes]]], division: int) -> byte
 
 
 def note_events(notes: np.ndarray, channel: int) -> list[tuple[int, int, bytes]]:
-    """(tick, order among events of a tick, event) of notes given as rows of start tick, end tick, key and velocity."""
+    """Encode notes as events.
+
+    Args:
+        notes: int64 (N, 4), start tick, end tick, key and velocity.
+        channel: 0 to 15.
+
+    Returns:
+        (tick, order among events of a tick, event) of each.
+    """
     found = []
     for start, end, key, velocity in notes.tolist():
         found.append((start, _NOTE_ON, bytes([0x90 | channel, key, velocity])))
@@ -74,7 +91,14 @@ def note_events(notes: np.ndarray, channel: int) -> list[tuple[int, int, bytes]]
 
 
 def in_order(events: list[tuple[int, int, bytes]]) -> list[tuple[int, bytes]]:
-    """Events by tick; at one tick notes end first, then controllers move, then notes begin."""
+    """Sort events by tick; at one tick notes end first, then controllers change, then notes begin.
+
+    Args:
+        events: (tick, order, event).
+
+    Returns:
+        (tick, event) of each.
+    """
     return [(tick, event) for tick, _, event in sorted(events, key=lambda event: event[:2])]
 
 
@@ -101,7 +125,11 @@ def write_midi(score: Score, path: str | Path) -> Path:
 
 
 def midi_bytes(score: Score) -> bytes:
-    """The file that :func:`write_midi` writes. Effects of the sound library are left out."""
+    """Encode a score as the file that :func:`write_midi` writes, without effects of the sound library.
+
+    Args:
+        score: the score.
+    """
     score = score.instruments()
     ruler = _Ruler.of(score)
     heard = [_heard(part, ruler) for part in score.parts]
@@ -187,9 +215,12 @@ def _channels(parts: Sequence[Part]) -> list[tuple[int, bool]] | None:
 
 
 def within_channels(score: Score) -> tuple[Score, list[str]]:
-    """Reduce a score to 15 pitched instruments, as many as a MIDI file has channels for beside the drums.
+    """Reduce a score to 15 pitched instruments, the number of channels of a MIDI file besides the drums.
 
     The rarest instruments are played by the one that plays most of those with their program, or else of their track.
+
+    Args:
+        score: the score.
 
     Returns:
         The score, and what has changed, in the words "A by B".
@@ -325,7 +356,7 @@ def _signatures(ruler: _Ruler) -> list[tuple[int, int, int]]:
     for start, length in zip(inside, lengths, strict=True):
         beats = max(int(round(length)), 1)
         if beats > 7 and beats % 4 == 0:
-            # Two or more bars of four, whose other lines nobody marked.
+            # Two or more bars of four without marked bar lines between them.
             beats = 4
         if not found or found[-1][1:] != (beats, 4):
             found.append((int(ruler.tick(np.array([start]))[0]), beats, 4))

@@ -18,7 +18,7 @@ from d2m.symbolic.pianoroll import PianoRoll, beat_steps
 from d2m.symbolic.tracks import DRUMS
 from d2m.types import TRACKS
 
-#: Families of drum keys that are told apart: kick, snare and claps, hats and cymbals, toms and the rest.
+#: Families of drum keys: kick, snare and claps, hats and cymbals, toms and the rest.
 _KICKS, _SNARES, _METAL = (35, 36), (37, 38, 39, 40), (42, 44, 46, 49, 51, 52, 53, 55, 57, 59)
 
 
@@ -45,10 +45,16 @@ class Structure:
 
 
 def beat_features(roll: PianoRoll) -> np.ndarray:
-    """float64 (beats, 20): what each beat is made of.
+    """Compute the features of each beat.
 
     Twelve pitch classes by how long they sound, four families of drums by how often they are struck, and how much
     each of the four other tracks plays; each of the three groups of length 1 at most.
+
+    Args:
+        roll: piano-roll.
+
+    Returns:
+        float64 (beats, 20).
     """
     beats = beat_steps(roll)
     starts = np.minimum(beats[:-1], roll.steps)
@@ -74,13 +80,14 @@ def _unit(rows: np.ndarray) -> np.ndarray:
 
 
 def novelty(features: np.ndarray, settings: Structure = Structure()) -> np.ndarray:
-    """float64 (N,), 0 to 1: how much the structure changes between a frame and the one before it.
+    """Compute the novelty curve, float64 (N,), 0 to 1: the change of the structure between a frame and the one before.
 
     Frames with their past; the mutual nearest neighbours among them; those as a circular time-lag matrix; that smoothed
     by a Gaussian; the distance of neighbouring rows of it (equations 1 to 6 of the paper).
 
     Args:
         features: float64 (N, D).
+        settings: settings of the segmentation.
     """
     count = len(features)
     if count < 3:
@@ -88,7 +95,7 @@ def novelty(features: np.ndarray, settings: Structure = Structure()) -> np.ndarr
     padded = np.concatenate([np.repeat(features[:1], settings.memory - 1, axis=0), features])
     past = np.concatenate([padded[i : i + count] for i in range(settings.memory)], axis=1)
     squares = (past**2).sum(axis=1)
-    # Rounding would otherwise tell equal frames apart, and with them what is near.
+    # Rounding would otherwise make equal frames differ.
     distance = np.round(np.maximum(squares[:, None] + squares[None] - 2 * past @ past.T, 0.0), 9)
     near_count = min(max(int(round(settings.neighbours * count)), 2), count - 1)
     # All frames at the same distance count: a bar repeated often is near each of its repetitions.
@@ -114,7 +121,15 @@ def _smooth(matrix: np.ndarray, width: int, axis: int, mode: str) -> np.ndarray:
 
 
 def boundaries(roll: PianoRoll, settings: Structure = Structure()) -> np.ndarray:
-    """Numbers of the bars at which a section begins, int64, rising from 0 (which always is one)."""
+    """Find the bars at which sections begin.
+
+    Args:
+        roll: piano-roll.
+        settings: settings of the segmentation.
+
+    Returns:
+        int64, rising from 0.
+    """
     features = beat_features(roll)
     lines = np.searchsorted(beat_steps(roll), roll.downbeats)
     found = {0}
@@ -128,7 +143,15 @@ def boundaries(roll: PianoRoll, settings: Structure = Structure()) -> np.ndarray
 
 
 def peaks(curve: np.ndarray, settings: Structure = Structure()) -> np.ndarray:
-    """Frames at which a novelty curve is above the threshold and highest within the lead; int64, rising."""
+    """Find the peaks of a novelty curve: above the threshold and the maximum within the lead.
+
+    Args:
+        curve: float64 (frames,).
+        settings: settings of the segmentation.
+
+    Returns:
+        int64, rising.
+    """
     from scipy.ndimage import maximum_filter1d
 
     highest = maximum_filter1d(curve, 2 * settings.lead + 1, mode="constant") if len(curve) else curve
@@ -136,11 +159,19 @@ def peaks(curve: np.ndarray, settings: Structure = Structure()) -> np.ndarray:
 
 
 def phrase_starts(roll: PianoRoll, bars: int = 4, settings: Structure = Structure()) -> np.ndarray:
-    """Numbers of the first bars of phrases, int64, rising.
+    """Find the first bars of phrases.
 
     Every section is cut into phrases of ``bars`` bars from its beginning; what is left at its end is dropped, unless it
     lacks a single bar, which it then takes from the next section (as MuseGAN's own scripts do). The sections begin at
     :func:`boundaries`, and wherever the metre leaves 4/4, which no phrase may contain.
+
+    Args:
+        roll: piano-roll.
+        bars: length of a phrase.
+        settings: settings of the segmentation.
+
+    Returns:
+        int64, rising.
     """
     whole = roll.bar_lengths == 4 * roll.steps_per_beat
     count = len(whole)

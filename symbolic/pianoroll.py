@@ -45,7 +45,7 @@ class PianoRoll:
         downbeats: int64 (B,), the first step of every bar, rising from 0. A pickup is a short first bar.
         metres: changes of time signature, the first at step 0.
         programs: General MIDI program of each track.
-        name: of the piece.
+        name: name of the piece.
     """
 
     held: np.ndarray
@@ -70,14 +70,21 @@ class PianoRoll:
 
     @property
     def bar_lengths(self) -> np.ndarray:
-        """int64 (B,): steps in each bar; the last one as its metre says, or longer if the music goes on."""
+        """int64 (B,): steps in each bar; the last one has the length of its metre, or more if the music continues."""
         last = self.metres[-1]
         whole = int(round(4 * last.numerator * self.steps_per_beat / last.denominator))
         end = max(self.steps, int(self.downbeats[-1]) + whole)
         return np.diff(np.append(self.downbeats, end))
 
     def notes(self, track: int) -> np.ndarray:
-        """int64 (N, 3): first step, step after the last, and key of every note of a track, by start and key."""
+        """Return the notes of a track by start and key.
+
+        Args:
+            track: its number.
+
+        Returns:
+            int64 (N, 3), first step, step after the last, and key.
+        """
         used = np.flatnonzero(self.held[track].any(axis=0))
         held, onsets = (np.ascontiguousarray(a[track][:, used].T) for a in (self.held, self.onsets))
         ends = held.copy()
@@ -88,11 +95,15 @@ class PianoRoll:
         return np.stack([starts, stops, used[keys]], axis=1)[order].astype(np.int64)
 
     def seconds(self) -> np.ndarray:
-        """float64 (T + 1,): the time at which every step begins, and the end."""
+        """Return float64 (T + 1,): the time at which every step begins, and the end."""
         return np.concatenate([[0.0], np.cumsum(60.0 / (self.tempo * self.steps_per_beat))])
 
     def excerpt(self, start: int, stop: int) -> PianoRoll:
-        """The steps from ``start`` to before ``stop``; a note that is already sounding begins with the excerpt."""
+        """Cut a range of steps; notes that are sounding at its beginning start there.
+
+        Args:
+            start, stop: range of steps.
+        """
         start, stop = max(start, 0), min(stop, self.steps)
         if stop <= start:
             raise ValueError(f"no steps between {start} and {stop}")
@@ -109,7 +120,11 @@ class PianoRoll:
         )
 
     def resampled(self, steps_per_beat: int) -> PianoRoll:
-        """The same music on a finer or coarser grid; every note keeps at least one step."""
+        """Convert to a finer or coarser grid; every note keeps at least one step.
+
+        Args:
+            steps_per_beat: steps per beat of the new grid.
+        """
         if steps_per_beat == self.steps_per_beat:
             return self
         ratio = steps_per_beat / self.steps_per_beat
@@ -144,22 +159,43 @@ def _nearest(values: np.ndarray | float) -> np.ndarray:
 
 
 def check_length(steps: int) -> None:
-    """Raises D2MError for more steps than a roll may have."""
+    """Check the number of steps of a roll.
+
+    Args:
+        steps: number of steps.
+
+    Raises:
+        D2MError: if there are more than a roll may have.
+    """
     if steps > MOST_STEPS:
         raise D2MError(f"the music is {steps} steps long, at most {MOST_STEPS} fit; cut it, or take fewer steps a beat")
 
 
 def struck(held: np.ndarray, onsets: np.ndarray) -> np.ndarray:
-    """Onsets made to fit what is held: bool (tracks, T, 128); only where keys sound, and wherever one starts to."""
+    """Correct onsets to the held keys: only where keys sound, and wherever one starts to.
+
+    Args:
+        held, onsets: bool (tracks, T, 128).
+
+    Returns:
+        bool (tracks, T, 128).
+    """
     rising = held.copy()
     rising[:, 1:] &= ~held[:, :-1]
     return (onsets & held) | rising
 
 
 def fill(notes: Sequence[np.ndarray], steps: int) -> tuple[np.ndarray, np.ndarray]:
-    """``held`` and ``onsets``, bool (5, steps, 128), of notes given as in :meth:`PianoRoll.notes`, one array a track.
+    """Convert notes to arrays.
 
     Notes beyond either end are cut; where notes of one key overlap, each ends where the next begins.
+
+    Args:
+        notes: as of :meth:`PianoRoll.notes`, one array per track.
+        steps: length of the roll.
+
+    Returns:
+        ``held`` and ``onsets``, bool (5, steps, 128).
     """
     held = np.zeros((len(TRACKS), steps, PITCHES), dtype=bool)
     onsets = np.zeros_like(held)
@@ -178,7 +214,15 @@ def fill(notes: Sequence[np.ndarray], steps: int) -> tuple[np.ndarray, np.ndarra
 
 
 def metre_of(steps: int, steps_per_beat: int) -> tuple[int, int]:
-    """(numerator, denominator) of a bar of that many steps: in quarters if they are whole, else in finer notes."""
+    """Return the metre of a bar, in quarters if they are whole, otherwise in finer notes.
+
+    Args:
+        steps: length of the bar.
+        steps_per_beat: steps per beat of the grid.
+
+    Returns:
+        Numerator and denominator.
+    """
     for denominator in (4, 8, 16, 32, 64):
         count = steps * denominator / (4 * steps_per_beat)
         if abs(count - round(count)) < 1e-9 and 1 <= count <= 255:
@@ -187,7 +231,13 @@ def metre_of(steps: int, steps_per_beat: int) -> tuple[int, int]:
 
 
 def metres_of(downbeats: np.ndarray, steps: int, steps_per_beat: int) -> tuple[Metre, ...]:
-    """The metres that bar lines imply; the last bar, which may be cut short, is taken to be like the one before."""
+    """Infer metres from bar lines; the last bar, which may be incomplete, is assumed to be like the one before.
+
+    Args:
+        downbeats: steps of the bar lines.
+        steps: length of the roll.
+        steps_per_beat: steps per beat of the grid.
+    """
     lengths = np.diff(np.append(downbeats, steps)).tolist()
     lengths[-1] = max(lengths[-1], lengths[-2] if len(lengths) > 2 else 4 * steps_per_beat)
     found: list[Metre] = []
@@ -199,11 +249,16 @@ def metres_of(downbeats: np.ndarray, steps: int, steps_per_beat: int) -> tuple[M
 
 
 def from_score(score: Score, steps_per_beat: int = 24, name: str = "") -> PianoRoll:
-    """A score on the grid of its own beats.
+    """Convert a score to a piano-roll on the grid of its own beats.
 
     Each beat of the score's grid becomes ``steps_per_beat`` steps, whatever its length in seconds; step 0 is the beat
     at or before time 0. What :func:`d2m.symbolic.sound.render` would not play (before 0, after the duration) is left
     out.
+
+    Args:
+        score: the score.
+        steps_per_beat: steps per beat of the grid.
+        name: name of the music.
 
     Raises:
         D2MError: if the score has no notes within its duration or is longer than a roll may be.
@@ -249,7 +304,14 @@ def _bar_lines(grid: BeatGrid, first: int, last: float) -> np.ndarray:
 
 
 def beat_steps(roll: PianoRoll) -> np.ndarray:
-    """int64 (N,): the steps of the quarter notes, counted from every bar line; in a pickup backwards from its end."""
+    """Return the steps of the quarter notes, counted from every bar line; in a pickup backwards from its end.
+
+    Args:
+        roll: piano-roll.
+
+    Returns:
+        int64 (N,).
+    """
     beats: list[np.ndarray] = []
     lengths = roll.bar_lengths
     for number, (start, length) in enumerate(zip(roll.downbeats.tolist(), lengths.tolist(), strict=True)):
@@ -261,9 +323,14 @@ def beat_steps(roll: PianoRoll) -> np.ndarray:
 
 
 def to_score(roll: PianoRoll, genre: str | None = None, key: str | None = None) -> Score:
-    """The roll as a score whose beats are its quarter notes; one part for each track that plays.
+    """Convert a piano-roll to a score whose beats are its quarter notes; one part for each track that plays.
 
     Loudness, which a roll has not, follows the metre: strongest on bar lines, then on beats.
+
+    Args:
+        roll: piano-roll.
+        genre: AIST code, or None.
+        key: such as ``"A:min"``, or None.
     """
     beats = beat_steps(roll)
     seconds = roll.seconds()
@@ -283,12 +350,24 @@ def to_score(roll: PianoRoll, genre: str | None = None, key: str | None = None) 
 
 
 def accents(roll: PianoRoll, steps: np.ndarray) -> np.ndarray:
-    """int64 (N,): what notes at these steps gain in velocity by their place in the bar."""
+    """Compute the increase in velocity by the metrical position.
+
+    Args:
+        roll: piano-roll.
+        steps: positions of N notes in steps.
+
+    Returns:
+        int64 (N,).
+    """
     bar = np.searchsorted(roll.downbeats, steps, side="right") - 1
     place = steps - roll.downbeats[bar]
     return np.select([place == 0, place % roll.steps_per_beat == 0], [10, 4], -6).astype(np.int64)
 
 
 def plays(roll: PianoRoll) -> list[str]:
-    """Names of the tracks that have notes."""
+    """Return the names of the tracks that have notes.
+
+    Args:
+        roll: piano-roll.
+    """
     return [name for i, name in enumerate(TRACKS) if roll.held[i].any()]

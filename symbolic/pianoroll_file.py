@@ -36,7 +36,11 @@ _LONGEST_BAR = 16
 
 
 def save_npz(roll: PianoRoll, path: str | Path) -> Path:
-    """Write a roll, complete or not at all.
+    """Write a roll atomically.
+
+    Args:
+        roll: piano-roll.
+        path: the output file.
 
     Raises:
         D2MError: if the file cannot be written.
@@ -216,13 +220,27 @@ def _to_the_end(downbeats: np.ndarray, steps: int, steps_per_beat: int) -> np.nd
 
 
 def with_gaps(roll: PianoRoll) -> np.ndarray:
-    """bool (5, T, 128): what is held, with LPD's step of silence before a key is struck again."""
+    """Return held keys with LPD's step of silence before repeated keys.
+
+    Args:
+        roll: piano-roll.
+
+    Returns:
+        bool (5, T, 128).
+    """
     held, onsets = roll.held.transpose(1, 2, 0), roll.onsets.transpose(1, 2, 0)
     return articulate(held, onsets).transpose(2, 0, 1)
 
 
 def downbeat_marks(roll: PianoRoll) -> np.ndarray:
-    """bool (T,): true on the first step of every bar."""
+    """Mark the first step of every bar.
+
+    Args:
+        roll: piano-roll.
+
+    Returns:
+        bool (T,).
+    """
     marks = np.zeros(roll.steps, dtype=bool)
     marks[roll.downbeats] = True
     return marks
@@ -240,7 +258,11 @@ def _sparse(name: str, matrix: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def to_multitrack(roll: PianoRoll) -> Multitrack:
-    """The roll as a ``pypianoroll.Multitrack`` of five binary tracks, repeated notes set off by a step of silence."""
+    """Convert to a ``pypianoroll.Multitrack`` of five binary tracks, with a step of silence before repeated keys.
+
+    Args:
+        roll: piano-roll.
+    """
     from pypianoroll import BinaryTrack, Multitrack
 
     gaps = with_gaps(roll)
@@ -255,7 +277,11 @@ def to_multitrack(roll: PianoRoll) -> Multitrack:
 
 
 def from_multitrack(multitrack: Multitrack, track_of: Callable[[int, bool], int | None] = lpd_track) -> PianoRoll:
-    """A ``pypianoroll.Multitrack`` merged into the five tracks.
+    """Convert a ``pypianoroll.Multitrack`` to the five tracks.
+
+    Args:
+        multitrack: the music.
+        track_of: (program, is drum) -> number of the track, or None.
 
     Raises:
         D2MError: if it has no notes for them, or is longer than a roll may be.

@@ -13,7 +13,7 @@ from d2m.symbolic.tracks import DRUMS
 from d2m.types import TRACKS
 from d2m.whole_file import write_whole
 
-#: Of the tracks, told apart also by people who do not see red and green as different.
+#: Colours of the tracks, also distinguishable with red-green colour blindness.
 COLOURS: tuple[str, ...] = ("#4d4d4d", "#0072b2", "#009e73", "#d55e00", "#9b4f96")
 
 _DRUM_NAMES = {
@@ -37,7 +37,7 @@ def draw(
     """Write a picture (``.png``) of a roll, complete or not at all.
 
     Args:
-        roll: of any length; it becomes wider with it, up to 60 inches.
+        roll: roll of any length; it becomes wider with it, up to 60 inches.
         path: the file.
         title: over the picture; the roll's name and tempo if None.
         shaded: first step, and the one after the last, of a stretch to set off.
@@ -78,7 +78,11 @@ def draw(
 
 
 def fonts(installed: Container[str]) -> list[str]:
-    """Font families for text in any language, as far as they are installed; matplotlib's own has no Korean."""
+    """Return installed font families for text in any language; the default font of matplotlib has no Korean.
+
+    Args:
+        installed: names of installed fonts.
+    """
     return ["DejaVu Sans", *(name for name in _EAST_ASIAN if name in installed)]
 
 
@@ -95,7 +99,7 @@ def _panel(panel, roll: PianoRoll, track: int, keys: np.ndarray) -> None:
 
     notes = roll.notes(track)
     rows = np.searchsorted(keys, notes[:, 2]) if track == DRUMS else notes[:, 2]
-    # A sliver is left free between notes, so that repeated ones are seen.
+    # A small gap between notes makes repeated ones visible.
     left, right = notes[:, 0] + 0.0, notes[:, 1] - 0.12 * np.minimum(notes[:, 1] - notes[:, 0], 2)
     low, high = rows - 0.42, rows + 0.42
     corners = np.stack([[left, low], [right, low], [right, high], [left, high]]).transpose(2, 0, 1)

@@ -51,7 +51,14 @@ def roll_from_file(
     track_of: Callable[[int, bool], int | None] = lpd_track,
     name: str = "",
 ) -> PianoRoll:
-    """As :func:`read_roll`, of a file that is read already."""
+    """Convert a parsed MIDI file, as :func:`read_roll` does.
+
+    Args:
+        file: the file.
+        steps_per_beat: steps per beat of the grid.
+        track_of: (program, is drum) -> number of the track, or None.
+        name: name of the music.
+    """
     scale = steps_per_beat / file.resolution
     found: list[list[np.ndarray]] = [[] for _ in TRACKS]
     players: list[dict[int, int]] = [{} for _ in TRACKS]
@@ -104,7 +111,7 @@ def _bars(file: MidiFile, scale: float, total: int, steps_per_beat: int) -> tupl
     downbeats = np.unique(np.concatenate(lines))
     kept: list[Metre] = []
     for step, metre in sorted(metres.items()):
-        # The same metre stated anew within a bar begins another bar, and is kept for that.
+        # The same metre repeated within a bar begins another bar, and is kept for that.
         if step < total and (not kept or kept[-1][1:] != metre[1:] or not _on_bar(step, kept[-1], steps_per_beat)):
             kept.append(metre)
     return downbeats[downbeats < total], tuple(kept)
@@ -120,6 +127,11 @@ def write_roll(roll: PianoRoll, path: str | Path, velocities: Sequence[int] = VE
 
     Only the silence after the last note is lost. Notes that follow each other on one key are written as such.
     Velocities are ``velocities`` by track, with accents on bar lines and beats.
+
+    Args:
+        roll: piano-roll.
+        path: the output file.
+        velocities: by track.
 
     Raises:
         D2MError: if the file cannot be written, or would be larger than d2m reads back.

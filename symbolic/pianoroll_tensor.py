@@ -18,10 +18,10 @@ from d2m.types import TRACKS
 
 @dataclass(frozen=True)
 class Resolution:
-    """How fine a tensor is.
+    """Resolution of phrases: steps and pitches.
 
     Attributes:
-        name: of it.
+        name: name of the resolution.
         steps: in a bar of 4/4.
         pitches: how many keys.
         lowest: MIDI key of the first.
@@ -42,7 +42,14 @@ class Resolution:
         return self.steps_per_beat <= 4
 
     def shape(self, bars: int = 4) -> tuple[int, int, int, int]:
-        """(bars, steps, pitches, tracks)."""
+        """Return the shape of a phrase.
+
+        Args:
+            bars: its length.
+
+        Returns:
+            (bars, steps, pitches, tracks).
+        """
         return bars, self.steps, self.pitches, len(TRACKS)
 
 
@@ -52,15 +59,28 @@ RESOLUTIONS: dict[str, Resolution] = {r.name: r for r in (COMPACT, PAPER)}
 
 
 def resolution_named(name: str) -> Resolution:
-    """Raises D2MError for a name that is not known."""
+    """Return the resolution of a name.
+
+    Args:
+        name: ``"paper"`` or ``"compact"``.
+
+    Raises:
+        D2MError: if there is none of that name.
+    """
     if name not in RESOLUTIONS:
         raise D2MError(f"unknown resolution '{name}'; choose {' or '.join(RESOLUTIONS)}")
     return RESOLUTIONS[name]
 
 
 def in_fours(roll: PianoRoll) -> tuple[PianoRoll, np.ndarray]:
-    """The same music with bars of one and two quarters, which many files claim for lack of a better metre, joined to
-    bars of four; and which bars have four quarters: bool (B,)."""
+    """Join bars of one and two quarter notes to bars of four.
+
+    Args:
+        roll: piano-roll.
+
+    Returns:
+        The music, and which bars have four quarter notes: bool (B,).
+    """
     beat = roll.steps_per_beat
     groups: list[list[int]] = []
     for length in roll.bar_lengths.tolist():
@@ -78,14 +98,14 @@ def in_fours(roll: PianoRoll) -> tuple[PianoRoll, np.ndarray]:
 
 
 def to_tensor(roll: PianoRoll, resolution: Resolution, first: int, bars: int = 4) -> tuple[np.ndarray, np.ndarray]:
-    """Bars of a roll as ``held`` and ``onsets``, both bool (bars, steps, pitches, 5).
+    """Return bars of a roll as ``held`` and ``onsets``, both bool (bars, steps, pitches, 5).
 
     Notes outside the pitches are left out; what still sounds from before begins with the first bar. At four steps a
     beat and fewer a drum sounds for one step, since how long it is written means nothing.
 
     Args:
         roll: at the resolution's own steps a beat (:meth:`PianoRoll.resampled`).
-        resolution: of the tensor.
+        resolution: resolution of the tensor.
         first: number of the first bar; silence follows where the roll ends early.
         bars: how many.
 
@@ -114,7 +134,7 @@ def to_tensor(roll: PianoRoll, resolution: Resolution, first: int, bars: int = 4
 
 
 def articulate(held: np.ndarray, onsets: np.ndarray, drums: bool = True) -> np.ndarray:
-    """``held`` with a gap of one step before every note that repeats its key at once, as LPD writes it.
+    """Return ``held`` with a gap of one step before every note that repeats its key at once, as LPD writes it.
 
     Without it repeated notes of a binary roll melt into one. A note of a single step cannot give one up.
 
@@ -138,17 +158,17 @@ def from_tensor(
     onsets: np.ndarray | None = None,
     name: str = "",
 ) -> PianoRoll:
-    """A tensor as a roll in 4/4 at a steady tempo.
+    """Return a tensor as a roll in 4/4 at a steady tempo.
 
     Args:
         tensor: bool, or numbers of which those above 0.5 sound: (bars, steps, pitches, 5), or with phrases in front
             (phrases, bars, ...), which follow one another.
-        resolution: of the tensor.
+        resolution: resolution of the tensor.
         tempo: quarter notes a minute.
-        programs: of the tracks.
+        programs: programs of the tracks.
         onsets: bool, as ``tensor``; None strikes a key where it starts to sound, and a drum of a coarse tensor
             (:attr:`Resolution.strikes_only`) at every step.
-        name: of the piece.
+        name: name of the piece.
 
     Raises:
         ValueError: if the tensor has another shape.

@@ -19,7 +19,12 @@ _FIRST_EFFECT, _FIRST_ETHNIC, _FIRST_PERCUSSIVE = 96, 104, 112
 
 
 def lpd_track(program: int, is_drum: bool = False) -> int | None:
-    """Index of the LPD-5 track that a General MIDI program (0..127) goes to, or None for what LPD-5 leaves out."""
+    """Return the number of the LPD-5 track of a program, or None for programs that LPD-5 leaves out.
+
+    Args:
+        program: 0 to 127.
+        is_drum: whether it is a drum kit.
+    """
     if is_drum:
         return DRUMS
     family = {0: PIANO, 3: GUITAR, 4: BASS}.get(program // 8)
@@ -30,7 +35,13 @@ def lpd_track(program: int, is_drum: bool = False) -> int | None:
 
 
 def playing_track(program: int, is_drum: bool = False) -> int:
-    """Index of the track that plays a program when no note may be lost (:func:`d2m.symbolic.midi.track_of`)."""
+    """Return the number of the track that plays a program when no note may be lost
+    (:func:`d2m.symbolic.midi.track_of`).
+
+    Args:
+        program: 0 to 127.
+        is_drum: whether it is a drum kit.
+    """
     from d2m.symbolic.midi import track_of
 
     return DRUMS if is_drum else TRACKS.index(track_of(program))

@@ -159,7 +159,7 @@ def test_a_file_without_a_free_channel_is_told(weights, tmp_path, capsys):  # no
     tracks = [program(73, channel) + played(72, 74, channel=channel) for channel in range(16) if channel not in (3, 9)]
     source = mine(tmp_path / "in.mid", HEAD, GRAND, *tracks)
     assert main(["symbolic", "accompany", str(source), "--model", str(weights[1]), "-o", str(tmp_path / "o.mid")]) == 1
-    assert "leaves no channel" in capsys.readouterr().err
+    assert "has no free channel" in capsys.readouterr().err
     assert not (tmp_path / "o.mid").exists()
 
 

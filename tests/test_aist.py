@@ -162,7 +162,7 @@ def test_a_file_of_another_kind_says_what_is_missing(tmp_path) -> None:
 
 
 def test_a_folder_without_annotations_is_refused(tmp_path) -> None:
-    with pytest.raises(D2MError, match="no AIST"):
+    with pytest.raises(D2MError, match="not an AIST"):
         aist.Aist(tmp_path)
     aist.write_motion(tmp_path / "motions" / f"{NAME}.pkl", motion(3))
     data = aist.Aist(tmp_path)

@@ -157,7 +157,7 @@ def _broken() -> dict[str, bytes]:
 @pytest.mark.parametrize("kind", list(_broken()))
 def test_a_damaged_archive_is_one_line_and_leaves_nothing(tmp_path, kind) -> None:
     (tmp_path / "x").write_bytes(_broken()[kind])
-    with pytest.raises(D2MError, match="damaged or no zip or tar file") as caught:
+    with pytest.raises(D2MError, match="damaged or not a zip or tar file") as caught:
         unpack(tmp_path / "x", tmp_path / "out")
     assert "\n" not in str(caught.value)
     assert [p.name for p in tmp_path.iterdir()] == ["x"]

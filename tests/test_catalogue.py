@@ -102,7 +102,7 @@ def test_unsafe_files_are_not_run(entries, site, tmp_path):
             return (os.mkdir, (str(tmp_path / "boom"),))
 
     torch.save({"bottleneck.level_blocks.0.k": Bomb()}, site[1] / "small.pt")
-    with pytest.raises(D2MError, match="wants to run code"):
+    with pytest.raises(D2MError, match="contains code that would run"):
         fetch(Entry(**{**vars(entries[1]), "git_object": None}))
     assert not (tmp_path / "boom").exists()
 
@@ -124,7 +124,7 @@ def test_what_is_not_here_says_how_to_get_it(entries):
         weights.find("far")
     with pytest.raises(D2MError, match="'small' is a JukeBox VQ-VAE, but a music generator is needed"):
         weights.find("small", "generator")
-    with pytest.raises(D2MError, match="cannot be fetched by a program"):
+    with pytest.raises(D2MError, match="cannot be downloaded automatically"):
         fetch(entries[2])
 
 
@@ -209,7 +209,7 @@ def test_a_licence_is_shown_and_nothing_is_fetched_until_it_is_accepted(entries,
 
 def test_names_that_are_not_in_the_catalogue_and_files_to_get_by_hand_are_one_line(entries, capsys):
     for name, message in (
-        ("nothing", "nothing called 'nothing' to fetch; there are: small, changed, far"),
+        ("nothing", "no weights called 'nothing' to fetch; choose from: small, changed, far"),
         ("far", "ask at"),
     ):
         assert main(["models", "fetch", name, "--yes"]) == 1

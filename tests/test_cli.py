@@ -100,7 +100,7 @@ def test_help_fills_the_lines_of_the_terminal(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "150")
     assert main(["evaluate", "alignment", "--help"]) == 0
     said = capsys.readouterr().out
-    assert "is shifted at random" in said  # where the docstring breaks its line
+    assert "of the same music under circular" in said  # where the docstring breaks its line
     assert main(["--help"]) == 0
     assert "<bool>" not in capsys.readouterr().out
 
@@ -190,7 +190,7 @@ def test_results_of_an_earlier_run_among_the_videos_are_not_written_over(capsys,
         video.write_bytes(b"film")
     assert main(["generate", *map(str, videos), "-o", str(tmp_path)]) == 1
     heard = capsys.readouterr().err
-    assert "a.d2m.mp4, which is to get music too" in heard
+    assert "a.d2m.mp4, which is another input" in heard
     assert [video.read_bytes() for video in videos] == [b"film"] * 2
 
 

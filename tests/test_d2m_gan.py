@@ -282,7 +282,7 @@ def test_unsafe_damaged_and_other_files_are_one_line(files, tmp_path):
             return (os.mkdir, (str(tmp_path / "boom"),))
 
     torch.save({"genre_embed.weight": Bomb()}, tmp_path / "evil.pt")
-    with pytest.raises(D2MError, match="wants to run code"):
+    with pytest.raises(D2MError, match="contains code that would run"):
         load_d2m_gan(files / "aist_mencoder.pt", tmp_path / "evil.pt")
     assert not (tmp_path / "boom").exists()
     whole = (files / "aist_netG.pt").read_bytes()

@@ -60,7 +60,7 @@ def smpl(seconds: float, rate: float = 60.0) -> SmplMotion:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory, clip) -> Path:
-    """A video, its motion and picture features, and untrained weights of the published shapes in the authors' form."""
+    """A video, its motion and visual features, and untrained weights of the published shapes in the authors' form."""
     folder = tmp_path_factory.mktemp("gan")
     torch.manual_seed(0)
     model = lively(D2MGAN())
@@ -88,7 +88,7 @@ def dance() -> Dance:
 
 @pytest.fixture(scope="module")
 def tiktok() -> D2MGanEngine:
-    """A small engine that follows key points, motion alone, at the high level."""
+    """A small engine that follows keypoints, motion alone, at the high level."""
     torch.manual_seed(1)
     model = lively(D2MGAN(D2MGANConfig("tiktok", modality="motion")))
     vqvae = lively(VQVAE(VQVAEConfig(downs=(7,), strides=(2,), widths=(8,), depths=(1,))))
@@ -131,7 +131,7 @@ def test_what_the_models_need_and_do_not_get_is_said_before_anything_is_written(
     assert main([*args, "--weights", str(files / "vqvae_high.pt"), "--visual", str(files / "dance.npy")]) == 1
     assert "add --motion FILE.pkl" in capsys.readouterr().err
     assert main(["generate", str(files / "dance.mp4"), "--motion", str(files / "dance.pkl")]) == 1
-    assert "--motion is for D2M-GAN's models" in capsys.readouterr().err
+    assert "--motion is for D2M-GAN models" in capsys.readouterr().err
     assert main(["generate", "a.mp4", "b.mp4", "--visual", "x.npy"]) == 1
     assert "one by one" in capsys.readouterr().err
 
@@ -180,7 +180,7 @@ def test_key_points_come_from_the_video_or_a_file(tiktok):
     assert np.allclose(other._rows(other.look(video, dance), 75)[:, :2], 2 * points[:, 0, :2], rtol=1e-4)
     with pytest.raises(D2MError, match="nobody was found in the video"):
         tiktok.look(video, replace(dance, motion=None))
-    with pytest.raises(D2MError, match="needs key points"):
+    with pytest.raises(D2MError, match="needs keypoints"):
         replace(tiktok, motion=smpl(2.5)).look(video, dance)
 
 
@@ -190,7 +190,7 @@ def test_motion_and_picture_of_another_video_are_refused(engine, dance):
         engine.look(video, dance)
     with pytest.raises(D2MError, match=r"lasts 5\.00 s and the video 2\.60 s"):
         replace(engine, motion=smpl(5), visual=dance.visual).look(video, dance)
-    with pytest.raises(D2MError, match="picture features of I3D.*--visual"):
+    with pytest.raises(D2MError, match="visual features of I3D.*--visual"):
         replace(engine, motion=smpl(SECONDS)).look(video, dance)
     with pytest.raises(D2MError, match=r"5 rows .* has 2 segments"):
         replace(engine, motion=smpl(SECONDS), visual=Visual(np.zeros((5, 2048), np.float32), "v.npy")).look(
@@ -266,7 +266,7 @@ def test_motion_files_are_checked(tmp_path):
         ({"body25": points[:0], "fps": 30}, "needs frames"),
         ({"body25": bad, "fps": 30}, "not finite in frame 2"),
         ({"body25": points, "fps": 30, "height": -1}, "pixels high"),
-        ({"body25": np.array([{}]), "fps": 30}, "damaged or no NumPy file"),
+        ({"body25": np.array([{}]), "fps": 30}, "damaged or not a NumPy file"),
     ):
         np.savez(tmp_path / "bad.npz", **entries)
         with pytest.raises(D2MError, match=message):

@@ -216,10 +216,14 @@ def test_what_does_not_fit_is_refused(data, tiktok, tmp_path):
             "--adversarial-after is not an option of --model d2m-gan",
         ),
         (["--model", "d2m-gan", "--from", "x"], 2, "--from is not an option of --model d2m-gan"),
-        (["--model", "d2m-gan", "--without", "noise"], 1, "no loss 'noise' to train without; choose from adversarial"),
-        (["--model", "d2m-gan", *(word for term in TERMS for word in ("--without", term))], 1, "nothing is left"),
+        (["--model", "d2m-gan", "--without", "noise"], 1, "no loss 'noise' for --without; choose from adversarial"),
+        (
+            ["--model", "d2m-gan", *(word for term in TERMS for word in ("--without", term))],
+            1,
+            "all losses are left out",
+        ),
         (["--model", "d2m-gan", "--scales", "4"], 1, "1 to 3 scales, not 4"),
-        (["--model", "d2m-gan", "--sigma", "3", "--no-scaling"], 1, "--no-scaling is --sigma 1"),
+        (["--model", "d2m-gan", "--sigma", "3", "--no-scaling"], 1, "--no-scaling means --sigma 1"),
         (["--model", "d2m-gan", "--vqvae", "nothing"], 1, "no weights called 'nothing'"),
         (["--model", "d2m-gan"], 1, "is not a prepared data set"),
     ],
@@ -266,7 +270,7 @@ def test_a_trained_model_becomes_weights_that_name_their_vqvae(tmp_path):
     visual = torch.randn(1, 2048)
     with torch.no_grad():
         torch.testing.assert_close(loaded(None, visual), model(None, visual), rtol=0.05, atol=0.05)
-    with pytest.raises(D2MError, match="no checkpoint of"):
+    with pytest.raises(D2MError, match="not a checkpoint of"):
         export_d2m_gan({"step": 1, "modules": {}}, tmp_path / "other.safetensors", details)
 
 

@@ -156,7 +156,7 @@ def test_an_exported_run_keeps_the_codes_and_the_other_level(songs, tmp_path, ex
     codes = before.encode(wave)
     assert all(torch.equal(a, b) for a, b in zip(after.encode(wave), codes, strict=True))
     assert torch.equal(before.decode(codes, 0), after.decode(codes, 0))
-    with pytest.raises(D2MError, match="no run of 'd2m train vqvae'"):
+    with pytest.raises(D2MError, match="not a run of 'd2m train vqvae'"):
         call("vqvae", tmp_path / "run", "--command", "one", "--out", out)
 
 

@@ -118,7 +118,7 @@ def test_wav_files_are_mixed_and_bad_ones_named(tmp_path):
     soundfile.write(tmp_path / "nan.wav", np.full(1000, np.nan), 22050, "FLOAT")
     soundfile.write(tmp_path / "rate.wav", sound, 44100)
     for name, content, message in (
-        ("b", whole[:30], "damaged or no wav file"),
+        ("b", whole[:30], "damaged or not a .wav file"),
         ("b", whole[:44], "no sound"),
         ("b", (tmp_path / "nan.wav").read_bytes(), "not numbers"),
         ("b", (tmp_path / "rate.wav").read_bytes(), "44100 Hz"),

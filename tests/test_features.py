@@ -241,7 +241,7 @@ def test_weights_that_do_not_fit_end_the_run_at_once(run, dance, tmp_path) -> No
     options = ["--visual", "i3d", "--i3d-weights", tmp_path / "other.pyth", "--fps", "7"]
     status, _, err = run(*videos, "-o", tmp_path / "out", *options)
     assert status == 1
-    assert err == f"error: {tmp_path / 'other.pyth'} is damaged or not a PyTorch file; get the file anew\n"
+    assert err == f"error: {tmp_path / 'other.pyth'} is damaged or not a PyTorch file; download the file again\n"
     assert not list(tmp_path.rglob("*.npz"))
 
 

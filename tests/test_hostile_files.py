@@ -142,7 +142,7 @@ def test_what_headers_of_a_tar_hold_is_not_kept(tmp_path):
 def test_a_long_header_is_refused_unread(tmp_path, kind):
     with gzip.open(tmp_path / "a.tar.gz", "wb", compresslevel=1) as file:
         file.write(header(kind, comment(MANY)) + tarfile.TarInfo("f").tobuf(tarfile.USTAR_FORMAT) + b"\0" * 1024)
-    with little_memory(), pytest.raises(D2MError, match="damaged or no zip or tar file"):
+    with little_memory(), pytest.raises(D2MError, match="damaged or not a zip or tar file"):
         unpack(tmp_path / "a.tar.gz", tmp_path / "out")
 
 
@@ -150,9 +150,9 @@ def test_a_long_header_is_refused_unread(tmp_path, kind):
 def test_headers_nested_without_end_are_one_line(tmp_path, kind, body):
     path = tmp_path / "a.tar"
     path.write_bytes(header(kind, body) * 3000 + tarfile.TarInfo("f").tobuf(tarfile.USTAR_FORMAT) + b"\0" * 1024)
-    with pytest.raises(D2MError, match="damaged or no zip or tar file"):
+    with pytest.raises(D2MError, match="damaged or not a zip or tar file"):
         unpack(path, tmp_path / "out")
-    with contextlib.ExitStack() as stack, pytest.raises(D2MError, match="damaged or no tar file"):
+    with contextlib.ExitStack() as stack, pytest.raises(D2MError, match="damaged or not a tar file"):
         tar_files(path, stack)
 
 

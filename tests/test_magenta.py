@@ -150,7 +150,7 @@ def test_tar_file_name_and_safetensors_lead_to_the_same(tiny, tmp_path, monkeypa
     assert "latent size 3" in capsys.readouterr().out
     for way in ways:
         np.testing.assert_array_equal(emotion.load(way).encode(melodies)[0], expected)
-    with pytest.raises(SystemExit, match="error: .*no TensorFlow checkpoint"):
+    with pytest.raises(SystemExit, match="error: .*not a TensorFlow checkpoint"):
         convert(monkeypatch, tmp_path / "nothing", ways[-1])
     with pytest.raises(SystemExit, match="error: .*must end in .safetensors"):
         convert(monkeypatch, ways[0], tmp_path / "a.pt")
@@ -240,7 +240,7 @@ def test_other_variables_are_named(tmp_path, change, said):
         ({"offset": (1 << 64) - 8}, "cut short"),
         ({"offset": 4}, "checksum of"),
         ({"shard": 3}, "a data file that is not there"),
-        ({"type": 7}, "not a table of plain numbers"),
+        ({"type": 7}, "not an array of numbers"),
         ({"shape": (1 << 45, 3)}, "a shape in it cannot be"),
         ({"shape": (1,) * 9}, "a shape in it cannot be"),
         ({"shape": (8, 1 << 30)}, "has shape"),
@@ -260,7 +260,7 @@ def test_every_cut_and_flipped_byte_of_an_index_is_noticed(tmp_path):
     whole = index.read_bytes()
     for size in range(0, len(whole), 29):
         index.write_bytes(whole[:size])
-        with pytest.raises(D2MError, match="get the file anew"), open_bundle(tmp_path / "a.ckpt"):
+        with pytest.raises(D2MError, match="download the file again"), open_bundle(tmp_path / "a.ckpt"):
             pass
     unread = 0
     for place in range(0, len(whole), 7):
@@ -353,7 +353,7 @@ def test_hostile_tar_files_are_refused(tiny, tmp_path):
         "is missing": tar_of(
             tmp_path / "d.tar", (named("a.index"), index), (named("a.data-00000-of-00001", tarfile.SYMTYPE), b"")
         ),
-        "damaged or no tar file": tmp_path / "cut.tar",
+        "damaged or not a tar file": tmp_path / "cut.tar",
         "unfolds to far more": tmp_path / "bomb.tar.gz",
     }
     whole = pack(tiny, tmp_path / "whole.tar").read_bytes()

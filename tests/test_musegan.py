@@ -347,7 +347,7 @@ def test_what_cannot_be_accompanied_is_named():
         muse.generate()
     with pytest.raises(D2MError, match="from scratch"):
         accompany_roll(loud(SMALL), piece(2))
-    with pytest.raises(D2MError, match="binarise called 'dice'"):
+    with pytest.raises(D2MError, match="binarisation 'dice'"):
         loud(SMALL).generate(binarise="dice")
 
 

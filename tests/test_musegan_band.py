@@ -123,7 +123,7 @@ def test_what_cannot_be_played_is_named(muse):
         play_for(muse, grid, 5.0, "polka", 0)
     with pytest.raises(D2MError, match="positive number"):
         play_for(muse, grid, float("nan"), "gHO", 0)
-    with pytest.raises(D2MError, match="accompanies a given track"):
+    with pytest.raises(D2MError, match="is conditioned on a track"):
         play_for(untrained(condition=1), grid, 5.0, "gHO", 0)
     silent = untrained()
     silent.generator.start_from(torch.zeros(16, 72, 5), torch.ones(5))

@@ -175,7 +175,7 @@ def _ignored(root, name):
 
 
 FAULTS = {
-    "truncated pickle": (_cut, "with damaged motion", "damaged or no pickle"),
+    "truncated pickle": (_cut, "with damaged motion", "damaged or not a pickle file"),
     "malicious pickle": (_evil, "with damaged motion", "do not use it"),
     "not a number": (_nan, "with damaged motion", "not finite"),
     "other rate": (_fps, "with damaged motion", "runs at 30 fps"),
@@ -311,7 +311,7 @@ def test_picture_features_that_are_too_short_are_told(tmp_path) -> None:
     prepare(AistSource(root, visual), root, tmp_path / "out", seconds=4.0)
     assert skipped(tmp_path / "out")[THIRD] == (
         "too short",
-        "2.00 s of picture features are less than a segment of 4 s",
+        "2.00 s of visual features are less than a segment of 4 s",
     )
     assert len(Segments(tmp_path / "out", "train", seconds=4.0)) == 2
 

@@ -185,10 +185,10 @@ def test_a_damaged_sequence_is_named(tmp_path, kind) -> None:
 @pytest.mark.parametrize("name", ["../x", "/etc/passwd", "a/b", "", ".x", "a..b", "x" * 200])
 def test_names_cannot_lead_out_of_the_folder(tmp_path, name) -> None:
     make(tmp_path)
-    with pytest.raises(D2MError, match="no name"):
+    with pytest.raises(D2MError, match="not the name"):
         write_split(tmp_path, "train", [name])
     (tmp_path / "train.txt").write_text(f"{name or '..'}\n")
-    with pytest.raises(D2MError, match="no name"):
+    with pytest.raises(D2MError, match="not the name"):
         Segments(tmp_path, "train")
 
 

@@ -307,9 +307,9 @@ def test_the_programme_on_the_command_line(folder, tmp_path):
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["-o", "x.wav"], "needs --minutes"),
+        (["-o", "x.wav"], "with --minutes"),
         (["-o", "x.mp3", "--minutes", "1"], "should end in .wav"),
-        (["--serve", "--minutes", "1"], "plays for ever"),
+        (["--serve", "--minutes", "1"], "plays without end"),
         (["--method", "best"], "no method 'best'"),
         (["--soundfont", "none.sf2"], "no soundfont"),
     ],
@@ -334,7 +334,7 @@ def test_the_search_can_be_told_where_to_leave(folder):
     song = made.read(folder / "a.mid")
     plan = made.plan(song, (4, 4), folder / "b.mid", 1)
     assert plan.point.bar_a == 4
-    with pytest.raises(D2MError, match="cannot be left any more after bar 12"):
+    with pytest.raises(D2MError, match="has no mix point after bar 12"):
         made.plan(song, (11, 11), folder / "b.mid", 1)
 
 

@@ -48,7 +48,7 @@ def refused(capsys, status: int, *words: object) -> str:
 @pytest.mark.parametrize("rate", ["-1", "0", "nan", "inf"])
 def test_learning_rates_are_above_zero(data, tmp_path, capsys, model, rate):
     line = refused(capsys, 2, "train", model, "--data", data, "--run", tmp_path / "run", "--rate", rate)
-    assert "no number above 0" in line
+    assert "not a number above 0" in line
 
 
 @pytest.mark.parametrize(

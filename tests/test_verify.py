@@ -138,7 +138,7 @@ def test_splits_by_dancer_may_share_music(tmp_path) -> None:
 
 
 def test_what_is_no_data_set_is_refused(tmp_path) -> None:
-    with pytest.raises(D2MError, match="is no data set"):
+    with pytest.raises(D2MError, match="is not a data set"):
         verify(tmp_path)
     with pytest.raises(D2MError, match="no such folder"):
         verify(tmp_path / "nothing")
@@ -186,4 +186,4 @@ def test_preparing_from_the_command_line(tmp_path, capfd) -> None:
     assert main(["data", "prepare", "ballet", "--root", str(root), "-o", str(tmp_path / "x")]) == 1
     assert capfd.readouterr().err.startswith("error: there is no data set 'ballet'")
     assert main(["data", "prepare", "tiktok", "--root", str(root), "-o", str(tmp_path / "x")]) == 1
-    assert "no TikTok folder" in capfd.readouterr().err
+    assert "not a TikTok folder" in capfd.readouterr().err

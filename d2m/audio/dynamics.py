@@ -16,7 +16,14 @@ _FLOOR = 1e-10
 
 
 def power_db(block: np.ndarray) -> np.ndarray:
-    """Measure the mean power in dB of each step of (..., channels, n): float (..., n // STEP)."""
+    """Measure the mean power in dB of each step of (..., channels, n): float (..., n // STEP).
+
+    Args:
+        block: (..., channels, n) samples.
+
+    Returns:
+        float (..., n // STEP), dB.
+    """
     steps = block.reshape(*block.shape[:-1], -1, STEP)
     power = np.einsum("...cks,...cks->...k", steps, steps) / (STEP * block.shape[-2])
     return 10 * np.log10(power + _FLOOR)
@@ -42,7 +49,16 @@ def apply_gain(block: np.ndarray, gain_db: np.ndarray, before_db: float) -> np.n
 
 
 def fall_back(wanted: np.ndarray, before: float, fall: float) -> np.ndarray:
-    """Follow rises at once and fall by ``fall`` a step: y[k] = max(x[k], y[k - 1] - fall)."""
+    """Follow rises at once and fall by ``fall`` a step: y[k] = max(x[k], y[k - 1] - fall).
+
+    Args:
+        wanted: levels, one per step.
+        before: level before the first step.
+        fall: maximum decrease per step.
+
+    Returns:
+        float, levels of the same shape.
+    """
     ramp = fall * np.arange(1, len(wanted) + 1)
     return np.maximum.accumulate(np.concatenate([[before], wanted + ramp]))[1:] - ramp
 
@@ -68,11 +84,11 @@ class Compression:
 
 
 class Compressor:
-    """Compress a signal, or several by the level of the first.
+    """Compressor of one signal, or of several by the level of the first.
 
     Args:
         settings: threshold, ratio and times.
-        sample_rate: in hertz.
+        sample_rate: sample rate in hertz.
     """
 
     def __init__(self, settings: Compression, sample_rate: int) -> None:
@@ -84,7 +100,14 @@ class Compressor:
         self._smooth = 0.0
 
     def reduction(self, level: np.ndarray) -> np.ndarray:
-        """Compute the gain reduction in dB (0 or more) for levels in dB, one per step."""
+        """Compute the gain reduction in dB (0 or more) for levels in dB, one per step.
+
+        Args:
+            level: levels in dB, one per step.
+
+        Returns:
+            Gain reduction in dB, 0 or more, one per step.
+        """
         from scipy.signal import lfilter
 
         s = self.settings
@@ -106,11 +129,11 @@ class Compressor:
 
 
 class Ducker:
-    """Lower a signal whenever the kick drum sounds (side-chain), by the times of its notes.
+    """Side-chain ducking: attenuate a signal at each note of the kick drum.
 
     Args:
         release: seconds in which the gain comes back.
-        sample_rate: in hertz.
+        sample_rate: sample rate in hertz.
     """
 
     HOLD, ATTACK = 0.03, 0.002
@@ -122,11 +145,11 @@ class Ducker:
         self._smooth = 0.0
 
     def depth(self, position: int, steps: int, kicks: list[tuple[int, float]]) -> np.ndarray:
-        """Compute how deep the gain is lowered, 0 to 1, at the end of each step.
+        """Compute the depth of the attenuation, 0 to 1, at the end of each step.
 
         Args:
             position: sample at which the block begins.
-            steps: of the block.
+            steps: number of steps of the block.
             kicks: sample and strength (0 to 1) of those that begin in the block, in order.
         """
         from scipy.signal import lfilter
@@ -173,7 +196,7 @@ def needed_gain(peaks: np.ndarray, ceiling: float, sample_rate: int) -> np.ndarr
     Args:
         peaks: (K,), linear, one per step.
         ceiling: linear.
-        sample_rate: in hertz.
+        sample_rate: sample rate in hertz.
 
     Returns:
         (K + 1,) linear gains at the borders of the steps; interpolated between them, no peak passes the ceiling.
@@ -188,22 +211,33 @@ def needed_gain(peaks: np.ndarray, ceiling: float, sample_rate: int) -> np.ndarr
 
 
 def look_ahead(sample_rate: int) -> int:
-    """Return the limiter's look-ahead in steps."""
+    """Return the limiter's look-ahead in steps.
+
+    Args:
+        sample_rate: hertz.
+    """
     return max(int(round(0.005 * sample_rate / STEP)), 1)
 
 
 def recover(gain: np.ndarray, sample_rate: int, held: float = 0.0, release: float = 0.08) -> np.ndarray:
-    """Let a linear gain fall at once and rise by at most 10 dB in ``release`` seconds, from ``held`` dB down."""
+    """Let a linear gain fall at once and rise by at most 10 dB in ``release`` seconds, from ``held`` dB down.
+
+    Args:
+        gain: linear gains, one per step.
+        sample_rate: hertz.
+        held: gain reduction in dB before the first step.
+        release: time in seconds to recover 10 dB.
+    """
     reduction = fall_back(-20 * np.log10(np.maximum(gain, 1e-9)), held, 10.0 * STEP / (release * sample_rate))
     return 10 ** (-reduction / 20)
 
 
 class Limiter:
-    """Keep true peaks under a ceiling; the output is :attr:`delay` samples late.
+    """True-peak limiter with look-ahead; the output is :attr:`delay` samples late.
 
     Args:
-        ceiling_db: in dB relative to full scale.
-        sample_rate: in hertz.
+        ceiling_db: ceiling in dB relative to full scale.
+        sample_rate: sample rate in hertz.
     """
 
     def __init__(self, ceiling_db: float, sample_rate: int) -> None:

@@ -22,7 +22,7 @@ def biquad(kind: Kind, frequency: float, gain_db: float, q: float, sample_rate: 
         frequency: centre or corner in hertz.
         gain_db: gain in dB at the centre or beyond the corner.
         q: quality factor.
-        sample_rate: in hertz.
+        sample_rate: sample rate in hertz.
 
     Returns:
         float64 (1, 6), one row as :func:`scipy.signal.sosfilt` takes it.
@@ -49,21 +49,39 @@ def biquad(kind: Kind, frequency: float, gain_db: float, q: float, sample_rate: 
 
 
 def highpass(frequency: float, sample_rate: int, order: int = 2) -> np.ndarray:
-    """Compute a Butterworth high-pass filter as second-order sections (n, 6)."""
+    """Compute a Butterworth high-pass filter as second-order sections (n, 6).
+
+    Args:
+        frequency: cutoff in hertz.
+        sample_rate: hertz.
+        order: order of the filter.
+
+    Returns:
+        float64 (n, 6), second-order sections.
+    """
     from scipy.signal import butter
 
     return butter(order, frequency, "highpass", fs=sample_rate, output="sos")
 
 
 def lowpass(frequency: float, sample_rate: int, order: int = 2) -> np.ndarray:
-    """Compute a Butterworth low-pass filter as second-order sections (n, 6)."""
+    """Compute a Butterworth low-pass filter as second-order sections (n, 6).
+
+    Args:
+        frequency: cutoff in hertz.
+        sample_rate: hertz.
+        order: order of the filter.
+
+    Returns:
+        float64 (n, 6), second-order sections.
+    """
     from scipy.signal import butter
 
     return butter(order, min(frequency, _HIGHEST * sample_rate), fs=sample_rate, output="sos")
 
 
 class StateFilter:
-    """Second-order sections that remember the end of the last block.
+    """Second-order filter sections that keep their state between blocks.
 
     Args:
         sections: float (n, 6).
@@ -84,12 +102,12 @@ class StateFilter:
 
 
 class SweptLowpass:
-    """Low-pass filter whose corner moves, two one-pole filters after each other with 6 dB an octave each.
+    """Low-pass filter with a moving cutoff: two one-pole filters in series, 6 dB per octave each.
 
     Corners are given per block and go from the last one to the new one in steps of :attr:`STEP` samples.
 
     Args:
-        sample_rate: in hertz.
+        sample_rate: sample rate in hertz.
         channels: channels of the signal.
     """
 

@@ -1,4 +1,4 @@
-"""Loudness as ITU-R BS.1770-4 measures it."""
+"""Loudness measurement by ITU-R BS.1770-4."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import numpy as np
 
 
 def loudness(waveform: np.ndarray, sample_rate: int) -> float:
-    """Measure the integrated loudness in LUFS of (channels, samples), gated at -70 LUFS and 10 LU under the mean.
+    """Measure the integrated loudness, gated at -70 LUFS and at 10 LU below the mean.
+
+    Args:
+        waveform: (channels, samples).
+        sample_rate: hertz.
 
     Returns:
         LUFS; ``-inf`` for silence or less than 0.4 s.
@@ -16,7 +20,15 @@ def loudness(waveform: np.ndarray, sample_rate: int) -> float:
 
 
 def k_weighted(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Apply the K-weighting of BS.1770 to (channels, samples)."""
+    """Apply the K-weighting of BS.1770 to (channels, samples).
+
+    Args:
+        waveform: (channels, samples).
+        sample_rate: hertz.
+
+    Returns:
+        The filtered signal (channels, samples).
+    """
     from scipy.signal import sosfilt
 
     sections = np.array([[*numerator, *denominator] for numerator, denominator in _k_weighting(sample_rate)])
@@ -29,7 +41,7 @@ def gated_loudness(power: np.ndarray, step: int, sample_rate: int) -> float:
     Args:
         power: (K,), the sum over channels of the mean squares of consecutive steps.
         step: samples of a step.
-        sample_rate: in hertz.
+        sample_rate: sample rate in hertz.
 
     Returns:
         LUFS; ``-inf`` for silence or less than 0.4 s.
@@ -49,7 +61,14 @@ def gated_loudness(power: np.ndarray, step: int, sample_rate: int) -> float:
 
 
 def true_peak(waveform: np.ndarray) -> float:
-    """Measure the true peak in dBTP of (channels, samples), oversampled four times (BS.1770-4, annex 2)."""
+    """Measure the true peak in dBTP of (channels, samples), oversampled four times (BS.1770-4, annex 2).
+
+    Args:
+        waveform: (channels, samples).
+
+    Returns:
+        Peak in dBTP.
+    """
     from scipy.signal import resample_poly
 
     highest = np.abs(resample_poly(waveform.astype(np.float64), 4, 1, axis=-1)).max(initial=0.0)

@@ -1,4 +1,4 @@
-"""Mastering of whole pieces: loudness to -14 LUFS, peaks under -1 dBTP, dynamics no wider than asked."""
+"""Mastering of whole pieces: loudness of -14 LUFS, true peaks below -1 dBTP, and a limited crest factor."""
 
 from __future__ import annotations
 
@@ -29,7 +29,14 @@ class Finish:
     gain: np.ndarray
 
     def apply(self, signal: np.ndarray) -> np.ndarray:
-        """Multiply float (channels, n) by the gains."""
+        """Multiply float (channels, n) by the gains.
+
+        Args:
+            signal: float (channels, n).
+
+        Returns:
+            The signal with the gains applied, of the same shape.
+        """
         count = signal.shape[-1]
         padded = np.pad(signal, ((0, 0), (0, -count % STEP))).astype(np.float32)
         decibels = 20 * np.log10(np.maximum(self.gain, 1e-9))
@@ -41,7 +48,7 @@ def finish(mix: np.ndarray, sample_rate: int, crest: float = 12.0) -> Finish:
 
     Args:
         mix: float (channels, n).
-        sample_rate: in hertz.
+        sample_rate: sample rate in hertz.
         crest: peak over RMS in dB that the result has at most; the limiter never takes more than
             :data:`MOST_LIMITING_DB` off for it.
     """
@@ -79,7 +86,7 @@ def master(waveform: np.ndarray, sample_rate: int, duration: float, crest: float
 
     Args:
         waveform: float (channels, samples).
-        sample_rate: in hertz.
+        sample_rate: sample rate in hertz.
         duration: seconds that the result lasts; the waveform is cut or padded with silence.
         crest: see :func:`finish`.
 

@@ -1,7 +1,7 @@
-"""Mixer: channels with dynamics and saturation, sends to two rooms and an echo, and the processing of the sum.
+"""Mixer: channels with dynamics and saturation, sends to two reverberations and an echo, and mix bus processing.
 
-Works in blocks of one size that begin at multiples of it, so that the same music gives the same samples however it is
-asked for. What comes out is not limited yet: see :mod:`d2m.audio.mastering` for whole pieces and
+Blocks have one size and begin at multiples of it, so that the result does not depend on how many samples are requested
+at a time. The output is not limited: see :mod:`d2m.audio.mastering` for whole pieces and
 :class:`d2m.audio.dynamics.Limiter` for streams.
 """
 
@@ -39,7 +39,14 @@ class SampleLane:
     values: np.ndarray
 
     def at(self, samples: np.ndarray) -> np.ndarray:
-        """Read the values at samples."""
+        """Read the values at samples.
+
+        Args:
+            samples: positions in samples.
+
+        Returns:
+            Values at these positions.
+        """
         if self.parameter == "lowpass":
             return np.exp(np.interp(samples, self.samples, np.log(self.values)))
         return np.interp(samples, self.samples, self.values)
@@ -64,6 +71,13 @@ def tone_filter(strip: Strip, sample_rate: int) -> np.ndarray | None:
     """Compute the filters of a strip that do not change, as second-order sections; None without any.
 
     They act on single notes as they act on the sum of all, so the player filters each tone once.
+
+    Args:
+        strip: settings of a channel.
+        sample_rate: hertz.
+
+    Returns:
+        float64 (n, 6), or None.
     """
     sections = [biquad(band.kind, band.frequency, band.gain, band.q, sample_rate) for band in strip.eq]  # type: ignore[arg-type]
     if strip.highpass:
@@ -74,13 +88,28 @@ def tone_filter(strip: Strip, sample_rate: int) -> np.ndarray | None:
 
 
 def saturate(block: np.ndarray, drive_db: float) -> np.ndarray:
-    """Bend a signal with a hyperbolic tangent: quiet samples keep their level, loud ones gain overtones."""
+    """Apply a hyperbolic tangent: quiet samples keep their level, loud ones get overtones.
+
+    Args:
+        block: samples of any shape.
+        drive_db: gain in dB before the saturation.
+
+    Returns:
+        Samples of the same shape.
+    """
     gain = np.float32(10 ** (drive_db / 20))
     return np.tanh(block * gain) / gain
 
 
 def sweep_steps(count: int) -> np.ndarray:
-    """Return the samples of a block at which a swept filter takes a new corner."""
+    """Return the samples of a block at which a swept filter takes a new corner.
+
+    Args:
+        count: length of a block in samples.
+
+    Returns:
+        int64, positions in samples.
+    """
     return SweptLowpass.STEP * np.arange(-(-count // SweptLowpass.STEP))
 
 
@@ -156,12 +185,12 @@ def _static(bands: tuple[Equaliser, ...], sample_rate: int) -> list[np.ndarray]:
 
 
 class Mixer:
-    """Mix channels into stereo.
+    """Mixer of channels into stereo.
 
     Args:
         preset: settings.
         tempo: beats a minute, for echoes and ducking.
-        sample_rate: in hertz.
+        sample_rate: sample rate in hertz.
         lanes: automation.
         stems: whether each channel is also given out alone.
         block: samples mixed at a time, a multiple of 256.
@@ -193,7 +222,7 @@ class Mixer:
         self._sweep = SweptLowpass(sample_rate, 2 * (1 + len(CHANNELS) * stems))
 
     def copy(self) -> Mixer:
-        """Return a mixer in the same state that goes on by itself."""
+        """Return an independent copy of the mixer with its state."""
         return _fork(self)
 
     def __call__(self, channels: dict[str, np.ndarray], position: int, kicks: list[tuple[int, float]]) -> Mixed:

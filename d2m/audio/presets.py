@@ -1,4 +1,4 @@
-"""Mix presets: what each channel of a mix is sent through, read from ``presets.toml``."""
+"""Mix presets: settings of the mixer channels for each genre, read from ``presets.toml``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OFF = -120.0
 
 @dataclass(frozen=True)
 class Equaliser:
-    """A band of an equaliser: ``"peak"``, ``"low_shelf"`` or ``"high_shelf"``, hertz, dB and quality factor."""
+    """Band of an equaliser: ``"peak"``, ``"low_shelf"`` or ``"high_shelf"``, hertz, dB and quality factor."""
 
     kind: str
     frequency: float
@@ -36,11 +36,11 @@ class Strip:
     """Settings of a channel.
 
     Attributes:
-        gain: in dB.
+        gain: gain in dB.
         spread: how far its parts stand from the middle, times their usual place.
         highpass, lowpass: corners in hertz; 0 for none.
         eq: bands of the equaliser.
-        compression: of the channel, or None.
+        compression: compression of the channel, or None.
         drive: saturation in dB; 0 for none.
         room, hall, echo: sends in dB.
         duck: dB by which the kick drum lowers it.
@@ -61,7 +61,7 @@ class Strip:
 
 @dataclass(frozen=True)
 class Bus:
-    """Settings of the sum.
+    """Settings of the mix bus.
 
     Attributes:
         eq: bands of the equaliser.
@@ -84,7 +84,7 @@ class Bus:
 
 @dataclass(frozen=True)
 class Space:
-    """Settings of what the sends go into.
+    """Settings of the reverberations and the echo.
 
     Attributes:
         room, hall: reverberation times in seconds.
@@ -105,7 +105,7 @@ class Space:
 
 @dataclass(frozen=True)
 class Preset:
-    """A mix: a strip for each channel, the sum and the spaces."""
+    """Settings of a mix: a strip for each channel, the mix bus and the spaces."""
 
     strips: dict[str, Strip]
     bus: Bus = field(default_factory=Bus)
@@ -117,7 +117,7 @@ def preset(name: str | None, character: str = "") -> Preset:
     """Read the mix preset of a genre (AIST code); None or a genre without one gives :data:`BAND`.
 
     Args:
-        name: of the genre.
+        name: name of the genre.
         character: one of the table's ``characters``, a way to mix that suits several genres: its values are added to
             those of the genre, its equalisers follow theirs.
     """
@@ -134,7 +134,14 @@ def preset(name: str | None, character: str = "") -> Preset:
 
 
 def characters(genre: str | None) -> dict[str, float]:
-    """Return the characters that music of a genre may be mixed with, and how often each is chosen."""
+    """Return the mix characters of a genre and their weights.
+
+    Args:
+        genre: AIST code, or None for music without a genre.
+
+    Returns:
+        Name of a character -> relative frequency.
+    """
     return _table().get(genre or BAND, {}).get("characters", {"": 1.0})
 
 
@@ -152,7 +159,7 @@ def _changed(values: dict, change: dict) -> dict:
     return made
 
 
-#: What numbers are added to where a preset says nothing.
+#: Defaults of numbers in a preset.
 _DEFAULTS = {"crest": Bus.crest, "width": Bus.width, "spread": 1.0, "room": -30.0, "hall": -30.0, "echo": -34.0}
 
 

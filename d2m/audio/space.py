@@ -18,8 +18,8 @@ def room_response(seconds: float, predelay: float, bright: float, sample_rate: i
         seconds: reverberation time at 1 kHz.
         predelay: seconds before the response begins.
         bright: corner in hertz above which the response is dark from the beginning.
-        sample_rate: in hertz.
-        seed: of the noise.
+        sample_rate: sample rate in hertz.
+        seed: random seed of the noise.
 
     Returns:
         float32 (2, samples), its energy 1 per channel.
@@ -50,7 +50,7 @@ def room_response(seconds: float, predelay: float, bright: float, sample_rate: i
 
 
 class Rooms:
-    """Several rooms at once, by partitioned convolution in blocks of one size.
+    """Reverberation in several rooms, by partitioned convolution in blocks of one size.
 
     Args:
         responses: float32 (2, samples) each.
@@ -65,7 +65,7 @@ class Rooms:
         self._last = np.zeros((len(responses), block), np.float32)
 
     def __call__(self, sends: np.ndarray) -> np.ndarray:
-        """Compute what the rooms answer: float32 (rooms, block) to (2, block)."""
+        """Compute the reverberation: float32 (rooms, block) to (2, block)."""
         from scipy.fft import irfft, rfft
 
         spectrum = rfft(np.concatenate([self._last, sends], axis=1), axis=1)
@@ -89,12 +89,12 @@ def _partitions(responses: tuple[np.ndarray, ...], block: int) -> list[list[np.n
 
 
 class PingPong:
-    """Echoes that go from side to side, darker each time.
+    """Echo that alternates between left and right, with less treble each time.
 
     Args:
         seconds: between two echoes.
         feedback: linear gain from echo to echo.
-        sample_rate: in hertz.
+        sample_rate: sample rate in hertz.
         bright: corner in hertz of the filter in the loop.
     """
 

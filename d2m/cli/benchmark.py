@@ -1,4 +1,4 @@
-"""``d2m benchmark``: systems and baselines on a data set, every metric, one report."""
+"""``d2m benchmark``: measure systems and baselines on a data set with every metric, in one report."""
 
 from __future__ import annotations
 
@@ -12,34 +12,48 @@ from typing import Annotated, Any, Optional
 import typer
 
 from d2m.cli.console import complain, counting_bar
+from d2m.cli.options import ACCELERATOR, GENRE_NETWORK, JSON, LEVEL, PROCESSES, RESUMED_FOLDER, SEED, VISUAL
 
-app = typer.Typer(help="Measure systems on a data set beside baselines.", no_args_is_help=True)
+app = typer.Typer(help="Compare systems with baselines on a data set.", no_args_is_help=True)
 
-_Out = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the report; a run goes on there.")]
+_Out = Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help=RESUMED_FOLDER)]
 _Weights = Annotated[
     Optional[list[str]],  # noqa: UP045
     typer.Option(
         metavar="SYSTEM",
-        help="studio, jukebox-high, jukebox-low, symbolic, symbolic-composer, or NAME=FILE,FILE (a generator, a "
-        "D2M-GAN); repeatable. Default: the five.",
+        help="System to measure: studio, jukebox-high, jukebox-low, symbolic, symbolic-composer, or "
+        "NAME=FILE,FILE for a generator or a D2M-GAN. Repeatable. Default: the five named "
+        "systems.",
     ),
 ]
-_Segment = Annotated[float, typer.Option(help="Seconds that are scored at a time; 2 is D2M-GAN's.")]
-_Split = Annotated[str, typer.Option(help="train, val or test.")]
-_Limit = Annotated[Optional[int], typer.Option(min=1, help="At most so many dances, spread evenly.")]  # noqa: UP045
-_Genre = Annotated[str, typer.Option(help="given (the data's, as D2M-GAN gets it) or auto (chosen from the dance).")]
-_Judge = Annotated[Optional[str], typer.Option(metavar="NAME|FILE", help="Genre network; the shipped one.")]  # noqa: UP045
-_Visual = Annotated[Optional[Path], typer.Option(metavar="DIR", help="Picture features (d2m features).")]  # noqa: UP045
-_Seed = Annotated[int, typer.Option(min=0, help="Every random choice follows from it.")]
-_Processes = Annotated[int, typer.Option(min=1, help="Processes at a time; the figures are the same.")]
-_Keep = Annotated[bool, typer.Option("--keep", help="Also write all music to audio/ in the folder.")]
-_Rows = Annotated[Optional[list[str]], typer.Option("--row", metavar="KEY", help="Only these rows; repeatable.")]  # noqa: UP045
-_Json = Annotated[bool, typer.Option("--json", help="Print the report as one JSON object on stdout.")]
+_Segment = Annotated[float, typer.Option(help="Length of the measured segments in seconds (D2M-GAN: 2).")]
+_Split = Annotated[str, typer.Option(help="Split of the data set: train, val or test.")]
+_Limit = Annotated[
+    Optional[int],  # noqa: UP045
+    typer.Option(min=1, help="Maximum number of dances, spread evenly over the split. Default: all."),
+]
+_Genre = Annotated[
+    str,
+    typer.Option(
+        help="Genre that the systems are told: given (from the data set, as in D2M-GAN) or auto "
+        "(recognised from the dance)."
+    ),
+]
+_Judge = Annotated[Optional[str], typer.Option(metavar="NAME|FILE", help=GENRE_NETWORK)]  # noqa: UP045
+_Visual = Annotated[Optional[Path], typer.Option(metavar="DIR", help=VISUAL)]  # noqa: UP045
+_Seed = Annotated[int, typer.Option(min=0, help=SEED)]
+_Processes = Annotated[int, typer.Option(min=1, help=PROCESSES)]
+_Keep = Annotated[bool, typer.Option("--keep", help="Also write all music to audio/ in the output folder.")]
+_Rows = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option("--row", metavar="KEY", help="Row of the report to compute. Repeatable. Default: all."),
+]
+_Json = Annotated[bool, typer.Option("--json", help=JSON)]
 
 
 @app.callback()
 def _group() -> None:
-    """Measure systems on a data set beside baselines that expose a metric, and what others have published."""
+    """Compare systems with baselines and published results on a data set."""
 
 
 def _shared(
@@ -55,7 +69,7 @@ def _shared(
     keep: _Keep = False,
     row: _Rows = None,
 ) -> dict[str, Any]:
-    """The options of every benchmark, as :func:`d2m.evaluation.benchmark.run.benchmark` takes them."""
+    """Collect the options of every benchmark, as :func:`d2m.evaluation.benchmark.run.benchmark` takes them."""
     given = {
         "segment": segment, "split": split, "limit": limit, "genre": genre, "genre_weights": genre_weights,
         "visual": visual, "seed": seed, "processes": processes, "keep": keep, "only": row or None,
@@ -64,7 +78,7 @@ def _shared(
 
 
 def _measuring(command: Callable[..., None]) -> Callable[..., None]:
-    """A command with the options of :func:`_shared` after its own; it gets what they say as ``given``."""
+    """Add the options of :func:`_shared` to a command, which gets their values as ``given``."""
     parts = [inspect.signature(function, eval_str=True).parameters for function in (command, _shared)]
     own = [parameter for name, parameter in parts[0].items() if name != "given"]
     names = set(parts[1])
@@ -83,24 +97,24 @@ def _measuring(command: Callable[..., None]) -> Callable[..., None]:
 @app.command()
 @_measuring
 def aist(
-    data: Annotated[Path, typer.Option(metavar="DIR", help="AIST++, raw or prepared.")],
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Folder of AIST++, raw or prepared.")],
     out: _Out,
     given: dict[str, Any],
     as_json: _Json = False,
 ) -> None:
-    """On AIST++."""
+    """Run the benchmark on AIST++."""
     _run("aist", data, out, as_json, given)
 
 
 @app.command()
 @_measuring
 def tiktok(
-    data: Annotated[Path, typer.Option(metavar="DIR", help="TikTok Dance-Music, raw or prepared.")],
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Folder of TikTok Dance-Music, raw or prepared.")],
     out: _Out,
     given: dict[str, Any],
     as_json: _Json = False,
 ) -> None:
-    """On the TikTok Dance-Music data."""
+    """Run the benchmark on TikTok Dance-Music."""
     _run("tiktok", data, out, as_json, given)
 
 
@@ -111,15 +125,19 @@ def studio(
     given: dict[str, Any],
     data: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(metavar="DIR", help="A studio; without one it is made in the report's folder."),
+        typer.Option(metavar="DIR", help="Folder of a studio data set. Default: a new one, made in the output folder."),
     ] = None,
-    songs: Annotated[int, typer.Option(min=1, help="Songs of a new studio; the ten genres take turns.")] = 10,
-    dances: Annotated[int, typer.Option(min=1, max=15, help="Dances to each song of a new studio.")] = 1,
-    seconds: Annotated[float, typer.Option(help="Length of each song of a new studio.")] = 24.0,
-    studio_seed: Annotated[int, typer.Option(min=0, help="Of a new studio.")] = 20_000,
+    songs: Annotated[
+        int, typer.Option(min=1, help="Number of songs of a new studio data set, spread over the ten genres.")
+    ] = 10,
+    dances: Annotated[
+        int, typer.Option(min=1, max=15, help="Number of dances per song of a new studio data set (1-15).")
+    ] = 1,
+    seconds: Annotated[float, typer.Option(help="Length of each song of a new studio data set in seconds.")] = 24.0,
+    studio_seed: Annotated[int, typer.Option(min=0, help="Random seed of a new studio data set.")] = 20_000,
     as_json: _Json = False,
 ) -> None:
-    """On synthetic dances whose true beats are known; without --data from nothing."""
+    """Run the benchmark on synthetic dances whose true beats are known. Without --data they are made first."""
     from d2m.evaluation.benchmark.studio import make_test_studio
 
     if data is None:
@@ -131,24 +149,27 @@ def studio(
 
 @app.command()
 def ablation(
-    data: Annotated[Path, typer.Option(metavar="DIR", help="A prepared data set (d2m data prepare).")],
+    data: Annotated[Path, typer.Option(metavar="DIR", help="Folder of a prepared data set (see 'd2m data prepare').")],
     table: Annotated[
-        str, typer.Option(metavar="NAME", help="length, modality, losses or architecture: tables 3 to 6.")
+        str,
+        typer.Option(
+            metavar="NAME", help="Table of the D2M-GAN paper: length (3), modality (4), losses (5) or architecture (6)."
+        ),
     ],
-    out: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the runs and the report.")],
-    steps: Annotated[int, typer.Option(min=1, help="Steps that each variant is trained.")] = 10_000,
-    level: Annotated[str, typer.Option(metavar="NAME", help="high (hop 128) or low (hop 32).")] = "high",
-    batch: Annotated[int, typer.Option(min=1, help="Segments a step.")] = 16,
-    vqvae: Annotated[str, typer.Option(help="JukeBox VQ-VAE, name or file.")] = "studio-vqvae",
-    held_out: Annotated[int, typer.Option(min=1, help="Held-out segments that training looks at.")] = 64,
-    accelerator: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, mps.")] = "auto",
+    out: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help=RESUMED_FOLDER)],
+    steps: Annotated[int, typer.Option(min=1, help="Number of training steps per variant.")] = 10_000,
+    level: Annotated[str, typer.Option(metavar="NAME", help=LEVEL)] = "high",
+    batch: Annotated[int, typer.Option(min=1, help="Batch size: segments per training step.")] = 16,
+    vqvae: Annotated[str, typer.Option(help="Weights of the JukeBox VQ-VAE (name or file).")] = "studio-vqvae",
+    held_out: Annotated[int, typer.Option(min=1, help="Number of held-out segments evaluated during training.")] = 64,
+    accelerator: Annotated[str, typer.Option(metavar="NAME", help=ACCELERATOR)] = "auto",
     segment: _Segment = 2.0,
     limit: _Limit = None,
     seed: _Seed = 0,
     processes: _Processes = 1,
     as_json: _Json = False,
 ) -> None:
-    """Train the variants of one of D2M-GAN's tables 3 to 6, and measure them side by side."""
+    """Train the variants of one of the D2M-GAN paper's tables 3 to 6 and compare them."""
     from d2m.evaluation.benchmark.ablation import Recipe
     from d2m.evaluation.benchmark.ablation import ablation as run
 
@@ -186,7 +207,13 @@ def _run(kind: str, data: Path, out: Path, as_json: bool, given: dict[str, Any])
 
 
 def finish(report: dict[str, Any], out: Path, as_json: bool) -> None:
-    """Tells what came of it; exit status 1 if something could not be measured."""
+    """Print the result; exit with status 1 if something could not be measured.
+
+    Args:
+        report: of :func:`d2m.evaluation.benchmark.run.benchmark`.
+        out: folder of the report.
+        as_json: print the report as JSON instead of a table.
+    """
     import json
 
     from d2m.evaluation.benchmark.report import failures, short_table
@@ -205,7 +232,7 @@ def finish(report: dict[str, Any], out: Path, as_json: bool) -> None:
 
 
 def _command() -> str:
-    """The command line for the record, without machine paths of the program."""
+    """Return the command line for the report, without the path of the program."""
     import shlex
     import sys
 

@@ -1,4 +1,4 @@
-"""What a command says: complaints and progress on stderr, results on stdout, and nothing from libraries."""
+"""Output of commands: errors and progress on stderr, results on stdout, the output of libraries suppressed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _QUIET = {"GLOG_minloglevel": "3", "TF_CPP_MIN_LOG_LEVEL": "3", "SVT_LOG": "0"}
 
 
 def complain(message: str) -> None:
-    """One line on stderr."""
+    """Print one line on stderr."""
     print(" ".join(message.split()), file=sys.stderr, flush=True)
 
 
@@ -35,10 +35,10 @@ def _warn_once() -> Callable[..., None]:
 
 @contextlib.contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Sends what native code prints to nowhere while Python's own stdout and stderr go on.
+    """Suppress the output of native code while Python's own stdout and stderr work as before.
 
-    MediaPipe, TensorFlow Lite and FFmpeg write to the file descriptors 1 and 2 directly and cannot all be told
-    not to; Python's streams are moved to copies of them for the time.
+    MediaPipe, TensorFlow Lite and FFmpeg write to the file descriptors 1 and 2 directly and cannot all be silenced
+    by settings; Python's streams are moved to copies of the descriptors for the time being.
     """
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
@@ -54,7 +54,7 @@ def quiet_libraries() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _moved(descriptor: int, name: str) -> Iterator[None]:
-    """File descriptor -> nowhere, and the stream of ``sys`` that wrote to it -> a copy of it."""
+    """Redirect a file descriptor to the null device, and the stream of ``sys`` that wrote to it to a copy of it."""
     stream = getattr(sys, name)
     wraps = stream.fileno() == descriptor
     stream.flush()
@@ -73,7 +73,7 @@ def _moved(descriptor: int, name: str) -> Iterator[None]:
 
 
 def _flush(stream: TextIO) -> None:
-    """What is left goes nowhere when the reader has gone (``d2m ... | head``), also what closing would write."""
+    """Flush a stream; discard what is left if the reader has closed the pipe (``d2m ... | head``)."""
     try:
         stream.flush()
     except BrokenPipeError:
@@ -83,11 +83,14 @@ def _flush(stream: TextIO) -> None:
 
 @contextlib.contextmanager
 def stage_bars(stages: dict[str, str], title: str) -> Iterator[Callable[[str, float], None]]:
-    """A progress bar per stage on stderr, if that is a terminal; yields what to call with (stage, share done).
+    """Show one progress bar per stage on stderr if that is a terminal; yield the function that updates them.
 
     Args:
-        stages: stage -> what it does, in order.
-        title: written above the bars.
+        stages: name of a stage -> its description, in order.
+        title: text above the bars.
+
+    Yields:
+        A function of (name of the stage, share done from 0 to 1).
     """
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
@@ -111,7 +114,14 @@ def stage_bars(stages: dict[str, str], title: str) -> Iterator[Callable[[str, fl
 
 @contextlib.contextmanager
 def counting_bar(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on stderr, if that is a terminal; yields what to call with (done, of how many)."""
+    """Show a progress bar on stderr if that is a terminal; yield the function that updates it.
+
+    Args:
+        title: text before the bar.
+
+    Yields:
+        A function of (number done, total number).
+    """
     from rich.console import Console
     from rich.markup import escape
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

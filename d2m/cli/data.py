@@ -1,4 +1,4 @@
-"""``d2m data``: data sets to train and measure on."""
+"""``d2m data``: data sets for training and evaluation."""
 
 from __future__ import annotations
 
@@ -9,26 +9,30 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Make and check data sets.", no_args_is_help=True)
+from d2m.cli.options import JSON, PROCESSES, RESUMED_FOLDER, SEED, VISUAL
+
+app = typer.Typer(help="Download, make, prepare and verify data sets.", no_args_is_help=True)
 
 
 @app.callback()
 def _group() -> None:
-    """Make and check data sets."""
+    """Download, make, prepare and verify data sets."""
 
 
 @app.command()
 def studio(
-    out: Annotated[Path, typer.Argument(help="Folder to make the studio in; an unfinished one goes on.")],
-    songs: Annotated[int, typer.Option(help="Songs; the ten genres take turns.")] = 20,
-    dances: Annotated[int, typer.Option(help="Dancers to each song, 1 to 15.")] = 3,
-    seconds: Annotated[float, typer.Option(help="Length of each song, 4 to 600.")] = 24.0,
-    seed: Annotated[int, typer.Option(help="Every random choice follows from it.")] = 0,
-    video: Annotated[bool, typer.Option("--video", help="Also film a mannequin, one view of each dance.")] = False,
-    processes: Annotated[int, typer.Option(help="Processes at a time; the result is the same.")] = 1,
-    layout: Annotated[str, typer.Option("--format", help="Layout on disk: aist or tiktok.")] = "aist",
+    out: Annotated[Path, typer.Argument(help=RESUMED_FOLDER)],
+    songs: Annotated[int, typer.Option(help="Number of songs, spread over the ten genres.")] = 20,
+    dances: Annotated[int, typer.Option(help="Number of dances per song (1-15).")] = 3,
+    seconds: Annotated[float, typer.Option(help="Length of each song in seconds (4-600).")] = 24.0,
+    seed: Annotated[int, typer.Option(help=SEED)] = 0,
+    video: Annotated[
+        bool, typer.Option("--video", help="Also render one video of each dance, danced by a mannequin.")
+    ] = False,
+    processes: Annotated[int, typer.Option(help=PROCESSES)] = 1,
+    layout: Annotated[str, typer.Option("--format", help="Folder layout: aist or tiktok.")] = "aist",
 ) -> None:
-    """Make paired dance and music from one score, in the layout of AIST++ or TikTok, with the true beats."""
+    """Make a synthetic data set of paired dance and music with exact beats, in the layout of AIST++ or TikTok."""
     from d2m.datasets.studio import make_studio, make_tiktok_studio
     from d2m.errors import D2MError
 
@@ -45,16 +49,18 @@ def studio(
 
 @app.command()
 def prepare(
-    kind: Annotated[str, typer.Argument(help="What the folder holds: aist, tiktok or studio.")],
+    kind: Annotated[str, typer.Argument(help="Data set in the folder: aist, tiktok or studio.")],
     root: Annotated[Path, typer.Option(help="Folder of the raw data set.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the prepared one; an unfinished one goes on.")],
-    seconds: Annotated[float, typer.Option(help="Leave out what is shorter.")] = 2.0,
-    visual: Annotated[Path | None, typer.Option(help="Picture features of the videos (d2m features).")] = None,
+    out: Annotated[Path, typer.Option("-o", "--out", help=RESUMED_FOLDER)],
+    seconds: Annotated[
+        float, typer.Option(help="Minimum length of a sequence in seconds; shorter ones are left out.")
+    ] = 2.0,
+    visual: Annotated[Path | None, typer.Option(help=VISUAL)] = None,
     protocol: Annotated[str, typer.Option(help="Splits of AIST++: crossmodal or pose.")] = "crossmodal",
-    processes: Annotated[int, typer.Option(help="Processes at a time; the result is the same.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+    processes: Annotated[int, typer.Option(help=PROCESSES)] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
 ) -> None:
-    """Make what training reads from a raw data set; what cannot be used is named in skipped.json."""
+    """Convert a raw data set to the format that training reads; unusable sequences are listed in skipped.json."""
     from d2m.datasets import prepare as preparing
 
     source = _source(kind, root, visual, protocol)
@@ -74,11 +80,16 @@ def prepare(
 
 @app.command()
 def verify(
-    folder: Annotated[Path, typer.Argument(help="AIST++, TikTok, the authors' pieces, or a prepared folder.")],
-    processes: Annotated[int, typer.Option(help="Processes at a time.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder of AIST++, TikTok Dance-Music, the 2 s pieces of D2M-GAN's authors, or a prepared data set."
+        ),
+    ],
+    processes: Annotated[int, typer.Option(help=PROCESSES)] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
 ) -> None:
-    """Read all of a data set: files, counts, what is in two splits; status 1 if anything is wrong."""
+    """Check all files of a data set and its splits for overlap. The exit status is 1 if anything is wrong."""
     import json
 
     from d2m.datasets.verify import verify as read_all
@@ -112,16 +123,23 @@ def _tell_report(report) -> None:
 
 @app.command("download")
 def download_data(
-    what: Annotated[str | None, typer.Argument(help="A name from --list, or a web address.")] = None,
-    out: Annotated[Path | None, typer.Option("-o", "--out", help="Folder; for a web address the file.")] = None,
-    part: Annotated[list[str] | None, typer.Option(help="Only this part, or all; may be repeated.")] = None,
-    camera: Annotated[int, typer.Option(help="Which view's videos, 1 to 9.")] = 1,
-    sha256: Annotated[str | None, typer.Option(help="Checksum of the file at a web address.")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="I have read the terms and agree to them.")] = False,
-    show: Annotated[bool, typer.Option("--list", help="What there is, from whom, on which terms.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="With --list: one JSON object on stdout.")] = False,
+    what: Annotated[str | None, typer.Argument(help="Name from --list, or a URL.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Output folder; for a URL, output file or folder.")
+    ] = None,
+    part: Annotated[
+        list[str] | None,
+        typer.Option(help="Part of the data set to download, or all. Repeatable. Default: the required parts."),
+    ] = None,
+    camera: Annotated[int, typer.Option(help="Camera whose videos are downloaded (1-9).")] = 1,
+    sha256: Annotated[str | None, typer.Option(help="SHA-256 checksum of the file at the URL.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Accept the terms of use.")] = False,
+    show: Annotated[
+        bool, typer.Option("--list", help="List the data sets with source, licence and terms of use.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
 ) -> None:
-    """Download a data set and unpack it, or what is still missing of it; a broken download goes on."""
+    """Download and unpack a data set. Complete parts are skipped, interrupted downloads are resumed."""
     from d2m.datasets.catalogue import offer
     from d2m.datasets.download import agreed, fetch
     from d2m.download import download, file_name
@@ -131,7 +149,7 @@ def download_data(
         _list_offers(as_json)
         return
     if what is None:
-        raise D2MError("say what to download; d2m data download --list shows what there is")
+        raise D2MError("name what to download; 'd2m data download --list' lists the data sets")
     if "://" in what:
         name = file_name(what) if out is None or out.is_dir() else out.name
         target = Path(name) if out is None else out / name if out.is_dir() else out
@@ -142,7 +160,7 @@ def download_data(
     wanted = offer(what)
     agreed(wanted, yes)
     if out is None:
-        raise D2MError(f"say where to put {what} with -o FOLDER")
+        raise D2MError(f"no output folder for {what}; give one with -o FOLDER")
     with _transfer_bars() as tell:
         there = fetch(wanted, out, part, accept=yes, camera=camera, progress=tell)
     typer.echo(f"{wanted.title} in {out}: {len(there)} files or parts; licence: {wanted.licence}", err=True)
@@ -163,7 +181,7 @@ def _list_offers(as_json: bool) -> None:
         typer.echo(f"  licence: {offer.licence} ({offer.terms})")
         for part in offer.parts:
             size = f", about {part.size / 1e6:,.0f} MB" if part.size >= 1e6 else ""
-            typer.echo(f"  part {part.name}{size}{'' if part.needed else ', if asked for'}")
+            typer.echo(f"  part {part.name}{size}{'' if part.needed else ', optional'}")
         if offer.note:
             typer.echo(f"  {offer.note}")
 

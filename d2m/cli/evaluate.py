@@ -1,4 +1,4 @@
-"""``d2m evaluate``: how good is the music?"""
+"""``d2m evaluate``: metrics of generated music."""
 
 from __future__ import annotations
 
@@ -10,38 +10,43 @@ import typer
 
 from d2m.cli import listening
 from d2m.cli.console import complain, counting_bar
+from d2m.cli.options import GENRE_NETWORK, JSON, PROCESSES, SEED
 from d2m.cli.symbolic import metrics
 from d2m.errors import D2MError
 
-app = typer.Typer(help="Measure music: its beats, its fit to the dancer, its sound.", no_args_is_help=True)
+app = typer.Typer(help="Evaluate music: beats, alignment with the dance, sound quality, genre.", no_args_is_help=True)
 
 #: Files that are named in one line on stderr; the report has them all.
 _NAMED = 20
 
-_Json = Annotated[bool, typer.Option("--json", help="Print the report as one JSON object on stdout.")]
-_Processes = Annotated[int, typer.Option(min=1, help="Processes at a time; the figures are the same.")]
-_Output = Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="Also write the report here.")]
+_Json = Annotated[bool, typer.Option("--json", help=JSON)]
+_Processes = Annotated[int, typer.Option(min=1, help=PROCESSES)]
+_Output = Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="Output JSON file for the report.")]
 
 app.add_typer(listening.app, name="listening")
 
 
 @app.callback()
 def _group() -> None:
-    """Measure music: its beats, its fit to the dancer, its sound."""
+    """Evaluate music: beats, alignment with the dance, sound quality, genre."""
 
 
 @app.command()
 def beats(
-    reference: Annotated[str, typer.Option(metavar="FILE|DIR", help="The original music: sound or video files.")],
-    generated: Annotated[str, typer.Option(metavar="FILE|DIR", help="The music to score; files pair by name.")],
+    reference: Annotated[
+        str, typer.Option(metavar="FILE|DIR", help="Original music: sound or video file, or a folder of them.")
+    ],
+    generated: Annotated[
+        str, typer.Option(metavar="FILE|DIR", help="Music to evaluate, paired with the original by file name.")
+    ],
     processes: _Processes = 1,
     output: _Output = None,
     as_json: _Json = False,
 ) -> None:
-    """Compare beats with the original music of the same dances.
+    """Compare the beats with those of the original music of the same dances.
 
-    D2M-GAN's coverage and hit, LORIS's BCS, CSD, BHS, HSD and F1, as their scripts compute them; and stricter:
-    F-measure of onsets and of beats at 70 ms, continuity, tempo ratio.
+    Prints D2M-GAN's coverage and hit and LORIS's BCS, CSD, BHS, HSD and F1, computed as in their scripts; and stricter
+    metrics: F-measure of onsets and of beats at 70 ms, continuity, tempo ratio.
     """
     from d2m.evaluation.beat_report import evaluate_beats
 
@@ -66,26 +71,29 @@ def beats(
 def alignment(
     videos: Annotated[list[str], typer.Argument(metavar="VIDEO", help="Dance videos.")],
     audio: Annotated[
-        str | None, typer.Option(metavar="FILE", help="The music, if not the video's own; starts with the picture.")
+        str | None,
+        typer.Option(metavar="FILE", help="Music that starts with the picture. Default: the video's own sound."),
     ] = None,
     sigma: Annotated[
-        float, typer.Option(help="Tolerance of the beat-align score, seconds; AIST++: 3 frames at 60 a second = 0.05.")
+        float, typer.Option(help="Tolerance of the beat-align score in seconds (AIST++: 3 frames at 60 fps, 0.05 s).")
     ] = 0.05,
-    window: Annotated[float, typer.Option(help="Tolerance of the hit rate, seconds.")] = 0.07,
-    shifts: Annotated[int, typer.Option(min=20, help="Circular shifts that chance is the mean of.")] = 400,
-    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap over several videos.")] = 0,
+    window: Annotated[float, typer.Option(help="Tolerance of the hit rate in seconds.")] = 0.07,
+    shifts: Annotated[
+        int, typer.Option(min=20, help="Number of circular shifts whose mean is the chance level.")
+    ] = 400,
+    seed: Annotated[int, typer.Option(min=0, help=SEED)] = 0,
     output: _Output = None,
     as_json: _Json = False,
 ) -> None:
-    """Is the music in time with the dancer?
+    """Measure how well the music is aligned with the dancer.
 
-    Beat-align scores and hit rate of onsets and of beats, each with what the same music reaches when it is shifted at
-    random (chance), the excess over that, and its 95 % interval.
+    Prints beat-align score and hit rate of onsets and of beats, each with its chance level (the mean score of the same
+    music under circular time shifts), the excess over chance and its 95 % interval.
     """
     from d2m.evaluation.alignment_report import evaluate_alignment, summary
 
     if audio is not None and len(videos) > 1:
-        raise D2MError("--audio goes with one video; for several, put the music into the videos")
+        raise D2MError("--audio can be used with one video only; for several, put the music into the videos")
     reports, failed = [], []
     for video in videos:
         try:
@@ -115,26 +123,30 @@ def alignment(
 
 @app.command()
 def fidelity(
-    reference: Annotated[str, typer.Option(metavar="DIR", help="Real music: sound or video files.")],
-    generated: Annotated[str, typer.Option(metavar="DIR", help="The music to measure.")],
+    reference: Annotated[str, typer.Option(metavar="DIR", help="Folder of real music: sound or video files.")],
+    generated: Annotated[str, typer.Option(metavar="DIR", help="Folder of the music to evaluate.")],
     embedding: Annotated[
         str,
         typer.Option(
-            metavar="NAME", help="What sets are compared in: log-mel, genre, or package.module:name of yours."
+            metavar="NAME", help="Embedding for the distances: log-mel, genre, or package.module:name of your own."
         ),
     ] = "log-mel",
     window: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="Of the embedding; shorter recordings are left out.")
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="Window of the embedding in seconds; shorter recordings are left out. Default: the embedding's own.",
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the draws that show the Fréchet distance's bias.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help=SEED)] = 0,
     processes: _Processes = 1,
     output: _Output = None,
     as_json: _Json = False,
 ) -> None:
     """Compare the sound of a set of recordings with that of real music.
 
-    Fréchet and kernel distance of the sets with their bias, diversity; distances of pairs of the same name; loudness,
-    silence, clipping and flatness of every recording.
+    Prints Fréchet and kernel distance of the sets with their bias, and diversity; distances of pairs of the same file
+    name; loudness, silence, clipping and spectral flatness of every recording.
     """
     from d2m.evaluation.fidelity_report import evaluate_fidelity
 
@@ -153,20 +165,25 @@ def fidelity(
 @app.command()
 def genre(
     music: Annotated[
-        str, typer.Argument(metavar="FILE|DIR", help="Sound or video files, or a folder of training examples (npz).")
+        str,
+        typer.Argument(
+            metavar="FILE|DIR", help="Sound or video file, a folder of them, or a folder of training examples (.npz)."
+        ),
     ],
     genre: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Of the dances; else the files' names or reports tell it.")
+        str | None,
+        typer.Option(metavar="NAME", help="Genre of the dances. Default: read from the file names or reports."),
     ] = None,
-    weights: Annotated[str, typer.Option(metavar="NAME|FILE", help="Of the genre network.")] = "studio-genre",
+    weights: Annotated[str, typer.Option(metavar="NAME|FILE", help=GENRE_NETWORK)] = "studio-genre",
     processes: _Processes = 1,
     output: _Output = None,
     as_json: _Json = False,
 ) -> None:
-    """Does the music sound like the dance's genre?
+    """Measure whether the music has the genre of the dance.
 
-    The paper's genre accuracy, by the nearest song of the training set, and that of the classifier with its confusion
-    matrix. The network itself is judged by the songs held out from its training: give their folder.
+    Prints the genre accuracy of the D2M-GAN paper (by the nearest song of the training set), and the accuracy and
+    confusion matrix of a classifier. To evaluate the genre network itself, give the folder of songs that were held out
+    from its training.
     """
     from d2m.evaluation.genre_report import evaluate_genre
 
@@ -180,19 +197,26 @@ def genre(
 
 @app.command()
 def rhythm(
-    folder: Annotated[str, typer.Argument(metavar="DIR", help="Dance clips: .npz files of landmarks and beats.")],
-    seed: Annotated[int, typer.Option(min=0, help="Random seed of the bootstrap over sources.")] = 0,
+    folder: Annotated[
+        str, typer.Argument(metavar="DIR", help="Folder of dance clips: .npz files of landmarks and beats.")
+    ],
+    seed: Annotated[int, typer.Option(min=0, help=SEED)] = 0,
     output: Annotated[
         list[str] | None,
-        typer.Option("--output", "-o", metavar="FILE", help=".json: report; .png: reliability diagram. Repeatable."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Output file: .json for the report, .png for the reliability diagram. Repeatable.",
+        ),
     ] = None,
     as_json: _Json = False,
 ) -> None:
     """Compare the beats found in a dancer's movement with those of the music danced to.
 
-    Tempo, F-measure at 70 ms with its chance level, continuity, phase error and calibration of the confidence. A clip
-    is an .npz file with landmarks (frames, 33, 3), fps, beats in seconds and, if known, world, confidence, duration,
-    downbeats and group.
+    Prints tempo accuracy, F-measure at 70 ms with its chance level, continuity, phase error and calibration of the
+    confidence. A clip is an .npz file with landmarks (frames, 33, 3), fps, beats in seconds and, if known, world,
+    confidence, duration, downbeats and group.
     """
     from d2m.cli.rhythm_report import check_outputs, tell_rhythm, write_outputs
     from d2m.evaluation.rhythm_report import evaluate_rhythm
@@ -228,9 +252,9 @@ def _tell_genre(report: dict[str, Any]) -> None:
 
 
 def _tell_confusion(confusion: dict[str, Any]) -> None:
-    """As Markdown: rows are genres of dances that there are, columns what they were heard as."""
+    """Print the confusion matrix as Markdown: one row per genre of the dances, one column per predicted genre."""
     genres, counts = confusion["genres"], confusion["counts"]
-    typer.echo("\n| dance \\ heard | " + " | ".join(genres) + " |\n" + "|---" * (len(genres) + 1) + "|")
+    typer.echo("\n| dance \\ predicted | " + " | ".join(genres) + " |\n" + "|---" * (len(genres) + 1) + "|")
     for genre, row in zip(genres, counts, strict=True):
         if any(row):
             typer.echo(f"| {genre} | " + " | ".join(str(n) if n else "" for n in row) + " |")
@@ -246,7 +270,7 @@ def _tell_fidelity(report: dict[str, Any]) -> None:
         typer.echo(f"  Fréchet distance      {report['frechet']['value']:.3f}")
         typer.echo(f"    per value           {report['frechet']['per_dimension']:.4f}")
     if endless := report["frechet_infinity"]:
-        typer.echo(f"    for endless sets    {endless['value']:.3f} +- {endless['standard_error']:.3f}")
+        typer.echo(f"    infinite sets       {endless['value']:.3f} +- {endless['standard_error']:.3f}")
     if floor := report["frechet_floor"]:
         low, high = floor["interval"]
         typer.echo(
@@ -298,7 +322,7 @@ def _number(value: float | None) -> str:
 
 
 def _finish(report: dict[str, Any], as_json: bool, output: str | None) -> None:
-    """The report as JSON, on stdout and in a file, where wanted."""
+    """Write the report as JSON to stdout and to a file, if asked for."""
     text = _json_text(report)
     if output is not None:
         from d2m.whole_file import whole_file
@@ -322,11 +346,11 @@ def _listed(names: list[str]) -> str:
 
 
 def _end(report: dict[str, Any], measured: int) -> None:
-    """Name what was left out; the exit status is 1 where a file could not be measured.
+    """Print what was left out; exit with status 1 if a file could not be measured.
 
     Args:
         report: with ``failed``, ``unpaired`` and ``pairs`` where there are any.
-        measured: how many could be.
+        measured: number of files that could be measured.
     """
     for side, names in report.get("unpaired", {}).items():
         if names:

@@ -1,4 +1,4 @@
-"""``d2m features``: keypoints and visual features of videos, for training and for other programs."""
+"""``d2m features``: extract keypoints and visual features from videos, for training and for other programs."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from d2m.cli.console import complain
+from d2m.cli.options import JSON, OUTPUT_FOLDER, PROCESSES
 from d2m.errors import D2MError
 
 if TYPE_CHECKING:
@@ -25,36 +26,49 @@ MOST_LINES = 20
 def features(
     videos: Annotated[
         list[str],
-        typer.Argument(metavar="VIDEO", help="Videos, folders of videos, or .txt files that list them, one a line."),
+        typer.Argument(metavar="VIDEO", help="Videos, folders of videos, or .txt files with one path per line."),
     ],
-    output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help="Folder to write NAME.npz to.")],
+    output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help=OUTPUT_FOLDER)],
     keypoints: Annotated[
-        str, typer.Option(metavar="NAME", help="body25 (OpenPose), coco17 or both; MediaPipe's 33 are always kept.")
+        str,
+        typer.Option(
+            metavar="NAME", help="Keypoints besides MediaPipe's 33 landmarks: body25 (OpenPose), coco17 or both."
+        ),
     ] = "both",
     visual: Annotated[
-        str, typer.Option(metavar="NAME", help="i3d: 2048 values a segment (I3D R50, Kinetics-400); or none.")
+        str,
+        typer.Option(
+            metavar="NAME", help="Visual features: i3d (I3D R50, Kinetics-400; 2048 values per segment) or none."
+        ),
     ] = "none",
     i3d_weights: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="pytorchvideo's I3D_8x8_R50.pyth; else d2m models fetch i3d-r50-k400."),
+        typer.Option(
+            metavar="FILE",
+            help="Weights of the I3D, pytorchvideo's I3D_8x8_R50.pyth. Default: those of 'd2m models fetch "
+            "i3d-r50-k400'.",
+        ),
     ] = None,
-    seconds: Annotated[float, typer.Option(help="Length of a segment of visual features.")] = 2.0,
-    fps: Annotated[float, typer.Option(help="Keypoint frames a second.")] = 30.0,
-    processes: Annotated[int, typer.Option(min=1, max=256, help="Videos at a time.")] = 1,
+    seconds: Annotated[float, typer.Option(help="Length of a segment of visual features in seconds.")] = 2.0,
+    fps: Annotated[float, typer.Option(help="Frame rate of the keypoints in frames per second.")] = 30.0,
+    processes: Annotated[int, typer.Option(min=1, max=256, help=PROCESSES)] = 1,
     cache: Annotated[
         str | None,
-        typer.Option(metavar="DIR", help="Cache; by default d2m/features in the user's. About 20 kB a second."),
+        typer.Option(
+            metavar="DIR",
+            help="Cache folder, about 20 kB per second of video. Default: d2m/features in the user's cache folder.",
+        ),
     ] = None,
     keep_empty: Annotated[
-        bool, typer.Option("--keep-empty", help="Where nobody is found write zeros with confidence 0.")
+        bool, typer.Option("--keep-empty", help="Write zeros with confidence 0 for videos in which nobody is found.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Extract anew what is there already.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Extract again even if the features exist.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
 ) -> None:
-    """Extract keypoints and visual features of videos.
+    """Extract keypoints and visual features from videos.
 
-    Each VIDEO gets NAME.npz. Called again, it goes on where it stopped: what was made from the same content with the
-    same settings is kept. With several videos, features.log and failed.json beside them tell what became of each.
+    Each VIDEO gets NAME.npz. An interrupted run is resumed: features of the same content with the same settings are
+    kept. With several videos, features.log and failed.json in the output folder list the outcome of each.
     """
     from d2m.features.batch import extract_all, find_sources
     from d2m.features.extract import Settings
@@ -81,7 +95,7 @@ def features(
 
 @contextlib.contextmanager
 def _bar(videos: int) -> Iterator[tuple[Callable[[Source, float], None], Callable[[Outcome], None]]]:
-    """A progress bar over videos, with the parts of those in work; yields what to call for a part and an outcome."""
+    """Show a progress bar over videos; yield the functions that report partial progress and outcomes."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -1,4 +1,4 @@
-"""``d2m generate``: videos in, music out."""
+"""``d2m generate``: generate music for videos."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from d2m.cli.console import complain, stage_bars
+from d2m.cli.options import JSON, LEVEL, OUTPUT_FOLDER, SEED, SOUNDFONT
 from d2m.errors import D2MError
 from d2m.types import GENRES
 
@@ -20,75 +21,88 @@ app = typer.Typer(add_completion=False)
 @app.command()
 def generate(
     # Plain text, since Typer's own checks of paths would answer before d2m's, in other words.
-    videos: Annotated[list[str], typer.Argument(metavar="VIDEO", help="Dance videos: mp4, mov, mkv, webm …")],
-    output: Annotated[
-        str, typer.Option("--output", "-o", metavar="DIR", help="Folder to write to; made if missing.")
-    ] = ".",
-    engine: Annotated[str, typer.Option(metavar="NAME", help="vq or symbolic")] = "vq",
+    videos: Annotated[list[str], typer.Argument(metavar="VIDEO", help="Dance videos (mp4, mov, mkv, webm …).")],
+    output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help=OUTPUT_FOLDER)] = ".",
+    engine: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="Engine that plays the music: vq (neural codec) or symbolic (sound library)."
+        ),
+    ] = "vq",
     genre: Annotated[
-        str, typer.Option(metavar="NAME", help=f"{', '.join(GENRES.values())}; or auto, to choose from the dance.")
+        str,
+        typer.Option(
+            metavar="NAME", help=f"Dance genre: {', '.join(GENRES.values())}; or auto, recognised from the dance."
+        ),
     ] = "auto",
-    seed: Annotated[int, typer.Option(min=0, help="Another seed makes other music for the same dance.")] = 0,
-    codec: Annotated[str, typer.Option(metavar="NAME", help="spectral or jukebox")] = "spectral",
-    level: Annotated[str, typer.Option(metavar="NAME", help="high or low, for the jukebox codec")] = "high",
+    seed: Annotated[int, typer.Option(min=0, help=SEED)] = 0,
+    codec: Annotated[
+        str, typer.Option(metavar="NAME", help="Codec of the vq engine: spectral or jukebox.")
+    ] = "spectral",
+    level: Annotated[str, typer.Option(metavar="NAME", help=LEVEL)] = "high",
     weights: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME|FILE",
-            help="Generator weights other than the shipped ones. Repeat it for a D2M-GAN, in any order: mencoder.pt, "
-            "netG.pt, vqvae_high.pt and I3D's.",
+            help="Weights of the generator (name or file). Default: the shipped ones. Repeat the option "
+            "for the files of a D2M-GAN, in any order: mencoder.pt, netG.pt, vqvae_high.pt and the "
+            "I3D weights.",
         ),
     ] = None,
     motion: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Motion for a D2M-GAN: AIST++ .pkl, or key points .npz.")
+        str | None, typer.Option(metavar="FILE", help="Motion for a D2M-GAN: AIST++ motion (.pkl) or keypoints (.npz).")
     ] = None,
     visual: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Picture features for a D2M-GAN: .npy or .npz, (segments, 2048).")
+        str | None,
+        typer.Option(metavar="FILE", help="Visual features for a D2M-GAN: .npy or .npz of shape (segments, 2048)."),
     ] = None,
     denoise: Annotated[
-        bool, typer.Option("--denoise", help="Take steady noise out of a D2M-GAN's music, as its authors do.")
+        bool, typer.Option("--denoise", help="Reduce stationary noise in the music of a D2M-GAN, as its authors do.")
     ] = False,
-    soundfont: Annotated[
-        str | None, typer.Option(metavar="NAME|FILE", help="A .sf2 or .sf3 file, for --engine symbolic.")
-    ] = None,
+    soundfont: Annotated[str | None, typer.Option(metavar="NAME|FILE", help=SOUNDFONT)] = None,
     sketch: Annotated[
         str | None,
         typer.Option(
             metavar="NAME|FILE",
-            help="Who writes the music: composer (default), musegan, or a MIDI file (.mid), fitted to the beats.",
+            help="Source of the notes: composer (default), musegan, or a MIDI file (.mid), which is fitted to the beats "
+            "of the dancer.",
         ),
     ] = None,
     beats: Annotated[
         str,
         typer.Option(
             metavar="auto|dance|sound|BPM",
-            help="Where the beats come from: the clip's own sound, the dance, or a tempo in beats a minute whose beats "
-            "the dance places. auto: the sound where it has a clear beat, else the dance.",
+            help="Source of the beats: sound (the clip's own sound), dance (the movement), a tempo in "
+            "beats per minute (placed by the movement), or auto (the sound if its beat is clear, "
+            "otherwise the movement).",
         ),
     ] = "auto",
     offset: Annotated[
-        float, typer.Option(metavar="MS", help="Milliseconds by which all beats are moved; above 0 is later.")
+        float, typer.Option(metavar="MS", help="Shift of all beats in milliseconds (-2000 to 2000); positive is later.")
     ] = 0.0,
     downbeat: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="Time of a beat that is the first of a bar; default: found.")
+        float | None,
+        typer.Option(
+            metavar="SECONDS", help="Time of one downbeat (first beat of a bar) in seconds. Default: estimated."
+        ),
     ] = None,
-    no_video: Annotated[bool, typer.Option("--no-video", help="Leave the video out, write the music only.")] = False,
+    no_video: Annotated[bool, typer.Option("--no-video", help="Do not write the video.")] = False,
     keep_audio: Annotated[
-        bool, typer.Option("--keep-audio", help="Keep the clip's own sound, the music ducked under it.")
+        bool, typer.Option("--keep-audio", help="Keep the clip's own sound and duck the music under it.")
     ] = False,
     reencode: Annotated[
-        bool, typer.Option("--reencode", help="Encode the picture as H.264 in an .mp4, instead of copying it.")
+        bool, typer.Option("--reencode", help="Encode the picture as H.264 in an .mp4 instead of copying it.")
     ] = False,
     crf: Annotated[
-        int, typer.Option(metavar="0-51", help="Quality of --reencode: 0 lossless, 51 worst (x264's CRF).")
+        int, typer.Option(metavar="0-51", help="Quality of --reencode as x264's CRF: 0 (lossless) to 51 (worst).")
     ] = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON object on stdout.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
 ) -> None:
-    """Make music for dance videos.
+    """Generate music for dance videos.
 
-    Each VIDEO gets four files: .d2m.wav (the music), .d2m.mp4 (the untouched picture with it; .mkv where mp4 cannot
-    hold the picture), .d2m.json (tempo, beats, genre …), .d2m.png (a picture of it all); with --engine symbolic also
-    .d2m.mid (the notes).
+    Each VIDEO gets four files: .d2m.wav (the music), .d2m.mp4 (the video with the music and an unchanged picture; .mkv
+    if an mp4 cannot hold the picture), .d2m.json (report: tempo, beats, genre …) and .d2m.png (plot of motion, waveform
+    and spectrogram). The symbolic engine also writes .d2m.mid (the notes).
     """
     player: dict[str, Any] = {"engine": engine, "codec": codec, "level": level, "weights": weights}
     player |= {"motion": motion, "visual": visual, "denoise": denoise, "soundfont": soundfont, "sketch": sketch}
@@ -110,11 +124,11 @@ def generate(
 def _make_all(
     videos: list[Path], output: str, player: dict[str, Any], settings: dict[str, Any], as_json: bool
 ) -> list[dict[str, Any]]:
-    """Reports of several videos; what goes wrong with one of them does not stop the others."""
+    """Generate music for several videos; an error in one of them does not stop the others."""
     from d2m.pipeline import check, load_engine
 
     if player["motion"] or player["visual"]:
-        raise D2MError("--motion and --visual are one video's; run the videos one by one")
+        raise D2MError("--motion and --visual belong to one video; run the videos one by one")
     _refuse_same_names(videos)
     _refuse_own_results(videos, Path(output))
     # What is wrong with the options is wrong with all of them: it is said once, and the engine is loaded once.
@@ -138,7 +152,7 @@ def _make_all(
 
 
 def _make(video: Path, output: str, settings: dict[str, Any], as_json: bool) -> dict[str, Any]:
-    """The report of one video, whose files are written."""
+    """Generate music for one video, write its files and return the report."""
     from d2m.pipeline import STAGES, WITHOUT_VIDEO
     from d2m.pipeline import generate as make
 
@@ -169,14 +183,14 @@ def _refuse_same_names(videos: list[Path]) -> None:
 
 
 def _refuse_own_results(videos: list[Path], output: Path) -> None:
-    """``d2m generate *.mp4`` run again finds what it made the first time, which it would write over and read."""
+    """Refuse videos that are results of others, as in a second run of ``d2m generate *.mp4``."""
     read = {video.resolve(): video for video in videos}
     for video in videos:
         for ending in (".mp4", ".mkv"):
             result = read.get((output / f"{video.stem}.d2m{ending}").resolve())
             if result is not None:
                 raise D2MError(
-                    f"the music for {video} would be written over {result}, which is to get music too; leave one of "
+                    f"the result for {video} would overwrite {result}, which is another input; leave one of "
                     "them out, or choose another folder with -o"
                 )
 

@@ -1,4 +1,4 @@
-"""``d2m evaluate listening``: let people rate the music, blindly."""
+"""``d2m evaluate listening``: blinded listening tests."""
 
 from __future__ import annotations
 
@@ -8,31 +8,49 @@ from typing import Annotated, Any
 import typer
 
 from d2m.cli.console import stage_bars
+from d2m.cli.options import JSON, OUTPUT_FOLDER, SEED
 from d2m.errors import D2MError
 
-app = typer.Typer(help="Listening tests: make a page, serve it, analyse the answers.", no_args_is_help=True)
+app = typer.Typer(help="Run listening tests: make a page, serve it, analyse the answers.", no_args_is_help=True)
 
-_Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on stdout.")]
-_Test = Annotated[str, typer.Argument(metavar="TEST", help="Folder of the test.")]
+_Json = Annotated[bool, typer.Option("--json", help=JSON)]
+_Test = Annotated[str, typer.Argument(metavar="TEST", help="Folder of the listening test.")]
 
 
 @app.command()
 def make(
     systems: Annotated[
-        list[str], typer.Option("--system", metavar="NAME=DIR", help="A system and its clips; give several.")
+        list[str],
+        typer.Option(
+            "--system",
+            metavar="NAME=DIR",
+            help="Name of a system and the folder with its clips. Repeat the option for each system.",
+        ),
     ],
-    output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help="Folder to make.")],
-    questions: Annotated[str, typer.Option(metavar="NAME|FILE", help="dance, music, or a TOML file.")] = "dance",
+    output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help=OUTPUT_FOLDER)],
+    questions: Annotated[
+        str, typer.Option(metavar="NAME|FILE", help="Questions to listeners: dance, music, or a TOML file.")
+    ] = "dance",
     reference: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The system that is real music; anchors are made from it.")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Name of the system that is the original music; the anchors are made from it."
+        ),
     ] = None,
-    anchors: Annotated[bool, typer.Option(help="Hide anchors among the systems (with --reference).")] = True,
-    trials: Annotated[int, typer.Option(min=0, help="Clips that one listener hears; 0 for all.")] = 0,
-    checks: Annotated[int, typer.Option(min=0, help="Clips with beeps to count.")] = 2,
-    title: Annotated[str, typer.Option(help="Shown to listeners.")] = "Listening test",
-    seed: Annotated[int, typer.Option(min=0, help="Of blinding and beeps.")] = 0,
+    anchors: Annotated[
+        bool, typer.Option(help="Hide low-quality anchors among the systems (needs --reference).")
+    ] = True,
+    trials: Annotated[int, typer.Option(min=0, help="Number of clips per listener; 0 for all.")] = 0,
+    checks: Annotated[
+        int, typer.Option(min=0, help="Number of attention checks (clips with beeps to count) per listener.")
+    ] = 2,
+    title: Annotated[str, typer.Option(help="Title of the page.")] = "Listening test",
+    seed: Annotated[int, typer.Option(min=0, help=SEED)] = 0,
 ) -> None:
-    """Build the page: blinded, equally loud clips; files of one dance have the same name in every folder."""
+    """Make the page of a listening test with blinded clips of equal loudness.
+
+    Clips for the same dance must have the same file name in the folder of every system.
+    """
     from d2m.evaluation.listening.make import ListeningTest, make_test
     from d2m.evaluation.listening.questions import read_questions
 
@@ -40,7 +58,7 @@ def make(
     for system in systems:
         name, equals, folder = system.partition("=")
         if not name or not equals or not folder or name in folders:
-            raise D2MError(f"'{system}' is not NAME=DIR with a name of its own")
+            raise D2MError(f"'{system}' is not NAME=DIR, or its name is given twice; give each system a different name")
         folders[name] = Path(folder)
     test = ListeningTest(title, read_questions(questions), trials, checks, anchors, seed)
     with stage_bars({"clips": "clips"}, "listening test") as tell:
@@ -54,10 +72,12 @@ def make(
 @app.command()
 def serve(
     test: _Test,
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for everyone.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8080,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 accepts connections from other machines.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any free port.")] = 8080,
 ) -> None:
-    """Show the page to listeners and keep their answers in TEST/answers, until Ctrl-C."""
+    """Serve the page to listeners and store their answers in TEST/answers, until Ctrl-C."""
     from d2m.evaluation.listening.server import ListeningServer
 
     with ListeningServer(Path(test), host, port) as server:
@@ -68,11 +88,15 @@ def serve(
 @app.command()
 def analyse(
     test: _Test,
-    answers: Annotated[str | None, typer.Option(metavar="DIR", help="Answers, if not in TEST/answers.")] = None,
-    keep_all: Annotated[bool, typer.Option("--keep-all", help="Use unreliable listeners, too.")] = False,
+    answers: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Folder of the answers. Default: TEST/answers.")
+    ] = None,
+    keep_all: Annotated[
+        bool, typer.Option("--keep-all", help="Include listeners who failed the attention checks.")
+    ] = False,
     as_json: _Json = False,
 ) -> None:
-    """Means with 95 % intervals, tests between systems, agreement of the listeners."""
+    """Compute mean ratings with 95 % intervals, tests between systems and the agreement of the listeners."""
     from d2m.evaluation.listening.analysis import analyse as judge
     from d2m.evaluation.listening.analysis import read_answers
 

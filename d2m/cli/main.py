@@ -1,4 +1,4 @@
-"""The console script: finds the command, and turns whatever goes wrong into one line.
+"""Entry point of the command line: find the command, run it, and report errors in one line.
 
 A new command is a row in :data:`COMMANDS` and a module with a Typer ``app``. The help text above the commands
 comes from the rows, so that ``d2m --help`` imports none of the modules.
@@ -19,18 +19,19 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from d2m.cli.console import complain, quiet_libraries
+from d2m.cli.options import current_name
 from d2m.errors import D2MError
 
 #: Command name -> (module with an ``app``, one line of help), in the order of the help text.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "generate": ("d2m.cli.generate", "Make music for dance videos."),
-    "features": ("d2m.cli.features", "Extract keypoints and visual features of videos."),
-    "data": ("d2m.cli.data", "Make and prepare data sets."),
+    "generate": ("d2m.cli.generate", "Generate music for dance videos."),
+    "features": ("d2m.cli.features", "Extract keypoints and visual features from videos."),
+    "data": ("d2m.cli.data", "Download, make, prepare and verify data sets."),
     "train": ("d2m.cli.train", "Train the models."),
-    "evaluate": ("d2m.cli.evaluate", "Measure music: its beats, its fit to the dancer, its sound."),
-    "benchmark": ("d2m.cli.benchmark", "Measure systems on a data set beside baselines."),
-    "symbolic": ("d2m.cli.symbolic", "Music as notes: compose, accompany, join, stream, play, measure."),
-    "models": ("d2m.cli.models", "List, show, fetch and check weights."),
+    "evaluate": ("d2m.cli.evaluate", "Evaluate music: beats, alignment with the dance, sound quality, genre."),
+    "benchmark": ("d2m.cli.benchmark", "Compare systems with baselines on a data set."),
+    "symbolic": ("d2m.cli.symbolic", "Compose, arrange, convert, play and measure MIDI music."),
+    "models": ("d2m.cli.models", "List, show, download and verify weights."),
 }
 
 
@@ -61,7 +62,7 @@ class _LazyGroup(TyperGroup):
         return args[0], command, args[1:]
 
     def invoke(self, ctx: Any) -> Any:
-        # Caught here, since Typer swallows it further up without a word.
+        # Caught here, since Typer catches it further up and prints nothing.
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -70,7 +71,7 @@ class _LazyGroup(TyperGroup):
 
 
 def _make_readable(command: Any) -> None:
-    """Help as it is meant: paragraphs as wide as the terminal, and no type beside switches, which take no value.
+    """Clean up the help: paragraphs as wide as the terminal, and no type beside switches, which take no value.
 
     Newer versions of Typer keep a docstring's line breaks and write ``<bool>``.
     """
@@ -82,7 +83,13 @@ def _make_readable(command: Any) -> None:
         _make_readable(inner)
 
 
-app = typer.Typer(cls=_LazyGroup, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(
+    cls=_LazyGroup,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"token_normalize_func": current_name},
+)
 
 
 def _tell_version(wanted: bool) -> None:
@@ -96,11 +103,11 @@ def _tell_version(wanted: bool) -> None:
 @app.callback()
 def _root(
     version: Annotated[
-        bool, typer.Option("--version", help="Show the version and leave.", is_eager=True, callback=_tell_version)
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_tell_version)
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and the libraries' own messages.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and the messages of libraries.")] = False,
 ) -> None:
-    """Dance video in, music that fits the dancer out.
+    """Generate music that fits the dancer in a video.
 
     Start with: d2m generate VIDEO
     """
@@ -109,7 +116,7 @@ def _root(
 def main(args: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit status: 0, 1 (error), 2 (wrong usage) or 130 (Ctrl-C)."""
     words = list(sys.argv[1:] if args is None else args)
-    # Taken out by hand so that it may stand anywhere, also behind the command's own arguments.
+    # Removed here so that it may be given anywhere, also behind the command's own arguments.
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     with _tidy_exit(), contextlib.nullcontext() if debug else quiet_libraries():
@@ -127,11 +134,11 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 def _explain(error: Exception) -> int:
-    """Say what went wrong in one line; the exit status."""
+    """Print the error in one line and return the exit status."""
     if isinstance(error, D2MError):
         complain(f"error: {error}")
         return 1
-    # Usage errors of Click, whose home depends on the version of Typer.
+    # Usage errors of Click, whose module depends on the version of Typer.
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):
         context = getattr(error, "ctx", None)
         hint = f" (see {context.command_path} --help)" if context is not None else ""
@@ -148,7 +155,7 @@ def _explain(error: Exception) -> int:
 
 @contextlib.contextmanager
 def _tidy_exit():
-    """A polite kill unwinds like Ctrl-C, so that unfinished files are removed."""
+    """Turn SIGTERM into an exception, as for Ctrl-C, so that unfinished files are removed."""
 
     def stop(*_: object) -> None:
         raise SystemExit(143)

@@ -1,4 +1,4 @@
-"""``d2m models``: the weights that came with d2m and those of others, and whether they are whole."""
+"""``d2m models``: list, show, download and verify weights, shipped ones and those of others."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from d2m.cli.options import JSON
 from d2m.errors import D2MError
 
 if TYPE_CHECKING:
     from d2m.weights.catalogue import Entry
 
 app = typer.Typer(
-    help="List, show, fetch and check weights: d2m's own and those of others.",
+    help="List, show, download and verify weights: d2m's own and those of others.",
     no_args_is_help=True,
     add_completion=False,
 )
 
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+_Json = Annotated[bool, typer.Option("--json", help=JSON)]
 
 
 @app.command("list")
 def list_models(as_json: _Json = False) -> None:
-    """List the weights that came with d2m, and those of others that it can use."""
+    """List the shipped weights and the weights of others that d2m can use."""
     from d2m.weights import list_cards
     from d2m.weights.catalogue import ENTRIES
 
@@ -37,7 +38,7 @@ def list_models(as_json: _Json = False) -> None:
     from rich.console import Console
     from rich.table import Column, Table
 
-    # Names are there to be typed: they are never cut short.
+    # Names are meant to be typed, so they are never truncated.
     table = Table(Column("name", no_wrap=True), "kind", "steps", "licence", "what it is", box=None, header_style="bold")
     for card in cards:
         table.add_row(card.name, card.kind, f"{card.steps:,}", card.licence, card.architecture)
@@ -54,9 +55,9 @@ def list_models(as_json: _Json = False) -> None:
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(help="A name from the list, or a weights file.")], as_json: _Json = False
+    name: Annotated[str, typer.Argument(help="Name from 'd2m models list', or a weights file.")], as_json: _Json = False
 ) -> None:
-    """Show what is known of a set of weights: what it is, how it was made or where from, its licence."""
+    """Show the card of a set of weights: architecture, training command or source, licence, scores."""
     from d2m.weights import find
     from d2m.weights.catalogue import find_entry
 
@@ -88,9 +89,9 @@ def fetch(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Accept the licences.")] = False,
     as_json: _Json = False,
 ) -> None:
-    """Download weights of others, check them, and keep them.
+    """Download weights of others, verify them and store them.
 
-    Without --yes the licence is shown and nothing is downloaded. An interrupted download goes on where it was.
+    Without --yes the licence is shown and nothing is downloaded. An interrupted download is resumed.
     """
     from d2m.weights.catalogue_fetch import fetch as bring
 
@@ -99,9 +100,9 @@ def fetch(
         if entry.present or yes:
             continue
         if not entry.url:
-            raise D2MError(f"'{entry.name}' cannot be fetched by a program; {entry.how_to_get()}")
+            raise D2MError(f"'{entry.name}' cannot be downloaded automatically; {entry.how_to_get()}")
         terms = f" ({entry.terms})" if entry.terms else ""
-        raise D2MError(f"'{entry.name}': {entry.licence}{terms}; if you accept that, run again with --yes")
+        raise D2MError(f"'{entry.name}': {entry.licence}{terms}; if you accept this licence, run again with --yes")
     kept = {}
     for entry in entries:
         with _bar(entry.name) as tell:
@@ -115,11 +116,12 @@ def fetch(
 @app.command()
 def verify(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="All that are here, if none is given.")
+        list[str] | None,
+        typer.Argument(metavar="NAME", help="Names from 'd2m models list'. Default: all installed weights."),
     ] = None,
     as_json: _Json = False,
 ) -> None:
-    """Check weights: checksums as far as they are known, and that those of others load."""
+    """Verify weights: compare checksums where they are known, and load the weights of others."""
     from d2m import weights
     from d2m.weights.catalogue import ENTRIES, find_entry
     from d2m.weights.catalogue_fetch import verify as check
@@ -132,7 +134,7 @@ def verify(
         entry = find_entry(name)
         if entry is None:
             checked[name] = weights.verify(name).sha256
-            said[name] = "as its card says"
+            said[name] = "checksum matches the card"
         else:
             said[name] = check(entry)
             checked[name] = weights.store.sha256_of(entry.path)
@@ -148,7 +150,9 @@ def _named(name: str) -> Entry:
 
     entry = find_entry(name)
     if entry is None:
-        raise D2MError(f"nothing called '{name}' to fetch; there are: {', '.join(entry.name for entry in ENTRIES)}")
+        raise D2MError(
+            f"no weights called '{name}' to fetch; choose from: {', '.join(entry.name for entry in ENTRIES)}"
+        )
     return entry
 
 
@@ -164,7 +168,7 @@ def _plain(record: Any) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _bar(title: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A progress bar of bytes on stderr, if that is a terminal."""
+    """Show a progress bar of bytes on stderr if that is a terminal."""
     import sys
 
     from rich.console import Console

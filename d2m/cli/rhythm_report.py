@@ -1,4 +1,4 @@
-"""What ``d2m evaluate rhythm`` prints, and the files it writes."""
+"""Output of ``d2m evaluate rhythm``: printed report and files."""
 
 from __future__ import annotations
 

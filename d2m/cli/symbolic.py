@@ -1,4 +1,4 @@
-"""``d2m symbolic``: MIDI made audible and visible, measured, and prepared as training data."""
+"""``d2m symbolic``: render, draw, measure and prepare MIDI music."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from d2m.cli.console import complain
+from d2m.cli.options import JSON, PROCESSES, RESUMED_FOLDER, SEED, SOUNDFONT
 from d2m.cli.symbolic_bridge import bridge, mixpoints
 from d2m.cli.symbolic_emotion import emotion
 from d2m.cli.symbolic_melodies import melodies
@@ -17,7 +18,7 @@ from d2m.cli.symbolic_stream import stream
 from d2m.errors import D2MError
 
 app = typer.Typer(
-    help="Music as notes: compose, accompany, join, stream, give a feeling, play, measure, prepare.",
+    help="Compose, arrange, convert, play and measure MIDI music.",
     no_args_is_help=True,
     add_completion=False,
 )
@@ -27,31 +28,41 @@ _RINGS_ON = 2.0
 
 @app.callback()
 def _group() -> None:
-    """Music as notes: compose, accompany, join, stream, give a feeling, play, measure, prepare."""
+    """Compose, arrange, convert, play and measure MIDI music."""
 
 
 @app.command()
 def render(
-    music: Annotated[str, typer.Argument(metavar="FILE", help="A MIDI file (.mid) or a piano-roll (.npz).")],
+    music: Annotated[str, typer.Argument(metavar="FILE", help="MIDI file (.mid) or piano-roll (.npz).")],
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", metavar="FILE", help="The .wav; FILE.wav, FILE-2.wav … if not given."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Output .wav file. Default: named after FILE and numbered if it exists.",
+        ),
     ] = None,
-    soundfont: Annotated[
-        str | None, typer.Option(metavar="FILE", help="A .sf2 or .sf3 file; the sound library of d2m if not given.")
-    ] = None,
+    soundfont: Annotated[str | None, typer.Option(metavar="FILE", help=SOUNDFONT)] = None,
     genre: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Mix as for a dance genre, such as house; neutral if not given.")
+        str | None,
+        typer.Option(metavar="NAME", help="Dance genre whose mix settings are used, such as house. Default: neutral."),
     ] = None,
     stems: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Also write each channel of the mixer alone; they add up to it.")
+        str | None,
+        typer.Option(metavar="DIR", help="Folder for the stems: one .wav per mixer channel, which add up to the mix."),
     ] = None,
     dry_stems: Annotated[
-        bool, typer.Option("--dry-stems", help="With --stems: before reverberation and the processing of the sum.")
+        bool,
+        typer.Option(
+            "--dry-stems", help="Write the stems before reverberation and master bus processing (needs --stems)."
+        ),
     ] = False,
-    png: Annotated[bool, typer.Option("--png", help="Also draw the piano-roll, beside the .wav.")] = False,
+    png: Annotated[
+        bool, typer.Option("--png", help="Also draw the piano-roll as a .png beside the .wav file.")
+    ] = False,
 ) -> None:
-    """Render a MIDI file or piano-roll to a stereo .wav of 44.1 kHz, mixed to -14 LUFS."""
+    """Render a MIDI file or piano-roll to a stereo .wav file at 44.1 kHz, mixed to -14 LUFS."""
     from dataclasses import replace
 
     from d2m.media_write import write_wav
@@ -61,9 +72,9 @@ def render(
     source = Path(music)
     out = wav_path(output, source.with_suffix(".wav"))
     if dry_stems and stems is None:
-        raise D2MError("--dry-stems says which stems are written; give their folder with --stems")
+        raise D2MError("--dry-stems needs --stems; give the folder of the stems with it")
     if stems is not None and Path(stems).exists() and not Path(stems).is_dir():
-        raise D2MError(f"{stems} is a file; give --stems a folder, which is made if it is missing")
+        raise D2MError(f"{stems} is a file; give --stems a folder, which is created if it is missing")
     code = _genre(genre)
     score, roll = _read_music(source, png)
     check_playable(score.duration, str(source), "cut it")
@@ -87,10 +98,10 @@ def render(
 
 
 def _genre(name: str | None) -> str | None:
-    """Read the code of a genre given by name.
+    """Return the code of a genre given by name.
 
     Raises:
-        D2MError: if there is none of that name.
+        D2MError: if there is no genre of that name.
     """
     from d2m.types import genre_code
 
@@ -101,7 +112,7 @@ def _genre(name: str | None) -> str | None:
 
 
 def _read_music(source: Path, with_roll: bool):
-    """The score, and if wanted the roll, of a MIDI or piano-roll file."""
+    """Read the score of a MIDI or piano-roll file, and its piano-roll if asked for."""
     from d2m.symbolic.midi import read_midi
     from d2m.symbolic.pianoroll import to_score
     from d2m.symbolic.pianoroll_file import load_npz
@@ -118,14 +129,17 @@ def _read_music(source: Path, with_roll: bool):
 @app.command()
 def metrics(
     music: Annotated[
-        str, typer.Argument(metavar="FILE|DIR", help="MIDI, piano-roll (.npz), a folder of them, or prepared phrases.")
+        str,
+        typer.Argument(
+            metavar="FILE|DIR", help="MIDI file, piano-roll (.npz), a folder of them, or a folder of phrases."
+        ),
     ],
     resolution: Annotated[
-        str, typer.Option(metavar="NAME", help="paper (96 steps a bar) or compact (16), for files.")
+        str, typer.Option(metavar="NAME", help="Resolution for files: paper (96 steps per bar) or compact (16).")
     ] = "paper",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
 ) -> None:
-    """Measure music in five tracks as MuseGAN's paper does: EB, UPC, QN, DP, TD, and polyphony, scale and range."""
+    """Compute MuseGAN's metrics of five-track music: EB, UPC, QN, DP, TD; and polyphony, scale and pitch range."""
     from d2m.symbolic.pianoroll_tensor import resolution_named
 
     source, steps = Path(music), resolution_named(resolution).steps
@@ -180,7 +194,7 @@ def _measure_files(source: Path, steps: int) -> tuple[Any, list[str]]:
 
 
 def _is_shard(source: Path) -> bool:
-    """Whether a file holds phrases, by the names in it alone."""
+    """Tell whether a file is a shard of phrases, by the names of its arrays."""
     import zipfile
 
     try:
@@ -239,7 +253,12 @@ def _show(title: str, figures: Any) -> None:
 
 
 def counted(number: int, what: str) -> str:
-    """``1 bar``, ``2 bars``."""
+    """Format a number with its noun: ``1 bar``, ``2 bars``.
+
+    Args:
+        number: the number.
+        what: the noun in the singular.
+    """
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
@@ -251,21 +270,33 @@ def _number(value: float, digits: int) -> str:
 def prepare(
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="SOURCE", help="POP909, LPD or any folder of .npz or .mid files; or studio:COUNT."),
+        typer.Argument(
+            metavar="SOURCE",
+            help="POP909, LPD or any folder of .npz or .mid files; or studio:COUNT for composed songs.",
+        ),
     ],
-    output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help="Where to; an unfinished one goes on.")],
+    output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help=RESUMED_FOLDER)],
     resolution: Annotated[
-        str, typer.Option(metavar="NAME", help="compact (4 x 16 x 72 x 5) or paper (4 x 96 x 84 x 5).")
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="Resolution (bars x steps x keys x tracks): compact (4 x 16 x 72 x 5) or paper (4 x 96 x 84 x 5).",
+        ),
     ] = "compact",
-    processes: Annotated[int, typer.Option(min=1, help="At a time; the result is the same.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Every random choice follows from it.")] = 0,
-    any_genre: Annotated[bool, typer.Option("--any-genre", help="Of LPD, not only songs with a rock tag.")] = False,
+    processes: Annotated[int, typer.Option(min=1, help=PROCESSES)] = 1,
+    seed: Annotated[int, typer.Option(min=0, help=SEED)] = 0,
+    any_genre: Annotated[
+        bool, typer.Option("--any-genre", help="LPD: use songs of all genres, not only those tagged as rock.")
+    ] = False,
     least_confidence: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Of LPD, only songs matched with this confidence.")
+        float,
+        typer.Option(
+            min=0.0, max=1.0, help="LPD: minimum confidence of the match between MIDI file and recording (0-1)."
+        ),
     ] = 0.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON object on stdout.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
 ) -> None:
-    """Cut songs into four-bar phrases of five tracks to train on, split by song into train and held_out."""
+    """Cut songs into four-bar phrases of five tracks for training, split by song into train and held_out."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -1,4 +1,4 @@
-"""``d2m symbolic mixpoints`` and ``bridge``: from one song into the next."""
+"""``d2m symbolic mixpoints`` and ``bridge``: find mix points of two songs and join them by composed bars."""
 
 from __future__ import annotations
 
@@ -8,38 +8,40 @@ from typing import Annotated, Any
 
 import typer
 
+from d2m.cli.options import BRIDGE_BARS, JSON, MIX_METHOD, SEED, WAV
 from d2m.cli.symbolic_out import check_playable, midi_path
 from d2m.errors import D2MError
 
-SongFile = Annotated[str, typer.Argument(metavar="A", help="The song that ends: MIDI (.mid) or piano-roll (.npz).")]
-NextFile = Annotated[str, typer.Argument(metavar="B", help="The song that begins.")]
-Method = Annotated[str, typer.Option(metavar="NAME", help="harmonic (ours), dtw or jsd (Smootify's), or random.")]
+SongFile = Annotated[str, typer.Argument(metavar="A", help="Song that ends: MIDI file (.mid) or piano-roll (.npz).")]
+NextFile = Annotated[str, typer.Argument(metavar="B", help="Song that begins: MIDI file (.mid) or piano-roll (.npz).")]
+Method = Annotated[str, typer.Option(metavar="NAME", help=MIX_METHOD)]
 Transpose = Annotated[
-    int, typer.Option(min=0, max=6, help="Semitones by which harmonic may move B either way; 0 leaves it alone.")
+    int, typer.Option(min=0, max=6, help="Maximum transposition of B in semitones, up or down (0-6; harmonic only).")
 ]
 Spare = Annotated[
     float,
     typer.Option(
+        "--min-play",
         min=0.0,
         max=0.9,
-        help="Play at least this share of A from its beginning, and of B up to its end; 0 for anywhere.",
+        help="Minimum share of A (from its beginning) and of B (to its end) that is played (0-0.9).",
     ),
 ]
-Seed = Annotated[int, typer.Option(min=0, help="Of the random method.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+Seed = Annotated[int, typer.Option(min=0, help=SEED)]
+AsJson = Annotated[bool, typer.Option("--json", help=JSON)]
 
 
 def mixpoints(
     a: SongFile,
     b: NextFile,
     method: Method = "harmonic",
-    top: Annotated[int, typer.Option(min=1, max=1000, help="How many, best first.")] = 5,
+    top: Annotated[int, typer.Option(min=1, max=1000, help="Number of mix points to print, best first.")] = 5,
     transpose: Transpose = 5,
     spare: Spare = 0.3,
     seed: Seed = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Find bars of A after which bars of B may follow."""
+    """Find mix points: bars of A that bars of B may follow."""
     songs = _read(a, b)
     points = _search(*songs, method, top, transpose, spare, seed)
     found = [_about(*songs, point) for point in points]
@@ -60,29 +62,40 @@ def bridge(
     b: NextFile,
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", metavar="FILE", help="The MIDI file; joined.mid, joined-2.mid … if not given."),
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Output MIDI file. Default: joined.mid, numbered if it exists."
+        ),
     ] = None,
-    bars: Annotated[int, typer.Option(min=1, max=8, help="Of the bridge.")] = 2,
+    bars: Annotated[int, typer.Option(min=1, max=8, help=BRIDGE_BARS)] = 2,
     method: Method = "harmonic",
     choice: Annotated[
-        int, typer.Option(min=1, max=1000, help="Take the best mix point (1), the next best (2), and so on.")
+        int,
+        typer.Option(
+            min=1, max=1000, help="Rank of the mix point to use: 1 for the best, 2 for the second best, and so on."
+        ),
     ] = 1,
     at: Annotated[
         str | None,
-        typer.Option(metavar="A:B", help="Mix after this bar of A into this bar of B, counted from 1; no search."),
+        typer.Option(
+            metavar="A:B", help="Bars to join without a search: last bar of A and first bar of B, counted from 1."
+        ),
     ] = None,
     transpose: Transpose = 5,
     spare: Spare = 0.3,
     around: Annotated[
-        int | None, typer.Option(min=1, help="Keep only so many bars of A and B; all if not given.")
+        int | None, typer.Option(min=1, help="Number of bars of A and of B to keep around the bridge. Default: all.")
     ] = None,
-    model: Annotated[str, typer.Option(metavar="NAME|FILE", help="Weights.")] = "studio-bridge",
+    model: Annotated[
+        str, typer.Option(metavar="NAME|FILE", help="Weights of the bridge network (name or file).")
+    ] = "studio-bridge",
     seed: Seed = 0,
-    wav: Annotated[bool, typer.Option("--wav", help="Also play it into a .wav beside the MIDI file.")] = False,
-    png: Annotated[bool, typer.Option("--png", help="Also draw the bars around the seam.")] = False,
+    wav: Annotated[bool, typer.Option("--wav", help=WAV)] = False,
+    png: Annotated[
+        bool, typer.Option("--png", help="Also draw the bars around the bridge as a .png beside the MIDI file.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Join A and B by composed bars; tempo, keys, instruments and levels move from one song to the other."""
+    """Join songs A and B by a composed bridge, in which tempo, key, instruments and levels change gradually."""
     from d2m.symbolic.bridge.files import load
     from d2m.symbolic.bridge.joining import join
     from d2m.symbolic.midi import write_midi
@@ -95,7 +108,7 @@ def bridge(
     else:
         points = _search(*songs, method, choice, transpose, spare, seed)
         if len(points) < choice:
-            raise D2MError(f"there are only {len(points)} mix points; take one of these with --choice")
+            raise D2MError(f"there are only {len(points)} mix points; choose one of them with --choice")
         point = points[-1]
     joined = join(*songs, point, composer, bars, around)
     if wav:
@@ -165,7 +178,7 @@ def _about(a: Any, b: Any, point: Any) -> dict[str, Any]:
 
 
 def _picture(joined: Any, out: Path, songs: tuple[Any, Any]) -> Path:
-    """The last bars of A, the bridge and the first bars of B."""
+    """Draw the last bars of A, the bridge and the first bars of B."""
     from d2m.symbolic.pianoroll import from_score
     from d2m.symbolic.pianoroll_image import draw
 

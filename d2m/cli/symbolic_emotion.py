@@ -1,4 +1,4 @@
-"""``d2m symbolic emotion``: melodies with a feeling, new ones or a song's own."""
+"""``d2m symbolic emotion``: melodies with an emotion, new ones or a song's own."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from d2m.cli.options import JSON, PNG, SEED, WAV
 from d2m.cli.symbolic_out import midi_paths
 from d2m.errors import D2MError
 
@@ -25,54 +26,69 @@ def emotion(
             "--emotion",
             "-e",
             metavar="NAME",
-            help="intense, bright, lively, peaceful, refreshing, mysterious, melancholic, clear, gloomy; or in "
-            "Korean, such as 우울함.",
+            help="Emotion: intense, bright, lively, peaceful, refreshing, mysterious, melancholic, clear, "
+            "gloomy; or its Korean name, such as 우울함.",
         ),
     ],
     source: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option(
-            "--from", metavar="FILE", help="A MIDI file whose melody gets the feeling; a new one if not given."
-        ),
+        typer.Option("--from", metavar="FILE", help="MIDI file whose melody is changed. Default: a new melody."),
     ] = None,
-    strength: Annotated[float, typer.Option(metavar="0..1", help="0 as it was, 1 all of the feeling.")] = 1.0,
-    count: Annotated[int, typer.Option(min=1, max=500, help="Melodies; more than one get numbers.")] = 1,
+    strength: Annotated[
+        float, typer.Option(metavar="0..1", help="Strength of the emotion: 0 (unchanged) to 1 (full).")
+    ] = 1.0,
+    count: Annotated[
+        int, typer.Option(min=1, max=500, help="Number of melodies (1-500); the files of more than one are numbered.")
+    ] = 1,
     temperature: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(min=0.0, max=5.0, help="0 calm, 1 wild; 0.5, with --from 0 for the first and 0.5 for others."),
+        typer.Option(
+            min=0.0,
+            max=5.0,
+            help="Sampling temperature (0-5). Default: 0.5; with --from, 0 for the first melody and 0.5 "
+            "for the others.",
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same music.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help=SEED)] = 0,
     skyline: Annotated[
-        bool, typer.Option("--skyline", help="With --from, take the highest notes where there are only chords.")
+        bool,
+        typer.Option("--skyline", help="With --from: use the highest notes as the melody if all tracks play chords."),
     ] = False,
     accompany: Annotated[
-        bool, typer.Option("--accompany", help="Add a band, by a MuseGAN that is given chords.")
+        bool, typer.Option("--accompany", help="Add an accompaniment by MuseGAN to the harmonised melody.")
     ] = False,
     band: Annotated[
-        str, typer.Option(metavar="NAME|FILE", help="Its weights, of a model that is given the piano.")
+        str,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Weights of the MuseGAN for --accompany (name or file); it must be conditioned on the piano.",
+        ),
     ] = "studio-musegan-piano",
     output: Annotated[
         str | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="The MIDI file; emotion.mid, emotion-2.mid … if not given."
+            "--output", "-o", metavar="FILE", help="Output MIDI file. Default: emotion.mid, numbered if it exists."
         ),
     ] = None,
-    wav: Annotated[bool, typer.Option("--wav", help="Also play it into a .wav beside the MIDI file.")] = False,
-    png: Annotated[bool, typer.Option("--png", help="Also draw the piano-roll beside the MIDI file.")] = False,
-    weights: Annotated[str, typer.Option(metavar="NAME|FILE", help="Of the actor.")] = "studio-emotion",
+    wav: Annotated[bool, typer.Option("--wav", help=WAV)] = False,
+    png: Annotated[bool, typer.Option("--png", help=PNG)] = False,
+    weights: Annotated[
+        str, typer.Option(metavar="NAME|FILE", help="Weights of the actor (name or file).")
+    ] = "studio-emotion",
     vae: Annotated[
-        str, typer.Option(metavar="NAME|FILE", help="Of the MusicVAE it was trained on.")
+        str,
+        typer.Option(metavar="NAME|FILE", help="Weights of the MusicVAE that the actor was trained on (name or file)."),
     ] = "studio-musicvae",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
 ) -> None:
-    """Make melodies of 16 bars with a feeling, or give a song's melody, of any length, another one."""
+    """Generate melodies of 16 bars with an emotion, or change the emotion of a song's melody of any length."""
     from d2m.symbolic.emotion.emotions import check_strength, load_emotions
 
     found = load_emotions().find(name)
     check_strength(strength)
     files = midi_paths(output, "emotion.mid", count, source)
     if skyline and source is None:
-        raise D2MError("--skyline is about the melody of a song; give one with --from, or leave it out")
+        raise D2MError("--skyline needs a song; give one with --from, or leave out --skyline")
     muse = _band(band) if accompany else None
     model = _model(weights, vae)
     scores, about = _made(model, found, source, strength, len(files), temperature, seed, skyline)
@@ -98,7 +114,7 @@ def _made(
     seed: int,
     skyline: bool,
 ) -> tuple[list[Score], list[dict[str, Any]]]:
-    """The melodies as they are played, and what they are like."""
+    """Generate or change the melodies; return scores to play and their attributes."""
     import numpy as np
 
     from d2m.symbolic.emotion.emotions import attributes
@@ -122,7 +138,7 @@ def _made(
             about.append(_likeness(attributes(np.concatenate(changed.melodies))) | {"before": before})
     silent = [number for number, score in enumerate(scores, 1) if not len(score.parts[0].starts)]
     if silent:
-        raise D2MError(f"melody {silent[0]} came out silent, so nothing was written; take another --seed")
+        raise D2MError(f"melody {silent[0]} is silent, so nothing was written; choose another --seed")
     return scores, about
 
 
@@ -138,7 +154,7 @@ def _model(weights: str, vae: str) -> EmotionModel:
 
 
 def _band(name: str) -> Any:
-    """The MuseGAN that plays along."""
+    """Load the MuseGAN of the accompaniment."""
     from d2m.symbolic.musegan.files import load
     from d2m.types import TRACKS
 

@@ -1,4 +1,4 @@
-"""``d2m symbolic melodies``: melodies of 16 bars out of MIDI files, to train a MusicVAE on."""
+"""``d2m symbolic melodies``: cut melodies of 16 bars out of MIDI files, to train a MusicVAE."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from typing import Annotated, Any
 
 import typer
 
+from d2m.cli.options import JSON, OUTPUT_FOLDER
+
 
 def melodies(
-    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Unpacked POP909, or any folder of MIDI files.")],
-    out: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the data set.")],
-    stride: Annotated[int, typer.Option(min=1, help="Bars from one window to the next.")] = 1,
-    least_notes: Annotated[int, typer.Option(min=1, help="Windows with fewer notes are dropped.")] = 32,
-    longest_rest: Annotated[int, typer.Option(min=0, help="Windows with more silent bars in a row are dropped.")] = 3,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the report as one JSON object on stdout.")] = False,
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Folder of POP909, or any folder of MIDI files.")],
+    out: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help=OUTPUT_FOLDER)],
+    stride: Annotated[int, typer.Option(min=1, help="Distance between the starts of windows in bars.")] = 1,
+    least_notes: Annotated[int, typer.Option(min=1, help="Minimum number of notes in a window.")] = 32,
+    longest_rest: Annotated[
+        int, typer.Option(min=0, help="Maximum number of consecutive silent bars in a window.")
+    ] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
 ) -> None:
     """Cut the melodies of POP909 or of a folder of MIDI files into windows of 16 bars in 4/4."""
     from d2m.datasets.melodies import PARTS, is_pop909, load_melodies, make_melodies, midi_melodies, pop909_melodies
@@ -38,7 +42,7 @@ def melodies(
 
 
 def _counter():
-    """Counts songs on stderr, if that is a terminal."""
+    """Show the number of songs on stderr if that is a terminal."""
     import contextlib
 
     from rich.console import Console

@@ -1,4 +1,4 @@
-"""Where the commands under ``d2m symbolic`` write."""
+"""Output paths of the commands under ``d2m symbolic``."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def check_playable(seconds: float, what: str = "the music", remedy: str = "leave
     """Refuse music that is too long to be rendered, before anything is written.
 
     Args:
-        seconds: how long it is.
-        what: it is called.
-        remedy: what the user can do.
+        seconds: length of the music.
+        what: its name in the error message.
+        remedy: what the user can do about it.
 
     Raises:
-        D2MError: if it is.
+        D2MError: if it is longer than :data:`LONGEST_SECONDS`.
     """
     if seconds > LONGEST_SECONDS:
         most = f"at most {LONGEST_SECONDS / 60:.0f} can be rendered"
@@ -29,21 +29,21 @@ def check_playable(seconds: float, what: str = "the music", remedy: str = "leave
 
 
 def midi_path(output: str | None, usual: str | Path, *sources: str | Path | None) -> Path:
-    """The MIDI file to write; arguments and errors as :func:`midi_paths`."""
+    """Return the MIDI file to write; arguments and errors as for :func:`midi_paths`."""
     return midi_paths(output, usual, 1, *sources)[0]
 
 
 def midi_paths(output: str | None, usual: str | Path, count: int, *sources: str | Path | None) -> list[Path]:
-    """The MIDI files to write, beside which pictures and sound may be written.
+    """Return the MIDI files to write, beside which pictures and sound may be written.
 
     Args:
-        output: as the user named it, or None; without an ending it gets ``.mid``. Files of this name are replaced.
-        usual: the name if the user gave none; numbered if a file has it already, see :func:`free`.
-        count: number of files; more than one get numbers.
-        sources: files that are read; the music in them is the user's own, and often all there is of it.
+        output: name given by the user, or None; without a suffix it gets ``.mid``. Existing files are replaced.
+        usual: default name; numbered if a file of that name exists, see :func:`free`.
+        count: number of files; more than one are numbered.
+        sources: input files, which are never overwritten.
 
     Raises:
-        D2MError: if the name has another ending than ``.mid`` or ``.midi``, is a folder's, or is one of the sources.
+        D2MError: if the name has another suffix than ``.mid`` or ``.midi``, is a folder, or is one of the sources.
     """
     if output is None:
         return free(Path(usual), (".mid", ".png", ".wav"), count)
@@ -51,23 +51,23 @@ def midi_paths(output: str | None, usual: str | Path, count: int, *sources: str 
     files = _numbered(out, count)
     for file in files:
         if any(source is not None and _is_same(file, Path(source)) for source in sources):
-            raise D2MError(f"{file} is the music that is read, and would be lost; give another name with -o")
+            raise D2MError(f"{file} is an input file and would be overwritten; give another name with -o")
     return files
 
 
 def wav_path(output: str | None, usual: str | Path) -> Path:
-    """The ``.wav`` to write, beside which a picture may be written; arguments and errors as :func:`midi_paths`."""
+    """Return the ``.wav`` file to write, beside which a picture may be written; arguments as for :func:`midi_paths`."""
     if output is None:
         return free(Path(usual), (".wav", ".png"))[0]
     return named(output, (".wav",))
 
 
 def free(usual: Path, endings: tuple[str, ...], count: int = 1) -> list[Path]:
-    """Names that no file has: ``usual``, or else with a number from 2 on, such as ``joined-2.mid``.
+    """Return unused file names: ``usual``, or ``usual`` with a number from 2 on, such as ``joined-2.mid``.
 
     Args:
-        usual: the name.
-        endings: of files that may be written; the name is free if no file has it with any of them.
+        usual: preferred name.
+        endings: suffixes of files that may be written; a name is free if no file has it with any of them.
         count: number of names.
     """
     for number in itertools.count(1):
@@ -79,14 +79,22 @@ def free(usual: Path, endings: tuple[str, ...], count: int = 1) -> list[Path]:
 
 
 def named(output: str, endings: tuple[str, ...]) -> Path:
-    """The file that the user named."""
+    """Return the output file that the user named, with a suffix added if it has none.
+
+    Args:
+        output: name given by the user.
+        endings: suffixes that are allowed; the first one is added.
+
+    Raises:
+        D2MError: if it is a folder or has another suffix.
+    """
     out = Path(output)
     if out.is_dir() or output.endswith(("/", os.sep)):
         raise D2MError(f"{out} is a folder; name a file in it, such as {out / f'music{endings[0]}'}")
     if not out.suffix:
         out = out.with_name(f"{out.name}{endings[0]}")
     if out.suffix.lower() not in endings:
-        raise D2MError(f"{out} should end in {endings[0]}; that is what is written")
+        raise D2MError(f"{out} should end in {endings[0]}, the format that is written; give another name")
     return out
 
 

@@ -1,4 +1,4 @@
-"""``d2m symbolic stream``: songs with composed bridges between them, for ever."""
+"""``d2m symbolic stream``: an endless stream of songs with composed bridges between them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from d2m.cli.console import complain
+from d2m.cli.options import BRIDGE_BARS, JSON, MIX_METHOD, SEED, SOUNDFONT
 from d2m.cli.symbolic_out import named
 from d2m.errors import D2MError
 
@@ -30,45 +31,63 @@ def stream(
         str,
         typer.Argument(
             metavar="FOLDER|PLAYLIST",
-            help="Songs (.mid, .kar, .rmi, .npz): a folder or a playlist (.m3u, .m3u8, .txt).",
+            help="Folder of songs (.mid, .kar, .rmi, .npz) or a playlist (.m3u, .m3u8, .txt).",
         ),
     ],
     output: Annotated[
-        str | None, typer.Option("--output", "-o", metavar="FILE", help="Write --minutes of it into this .wav.")
+        str | None, typer.Option("--output", "-o", metavar="FILE", help="Output .wav file; needs --minutes.")
     ] = None,
-    serve: Annotated[bool, typer.Option("--serve", help="Play it on a web page, until Ctrl-C.")] = False,
+    serve: Annotated[bool, typer.Option("--serve", help="Play the stream on a web page until Ctrl-C.")] = False,
     minutes: Annotated[
         float | None,
-        typer.Option(min=0.05, max=_MOST_MINUTES, help="How long; 60 for a list, and -o needs it."),
+        typer.Option(
+            min=0.05, max=_MOST_MINUTES, help="Length in minutes. Default: 60 for the printed list; required with -o."
+        ),
     ] = None,
-    shuffle: Annotated[bool, typer.Option("--shuffle", help="Every round in another order.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of --shuffle and the random method.")] = 0,
-    bars: Annotated[int, typer.Option(min=1, max=8, help="Of a bridge.")] = 2,
-    method: Annotated[str, typer.Option(metavar="NAME", help="harmonic (ours), dtw or jsd (Smootify's), random.")] = (
-        "harmonic"
-    ),
+    shuffle: Annotated[
+        bool, typer.Option("--shuffle", help="Play the songs in a new random order in every round.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help=SEED)] = 0,
+    bars: Annotated[int, typer.Option(min=1, max=8, help=BRIDGE_BARS)] = 2,
+    method: Annotated[str, typer.Option(metavar="NAME", help=MIX_METHOD)] = ("harmonic"),
     spare: Annotated[
-        float, typer.Option(min=0.0, max=0.9, help="Share of every song that is played at least, before it is left.")
+        float,
+        typer.Option(
+            "--min-play", min=0.0, max=0.9, help="Minimum share of each song that is played before the bridge (0-0.9)."
+        ),
     ] = 0.75,
-    transpose: Annotated[int, typer.Option(min=0, max=6, help="Semitones by which a song may be moved.")] = 5,
-    model: Annotated[str, typer.Option(metavar="NAME|FILE", help="Weights of the bridges.")] = "studio-bridge",
-    soundfont: Annotated[str | None, typer.Option(metavar="FILE", help="A .sf2 or .sf3 file to play with.")] = None,
-    host: Annotated[str, typer.Option(help="--serve: address to listen on; 0.0.0.0 for everyone.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="--serve: 0 takes a free one.")] = 8090,
+    transpose: Annotated[
+        int,
+        typer.Option(
+            min=0, max=6, help="Maximum transposition of a song in semitones, up or down (0-6; harmonic only)."
+        ),
+    ] = 5,
+    model: Annotated[
+        str, typer.Option(metavar="NAME|FILE", help="Weights of the bridge network (name or file).")
+    ] = "studio-bridge",
+    soundfont: Annotated[str | None, typer.Option(metavar="FILE", help=SOUNDFONT)] = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 accepts connections from other machines.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any free port.")] = 8090,
     locked: Annotated[
-        bool, typer.Option("--locked", help="--serve: only this machine may skip and change the queue.")
+        bool, typer.Option("--locked", help="With --serve: only this machine may skip songs and change the queue.")
     ] = False,
     state: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="--serve: remembers where the programme is; 'none' for nowhere."),
+        typer.Option(
+            metavar="FILE",
+            help="With --serve: file that stores the position for a restart, or none. Default: in the "
+            "user's state folder.",
+        ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the programme as one JSON object on stdout.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
 ) -> None:
-    """Songs without end, with composed bridges between them: into a .wav, on a web page, or as a list."""
+    """Play songs in an endless stream with composed bridges: as a .wav file, on a web page, or as a printed list."""
     if serve and (output or minutes or as_json):
-        raise D2MError("--serve plays for ever; leave out -o, --minutes and --json, or --serve")
+        raise D2MError("--serve plays without end; leave out -o, --minutes and --json, or leave out --serve")
     if output and minutes is None:
-        raise D2MError("-o needs --minutes, as the music has no end")
+        raise D2MError("the stream has no end; give the length of the file with --minutes")
     out = named(output, (".wav",)) if output else None
     if serve:
         typer.echo("preparing the stream", err=True)
@@ -144,7 +163,7 @@ def _serve(programme: Any, host: str, port: int, locked: bool, memory: Path | No
     with StreamServer(station, host, port, locked) as server:
         station.start()
         try:
-            where = "goes on where it was" if station.recalled else "begins"
+            where = "continues where it stopped" if station.recalled else "starts from the beginning"
             typer.echo(f"the stream is at {server.url} and {where}; end with Ctrl-C")
             with _ended_tidily(), contextlib.suppress(KeyboardInterrupt):
                 server.serve_forever()
@@ -154,7 +173,7 @@ def _serve(programme: Any, host: str, port: int, locked: bool, memory: Path | No
 
 @contextlib.contextmanager
 def _ended_tidily() -> Iterator[None]:
-    """A service manager's request to end is like Ctrl-C."""
+    """Treat SIGTERM like Ctrl-C."""
 
     def end(*_: object) -> None:
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""``d2m train``: train the models of the toolkit. A run stops with its state saved, and goes on when called again."""
+"""``d2m train``: train the models. An interrupted run saves its state and is resumed by the same command."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated, Optional
 
 import typer
 
+from d2m.cli.options import ADVERSARIAL_AFTER, DECODER_ONLY, LEVEL, RATE, STEPS
 from d2m.cli.train_beats import beats
 from d2m.cli.train_bridge import bridge
 from d2m.cli.train_emotion import emotion
@@ -16,12 +17,12 @@ from d2m.cli.train_musicvae import musicvae
 from d2m.cli.train_options import RunOptions, Start, StartWith, above_zero, with_run
 from d2m.errors import D2MError
 
-app = typer.Typer(help="Train codecs and generators.", no_args_is_help=True)
+app = typer.Typer(help="Train the models.", no_args_is_help=True)
 
-Music = Annotated[Path, typer.Option(help="A prepared data set, or a folder with train/ and held_out/.")]
-Steps = Annotated[int, typer.Option(min=1, help="Steps of the whole run.")]
-Batch = Annotated[int, typer.Option(min=1, help="Crops a step, over all devices.")]
-Rate = Annotated[float, typer.Option(callback=above_zero, help="Learning rate at its highest.")]
+Music = Annotated[Path, typer.Option(help="Folder of a prepared data set, or a folder with train/ and held_out/.")]
+Steps = Annotated[int, typer.Option(min=1, help=STEPS)]
+Batch = Annotated[int, typer.Option(min=1, help="Batch size: crops per step over all devices.")]
+Rate = Annotated[float, typer.Option(callback=above_zero, help=RATE)]
 Never = 10**9
 
 
@@ -36,13 +37,16 @@ def codec(
     start: Start = None,
     quantise_after: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Option(min=0, help="Steps without quantisation; 400, with --from 0."),
+        typer.Option(min=0, help="Number of first steps without quantisation. Default: 400; 0 with --from."),
     ] = None,
-    adversarial_after: Annotated[int, typer.Option(min=0, help="Step at which the discriminators join.")] = Never,
-    length: Annotated[int, typer.Option(help="Samples of a crop, a multiple of 256.")] = 32768,
-    bass: Annotated[float, typer.Option(min=0.0, help="Weight of the bass at the resolution of notes.")] = 4.0,
-    fresh_tones: Annotated[bool, typer.Option(help="With --from: let the tone bank's gains start anew.")] = False,
-    decoder_only: Annotated[bool, typer.Option(help="With --from: keep the codes, train the decoder alone.")] = False,
+    adversarial_after: Annotated[int, typer.Option(min=0, help=ADVERSARIAL_AFTER)] = Never,
+    length: Annotated[int, typer.Option(help="Length of a crop in samples, a multiple of 256.")] = 32768,
+    bass: Annotated[
+        float,
+        typer.Option(min=0.0, help="Weight of the low-frequency loss, whose resolution separates notes in the bass."),
+    ] = 4.0,
+    fresh_tones: Annotated[bool, typer.Option(help="With --from: reset the gains of the tone bank.")] = False,
+    decoder_only: Annotated[bool, typer.Option(help=DECODER_ONLY)] = False,
 ) -> None:
     """Train the spectral VQ codec."""
     import torch
@@ -87,11 +91,11 @@ def stereo_codec(
     batch: Batch = 6,
     rate: Rate = 3e-4,
     start: Start = None,
-    adversarial_after: Annotated[int, typer.Option(min=0, help="Step at which the discriminators join.")] = Never,
-    length: Annotated[int, typer.Option(help="Samples of a crop, a multiple of 512.")] = 32768,
-    decoder_only: Annotated[bool, typer.Option(help="With --from: keep the codes, train the decoder alone.")] = False,
+    adversarial_after: Annotated[int, typer.Option(min=0, help=ADVERSARIAL_AFTER)] = Never,
+    length: Annotated[int, typer.Option(help="Length of a crop in samples, a multiple of 512.")] = 32768,
+    decoder_only: Annotated[bool, typer.Option(help=DECODER_ONLY)] = False,
 ) -> None:
-    """Train the stereo spectral VQ codec; --from may also name a mono codec, which it grows from."""
+    """Train the stereo spectral VQ codec. --from may also name a mono codec, whose weights it starts from."""
     import torch
 
     from d2m import codec as codecs
@@ -144,9 +148,9 @@ def decoder(
     batch: Batch = 4,
     rate: Rate = 1e-5,
     start: StartWith = "studio-vqvae",
-    level: Annotated[str, typer.Option(metavar="NAME", help="high (hop 128) or low (hop 32).")] = "high",
+    level: Annotated[str, typer.Option(metavar="NAME", help=LEVEL)] = "high",
 ) -> None:
-    """Fine-tune one decoder of a JukeBox VQ-VAE against discriminators; its codes stay as they are."""
+    """Fine-tune one decoder of a JukeBox VQ-VAE against discriminators; encoder and codebook are frozen."""
     import torch
 
     from d2m import jukebox, weights
@@ -163,57 +167,82 @@ def decoder(
 @with_run
 def generator(
     options: RunOptions,
-    data: Annotated[Path, typer.Option(help="Pairs (scripts/make_training_data.py); d2m-gan: a prepared data set.")],
+    data: Annotated[
+        Path,
+        typer.Option(
+            help="temporal: folder of pairs made by scripts/make_training_data.py. d2m-gan: folder of a "
+            "prepared data set."
+        ),
+    ],
     model: Annotated[
-        str, typer.Option(metavar="NAME", help="temporal (any length, on a sketch) or d2m-gan (the paper's).")
+        str,
+        typer.Option(
+            metavar="NAME", help="Model: temporal (any length, guided by a score) or d2m-gan (as in the paper)."
+        ),
     ] = "temporal",
     steps: Steps = 10000,
-    batch: Annotated[Optional[int], typer.Option(min=1, help="Crops a step; 8, d2m-gan 16.")] = None,  # noqa: UP045
+    batch: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=1, help="Batch size: crops per step over all devices. Default: 8 (temporal), 16 (d2m-gan)."),
+    ] = None,
     rate: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(callback=above_zero, help="Learning rate; 6e-4, d2m-gan 1e-4."),
+        typer.Option(callback=above_zero, help="Peak learning rate. Default: 6e-4 (temporal), 1e-4 (d2m-gan)."),
     ] = None,
     start: Start = None,
     codec: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="temporal: codec (name or file) whose features are predicted."),
+        typer.Option(help="temporal: weights of the codec (name or file) whose features are predicted."),
     ] = None,
     perceptual_after: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Option(help="temporal: step from which the output is also decoded and heard."),
+        typer.Option(help="temporal: step at which the losses on the decoded waveform start."),
     ] = None,
     adversarial_after: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Option(help="temporal: step at which the discriminators join."),
+        typer.Option(help="temporal: step at which the adversarial loss starts."),
     ] = None,
     vqvae: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(help="d2m-gan: JukeBox VQ-VAE (name or file); studio-vqvae."),
+        typer.Option(help="d2m-gan: weights of the JukeBox VQ-VAE (name or file). Default: studio-vqvae."),
     ] = None,
     level: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(metavar="NAME", help="d2m-gan: high (hop 128) or low (hop 32); high."),
+        typer.Option(
+            metavar="NAME", help="d2m-gan: level of the JukeBox VQ-VAE: high (hop 128) or low (hop 32). Default: high."
+        ),
     ] = None,
-    seconds: Annotated[Optional[float], typer.Option(help="d2m-gan: of a segment, 2 to 6; 2.")] = None,  # noqa: UP045
+    seconds: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="d2m-gan: length of a segment in seconds (2-6). Default: 2."),
+    ] = None,
     modality: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(metavar="NAME", help="d2m-gan: both, motion or vision; both."),
+        typer.Option(metavar="NAME", help="d2m-gan: inputs: both, motion or vision. Default: both."),
     ] = None,
     without: Annotated[
         Optional[list[str]],  # noqa: UP045
         typer.Option(
-            metavar="TERM", help="d2m-gan: leave out adversarial, matching, codebook, waveform or mel; repeatable."
+            metavar="TERM",
+            help="d2m-gan: loss to leave out: adversarial, matching, codebook, waveform or mel. Repeatable.",
         ),
     ] = None,
-    scales: Annotated[Optional[int], typer.Option(help="d2m-gan: discriminators, 1 to 3; 3.")] = None,  # noqa: UP045
-    sigma: Annotated[Optional[float], typer.Option(help="d2m-gan: scale of the output; 100.")] = None,  # noqa: UP045
-    no_scaling: Annotated[bool, typer.Option("--no-scaling", help="d2m-gan: sigma 1.")] = False,
-    no_reshape: Annotated[
-        bool, typer.Option("--no-reshape", help="d2m-gan: discriminators see 64 channels, not one row.")
+    scales: Annotated[Optional[int], typer.Option(help="d2m-gan: number of discriminators (1-3). Default: 3.")] = None,  # noqa: UP045
+    sigma: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(help="d2m-gan: scale of the generator's output. Default: 100."),
+    ] = None,
+    no_scaling: Annotated[
+        bool, typer.Option("--no-scaling", help="d2m-gan: do not scale the generator's output (--sigma 1).")
     ] = False,
-    augment: Annotated[bool, typer.Option("--augment", help="d2m-gan: vary the loudness of the music.")] = False,
+    no_reshape: Annotated[
+        bool, typer.Option("--no-reshape", help="d2m-gan: give the discriminators 64 channels instead of one row.")
+    ] = False,
+    augment: Annotated[
+        bool, typer.Option("--augment", help="d2m-gan: vary the loudness of the music (data augmentation).")
+    ] = False,
 ) -> None:
-    """Train a generator against a frozen codec: the toolkit's own, or the paper's D2M-GAN with every ablation."""
+    """Train a generator on a frozen codec: d2m's own, or D2M-GAN with all ablations of the paper."""
     from d2m.cli.train_generator import run_d2m_gan, run_temporal
 
     own: dict[str, object] = {

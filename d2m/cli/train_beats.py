@@ -1,4 +1,4 @@
-"""``d2m train beats``: the network that hears beats and downbeats."""
+"""``d2m train beats``: train the network that finds beats and downbeats in sound."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from typing import Annotated
 
 import typer
 
+from d2m.cli.options import RATE, STEPS
 from d2m.cli.train_options import RunOptions, above_zero
 
 
 def beats(
     options: RunOptions,
     data: Annotated[Path, typer.Option(help="Folder with train/ and held_out/, made by scripts/make_beat_data.py.")],
-    steps: Annotated[int, typer.Option(min=1, help="Steps of the whole run.")] = 6000,
-    batch: Annotated[int, typer.Option(min=1, help="Excerpts of 20 s a step, over all devices.")] = 8,
-    rate: Annotated[float, typer.Option(callback=above_zero, help="Learning rate at its highest.")] = 2e-3,
+    steps: Annotated[int, typer.Option(min=1, help=STEPS)] = 6000,
+    batch: Annotated[int, typer.Option(min=1, help="Batch size: excerpts of 20 s per step over all devices.")] = 8,
+    rate: Annotated[float, typer.Option(callback=above_zero, help=RATE)] = 2e-3,
 ) -> None:
-    """Train the beat tracker of sound."""
+    """Train the beat tracker for sound."""
     import torch
 
     from d2m.training.beats import BeatTask, BeatTraining

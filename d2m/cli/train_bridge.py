@@ -1,4 +1,4 @@
-"""``d2m train bridge``: the bars between two songs."""
+"""``d2m train bridge``: train the network that composes the bars between two songs."""
 
 from __future__ import annotations
 
@@ -7,36 +7,48 @@ from typing import Annotated, Optional
 
 import typer
 
+from d2m.cli.options import STEPS
 from d2m.cli.train_options import RunOptions, above_zero, given_or
 
 
 def bridge(
     options: RunOptions,
-    data: Annotated[Path, typer.Option(help="Folder of phrases (d2m symbolic prepare, resolution compact).")],
-    model: Annotated[str, typer.Option(metavar="NAME", help="own, or published: Smootify's network and settings.")] = (
-        "own"
-    ),
+    data: Annotated[Path, typer.Option(help="Folder of phrases (see 'd2m symbolic prepare', resolution compact).")],
+    model: Annotated[
+        str, typer.Option(metavar="NAME", help="Network and settings: own, or published (Smootify's).")
+    ] = ("own"),
     objective: Annotated[
         Optional[str],  # noqa: UP045
-        typer.Option(metavar="NAME", help="bce (cross-entropy) or mse; published takes mse."),
+        typer.Option(
+            metavar="NAME", help="Loss: bce (binary cross-entropy) or mse. Default: bce (own), mse (published)."
+        ),
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of the whole run.")] = 40000,
-    batch: Annotated[Optional[int], typer.Option(min=2, help="Bridges a step; 32, published 16.")] = None,  # noqa: UP045
+    steps: Annotated[int, typer.Option(min=1, help=STEPS)] = 40000,
+    batch: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=2, help="Batch size: bridges per step. Default: 32 (own), 16 (published)."),
+    ] = None,
     rate: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(callback=above_zero, help="Learning rate; 1e-3, published 1e-4."),
+        typer.Option(callback=above_zero, help="Peak learning rate. Default: 1e-3 (own), 1e-4 (published)."),
     ] = None,
     transpose: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Option(min=0, max=6, help="Semitones by which music is moved at most; 5, published 0."),
+        typer.Option(
+            min=0, max=6, help="Maximum random transposition in semitones (0-6). Default: 5 (own), 0 (published)."
+        ),
     ] = None,
     decay: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Option(min=0, help="Steps over which the rate falls to a tenth; 40000, published 0 (stays)."),
+        typer.Option(
+            min=0,
+            help="Number of steps in which the learning rate falls to a tenth. Default: 40000 (own); 0, "
+            "constant (published).",
+        ),
     ] = None,
-    measured: Annotated[int, typer.Option(min=1, help="Held-out bridges at each evaluation.")] = 256,
+    measured: Annotated[int, typer.Option(min=1, help="Number of held-out bridges per evaluation.")] = 256,
 ) -> None:
-    """Train a network that fills masked bars in; held-out bridges are drawn into RUN/samples at each evaluation."""
+    """Train the bridge network, which fills in masked bars. Samples are drawn into RUN/samples."""
     from dataclasses import replace
 
     import torch

@@ -1,4 +1,4 @@
-"""What ``d2m train generator`` runs for each of its models."""
+"""Training runs of ``d2m train generator``, one function for each model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,16 @@ from d2m.errors import D2MError
 def run_temporal(
     options: RunOptions, data: Path, steps: int, *, start: str | None, codec: str | None, **settings: Any
 ) -> None:
-    """Trains the any-length generator; settings that are None are the model's own."""
+    """Train the generator of any length.
+
+    Args:
+        options: options of every run.
+        data: folder of pairs with ``train/`` and ``held_out/``.
+        steps: number of training steps.
+        start: weights to start from (name or file), or None.
+        codec: weights of the codec (name or file), or None for the shipped one.
+        settings: of :class:`d2m.training.generator.GeneratorTraining`; None for the default.
+    """
     import torch
 
     from d2m import codec as codecs
@@ -54,7 +63,17 @@ def run_d2m_gan(
     no_reshape: bool,
     **settings: Any,
 ) -> None:
-    """Trains D2M-GAN; settings that are None are the paper's.
+    """Train D2M-GAN.
+
+    Args:
+        options: options of every run.
+        data: folder of a prepared data set.
+        steps: number of training steps.
+        vqvae: weights of the JukeBox VQ-VAE (name or file), or None for the shipped ones.
+        without: losses to leave out.
+        no_scaling: sigma 1.
+        no_reshape: give the discriminators 64 channels.
+        settings: of :class:`d2m.training.d2m_gan.D2MGANTraining`; None for the values of the paper.
 
     Raises:
         D2MError: if an option is out of range, or data, VQ-VAE and options do not fit each other.
@@ -67,10 +86,10 @@ def run_d2m_gan(
     from d2m.training.loop import train
 
     if no_scaling and settings["sigma"] is not None:
-        raise D2MError("--no-scaling is --sigma 1; give one of them")
+        raise D2MError("--no-scaling means --sigma 1; give only one of them")
     wrong = sorted(set(without or ()) - set(TERMS))
     if wrong:
-        raise D2MError(f"no loss '{wrong[0]}' to train without; choose from {', '.join(TERMS)}")
+        raise D2MError(f"no loss '{wrong[0]}' for --without; choose from {', '.join(TERMS)}")
     if settings["scales"] is not None and not 1 <= settings["scales"] <= 3:
         raise D2MError(f"discriminators have 1 to 3 scales, not {settings['scales']}")
     path, card = weights.find(vqvae or "studio-vqvae", "jukebox-vqvae")
@@ -87,7 +106,7 @@ def run_d2m_gan(
     off = dict.fromkeys(without or (), 0.0)
     training = replace(training, weights=replace(training.weights, **off))
     if not any(getattr(training.weights, term) for term in TERMS):
-        raise D2MError("nothing is left to train on; leave out fewer losses")
+        raise D2MError("all losses are left out; give --without less often")
     train(D2MGANTask(training, jukebox.load(path)), options.loop(steps, "32-true"))
 
 

@@ -1,4 +1,4 @@
-"""``d2m train genre``: the network that hears dance genres."""
+"""``d2m train genre``: train the network that recognises dance genres in music."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from d2m.cli.options import RATE, STEPS
 from d2m.cli.train_options import RunOptions, above_zero
 
 
@@ -15,11 +16,11 @@ def genre(
     data: Annotated[
         Path, typer.Option(help="Folder with train/ and held_out/ of music with genres, or a prepared data set.")
     ],
-    steps: Annotated[int, typer.Option(min=1, help="Steps of the whole run.")] = 2000,
-    batch: Annotated[int, typer.Option(min=2, help="Windows of 2.97 s a step.")] = 24,
-    rate: Annotated[float, typer.Option(callback=above_zero, help="Learning rate at its highest.")] = 1e-3,
+    steps: Annotated[int, typer.Option(min=1, help=STEPS)] = 2000,
+    batch: Annotated[int, typer.Option(min=2, help="Batch size: windows of 2.97 s per step.")] = 24,
+    rate: Annotated[float, typer.Option(callback=above_zero, help=RATE)] = 1e-3,
 ) -> None:
-    """Train the genre network, which keeps the training set's songs to retrieve from."""
+    """Train the genre network, which also stores embeddings of the training songs for retrieval."""
     import torch
 
     from d2m.training.genre import GenreTask, GenreTraining

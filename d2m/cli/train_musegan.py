@@ -1,4 +1,4 @@
-"""``d2m train musegan``: phrases of five tracks from random vectors, or around a given track."""
+"""``d2m train musegan``: train MuseGAN, from random vectors only or conditioned on a track."""
 
 from __future__ import annotations
 
@@ -12,47 +12,75 @@ from d2m.cli.train_options import RunOptions, above_zero, given_or
 
 def musegan(
     options: RunOptions,
-    data: Annotated[Path, typer.Option(help="Folder of phrases (d2m symbolic prepare).")],
-    model: Annotated[str, typer.Option(metavar="NAME", help="jamming, composer or hybrid.")] = "hybrid",
+    data: Annotated[Path, typer.Option(help="Folder of phrases (see 'd2m symbolic prepare').")],
+    model: Annotated[str, typer.Option(metavar="NAME", help="Model: jamming, composer or hybrid.")] = "hybrid",
     condition: Annotated[
-        str, typer.Option(metavar="TRACK", help="Track that is given: none, drums, piano, guitar, bass or strings.")
+        str,
+        typer.Option(
+            metavar="TRACK", help="Track that is given to the generator: none, drums, piano, guitar, bass or strings."
+        ),
     ] = "none",
     resolution: Annotated[
-        str, typer.Option(metavar="NAME", help="compact (two cores), or paper: its resolution, networks and settings.")
+        str, typer.Option(metavar="NAME", help="Resolution, networks and settings: compact (for two cores) or paper.")
     ] = "compact",
-    steps: Annotated[int, typer.Option(min=1, help="Steps of the generator in the whole run.")] = 20000,
-    batch: Annotated[Optional[int], typer.Option(min=2, help="Phrases a step; 16, paper 64.")] = None,  # noqa: UP045
-    rate: Annotated[Optional[float], typer.Option(callback=above_zero, help="Learning rate; 5e-4, paper 2e-4.")] = None,  # noqa: UP045
-    critic_steps: Annotated[int, typer.Option(min=1, help="Steps of the critics for each of the generator.")] = 5,
+    steps: Annotated[int, typer.Option(min=1, help="Number of generator steps of the whole run.")] = 20000,
+    batch: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=2, help="Batch size: phrases per step. Default: 16 (compact), 64 (paper)."),
+    ] = None,
+    rate: Annotated[
+        Optional[float],  # noqa: UP045
+        typer.Option(callback=above_zero, help="Peak learning rate. Default: 5e-4 (compact), 2e-4 (paper)."),
+    ] = None,
+    critic_steps: Annotated[int, typer.Option(min=1, help="Number of critic steps per generator step.")] = 5,
     average: Annotated[
         Optional[float],  # noqa: UP045
         typer.Option(
-            min=0.0, max=0.99999, help="How slowly the averaged generator follows; 0.999, paper 0 (no average)."
+            min=0.0,
+            max=0.99999,
+            help="Decay of the moving average of the generator's weights. Default: 0.999 (compact); 0, no "
+            "average (paper).",
         ),
     ] = None,
     transpose: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Option(min=0, max=11, help="Semitones by which phrases are moved at most; 5, paper 0."),
+        typer.Option(
+            min=0, max=11, help="Maximum random transposition in semitones (0-11). Default: 5 (compact), 0 (paper)."
+        ),
     ] = None,
     binary_after: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Option(min=0, help="Step from which critics hear notes, not the generator's numbers; 1000, paper never."),
+        typer.Option(
+            min=0,
+            help="Step from which the critics get binary notes instead of real values. Default: 1000 "
+            "(compact), never (paper).",
+        ),
     ] = None,
     rests: Annotated[
         Optional[bool],  # noqa: UP045
-        typer.Option("--rests/--no-rests", help="Whether tracks decide bar by bar if they play; yes, paper no."),
+        typer.Option(
+            "--rests/--no-rests",
+            help="Let each generator decide per bar whether its track plays. Default: yes (compact), no (paper).",
+        ),
     ] = None,
     classes: Annotated[
         Optional[bool],  # noqa: UP045
-        typer.Option("--classes/--no-classes", help="Whether critics hear the pitch classes of bars; yes, paper no."),
+        typer.Option(
+            "--classes/--no-classes",
+            help="Give the critics the pitch classes of each bar. Default: yes (compact), no (paper).",
+        ),
     ] = None,
     start: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option("--from", metavar="FILE", help="A run's checkpoint to start from; what it lacks starts anew."),
+        typer.Option(
+            "--from", metavar="FILE", help="Checkpoint of a run to start from; missing parts are initialised."
+        ),
     ] = None,
-    measured: Annotated[int, typer.Option(min=2, help="Phrases that are made and measured at each evaluation.")] = 256,
+    measured: Annotated[
+        int, typer.Option(min=2, help="Number of phrases generated and measured per evaluation.")
+    ] = 256,
 ) -> None:
-    """Train MuseGAN by WGAN-GP; samples are drawn into RUN/samples at each evaluation."""
+    """Train MuseGAN by WGAN-GP. Samples are drawn into RUN/samples at each evaluation."""
     from dataclasses import replace
 
     import torch

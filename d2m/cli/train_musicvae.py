@@ -1,4 +1,4 @@
-"""``d2m train musicvae``: a hierarchical MusicVAE on melodies of 16 bars."""
+"""``d2m train musicvae``: train a hierarchical MusicVAE on melodies of 16 bars."""
 
 from __future__ import annotations
 
@@ -7,64 +7,101 @@ from typing import Annotated, Optional
 
 import typer
 
+from d2m.cli.options import STEPS
 from d2m.cli.train_options import RunOptions, above_zero, given_or
 
 
 def musicvae(
     options: RunOptions,
-    data: Annotated[Path, typer.Option(help="Folder of melodies (d2m symbolic melodies).")],
+    data: Annotated[Path, typer.Option(help="Folder of melodies (see 'd2m symbolic melodies').")],
     size: Annotated[
-        str, typer.Option(metavar="NAME", help="compact (two cores), or full (Magenta's hierdec-mel_16bar).")
+        str,
+        typer.Option(
+            metavar="NAME", help="Size of the networks: compact (for two cores) or full (Magenta's hierdec-mel_16bar)."
+        ),
     ] = "compact",
-    steps: Annotated[int, typer.Option(min=1, help="Steps of the whole run.")] = 60000,
-    batch: Annotated[Optional[int], typer.Option(min=1, help="Melodies a step; 32, full 512.")] = None,  # noqa: UP045
+    steps: Annotated[int, typer.Option(min=1, help=STEPS)] = 60000,
+    batch: Annotated[
+        Optional[int],  # noqa: UP045
+        typer.Option(min=1, help="Batch size: melodies per step. Default: 32 (compact), 512 (full)."),
+    ] = None,
     rate: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(callback=above_zero, help="Learning rate at its highest; 2e-3, full 1e-3."),
+        typer.Option(callback=above_zero, help="Peak learning rate. Default: 2e-3 (compact), 1e-3 (full)."),
     ] = None,
     decay: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(min=0.0, max=1.0, help="Factor of the learning rate a step; 0.9999."),
+        typer.Option(min=0.0, max=1.0, help="Factor of the learning rate per step (0-1). Default: 0.9999."),
     ] = None,
     free_bits: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(min=0.0, help="Bits of KL divergence of a melody that cost nothing; 48, full 256."),
+        typer.Option(
+            min=0.0,
+            help="Free bits: KL divergence per melody, in bits, that is not penalised. Default: 48 "
+            "(compact), 256 (full).",
+        ),
     ] = None,
     beta_rate: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(min=0.0, max=1.0, help="How slowly that weight rises; 0.9998, full 0, which is at once."),
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Rate of the KL weight's rise: weight (1 - rate^step) * max-beta. Default: 0.9998 "
+            "(compact), 0 (full).",
+        ),
     ] = None,
-    max_beta: Annotated[float, typer.Option(min=0.0, help="Greatest weight of the KL divergence.")] = 0.2,
+    max_beta: Annotated[float, typer.Option(min=0.0, help="Maximum weight of the KL divergence.")] = 0.2,
     unheard: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(min=0.0, max=1.0, help="Share of steps not told the one before; 0.3, full 0."),
+        typer.Option(
+            "--input-dropout",
+            min=0.0,
+            max=1.0,
+            help="Share of decoder inputs (previous steps) dropped at random (0-1). Default: 0.3 (compact), 0 (full).",
+        ),
     ] = None,
     sampling: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(min=0.0, help="Scheduled sampling, k of the inverse sigmoid; 0 for none."),
+        typer.Option(min=0.0, help="Scheduled sampling: k of the inverse sigmoid; 0 for teacher forcing. Default: 0."),
     ] = None,
     shift: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Option(min=0, max=24, help="Semitones by which melodies are transposed at most; 6, full 0."),
+        typer.Option(
+            min=0, max=24, help="Maximum random transposition in semitones (0-24). Default: 6 (compact), 0 (full)."
+        ),
     ] = None,
     degrees: Annotated[
         Optional[int],  # noqa: UP045
-        typer.Option(min=0, max=6, help="Steps of their scale by which half of them are moved; 3, full 0."),
+        typer.Option(
+            min=0,
+            max=6,
+            help="Maximum random shift along the scale in scale degrees (0-6), for half of the melodies. "
+            "Default: 3 (compact), 0 (full).",
+        ),
     ] = None,
     turned: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(min=0.0, max=1.0, help="Share of melodies that begin some beats later; 0.5, full 0."),
+        typer.Option(
+            "--rotate-prob",
+            min=0.0,
+            max=1.0,
+            help="Probability that a melody is rotated by one to three beats (0-1). Default: 0.5 (compact), 0 (full).",
+        ),
     ] = None,
     dropout: Annotated[
         Optional[float],  # noqa: UP045
-        typer.Option(min=0.0, max=0.9, help="Share of what is known of a bar that is left out; 0.1, full 0."),
+        typer.Option(
+            min=0.0,
+            max=0.9,
+            help="Dropout of the features of a bar (0-0.9; compact only). Default: 0.1 (compact), 0 (full).",
+        ),
     ] = None,
     start: Annotated[
         Optional[Path],  # noqa: UP045
-        typer.Option("--from", metavar="CKPT", help="Checkpoint of another run whose networks to start from."),
+        typer.Option("--from", metavar="CKPT", help="Checkpoint of a run to start from."),
     ] = None,
 ) -> None:
-    """Train a MusicVAE: melodies of 16 bars to a latent vector and back."""
+    """Train a MusicVAE, which encodes melodies of 16 bars to latent vectors and decodes them."""
     from dataclasses import replace
 
     import torch

@@ -1,4 +1,4 @@
-"""Options that all training commands share: where a run lies, how long it goes, what it computes on, what it keeps."""
+"""Options of all training commands: folder, length, device, logging and checkpoints of a run."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeVar
 
 import typer
 
+from d2m.cli.options import ACCELERATOR, SEED
+
 if TYPE_CHECKING:
     from d2m.training.loop import LoopConfig
 
@@ -19,9 +21,16 @@ Value = TypeVar("Value")
 
 
 def above_zero(value: float | None) -> float | None:
-    """The value, unless it is no number above 0; for options that may be left out, None."""
+    """Check that the value of an option is a finite number above 0.
+
+    Args:
+        value: of the option; None for an option that was not given.
+
+    Raises:
+        typer.BadParameter: if it is not.
+    """
     if value is not None and not 0 < value < math.inf:
-        raise typer.BadParameter(f"{value:g} is no number above 0")
+        raise typer.BadParameter(f"{value:g} is not a number above 0")
     return value
 
 
@@ -30,7 +39,7 @@ def given_or(value: Value | None, default: Value) -> Value:
     return default if value is None else value
 
 
-_START = typer.Option("--from", help="Weights (name or file) to start from.")
+_START = typer.Option("--from", help="Weights to start from (name or file).")
 #: For options that name a set of weights.
 Start = Annotated[Optional[str], _START]  # noqa: UP045
 #: For options that name a set of weights and have a default.
@@ -39,27 +48,38 @@ StartWith = Annotated[str, _START]
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What the shared options say; each field is an option of that name."""
+    """Values of the shared options; each field is an option of that name."""
 
-    run: Annotated[Path, typer.Option(help="Folder of the run. An existing run goes on where it stopped.")]
-    minutes: Annotated[float, typer.Option(min=0.0, help="Stop after so many minutes; 0 for no limit.")] = 0.0
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Seed of weights and batches.")] = 0
-    log_every: Annotated[int, typer.Option(min=1, help="Steps between lines of the log.")] = 25
-    evaluate_every: Annotated[int, typer.Option(min=1, help="Steps between looks at held-out data.")] = 500
-    checkpoint_every: Annotated[int, typer.Option(min=1, help="Steps between saved states.")] = 250
-    samples_every: Annotated[int, typer.Option(min=0, help="Steps between sounds and plots; 0 for none.")] = 1000
+    run: Annotated[Path, typer.Option(help="Folder of the run; an existing run is resumed.")]
+    minutes: Annotated[float, typer.Option(min=0.0, help="Time limit in minutes; 0 for none.")] = 0.0
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help=SEED)] = 0
+    log_every: Annotated[int, typer.Option(min=1, help="Number of steps between lines of the log.")] = 25
+    evaluate_every: Annotated[
+        int, typer.Option(min=1, help="Number of steps between evaluations on held-out data.")
+    ] = 500
+    checkpoint_every: Annotated[int, typer.Option(min=1, help="Number of steps between checkpoints.")] = 250
+    samples_every: Annotated[
+        int, typer.Option(min=0, help="Number of steps between samples (sounds and plots); 0 for none.")
+    ] = 1000
     precision: Annotated[
         str,
-        typer.Option(metavar="NAME", help="32-true, bf16-mixed or 16-mixed; auto for what suits model and device."),
+        typer.Option(metavar="NAME", help="Precision: 32-true, bf16-mixed, 16-mixed, or auto (by model and device)."),
     ] = "auto"
-    accelerator: Annotated[str, typer.Option(metavar="NAME", help="auto, cpu, cuda, mps.")] = "auto"
-    devices: Annotated[int, typer.Option(help="Devices of each machine; they share every batch.")] = 1
-    nodes: Annotated[int, typer.Option(help="Machines; start each with its NODE_RANK, or use torchrun.")] = 1
-    strategy: Annotated[str, typer.Option(metavar="NAME", help="auto or ddp.")] = "auto"
-    tensorboard: Annotated[bool, typer.Option(help="Write event files into the run's folder.")] = True
+    accelerator: Annotated[str, typer.Option(metavar="NAME", help=ACCELERATOR)] = "auto"
+    devices: Annotated[int, typer.Option(help="Number of devices per machine, which share every batch.")] = 1
+    nodes: Annotated[
+        int, typer.Option(help="Number of machines; start one process per machine with its NODE_RANK, or use torchrun.")
+    ] = 1
+    strategy: Annotated[str, typer.Option(metavar="NAME", help="Strategy for several devices: auto or ddp.")] = "auto"
+    tensorboard: Annotated[bool, typer.Option(help="Write TensorBoard event files into the folder of the run.")] = True
 
     def loop(self, steps: int, precision: str = "bf16-mixed") -> LoopConfig:
-        """The loop's configuration; ``precision`` is the model's own."""
+        """Return the configuration of the training loop.
+
+        Args:
+            steps: number of training steps.
+            precision: default of the model, used with ``--precision auto``.
+        """
         from d2m.training.loop import LoopConfig
 
         chosen = {name: getattr(self, name) for name in _NAMES if name not in ("run", "precision")}
@@ -68,9 +88,9 @@ class RunOptions:
 
 
 def _precision(wanted: str, accelerator: str) -> str:
-    """The model's precision, or 32-true on a processor that has no instructions for bf16.
+    """Return the precision, or 32-true on a processor without instructions for bf16.
 
-    There PyTorch emulates it: grouped convolutions take ten times as long.
+    PyTorch emulates bf16 there: grouped convolutions take ten times as long.
     """
     import torch
 
@@ -87,7 +107,11 @@ _NAMES = tuple(_SHARED)
 
 
 def with_run(function: Callable[..., None]) -> Callable[..., None]:
-    """A command with the shared options beside its own; ``function`` gets them as ``options``."""
+    """Add the shared options to a command.
+
+    Args:
+        function: the command; it gets the values of the shared options as ``options``.
+    """
     signature = inspect.signature(function, eval_str=True)
     own = [entry for name, entry in signature.parameters.items() if name != "options"]
     shared = [entry.replace(kind=inspect.Parameter.KEYWORD_ONLY) for entry in _SHARED.values()]

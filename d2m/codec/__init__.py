@@ -1,10 +1,7 @@
-"""Neural audio codecs with vector quantisation: waveform -> codes -> waveform.
+"""Neural audio codecs: waveform to codebook indices and back.
 
-:class:`~d2m.codec.base.Codec` is the interface that the rest of d2m uses. :class:`~d2m.codec.stereo.StereoCodec`
-ships; :class:`~d2m.codec.spectral.SpectralCodec` is its mono predecessor, :class:`d2m.jukebox.codec.JukeboxCodec` a
-level of a JukeBox VQ-VAE. Another package adds a kind of codec by an entry point of the group ``d2m.codecs``
-(:mod:`d2m.registry`): its name is the kind that the weights files declare, its object builds the codec from the sizes
-in their header.
+:class:`~d2m.codec.base.Codec` is the interface, :class:`~d2m.codec.spectral.SpectralCodec` the shipped codec,
+:class:`d2m.jukebox.codec.JukeboxCodec` the codec of D2M-GAN.
 """
 
 from __future__ import annotations
@@ -29,10 +26,10 @@ DEFAULT = "studio-codec"
 
 
 def load(name_or_path: str | Path = DEFAULT) -> Codec:
-    """Load a codec with the weights of that name or file, for inference.
+    """Load a mono spectral codec with the weights of that name or file.
 
     Args:
-        name_or_path: of weights of any kind in :data:`CODECS`.
+        name_or_path: name of weights, or a file.
 
     Raises:
         D2MError: if there are no such weights, or they are another model's.

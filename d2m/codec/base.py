@@ -1,8 +1,8 @@
-"""What a codec is: waveform to codebook indices and back, with the continuous features in between.
+"""Interface of codecs: waveform to codebook indices and back, with the continuous features in between.
 
 A generator does not predict indices but points in the space of :meth:`Codec.features`; the nearest codebook entries are
-looked up (:meth:`Codec.quantise`) and decoded. Every engine, trainer and measurement speaks to codecs through this
-class alone, so the JukeBox VQ-VAE and the spectral codec are interchangeable.
+looked up (:meth:`Codec.quantise`) and decoded. Engines, trainers and measurements use codecs through this class only,
+so the JukeBox VQ-VAE and the spectral codec are interchangeable.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Codec(nn.Module):
-    """A neural audio codec with (residual) vector quantisation.
+    """Neural audio codec with (residual) vector quantisation.
 
     Attributes:
         sample_rate: hertz.
@@ -30,7 +30,6 @@ class Codec(nn.Module):
         feature_size: D, values of a frame before quantisation.
         codebook_count: K, indices a frame.
         codebook_size: entries of each codebook.
-        context: frames on either side that reach a frame of the decoded waveform.
     """
 
     sample_rate: int
@@ -43,34 +42,70 @@ class Codec(nn.Module):
 
     @abstractmethod
     def features(self, waveform: Tensor) -> Tensor:
-        """Continuous features before quantisation, (B, D, F) of a waveform (B, T) with F = T // hop."""
+        """Compute the continuous features before quantisation.
+
+        Args:
+            waveform: float32 (B, T).
+
+        Returns:
+            float32 (B, D, F) with F = T // hop.
+        """
 
     @abstractmethod
     def quantise(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """The nearest codes (B, K, F) int64 of features (B, D, F), and the vectors (B, D, F) they stand for."""
+        """Find the nearest codebook entries.
+
+        Args:
+            features: float32 (B, D, F).
+
+        Returns:
+            Codes int64 (B, K, F), and the vectors float32 (B, D, F) that they index.
+        """
 
     @abstractmethod
     def lookup(self, codes: Tensor) -> Tensor:
-        """The vectors (B, D, F) that codes (B, K, F) stand for."""
+        """Look up the vectors of codes.
+
+        Args:
+            codes: int64 (B, K, F).
+
+        Returns:
+            float32 (B, D, F).
+        """
 
     @abstractmethod
     def decode_features(self, vectors: Tensor, start: Tensor | int = 0) -> Tensor:
-        """Decode quantised vectors (B, D, F) into the waveform (B, F * hop).
+        """Decode quantised vectors.
 
         Args:
-            vectors: quantised vectors.
-            start: index of the first sample in the whole piece, one for all or (B,), so that pieces that are decoded
-                one by one fit together. Codecs without a clock ignore it.
+            vectors: float32 (B, D, F).
+
+        Returns:
+            Waveform float32 (B, F * hop).
         """
 
     @torch.no_grad()
     def encode(self, waveform: Tensor) -> Tensor:
-        """Codes (B, K, F) of a waveform (B, T); a last part shorter than one hop is left out."""
+        """Encode a waveform; a last part shorter than one hop is left out.
+
+        Args:
+            waveform: float32 (B, T).
+
+        Returns:
+            Codes int64 (B, K, F).
+        """
         return self.quantise(self.features(waveform))[0]
 
     @torch.no_grad()
     def decode(self, codes: Tensor) -> Tensor:
-        """The waveform (B, F * hop) of codes (B, K, F)."""
+        """Decode codes.
+
+        Args:
+            codes: int64 (B, K, F).
+
+        Returns:
+            Waveform float32 (B, F * hop).
+        """
         return self.decode_features(self.lookup(codes))
 
     @property
@@ -97,7 +132,7 @@ class FrameDecoder(nn.Module):
 
 
 class SpectralBase(Codec):
-    """A codec of an encoder, a residual VQ and a decoder that makes samples from frames and their neighbours.
+    """Codec with an encoder, a residual VQ and a decoder from frames and their neighbours to samples.
 
     Attributes:
         config: a dataclass of sizes.
@@ -117,12 +152,36 @@ class SpectralBase(Codec):
         return asdict(self.config)
 
     def features(self, waveform: Tensor) -> Tensor:
+        """Compute the continuous features before quantisation.
+
+        Args:
+            waveform: float32 (B, T).
+
+        Returns:
+            float32 (B, D, F).
+        """
         return self.encoder(waveform)
 
     def quantise(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Find the nearest codebook entries.
+
+        Args:
+            features: float32 (B, D, F).
+
+        Returns:
+            Codes int64 (B, K, F), and the vectors float32 (B, D, F) that they index.
+        """
         return self.quantiser.quantise(features)
 
     def lookup(self, codes: Tensor) -> Tensor:
+        """Look up the vectors of codes.
+
+        Args:
+            codes: int64 (B, K, F).
+
+        Returns:
+            float32 (B, D, F).
+        """
         return self.quantiser.lookup(codes)
 
     def decode_features(self, vectors: Tensor, start: Tensor | int = 0, chunk: int = 512) -> Tensor:

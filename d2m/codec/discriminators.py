@@ -16,7 +16,7 @@ class StftDiscriminator(nn.Module):
 
     Args:
         n_fft: window; the hop is a quarter of it.
-        channels: of every hidden layer.
+        channels: channels of every hidden layer.
     """
 
     def __init__(self, n_fft: int, channels: int = 16) -> None:
@@ -31,6 +31,14 @@ class StftDiscriminator(nn.Module):
         self.out = weight_norm(nn.Conv2d(channels, 1, (3, 3), padding=(1, 1)))
 
     def forward(self, waveform: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Classify patches of a spectrogram.
+
+        Args:
+            waveform: float32 (B, T).
+
+        Returns:
+            Logits (B, 1, bins', frames') and feature maps.
+        """
         spectrum = self.stft(waveform)
         # Square-root compression keeps quiet partials visible beside the drums.
         x = torch.view_as_real(spectrum).permute(0, 3, 1, 2) / spectrum.abs().clamp(min=1e-4).sqrt()[:, None]
@@ -49,6 +57,14 @@ class MultiResolutionDiscriminator(nn.Module):
         self.parts = nn.ModuleList(StftDiscriminator(size, channels) for size in sizes)
 
     def forward(self, waveform: Tensor) -> list[tuple[Tensor, list[Tensor]]]:
+        """Apply the discriminators of all resolutions.
+
+        Args:
+            waveform: float32 (B, T).
+
+        Returns:
+            Logits and feature maps of each resolution.
+        """
         return [part(waveform) for part in self.parts]
 
 
@@ -56,7 +72,11 @@ Answers = list[tuple[Tensor, list[Tensor]]]
 
 
 def discriminator_loss(real: Answers, fake: Answers) -> Tensor:
-    """Hinge loss, the mean over discriminators."""
+    """Compute the hinge loss of the discriminators, averaged over them.
+
+    Args:
+        real, fake: logits and feature maps of each discriminator.
+    """
     parts = [
         nn.functional.relu(1 - r).mean() + nn.functional.relu(1 + f).mean()
         for (r, _), (f, _) in zip(real, fake, strict=True)
@@ -65,14 +85,18 @@ def discriminator_loss(real: Answers, fake: Answers) -> Tensor:
 
 
 def adversarial_loss(fake: Answers) -> Tensor:
-    """The generator's side of the hinge loss."""
+    """Compute the hinge loss of the generator, averaged over discriminators.
+
+    Args:
+        fake: logits and feature maps of each discriminator.
+    """
     return torch.stack([-logits.mean() for logits, _ in fake]).mean()
 
 
 def feature_matching_loss(
     real: Answers, fake: Answers, mean: Callable[[Tensor], Tensor] = lambda value: value
 ) -> Tensor:
-    """L1 between feature maps, each relative to the size of the real one.
+    """Return L1 between feature maps, each relative to the size of the real one.
 
     Args:
         real, fake: the discriminators' answers.

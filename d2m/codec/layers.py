@@ -33,13 +33,25 @@ class ConvNeXtBlock(nn.Module):
         self.scale = nn.Parameter(torch.full((channels,), scale))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply the block.
+
+        Args:
+            x: float32 (B, C, F).
+
+        Returns:
+            float32 (B, C, F).
+        """
         y = self.convolution(x.transpose(1, 2)).transpose(1, 2)
         y = self.reduce(nn.functional.gelu(self.expand(self.norm(y))))
         return x + self.scale * y
 
 
 def initialise(module: nn.Module) -> None:
-    """Truncated normal weights of deviation 0.02 and zero biases, for use with ``nn.Module.apply``."""
+    """Initialise a module with truncated normal weights of deviation 0.02 and zero biases, for ``nn.Module.apply``.
+
+    Args:
+        module: any module.
+    """
     if isinstance(module, nn.Conv1d | nn.Linear):
         nn.init.trunc_normal_(module.weight, std=0.02)
         if module.bias is not None:

@@ -1,4 +1,4 @@
-"""What the codec is trained to keep: mel spectra and STFTs at several resolutions, the low end weighed extra."""
+"""Reconstruction losses of the codec: mel spectra and STFTs at several resolutions, with extra weight on the bass."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class SpectralLoss(nn.Module):
 
     Args:
         sample_rate, hop: hertz; samples.
-        mel_weight: of each mel term.
-        low_weight: of the lowest 32 mels.
-        bass_weight: of the bass at a resolution that tells neighbouring notes apart: the relative L1 of square-root
-            magnitudes under 500 Hz in windows of 8192 samples. Without it a tone may smear over the semitones around
-            it, which no shorter window sees.
+        mel_weight: weight of each mel term.
+        low_weight: weight of the lowest 32 mels.
+        bass_weight: weight of the bass at a resolution that tells neighbouring notes apart: the relative L1 of
+            square-root magnitudes under 500 Hz in windows of 8192 samples. Without it a tone may smear over the
+            semitones around it, which no shorter window sees.
         sizes: window sizes of the STFT terms; their hop is a quarter of them.
     """
 
@@ -42,7 +42,12 @@ class SpectralLoss(nn.Module):
         self.stfts = nn.ModuleList([Stft(size, size // 4) for size in sizes])
 
     def forward(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """``total`` and its parts: ``mel`` and ``mel_long`` (plain L1 of log10-mels), ``low``, ``stft``, ``bass``."""
+        """Compute the loss and its parts: ``total``, ``mel`` and ``mel_long`` (L1 of log10-mels), ``low``, ``stft``,
+        ``bass``.
+
+        Args:
+            output, target: waveforms float32 (B, T).
+        """
         mel = (self.short(output) - self.short(target)).abs().mean()
         difference = (self.long(output) - self.long(target)).abs()
         mel_long, low = difference.mean(), difference[:, :32].mean()

@@ -12,10 +12,16 @@ from torch import Tensor, nn
 
 
 def mel_filters(sample_rate: int, n_fft: int, n_mels: int, f_min: float = 0.0, f_max: float | None = None) -> Tensor:
-    """Triangular filters (n_mels, n_fft // 2 + 1) of unit area on Slaney's mel scale, as librosa's default.
+    """Return triangular filters (n_mels, n_fft // 2 + 1) of unit area on Slaney's mel scale, as librosa's default.
 
     The scale is linear below 1 kHz (3 mels each 200 Hz) and logarithmic above (27 mels each factor 6.4); Slaney,
     Auditory Toolbox, 1998.
+
+    Args:
+        sample_rate: hertz.
+        n_fft: points of the transform.
+        n_mels: number of filters.
+        f_min, f_max: range in hertz; None for half the sample rate.
     """
 
     def to_mel(hertz: np.ndarray | np.float64) -> np.ndarray:
@@ -44,6 +50,14 @@ class Stft(nn.Module):
         self.register_buffer("window", torch.hann_window(n_fft, device="cpu"), persistent=False)
 
     def forward(self, waveform: Tensor) -> Tensor:
+        """Compute the spectrogram.
+
+        Args:
+            waveform: float32 (B, T).
+
+        Returns:
+            complex64 (B, n_fft // 2 + 1, T // hop).
+        """
         pad = (self.n_fft - self.hop) // 2
         mode = "reflect" if waveform.shape[-1] > pad else "constant"
         padded = nn.functional.pad(waveform[:, None], (pad, pad), mode=mode)[:, 0]
@@ -61,6 +75,14 @@ class InverseStft(nn.Module):
         self.register_buffer("window", torch.hann_window(n_fft, device="cpu"), persistent=False)
 
     def forward(self, spectrogram: Tensor) -> Tensor:
+        """Reconstruct the waveform by overlap-add.
+
+        Args:
+            spectrogram: complex64 (B, n_fft // 2 + 1, F).
+
+        Returns:
+            float32 (B, F * hop).
+        """
         frames = torch.fft.irfft(spectrogram, self.n_fft, dim=1) * self.window[:, None]
         weight = self.window.square()[None, :, None].expand(1, -1, frames.shape[2])
         pad = (self.n_fft - self.hop) // 2
@@ -88,6 +110,14 @@ class LogMel(nn.Module):
         self.register_buffer("filters", mel_filters(sample_rate, n_fft, n_mels, 0.0, f_max), persistent=False)
 
     def forward(self, waveform: Tensor) -> Tensor:
+        """Compute the log-mel spectrogram.
+
+        Args:
+            waveform: float32 (B, T).
+
+        Returns:
+            float32 (B, n_mels, T // hop).
+        """
         # Half precision would round quiet bands away.
         with torch.autocast(waveform.device.type, enabled=False):
             return torch.log10((self.filters @ self.stft(waveform).abs()).clamp(min=self.floor))

@@ -1,7 +1,8 @@
 """Residual vector quantisation (Zeghidour et al. 2021) with moving-average codebooks (van den Oord et al. 2017).
 
-Each codebook codes what the ones before it left over. Entries start as real encoder outputs, move to the mean of what
-they code, and are restarted when next to nothing falls on them, without which a codebook collapses to a few entries.
+Each codebook quantises the residual of the ones before it. Entries are initialised with real encoder outputs, move to
+the mean of the vectors assigned to them, and are restarted when almost no vectors are; otherwise a codebook collapses
+to a few entries.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ class ResidualQuantiser(nn.Module):
         count: K.
         size: N.
         dimension: D.
-        decay: of the moving averages.
+        decay: decay of the moving averages.
         restart_below: entries whose moving count (vectors a batch) falls under this are restarted.
     """
 
@@ -34,11 +35,26 @@ class ResidualQuantiser(nn.Module):
         self.register_buffer("sums", torch.zeros(count, size, dimension), persistent=False)
 
     def nearest(self, vectors: Tensor, codebook: Tensor) -> Tensor:
-        """Index (M,) of the nearest row of ``codebook`` (N, D) for each of ``vectors`` (M, D)."""
+        """Find the nearest row of a codebook for each vector.
+
+        Args:
+            vectors: float32 (M, D).
+            codebook: float32 (N, D).
+
+        Returns:
+            int64 (M,), indices of rows.
+        """
         return (codebook.square().sum(1) - 2 * vectors @ codebook.T).argmin(1)
 
     def quantise(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Codes (B, K, F) int64 and the vectors (B, D, F) they stand for, of features (B, D, F)."""
+        """Quantise features.
+
+        Args:
+            features: float32 (B, D, F).
+
+        Returns:
+            Codes int64 (B, K, F), and the vectors float32 (B, D, F) that they index.
+        """
         batch, dimension, frames = features.shape
         flat = features.transpose(1, 2).reshape(-1, dimension)
         residual, codes = flat, []
@@ -49,14 +65,25 @@ class ResidualQuantiser(nn.Module):
         return torch.stack(codes, 1), (flat - residual).view(batch, frames, dimension).transpose(1, 2)
 
     def lookup(self, codes: Tensor) -> Tensor:
-        """Vectors (B, D, F) of codes (B, K, F)."""
+        """Look up the vectors of codes.
+
+        Args:
+            codes: int64 (B, K, F).
+
+        Returns:
+            float32 (B, D, F).
+        """
         return sum(book[index] for book, index in zip(self.codebooks, codes.unbind(1), strict=True)).transpose(1, 2)
 
     @torch.no_grad()
     def start(self, vectors: Tensor, generator: torch.Generator | None = None) -> None:
-        """Fill the codebooks from encoder outputs (M, D), each from what the ones before it leave over.
+        """Initialise the codebooks with encoder outputs, each with the residual of the ones before it.
 
         A few rounds of k-means place the entries better than raw samples do.
+
+        Args:
+            vectors: float32 (M, D).
+            generator: random generator, or None for PyTorch's.
         """
         residual = vectors
         for k in range(len(self.codebooks)):
@@ -75,7 +102,8 @@ class ResidualQuantiser(nn.Module):
 
     @torch.no_grad()
     def follow(self, features: Tensor, codes: Tensor) -> float:
-        """Move every codebook towards what it coded; restart unused entries. Returns the share of entries in use.
+        """Update every codebook towards the vectors it coded and restart unused entries; return the share of entries in
+        use.
 
         Args:
             features: (B, D, F), as given to :meth:`quantise`.

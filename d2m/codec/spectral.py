@@ -1,9 +1,9 @@
-"""The spectral VQ codec: what a listener hears of the spectrum goes into the codes, the phase is made anew.
+"""Spectral VQ codec: the codes contain the magnitude spectrum, and the decoder generates the phase.
 
 waveform -> spectra at three resolutions -> ConvNeXt encoder -> residual VQ -> ConvNeXt decoder -> magnitude and phase
-(as Vocos, Siuzdak 2023) plus the gains of a bank of sine tones for the bass and chords -> waveform. Its codes hold no
-phase, so that a feed-forward generator can aim at them: two equally good performances of a score have nearly the
-same codes.
+(as Vocos, Siuzdak 2023) plus the gains of a bank of sine tones for the bass and chords -> waveform. The codes contain
+no phase, so that a feed-forward generator can predict them: two performances of a score that sound alike have nearly
+the same codes.
 """
 
 from __future__ import annotations
@@ -70,11 +70,26 @@ class SpectralEncoder(nn.Module):
         self.out = nn.Linear(config.encoder_channels, config.feature_size)
 
     def spectra(self, waveform: Tensor) -> Tensor:
-        """The encoder's input (B, F, 80 + 128 + low_bins): log10 magnitudes, moved near zero."""
+        """Compute the input of the encoder: log10 magnitudes with a mean near zero.
+
+        Args:
+            waveform: float32 (B, T).
+
+        Returns:
+            float32 (B, F, 80 + 128 + low_bins).
+        """
         low = torch.log10(self.long(waveform)[:, : self.low_bins].abs().clamp(min=1e-2)) - 1.0
         return torch.cat([self.short(waveform) + 1.0, self.middle(waveform) + 1.0, low], 1).transpose(1, 2)
 
     def forward(self, waveform: Tensor) -> Tensor:
+        """Encode a waveform.
+
+        Args:
+            waveform: float32 (B, T).
+
+        Returns:
+            Features float32 (B, D, T // hop).
+        """
         return self.out(self.norm(self.blocks(self.project(self.spectra(waveform))))).float().transpose(1, 2)
 
 
@@ -97,7 +112,15 @@ class SpectralDecoder(FrameDecoder):
         self.context = 3 + 3 * config.decoder_blocks + config.n_fft // (2 * config.hop) + 1
 
     def forward(self, vectors: Tensor, start: Tensor) -> Tensor:
-        """Waveform of ``vectors``; ``start`` (B,) int64 is each item's first sample on the tone bank's clock."""
+        """Decode quantised vectors.
+
+        Args:
+            vectors: float32 (B, D, F).
+            start: int64 (B,), time of each first sample on the clock of the tone bank, in samples.
+
+        Returns:
+            Waveform float32 (B, F * hop).
+        """
         x = self.embed(vectors).transpose(1, 2)
         x = self.norm(self.blocks(x))
         magnitude, phase = self.head(x).float().transpose(1, 2).chunk(2, 1)
@@ -109,7 +132,7 @@ class SpectralDecoder(FrameDecoder):
 
 
 class SpectralCodec(SpectralBase):
-    """See the module's docstring.
+    """Spectral VQ codec; see the module's docstring.
 
     Args:
         config: sizes.

@@ -1,8 +1,8 @@
-"""A bank of sine oscillators at the notes of the equal-tempered scale.
+"""Bank of sine oscillators at the notes of the equal-tempered scale.
 
-The codes of the spectral codec carry no phase, and a network that sees half a second cannot invent one that
-stays coherent over a long bass note: bins blur and the note beats against itself. Oscillators are coherent
-for ever; the network has only to say how loud each one is (the idea of differentiable synthesis, Engel et al. 2020).
+The codes of the spectral codec contain no phase, and a network with a receptive field of half a second cannot generate
+a phase that stays coherent over a long bass note, so bins blur and the note beats against itself. Oscillators stay
+coherent; the network only predicts their gains (differentiable synthesis, Engel et al. 2020).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class ToneBank(nn.Module):
         self.register_buffer("interpolator", (0.92 * filter_).float()[None, None], persistent=False)
 
     def forward(self, gains: Tensor, start: Tensor) -> Tensor:
-        """The sum of all tones.
+        """Return the sum of all tones.
 
         Args:
             gains: (B, F, tones), amplitude at the middle of each frame, interpolated in between.

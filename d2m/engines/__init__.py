@@ -12,7 +12,7 @@ from d2m.errors import D2MError
 if TYPE_CHECKING:
     from d2m.engines.d2m_gan_files import Sorted
 
-#: What ``--engine``, ``--codec`` and ``--level`` take; the first is what is taken unless told otherwise.
+#: Values of ``--engine``, ``--codec`` and ``--level``; the first is the default.
 ENGINES, CODECS, LEVELS = ("vq", "symbolic"), ("spectral", "jukebox"), ("high", "low")
 
 
@@ -28,7 +28,7 @@ def load(
     visual: str | None = None,
     denoise: bool = False,
 ) -> Engine:
-    """An engine with its weights in memory.
+    """Return an engine with its weights in memory.
 
     Args:
         name: ``"vq"`` or ``"symbolic"``.
@@ -40,7 +40,7 @@ def load(
         sketch: who writes the music: ``"composer"`` (None), ``"musegan"`` or a MIDI file
             (:mod:`d2m.engines.sketches`). A D2M-GAN takes none.
         motion: file of the dance's motion, for a D2M-GAN.
-        visual: file of picture features, for a D2M-GAN.
+        visual: file of visual features, for a D2M-GAN.
         denoise: take steady noise out of the music of a D2M-GAN.
 
     Raises:
@@ -58,11 +58,11 @@ def load(
         from d2m.engines.d2m_gan_files import load_engine as load_gan
 
         if sketch is not None:
-            raise D2MError("a D2M-GAN plays from motion and picture alone; leave out --sketch")
+            raise D2MError("a D2M-GAN uses no score; leave out --sketch")
         return load_gan(gan, level, motion, visual, denoise)
     for option, given in (("--motion", motion), ("--visual", visual), ("--denoise", denoise)):
         if given:
-            raise D2MError(f"{option} is for D2M-GAN's models; name them with --weights, or leave it out")
+            raise D2MError(f"{option} is for D2M-GAN models; add their files with --weights, or leave it out")
     if name == "symbolic":
         from d2m.engines import symbolic
 
@@ -73,9 +73,9 @@ def load(
     from d2m.engines.vq import load_engine
 
     if level != LEVELS[0] and codec != "jukebox":
-        raise D2MError("--level low is the JukeBox codec's; add --codec jukebox, or leave it out")
+        raise D2MError("--level low is for the JukeBox codec; add --codec jukebox, or leave out --level")
     if len(names) > 1:
-        raise D2MError("several --weights make a D2M-GAN, but its generator is not among them; add netG.pt")
+        raise D2MError("several --weights are for a D2M-GAN, but the generator is missing; add netG.pt")
     return load_engine(codec, level, names[0] if names else None, sketch or "composer")
 
 

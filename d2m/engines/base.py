@@ -1,4 +1,4 @@
-"""What an engine is: it sees a dance and makes a soundtrack of the same length."""
+"""Interface of engines: a dance in, a soundtrack of the same length out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Progress = Callable[[float], None]
 
 
 class Engine(Protocol):
-    """Makes music for a dance.
+    """Engine that generates music for a dance.
 
     Attributes:
         name: as on the command line.
@@ -29,18 +29,38 @@ class Engine(Protocol):
     def weights(self) -> tuple[str, ...]: ...
 
     def compose(self, dance: Dance, *, seed: int = 0, progress: Progress | None = None) -> Soundtrack:
-        """Music for ``dance``: its length, its beats, its genre; the same for the same arguments and weights."""
+        """Generate music for a dance, with its length, beats and genre. The same arguments and weights give the same
+        music.
+
+        Args:
+            dance: analysis of a video.
+            seed: random seed.
+            progress: called with the share done, from 0 to 1.
+        """
         ...
 
 
 @runtime_checkable
 class LooksItself(Protocol):
-    """An engine that needs more of a video than every engine gets."""
+    """Engine that needs more of a video than the common analysis."""
 
     def ready(self) -> None:
-        """Raises D2MError if something is missing that no video gives; asked before the video is watched."""
+        """Check that all inputs besides the video are there, before the video is analysed.
+
+        Raises:
+            D2MError: if something is missing that the video does not give.
+        """
         ...
 
     def look(self, video: Video, dance: Dance, *, progress: Progress | None = None) -> Dance:
-        """``dance`` with what :meth:`Engine.compose` needs besides."""
+        """Add to a dance the inputs that :meth:`Engine.compose` needs besides.
+
+        Args:
+            video: the video.
+            dance: its analysis.
+            progress: called with the share done, from 0 to 1.
+
+        Returns:
+            The extended dance.
+        """
         ...

@@ -1,8 +1,8 @@
-"""The D2M-GAN engine: the paper's own way from motion and picture to music (Zhu et al. 2022, section 3).
+"""D2M-GAN engine: from motion and visual features to music as in the paper (Zhu et al. 2022, section 3).
 
-Motion and picture -> VQ features, window by window -> the nearest entries of JukeBox's codebook -> JukeBox's decoder.
-The models are the published ones or those that ``d2m train`` makes; they hear no beat grid and no sketch, and the same
-dance gives the same music whatever the seed.
+Motion and visual features -> VQ features, window by window -> the nearest entries of JukeBox's codebook -> JukeBox's
+decoder. The models are the published ones or those trained by ``d2m train``; they use no beat grid and no score, and
+the result for a dance does not depend on the seed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ TOLERANCE = 0.5
 
 @dataclass
 class D2MGanEngine:
-    """See the module's docstring.
+    """D2M-GAN engine; see the module's docstring.
 
     Attributes:
         model: motion encoder and VQ generator.
@@ -47,7 +47,7 @@ class D2MGanEngine:
         weights: names of the files in use.
         files: the same with their checksums, for the report.
         motion: the dance from a file, or None to take it from the video.
-        visual: picture features from a file, or None to take them from the video.
+        visual: visual features from a file, or None to take them from the video.
         visual_weights: weights of I3D, which makes them.
         denoise: take steady noise out of the music (spectral gating, as the authors do).
     """
@@ -63,7 +63,11 @@ class D2MGanEngine:
     name: str = field(default="d2m-gan", init=False)
 
     def ready(self) -> None:
-        """Raises D2MError if a file is missing without which :meth:`look` cannot do its work."""
+        """Check that the files are there without which :meth:`look` fails.
+
+        Raises:
+            D2MError: if a file is missing.
+        """
         config = self.model.config
         if config.modality != "vision":
             wants_smpl = config.dataset == "aist"
@@ -73,16 +77,24 @@ class D2MGanEngine:
                     "FILE.pkl, an AIST++ motion file of this dance"
                 )
             if self.motion is not None and isinstance(self.motion, SmplMotion) != wants_smpl:
-                needed = "SMPL motion (an AIST++ .pkl)" if wants_smpl else "key points (an .npz of d2m features)"
+                needed = "SMPL motion (an AIST++ .pkl)" if wants_smpl else "keypoints (an .npz of d2m features)"
                 raise D2MError(f"--motion holds another kind of motion than this D2M-GAN reads: it needs {needed}")
         if config.modality != "motion" and self.visual is None and self.visual_weights is None:
             raise D2MError(
-                "this D2M-GAN needs picture features of I3D: run 'd2m models fetch i3d-r50-k400' once, or add its "
+                "this D2M-GAN needs visual features of I3D: run 'd2m models fetch i3d-r50-k400' once, or add its "
                 "weights with --weights I3D_8x8_R50.pyth, or give the features with --visual FILE"
             )
 
     def look(self, video: Video, dance: Dance, *, progress: Progress | None = None) -> Dance:
-        """The dance with what these models need beside what every engine sees: SMPL or key points, picture features.
+        """Add SMPL motion or keypoints, and visual features, to a dance.
+
+        Args:
+            video: the video.
+            dance: its analysis.
+            progress: called with the share done, from 0 to 1.
+
+        Returns:
+            The extended dance.
 
         Raises:
             D2MError: if something is missing that the video does not give, or a file is not of this video.
@@ -120,7 +132,7 @@ class D2MGanEngine:
 
     @torch.no_grad()
     def compose(self, dance: Dance, *, seed: int = 0, progress: Progress | None = None) -> Soundtrack:
-        """Music for ``dance``, which :meth:`look` has completed.
+        """Return music for ``dance``, which :meth:`look` has completed.
 
         Args:
             dance: what the music follows.
@@ -171,7 +183,7 @@ class D2MGanEngine:
         from d2m.features.skeletons import at_rate, body25_frames
 
         if dance.motion is None or dance.motion.skeleton not in ("body25", "mediapipe33"):
-            raise D2MError("this D2M-GAN follows key points, of which the dance has none")
+            raise D2MError("this D2M-GAN follows keypoints, of which the dance has none")
         return body25_frames(at_rate(dance.motion, config.data.motion_rate, frames))
 
     def _genre(self, dance: Dance) -> int | None:
@@ -221,11 +233,11 @@ def _seen_from_to(visual: Visual | None, duration: float) -> Callable[[float, fl
     from d2m.features.i3d import segments
 
     if visual is None:
-        raise D2MError("this D2M-GAN needs picture features, of which the dance has none")
+        raise D2MError("this D2M-GAN needs visual features, of which the dance has none")
     spans = segments(duration, SEGMENT)
     if len(spans) != len(visual.features):
         raise D2MError(
-            f"{visual.model} has {len(visual.features)} rows of picture features, but a video of {duration:.2f} s has "
+            f"{visual.model} has {len(visual.features)} rows of visual features, but a video of {duration:.2f} s has "
             f"{len(spans)} segments of {SEGMENT:g} s; give those of this video"
         )
 

@@ -1,4 +1,4 @@
-"""Which of the files that a user gives is what, and the D2M-GAN engine that they make together."""
+"""Recognise the files of a D2M-GAN given by the user, and build the engine from them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _VQVAE, _I3D = "jukebox-vqvae", "i3d"
 
 @dataclass(frozen=True)
 class Sorted:
-    """The files of a D2M-GAN by what they hold; None for what was not given."""
+    """Files of a D2M-GAN by their contents; None for those that were not given."""
 
     encoder: Part | None = None
     generator: Part | None = None
@@ -32,7 +32,7 @@ class Sorted:
 
 
 def sort_files(names: Sequence[str | Path]) -> Sorted | None:
-    """Tells the files apart, in whatever order they come.
+    """Recognise the files, given in any order.
 
     Args:
         names: files, or names of weights that are installed or in the catalogue.
@@ -77,10 +77,10 @@ def load_engine(
     visual: str | Path | None = None,
     denoise: bool = False,
 ) -> D2MGanEngine:
-    """The D2M-GAN engine on these files.
+    """Return the D2M-GAN engine on these files.
 
     Args:
-        files: from :func:`sort_files`.
+        files: files from :func:`sort_files`.
         level: what the user asked for. The generator tells its own; only ``"low"`` is held against it, since
             ``"high"`` is what is asked for by saying nothing.
         motion, visual: files, see :mod:`d2m.engines.d2m_gan_inputs`.
@@ -90,7 +90,7 @@ def load_engine(
         D2MError: if a file is missing, or cannot be used, or does not go with the others.
     """
     if files.generator is None:
-        raise D2MError("a motion encoder alone makes no music; add the generator with --weights netG.pt")
+        raise D2MError("a motion encoder alone cannot generate music; add the generator with --weights netG.pt")
     model = assemble(files.encoder, files.generator)
     if level == "low" and model.config.level != "low":
         raise D2MError(f"{files.generator.path} is a generator of the {model.config.level} level; leave --level out")
@@ -105,7 +105,7 @@ def load_engine(
         model,
         codec,
         tuple(path.name for path in used),
-        # Read before they are hashed, so that what is no file is said in the reader's words.
+        # Read before they are hashed, so that missing files are reported by the reader.
         motion=None if motion is None else read_motion_file(motion),
         visual=None if visual is None else read_visual_file(visual),
         files=tuple({"name": path.name, "sha256": sha256_of(path)} for path in [*used, *seen]),
@@ -121,7 +121,7 @@ def _look(path: Path) -> tuple[str | None, Part | None]:
         state, header = state_of(content, path), None
     else:
         state, header = load_state(path, None)
-    # Models whose names tell nothing say in the header what they are.
+    # Models that cannot be recognised by their parameters are named in the header.
     kind = recognise(state) or (None if header is None else read_safetensors(path)[1].get("kind"))
     return kind, part_of(state, path, kind, header) if kind in (ENCODER, GENERATOR) else None
 

@@ -1,4 +1,4 @@
-"""What engines play from unless told otherwise: the studio composer's score for a dance."""
+"""Default score of an engine: the composer's score for a dance."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ FALLBACK_GENRE = "gMH"
 
 
 def write_score(dance: Dance, seed: int) -> Score:
-    """What the composer writes for the dancer's beats, energy and genre."""
+    """Compose a score for the beats, energy and genre of a dance.
+
+    Args:
+        dance: analysis of a video.
+        seed: random seed.
+    """
     from d2m.symbolic.composer import compose
 
     genre = dance.genre or FALLBACK_GENRE

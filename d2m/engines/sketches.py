@@ -1,4 +1,4 @@
-"""Who writes the music that an engine plays: the studio composer, a MuseGAN, or a MIDI file of the user's own."""
+"""Sources of the score that an engine plays: the composer, MuseGAN, or a MIDI file of the user."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ SKETCHES: tuple[str, ...] = ("composer", "musegan")
 
 
 class Sketch(Protocol):
-    """Writes scores.
+    """Source of scores.
 
     Attributes:
-        name: for reports.
+        name: name for reports.
         weights: names of the weights in use.
     """
 
@@ -29,24 +29,34 @@ class Sketch(Protocol):
     def weights(self) -> tuple[str, ...]: ...
 
     def write(self, dance: Dance, seed: int) -> Score:
-        """A score on the dancer's beats, as long as the dance; the same for the same arguments."""
+        """Write a score on the dancer's beats, as long as the dance. The same arguments give the same score.
+
+        Args:
+            dance: analysis of a video.
+            seed: random seed.
+        """
         ...
 
 
 @dataclass(frozen=True)
 class ComposerSketch:
-    """The studio composer: everything written by rule, from tables of the genre."""
+    """Scores by the rule-based composer, from tables of the genre."""
 
     name: str = "composer"
     weights: tuple[str, ...] = ()
 
     def write(self, dance: Dance, seed: int) -> Score:
-        """See :class:`Sketch`."""
+        """Write a score; see :class:`Sketch`.
+
+        Args:
+            dance: analysis of a video.
+            seed: random seed.
+        """
         return write_score(dance, seed)
 
 
 class MuseGanSketch:
-    """A MuseGAN's phrases, tidied, with a rhythm section of the genre (:mod:`d2m.symbolic.musegan.band`).
+    """Scores by MuseGAN with a rhythm section of the genre (:mod:`d2m.symbolic.musegan.band`).
 
     Args:
         model: name or file of the weights of a model that makes all tracks.
@@ -60,7 +70,12 @@ class MuseGanSketch:
         self.weights: tuple[str, ...] = (self._muse.name,)
 
     def write(self, dance: Dance, seed: int) -> Score:
-        """See :class:`Sketch`."""
+        """Write a score; see :class:`Sketch`.
+
+        Args:
+            dance: analysis of a video.
+            seed: random seed.
+        """
         from d2m.symbolic.musegan.band import play_for
 
         genre = dance.genre or FALLBACK_GENRE
@@ -73,7 +88,10 @@ class MuseGanSketch:
 
 
 def load_sketch(name: str = "composer") -> Sketch:
-    """A sketch by what ``--sketch`` says: one of :data:`SKETCHES`, or the path of a MIDI file.
+    """Load the source of scores that ``--sketch`` names.
+
+    Args:
+        name: one of :data:`SKETCHES`, or the path of a MIDI file.
 
     Raises:
         D2MError: if it is neither, or the file cannot be used.

@@ -1,8 +1,9 @@
-"""A MIDI file of the user's own, fitted to a dancer's beats.
+"""Fit a MIDI file of the user to a dancer's beats.
 
-Its beats become the dancer's, one for one, or two for one where that keeps nearer to its own tempo; its first bar
-begins on a bar line of the dance. Music that is too short goes round, music that is too long is cut; either way it ends
-on its own last chord, together with the dance. Its bars stay what they are: a waltz has a bar line every third beat.
+A beat of the file becomes one beat of the dancer, or a multiple or fraction of it if that is nearer to the tempo of the
+file; its first bar begins on a bar line of the dance. Music that is too short is repeated, music that is too long is
+cut; in both cases it ends on its own last chord, together with the dance. The metre is kept: a waltz has a bar line at
+every third beat.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _MOST_QUARTERS, _MOST_NOTES = 20_000, 2_000_000
 
 @dataclass(frozen=True)
 class Piece:
-    """What a MIDI file holds, counted in its own beats from its first bar line on.
+    """Content of a MIDI file, in its own beats from its first bar line on.
 
     Attributes:
         parts: positions in beats; a pickup is below 0.
@@ -47,7 +48,7 @@ class Piece:
 
 
 class MidiSketch:
-    """See the module's docstring.
+    """Scores from a MIDI file; see the module's docstring.
 
     Args:
         path: a standard MIDI file.
@@ -59,12 +60,20 @@ class MidiSketch:
         self.weights: tuple[str, ...] = ()
 
     def write(self, dance: Dance, seed: int) -> Score:
-        """The piece on the dancer's beats; ``seed`` chooses nothing here."""
+        """Fit the piece to the beats of a dance.
+
+        Args:
+            dance: analysis of a video.
+            seed: not used.
+        """
         return fit(self._piece, dance)
 
 
 def read_piece(path: Path) -> Piece:
     """Read a MIDI file.
+
+    Args:
+        path: a MIDI file.
 
     Raises:
         D2MError: if it is missing, no MIDI file, too long, or has no notes.
@@ -158,7 +167,12 @@ def _long_bars(lines: np.ndarray) -> np.ndarray:
 
 
 def fit(piece: Piece, dance: Dance) -> Score:
-    """The piece on the dancer's beats, as long as the dance."""
+    """Fit a piece to the beats of a dance, with the length of the dance.
+
+    Args:
+        piece: music in its own beats.
+        dance: analysis of a video.
+    """
     from d2m.symbolic.composer.form import plan
 
     grid = dance.grid
@@ -174,13 +188,15 @@ def fit(piece: Piece, dance: Dance) -> Score:
     pickup = min(float(part.starts.min()) for part in piece.parts) < -1e-6
     rounds = range(0 if pickup or begin - first < 0.05 else -1, max(int(np.ceil((final - begin) / length)), 1))
     if len(rounds) * sum(len(part.starts) for part in piece.parts) > _MOST_NOTES:
-        raise D2MError("the MIDI file has too many notes to go round for so long; give a sparser or a longer one")
+        raise D2MError(
+            "the MIDI file has too many notes to be repeated for the length of the video; give one with fewer notes"
+        )
     parts = [_laid(part, piece.length, ratio, begin, rounds, first, final) for part in piece.parts]
     if not own:
         parts = [_ended(part, close, final, last) for part, close in zip(parts, _last_chord(piece), strict=True)]
     kept = tuple(part for part in parts if len(part.starts))
     if not kept:
-        raise D2MError("nothing of the MIDI file falls within the video; give one that plays from its first bar on")
+        raise D2MError("no note of the MIDI file falls within the video; give a file that plays from its first bar on")
     return Score(kept, grid, dance.duration, dance.genre, None)
 
 

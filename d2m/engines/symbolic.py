@@ -1,7 +1,7 @@
-"""The symbolic engine: a score on the dancer's beats, played on a soundfont in stereo.
+"""Symbolic engine: a score on the dancer's beats, played by a sound library or SoundFont in stereo.
 
-What D2M-GAN's authors name as the way out of the limits of neural audio codecs (Zhu et al. 2022, section 5): notes
-instead of waveforms, so that the sound is as good as the instruments, and the music can be carried on with in a DAW.
+D2M-GAN's authors suggest notes instead of waveforms against the limits of neural audio codecs (Zhu et al. 2022,
+section 5): the sound quality is that of the instruments, and the music can be edited in a DAW.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _LEAD_IN = 0.1
 
 @dataclass
 class SymbolicEngine:
-    """See the module's docstring.
+    """Symbolic engine; see the module's docstring.
 
     Attributes:
         soundfont: path or name of a .sf2 file (:func:`d2m.symbolic.sound.find_soundfont`); None for the default.
@@ -42,11 +42,11 @@ class SymbolicEngine:
         return self.sketch.weights
 
     def compose(self, dance: Dance, *, seed: int = 0, progress: Progress | None = None) -> Soundtrack:
-        """Music for ``dance``, in stereo.
+        """Return music for ``dance``, in stereo.
 
         Args:
             dance: what the music follows.
-            seed: of the score.
+            seed: random seed of the score.
             progress: called with the share done.
 
         Raises:
@@ -92,7 +92,11 @@ def _play_ahead(score: Score, font: Path) -> np.ndarray:
 
 
 def load_engine(soundfont: str | None, sketch: str = "composer") -> SymbolicEngine:
-    """The engine, its soundfont found and its sketch read (:func:`~d2m.engines.sketches.load_sketch`).
+    """Load the engine with its SoundFont and its source of scores (:func:`~d2m.engines.sketches.load_sketch`).
+
+    Args:
+        soundfont: name or file, or None for the sound library.
+        sketch: one of :data:`d2m.engines.sketches.SKETCHES`, or a MIDI file.
 
     Raises:
         D2MError: if there is no such soundfont or sketch.

@@ -1,4 +1,4 @@
-"""The vq engine: a score for the dancer's beats, played by the generator through a neural codec."""
+"""VQ engine: a score on the dancer's beats, rendered by the generator through a neural codec."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _WINDOW = 1024
 
 @dataclass
 class VqEngine:
-    """See the module's docstring.
+    """VQ engine; see the module's docstring.
 
     Attributes:
         codec: makes the sound.
@@ -58,11 +58,11 @@ class VqEngine:
 
     @torch.no_grad()
     def compose(self, dance: Dance, *, seed: int = 0, progress: Progress | None = None) -> Soundtrack:
-        """Music for ``dance``.
+        """Return music for ``dance``.
 
         Args:
             dance: what the music follows.
-            seed: of the score and of the generator's noise.
+            seed: random seed of the score and of the generator's noise.
             progress: called with the share done.
         """
         score = self.sketch.write(dance, seed)
@@ -149,7 +149,7 @@ def _noise(seed: int, left: int, right: int, size: int, block: int = 256) -> np.
 
 @dataclass
 class JukeboxEngine:
-    """The vq engine heard through a JukeBox VQ-VAE: its codes, its decoder.
+    """VQ engine with a JukeBox VQ-VAE: its codes and its decoder.
 
     JukeBox's codes hold the phase of the waveform, which no feed-forward generator that sees a score can know: aimed
     at directly, their mean is near silence. So the spectral generator plays, the VQ-VAE encodes what it played, and the
@@ -170,7 +170,13 @@ class JukeboxEngine:
 
     @torch.no_grad()
     def compose(self, dance: Dance, *, seed: int = 0, progress: Progress | None = None) -> Soundtrack:
-        """Music for ``dance``; see :meth:`VqEngine.compose`."""
+        """Generate music for a dance; see :meth:`VqEngine.compose`.
+
+        Args:
+            dance: analysis of a video.
+            seed: random seed.
+            progress: called with the share done, from 0 to 1.
+        """
         played = self.player.compose(dance, seed=seed, progress=progress)
         hop = self.codec.hop
         samples = torch.from_numpy(_mono(played.waveform, played.sample_rate, self.codec.sample_rate))
@@ -199,7 +205,13 @@ def _mono(waveform: np.ndarray, sample_rate: int, wanted: int) -> np.ndarray:
 
 
 def load_engine(codec: str, level: str, weights: str | None, sketch: str = "composer") -> VqEngine | JukeboxEngine:
-    """The engine on the shipped weights, or on the generator that ``weights`` names; see :func:`d2m.engines.load`.
+    """Load the engine with the shipped weights or another generator; see :func:`d2m.engines.load`.
+
+    Args:
+        codec: ``"spectral"`` or ``"jukebox"``.
+        level: ``"high"`` or ``"low"``, for the JukeBox codec.
+        weights: generator (name or file), or None for the shipped one.
+        sketch: one of :data:`d2m.engines.sketches.SKETCHES`, or a MIDI file.
 
     Raises:
         D2MError: if the sketch is unknown, or the weights do not fit.

@@ -1,4 +1,4 @@
-"""From pictures to dance: landmarks, rhythm, and what else an engine wants to know of a video.
+"""Features of dance videos: landmarks, beats, energy, genre and visual features.
 
 from d2m.media import open_video
 from d2m.features import analyse

@@ -1,4 +1,4 @@
-"""A video's dance: landmarks, beats, energy and genre in one pass."""
+"""Analysis of a video in one pass: landmarks, beats, energy and genre of the dance."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Analysis:
-    """Everything seen in a video.
+    """Result of the analysis of a video.
 
     Attributes:
         dance: what engines work from.
@@ -45,7 +45,7 @@ class Analysis:
 
     @property
     def source(self) -> str:
-        """Where the beats come from, one of :data:`d2m.types.BEAT_SOURCES`."""
+        """Source of the beats, one of :data:`d2m.types.BEAT_SOURCES`."""
         return self.dance.source
 
 
@@ -57,7 +57,7 @@ def analyse(
     progress: Callable[[float], None] | None = None,
     rate: float = 30.0,
 ) -> Analysis:
-    """Watch a dance.
+    """Analyse a dance video: landmarks, beats, energy and genre.
 
     Args:
         video: an open video.
@@ -100,7 +100,14 @@ def analyse(
 
 
 def notes_on(tracking: Tracking) -> list[str]:
-    """What the user should know about who was seen, one line each."""
+    """Compose notes to the user on the people found.
+
+    Args:
+        tracking: landmarks of a clip.
+
+    Returns:
+        One line per note.
+    """
     notes = []
     if tracking.others:
         notes.append(f"{1 + len(tracking.others)} dancers: the beats are those that they agree on")

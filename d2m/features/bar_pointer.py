@@ -70,14 +70,14 @@ class BarPointer:
 
 @dataclass(frozen=True)
 class Bars:
-    """Beats found by :func:`decode`.
+    """Beats and bars decoded by :func:`decode`.
 
     Attributes:
         beats: float64 (N,), seconds, rising.
         positions: int64 (N,), position of each in its bar; 0 is the downbeat.
         tempos: float64 (N,), beats a minute around each beat.
-        beats_per_bar: of the metre that was likeliest.
-        log_likelihood: of the path, nats.
+        beats_per_bar: beats per bar of the metre that was likeliest.
+        log_likelihood: log likelihood of the path, nats.
         gain: nats by which the path explains the evidence better than no beats do, a beat.
         support: float64 (N,), posterior probability of a beat within 70 ms of each.
         downbeat_support: float64 (N,), probability that a bar begins at the beat, given that it is one.

@@ -18,7 +18,7 @@ CHUNK, OVERLAP = 12000, 1500
 
 @dataclass(frozen=True)
 class Space:
-    """States and transitions.
+    """States and transitions of the model.
 
     Attributes:
         lags: int64 (L,), frames a beat, rising.
@@ -44,7 +44,7 @@ class Space:
 
 
 class Evidence:
-    """Log likelihoods of frames, summed so that any stretch is one difference.
+    """Cumulative log likelihoods of frames, so that any range is one difference.
 
     Args:
         none: float64 (T,), of a frame between beats.
@@ -57,33 +57,46 @@ class Evidence:
         self.kinds = np.concatenate([np.zeros((2, 1)), np.cumsum(kinds, axis=1)], axis=1)
 
     def cut(self, first: int, last: int) -> Evidence:
+        """Return the evidence of some frames."""
         return Evidence(np.diff(self.none[first : last + 1]), np.diff(self.kinds[:, first : last + 1], axis=1))
 
     def between(self, first: np.ndarray, last: np.ndarray) -> np.ndarray:
-        """No beat in the frames first ... last - 1; what lies outside the piece is nothing."""
+        """Return the log likelihood of no beat in a range of frames; frames outside the piece count 0."""
         end = self.frames
         return self.none[np.clip(last, 0, end)] - self.none[np.clip(first, 0, end)]
 
     def beat(self, space: Space, frames: np.ndarray) -> np.ndarray:
-        """A beat at each frame (N,): (N, B, L)."""
+        """Return the log likelihood of a beat at each frame.
+
+        Returns:
+            float (N, B, L).
+        """
         low = np.clip(frames[:, None] - space.half, 0, self.frames)
         high = np.clip(frames[:, None] + space.half + 1, 0, self.frames)
         down, other = self.kinds[0][high] - self.kinds[0][low], self.kinds[1][high] - self.kinds[1][low]
         return np.stack([down, *[other] * (space.bar - 1)], axis=1)
 
     def gap(self, space: Space, frames: np.ndarray) -> np.ndarray:
-        """Nothing between a beat ``lag`` before each frame (N,) and that frame: (N, L)."""
+        """Return the log likelihood of no beat between a beat ``lag`` before each frame and that frame.
+
+        Args:
+            space: states of the model.
+            frames: int64 (N,).
+
+        Returns:
+            float (N, L).
+        """
         return self.between(frames[:, None] - space.lags + space.half + 1, frames[:, None] - space.half)
 
 
 @dataclass(frozen=True)
 class Path:
-    """The most probable path.
+    """Most probable path.
 
     Attributes:
         frames, positions, lags: int64 (N,), of its beats; the lag is the time since the beat before.
         begins: bool (N,), beats before which there is a rest (or the piece begins).
-        log_likelihood: of the path.
+        log_likelihood: log likelihood of the path.
         without: log likelihood of no beat at all.
     """
 
@@ -110,7 +123,15 @@ class Posterior:
 
 
 def blocks(space: Space, count: int) -> Iterator[np.ndarray]:
-    """Frames in blocks that do not depend on themselves."""
+    """Split frames into blocks whose frames do not depend on each other.
+
+    Args:
+        space: states of the model.
+        count: number of frames.
+
+    Yields:
+        int64, the frames of a block.
+    """
     size = int(space.lags[0])
     for first in range(0, count, size):
         yield np.arange(first, min(first + size, count))
@@ -181,7 +202,12 @@ class _Forward:
 
 
 def viterbi(space: Space, evidence: Evidence) -> Path:
-    """The most probable path."""
+    """Find the most probable path by the Viterbi algorithm.
+
+    Args:
+        space: states of the model.
+        evidence: log likelihoods.
+    """
     forward = _Forward(space, evidence, total=False)
     count, shape = evidence.frames, (evidence.frames, space.bar, len(space.lags))
     back = np.zeros(shape, dtype=np.uint8 if len(space.lags) < 256 else np.uint16)
@@ -252,7 +278,13 @@ def _traced(
 
 
 def posterior(space: Space, evidence: Evidence) -> Posterior:
-    """Probabilities by the forward-backward algorithm; long pieces in overlapping parts, to bound memory."""
+    """Compute posterior probabilities by the forward-backward algorithm; long pieces in overlapping parts, to bound
+    memory.
+
+    Args:
+        space: states of the model.
+        evidence: log likelihoods.
+    """
     count = evidence.frames
     beat, downbeat, lags = np.zeros(count), np.zeros(count), np.zeros((count, len(space.lags)), np.float32)
     for first in range(0, count, CHUNK):

@@ -1,4 +1,4 @@
-"""Features of many videos: what is there already is kept, what fails is written down, and a run can be repeated."""
+"""Features of many videos: existing results are kept, failures are logged, and a run can be repeated."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LOG, FAILED = "features.log", "failed.json"
 
 @dataclass(frozen=True)
 class Source:
-    """A video and where its features go.
+    """Video and the file for its features.
 
     Attributes:
         video: the file.
@@ -39,16 +39,16 @@ class Source:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a video.
+    """Result of the extraction from a video.
 
     Attributes:
         video: as it was named.
         file: the ``.npz``; None if it failed.
         how: ``"extracted"``, ``"cached"`` (put together from the cache), ``"unchanged"`` (the file was there) or
             ``"failed"``.
-        seconds: of work.
+        seconds: computing time in seconds.
         error: why it failed, one line; else None.
-        frames, fps: of the keypoints.
+        frames, fps: frames and frame rate of the keypoints.
         duration: seconds of video.
         found: part of the frames in which the dancer was seen.
         segments: number of visual features.
@@ -68,7 +68,7 @@ class Outcome:
     notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, object]:
-        """Plain values; those that a failed video has if it failed."""
+        """Return plain values; those that a failed video has if it failed."""
         if self.error is not None:
             return {"video": self.video, "error": self.error}
         return {name: value for name, value in asdict(self).items() if name != "error"}
@@ -83,10 +83,13 @@ class _Task:
 
 
 def find_sources(inputs: Iterable[str | Path]) -> list[Source]:
-    """The videos that a user means, each once.
+    """List the videos that the user gave, each once.
 
     A folder stands for the videos in it and below it, and its inner folders come again below the output. A ``.txt``
     file lists one video (or folder) a line, relative to its own folder; lines that start with ``#`` are skipped.
+
+    Args:
+        inputs: videos, folders or ``.txt`` lists.
 
     Raises:
         D2MError: if a folder or list holds no video, a list cannot be read, or two videos would be written to one
@@ -110,14 +113,14 @@ def extract_all(
     processes: int = 1,
     tell: Callable[[Source, float], None] = lambda source, share: None,
 ) -> Iterator[Outcome]:
-    """Extracts features of videos and writes ``OUTPUT/<name>.npz`` for each.
+    """Extract features of videos and write ``OUTPUT/<name>.npz`` for each.
 
     A file that was made from the same content, settings and models is left alone. With more than one video the work
     is done in processes of its own, so that one that crashes takes nobody along, and ``features.log`` (a line each)
     and ``failed.json`` (which and why; removed if none did) are written beside the results.
 
     Args:
-        sources: from :func:`find_sources`.
+        sources: sources from :func:`find_sources`.
         output: folder; made when there is something to write.
         settings: what to extract.
         processes: at a time.
@@ -192,7 +195,12 @@ def _checked(source: Source, output: Path, settings: Settings) -> Outcome | _Tas
 
 
 def work(task: _Task, tell: Callable[[float], None]) -> Outcome | StopRun:
-    """Extracts and writes one video's features; an error that concerns every video is returned as it is."""
+    """Extract and write the features of one video. An error that concerns all videos is returned.
+
+    Args:
+        task: video, output and settings.
+        tell: called with the share done, from 0 to 1.
+    """
     start, video = time.perf_counter(), task.source.video
     try:
         features = extract(video, task.settings, task.keys, tell)

@@ -1,7 +1,7 @@
-"""Which beats the music follows: those of the clip's own sound, of the movement, or at a tempo that the user gives.
+"""Choose the source of the beats: the clip's own sound, the movement, or a tempo given by the user.
 
-Whatever the source, energy and accents are those of the movement on these beats. A genre never moves beats; it may
-halve or double their tempo (:mod:`d2m.features.octave`).
+Energy and accents are always those of the movement on these beats. A genre never moves beats; it may halve or double
+their tempo (:mod:`d2m.features.octave`).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 #: Confidence from which on ``auto`` takes the beats of the clip's own sound.
 CLEAR_SOUND = 0.5
-#: Confidence below which the user is told that the beats are a guess, and ``auto`` asks for music that forgives it.
+#: Confidence below which the user is warned, and ``auto`` makes music in which wrong beats are less audible.
 UNSURE = 0.3
 #: Sample rate at which the sound is read, hertz.
 SOUND_RATE = 22050
@@ -46,7 +46,7 @@ _FORGIVING = "; the music begins softly and leaves out hits (if you know the tem
 
 
 def dance_rhythm(moving: Moving, duration: float, genre: str | None = None, world: np.ndarray | None = None) -> Rhythm:
-    """Find the rhythm of a dance in its movement alone, whatever music is on the clip.
+    """Estimate the rhythm of a dance from its movement alone, ignoring the clip's sound.
 
     Args:
         moving: a dancer, a group, or speeds from elsewhere.
@@ -66,7 +66,15 @@ def dance_rhythm(moving: Moving, duration: float, genre: str | None = None, worl
 def with_genre(
     rhythm: Rhythm, genre: str | None, moving: Moving, duration: float, world: np.ndarray | None = None
 ) -> Rhythm:
-    """The rhythm at the tempo octave of a genre; as it is where the tempo was given."""
+    """Change a rhythm to the tempo octave of a genre, unless the tempo was given.
+
+    Args:
+        rhythm: beats, energy and accents.
+        genre: AIST code, or None.
+        moving: landmarks of the dancer or dancers.
+        duration: length of the clip in seconds.
+        world: landmarks in metres, or None.
+    """
     if rhythm.grid.source == "given":
         return rhythm
     grid = in_octave(rhythm.grid, genre, duration)
@@ -93,9 +101,15 @@ def rhythm_on(
 
 
 def at_tempo(tempo: float, moving: Moving, duration: float, world: np.ndarray | None = None) -> Rhythm:
-    """Place beats of a given tempo, and their bars, by the movement.
+    """Place beats and bar lines of a given tempo according to the movement.
 
     The confidence is that of the place: 0 where the movement says nothing, 1 where it allows no other.
+
+    Args:
+        tempo: beats per minute.
+        moving: landmarks of the dancer or dancers.
+        duration: length of the clip in seconds.
+        world: landmarks in metres, or None.
     """
     position, confidence = _phase(speeds_and_events(moving, world)[1], tempo, duration)
     first = duration / 2 - position * 60.0 / tempo - lag_of(moving)
@@ -139,7 +153,7 @@ def sound_grid(waveform: np.ndarray, duration: float) -> BeatGrid | None:
 
 @dataclass(frozen=True)
 class Followed:
-    """The beats that the music is to follow.
+    """Beats that the music follows.
 
     Attributes:
         rhythm: beats, energy and accents.
@@ -187,7 +201,7 @@ def follow_beats(
     chosen = genre or choose_genre(rhythm.grid, rhythm.energy, first if isinstance(first, Motion) else None)
     rhythm = corrected(with_genre(rhythm, chosen, moving, duration, world), options, moving, duration, world)
     unsure = rhythm.grid.confidence < UNSURE
-    # Whoever names a source or a tempo takes its beats for right.
+    # A source or tempo given by the user is trusted.
     forgiving = unsure and options.mode == "auto"
     if unsure and rhythm.grid.source in ("dance", "picture"):
         notes.append(_GUESS + (_FORGIVING if forgiving else ""))
@@ -226,7 +240,14 @@ def corrected(
     duration: float,
     world: np.ndarray | None = None,
 ) -> Rhythm:
-    """Move the beats and set the bar lines as the user wishes.
+    """Shift the beats and set the bar lines according to the user's options.
+
+    Args:
+        rhythm: beats, energy and accents.
+        options: options of the user.
+        moving: landmarks of the dancer or dancers.
+        duration: length of the clip in seconds.
+        world: landmarks in metres, or None.
 
     Raises:
         D2MError: if the downbeat is beyond the end of the clip.

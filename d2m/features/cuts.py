@@ -1,9 +1,10 @@
-"""Where a film was cut: hard cuts, and dissolves of up to about a second.
+"""Shot boundary detection: hard cuts, and dissolves of up to about a second.
 
-All is judged by small copies of the frames. At a hard cut a frame differs from the one before much more than the frames
-around it differ from each other, and the three frames before differ from the three after: a flash of light comes back,
-a camera that turns changes all frames alike. In a dissolve every frame is a mixture of an earlier and a later one that
-differ, which no movement in the picture looks like; it is cut in its middle.
+The detection uses small copies of the frames. At a hard cut a frame differs from the one before much more than the
+frames around it differ from each other, and the three frames before differ from the three after; this excludes flashes
+of light, after which the picture returns, and camera movement, which changes all frames alike. In a dissolve every
+frame is a mixture of an earlier and a later one that differ, which does not happen in camera or object movement; the
+cut is placed in its middle.
 """
 
 from __future__ import annotations
@@ -30,7 +31,14 @@ AHEAD = REACH + 1
 
 
 def with_cuts(frames: Iterable[Frame]) -> Iterator[tuple[Frame, bool]]:
-    """Pass frames on, each with whether a shot begins with it; :data:`AHEAD` frames are held back."""
+    """Detect cuts in a stream of frames, with a delay of :data:`AHEAD` frames.
+
+    Args:
+        frames: frames of a video.
+
+    Yields:
+        Each frame, and whether a shot begins with it.
+    """
     waiting: deque[Frame] = deque()
     small: deque[np.ndarray] = deque(maxlen=2 * AHEAD + 1)
     since = 0

@@ -1,11 +1,11 @@
-"""Motion → onset envelope: when the body, or a part of it, comes to a stop or turns round.
+"""Onset envelope of a motion: when the body, or a part of it, stops or changes its direction.
 
-Dancers mark the beat by ending a movement on it, so the speed of the joints is lowest there: the kinematic
-beat of dance research (Li et al., "AI Choreographer: Music Conditioned 3D Dance Generation with AIST++", ICCV
-2021, section 5.2.3). One definition of "the speed" is not enough for a looseness of people and of pose
-estimators, so the low points of several are gathered: the whole body smoothed by little and by much, and each
-part of the body, in the picture and, where known, in space. Each low point counts by how deep it is and how much
-movement surrounds it.
+Dancers mark the beat by ending a movement on it, so the speed of the joints has a minimum there: the kinematic beat of
+dance research (Li et al., "AI Choreographer: Music Conditioned 3D Dance Generation with AIST++", ICCV 2021, section
+5.2.3). No single definition of the speed is robust to differences between people and to errors of pose estimation, so
+the minima ("low points") of several are combined: the whole body with short and long smoothing, and each part of the
+body, in the picture and, where known, in space. Each low point is weighted by its depth and by the amount of movement
+around it.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ CUT = 6.0
 
 @dataclass(frozen=True)
 class Speeds:
-    """How fast the picture's dancer moves.
+    """Speeds of the dancer's body and its parts.
 
     Attributes:
         whole: float64 (T,), body heights a second.
@@ -82,7 +82,7 @@ class Speeds:
 
 @dataclass(frozen=True)
 class MotionEvents:
-    """Instants at which something in the motion ends or turns.
+    """Times at which a movement ends or turns.
 
     Attributes:
         times: float64 (K,), seconds, rising.
@@ -94,7 +94,7 @@ class MotionEvents:
 
 
 def body_speeds(motion: Motion, world: np.ndarray | None = None) -> Speeds:
-    """Speeds of a dancer in the picture's plane, and in space where landmarks in space are given.
+    """Return speeds of a dancer in the picture's plane, and in space where landmarks in space are given.
 
     Each shot has the size of whoever dances in it, and no movement leads from one to the next.
 
@@ -107,7 +107,15 @@ def body_speeds(motion: Motion, world: np.ndarray | None = None) -> Speeds:
 
 
 def by_shot(motion: Motion, world: np.ndarray | None) -> list[tuple[Motion, np.ndarray | None]]:
-    """The landmarks of each shot, in the picture and in space."""
+    """Split landmarks at the cuts.
+
+    Args:
+        motion: landmarks in the picture.
+        world: landmarks in metres, or None.
+
+    Returns:
+        Both of each shot.
+    """
     if len(motion.shots()) == 1:
         return [(motion, world)]
     return [
@@ -169,7 +177,14 @@ def _space_speeds(world: np.ndarray, sure: np.ndarray, fps: float) -> Speeds:
 
 
 def body_height(motion: Motion) -> float:
-    """Height of the dancer in the motion's unit, from the length of the torso; robust to bending."""
+    """Estimate the height of the dancer from the length of the torso, independent of bending.
+
+    Args:
+        motion: landmarks in the picture.
+
+    Returns:
+        Height in the unit of the motion.
+    """
     joints = motion.joints[..., :2].astype(np.float64)
     if motion.skeleton == "mediapipe33":
         torso = np.linalg.norm(joints[:, [11, 12]].mean(1) - joints[:, [23, 24]].mean(1), axis=-1)
@@ -181,7 +196,11 @@ def body_height(motion: Motion) -> float:
 
 
 def motion_events(speeds: Speeds) -> MotionEvents:
-    """The low points of all speeds, each weighted by its salience; looked for in each shot by itself."""
+    """Find the low points of all speeds in each shot, weighted by their salience.
+
+    Args:
+        speeds: speeds of the body and its parts.
+    """
     if not speeds.cuts:
         return _shot_events(speeds)
     found, edges = [], [0, *speeds.cuts, len(speeds.whole)]
@@ -192,7 +211,11 @@ def motion_events(speeds: Speeds) -> MotionEvents:
 
 
 def gathered(found: Sequence[MotionEvents]) -> MotionEvents:
-    """All events, in the order of time."""
+    """Combine events in the order of time.
+
+    Args:
+        found: events of several dancers or curves.
+    """
     times, weights = (np.concatenate(rows) for rows in zip(*((e.times, e.weights) for e in found), strict=True))
     order = np.argsort(times, kind="stable")
     return MotionEvents(times[order], weights[order])
@@ -241,12 +264,13 @@ def _curves(speeds: Speeds, share: float) -> list[tuple[np.ndarray, float, float
 def low_points(
     speed: np.ndarray, rate: float, smoothing: float, still: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Local minima of a smoothed speed curve.
+    """Return local minima of a smoothed speed curve.
 
     Args:
-        speed: (T,), ``rate`` values a second.
+        speed: (T,), the curve.
+        rate: values per second.
         smoothing: standard deviation of the Gaussian, seconds.
-        still: speed at which movement is told from noise.
+        still: speed below which movement is noise.
 
     Returns:
         times (K,) in seconds, finer than a frame, and salience (K,) in 0..1: the depth of the dip next to the
@@ -281,7 +305,7 @@ def low_points(
 
 
 def stop_time(curve: np.ndarray, low: int, start: int, end: int, rate: float) -> tuple[float, float]:
-    """Seconds at which the movement before a pose has arrived, if the pose is held.
+    """Return seconds at which the movement before a pose has arrived, if the pose is held.
 
     Where the body turns round, the instant is the low point. Where it arrives, rests and leaves again, the low
     point lies anywhere in the rest, while the beat was at its beginning.
@@ -308,12 +332,13 @@ def stop_time(curve: np.ndarray, low: int, start: int, end: int, rate: float) ->
 
 
 def bounce_lows(lowering: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
-    """When a bouncing body is lowest: dancers of most styles go down on the beat and up in between.
+    """Find the times at which a bouncing body is lowest: dancers of most styles go down on the beat and up in between.
 
-    Speed has a low point at both ends of a bounce; this tells which of them is the beat.
+    The speed has a low point at both ends of a bounce; the lower end is the beat.
 
     Args:
-        lowering: (T,), body heights downwards, ``rate`` values a second.
+        lowering: (T,), body heights downwards.
+        rate: values per second.
 
     Returns:
         times (K,) in seconds and salience (K,) in 0..1.
@@ -332,7 +357,17 @@ def bounce_lows(lowering: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarr
 
 
 def envelope(events: MotionEvents, frames: int, rate: float, width: float = 0.04) -> np.ndarray:
-    """Onset envelope float32 (``frames``,), ``rate`` hertz: the events, each a Gaussian bump of ``width`` seconds."""
+    """Compute the onset envelope: a Gaussian bump for each event.
+
+    Args:
+        events: times and weights.
+        frames: length of the envelope.
+        rate: frames per second.
+        width: standard deviation of a bump in seconds.
+
+    Returns:
+        float32 (frames,).
+    """
     from scipy.ndimage import gaussian_filter1d
 
     curve = np.zeros(frames)

@@ -1,7 +1,7 @@
-"""How well events fit evenly spaced beats of a tempo and a phase, next to chance.
+"""Likelihood of events under evenly spaced beats of a tempo and a phase, relative to chance.
 
-An event comes from a beat, from half-way between two beats, or from anywhere. The density of a beat is set against the
-density of chance, so a fast tempo, which is near everything, gains nothing by it.
+An event comes from a beat, from half-way between two beats, or from anywhere. The density around beats is divided by
+the density of chance, so that fast tempos, whose beats are near to any event, have no advantage.
 """
 
 from __future__ import annotations
@@ -24,9 +24,16 @@ WINDOW = 8.0
 
 
 def likelihood(events: MotionEvents, tempos: np.ndarray, centre: float, windowed: bool) -> np.ndarray:
-    """Log likelihood ratio against chance, float64 (tempos, phases), of beats through a window.
+    """Compute log likelihood ratios of beats against chance, for events in a window.
 
-    A phase is the beat position (0..1) at ``centre``.
+    Args:
+        events: times and weights.
+        tempos: beats per minute.
+        centre: time in seconds at which phases are measured.
+        windowed: weight the events by their distance from the centre.
+
+    Returns:
+        float64 (tempos, phases); a phase is the beat position (0..1) at ``centre``.
     """
     offset = events.times - centre
     weight = events.weights * TRUST
@@ -52,7 +59,14 @@ def _density_spectra(tempos: tuple[float, ...]) -> np.ndarray:
 
 
 def log_density(period: float) -> np.ndarray:
-    """Log of the density of events over one beat (seconds ``period``), next to chance; symmetric, float64 (PHASES,)."""
+    """Compute the log density of events over one beat relative to chance; it is symmetric.
+
+    Args:
+        period: period of a beat in seconds.
+
+    Returns:
+        float64 (PHASES,).
+    """
     place = np.arange(PHASES) / PHASES
     width = LOOSENESS / period
 

@@ -1,4 +1,4 @@
-"""One video's features: keypoints and visual features, from the cache where they are there already.
+"""Extract the features of one video: keypoints and visual features, from the cache if they are there.
 
     from d2m.features.extract import Settings, extract
     features = extract("dance.mp4", Settings())
@@ -55,14 +55,14 @@ ENOUGH_PICTURES = 0.9
 
 @dataclass(frozen=True)
 class Settings:
-    """What to extract.
+    """Settings of the extraction.
 
     Attributes:
         fps: keypoint frames a second, 1 to 240.
         keypoints: ``"body25"``, ``"coco17"`` or ``"both"``; the 33 landmarks are always kept.
         visual: extract visual features.
         seconds: length of a segment of visual features.
-        weights: of the visual model; None for the fetched ones.
+        weights: weights of the visual model; None for the fetched ones.
         keep_empty: a video in which nobody is found gives zeros with confidence 0, instead of an error.
         cache: its folder; None for the platform's.
         force: extract anew whatever the cache has.
@@ -78,7 +78,11 @@ class Settings:
     force: bool = False
 
     def check(self) -> None:
-        """Raises D2MError for settings that cannot be met: a number out of range, weights that are not there."""
+        """Check the settings.
+
+        Raises:
+            D2MError: if a number is out of range, or weights are given that are not used.
+        """
         from d2m.features.i3d import LONGEST, find_weights
 
         if self.keypoints not in KEYPOINTS:
@@ -95,13 +99,13 @@ class Settings:
 
 @dataclass(frozen=True)
 class Features:
-    """What was found in a video.
+    """Features of a video.
 
     Attributes:
         motion: 33 landmarks of the dancer, evenly ``fps`` a second; None if nobody was found.
         others: the same of the other dancers.
         frames: number of frames.
-        fps: of ``motion``.
+        fps: frame rate of ``motion``.
         width, height: pixels of the video as shown.
         duration: seconds.
         found: part of the frames in which the dancer was seen.
@@ -134,8 +138,8 @@ class Keys:
     """Names of a video's features in the cache.
 
     Attributes:
-        pose, visual: of the two parts; ``visual`` is None if it is not asked for.
-        all: of the file that is written.
+        pose, visual: keys of the two parts; ``visual`` is None without visual features.
+        all: key of the file that is written.
     """
 
     pose: str
@@ -144,7 +148,7 @@ class Keys:
 
 
 def keys_of(path: str | Path, settings: Settings) -> Keys:
-    """The keys of a video under these settings; reads the file once.
+    """Compute the cache keys of a video under these settings; the file is read once.
 
     Raises:
         D2MError: if the video or the weights cannot be read.
@@ -171,7 +175,11 @@ def pose_model() -> str:
 
 
 def visual_model(weights: str | Path | None) -> str:
-    """Name of the visual model and the start of the sha256 of its weights; D2MError if there are none."""
+    """Return the name of the visual model with the start of the sha256 of its weights.
+
+    Raises:
+        D2MError: if there are no weights.
+    """
     from d2m.features.i3d import NAME, find_weights
 
     return f"{NAME}:{_content(find_weights(weights))[:12]}"
@@ -183,12 +191,12 @@ def extract(
     keys: Keys | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Features:
-    """The features of a video.
+    """Return the features of a video.
 
     Args:
         path: the video.
         settings: what to extract; the defaults if None.
-        keys: of this video, if they are known already.
+        keys: keys of this video, if they are known already.
         progress: called with the part done, 0..1.
 
     Raises:
@@ -218,13 +226,18 @@ def extract(
 
 
 def is_cached(keys: Keys, settings: Settings) -> bool:
-    """Whether :func:`extract` has nothing to compute."""
+    """Tell whether :func:`extract` has nothing to compute."""
     store = Store(settings.cache)
     return not settings.force and store.has(keys.pose) and (keys.visual is None or store.has(keys.visual))
 
 
 def write_features(path: str | Path, features: Features, settings: Settings) -> None:
-    """Writes the ``.npz`` described above, complete or not at all.
+    """Write features to an ``.npz`` file atomically, in the format described above.
+
+    Args:
+        path: the output file.
+        features: features of a video.
+        settings: with which they were extracted.
 
     Raises:
         StopRun: if it cannot be written.
@@ -246,7 +259,7 @@ def write_features(path: str | Path, features: Features, settings: Settings) -> 
 
 
 def read_features(path: str | Path) -> Features:
-    """What :func:`write_features` wrote.
+    """Read a file of :func:`write_features`.
 
     Raises:
         D2MError: if the file is missing, damaged or of another kind.
@@ -263,7 +276,11 @@ def read_features(path: str | Path) -> Features:
 
 
 def key_in(path: Path) -> str | None:
-    """The key of a written file, or None if there is no such file; reads no more than that."""
+    """Read the key of a feature file, and no more.
+
+    Returns:
+        The key, or None if there is no such file.
+    """
     import zipfile
 
     try:

@@ -1,9 +1,9 @@
-"""Everybody in a frame: one MediaPipe tracker while there is one person, one for each while there are several.
+"""Detection of all people in a frame: one MediaPipe tracker for one person, one tracker each for several.
 
-A look at the whole picture (about twice the time of following one person) once a second, and after a cut, tells how
-many there are. Each of several people has a tracker of their own, which is shown nobody else in its first frame; the
-trackers run beside each other on several cores. Three people and more are each followed in every second frame; what is
-between is filled in (:func:`d2m.features.people.bridged`).
+A search of the whole picture (about twice the time of tracking one person) once a second, and after a cut, counts the
+people. Each of several people has a separate tracker, whose first frame shows nobody else; the trackers run in parallel
+on several cores. From three people on, each is tracked in every second frame, and the frames between are interpolated
+(:func:`d2m.features.people.bridged`).
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ SAME_PLACE, SAME_BODY = 0.3, 0.1
 LEAP = 0.5
 #: Seconds between looks at the whole picture: usually, and after a person was lost.
 LOOK, LOOK_SOON = 1.0, 0.3
-#: Width (in heights) from which a picture is looked at in parts too, for the model sees all of it in 224 x 224 pixels;
+#: Width (in heights) from which a picture is also searched in parts, since the model's input has 224 x 224 pixels;
 #: distance of the parts (heights), and how far (in widths of a part) a person may be from the middle of theirs.
 WIDE, STEP, OFF_CENTRE = 1.25, 0.8, 0.25
 #: How often a picture is looked at again for people whom others hide, and the joints of those that are covered then.
 PASSES, COVERED = 3, (0, 11, 12, 23, 24, 25, 26, 27, 28)
-#: How much taller than the smallest person followed somebody must be to be followed instead, where there are too many.
+#: Minimum ratio of heights at which a person replaces the smallest tracked one, where there are too many.
 TALLER = 1.3
 
 
 class PeopleFinder:
-    """Finds people frame by frame.
+    """Detector of people, frame by frame.
 
     Args:
         bundle: a MediaPipe pose landmarker ``.task``.
@@ -73,7 +73,7 @@ class PeopleFinder:
         self._trackers.clear()
 
     def find(self, rgb: np.ndarray, index: int, cut: bool = False) -> list[Person]:
-        """The people of a frame.
+        """Return the people of a frame.
 
         Args:
             rgb: uint8 (H, W, 3).
@@ -191,7 +191,7 @@ class PeopleFinder:
         self._alone = self._alone + 1 if len(self._known()) < 2 else 0
         if self._alone > 2 * self._look_around:
             self._crowd = self.alternating = False
-            # The first one goes on.
+            # The first one continues.
             self._trackers.sort(key=lambda tracker: tracker.person is None)
             self._trackers[0].see_all()
 
@@ -218,7 +218,7 @@ class _Tracker:
         self._landmarker = Landmarker(bundle, 1, tracks=True)
         self._time = -1
         self._stale = False
-        #: First column and width of the part of the picture that the model sees; None for all of it.
+        #: First column and width of the part of the picture that is the model's input; None for all of it.
         self._window: tuple[int, int] | None = None
 
     def follow(self, rgb: np.ndarray, index: int, insist: bool = False) -> Person | None:
@@ -269,7 +269,7 @@ class _Tracker:
         left, width = self._window or (0, rgb.shape[1])
         part = rgb[:, left : left + width]
         if self._stale:
-            # The model follows its last person as long as it sees one: show it nobody.
+            # The model tracks its last person as long as one is visible: give it an empty picture.
             self._landmarker.find(np.full_like(part, 128), index, self._tick(index))
             self._stale = False
         found = self._landmarker.find(part, index, self._tick(index), left)
@@ -289,7 +289,15 @@ class _Tracker:
 
 
 def covered(rgb: np.ndarray, people: list[Person]) -> np.ndarray:
-    """The picture with a grey box over the head, trunk and legs of some people."""
+    """Cover the head, trunk and legs of some people with a grey box.
+
+    Args:
+        rgb: picture uint8 (H, W, 3).
+        people: detections.
+
+    Returns:
+        A changed copy of the picture.
+    """
     if not people:
         return rgb
     height, width = rgb.shape[:2]

@@ -1,4 +1,4 @@
-"""Motion of the picture: for clips in which no dancer is found, and to judge by without landmarks.
+"""Optical flow of the picture: for clips without a dancer, and for evaluation without landmarks.
 
 Dense inverse search optical flow (Kroeger et al., "Fast Optical Flow using Dense Inverse Search", ECCV 2016) on
 small grey frames; the camera's own movement (the median) is taken off.
@@ -28,7 +28,7 @@ STILL = 0.01
 
 
 def picture_speeds(video: Video, *, rate: float = 30.0, progress: Callable[[float], None] | None = None) -> Speeds:
-    """How fast the picture moves: over all of it and in six parts, in picture heights a second.
+    """Compute the speed of the optical flow, overall and in six parts of the picture, in picture heights per second.
 
     Args:
         video: an open video.
@@ -48,7 +48,7 @@ def picture_speeds(video: Video, *, rate: float = 30.0, progress: Callable[[floa
 
 
 def dancer_speed(video: Video, joints: np.ndarray, rate: float) -> np.ndarray:
-    """How much the picture moves where a dancer is, from one frame to the next.
+    """Compute the amount of optical flow at a dancer, from one frame to the next.
 
     The landmarks only say where to look. The median movement outside the dancer's box, the camera's, is taken off.
 

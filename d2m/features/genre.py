@@ -1,9 +1,9 @@
-"""A dance genre guessed from how someone moves, for music when the user names none.
+"""Recognise the dance genre from the movement, for music without a genre given by the user.
 
-Tempo and energy say a little; with a dancer, a linear model (multinomial logistic regression) on named figures of
-the movement says more. It was fitted by ``scripts/fit_genre.py`` to studio dances, and real dancers may move
-otherwise: no figure counts for more than :data:`MOST` deviations, and the less a dance looks like the studio's, the
-more is left to tempo and energy.
+Tempo and energy have little information; with a dancer, a linear model (multinomial logistic regression) on features of
+the movement adds more. It was fitted by ``scripts/fit_genre.py`` to studio dances, and real dancers may move
+differently: features are clipped to :data:`MOST` deviations, and the less a dance is like those of the studio, the
+more weight tempo and energy get.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ CALM = 0.05
 
 
 def choose_genre(grid: BeatGrid, energy: np.ndarray, motion: Motion | None) -> str:
-    """The AIST genre that the dance resembles most; always the same for the same dance.
+    """Return the AIST genre that the dance resembles most; always the same for the same dance.
 
     Args:
         grid: the dance's beats.
@@ -54,7 +54,10 @@ def choose_genre(grid: BeatGrid, energy: np.ndarray, motion: Motion | None) -> s
 
 
 def scores(figures: dict[str, float]) -> tuple[np.ndarray, float]:
-    """What the fitted model makes of :func:`manner`.
+    """Compute genre scores with the fitted model.
+
+    Args:
+        figures: features of :func:`manner`.
 
     Returns:
         Log odds float64 (10,), in the order of :data:`d2m.types.GENRES`, and 0..1, how familiar the dance looks.
@@ -66,7 +69,7 @@ def scores(figures: dict[str, float]) -> tuple[np.ndarray, float]:
 
 
 def manner(grid: BeatGrid, energy: np.ndarray, motion: Motion) -> dict[str, float]:
-    """Figures of how someone moves, none of which depends on the dancer's size or place in the picture.
+    """Compute features of a dancer's movement that do not depend on size or place in the picture.
 
     Args:
         grid: the dance's beats.

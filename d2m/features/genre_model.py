@@ -1,4 +1,4 @@
-"""Coefficients of the genre chooser, written by a script; do not edit them by hand.
+"""Coefficients of the genre recogniser, written by a script; do not edit them by hand.
 
 Made by ``python scripts/fit_genre.py --train 400 --seed 401 --write FILE``.
 """

@@ -1,11 +1,11 @@
-"""Several dancers as one movement: what they agree on, not what one of them does.
+"""Combine the movement of several dancers for beat tracking.
 
-Every dancer has a share in each instant: the larger and the surer somebody is seen and the more they dance, the larger
-it is; who stands still, walks through or is out of the picture has next to none. Speeds are the mean over shares. The
-low points of everybody's movement are put together, and the evidence for each tempo (which is linear in the figures of
-:mod:`d2m.features.tempo_model`) is added up, so that what only one of them does is one voice of several. Dancers of one
-choreography repeat each other's habits, hence N of them do not count for N witnesses but, as correlated observations
-do, for N / (1 + (N - 1) r) (Kish, "Survey Sampling", 1965, section 5.4).
+Every dancer has a weight in each frame, which increases with size in the picture, confidence and amount of dancing;
+people who stand still, walk through or are out of the picture have almost none. Speeds are weighted means. The low
+points of all dancers are combined, and the evidence for each tempo (which is linear in the features of
+:mod:`d2m.features.tempo_model`) is added, so that a movement of only one dancer has a low weight. Dancers of one
+choreography are not independent, so N of them count as N / (1 + (N - 1) r), as correlated observations do (Kish,
+"Survey Sampling", 1965, section 5.4).
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from d2m.features.envelope import TRUNK, MotionEvents, Speeds, body_height, body
 from d2m.features.tempo_model import Curves, curves_of, curves_of_speeds
 from d2m.types import Motion
 
-#: Correlation of what two dancers of a group tell.
+#: Correlation of the evidence of two dancers of a group.
 ALIKE = 0.5
-#: Speed (body heights a second, over about a second) at which half of somebody's share is left because they walk.
+#: Walking speed (body heights per second, over about a second) at which a dancer's weight is halved.
 WALKING = 0.4
-#: Seconds over which being seen and walking are smoothed.
+#: Seconds over which visibility and walking are smoothed.
 STEADY = 0.5
 
 
@@ -48,12 +48,22 @@ Moving: TypeAlias = Motion | Group | Speeds
 def together(
     motion: Motion, world: np.ndarray | None, others: Sequence[Motion], other_worlds: Sequence[np.ndarray | None]
 ) -> Motion | Group:
-    """A dancer and the others of the clip; the dancer alone where there are none."""
+    """Combine the main dancer and the others of a clip.
+
+    Args:
+        motion: landmarks of the main dancer.
+        world: the same in metres, or None.
+        others: landmarks of the others.
+        other_worlds: the same in metres.
+
+    Returns:
+        A :class:`Group`, or the motion itself if there are no others.
+    """
     return Group((motion, *others), (world, *other_worlds)) if others else motion
 
 
 def speeds_and_events(moving: Moving, world: np.ndarray | None = None) -> tuple[Speeds, MotionEvents]:
-    """How fast whoever dances is, and what the movement marks.
+    """Compute the speeds and motion events of one or several dancers.
 
     Args:
         moving: a dancer, a group, or speeds from elsewhere.
@@ -74,7 +84,12 @@ def speeds_and_events(moving: Moving, world: np.ndarray | None = None) -> tuple[
 
 
 def curves_of_moving(moving: Moving, world: np.ndarray | None = None) -> Curves:
-    """The curves in which a tempo is looked for; arguments as of :func:`speeds_and_events`."""
+    """Compute the curves in which a tempo is searched.
+
+    Args:
+        moving: landmarks of the dancer or dancers.
+        world: landmarks in metres, or None.
+    """
     if isinstance(moving, Speeds):
         return curves_of_speeds(moving)
     if isinstance(moving, Motion):
@@ -88,11 +103,11 @@ def curves_of_moving(moving: Moving, world: np.ndarray | None = None) -> Curves:
 
 
 def shares(group: Group, speeds: Sequence[Speeds]) -> np.ndarray:
-    """How much each dancer counts: float64 (dancers, T), 1 in all in every frame.
+    """Compute the weight of each dancer: float64 (dancers, T), with a sum of 1 in every frame.
 
     Args:
         group: the dancers.
-        speeds: of each.
+        speeds: speeds of each.
     """
     weights = np.stack([_weight(motion, one) for motion, one in zip(group.motions, speeds, strict=True)])
     total = weights.sum(axis=0)

@@ -1,4 +1,4 @@
-"""What the picture shows, as 2048 values for each segment: I3D R50 of pytorchvideo, trained on Kinetics-400.
+"""Visual features: 2048 values for each segment by I3D R50 of pytorchvideo, trained on Kinetics-400.
 
 Model: J. Carreira and A. Zisserman, "Quo Vadis, Action Recognition?", CVPR 2017, as a ResNet-50 with inflated
 kernels (X. Wang et al., "Non-local Neural Networks", CVPR 2018; ``i3d_r50`` of pytorchvideo 0.1.5, "8x8" in its
@@ -50,7 +50,7 @@ def i3d_features(
     seconds: float = 2.0,
     progress: Callable[[float], None] | None = None,
 ) -> Visual:
-    """Features of a video, segment by segment; memory does not grow with its length.
+    """Return features of a video, segment by segment; memory does not grow with its length.
 
     Segments follow each other from 0 s on; a rest at the end is seen in the video's last ``seconds``, so that every
     feature is of a whole segment. A video shorter than one segment is one.
@@ -86,7 +86,14 @@ def i3d_features(
 
 
 def segments(duration: float, seconds: float) -> np.ndarray:
-    """Start and end in seconds of the segments of a video: float64 (S, 2), S >= 1.
+    """Compute the segments of a video.
+
+    Args:
+        duration: length of the video in seconds.
+        seconds: length of a segment.
+
+    Returns:
+        float64 (S, 2), start and end in seconds; S >= 1.
 
     Raises:
         ValueError: if ``seconds`` is not above 0 and at most :data:`LONGEST`.
@@ -103,7 +110,7 @@ def segments(duration: float, seconds: float) -> np.ndarray:
 
 
 def load_i3d(weights: str | Path | None = None, device: str | torch.device | None = None) -> torch.nn.Module:
-    """The network without its last layer: (B, 3, 8, 256, 256), prepared, to (B, 2048).
+    """Return the network without its last layer: (B, 3, 8, 256, 256), prepared, to (B, 2048).
 
     Args:
         weights: pytorchvideo's ``I3D_8x8_R50.pyth`` (its entry ``model_state``), a state dict of the same names saved
@@ -132,7 +139,7 @@ def load_i3d(weights: str | Path | None = None, device: str | torch.device | Non
         if value.shape != wanted[name].shape:
             raise D2MError(f"{path} holds another model than I3D R50 for Kinetics-400: '{name}' has other sizes")
         if not torch.isfinite(value).all():
-            raise D2MError(f"{path} is damaged: '{name}' is not finite; get the file anew")
+            raise D2MError(f"{path} is damaged: '{name}' is not finite; download the file again")
     model.load_state_dict({name: value.to(wanted[name].dtype) for name, value in state.items()}, assign=True)
     *_, head = model.get_submodule("blocks").children()
     head.proj = torch.nn.Identity()
@@ -140,7 +147,10 @@ def load_i3d(weights: str | Path | None = None, device: str | torch.device | Non
 
 
 def find_weights(weights: str | Path | None = None) -> Path:
-    """The weights file that a user's path, or None, leads to.
+    """Find the weights file of the network.
+
+    Args:
+        weights: the user's path, or None for the fetched one.
 
     Raises:
         D2MError: if it does not exist; the message says how to get it.
@@ -162,7 +172,14 @@ def find_weights(weights: str | Path | None = None) -> Path:
 
 
 def prepare(pictures: torch.Tensor) -> torch.Tensor:
-    """Pictures as the network wants them: uint8 (T, H, W, 3) to float32 (3, T, 256, 256)."""
+    """Convert pictures to the input of the network.
+
+    Args:
+        pictures: uint8 (T, H, W, 3).
+
+    Returns:
+        float32 (3, T, 256, 256).
+    """
     import torch
 
     height, width = pictures.shape[1:3]

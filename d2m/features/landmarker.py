@@ -1,4 +1,4 @@
-"""MediaPipe's pose landmarker: the people of one picture, or the next one of a film, as :class:`Person`.
+"""MediaPipe's pose landmarker: detect the people in one picture, or in the next frame of a video, as :class:`Person`.
 
 Source of the model: V. Bazarevsky et al., "BlazePose: On-device Real-time Body Pose Tracking", 2020. The bundle beside
 this file is rebuilt by ``scripts/make_pose_asset.py``.
@@ -23,7 +23,7 @@ SMALLEST = 0.15
 
 
 class Landmarker:
-    """MediaPipe's pose landmarker, opened when it is first needed.
+    """MediaPipe's pose landmarker, loaded when it is first used.
 
     Args:
         bundle: a ``.task`` file.
@@ -37,7 +37,7 @@ class Landmarker:
         self._has_logged = False
 
     def find(self, rgb: np.ndarray, index: int, milliseconds: int = 0, left: int = 0) -> list[Person]:
-        """The people of a frame who are not background, each once.
+        """Return the people of a frame who are not background, each once.
 
         Args:
             rgb: the frame, or a part of it that is as high.
@@ -47,7 +47,7 @@ class Landmarker:
         """
         import mediapipe as mp
 
-        # Both networks have run, and logged that, once somebody was found.
+        # After the first detection both networks have run and written their log lines.
         with contextlib.nullcontext() if self._has_logged else native_log_hidden():
             if self._landmarker is None:
                 self._landmarker = self._open()
@@ -95,7 +95,7 @@ def _person(index: int, rgb: np.ndarray, image: list, world: list, left: int) ->
     metres = np.array([(p.x, p.y, p.z) for p in world], dtype=np.float32)
     confidence = np.array([p.visibility for p in image], dtype=np.float32)
     inside = (joints[:, 0] >= 0) & (joints[:, 0] <= aspect) & (joints[:, 1] >= 0) & (joints[:, 1] <= 1)
-    # Landmarks outside the picture are the model's guess of what it cannot see.
+    # Landmarks outside the picture are extrapolated by the model.
     confidence = np.where(inside, confidence, 0.2 * confidence).astype(np.float32)
     colour = _clothes(rgb, joints[:, :2] * height)
     if left:

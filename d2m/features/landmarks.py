@@ -1,4 +1,4 @@
-"""Landmarks made fit for measuring speed: flips removed, gaps filled, jitter smoothed without delay."""
+"""Clean landmarks for measuring speed: remove flips, interpolate gaps, smooth jitter without delay."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ WINDOW = 0.17
 
 
 def fill_and_smooth(joints: np.ndarray, confidence: np.ndarray, fps: float) -> tuple[np.ndarray, np.ndarray]:
-    """Landmarks without gaps.
+    """Return landmarks without gaps.
 
     Single-frame flips are dropped (a median of three frames that disagrees by more than the joint usually
     moves), gaps are interpolated, ends are held, and a Savitzky-Golay filter smooths with zero phase (Savitzky

@@ -1,9 +1,9 @@
-"""Who dances when: the people of all shots on one timeline, the one who stands out most first.
+"""Assign the people of all shots to lanes on one timeline, the most prominent dancer first.
 
-A lane is one dancer's place through the whole clip. In each shot the first lane holds whoever stands out most, of two
-alike the one who was there in other shots (told by the clothes). While they are out of the picture, somebody else who
-is in it takes the place. Whenever another person or another shot begins in a lane, that is a cut: no movement leads
-across it.
+A lane is the place of one dancer through the whole clip. In each shot the first lane contains the most prominent
+person, of two similar ones the one who was in other shots (recognised by the clothes). While that person is out of the
+picture, somebody else who is visible is used. Whenever another person or another shot begins in a lane, the lane has a
+cut, and no movement is computed across it.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from d2m.features.landmarks import fill_and_smooth
 from d2m.features.people import MOST_PEOPLE, OTHER_CLOTHES, People, Person, Track, bridged, persons, prominence
 from d2m.types import Motion
 
-#: Seconds that somebody must be seen to count beside the first one, and for taking the first one's place.
+#: Minimum visible time in seconds of a further dancer, and of a replacement of the main dancer.
 LEAST_SEEN, LEAST_STAND_IN = 1.0, 0.5
-#: Part of the prominence of whoever stands out most in a shot that makes the dancer of other shots the first one.
+#: Share of the highest prominence in a shot at which the dancer of other shots is the main dancer.
 AS_PROMINENT = 0.5
 
 
 @dataclass
 class Lane:
-    """One dancer's place.
+    """Place of one dancer through a clip.
 
     Attributes:
         people: detections by frame.
@@ -36,7 +36,15 @@ class Lane:
     cuts: tuple[int, ...]
 
     def motion(self, frames: int, fps: float) -> tuple[Motion, np.ndarray]:
-        """Landmarks in the picture and in metres over all frames, filled and smoothed between cuts."""
+        """Return the landmarks over all frames, interpolated and smoothed between cuts.
+
+        Args:
+            frames: number of frames.
+            fps: frames per second.
+
+        Returns:
+            Landmarks in the picture, and float32 (T, 33, 3) in metres.
+        """
         joints = np.full((frames, 33, 3), np.nan, dtype=np.float32)
         world = np.full((frames, 33, 3), np.nan, dtype=np.float32)
         confidence = np.zeros((frames, 33), dtype=np.float32)
@@ -53,7 +61,7 @@ class Lane:
 
 
 def lanes(people: People, frames: int, skipped: set[int]) -> list[Lane]:
-    """Sort everybody who was seen into lanes.
+    """Assign everybody who is visible to lanes.
 
     Args:
         people: all tracks, by shot.

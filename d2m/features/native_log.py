@@ -1,4 +1,4 @@
-"""Keep the log of MediaPipe's native code off stderr.
+"""Suppress the log of MediaPipe's native code on stderr.
 
 The native library of MediaPipe 1.2 logs in three ways: Abseil (``W0000 00:00:1795925102.8 ...``), TensorFlow Lite with
 XNNPACK (``INFO: Created ...``) and, from 1.2.3 on, LiteRT (``INFO: [environment.cc:36] ...``). It writes when a model

@@ -1,4 +1,4 @@
-"""Half or double tempo: what a genre may change about beats that were found without knowing it."""
+"""Half or double tempo: the only change that a genre makes to beats."""
 
 from __future__ import annotations
 
@@ -55,7 +55,11 @@ def in_octave(grid: BeatGrid, genre: str | None, duration: float) -> BeatGrid:
 
 
 def halved(grid: BeatGrid) -> BeatGrid:
-    """Every second beat of a grid, those on which most of its bars begin; two bars become one."""
+    """Halve the tempo of a grid: keep every second beat, those with most downbeats; two bars become one.
+
+    Args:
+        grid: beats.
+    """
     usual = max(int(grid.beats_per_bar), 1)
     bars = np.asarray(grid.downbeats, dtype=np.int64)
     start = int(np.bincount(bars % 2, minlength=2).argmax()) if len(bars) else 0
@@ -70,7 +74,11 @@ def halved(grid: BeatGrid) -> BeatGrid:
 
 
 def doubled(grid: BeatGrid) -> BeatGrid:
-    """The beats of a grid and the middles between them; one bar becomes two."""
+    """Double the tempo of a grid: add the middles between beats; one bar becomes two.
+
+    Args:
+        grid: beats.
+    """
     usual = max(int(grid.beats_per_bar), 1)
     count = 2 * len(grid.beats) - 1
     beats = grid.time_of(np.arange(count) / 2)

@@ -1,8 +1,8 @@
-"""Who is who: detections of several people, frame by frame, joined into one track per person.
+"""Tracking of several people: assign the detections of each frame to one track per person.
 
-A detection is given to the track whose predicted pose and clothing it fits best (an optimal assignment per
-frame). A track that was lost stays a candidate: the longer ago, the further away it may come back, as long
-as the clothes match. Lengths are in the person's own height, so that it works for near and far alike.
+A detection is assigned to the track whose predicted pose and clothing it fits best (an optimal assignment per frame). A
+track that was lost remains a candidate: the longer ago, the further away it may reappear, if the clothes match. Lengths
+are relative to the person's height, so that the same thresholds apply to near and far people.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ TORSO = (11, 12, 24, 23)
 #: Shoulders, elbows, wrists, hips, knees, ankles and the nose: the shape of a pose.
 BODY = (0, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
 
-#: Most people told apart.
+#: Maximum number of people.
 MOST_PEOPLE = 5
 #: How far, in body heights, a person may be from where they are expected, at once and per second unseen.
 REACH = 0.35
@@ -66,11 +66,16 @@ class Track:
         return self.people[-1]
 
     def frames(self) -> np.ndarray:
-        """int64 (n,), indices of the frames in which the person was seen."""
+        """Return int64 (n,), indices of the frames in which the person is visible."""
         return np.array([person.frame for person in self.people], dtype=np.int64)
 
     def add(self, person: Person, *, learn_colour: bool) -> None:
-        """Append a detection; clothes are not learnt while people overlap, for they may be someone else's."""
+        """Append a detection. The colour of the clothes is not updated while people overlap.
+
+        Args:
+            person: the detection.
+            learn_colour: update the colour of the clothes.
+        """
         if self.people:
             gap = person.frame - self.last.frame
             moved = (_centre(person) - _centre(self.last)) / gap
@@ -83,7 +88,7 @@ class Track:
 
 
 class People:
-    """Joins detections into tracks, one frame after another.
+    """Assignment of detections to tracks, frame by frame.
 
     Args:
         fps: frames a second.
@@ -91,19 +96,27 @@ class People:
 
     def __init__(self, fps: float):
         self.fps = fps
-        #: Tracks of the shot that goes on, and of all shots; numbers of the first frames of shots.
+        #: Tracks of the current shot, and of all shots; numbers of the first frames of shots.
         self.tracks: list[Track] = []
         self.shots: list[list[Track]] = [self.tracks]
         self.starts: list[int] = [0]
 
     def cut(self, frame: int) -> None:
-        """Begin a new shot with a frame: nobody is where they were."""
+        """Begin a new shot, in which nobody's position is known.
+
+        Args:
+            frame: its first frame.
+        """
         self.tracks = []
         self.shots.append(self.tracks)
         self.starts.append(frame)
 
     def add(self, found: list[Person]) -> None:
-        """The people of the next frame (all with the same ``frame``)."""
+        """Add the detections of the next frame.
+
+        Args:
+            found: detections with the same ``frame``.
+        """
         found = distinct(found)
         if not found:
             return
@@ -141,7 +154,11 @@ def _assigned(cost: np.ndarray) -> list[tuple[int, int]]:
 
 
 def distinct(found: list[Person]) -> list[Person]:
-    """The detections without those that the model made twice for one person (the surer one stays)."""
+    """Remove duplicate detections of one person; the one with the higher confidence is kept.
+
+    Args:
+        found: detections of one frame.
+    """
     kept: list[Person] = []
     for person in sorted(found, key=lambda p: -float(p.confidence.mean())):
         if all(apart(person, other) > SAME_PERSON for other in kept):
@@ -150,10 +167,11 @@ def distinct(found: list[Person]) -> list[Person]:
 
 
 def bridged(track: Track, skipped: set[int]) -> Track:
-    """A track with the frames in which nobody was looked for filled in: cubic between its neighbours, else linear.
+    """Return a track with the frames in which nobody was looked for filled in: cubic between its neighbours, else
+    linear.
 
     Args:
-        track: of one person.
+        track: track of one person.
         skipped: frames in which not everybody was looked for.
     """
     people = {person.frame: person for person in track.people}
@@ -176,7 +194,12 @@ def bridged(track: Track, skipped: set[int]) -> Track:
 
 
 def dancer(tracks: list[Track], fps: float) -> list[Person]:
-    """The detections of the person who stands out most (:func:`persons`), in the order of time."""
+    """Return the detections of the most prominent person (:func:`persons`), in the order of time.
+
+    Args:
+        tracks: tracks of a clip.
+        fps: frames per second.
+    """
     found = persons(tracks, fps, 1)
     return found[0].people if found else []
 
@@ -189,7 +212,7 @@ def persons(tracks: list[Track], fps: float, most: int) -> list[Track]:
     else was in the picture to be confused with.
 
     Args:
-        tracks: of one shot.
+        tracks: tracks of one shot.
         fps: frames a second.
         most: people wanted.
     """
@@ -217,7 +240,12 @@ def persons(tracks: list[Track], fps: float, most: int) -> list[Track]:
 
 
 def prominence(track: Track, fps: float) -> float:
-    """How much a track looks like the dancer: seconds seen, times height in the picture, times motion."""
+    """Compute how prominent a track is: seconds visible, times height in the picture, times motion.
+
+    Args:
+        track: detections of one person.
+        fps: frames per second.
+    """
     frames = track.frames()
     height = float(np.median([person.height for person in track.people]))
     sure = float(np.mean([person.confidence[list(BODY)].mean() for person in track.people]))
@@ -234,7 +262,12 @@ def _centre(person: Person) -> np.ndarray:
 
 
 def apart(a: Person, b: Person, shift: np.ndarray | float = 0.0) -> float:
-    """Median distance of the joints, in body heights; a whole body is compared, as torsos may overlap."""
+    """Compute the median distance of the joints of two detections, in body heights.
+
+    Args:
+        a, b: detections.
+        shift: displacement that is added to ``a``.
+    """
     body = list(BODY)
     apart = np.linalg.norm(a.joints[body, :2] + shift - b.joints[body, :2], axis=1)
     return float(np.median(apart)) / max(a.height, b.height)

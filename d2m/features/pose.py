@@ -1,9 +1,9 @@
-"""The dancers' landmarks: MediaPipe BlazePose over a stream of frames, everybody followed through all shots.
+"""Landmarks of the dancers: MediaPipe BlazePose over a stream of frames, tracking everybody through all shots.
 
-Most clips show one person, so one person is tracked (10 to 30 ms a frame on one core), and a look at the whole picture
-once a second tells whether there are more (:mod:`d2m.features.finder`). While there are, up to five are tracked and
-told apart (:mod:`d2m.features.people`); at a cut (:mod:`d2m.features.cuts`) everybody is looked for anew. Who is the
-first dancer is decided when the clip is over (:mod:`d2m.features.lanes`). Only landmarks are kept, never pictures.
+Most clips show one person, so one person is tracked (10 to 30 ms per frame on one core), and the whole picture is
+searched for others once a second (:mod:`d2m.features.finder`). If there are any, up to five people are tracked
+(:mod:`d2m.features.people`); after a cut (:mod:`d2m.features.cuts`) everybody is detected again. The main dancer is
+chosen at the end of the clip (:mod:`d2m.features.lanes`). Only landmarks are stored, never pictures.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ __all__ = ["BUNDLE", "PeopleFinder", "Tracking", "follow_dancers"]
 
 #: Height of the frames given to the model: its input is 256 pixels around the person.
 FRAME_HEIGHT = 432
-#: A dancer must be seen in this part of the frames.
+#: Minimum share of frames in which a dancer is visible.
 ENOUGH = 0.3
 
 
 @dataclass(frozen=True)
 class Tracking:
-    """What the pose model saw of a clip.
+    """Landmarks of a clip.
 
     Attributes:
         motion: the dancer who stands out most, in each shot, skeleton ``"mediapipe33"``; None if nobody was seen in

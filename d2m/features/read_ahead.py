@@ -1,4 +1,4 @@
-"""Make the next items of an iteration while the last one is being worked on."""
+"""Compute the next items of an iteration in another thread while the last one is processed."""
 
 from __future__ import annotations
 
@@ -11,9 +11,16 @@ Item = TypeVar("Item")
 
 
 def read_ahead(items: Iterator[Item], count: int = 2) -> Iterator[Item]:
-    """Pass items on that another thread makes, at most ``count`` of them ahead.
+    """Compute the items of an iterator in another thread.
 
     Worth it where making and using them both let go of Python's lock, as decoding pictures and looking at them do.
+
+    Args:
+        items: the iterator.
+        count: maximum number of items that are computed ahead.
+
+    Yields:
+        The items in order.
     """
     end = object()
     with ThreadPoolExecutor(1, thread_name_prefix="ahead") as thread:

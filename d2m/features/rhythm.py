@@ -1,7 +1,7 @@
-"""Motion → beat grid, energy and accents: the clock and the dynamics that the music will follow.
+"""Beat grid, energy and accents of a motion.
 
-:mod:`d2m.features.envelope` says when the motion ends or turns, :mod:`d2m.features.tempo` which beats explain
-that best; here they become a grid over the whole clip, with bar lines, and values per beat.
+:mod:`d2m.features.envelope` finds when the motion stops or turns, :mod:`d2m.features.tempo` the beats that explain
+that best; this module turns them into a grid over the whole clip, with bar lines and values per beat.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ AROUND = 2.0
 
 @dataclass(frozen=True)
 class Rhythm:
-    """What :func:`find_rhythm` finds.
+    """Result of :func:`find_rhythm`.
 
     Attributes:
         grid: beats over the whole clip.
@@ -74,12 +74,24 @@ def find_rhythm(moving: Moving, duration: float, world: np.ndarray | None = None
 
 
 def lag_of(moving: Moving) -> float:
-    """Seconds by which what was seen trails the picture."""
+    """Return the delay of the landmarks behind the picture, in seconds.
+
+    Args:
+        moving: landmarks of the dancer or dancers.
+    """
     return 0.0 if isinstance(moving, Speeds) else POSE_LAG
 
 
 def salient_beats(speeds: Speeds, least: float = 0.35) -> np.ndarray:
-    """float64 (K,): seconds of the low points of the whole body's speed that stand out, at least 0.15 s apart."""
+    """Find the salient low points of the whole body's speed, at least 0.15 s apart.
+
+    Args:
+        speeds: speeds of the body and its parts.
+        least: minimum salience.
+
+    Returns:
+        float64 (K,), times in seconds.
+    """
     times, salience, _ = low_points(speeds.whole, speeds.rate, 0.07, speeds.still)
     for cut in speeds.cuts:
         # Where one dancer is slower than the next is no low point of either.
@@ -92,16 +104,24 @@ def salient_beats(speeds: Speeds, least: float = 0.35) -> np.ndarray:
 
 
 def energy_per_beat(speeds: Speeds, beats: np.ndarray, duration: float) -> np.ndarray:
-    """float32 (N,) in 0..1: mean speed between a beat and the next, next to the clip's busiest moments.
+    """Compute the mean speed in each beat interval, relative to the busiest moments of the clip.
 
     Intervals outside the clip take the value of the nearest one inside.
+
+    Args:
+        speeds: speeds of the body and its parts.
+        beats: times in seconds.
+        duration: length of the clip in seconds.
+
+    Returns:
+        float32 (N,), 0 to 1.
     """
     edges = np.append(beats, 2 * beats[-1] - beats[-2])
     frame_times = (np.arange(len(speeds.whole)) + 0.5) / speeds.rate
     place = np.clip(np.searchsorted(edges, frame_times, side="right") - 1, 0, len(beats) - 1)
     count = np.bincount(place, minlength=len(beats))
     mean = np.bincount(place, speeds.whole, minlength=len(beats)) / np.maximum(count, 1)
-    # A sliver of an interval at the edge of the clip says little about it.
+    # A short part of an interval at the edge of the clip is not representative.
     known = np.flatnonzero(count >= 0.3 * speeds.rate * np.diff(edges))
     if not len(known):
         known = np.flatnonzero(count)
@@ -111,7 +131,15 @@ def energy_per_beat(speeds: Speeds, beats: np.ndarray, duration: float) -> np.nd
 
 
 def accents_per_beat(events: MotionEvents, beats: np.ndarray) -> np.ndarray:
-    """float32 (N,) in 0..1: how strongly movement ends on each beat."""
+    """Compute how strongly movements end on each beat.
+
+    Args:
+        events: low points of the movement.
+        beats: times in seconds.
+
+    Returns:
+        float32 (N,), 0 to 1.
+    """
     if not len(events.times):
         return np.zeros(len(beats), dtype=np.float32)
     nearest = np.clip(np.searchsorted(0.5 * (beats[1:] + beats[:-1]), events.times), 0, len(beats) - 1)
@@ -121,8 +149,15 @@ def accents_per_beat(events: MotionEvents, beats: np.ndarray) -> np.ndarray:
 
 
 def low_per_beat(speeds: Speeds, beats: np.ndarray) -> np.ndarray:
-    """float64 (N,): how much lower (body heights) than in the seconds around it the body is on each beat; 0 where
-    nobody sees it."""
+    """Compute how much lower the body is on each beat than in the seconds around it.
+
+    Args:
+        speeds: speeds of the body and its parts.
+        beats: times in seconds.
+
+    Returns:
+        float64 (N,), body heights; 0 where nobody is visible.
+    """
     from scipy.ndimage import uniform_filter1d
 
     if speeds.lowering is None:
@@ -134,7 +169,7 @@ def low_per_beat(speeds: Speeds, beats: np.ndarray) -> np.ndarray:
 def downbeats(
     accents: np.ndarray, energy: np.ndarray, low: np.ndarray | None = None, beats_per_bar: int = 4
 ) -> np.ndarray:
-    """int64 (M,): indices of the first beats of bars.
+    """Return int64 (M,): indices of the first beats of bars.
 
     Dancers change what they do on the bar line, and end it there on a strong move; the body goes deeper on it than on
     other beats. Both signs count alike, each in its own deviations. If all places are alike it is the earliest.

@@ -1,4 +1,4 @@
-"""The same dancer in other people's skeletons: MediaPipe's 33 landmarks as OpenPose's BODY_25 and as COCO's 17.
+"""Convert MediaPipe's 33 landmarks to OpenPose's BODY_25 and COCO's 17 keypoints.
 
 BODY_25 (Cao et al., "OpenPose", TPAMI 2019; order as in its documentation of the output) asks for points that
 MediaPipe does not have. They are composed:
@@ -42,7 +42,10 @@ FRAME_HEIGHT = 720
 
 
 def to_body25(motion: Motion) -> Motion:
-    """OpenPose's 25 points of a ``"mediapipe33"`` motion, in the same units.
+    """Convert a ``"mediapipe33"`` motion to OpenPose's 25 keypoints, in the same units.
+
+    Args:
+        motion: landmarks.
 
     Raises:
         ValueError: if the motion has another skeleton.
@@ -51,7 +54,10 @@ def to_body25(motion: Motion) -> Motion:
 
 
 def to_coco17(motion: Motion) -> Motion:
-    """COCO's 17 keypoints (Lin et al., ECCV 2014) of a ``"mediapipe33"`` motion, in the same units.
+    """Convert a ``"mediapipe33"`` motion to COCO's 17 keypoints (Lin et al., ECCV 2014), in the same units.
+
+    Args:
+        motion: landmarks.
 
     Raises:
         ValueError: if the motion has another skeleton.
@@ -60,12 +66,20 @@ def to_coco17(motion: Motion) -> Motion:
 
 
 def in_pixels(motion: Motion, height: float) -> np.ndarray:
-    """What keypoint files hold: float32 (T, J, 3), x and y in pixels of a picture ``height`` high, confidence."""
+    """Convert a motion to pixels.
+
+    Args:
+        motion: landmarks in picture heights.
+        height: height of the picture in pixels.
+
+    Returns:
+        float32 (T, J, 3), x and y in pixels, confidence.
+    """
     return np.concatenate([motion.joints[..., :2] * height, motion.confidence[..., None]], axis=-1).astype(np.float32)
 
 
 def body25_frames(motion: Motion, height: float = FRAME_HEIGHT) -> np.ndarray:
-    """The motion input of D2M-GAN on TikTok: float32 (T, 75), x, y and confidence of the 25 points in turn.
+    """Return the motion input of D2M-GAN on TikTok: float32 (T, 75), x, y and confidence of the 25 points in turn.
 
     The authors' data is OpenPose's, 60 frames for 2 s (30 a second), and their loader (``TiktokDataset`` in
     d2m/dataset.py of github.com/L-YeZhu/D2M-GAN) hands the values to the network as they are. OpenPose's default
@@ -85,16 +99,21 @@ def body25_frames(motion: Motion, height: float = FRAME_HEIGHT) -> np.ndarray:
 
 
 def at_rate(motion: Motion, fps: float, frames: int) -> Motion:
-    """``frames`` frames at 0, 1/fps, 2/fps … seconds, interpolated between those that there are.
+    """Resample a motion to frames at 0, 1/fps, 2/fps … seconds by interpolation.
 
     The ends are held, and so is the last frame before a cut until it.
+
+    Args:
+        motion: landmarks.
+        fps: frames per second.
+        frames: number of frames.
     """
     position = np.arange(frames) / fps * motion.fps
     first = np.clip(np.floor(position).astype(int), 0, len(motion.joints) - 1)
     second = np.minimum(first + 1, len(motion.joints) - 1)
     part = np.where(np.isin(second, motion.cuts), 0.0, np.clip(position - first, 0.0, 1.0))
     joints = motion.joints[first] * (1 - part)[:, None, None] + motion.joints[second] * part[:, None, None]
-    # A point between one that was seen and one that was not is as sure as the latter.
+    # A point between a visible and an invisible one has the confidence of the latter.
     sure = np.where((part > 1e-6)[:, None], np.minimum(motion.confidence[first], motion.confidence[second]),
                     motion.confidence[first])  # fmt: skip
     cuts = {int(np.ceil(cut / motion.fps * fps - 1e-6)) for cut in motion.cuts}

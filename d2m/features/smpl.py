@@ -1,4 +1,4 @@
-"""SMPL motion as the numbers that models read, and as joints in space.
+"""Convert SMPL motion to model inputs and to joint positions.
 
 SMPL: M. Loper et al., "SMPL: A Skinned Multi-Person Linear Model", SIGGRAPH Asia 2015. A frame of 219 values is
 what AIST++'s baseline feeds (tools/preprocessing.py of github.com/google-research/mint) and what D2M-GAN, whose
@@ -31,7 +31,13 @@ _BLOCK = 2048
 
 
 def smpl_frames(motion: SmplMotion) -> np.ndarray:
-    """The motion input of D2M-GAN on AIST++: float32 (T, 219), see above.
+    """Convert SMPL motion to the input of D2M-GAN on AIST++.
+
+    Args:
+        motion: SMPL parameters.
+
+    Returns:
+        float32 (T, 219), as described above.
 
     Raises:
         D2MError: if a value is not finite, or the scale is not above 0; the message names the first bad frame.
@@ -46,7 +52,7 @@ def smpl_frames(motion: SmplMotion) -> np.ndarray:
 
 
 def smpl_motion(frames: np.ndarray, fps: float = 60.0, scale: float = 1.0) -> SmplMotion:
-    """The motion of 219-value frames.
+    """Return the motion of 219-value frames.
 
     A matrix that is no rotation, as a network may put out, is taken for the nearest one (least squares).
 
@@ -74,7 +80,7 @@ def smpl_motion(frames: np.ndarray, fps: float = 60.0, scale: float = 1.0) -> Sm
 
 @dataclass(frozen=True)
 class SmplBody:
-    """The bones of a SMPL model in its mean shape.
+    """Bones of an SMPL model in its mean shape.
 
     Attributes:
         rest: float32 (24, 3), joints in the rest pose, metres.
@@ -86,9 +92,12 @@ class SmplBody:
 
 
 def read_body(path: str | Path) -> SmplBody:
-    """The bones of a SMPL model file as its makers publish it, ``.pkl``, or converted to ``.npz``.
+    """Read the bones of an SMPL model file: ``.pkl`` as published, or converted to ``.npz``.
 
     A pickle is read as data: nothing in it is run, and neither chumpy nor an old SciPy is needed.
+
+    Args:
+        path: the file.
 
     Raises:
         D2MError: if the file is missing, unsafe, damaged, or no SMPL model.
@@ -101,19 +110,19 @@ def read_body(path: str | Path) -> SmplBody:
     regressor = _dense(data.get("J_regressor"))
     tree = _dense(data.get("kintree_table"))
     if template is None or regressor is None or tree is None:
-        raise D2MError(f"{path} is no SMPL model: it has no v_template, J_regressor or kintree_table")
+        raise D2MError(f"{path} is not an SMPL model: it has no v_template, J_regressor or kintree_table")
     if template.shape[1:] != (3,) or regressor.shape != (JOINTS, len(template)) or tree.shape != (2, JOINTS):
-        raise D2MError(f"{path} is no SMPL model of {JOINTS} joints; SMPL-H and SMPL-X have others")
+        raise D2MError(f"{path} is not an SMPL model of {JOINTS} joints; SMPL-H and SMPL-X have others")
     # The root's parent is written as -1 in an unsigned number.
     parents = np.concatenate([[-1], tree[0, 1:].astype(np.int64)])
     rest = regressor.astype(np.float64) @ template
     if not np.isfinite(rest).all() or (parents[1:] < 0).any() or (parents >= np.arange(JOINTS)).any():
-        raise D2MError(f"{path} is damaged: its joints do not hang together; get it anew")
+        raise D2MError(f"{path} is damaged: its joints are not connected; download it again")
     return SmplBody(rest.astype(np.float32), parents)
 
 
 def joints(motion: SmplMotion, model: str | Path | SmplBody) -> Motion:
-    """Where the joints are, by forward kinematics with smplx.
+    """Return where the joints are, by forward kinematics with smplx.
 
     AIST++ places bodies by ``scale * body + translation`` in centimetres; here both are divided by the scale, so
     that every dancer has the model's size (as AIST++'s own feature extraction does).
@@ -190,8 +199,8 @@ def _npz(path: Path) -> dict[str, object]:
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > MOST_BYTES:
-                raise D2MError(f"{path} unfolds to more than a SMPL model needs; get it anew")
+                raise D2MError(f"{path} unpacks to more than an SMPL model needs; download it again")
         with np.load(path, allow_pickle=False) as data:
             return {key: data[key] for key in ("v_template", "J_regressor", "kintree_table") if key in data}
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise D2MError(f"{path} is damaged or no SMPL model; get it anew") from error
+        raise D2MError(f"{path} is damaged or not an SMPL model; download it again") from error

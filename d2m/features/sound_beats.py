@@ -1,4 +1,4 @@
-"""Track beats and downbeats of sound: spectrogram, network, bar-pointer decoder, and how far to believe the result."""
+"""Track beats and downbeats of sound: spectrogram, network, bar-pointer decoder, and calibrated confidence."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CALIBRATION = (-7.231, 1.867, -1.309, 4.100, 0.768, 0.817)
 
 @dataclass(frozen=True)
 class SoundBeats:
-    """Beats heard in sound.
+    """Beats tracked in sound.
 
     Attributes:
         beats: float64 (N,), seconds, rising.
@@ -50,7 +50,7 @@ def track_sound(waveform: np.ndarray, rate: float, settings: BarPointer | None =
     Args:
         waveform: float32 (samples,) or (channels, samples), within -1 to 1.
         rate: hertz.
-        settings: of the decoder; None for those of music.
+        settings: settings of the decoder; None for those of music.
 
     Raises:
         D2MError: if the shape or a sample is unusable, or the rate is below 8000.
@@ -70,14 +70,20 @@ def track_sound(waveform: np.ndarray, rate: float, settings: BarPointer | None =
 
 
 def for_music() -> BarPointer:
-    """Settings of the decoder for music of any kind."""
+    """Return settings of the decoder for music of any kind."""
     return BarPointer(log_prior=lambda tempos: -0.5 * (np.log(tempos / MIDDLE) / SPREAD) ** 2)
 
 
 def evidence(bars: Bars) -> np.ndarray:
-    """Figures that tell whether beats are right: float64 (5,).
+    """Compute features that indicate whether beats are correct.
 
     Mean support, share of weak beats, activation at beats and between them, and the root of how many nats a beat gains.
+
+    Args:
+        bars: result of the decoder.
+
+    Returns:
+        float64 (5,).
     """
     return np.array(
         [
@@ -91,14 +97,21 @@ def evidence(bars: Bars) -> np.ndarray:
 
 
 def confidence(bars: Bars) -> float:
-    """Probability that the beats are right, by logistic regression on :func:`evidence`."""
+    """Estimate the probability that the beats are correct, by logistic regression on :func:`evidence`.
+
+    Args:
+        bars: result of the decoder.
+    """
     constant, *weights = CALIBRATION
     return float(1.0 / (1.0 + np.exp(-(constant + evidence(bars) @ np.array(weights)))))
 
 
 @lru_cache(maxsize=2)
 def load_weights(name: str | Path = WEIGHTS) -> dict[str, np.ndarray]:
-    """Parameters of a beat network as float32 arrays, without loading PyTorch.
+    """Load the parameters of a beat network as float32 arrays, without PyTorch.
+
+    Args:
+        name: name of weights, or a file.
 
     Raises:
         D2MError: if the weights are missing, damaged or another model's.
@@ -115,7 +128,7 @@ def load_weights(name: str | Path = WEIGHTS) -> dict[str, np.ndarray]:
     except (OSError, SafetensorError, TypeError) as error:
         raise D2MError(f"{path} cannot be read ({str(error).splitlines()[0]}); install d2m again") from error
     if kind != KIND:
-        raise D2MError(f"{path} is no beat network; use weights of 'd2m train beats'")
+        raise D2MError(f"{path} is not a beat network; use weights of 'd2m train beats'")
     return found
 
 

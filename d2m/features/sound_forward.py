@@ -11,7 +11,7 @@ _CHUNK = 2000
 
 
 def activations(frames: np.ndarray, weights: dict[str, np.ndarray]) -> np.ndarray:
-    """Probabilities of beat and downbeat per frame.
+    """Return probabilities of beat and downbeat per frame.
 
     Args:
         frames: float32 (T, 80), from :func:`d2m.features.sound_spectrum.spectrum`.

@@ -23,12 +23,12 @@ KERNEL = 5
 
 @dataclass(frozen=True)
 class BeatNetConfig:
-    """Sizes.
+    """Sizes of the network.
 
     Attributes:
         first, second: channels of the front end's convolutions.
-        channels: of the temporal network, even.
-        blocks: of the temporal network; the dilation doubles from block to block.
+        channels: channels of the temporal network, even.
+        blocks: blocks of the temporal network; the dilation doubles from block to block.
     """
 
     first: int = 16
@@ -38,7 +38,7 @@ class BeatNetConfig:
 
 
 class BeatNet(nn.Module):
-    """Log-mel frames to beats and downbeats.
+    """Network from log-mel frames to beats and downbeats.
 
     Args:
         config: sizes.
@@ -63,11 +63,18 @@ class BeatNet(nn.Module):
         self.dropout = nn.Dropout1d(dropout)
 
     def settings(self) -> dict[str, int]:
-        """The configuration as plain values."""
+        """Return the configuration as plain values."""
         return asdict(self.config)
 
     def forward(self, frames: Tensor) -> Tensor:
-        """Logits (B, T, 2) of beat and downbeat, from log-mel frames (B, T, 80)."""
+        """Compute logits of beats and downbeats.
+
+        Args:
+            frames: log-mel frames float32 (B, T, 80).
+
+        Returns:
+            float32 (B, T, 2).
+        """
         x = frames[:, None] / 4.0 - 1.0
         # (B, C, T, F): mel bands are merged, frames are not.
         x = functional.elu(functional.max_pool2d(self.one(x), (1, POOL_ONE)))

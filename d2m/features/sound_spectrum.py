@@ -1,4 +1,4 @@
-"""Spectrogram that the beat tracker of sound hears: log-mel frames at 50 Hz, at one loudness."""
+"""Input spectrogram of the beat tracker for sound: log-mel frames at 50 Hz, normalised in loudness."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CHUNK = 3000
 
 
 def spectrum(waveform: np.ndarray, rate: float) -> np.ndarray:
-    """Log-mel spectrogram.
+    """Return log-mel spectrogram.
 
     Args:
         waveform: float (samples,) or (channels, samples).
@@ -52,7 +52,9 @@ def _at_rate(waveform: np.ndarray, rate: float) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def filters() -> np.ndarray:
-    """Triangles evenly spaced in mels (O'Shaughnessy), each of sum 1 at the least a bin wide: float32 (bins, 80)."""
+    """Return triangles evenly spaced in mels (O'Shaughnessy), each of sum 1 at the least a bin wide: float32 (bins,
+    80).
+    """
     edges = 700.0 * (10.0 ** (np.linspace(_mel(_LOW), _mel(_HIGH), MELS + 2) / 2595.0) - 1.0)
     bins = np.fft.rfftfreq(WINDOW, 1.0 / RATE)[:, None]
     width = RATE / WINDOW

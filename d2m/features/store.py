@@ -1,9 +1,9 @@
-"""A cache of features on disk, keyed by what they were made from.
+"""Feature cache on disk, keyed by what the features were computed from.
 
 An entry is a small ``.npz`` whose name is a hash of the video's content, the settings and the model. Entries are
-written under another name and renamed, so that any number of processes may share a folder; a lock for each key keeps
-two of them from doing the same work, and falls open by itself when its owner dies. An entry that cannot be read
-counts as absent. Nothing is ever removed: the folder may be deleted at any time.
+written under another name and renamed, so that any number of processes may share a folder. A lock for each key
+prevents duplicate work and is released by the system when its owner dies. An entry that cannot be read counts as
+absent. Nothing is ever removed: the folder may be deleted at any time.
 
 Landmarks take about 16 kB, visual features 4 kB for each second of video.
 """
@@ -29,11 +29,11 @@ _DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.er
 
 
 class StopRun(D2MError):
-    """What would happen to every other video too: a disk that is full, weights that do not fit."""
+    """Error that would occur for every other video too, such as a full disk or wrong weights."""
 
 
 def default_folder() -> Path:
-    """Where the cache is unless a user says otherwise: the platform's folder for caches, ``d2m/features`` in it."""
+    """Return the default cache folder: ``d2m/features`` in the platform's folder for caches."""
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local"
     else:
@@ -42,7 +42,10 @@ def default_folder() -> Path:
 
 
 def content_of(path: str | Path) -> str:
-    """What a file holds, as text of fixed length: its sha256.
+    """Return the SHA-256 checksum of a file's content.
+
+    Args:
+        path: the file.
 
     Raises:
         D2MError: if it cannot be read.
@@ -60,26 +63,41 @@ def content_of(path: str | Path) -> str:
 
 
 def key_of(**parts: object) -> str:
-    """A file name from plain JSON values; another value of any of them gives another one."""
+    """Return a file name from plain JSON values; another value of any of them gives another one."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 class Store:
-    """The cache in a folder, which is made when something is put into it."""
+    """Cache in a folder, which is created when the first entry is written."""
 
     def __init__(self, folder: str | Path | None = None):
         self.folder = default_folder() if folder is None else Path(folder)
 
     def get(self, key: str) -> dict[str, np.ndarray] | None:
-        """The arrays of an entry, or None if there is none that can be read."""
+        """Return the arrays of an entry.
+
+        Args:
+            key: key of the entry.
+
+        Returns:
+            The arrays by name, or None if there is no readable entry.
+        """
         return read_arrays(self._path(key))
 
     def has(self, key: str) -> bool:
-        """Whether there is such an entry, without reading it."""
+        """Tell whether an entry exists, without reading it.
+
+        Args:
+            key: key of the entry.
+        """
         return self._path(key).is_file()
 
     def put(self, key: str, arrays: Mapping[str, np.ndarray]) -> None:
-        """Makes or replaces an entry.
+        """Write an entry.
+
+        Args:
+            key: key of the entry.
+            arrays: arrays by name.
 
         Raises:
             StopRun: if it cannot be written.
@@ -89,10 +107,10 @@ class Store:
     def get_or_make(
         self, key: str, make: Callable[[], Mapping[str, np.ndarray]], anew: bool = False
     ) -> tuple[dict[str, np.ndarray], bool]:
-        """An entry, made if need be by one process only, and whether it was made here.
+        """Return an entry, made if need be by one process only, and whether it was made here.
 
         Args:
-            key: from :func:`key_of`.
+            key: key from :func:`key_of`.
             make: what to call for the arrays.
             anew: make it even if it is there.
 
@@ -102,7 +120,7 @@ class Store:
         if not anew and (found := self.get(key)) is not None:
             return found, False
         with self._alone(key):
-            # Somebody else may have made it while this process waited.
+            # Another process may have made it while this one waited.
             if not anew and (found := self.get(key)) is not None:
                 return found, False
             made = dict(make())
@@ -130,14 +148,21 @@ class Store:
         try:
             yield
         finally:
-            # Whoever waits on a lock file that is gone looks for the entry before working.
+            # Processes that wait on a removed lock file look for the entry before they compute it.
             with contextlib.suppress(OSError):
                 path.unlink()
             lock.release()
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
-    """The arrays of an ``.npz`` of plain data, or None if there is none that can be read."""
+    """Read the arrays of an ``.npz`` of plain data.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The arrays by name, or None if it cannot be read.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             # Packed contents may unfold to any size; these files are written unpacked.
@@ -150,7 +175,11 @@ def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Writes an ``.npz``, complete or not at all.
+    """Write an ``.npz`` atomically.
+
+    Args:
+        path: the file.
+        arrays: arrays by name.
 
     Raises:
         StopRun: if it cannot be written.

@@ -1,7 +1,7 @@
-"""Processes that work through tasks, and outlive a task that kills one of them.
+"""Worker processes that continue when a task kills one of them.
 
-A damaged video can make a decoder written in C crash. With one process for each worker, and a pipe to it, the task
-that was being done is known, it alone fails, and the worker is replaced.
+A damaged video can crash a decoder written in C. Each worker is one process with its own pipe, so the task that
+crashed is known, only that task fails, and the worker is replaced.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PATIENCE = 3.0
 
 @dataclass(frozen=True)
 class Crash:
-    """What is returned for a task whose process died.
+    """Result of a task whose process died.
 
     Attributes:
         code: exit status; -N for signal N.
@@ -35,7 +35,7 @@ class Crash:
 
 @dataclass(frozen=True)
 class Done:
-    """A task that turned out to need no process.
+    """Result of a task that needs no process.
 
     Attributes:
         result: what is returned for it.
@@ -46,7 +46,7 @@ class Done:
 
 @dataclass
 class Workers:
-    """A number of processes, stopped at the end of a ``with`` block.
+    """Pool of processes, stopped at the end of a ``with`` block.
 
     Attributes:
         count: how many.
@@ -100,7 +100,7 @@ class Workers:
         worker = self._idle.pop() if self._idle else _Worker(self.function, self.count)
         worker.task = task
         self._busy[worker.pipe] = worker
-        # One that died is heard of at the other end of the pipe.
+        # The death of a worker shows at the other end of its pipe.
         with contextlib.suppress(OSError):
             worker.pipe.send(task)
 
@@ -145,7 +145,7 @@ class _Worker:
         self.pipe.close()
         self.process.terminate()
         self.process.join(_PATIENCE)
-        # One that is stuck in a decoder does not hear.
+        # A worker that is stuck in a decoder does not react.
         self.process.kill()
         self.process.join()
 

@@ -1,4 +1,4 @@
-"""Generators: from motion, rhythm, vision, genre and a sketch to the features of a codec."""
+"""Generators: from motion, rhythm, visual features, genre and a score to the features of a codec."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ if TYPE_CHECKING:
 
 
 def load(name_or_path: str | Path = "studio-generator") -> tuple[TemporalGenerator, str]:
-    """A temporal generator with the weights of that name or file, and the name of the codec that it was trained on.
+    """Load a temporal generator.
+
+    Args:
+        name_or_path: name of weights, or a file.
+
+    Returns:
+        The generator, and the name of the codec that it was trained on.
 
     Raises:
         D2MError: if there are no such weights, or they are another model's.
@@ -27,7 +33,7 @@ def load(name_or_path: str | Path = "studio-generator") -> tuple[TemporalGenerat
 
 
 def load_d2m_gan(motion_encoder_path: str | Path | None, generator_path: str | Path) -> D2MGAN:
-    """A D2M-GAN of the authors' ``mencoder.pt`` and ``netG.pt``, or of our files.
+    """Return a D2M-GAN of the authors' ``mencoder.pt`` and ``netG.pt``, or of our files.
 
     Data set, level and length follow from the parameters. It is called with (motion (B, T, D), visual (B, 2048), genre
     index (B,) or None) and gives VQ features (B, 64, F).

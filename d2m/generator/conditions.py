@@ -1,4 +1,4 @@
-"""What the generator hears of the dance: movement and beat as numbers on a codec's frames."""
+"""Conditioning of the generator: movement and beats as numbers on the frames of a codec."""
 
 from __future__ import annotations
 
@@ -13,10 +13,19 @@ RHYTHM_SIZE = 8
 
 
 def motion_rows(motion: Motion, frame_rate: float, start: float, frames: int) -> np.ndarray:
-    """Landmarks on frames: float32 (frames, MOTION_SIZE).
+    """Resample landmarks to the frames of a codec.
 
     For each of :data:`JOINTS`: x, y about the hips in body heights, their speeds in body heights a second, and the
     landmark's confidence. Positions are held before the first and after the last picture.
+
+    Args:
+        motion: landmarks.
+        frame_rate: frames of the codec per second.
+        start: time of the first frame in seconds.
+        frames: number of frames.
+
+    Returns:
+        float32 (frames, MOTION_SIZE).
 
     Raises:
         ValueError: if the skeleton is not ``"mediapipe33"``.
@@ -43,10 +52,19 @@ def _rows(motion: Motion, shot: slice) -> np.ndarray:
 
 
 def rhythm_rows(dance: Dance, frame_rate: float, start: float, frames: int) -> np.ndarray:
-    """Beat, bar and energy on frames: float32 (frames, RHYTHM_SIZE).
+    """Compute beat, bar and energy on the frames of a codec.
 
     Sine and cosine of the place within the beat and within the bar, the energy of the beat, the accent of the nearest
     beat (falling off with distance), tempo (beats a minute / 120 - 1) and confidence.
+
+    Args:
+        dance: analysis of a video.
+        frame_rate: frames of the codec per second.
+        start: time of the first frame in seconds.
+        frames: number of frames.
+
+    Returns:
+        float32 (frames, RHYTHM_SIZE).
     """
     grid = dance.grid
     position = grid.position_of(start + (np.arange(frames) + 0.5) / frame_rate)

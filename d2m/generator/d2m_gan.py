@@ -1,17 +1,17 @@
 """D2M-GAN's generator (Zhu et al. 2022, "Quantized GAN for Complex Music Generation from Dance Videos", section 3.2).
 
-A fixed length of dance, two seconds in the paper, becomes the VQ features of JukeBox in one pass: the motion encoder
-folds the movement into 1024 values, beside it stand 2048 values of the picture (I3D) and, on AIST++, 256 of the genre;
-the VQ generator treats the fused vector as a signal and convolves it into features of 64 values a frame. ``tanh``
-bounds them and sigma brings them to the scale of JukeBox's codebook.
+A dance of fixed length, two seconds in the paper, is mapped to VQ features of JukeBox in one pass: the motion encoder
+reduces the movement to 1024 values, to which 2048 visual features (I3D) and, on AIST++, 256 values of the genre are
+concatenated; the VQ generator treats the vector as a signal and convolves it into features of 64 values per frame.
+``tanh`` bounds them, and sigma scales them to the range of JukeBox's codebook.
 
 Names, shapes and values are those of the published models, so their checkpoints load strictly:
 
     model = d2m.generator.load_d2m_gan("mencoder.pt", "netG.pt")
     features = model(motion, visual, genre)             # (B, 120, 219), (B, 2048), (B,) -> (B, 64, 344)
 
-What the paper's ablations change is in :class:`D2MGANConfig`. Input of any length is the task of
-:mod:`d2m.generator.windows`.
+The ablations of the paper are settings of :class:`D2MGANConfig`. :mod:`d2m.generator.windows` handles inputs of any
+length.
 """
 
 from __future__ import annotations
@@ -33,26 +33,26 @@ MODALITIES = ("both", "motion", "vision")
 
 @dataclass(frozen=True)
 class DataShape:
-    """What a data set gives the model: values a motion frame, motion frames a second, number of genres (0: none)."""
+    """Inputs of a data set: values per motion frame, motion frames per second, number of genres (0: none)."""
 
     motion_size: int
     motion_rate: int
     genres: int
 
 
-#: AIST++: 24 rotation matrices and the translation of SMPL; TikTok: x, y, confidence of OpenPose's 25 key points.
+#: AIST++: 24 rotation matrices and the translation of SMPL; TikTok: x, y, confidence of OpenPose's 25 keypoints.
 DATASETS: dict[str, DataShape] = {"aist": DataShape(219, 60, 10), "tiktok": DataShape(75, 30, 0)}
 
 
 @dataclass(frozen=True)
 class D2MGANConfig:
-    """What the models come in; the defaults are the paper's.
+    """Configuration of the models; the defaults are the paper's.
 
     Attributes:
         dataset: ``"aist"`` or ``"tiktok"``, see :data:`DATASETS`.
         level: ``"high"`` or ``"low"``, see :data:`LEVELS`.
-        seconds: of dance in, and music out; 2 to 6 (the paper's table 3). The published models are for 2. For other
-            lengths, of which none is published, the fused vector grows in proportion to the output.
+        seconds: length of dance and music in seconds, 2 to 6 (the paper's table 3). The published models are for 2. For
+            other lengths, of which none is published, the fused vector grows in proportion to the output.
         modality: what is fused: ``"both"``, ``"motion"`` or ``"vision"`` alone (table 4).
         sigma: the output's scale; 1 turns scaling off (table 6).
         sample_rate: hertz of the music.
@@ -96,12 +96,12 @@ class D2MGANConfig:
 
     @property
     def fused_size(self) -> int:
-        """Length of the fused vector: motion, vision and genre, as far as they are there."""
+        """Length of the fused vector of the available inputs (motion, vision, genre)."""
         motion, vision = self.modality != "vision", self.modality != "motion"
         return MOTION_CODE * motion + VISUAL_SIZE * vision + GENRE_CODE * (self.data.genres > 0)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values, for a file's header."""
+        """Return plain JSON values, for a file's header."""
         return asdict(self)
 
 
@@ -131,6 +131,14 @@ class NormedConv1d(nn.Module):
         self.stride, self.padding, self.dilation, self.groups = stride, padding, dilation, groups
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply the convolution.
+
+        Args:
+            x: float32 (B, C, T).
+
+        Returns:
+            float32 (B, C', T').
+        """
         weight = self.weight_v * (self.weight_g / self.weight_v.norm(dim=(1, 2), keepdim=True))
         return functional.conv1d(x, weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
@@ -150,6 +158,14 @@ class ResidualBlock(nn.Module):
         self.shortcut = NormedConv1d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply the block.
+
+        Args:
+            x: float32 (B, C, T).
+
+        Returns:
+            float32 (B, C, T).
+        """
         return self.shortcut(x) + self.block(x)
 
 
@@ -158,7 +174,11 @@ def _blocks(channels: int) -> list[nn.Module]:
 
 
 def initialise(module: nn.Module) -> None:
-    """The published start: convolutions without weight normalisation from a normal distribution of deviation 0.02."""
+    """Initialise convolutions without weight normalisation as published: normal distribution of deviation 0.02.
+
+    Args:
+        module: any module, for ``nn.Module.apply``.
+    """
     if isinstance(module, nn.Conv1d):
         nn.init.normal_(module.weight, 0.0, 0.02)
 
@@ -182,6 +202,14 @@ class MotionEncoder(nn.Module):
         self.apply(initialise)
 
     def forward(self, motion: Tensor) -> Tensor:
+        """Encode a movement.
+
+        Args:
+            motion: float32 (B, T, D).
+
+        Returns:
+            float32 (B, 1, 1024).
+        """
         return self.lin2(self.model(self.lin1(motion)))
 
 
@@ -211,6 +239,15 @@ class VQGenerator(nn.Module):
         self.apply(initialise)
 
     def forward(self, fused: Tensor, genre: Tensor | None = None) -> Tensor:
+        """Generate VQ features.
+
+        Args:
+            fused: float32 (B, 1, N), encoded motion and visual features.
+            genre: int64 (B,), or None.
+
+        Returns:
+            float32 (B, 64, F).
+        """
         if self.config.data.genres:
             if genre is None:
                 raise ValueError("this generator needs a genre for every item of the batch")
@@ -223,7 +260,11 @@ class VQGenerator(nn.Module):
 
 
 def low_positions(width: int) -> int:
-    """Positions that the low-level convolutions make of a signal of ``width`` values: 2048 -> 1045."""
+    """Compute the length of the low-level convolutions' output: 2048 -> 1045.
+
+    Args:
+        width: length of the input.
+    """
     first = (width + 2) // 2 + 1 + 63
     return (first + 90) // 2 + 1 + 5 * 91
 
@@ -271,7 +312,7 @@ class D2MGAN(nn.Module):
     def forward(
         self, motion: Tensor | None = None, visual: Tensor | None = None, genre: Tensor | None = None
     ) -> Tensor:
-        """VQ features (B, 64, F) of ``config.seconds`` of dance.
+        """Return VQ features (B, 64, F) of ``config.seconds`` of dance.
 
         Args:
             motion: (B, T, D), T = ``config.motion_frames``, D = 219 (AIST++) or 75 (TikTok); unused by a model of

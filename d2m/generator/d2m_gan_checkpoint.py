@@ -1,4 +1,4 @@
-"""Read and write D2M-GAN's weights: the parameters tell which of the models they are."""
+"""Read and write D2M-GAN's weights; the model is recognised by its parameters."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from d2m.weights.strict import refuse_others
 #: The kinds written into our files.
 ENCODER, GENERATOR = "d2m-gan-motion-encoder", "d2m-gan-generator"
 #: What each data set is called in messages.
-_TITLES = {"aist": "AIST++ (SMPL motion, genres)", "tiktok": "TikTok (key points)"}
+_TITLES = {"aist": "AIST++ (SMPL motion, genres)", "tiktok": "TikTok (keypoints)"}
 
 
 @dataclass(frozen=True)
 class Part:
-    """What one file holds.
+    """Content of one file.
 
     Attributes:
         path: the file.
@@ -52,7 +52,7 @@ class Part:
 
 
 def read_part(path: Path | str, expect: str | None = None) -> Part:
-    """Reads a motion encoder or a generator: the authors' ``.pt`` (a state dict, alone or under ``model`` or
+    """Read a motion encoder or a generator: the authors' ``.pt`` (a state dict, alone or under ``model`` or
     ``state_dict``, with or without ``module.`` before the names) or our ``.safetensors``.
 
     Args:
@@ -71,7 +71,14 @@ def read_part(path: Path | str, expect: str | None = None) -> Part:
 def part_of(
     state: dict[str, Tensor], path: Path | str, expect: str | None = None, header: Mapping[str, Any] | None = None
 ) -> Part:
-    """The same for parameters that have been read already."""
+    """Recognise the part of a D2M-GAN in parameters that have been read already.
+
+    Args:
+        state: parameters by name.
+        path: path of their file, for messages.
+        expect: kind that is needed, or None for any.
+        header: metadata of the file, or None.
+    """
     kind = recognise(state)
     if kind not in (ENCODER, GENERATOR) or expect not in (None, kind):
         raise D2MError(wrong_model(path, kind, state, expect or GENERATOR))
@@ -79,7 +86,14 @@ def part_of(
 
 
 def check_part(path: Path | str) -> None:
-    """Raises D2MError unless a file holds a whole motion encoder or generator."""
+    """Check that a file contains a complete motion encoder or generator.
+
+    Raises:
+        D2MError: if it does not.
+
+    Args:
+        path: the file.
+    """
     part = read_part(path)
     with torch.device("meta"):
         if part.kind == ENCODER:
@@ -91,7 +105,7 @@ def check_part(path: Path | str) -> None:
 
 
 def load_d2m_gan(motion_encoder_path: Path | str | None, generator_path: Path | str) -> D2MGAN:
-    """A D2M-GAN from two files, in evaluation mode; see :func:`assemble`.
+    """Return a D2M-GAN from two files, in evaluation mode; see :func:`assemble`.
 
     Args:
         motion_encoder_path: the authors' ``mencoder.pt`` or ours, or a name of the catalogue; None for a generator of
@@ -106,11 +120,15 @@ def load_d2m_gan(motion_encoder_path: Path | str | None, generator_path: Path | 
 
 
 def assemble(encoder: Part | None, generator: Part) -> D2MGAN:
-    """One model of both parts, loaded strictly.
+    """Combine both parts into one model, loaded strictly.
 
     Data set, level, length and modality follow from the parameters' names and shapes. They do not tell a high-level
     motion encoder from a low-level one: these are alike, so of the authors' files the right pair is the user's to keep.
     Our files say in their header which they are, and are held to it.
+
+    Args:
+        encoder: motion encoder, or None for a model of vision only.
+        generator: the generator.
 
     Raises:
         D2MError: if the parts do not belong together, or lack parameters.
@@ -138,7 +156,7 @@ def assemble(encoder: Part | None, generator: Part) -> D2MGAN:
 def save_d2m_gan(
     model: D2MGAN, motion_encoder_path: Path | str | None, generator_path: Path | str, half: bool = True
 ) -> None:
-    """Writes a model as two safetensors files that say which model they belong to; float16 unless ``half`` is False.
+    """Write a model as two safetensors files that say which model they belong to; float16 unless ``half`` is False.
 
     Args:
         model: with ``codec`` and ``codebook`` telling what it was trained on.
@@ -162,11 +180,11 @@ def _encoder_shape(part: Part) -> tuple[str, float]:
     try:
         size, frames = part.state["lin1.weight"].shape[1], part.state["model.0.weight"].shape[1]
     except (KeyError, IndexError) as error:
-        raise D2MError(f"{part.path} is not a whole D2M-GAN motion encoder; get the file anew") from error
+        raise D2MError(f"{part.path} is not a whole D2M-GAN motion encoder; download the file again") from error
     for name, shape in DATASETS.items():
         if shape.motion_size == size:
             return name, frames / shape.motion_rate
-    raise D2MError(f"{part.path} reads motion of {size} values a frame; 219 (SMPL) or 75 (key points) is known")
+    raise D2MError(f"{part.path} reads motion of {size} values a frame; 219 (SMPL) or 75 (keypoints) is known")
 
 
 def _generator_config(part: Part, seconds: float | None) -> D2MGANConfig:
@@ -186,7 +204,7 @@ def _generator_config(part: Part, seconds: float | None) -> D2MGANConfig:
             return replace(config, seconds=seconds)
         return replace(config, seconds=ours)
     except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise D2MError(f"{part.path} is no D2M-GAN generator that this version knows ({error})") from error
+        raise D2MError(f"{part.path} is not a D2M-GAN generator that this version knows ({error})") from error
 
 
 def _known(part: Part, **sizes: Any) -> D2MGANConfig:

@@ -12,7 +12,7 @@ class ScaleDiscriminator(nn.Module):
 
     Args:
         signals: C.
-        channels: of the first layer.
+        channels: channels of the first layer.
         layers: strided, grouped layers after it.
         downsampling: stride of each of them, and by how much channels grow, up to 1024.
     """
@@ -32,6 +32,14 @@ class ScaleDiscriminator(nn.Module):
         self.model = nn.ModuleDict(stack)
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Apply the discriminator.
+
+        Args:
+            x: float32 (B, C, N).
+
+        Returns:
+            Logits (B, 1, N') and six feature maps.
+        """
         maps = []
         for layer in self.model.values():
             x = layer(x)
@@ -65,7 +73,14 @@ class D2MGANDiscriminator(nn.Module):
         self.downsample = nn.AvgPool1d(4, stride=2, padding=1, count_include_pad=False)
 
     def forward(self, features: Tensor) -> list[tuple[Tensor, list[Tensor]]]:
-        """For each scale the logits and, for feature matching, the six maps before them."""
+        """Apply the discriminators of all scales.
+
+        Args:
+            features: float32 (B, 64, F).
+
+        Returns:
+            For each scale the logits and, for feature matching, the six maps before them.
+        """
         x = features.reshape(len(features), 1, -1) if self.reshaping else features
         answers = []
         for part in self.model.values():

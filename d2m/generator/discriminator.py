@@ -11,7 +11,7 @@ class ScaleDiscriminator(nn.Module):
 
     Args:
         feature_size: D.
-        channels: of the first layer; doubled by each strided one.
+        channels: channels of the first layer; doubled by each strided one.
         layers: strided layers.
     """
 
@@ -26,6 +26,14 @@ class ScaleDiscriminator(nn.Module):
         self.out = weight_norm(nn.Conv1d(sizes[-1], 1, 3, padding=1))
 
     def forward(self, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Apply the discriminator.
+
+        Args:
+            x: float32 (B, D, F).
+
+        Returns:
+            Logits (B, 1, F') and feature maps.
+        """
         maps = []
         for layer in self.layers:
             x = nn.functional.leaky_relu(layer(x), 0.2)
@@ -42,6 +50,14 @@ class MultiScaleDiscriminator(nn.Module):
         self.pool = nn.AvgPool1d(4, stride=2, padding=1, count_include_pad=False)
 
     def forward(self, features: Tensor) -> list[tuple[Tensor, list[Tensor]]]:
+        """Apply the discriminators of all scales.
+
+        Args:
+            features: float32 (B, D, F).
+
+        Returns:
+            For each scale the logits and feature maps.
+        """
         answers = []
         for part in self.parts:
             answers.append(part(features))

@@ -40,4 +40,9 @@ class PerceptualLoss(nn.Module):
         self.mel = LogMel(sample_rate, 1024 * scale, hop, bands, 1e-4 * scale, highest)
 
     def forward(self, output: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the waveform loss and the mel loss.
+
+        Args:
+            output, target: waveforms float32 (B, T).
+        """
         return (output - target).abs().mean(), (self.mel(output) - self.mel(target)).abs().mean()

@@ -1,6 +1,6 @@
-"""A score as numbers on a codec's frames: for each part what is struck and what is held.
+"""Piano-roll of a score on the frames of a codec: onsets and held notes of each part.
 
-Onsets fall between frames; their velocity is shared by the two nearest ones, so that timing survives the frame rate.
+An onset between two frames distributes its velocity over both, so that its timing is preserved.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PATCH_PROGRAM, PATCHED_COUNT = 256, 512
 
 @dataclass(frozen=True)
 class Sketch:
-    """Parts on frames.
+    """Parts of a score on frames.
 
     Attributes:
         rows: float32 (P, F, ROWS): columns 0..87 onsets, 88..175 held, both as velocity / 127; of a drum part columns
@@ -42,10 +42,17 @@ class Sketch:
 
 
 def sketch(score: Score, frame_rate: float, start: float, frames: int, *, patches: bool = False) -> Sketch:
-    """The frames ``start`` (seconds) to ``start + frames / frame_rate`` of a score.
+    """Convert a score to piano-rolls on the frames of a codec.
 
     Frame i stands for the samples from i to i + 1 hops, its middle being at (i + 0.5) / frame_rate. With ``patches``,
     effects are parts, too, and instruments are patches where the score names them.
+
+    Args:
+        score: the score.
+        frame_rate: frames per second.
+        start: time of the first frame in seconds.
+        frames: number of frames.
+        patches: include effects, and number instruments by their patches.
     """
     parts = score.parts if patches else score.instruments().parts
     rows = np.zeros((max(1, len(parts)), frames, ROWS), np.float32)

@@ -1,8 +1,8 @@
-"""The any-length generator: sketch, motion, rhythm, vision, genre and noise, each optional, to features of a codec.
+"""Temporal generator for any length: score, motion, rhythm, visual features, genre and noise to features of a codec.
 
-D2M-GAN (Zhu et al. 2022) maps two seconds of motion and vision to the VQ features of JukeBox. Here the same task is
-fully convolutional over the codec's frames, so that a video of any length is one forward pass (or several
-overlapping ones), and the music may be guided by a sketch: a score on the dancer's beat grid.
+D2M-GAN (Zhu et al. 2022) maps two seconds of motion and vision to the VQ features of JukeBox. This generator is fully
+convolutional over the frames of the codec, so that a video of any length is one forward pass (or several overlapping
+ones), and it can be conditioned on a score on the dancer's beat grid. Every input is optional.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class TemporalConfig:
         channels, blocks: the trunk; block i looks 2 ** (i % dilation_cycle) frames apart.
         part_channels, part_blocks: the network that each part of the sketch passes alone, before all are added.
         noise_size: values of noise a frame.
-        visual_size: of the picture features (2048 for I3D R50).
+        visual_size: size of the visual features (2048 for I3D R50).
         sigma: the output is sigma * tanh(...), in standard deviations of the codec's features.
         genres: number of genres.
         programs: number of instruments that a part may have (:mod:`d2m.generator.sketch`).
@@ -47,7 +47,7 @@ class TemporalConfig:
 
 @dataclass
 class Conditions:
-    """A batch of what the generator is given; every field but ``frames`` may be None.
+    """Batch of inputs of the generator; every field but ``frames`` may be None.
 
     Attributes:
         frames: F.
@@ -69,7 +69,7 @@ class Conditions:
     noise: Tensor | None = None
 
     def batch_size(self) -> int:
-        """B, read from the first field that is given."""
+        """Return b, read from the first field that is given."""
         for value in (self.rows, self.motion, self.rhythm, self.visual, self.genre, self.noise):
             if value is not None:
                 return len(value)
@@ -91,6 +91,15 @@ class PartEncoder(nn.Module):
         self.blocks = nn.ModuleList(ConvNeXtBlock(channels, 2, dilation=2**i) for i in range(blocks))
 
     def forward(self, rows: Tensor, programs: Tensor) -> Tensor:
+        """Encode the parts of a score.
+
+        Args:
+            rows: float32 (M, F, ROWS).
+            programs: int64 (M,).
+
+        Returns:
+            float32 (M, F, C).
+        """
         drums = self.is_drum[programs.clamp(min=0)][:, None, None]
         x = torch.where(drums, self.drums(rows[..., :DRUM_ROWS]), self.pitched(rows))
         colours = self.instrument(programs.clamp(min=0))[:, None].chunk(2 * (len(self.blocks) + 1), -1)
@@ -101,7 +110,7 @@ class PartEncoder(nn.Module):
 
 
 class TemporalGenerator(nn.Module):
-    """See the module's docstring.
+    """Generator of any length; see the module's docstring.
 
     Args:
         config: sizes.
@@ -138,7 +147,7 @@ class TemporalGenerator(nn.Module):
         self.context = trunk + sum(3 * 2**i for i in range(config.part_blocks))
 
     def settings(self) -> dict[str, object]:
-        """The configuration as plain values, for the file that holds the weights."""
+        """Return the configuration as plain values, for the file that holds the weights."""
         return asdict(self.config)
 
     def _sketch(self, rows: Tensor, programs: Tensor | None) -> Tensor:
@@ -147,14 +156,21 @@ class TemporalGenerator(nn.Module):
         batch, parts, frames, _ = rows.shape
         used = (programs >= 0).flatten()
         encoded = rows.new_zeros(batch * parts, frames, self.config.part_channels)
-        # Unused places are left out rather than masked: they would cost as much as a part that plays.
+        # Unused places are left out rather than masked, which would cost as much computation as real parts.
         encoded = encoded.index_copy(
             0, used.nonzero()[:, 0], self.parts(rows.flatten(0, 1)[used], programs.flatten()[used])
         )
         return self.sketch(encoded.view(batch, parts, frames, -1).sum(1))
 
     def normalised(self, conditions: Conditions) -> Tensor:
-        """Features in standard deviations, within -sigma..sigma: (B, D, F)."""
+        """Generate features in standard deviations, within -sigma..sigma.
+
+        Args:
+            conditions: a batch of inputs.
+
+        Returns:
+            float32 (B, D, F).
+        """
         given = conditions
         hidden = [
             self._sketch(given.rows, given.programs) if given.rows is not None else None,
@@ -171,13 +187,20 @@ class TemporalGenerator(nn.Module):
         return (self.config.sigma * torch.tanh(x / self.config.sigma)).transpose(1, 2)
 
     def forward(self, conditions: Conditions) -> Tensor:
-        """Features of the codec (B, D, F), to be quantised and decoded by it."""
+        """Generate features of the codec, to be quantised and decoded by it.
+
+        Args:
+            conditions: a batch of inputs.
+
+        Returns:
+            float32 (B, D, F).
+        """
         return self.normalised(conditions) * self.deviation[:, None] + self.mean[:, None]
 
 
 @torch.no_grad()
 def with_patches(generator: TemporalGenerator, programs: int) -> TemporalGenerator:
-    """Make a generator that knows the patches of the sound library from one that knows General MIDI only.
+    """Extend a generator that knows General MIDI only by the patches of the sound library.
 
     A patch begins as the program that stands for it in MIDI files, an effect as a quiet average of all.
 

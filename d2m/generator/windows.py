@@ -1,9 +1,8 @@
-"""Dances of any length through a model of fixed length: overlapping windows, cross-faded in VQ-feature space.
+"""Apply a model of fixed length to dances of any length: overlapping windows, cross-faded in VQ-feature space.
 
-The windows are spread evenly from the first motion frame to the last, so that none hangs over an end; where two meet,
-the first one's features fade into the second's around the middle of what they share, which keeps every output frame as
-far as possible from the ends of the window that it comes from. Features come out piece by piece, and memory does not
-grow with the length of the dance.
+The windows are spread evenly from the first motion frame to the last. Where two overlap, the features of the first fade
+into those of the second around the middle of the overlap, which keeps every output frame as far as possible from the
+ends of its window. Features are yielded piece by piece, and memory does not grow with the length of the dance.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ class Window:
 
 
 def plan(motion_frames: int, frames: int, config: D2MGANConfig, overlap: float = OVERLAP) -> list[Window]:
-    """The windows over a dance.
+    """Return the windows over a dance.
 
     Args:
         motion_frames: motion frames that there are; a dance shorter than one window gets one.
@@ -84,7 +83,7 @@ def stream(
     overlap: float = OVERLAP,
     batch: int = 4,
 ) -> Iterator[Tensor]:
-    """VQ features of a dance, piece by piece.
+    """Generate VQ features of a dance piece by piece.
 
     Args:
         model: any :class:`D2MGAN`.

@@ -1,4 +1,4 @@
-"""The JukeBox VQ-VAE (Dhariwal et al. 2020, "Jukebox: A Generative Model for Music", section 3 and table 4).
+"""JukeBox VQ-VAE (Dhariwal et al. 2020, "Jukebox: A Generative Model for Music", section 3 and table 4).
 
 Three separate auto-encoders of raw audio, at hops of 8, 32 and 128 samples, each with one codebook of 2048
 entries of 64 values. Parameter names and shapes are those of the published checkpoints, so they load

@@ -29,6 +29,14 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply the block.
+
+        Args:
+            x: float32 (B, C, T).
+
+        Returns:
+            float32 (B, C, T).
+        """
         return x + self.model(x)
 
 
@@ -40,6 +48,14 @@ class ResidualStack(nn.Module):
         self.model = nn.Sequential(*(ResidualBlock(channels, inner, dilation) for dilation in dilations))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply the blocks.
+
+        Args:
+            x: float32 (B, C, T).
+
+        Returns:
+            float32 (B, C, T).
+        """
         return self.model(x)
 
 
@@ -59,6 +75,14 @@ class EncoderBlock(nn.Module):
         self.model = nn.Sequential(*steps, nn.Conv1d(width, config.embedding_width, 3, padding=1))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply the block.
+
+        Args:
+            x: float32 (B, C, T).
+
+        Returns:
+            float32 (B, D, T // stride**downs).
+        """
         return self.model(x)
 
 
@@ -87,6 +111,14 @@ class DecoderBlock(nn.Module):
         self.model = nn.Sequential(nn.Conv1d(config.embedding_width, width, 3, padding=1), *steps)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply the block.
+
+        Args:
+            x: float32 (B, D, F).
+
+        Returns:
+            float32 (B, C, F * stride**downs).
+        """
         return self.model(x)
 
 
@@ -102,6 +134,14 @@ class Encoder(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """Encode a waveform.
+
+        Args:
+            x: float32 (B, 1, T).
+
+        Returns:
+            float32 (B, D, T // hop).
+        """
         for block in self.level_blocks:
             x = block(x)
         return x
@@ -116,13 +156,26 @@ class Decoder(nn.Module):
         self.out = nn.Conv1d(config.embedding_width, 1, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Decode the vectors of one level.
+
+        Args:
+            x: float32 (B, D, F).
+
+        Returns:
+            float32 (B, 1, F * hop).
+        """
         for block in reversed(self.level_blocks):
             x = block(x)
         return self.out(x)
 
 
 def encoder_reach(config: VQVAEConfig, level: int) -> int:
-    """Samples on either side that a code of this level depends on."""
+    """Compute the number of samples on either side that a code of this level depends on.
+
+    Args:
+        config: configuration of the model.
+        level: 0 for the finest.
+    """
     reach, spacing = 0, 1
     for rate in range(level + 1):
         for _ in range(config.downs[rate]):
@@ -134,7 +187,12 @@ def encoder_reach(config: VQVAEConfig, level: int) -> int:
 
 
 def decoder_reach(config: VQVAEConfig, level: int) -> int:
-    """Frames on either side that a sample decoded from this level depends on."""
+    """Compute the number of frames on either side that a sample decoded from this level depends on.
+
+    Args:
+        config: configuration of the model.
+        level: 0 for the finest.
+    """
     reach, spacing = 0.0, 1.0
     for rate in reversed(range(level + 1)):
         reach += spacing

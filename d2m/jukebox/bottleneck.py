@@ -1,4 +1,4 @@
-"""Vector quantisation with a codebook that follows a moving average of what falls on it.
+"""Vector quantisation with a moving-average codebook.
 
 (van den Oord et al. 2017, appendix A.1; random restarts: Dhariwal et al. 2020, section 3.1.)
 """
@@ -18,7 +18,7 @@ _ROWS = 4096
 
 @dataclass
 class Quantised:
-    """What quantising a batch gives.
+    """Result of quantising a batch.
 
     Attributes:
         vectors: (B, D, F), the codebook entries; gradients pass straight through to the encoder.
@@ -43,9 +43,9 @@ class Codebook(nn.Module):
     Args:
         size: number of entries.
         width: D, values of an entry.
-        decay: of the moving averages.
+        decay: decay of the moving averages.
         threshold: moving count (vectors a batch) under which an entry is restarted.
-        seed: of the choices of encoder outputs.
+        seed: random seed of the choices of encoder outputs.
     """
 
     k: Tensor
@@ -65,7 +65,14 @@ class Codebook(nn.Module):
         self.register_buffer("counts", torch.zeros(size), persistent=False)
 
     def quantise(self, features: Tensor) -> Tensor:
-        """The nearest entry (B, F) int64 of each vector of (B, D, F)."""
+        """Find the nearest entry of each vector.
+
+        Args:
+            features: float32 (B, D, F).
+
+        Returns:
+            int64 (B, F).
+        """
         batch, width, frames = features.shape
         flat = features.transpose(1, 2).reshape(-1, width)
         # |x - k|^2 without |x|^2, which is the same for every entry.
@@ -74,12 +81,23 @@ class Codebook(nn.Module):
         return torch.cat(nearest).view(batch, frames) if nearest else flat.new_zeros(batch, frames, dtype=torch.long)
 
     def lookup(self, codes: Tensor) -> Tensor:
-        """The entries (B, D, F) of codes (B, F)."""
+        """Look up the entries of codes.
+
+        Args:
+            codes: int64 (B, F).
+
+        Returns:
+            float32 (B, D, F).
+        """
         return nn.functional.embedding(codes, self.k).transpose(1, 2)
 
     def forward(self, features: Tensor) -> Quantised:
-        """Quantises (B, D, F), and in training mode moves the codebook; in full precision whatever surrounds it, as
-        distances to near entries and moving averages need it."""
+        """Quantise features and, in training mode, update the codebook. This is computed in full precision, which
+        distances to near entries and moving averages need.
+
+        Args:
+            features: float32 (B, D, F).
+        """
         with torch.autocast(features.device.type, enabled=False):
             return self._quantised(features.float())
 
@@ -110,9 +128,13 @@ class Codebook(nn.Module):
 
     @torch.no_grad()
     def start(self, vectors: Tensor) -> None:
-        """Fills an empty codebook with some of the vectors (M, D), or sets one loaded from a file moving."""
+        """Initialise an empty codebook with some of the vectors, or the moving averages of a loaded one.
+
+        Args:
+            vectors: float32 (M, D).
+        """
         if self.k.any():
-            # Every entry counts as evenly used until the data says otherwise.
+            # Every entry counts as equally used at first.
             self.counts.fill_(max(len(vectors) / len(self.k), self.threshold))
         else:
             self.k.copy_(self._samples(vectors, len(self.k)))
@@ -146,9 +168,15 @@ class Codebook(nn.Module):
 
 
 def gathered(rows: Tensor) -> Tensor:
-    """The rows (M, ...) of all processes of a training, one after the other by rank; those given in a run of one.
+    """Concatenate the rows of all processes of a training by rank. All processes must have as many.
 
     All processes must have as many.
+
+    Args:
+        rows: float (M, ...).
+
+    Returns:
+        The rows of all processes; the given ones in a run of one process.
     """
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return rows

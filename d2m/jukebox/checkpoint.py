@@ -1,4 +1,4 @@
-"""Read JukeBox VQ-VAE weights in the three forms they come in; the parameters tell the model's shape."""
+"""Read JukeBox VQ-VAE weights in their three file formats; the sizes are taken from the parameters."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KIND = "jukebox-vqvae"
 
 
 def load(path: Path | str) -> VQVAE:
-    """Loads a VQ-VAE, in evaluation mode.
+    """Load a VQ-VAE, in evaluation mode.
 
     Args:
         path: OpenAI's ``vqvae.pth.tar`` (a dictionary with the parameters under ``model``), D2M-GAN's
@@ -49,14 +49,25 @@ def load(path: Path | str) -> VQVAE:
 
 
 def save(vqvae: VQVAE, path: Path | str, half: bool = True) -> None:
-    """Writes a VQ-VAE as safetensors, float16 unless ``half`` is False, with its shape in the header."""
+    """Write a VQ-VAE as safetensors with its configuration in the header.
+
+    Args:
+        vqvae: the model.
+        path: the output file.
+        half: store float16.
+    """
     save_state(path, vqvae.state_dict(), KIND, vqvae.config.to_dict(), half=half)
 
 
 def infer_config(state: Mapping[str, Tensor], path: Path | str, sample_rate: int = 22050) -> VQVAEConfig:
-    """The shape of the model that parameters of these names and shapes belong to.
+    """Infer the configuration of a model from the names and shapes of its parameters.
 
     Dilations leave no trace in them and are taken to be the published model's.
+
+    Args:
+        state: parameters by name.
+        path: path of their file, for messages.
+        sample_rate: hertz.
 
     Raises:
         D2MError: if parameters that tell the shape are missing.
@@ -73,7 +84,7 @@ def infer_config(state: Mapping[str, Tensor], path: Path | str, sample_rate: int
         factor = state[inner.format(0, 0)].shape[0] / widths[0]
         return VQVAEConfig(downs, strides, widths, depths, embedding_width, size, factor, sample_rate=sample_rate)
     except (KeyError, IndexError, ValueError, ZeroDivisionError) as error:
-        raise D2MError(f"{path} is a JukeBox VQ-VAE that lacks parameters ({error}); get it anew") from error
+        raise D2MError(f"{path} is a JukeBox VQ-VAE that lacks parameters ({error}); download it again") from error
 
 
 def _count(state: Mapping[str, Any], pattern: str) -> int:

@@ -1,8 +1,7 @@
-"""Run a convolutional network over a signal of any length in bounded memory, with the whole signal's result.
+"""Apply a convolutional network to a signal of any length in bounded memory, with the result of a single pass.
 
-Each chunk is given as much of its neighbours as the network can see (its receptive field) and what that
-margin produced is cut away, so there is no seam: what remains differs from one pass over the whole by
-rounding only.
+Each chunk is extended by the receptive field of the network on both sides and the output of these margins is
+discarded, so there is no seam: the result differs from one pass over the whole signal by rounding only.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from torch import Tensor
 
 
 def downwards(network: Callable[[Tensor], Tensor], x: Tensor, hop: int, reach: int, chunk: int) -> Tensor:
-    """Applies a network that makes one step of every ``hop``.
+    """Apply a network that makes one step of every ``hop``.
 
     Args:
         network: (..., t) -> (..., t // hop), time last.
@@ -38,7 +37,7 @@ def downwards(network: Callable[[Tensor], Tensor], x: Tensor, hop: int, reach: i
 
 
 def upwards(network: Callable[[Tensor], Tensor], x: Tensor, hop: int, reach: int, chunk: int) -> Tensor:
-    """Applies a network that makes ``hop`` steps of each one.
+    """Apply a network that makes ``hop`` steps of each one.
 
     Args:
         network: (..., f) -> (..., f * hop), time last.

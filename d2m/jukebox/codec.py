@@ -53,30 +53,73 @@ class JukeboxCodec(Codec):
         self.context = math.ceil(decoder_reach(vqvae.config, level))
 
     def features(self, waveform: Tensor) -> Tensor:
+        """Compute the continuous features before quantisation.
+
+        Args:
+            waveform: float32 (B, T).
+
+        Returns:
+            float32 (B, D, F).
+        """
         return self.vqvae.features(waveform, self.level)
 
     def quantise(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Find the nearest codebook entries.
+
+        Args:
+            features: float32 (B, D, F).
+
+        Returns:
+            Codes int64 (B, 1, F), and the vectors float32 (B, D, F) that they index.
+        """
         book = self.vqvae.codebook(self.level)
         codes = book.quantise(features)
         return codes[:, None], book.lookup(codes)
 
     def lookup(self, codes: Tensor) -> Tensor:
+        """Look up the vectors of codes.
+
+        Args:
+            codes: int64 (B, 1, F).
+
+        Returns:
+            float32 (B, D, F).
+        """
         return self.vqvae.lookup(codes[:, 0], self.level)
 
     def decode_features(self, vectors: Tensor, start: Tensor | int = 0) -> Tensor:
+        """Decode quantised vectors.
+
+        Args:
+            vectors: float32 (B, D, F).
+
+        Returns:
+            Waveform float32 (B, F * hop).
+        """
         return self.vqvae.decode_features(vectors, self.level)
 
     @torch.no_grad()
     def encode(self, waveform: Tensor) -> Tensor:
-        """Codes (B, 1, F) of a waveform (B, T), without holding the features of all of it."""
+        """Encode a waveform in chunks, without storing the features of all of it.
+
+        Args:
+            waveform: float32 (B, T).
+
+        Returns:
+            Codes int64 (B, 1, F).
+        """
         return self.vqvae.encode_level(waveform, self.level)[:, None]
 
 
 def codebook_digest(vqvae: VQVAE, level: str) -> str:
-    """A name for the codebook of ``"high"`` or ``"low"``: equal for equal codebooks, also after storing in float16.
+    """Compute a digest of a codebook: equal for equal codebooks, also after storing in float16.
 
     Fine-tuning the decoder keeps the codebook (D2M-GAN section 3.4), so a generator fits every VQ-VAE with the digest
     of the one that it was trained on.
+
+    Args:
+        vqvae: the model.
+        level: ``"high"`` or ``"low"``.
     """
     book = JukeboxCodec(vqvae, level)
     vectors = book.lookup(torch.arange(book.codebook_size)[None, None])

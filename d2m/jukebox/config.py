@@ -1,4 +1,4 @@
-"""The shape of a JukeBox VQ-VAE, with the published one as the default."""
+"""Configuration of a JukeBox VQ-VAE; the default is the published one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from d2m.errors import D2MError
 
 @dataclass(frozen=True)
 class VQVAEConfig:
-    """The shape of a JukeBox VQ-VAE; the defaults are the published model's (Dhariwal et al. 2020, table 4).
+    """Configuration of a JukeBox VQ-VAE; the defaults are the published model's (Dhariwal et al. 2020, table 4).
 
     Attributes:
         downs: for each level, the number of strided convolutions that it adds to the level below.
@@ -64,12 +64,15 @@ class VQVAEConfig:
         return tuple(accumulate((s**d for s, d in zip(self.strides, self.downs, strict=True)), mul))
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values, for a file's header."""
+        """Return plain JSON values, for a file's header."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> VQVAEConfig:
-        """The configuration in a file's header.
+        """Read the configuration in a file's header.
+
+        Args:
+            values: entries by name.
 
         Raises:
             D2MError: if an entry is unknown, of the wrong type, or out of range.

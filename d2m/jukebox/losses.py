@@ -1,7 +1,7 @@
-"""What a JukeBox VQ-VAE is trained on: the waveform, its spectra at three resolutions, and the commitment.
+"""Training losses of a JukeBox VQ-VAE: waveform, spectra at three resolutions, and commitment.
 
-(Dhariwal et al. 2020, section 3.2 and appendix B.1. Squared error of samples alone loses everything above the bass; the
-spectral term asks for the right magnitudes without their phase.)
+(Dhariwal et al. 2020, section 3.2 and appendix B.1. The squared error of samples alone loses everything above the bass;
+the spectral term compares magnitudes without their phase.)
 """
 
 from __future__ import annotations
@@ -33,8 +33,10 @@ class ReconstructionLoss(nn.Module):
 
     @torch.no_grad()
     def calibrate(self, waveform: Tensor) -> None:
-        """Takes the size of the music from a sample of crops (B, T), as long as those that will be trained
-        on.
+        """Measure the level of the music on a sample of crops, as long as those of the training.
+
+        Args:
+            waveform: float32 (B, T).
         """
         self.variance.copy_(waveform.var().clamp(min=1e-8))
         self.norms.copy_(
@@ -42,7 +44,11 @@ class ReconstructionLoss(nn.Module):
         )
 
     def forward(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """``samples`` (mean squared error over the variance) and ``spectral`` (mean over the resolutions)."""
+        """Compute ``samples`` (mean squared error over the variance) and ``spectral`` (mean over the resolutions).
+
+        Args:
+            output, target: waveforms float32 (B, T).
+        """
         samples = (output - target).square().mean() / self.variance
         pairs = zip(self._spectra(output), self._spectra(target), self.norms, strict=True)
         distances = [(a - b).flatten(1).norm(dim=1).mean() / norm for a, b, norm in pairs]

@@ -1,4 +1,4 @@
-"""The three-level VQ-VAE: encode, decode, and the reconstructions that it is trained on."""
+"""Three-level VQ-VAE: encoding, decoding, and the reconstructions used in training."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class VQVAE(nn.Module):
 
     Args:
         config: the shape; the default is the published model's.
-        seed: of the codebooks' random starts and restarts in training.
+        seed: random seed of the codebooks' random starts and restarts in training.
 
     Attributes:
         chunk: samples worked out at a time by :meth:`encode` and :meth:`decode`, the margins not counted;
@@ -54,12 +54,16 @@ class VQVAE(nn.Module):
         self.bottleneck = Bottleneck(len(levels), self.config.codebook_size, self.config.embedding_width, seed)
 
     def codebook(self, level: int) -> Codebook:
-        """The codebook of one level."""
+        """Return the codebook of one level.
+
+        Args:
+            level: 0 for the finest.
+        """
         return cast(Codebook, self.bottleneck.level_blocks[level])
 
     @torch.no_grad()
     def encode(self, waveform: Tensor) -> list[Tensor]:
-        """Codes of every level, finest first.
+        """Return codes of every level, finest first.
 
         Args:
             waveform: (B, T), values in -1..1.
@@ -71,17 +75,33 @@ class VQVAE(nn.Module):
 
     @torch.no_grad()
     def encode_level(self, waveform: Tensor, level: int) -> Tensor:
-        """Codes (B, T // hop) of one level."""
+        """Encode a waveform at one level.
+
+        Args:
+            waveform: float32 (B, T).
+            level: 0 for the finest.
+
+        Returns:
+            Codes int64 (B, T // hop).
+        """
         book = self.codebook(level)
         return self._downwards(waveform, level, lambda x: book.quantise(self.encoders[level](x)))
 
     def features(self, waveform: Tensor, level: int) -> Tensor:
-        """The encoder's vectors (B, D, T // hop) of one level before quantisation, of a waveform (B, T)."""
+        """Compute the encoder's vectors of one level before quantisation.
+
+        Args:
+            waveform: float32 (B, T).
+            level: 0 for the finest.
+
+        Returns:
+            float32 (B, D, T // hop).
+        """
         return self._downwards(waveform, level, self.encoders[level])
 
     @torch.no_grad()
     def decode(self, codes: Tensor | Sequence[Tensor], level: int | None = None) -> Tensor:
-        """A waveform (B, F * hop) from one level's codes; JukeBox decodes each level by itself.
+        """Return a waveform (B, F * hop) from one level's codes; JukeBox decodes each level by itself.
 
         Args:
             codes: the codes (B, F) of ``level``; or those of all levels as :meth:`encode` returns them; or of
@@ -94,7 +114,14 @@ class VQVAE(nn.Module):
         return self.decode_features(self.lookup(*self._one_level(codes, level)), self._level(codes, level))
 
     def lookup(self, codes: Tensor, level: int) -> Tensor:
-        """The codebook entries (B, D, F) of one level's codes (B, F).
+        """Look up the codebook entries of codes.
+
+        Args:
+            codes: int64 (B, F).
+            level: 0 for the finest.
+
+        Returns:
+            float32 (B, D, F).
 
         Raises:
             ValueError: if a code is not in the codebook.
@@ -104,14 +131,22 @@ class VQVAE(nn.Module):
         return self.codebook(level).lookup(codes.long())
 
     def decode_features(self, vectors: Tensor, level: int) -> Tensor:
-        """The waveform (B, F * hop) of vectors (B, D, F) of one level."""
+        """Decode the vectors of one level.
+
+        Args:
+            vectors: float32 (B, D, F).
+            level: 0 for the finest.
+
+        Returns:
+            Waveform float32 (B, F * hop).
+        """
         hop, reach = self.config.hops[level], decoder_reach(self.config, level)
         return upwards(self.decoders[level], vectors, hop, reach, self.chunk)[:, 0]
 
     def forward(
         self, waveform: Tensor, levels: Sequence[int] | None = None, quantise: bool = True
     ) -> list[Reconstruction]:
-        """Encodes, quantises and decodes a training batch (B, T), T a multiple of the coarsest hop.
+        """Encode, quantises and decodes a training batch (B, T), T a multiple of the coarsest hop.
 
         Args:
             waveform: (B, T).

@@ -23,7 +23,7 @@ SLOTS: tuple[str, ...] = ("drums", "piano", "guitar", "bass", "pads", "lead", "e
 
 @dataclass(frozen=True)
 class Patch:
-    """A preset of the library and what it is for.
+    """Preset of the sound library and its use.
 
     Attributes:
         name: such as ``"bass.sub"``.
@@ -57,9 +57,13 @@ class Patch:
         return self.fallback is None
 
     def take(self, number: int, seed: int = 0) -> int:
-        """Return the program that plays a note: ``number`` goes through the takes in turn, ``seed`` shifts them.
+        """Return the program of a take: the takes alternate with ``number``.
 
         SoundFont files know no round robin; the takes of a patch are presets of their own.
+
+        Args:
+            number: number of the note.
+            seed: shifts the alternation.
         """
         takes = (self.program, *self.alternates)
         return takes[(number + seed) % len(takes)]
@@ -67,7 +71,7 @@ class Patch:
 
 @dataclass(frozen=True)
 class GenreSound:
-    """What a genre is played with.
+    """Patches of a genre.
 
     Attributes:
         about: its sound in a few words.
@@ -78,12 +82,22 @@ class GenreSound:
     weights: dict[str, dict[str, float]]
 
     def choose(self, slot: str, rng: np.random.Generator) -> Patch:
-        """Draw a patch for a slot by weight."""
+        """Draw a patch for a slot according to the weights.
+
+        Args:
+            slot: one of :data:`SLOTS`.
+            rng: random generator.
+        """
         return patches()[drawn(self.weights[slot], rng)]
 
 
 def drawn(weights: Mapping[str, float], rng: np.random.Generator) -> str:
-    """Draw a name by the weights of all."""
+    """Draw a name with a probability proportional to its weight.
+
+    Args:
+        weights: name -> weight.
+        rng: random generator.
+    """
     names, shares = list(weights), np.array(list(weights.values()), dtype=np.float64)
     return names[int(rng.choice(len(names), p=shares / shares.sum()))]
 
@@ -96,7 +110,7 @@ def _table() -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def patches() -> dict[str, Patch]:
-    """Every patch by name."""
+    """Return every patch by name."""
     rows = _table()["patches"]
     return {name: Patch(name, **row | {"alternates": tuple(row.get("alternates", ()))}) for name, row in rows.items()}
 
@@ -109,7 +123,7 @@ def patches_with_takes() -> dict[tuple[int, int], Patch]:
 
 @lru_cache(maxsize=1)
 def genre_sounds() -> dict[str, GenreSound]:
-    """What each genre of :data:`d2m.types.GENRES` is played with, by its code."""
+    """Return the patches of each genre of :data:`d2m.types.GENRES`, by its code."""
     return {
         genre: GenreSound(row["about"], {slot: dict(row[slot]) for slot in SLOTS})
         for genre, row in _table()["genres"].items()

@@ -1,4 +1,4 @@
-"""The step that every adversarial training shares: the discriminators learn first."""
+"""Adversarial training step shared by all models: the discriminators are updated first."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from d2m.training.loop import Task
 
 
 def train_discriminator(task: Task, real: Tensor, fake: Tensor) -> float:
-    """One step of ``task``'s module and optimiser called "discriminator" on the hinge loss, which is returned.
+    """Return one step of ``task``'s module and optimiser called "discriminator" on the hinge loss, which is returned.
 
     Args:
         task: a training with discriminators.

@@ -41,7 +41,7 @@ class SongCrops:
             for path in sorted(folder.glob(pattern)):
                 self.songs.append(read(path))
                 if len(self.songs[-1]) < _SHORTEST * sample_rate:
-                    raise D2MError(f"{path} holds less than {_SHORTEST:g} s of sound; take it away")
+                    raise D2MError(f"{path} holds less than {_SHORTEST:g} s of sound; remove it")
         if not folder.exists() and (folder.parent / "prepared.json").is_file():
             self.songs = [song for song, _ in prepared_songs(folder.parent, folder.name, sample_rate)]
         if not self.songs:
@@ -55,12 +55,30 @@ class SongCrops:
         return len(self.songs)
 
     def excerpts(self, count: int, length: int) -> list[np.ndarray]:
-        """float32 (up to ``length``,) from the middle of the first ``count`` songs."""
+        """Return excerpts from the middle of the first songs.
+
+        Args:
+            count: number of songs.
+            length: maximum length in samples.
+
+        Returns:
+            float32 (up to ``length``,) each.
+        """
         middles = [(song, max(0, len(song) // 2 - length // 2)) for song in self.songs[:count]]
         return [song[start : start + length].astype(np.float32) / 32768 for song, start in middles]
 
     def batch(self, rng: np.random.Generator, size: int, length: int, gain_db: float = 0.0) -> np.ndarray:
-        """float32 (size, length); each crop is turned down by 0 to ``gain_db`` decibels; silent ones are redrawn."""
+        """Draw random crops with a random gain; silent ones are drawn again.
+
+        Args:
+            rng: random generator.
+            size: number of crops.
+            length: samples.
+            gain_db: maximum attenuation in decibels.
+
+        Returns:
+            float32 (size, length).
+        """
         out = np.zeros((size, length), np.float32)
         for row in out:
             for _ in range(8):
@@ -76,14 +94,14 @@ class SongCrops:
 def compared(
     songs: SongCrops, sample_rate: int, hop: int, reconstruct: Callable[[Tensor], Tensor], device: torch.device
 ) -> list[Sample]:
-    """What a model makes of four seconds of three songs.
+    """Return a model's reconstructions of four seconds of three songs.
 
     Args:
         songs: held out.
         sample_rate: hertz.
         hop: samples that the model takes at a time.
         reconstruct: (1, T) -> (1, T).
-        device: of the model.
+        device: device of the model.
     """
     samples = []
     for number, wave in enumerate(songs.excerpts(3, 4 * sample_rate // hop * hop), 1):
@@ -95,7 +113,7 @@ def compared(
 
 
 def prepared_songs(data: Path, split: str, sample_rate: int) -> list[tuple[np.ndarray, int]]:
-    """The music of a prepared data set, each piece once, and the genre that is danced to it (-1 where unknown).
+    """Return the music of a prepared data set, each piece once, and the genre that is danced to it (-1 where unknown).
 
     Args:
         data: the prepared data set.
@@ -118,7 +136,7 @@ def prepared_songs(data: Path, split: str, sample_rate: int) -> list[tuple[np.nd
         held_out = next((music for name in SPLITS[1:] if (music := genres_of(name))), {})
         wanted = {music: genre for music, genre in held_out.items() if music not in wanted}
         if not wanted:
-            raise D2MError(f"all held-out music of {data} is trained on, too; prepare it with splits by music")
+            raise D2MError(f"all held-out music of {data} is also in the training set; prepare it with splits by music")
     # Left on the disk: a data set may be larger than memory.
     return [
         (np.load(find_music(data, music).path, mmap_mode="r", allow_pickle=False), genre)
@@ -132,11 +150,11 @@ def _read_wav(path: Path, sample_rate: int) -> np.ndarray:
     try:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (OSError, ValueError, soundfile.SoundFileError) as error:
-        raise D2MError(f"{path} is damaged or no wav file; make it again, or take it away") from error
+        raise D2MError(f"{path} is damaged or not a .wav file; make it again, or remove it") from error
     if rate != sample_rate:
         raise D2MError(f"{path} is at {rate} Hz; convert it to {sample_rate} Hz")
     if not len(samples):
-        raise D2MError(f"{path} holds no sound; take it away")
+        raise D2MError(f"{path} holds no sound; remove it")
     if not np.isfinite(samples).all():
-        raise D2MError(f"{path} holds samples that are not numbers (NaN or infinite); make it again, or take it away")
+        raise D2MError(f"{path} holds samples that are not numbers (NaN or infinite); make it again, or remove it")
     return np.clip(np.round(samples.mean(axis=1) * 32768), -32768, 32767).astype(np.int16)

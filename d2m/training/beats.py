@@ -1,4 +1,4 @@
-"""Training the beat tracker of sound on music with known beats."""
+"""Train the beat tracker for sound on music with known beats."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class BeatTraining:
 
     Attributes:
         data: folder with ``train`` and ``held_out`` of ``scripts/make_beat_data.py``.
-        steps: of the whole run; the learning rate falls to nothing over them (cosine).
+        steps: number of steps of the whole run; the learning rate falls to nothing over them (cosine).
         batch: excerpts a step.
         length: frames of an excerpt, at 50 Hz.
         stretch: excerpts are played faster or slower by up to this factor.
@@ -58,7 +58,10 @@ class Excerpt:
 
 
 def read_mixes(path: Path) -> list[Excerpt]:
-    """The mixes in a file of ``scripts/make_beat_data.py``.
+    """Read the mixes in a file of ``scripts/make_beat_data.py``.
+
+    Args:
+        path: the file.
 
     Raises:
         D2MError: if it is damaged or another kind of file.
@@ -74,7 +77,10 @@ def read_mixes(path: Path) -> list[Excerpt]:
 
 
 def read_folder(folder: Path) -> list[Excerpt]:
-    """All mixes of a folder, in order.
+    """Read all mixes of a folder, in order.
+
+    Args:
+        folder: the folder.
 
     Raises:
         D2MError: if there are none.
@@ -99,6 +105,15 @@ class BeatTask(Task):
         return {"config": self.net.settings()}
 
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
+        """Train on one batch.
+
+        Args:
+            step: number of the training step.
+            rng: random generator of this step, the same on every device.
+
+        Returns:
+            Losses and metrics to log, by name.
+        """
         settings = self.settings
         for group in self.optimizers["beats"].param_groups:
             warm = min(1.0, (step + 1) / 200)
@@ -130,7 +145,11 @@ class BeatTask(Task):
 
     @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:
-        """Loss on held-out music, and F-measure of beats and downbeats of clean and spoiled mixes."""
+        """Return the loss on held-out music, and F-measure of beats and downbeats of clean and spoiled mixes.
+
+        Args:
+            step: number of training steps done.
+        """
         self.net.eval()
         losses: list[float] = []
         scores: dict[str, list[float]] = {"f": [], "f_spoiled": [], "f_downbeat": []}
@@ -146,11 +165,25 @@ class BeatTask(Task):
         return {"loss": float(np.mean(losses))} | {name: float(np.mean(v)) for name, v in scores.items() if v}
 
     def score(self, held_out: dict[str, float]) -> float | None:
+        """Return the held-out loss, by which the best networks are kept.
+
+        Args:
+            held_out: metrics of :meth:`evaluate`.
+        """
         return held_out["loss"]
 
 
 def target(places: np.ndarray, downbeats: np.ndarray, length: int) -> np.ndarray:
-    """Bumps of height 1 at beats and at downbeats, whose places are given in frames: float32 (length, 2)."""
+    """Compute training targets: bumps of height 1 at beats and at downbeats.
+
+    Args:
+        places: beats in frames.
+        downbeats: indices into them.
+        length: number of frames.
+
+    Returns:
+        float32 (length, 2).
+    """
     out = np.zeros((length, 2), np.float32)
     for column, some in enumerate((places, places[downbeats])):
         near = np.rint(some).astype(int)[:, None] + np.arange(-2, 3)
@@ -161,13 +194,23 @@ def target(places: np.ndarray, downbeats: np.ndarray, length: int) -> np.ndarray
 
 
 def beat_loss(logits: Tensor, wanted: Tensor) -> Tensor:
-    """Binary cross-entropy of beats and downbeats; frames of beats, which are few, count five times."""
+    """Compute the binary cross-entropy of beats and downbeats; the few frames with beats have a weight of 5.
+
+    Args:
+        logits, wanted: float32 (B, T, 2).
+    """
     loss = nn.functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
     return (loss * (1.0 + 4.0 * wanted)).mean() * 2.0
 
 
 def varied(frames: np.ndarray, gain_db: float, rng: np.random.Generator) -> np.ndarray:
-    """Frames louder or softer, with other tone colour, other key, gaps in time and frequency."""
+    """Augment frames: random gain, equalisation and pitch, and masks in time and frequency.
+
+    Args:
+        frames: log-mel frames (T, 80).
+        gain_db: maximum change of the level.
+        rng: random generator.
+    """
     length, bands = frames.shape
     tilt = np.interp(np.arange(bands), np.linspace(0, bands - 1, 6), rng.normal(0, 0.35, 6))
     gain = rng.normal(0, gain_db) / 20 * np.log(10.0)

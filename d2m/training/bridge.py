@@ -1,9 +1,9 @@
-"""Training bridges: real bars are masked between two that stay, and the network fills them in.
+"""Train bridge networks: real bars are masked between two bars that stay, and the network fills them in.
 
 ``published`` is trained as Smootify was: Adam at 1e-4 with betas 0.5 and 0.99, squared error summed over the four bars
-and divided by the batch, two masked bars. Our network is trained on bridges of 1 to 8 bars in all keys, by the
-cross-entropy of each key (``bce``), in which keys that sound may be made to weigh more than those that do not,
-since a bar is 98 % silence; or by the seed's squared error (``mse``), to compare.
+and divided by the batch size, two masked bars. d2m's own network is trained on bridges of 1 to 8 bars in all keys, with
+the cross-entropy of each key (``bce``), where sounding keys may have a higher weight than silent ones, since a bar is
+98 % silence; or with Smootify's squared error (``mse``) for comparison.
 """
 
 from __future__ import annotations
@@ -37,7 +37,17 @@ class Windows(Protocol):
     shape: tuple[int, int, int]
 
     def batch(self, rng: np.random.Generator, count: int, bars: int, transpose: int = 0) -> np.ndarray:
-        """float32 (count, bars, steps, pitches, tracks) of 0 and 1, moved by up to ``transpose`` semitones."""
+        """Draw windows of bars, transposed at random.
+
+        Args:
+            rng: random generator.
+            count: number of windows.
+            bars: their length.
+            transpose: maximum transposition in semitones.
+
+        Returns:
+            float32 (count, bars, steps, pitches, tracks) of 0 and 1.
+        """
 
 
 @dataclass(frozen=True)
@@ -48,9 +58,9 @@ class BridgeTraining:
         data: folder of the phrases.
         batch: bridges a step.
         objective: one of :data:`OBJECTIVES`.
-        learning_rate, betas: of Adam; the rate falls to a tenth over ``decay`` steps by a half cosine.
+        learning_rate, betas: parameters of Adam; the rate falls to a tenth over ``decay`` steps by a half cosine.
         decay: steps; 0 keeps the rate.
-        weight: of a key that sounds beside one that is silent, in ``bce``.
+        weight: weight of a key that sounds beside one that is silent, in ``bce``.
         two_bars: share of batches whose bridges have two bars; the others have 1 to 8.
         transpose: windows are moved by up to this many semitones either way.
         clip: greatest norm of the gradient, or 0 for any.
@@ -71,7 +81,11 @@ class BridgeTraining:
 
 
 def published_training(data: Path, **changes: Any) -> BridgeTraining:
-    """Smootify's settings."""
+    """Return Smootify's settings.
+
+    Args:
+        data: folder of phrases.
+    """
     settings = BridgeTraining(
         data, batch=16, objective="mse", learning_rate=1e-4, betas=(0.5, 0.99), decay=0, two_bars=1.0, transpose=0,
         clip=0.0,
@@ -83,11 +97,11 @@ class BridgeTask(Task):
     """The loop's view of a bridge network in training.
 
     Args:
-        settings: of the run.
-        config: of the network.
+        settings: settings of the run.
+        config: configuration of the network.
         train, held_out: bars of both splits.
         pictures: folder for pictures of held-out bridges, or None for none.
-        seed: of what is measured.
+        seed: random seed of what is measured.
     """
 
     def __init__(
@@ -112,15 +126,23 @@ class BridgeTask(Task):
         self.unknown = held_out.batch(rng, settings.measured, bars) > 0.5
 
     def describe(self) -> dict[str, Any]:
-        """The settings of the run and the shape of the network."""
+        """Return the settings of the run and the shape of the network."""
         return describe(self.settings) | {f"model.{name}": value for name, value in asdict(self.config).items()}
 
     def state(self) -> dict[str, object]:
-        """The shape of the network, for its export."""
+        """Return the shape of the network, for its export."""
         return {"config": self.config.to_dict()}
 
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
-        """One step on a batch of bridges of one length."""
+        """Train on one batch.
+
+        Args:
+            step: number of the training step.
+            rng: random generator of this step, the same on every device.
+
+        Returns:
+            Losses and metrics to log, by name.
+        """
         settings = self.settings
         bars = 2 if rng.random() < settings.two_bars else int(rng.integers(1, MOST_BARS + 1))
         drawn = self.train.batch(rng, settings.batch, bars + 2, settings.transpose)
@@ -148,7 +170,11 @@ class BridgeTask(Task):
         return loss / (len(real) * bars * 100)
 
     def evaluate(self, step: int) -> dict[str, float]:
-        """Figures of held-out bridges of two bars, with thresholds and densities found on training bridges."""
+        """Return figures of held-out bridges of two bars, with thresholds and densities found on training bridges.
+
+        Args:
+            step: number of training steps done.
+        """
         composer = Composer(self.network)
         composer.calibrate(self.known[:, [0, -1]], self.known[:, 1:-1])
         context, real = self.unknown[:, [0, -1]], self.unknown[:, 1:-1]
@@ -158,11 +184,15 @@ class BridgeTask(Task):
         return figures(made, real, context, self.config.lowest)
 
     def score(self, held_out: dict[str, float]) -> float:
-        """What note F1 and onset F1 lack of 2."""
+        """Return 2 minus note F1 and onset F1.
+
+        Args:
+            held_out: metrics of :meth:`evaluate`.
+        """
         return 2.0 - held_out["note F1"] - held_out["onset F1"]
 
     def simple_bridges(self) -> dict[str, dict[str, float]]:
-        """The same figures of the bridges that need no network."""
+        """Return the same metrics for bridges without a network."""
         context, real = self.unknown[:, [0, -1]], self.unknown[:, 1:-1]
         made = baselines(context, _MEASURED_BARS)
         return {name: figures(bars, real, context, self.config.lowest) for name, bars in made.items()}

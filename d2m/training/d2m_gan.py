@@ -1,4 +1,4 @@
-"""Training D2M-GAN (Zhu et al. 2022, sections 3.2 to 3.5): dance in, VQ features of a frozen JukeBox VQ-VAE out.
+"""Train D2M-GAN (Zhu et al. 2022, sections 3.2 to 3.5): from dance to VQ features of a frozen JukeBox VQ-VAE.
 
 With x the real music, phi the VQ-VAE's encoder and G the generated features, the generator's objective is
 
@@ -8,10 +8,10 @@ With x the real music, phi the VQ-VAE's encoder and G the generated features, th
     + 40 waveform   L1 of the decoded G and x
     + 15 mel        L1 of their log-mel spectra
 
-and the discriminators' the hinge loss with phi(x) as the real side. Two things the paper leaves open are as in the
-published program: the maps' distances are weighted by 4 / (layers + 1) / scales, as in MelGAN, and spectra have 128 mel
-bands. One is not: there the decoded sound carries no gradient. Here it does, straight through the look-up, as the
-objective says.
+and that of the discriminators is the hinge loss with phi(x) as the real input. Two details that the paper does not
+specify are as in the published code: the distances of maps are weighted by 4 / (layers + 1) / scales, as in MelGAN, and
+spectra have 128 mel bands. One detail differs: the published code does not backpropagate through the decoded sound;
+here gradients pass straight through the look-up, according to the objective of the paper.
 """
 
 from __future__ import annotations
@@ -52,20 +52,20 @@ class D2MGANTraining:
 
     Attributes:
         data: a prepared data set (:mod:`d2m.datasets.prepared`).
-        steps: of the whole run.
+        steps: number of steps of the whole run.
         level: ``"high"`` (hop 128) or ``"low"`` (hop 32).
-        seconds: of a segment, 2 to 6 (table 3).
+        seconds: length of a segment in seconds, 2 to 6 (table 3).
         modality: ``"both"``, ``"motion"`` or ``"vision"`` (table 4).
         batch: segments a step.
-        learning_rate, betas: of generator and discriminators (Adam), constant.
+        learning_rate, betas: parameters of generator and discriminators (Adam), constant.
         sigma: the output's scale; 1 turns scaling off (table 6).
         scales: discriminators, 1 to 3 (table 6).
         reshaping: whether discriminators see the features as one row (table 6).
-        weights: of the terms; 0 leaves one out (table 5).
+        weights: weights of the terms; 0 leaves one out (table 5).
         augment: bring every segment's peak to 0.95 times a random 0.3 to 1, as the published program does.
         held_out: most segments of the held-out split that are measured.
         vqvae: name or file of the VQ-VAE; ``vqvae_sha256``: of that file.
-        seed: of the order of segments.
+        seed: random seed of the order of segments.
     """
 
     data: Path
@@ -102,7 +102,7 @@ class D2MGANTask(Task):
     """The loop's view of D2M-GAN in training.
 
     Args:
-        settings: of the run.
+        settings: settings of the run.
         vqvae: frozen; its features are what the generator aims at.
         model, discriminator: others than those that ``settings`` describe, with the same inputs and outputs.
 
@@ -137,7 +137,7 @@ class D2MGANTask(Task):
         self._order: tuple[int, np.ndarray] = (-1, np.empty(0, np.int64))
 
     def describe(self) -> dict[str, Any]:
-        """The settings, and which segments the run is trained on, wherever they lie."""
+        """Return the settings, and which segments the run is trained on, wherever they lie."""
         names = "\n".join((*self.train_set.names, "", *self.test_set.names))
         digest = sha256(names.encode()).hexdigest()[:12]
         return describe(self.settings) | {
@@ -145,17 +145,31 @@ class D2MGANTask(Task):
         }
 
     def setup(self, fabric) -> None:
-        """Moves networks, the VQ-VAE and the spectrogram to the device."""
+        """Move networks, the VQ-VAE and the spectrogram to the device.
+
+        Args:
+            fabric: Lightning Fabric of the run.
+        """
         super().setup(fabric)
         self.codec.to(fabric.device)
         self.mel.to(fabric.device)
 
     def state(self) -> dict[str, object]:
-        """What the weights need to be used: the model's shape and the VQ-VAE that they belong to."""
+        """Return the configuration that is needed to use the weights: the model's shape and the VQ-VAE that they
+        belong to.
+        """
         return {"config": self.config.to_dict(), "vqvae": self.settings.vqvae, "codebook": self.codebook}
 
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
-        """Trains the discriminators, then the generator, on the next batch of the epoch."""
+        """Train the discriminators, then the generator, on the next batch of the epoch.
+
+        Args:
+            step: number of the training step.
+            rng: random generator of this step, the same on every device.
+
+        Returns:
+            Losses and metrics to log, by name.
+        """
         weights = self.settings.weights
         batch = self._placed(self._segments(step, rng))
         with torch.no_grad():
@@ -239,9 +253,12 @@ class D2MGANTask(Task):
 
     @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:
-        """Over held-out segments: ``codebook``, ``waveform`` and ``mel`` as in training, ``codes``, the share of codes
-        that are those of the music, and ``mel_vqvae``, the mel distance of the music that only went through the VQ-VAE:
-        what there is to reach."""
+        """Compute held-out metrics: ``codebook``, ``waveform`` and ``mel`` as in training, ``codes``, the share of
+        correct codes, and ``mel_vqvae``, the mel distance of the VQ-VAE's own reconstruction, which is the lower limit.
+
+        Args:
+            step: number of training steps done.
+        """
         count = min(self.settings.held_out, len(self.test_set))
         chosen = np.linspace(0, len(self.test_set) - 1, count).round().astype(int)
         own = chosen[self.fabric.global_rank :: self.fabric.world_size]
@@ -271,12 +288,16 @@ class D2MGANTask(Task):
         }
 
     def score(self, held_out: dict[str, float]) -> float:
-        """The mel distance, or the codes' where the model is trained without it."""
+        """Return the mel distance, or the codes' where the model is trained without it.
+
+        Args:
+            held_out: metrics of :meth:`evaluate`.
+        """
         return held_out["mel" if self.settings.weights.mel else "codebook"]
 
     @torch.no_grad()
     def samples(self) -> list[Sample]:
-        """Three held-out segments."""
+        """Return three held-out segments."""
         chosen = sorted({0, len(self.test_set) // 2, len(self.test_set) - 1})
         segments = [self.test_set[index] for index in chosen]
         batch = self._placed(segments)
@@ -289,7 +310,11 @@ class D2MGANTask(Task):
 
 
 def hinge_loss(real: Answers, fake: Answers) -> Tensor:
-    """The discriminators' loss, summed over scales (section 3.5)."""
+    """Compute the hinge loss of the discriminators, summed over scales (section 3.5).
+
+    Args:
+        real, fake: logits and maps of each scale.
+    """
     terms = (
         nn.functional.relu(1 - r).mean() + nn.functional.relu(1 + f).mean()
         for (r, _), (f, _) in zip(real, fake, strict=True)
@@ -298,13 +323,20 @@ def hinge_loss(real: Answers, fake: Answers) -> Tensor:
 
 
 def generator_loss(fake: Answers) -> Tensor:
-    """The generator's side of it."""
+    """Compute the hinge loss of the generator, summed over scales.
+
+    Args:
+        fake: logits and maps of each scale.
+    """
     return sum((-logits.mean() for logits, _ in fake), start=fake[0][0].new_zeros(()))
 
 
 def matching_loss(real: Answers, fake: Answers) -> Tensor:
-    """L1 of feature maps, weighted by 4 / (layers + 1) / scales, with as many strided layers as there are maps but
-    two."""
+    """Compute the L1 distance of feature maps, weighted by 4 / (layers + 1) / scales.
+
+    Args:
+        real, fake: logits and maps of each scale.
+    """
     layers = len(real[0][1]) - 2
     distances = [
         (a.detach() - b).abs().mean()
@@ -322,7 +354,7 @@ def _config(settings: D2MGANTraining, segments: Segments) -> D2MGANConfig:
     if (segments.motion_size, segments.motion_fps) != (shape.motion_size, shape.motion_rate):
         raise D2MError(
             f"D2M-GAN takes {shape.motion_size} values at {shape.motion_rate} frames a second for {segments.kind}, but "
-            f"{settings.data} has {segments.motion_size} at {segments.motion_fps:g}; prepare it anew"
+            f"{settings.data} has {segments.motion_size} at {segments.motion_fps:g}; prepare it again"
         )
     if settings.modality != "motion" and segments.visual_size is None:
         raise D2MError(
@@ -332,7 +364,9 @@ def _config(settings: D2MGANTraining, segments: Segments) -> D2MGANConfig:
         raise D2MError(f"visual features have 2048 values, but in {settings.data} {segments.visual_size}")
     if shape.genres and -1 in segments.genres:
         name = segments.names[segments.genres.index(-1)]
-        raise D2MError(f"{name} in {settings.data} has no genre, which D2M-GAN needs for AIST++; prepare the data anew")
+        raise D2MError(
+            f"{name} in {settings.data} has no genre, which D2M-GAN needs for AIST++; prepare the data again"
+        )
     try:
         return D2MGANConfig(
             segments.kind, settings.level, settings.seconds, settings.modality, settings.sigma, segments.sample_rate

@@ -1,7 +1,7 @@
-"""Fine-tuning one decoder of a JukeBox VQ-VAE as the music synthesiser (D2M-GAN, Zhu et al. 2022, section 3.4).
+"""Fine-tune one decoder of a JukeBox VQ-VAE as the music synthesiser (D2M-GAN, Zhu et al. 2022, section 3.4).
 
-Encoder and codebook stay as they are, so that codes, and generators that predict them, stay valid. The decoder plays
-the generator of a GAN: it turns the looked-up codes of real music into sound, which multi-scale discriminators compare
+Encoder and codebook are frozen, so that codes, and generators that predict them, stay valid. The decoder is the
+generator of a GAN: it converts the looked-up codes of real music to sound, which multi-scale discriminators compare
 with that music. The objective is that of the paper's generator (section 3.5) without its codebook term.
 """
 
@@ -34,11 +34,11 @@ class DecoderTraining:
 
     Attributes:
         train, held_out: folders of songs (:class:`~d2m.training.audio.SongCrops`).
-        steps: of the whole run.
+        steps: number of steps of the whole run.
         level: ``"high"`` (hop 128) or ``"low"`` (hop 32); which decoder is trained.
         batch, length: crops a step and their samples, a multiple of the level's hop.
-        learning_rate, betas: of decoder and discriminators (Adam), constant.
-        weights: of the terms; ``codebook`` plays no part, as the codes are those of the music itself.
+        learning_rate, betas: parameters of decoder and discriminators (Adam), constant.
+        weights: weights of the terms; ``codebook`` plays no part, as the codes are those of the music itself.
         gain_db: crops are turned down by 0 to this many decibels.
     """
 
@@ -71,7 +71,7 @@ class DecoderTask(Task):
     """The loop's view of a decoder in fine-tuning.
 
     Args:
-        settings: of the run.
+        settings: settings of the run.
         vqvae: the trained model, which is changed in place: one decoder of it learns, all else is frozen.
 
     Raises:
@@ -96,7 +96,7 @@ class DecoderTask(Task):
         self.modules = {"vqvae": self.vqvae, "discriminator": self.discriminator}
         rate, betas = settings.learning_rate, settings.betas
         # Parameters without a gradient are passed over: the optimiser's state fits either level, and a run that is
-        # called with the other one gets as far as `restore`, which says so.
+        # called with the other one is refused by `restore`.
         self.optimizers = {
             "vqvae": torch.optim.Adam(self.vqvae.decoders.parameters(), rate, betas),
             "discriminator": torch.optim.Adam(self.discriminator.parameters(), rate, betas),
@@ -106,20 +106,27 @@ class DecoderTask(Task):
         self.before = float("nan")
 
     def describe(self) -> dict[str, Any]:
-        """The settings, and which VQ-VAE's codes are decoded."""
+        """Return the settings, and which VQ-VAE's codes are decoded."""
         return super().describe() | {"codebook": codebook_digest(self.vqvae, self.settings.level)}
 
     def setup(self, fabric) -> None:
-        """Moves networks and losses to the device."""
+        """Move networks and losses to the device.
+
+        Args:
+            fabric: Lightning Fabric of the run.
+        """
         super().setup(fabric)
         self.hear.to(fabric.device)
 
     def state(self) -> dict[str, object]:
-        """The model's shape, the level, and the held-out error that the run began with."""
+        """Return the model's shape, the level, and the held-out error that the run began with."""
         return {"config": self.vqvae.config.to_dict(), "level": self.settings.level, "before": self.before}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Takes back what :meth:`state` returned.
+        """Restore what :meth:`state` returned.
+
+        Args:
+            state: as returned by :meth:`state`.
 
         Raises:
             D2MError: if the run trains the other level.
@@ -131,7 +138,15 @@ class DecoderTask(Task):
         self.before = state["before"]
 
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
-        """Trains the discriminators, then the decoder, on one batch."""
+        """Train the discriminators, then the decoder, on one batch.
+
+        Args:
+            step: number of the training step.
+            rng: random generator of this step, the same on every device.
+
+        Returns:
+            Losses and metrics to log, by name.
+        """
         settings, weights = self.settings, self.settings.weights
         if step == 0:
             self.before = self._error()
@@ -156,16 +171,24 @@ class DecoderTask(Task):
         return {"total": total.item()} | {name: part.item() for name, part in parts.items()} | figures
 
     def evaluate(self, step: int) -> dict[str, float]:
-        """``mel``: log10-mel L1 of quantised held-out music (:func:`~d2m.training.vqvae.reconstruction_error`);
-        ``mel_before``: the same with the decoder that the run began with."""
+        """Return ``mel``: log10-mel L1 of quantised held-out music (:func:`~d2m.training.vqvae.reconstruction_error`);
+        ``mel_before``: the same with the decoder that the run began with.
+
+        Args:
+            step: number of training steps done.
+        """
         return {"mel": self._error(), "mel_before": self.before}
 
     def score(self, held_out: dict[str, float]) -> float:
-        """The mel distance."""
+        """Return the mel distance.
+
+        Args:
+            held_out: metrics of :meth:`evaluate`.
+        """
         return held_out["mel"]
 
     def samples(self) -> list[Sample]:
-        """Held-out music through the codes and the decoder."""
+        """Return held-out music through the codes and the decoder."""
         config = self.vqvae.config
         return compared(self.held_out, config.sample_rate, config.hops[-1], self._synthesise, self.fabric.device)
 

@@ -1,8 +1,8 @@
-"""Where a run computes: Lightning Fabric, and processes that share every batch and average their gradients.
+"""Devices of a run: Lightning Fabric, and processes that share every batch and average their gradients.
 
-One device is a process. ``d2m train ... --devices 4`` starts four; under ``torchrun`` the processes are already there,
-and their number is taken from its environment. All of them draw the same batch from the seed, work on their own
-rows of it and average what comes out, so that the number of devices changes the time of a step and not its result.
+One device is one process. ``d2m train ... --devices 4`` starts four; under ``torchrun`` the processes exist already,
+and their number is read from the environment. All of them draw the same batch from the seed, compute their own rows
+of it and average the results, so that the number of devices changes the time of a step and not its result.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _BUCKET = 1 << 24
 
 
 class Averaging(DDPStrategy):
-    """The processes of DDP around networks that stay as they are; :func:`average_gradients` does the rest.
+    """Processes of DDP around unchanged networks; :func:`average_gradients` averages their gradients.
 
     Torch's own wrapper averages while the backward pass runs, and for that asks every network to be called as a whole,
     once a step, with all its parameters in use. Here discriminators are called twice, decoders alone, and levels by
@@ -36,14 +36,18 @@ class Averaging(DDPStrategy):
     """
 
     def setup_module(self, module: nn.Module) -> nn.Module:  # type: ignore[override]  # without torch's wrapper
-        """The module itself, its parameters and buffers made those of the first process."""
+        """Broadcast the parameters and buffers of the first process, and return the module itself.
+
+        Args:
+            module: a network.
+        """
         for tensor in (*module.parameters(), *module.buffers()):
             torch.distributed.broadcast(tensor.detach(), 0)
         return module
 
 
 def make_fabric(accelerator: str, devices: int, nodes: int, strategy: str, precision: str) -> Fabric:
-    """Fabric with its processes started.
+    """Return Fabric with its processes started.
 
     Args:
         accelerator: ``"auto"``, ``"cpu"``, ``"cuda"``, ... as Fabric takes them.
@@ -86,7 +90,11 @@ def make_fabric(accelerator: str, devices: int, nodes: int, strategy: str, preci
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
-    """Replaces the gradients by their means over the processes; nothing to do in a run of one."""
+    """Replace the gradients by their means over the processes.
+
+    Args:
+        parameters: parameters of the networks.
+    """
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return
     world, bucket, size = torch.distributed.get_world_size(), [], 0
@@ -111,7 +119,11 @@ def _average(tensors: list[Tensor], world: int) -> None:
 
 
 def share_of(count: int, fabric: Fabric) -> slice:
-    """The rows of a batch of ``count`` that are this process's own.
+    """Return the rows of a batch that this process computes.
+
+    Args:
+        count: rows of the batch.
+        fabric: Lightning Fabric of the run.
 
     Raises:
         D2MError: if the batch cannot be shared evenly, which would weigh its rows unevenly.
@@ -123,7 +135,12 @@ def share_of(count: int, fabric: Fabric) -> slice:
 
 
 def mean_of(figures: dict[str, float], fabric: Fabric) -> dict[str, float]:
-    """Figures averaged over the processes, all of which must have the same ones."""
+    """Average metrics over the processes, all of which must have the same ones.
+
+    Args:
+        figures: figures by name.
+        fabric: Lightning Fabric of the run.
+    """
     if fabric.world_size == 1 or not figures:
         return figures
     values = torch.tensor(list(figures.values()), dtype=torch.float64, device=fabric.device)
@@ -132,7 +149,12 @@ def mean_of(figures: dict[str, float], fabric: Fabric) -> dict[str, float]:
 
 
 def greatest(value: int, fabric: Fabric) -> int:
-    """The greatest of the processes' values."""
+    """Return the maximum over the processes.
+
+    Args:
+        value: value of this process.
+        fabric: Lightning Fabric of the run.
+    """
     if fabric.world_size == 1:
         return value
     tensor = torch.tensor(value, device=fabric.device)
@@ -141,7 +163,15 @@ def greatest(value: int, fabric: Fabric) -> int:
 
 
 def of_all(value: object, fabric: Fabric) -> list[Any]:
-    """The plain values of all processes, by rank."""
+    """Gather plain values of all processes.
+
+    Args:
+        value: value of this process.
+        fabric: Lightning Fabric of the run.
+
+    Returns:
+        The values, by rank.
+    """
     if fabric.world_size == 1:
         return [value]
     values: list[Any] = [None] * fabric.world_size

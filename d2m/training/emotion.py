@@ -1,18 +1,18 @@
-"""Training an actor and a critic to give melodies an emotion in MusicVAE's latent space; MusicVAE stays as it is.
+"""Train an actor and a critic that move melodies towards emotions in the latent space of a frozen MusicVAE.
 
-Actor and critic learn together. Half of the vectors that the actor moves are real melodies' (so that a tune can be
-changed), half are drawn where such vectors lie (so that new ones can be made); each is told the targets of one emotion.
+Actor and critic are trained together. Half of the vectors that the actor moves encode real melodies (for changing a
+given melody), half are drawn from their distribution (for new melodies); each gets the targets of one emotion.
 
-* The critic learns to tell vectors of real melodies from the actor's and from drawn ones, and to foresee mean pitch,
-  density and off-chord notes of what the decoder makes of real melodies' vectors, of the actor's and of their starts.
-* The actor learns to please the critic (``real``, ``judged``), to lower the losses of the melodies themselves through
-  the decoder (``heard``; with 0 it learns by the critic alone, as Engel et al. 2017 do), and not to go far (``near``).
-  Where it starts from a tune it goes near the same tune rewritten by hand (``guided``,
-  :mod:`d2m.symbolic.emotion.rewrite`), which is how the tune stays.
+* The critic learns to distinguish vectors of real melodies from the actor's and from drawn ones, and to predict mean
+  pitch, density and off-chord notes of the melodies decoded from real vectors, from the actor's and from their starts.
+* The actor is trained to please the critic (``real``, ``judged``), to lower the losses of the decoded melodies
+  (``heard``; with 0 it learns from the critic alone, as in Engel et al. 2017), and to stay close to its start
+  (``near``). If the start encodes a given melody, it is trained to stay close to the vector of that melody rewritten by
+  rule (``guided``, :mod:`d2m.symbolic.emotion.rewrite`), which preserves the tune.
 
-To decode is what takes the time. So all that was decoded is remembered, and after every step both learn a few more
-lessons from memory, on larger batches and without a decoder: the critic what it should have foreseen, the actor by the
-critic.
+Decoding takes most of the time. Therefore all decoded melodies are stored in a replay memory, and after every step both
+networks are updated from it a few times, with larger batches and without a decoder: the critic with the attributes
+that it should have predicted, the actor with the critic.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ from d2m.symbolic.emotion.rewrite import rewrite
 from d2m.training.export import Checkpoint
 from d2m.training.loop import Task
 
-#: Real melodies by which the encoder's deviations are told, and where vectors lie.
+#: Real melodies for estimating the encoder's deviations and the distribution of vectors.
 _SURE_OF = 2000
 #: One in so many of the starts is decoded for the critic, beside what the actor made of all.
 _STARTS = 4
@@ -86,7 +86,7 @@ class EmotionTraining:
     Attributes:
         data: folder of melodies (:mod:`d2m.datasets.melodies`).
         batch: vectors a step.
-        learning_rate: of actor and critic.
+        learning_rate: learning rate of actor and critic.
         clip: greatest norm of each gradient.
         shift: real melodies are transposed by up to this many semitones.
         jitter: targets vary by this many standard deviations around the emotions'.
@@ -97,7 +97,7 @@ class EmotionTraining:
         near: weight of the way from the start (:func:`~d2m.symbolic.emotion.actor_critic.drift`), of new melodies.
         guided: weight of the way from the rewritten tune.
         harmony: weight of notes off the chord within the pitch loss.
-        temperature: of the soft choice whose gradient the decoder passes on.
+        temperature: temperature of the soft choice whose gradient the decoder passes on.
         evaluate_on: windows of the part ``valid`` that are looked at.
     """
 
@@ -119,11 +119,11 @@ class EmotionTraining:
 
 
 class Memory:
-    """The latest rows of tensors, the oldest forgotten first.
+    """Replay memory: the latest rows of tensors, of which the oldest are dropped first.
 
     Args:
         size: rows that are kept.
-        widths: of each tensor.
+        widths: widths of each tensor.
     """
 
     def __init__(self, size: int, *widths: int) -> None:
@@ -131,7 +131,7 @@ class Memory:
         self.count = 0
 
     def add(self, *rows: Tensor) -> None:
-        """Remember rows (N, width) of each tensor."""
+        """Add rows (N, width) of each tensor."""
         size = len(self.rows[0])
         places = (self.count + torch.arange(len(rows[0]))) % size
         for kept, new in zip(self.rows, rows, strict=True):
@@ -139,16 +139,25 @@ class Memory:
         self.count += len(rows[0])
 
     def draw(self, rng: np.random.Generator, count: int, device: torch.device) -> list[Tensor]:
-        """So many rows of each tensor, any number of times the same."""
+        """Draw rows with replacement.
+
+        Args:
+            rng: random generator.
+            count: number of rows.
+            device: device of the result.
+
+        Returns:
+            The rows of each tensor.
+        """
         chosen = torch.from_numpy(rng.integers(min(self.count, len(self.rows[0])), size=count))
         return [kept[chosen].to(device) for kept in self.rows]
 
     def state(self) -> dict[str, object]:
-        """All of it, for a checkpoint."""
+        """Return all of it, for a checkpoint."""
         return {"rows": [kept[: self.count].clone() for kept in self.rows], "count": self.count}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take back what :meth:`state` gave."""
+        """Restore what :meth:`state` returned."""
         for kept, rows in zip(self.rows, state["rows"], strict=True):
             kept[: len(rows)] = rows
         self.count = int(state["count"])
@@ -158,10 +167,10 @@ class EmotionTask(Task):
     """The loop's view of an actor and a critic in training.
 
     Args:
-        settings: of the run.
+        settings: settings of the run.
         vae: whose latent space it is; its parameters are frozen.
-        units: of the hidden layers.
-        table: of the emotions.
+        units: number of units of the hidden layers.
+        table: table of the emotions.
     """
 
     def __init__(
@@ -189,7 +198,7 @@ class EmotionTask(Task):
         }
 
     def describe(self) -> dict[str, object]:
-        """The settings, the shape, which MusicVAE, and the emotions' targets."""
+        """Return the settings, the shape, which MusicVAE, and the emotions' targets."""
         targets = {emotion.name: f"{emotion.pitch} {emotion.density}" for emotion in self.table.emotions}
         return (
             super().describe()
@@ -198,14 +207,14 @@ class EmotionTask(Task):
         )
 
     def setup(self, fabric) -> None:
-        """Networks, and the MusicVAE beside them, onto the device."""
+        """Move the networks and the MusicVAE to the device."""
         super().setup(fabric)
         self.vae.network.to(fabric.device)
         self.network.starts.to(fabric.device)
         self.sigma = self.sigma.to(fabric.device)
 
     def state(self) -> dict[str, object]:
-        """The shape, and what is remembered."""
+        """Return the configuration and the replay memory."""
         return {
             "config": self.network.settings(),
             "seen": self.seen.state(),
@@ -214,13 +223,21 @@ class EmotionTask(Task):
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Remember."""
+        """Restore what :meth:`state` returned."""
         self.seen.restore(state["seen"])
         self.known.restore(state["known"])
         self.ways.restore(state["ways"])
 
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
-        """Trains the critic, then the actor, on one batch."""
+        """Train the critic, then the actor, on one batch.
+
+        Args:
+            step: number of the training step.
+            rng: random generator of this step, the same on every device.
+
+        Returns:
+            Losses and metrics to log, by name.
+        """
         # cuDNN passes gradients through LSTMs in training mode only; nothing else differs in it.
         self.vae.network.train()
         known, prior, start, goal, targets = self._batch(rng)
@@ -275,13 +292,21 @@ class EmotionTask(Task):
 
     @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:
-        """The chief figures of :func:`~d2m.symbolic.emotion.effect.measure` on the part ``valid``."""
+        """Return the chief figures of :func:`~d2m.symbolic.emotion.effect.measure` on the part ``valid``.
+
+        Args:
+            step: number of training steps done.
+        """
         figures = measure(self.model(), self.valid, np.random.default_rng(0))
         self.network.train()
         return {name: figures[name] for name in _WATCHED if name in figures}
 
     def score(self, held_out: dict[str, float]) -> float | None:
-        """Errors left at full strength, plus what realism the vectors lack beside real melodies'."""
+        """Return the errors at full strength, plus the difference in realism from real melodies.
+
+        Args:
+            held_out: metrics of :meth:`evaluate`.
+        """
         errors = [
             held_out.get(f"{start} 1: {axis} error") for start in ("from", "new") for axis in ("pitch", "density")
         ]
@@ -292,7 +317,7 @@ class EmotionTask(Task):
         return float(np.mean(left)) + max(lacking, 0.0)
 
     def model(self) -> EmotionModel:
-        """The actor and critic as they are, for use."""
+        """Return the current actor and critic for use."""
         return EmotionModel(self.vae, self.network, self.table)
 
     def _batch(self, rng: np.random.Generator) -> tuple[Tensor, ...]:
@@ -312,7 +337,7 @@ class EmotionTask(Task):
             goal, _ = self.vae.network.encode(rewritten.long())
         prior, fresh = self.modules["starts"](torch.stack([prior, fresh]))
         self.ways.add(mu, goal, targets)
-        # The actor starts where it will in use: at the mean of a tune, or anywhere that such lie.
+        # The actor starts as in use: at the encoded mean of a melody, or at a vector drawn from their distribution.
         return mu + sigma * blur, prior, torch.where(changed, mu, fresh), torch.where(changed, goal, fresh), targets
 
     def _targets(self, rng: np.random.Generator, count: int) -> np.ndarray:
@@ -360,7 +385,7 @@ class EmotionTask(Task):
 
 
 def joined(state: Checkpoint) -> Checkpoint:
-    """The checkpoint of a run with actor and critic as one module ``emotion``, as they are kept and loaded together."""
+    """Convert the checkpoint of a run to one module ``emotion`` of actor and critic, as weights are stored."""
     modules = state["modules"]
     both = {
         f"{part}.{name}": tensor

@@ -1,4 +1,4 @@
-"""Start a run from shipped weights, and turn a run's checkpoint into weights with a card."""
+"""Convert the checkpoint of a run to weights with a card, and load shipped weights as the start of a run."""
 
 from __future__ import annotations
 
@@ -42,7 +42,10 @@ class About(TypedDict):
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
-    """The state that :func:`d2m.training.loop.train` saved.
+    """Read a state saved by :func:`d2m.training.loop.train`.
+
+    Args:
+        path: the file.
 
     Raises:
         D2MError: if there is none, or it is not such a file.
@@ -82,10 +85,10 @@ def export(
     """Write ``path`` (safetensors, float16) and the card beside it from one module of a checkpoint.
 
     Args:
-        state: from :func:`read_checkpoint`.
+        state: state from :func:`read_checkpoint`.
         module: name of the module in it.
         path: where the weights go; the card gets the same name with ``.toml``.
-        kind: of the model, for the file's header.
+        kind: kind of the model, for the file's header.
         config: rebuilds the model.
         card: architecture, data, licence, command, seed and scores.
         rows: matrices in 8 bits.
@@ -111,7 +114,7 @@ def export_d2m_gan(state: Checkpoint, path: str | Path, card: About) -> list[wei
     The headers name the VQ-VAE that the model was trained on, and its codebook, without which it makes noise.
 
     Args:
-        state: from :func:`read_checkpoint`, of ``d2m train generator --model d2m-gan``.
+        state: state from :func:`read_checkpoint`, of ``d2m train generator --model d2m-gan``.
         path: ``NAME.safetensors``: the generator; ``NAME-motion.safetensors`` beside it: the motion encoder, unless the
             model is of vision alone.
         card: as for :func:`export`.
@@ -124,7 +127,7 @@ def export_d2m_gan(state: Checkpoint, path: str | Path, card: About) -> list[wei
 
     task = state.get("task", {})
     if not {"config", "vqvae", "codebook"} <= set(task) or "generator" not in state["modules"]:
-        raise D2MError("this is no checkpoint of 'd2m train generator --model d2m-gan'")
+        raise D2MError("this is not a checkpoint of 'd2m train generator --model d2m-gan'")
     model = D2MGAN(D2MGANConfig(**task["config"]))
     model.load_state_dict(state["modules"]["generator"])
     model.codec, model.codebook = task["vqvae"], task["codebook"]

@@ -1,4 +1,4 @@
-"""Training the genre network on music with known genres."""
+"""Train the genre network on music with known genres."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class GenreTraining:
 
     Attributes:
         train, held_out: folders of songs with genres (:func:`labelled_songs`).
-        steps: of the whole run; the learning rate falls to nothing over them (cosine).
+        steps: number of steps of the whole run; the learning rate falls to nothing over them (cosine).
         batch: windows of 2.97 s a step.
-        smoothing: of the labels; a network that is sure of everything has an embedding of little use.
+        smoothing: smoothing of the labels; a network that is sure of everything has an embedding of little use.
         noise_db: windows get white noise so far under them, drawn from this range.
         shift: windows are moved by up to so many mel bands, about a semitone each in the middle of the range.
     """
@@ -45,11 +45,11 @@ class GenreTraining:
 
 
 def labelled_songs(folder: str | Path) -> tuple[list[np.ndarray], np.ndarray]:
-    """Music with known genres: int16 arrays (T,) at 22.05 kHz, and genre indices (N,).
+    """Return music with known genres: int16 arrays (T,) at 22.05 kHz, and genre indices (N,).
 
     Args:
-        folder: of npz files with ``waveform`` and ``genre`` (:mod:`d2m.training.pairs`), or ``PREPARED/train`` and
-            ``PREPARED/held_out`` of a prepared data set (:class:`~d2m.training.audio.SongCrops`). Music of unknown
+        folder: folder of npz files with ``waveform`` and ``genre`` (:mod:`d2m.training.pairs`), or ``PREPARED/train``
+            and ``PREPARED/held_out`` of a prepared data set (:class:`~d2m.training.audio.SongCrops`). Music of unknown
             genre is left out.
 
     Raises:
@@ -89,10 +89,24 @@ class GenreTask(Task):
         return {"config": self.net.settings()}
 
     def setup(self, fabric) -> None:  # noqa: D102
+        """Move networks and losses to the device.
+
+        Args:
+            fabric: Lightning Fabric of the run.
+        """
         super().setup(fabric)
         self.net.mel.to(fabric.device)
 
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
+        """Train on one batch.
+
+        Args:
+            step: number of the training step.
+            rng: random generator of this step, the same on every device.
+
+        Returns:
+            Losses and metrics to log, by name.
+        """
         settings = self.settings
         for group in self.optimizers["genre"].param_groups:
             warm = min(1.0, (step + 1) / 100)
@@ -141,7 +155,12 @@ class GenreTask(Task):
 
     @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:
-        """Accuracy on held-out songs: by classification, for single windows, and at the end also by retrieval."""
+        """Return the accuracy on held-out songs: by classification, for single windows, and at the end also by
+        retrieval.
+
+        Args:
+            step: number of training steps done.
+        """
         self.net.eval()
         judge = GenreJudge(self.net)
         heard = [judge.hear(song.astype(np.float32) / 32768, SAMPLE_RATE) for song in self.held_out]

@@ -1,9 +1,9 @@
-"""The one training loop: seeds, devices, checkpoints, exact resume, logs, samples and a progress bar.
+"""Training loop of all models: seeds, devices, checkpoints, exact resume, logs, samples and a progress bar.
 
-A trainer module supplies a :class:`Task`: its networks and optimisers, a batch by step number, and what one step
-does. Batches are drawn from a generator seeded with the seed and the step, so an interrupted run goes on exactly
-where it stopped, whatever the number of restarts; with several devices (:mod:`d2m.training.devices`) each works on its
-rows of the same batch.
+A trainer module supplies a :class:`Task`: its networks and optimisers, a batch by step number, and one training step.
+Batches are drawn from a generator seeded with the seed and the step, so an interrupted run continues exactly where it
+stopped, whatever the number of restarts; with several devices (:mod:`d2m.training.devices`) each computes its rows of
+the same batch.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ from d2m.training.monitor import Monitor, Sample
 from d2m.training.settings import check_settings, describe, write_settings
 from d2m.version import __version__
 
-#: What a step may ask of the loop; with several devices the greatest wish counts.
+#: Requests of a step to the loop; with several devices the greatest one counts.
 _GO_ON, _STOP, _FAILED = 0, 1, 2
 
 
 @dataclass(frozen=True)
 class LoopConfig:
-    """How long to train, and what to keep.
+    """Length of a run, device, logging and checkpoints.
 
     Attributes:
-        folder: of the run: ``last.ckpt`` (to go on from), ``best.ckpt`` (networks with the least held-out score),
-            ``settings.json``, and what :mod:`d2m.training.monitor` writes.
+        folder: folder of the run: ``last.ckpt`` (to go on from), ``best.ckpt`` (networks with the least held-out
+            score), ``settings.json``, and what :mod:`d2m.training.monitor` writes.
         steps: total number of steps.
         minutes: stop after so many minutes of this process, or 0 for no limit.
         log_every, evaluate_every, checkpoint_every, samples_every: steps; 0 samples for none.
-        seed: of weights and batches.
+        seed: random seed of weights and batches.
         accelerator, devices, nodes, strategy, precision: see :func:`~d2m.training.devices.make_fabric`.
         tensorboard: whether to write event files.
     """
@@ -67,11 +67,11 @@ class LoopConfig:
 
 
 class Task:
-    """One model's training: what the loop needs to know of it.
+    """Training of one model, as used by the loop.
 
     Attributes:
         modules: every network with parameters, by name; they are set up, saved and restored by the loop.
-        optimizers: by name.
+        optimizers: optimizers by name.
         settings: a dataclass; a run goes on with the same ones or not at all.
         shares: whether gradients have been averaged over the devices (:meth:`update`).
     """
@@ -82,15 +82,19 @@ class Task:
     settings: Any = None
 
     def describe(self) -> dict[str, Any]:
-        """What is kept in ``settings.json``: plain values by name."""
+        """Return the settings for ``settings.json``: plain values by name."""
         return describe(self.settings or {})
 
     def autocast(self):
-        """Context in which networks run in the precision of the loop; losses stay outside it."""
+        """Return context in which networks run in the precision of the loop; losses stay outside it."""
         return self.fabric.autocast()
 
     def setup(self, fabric: Fabric) -> None:
-        """Move modules and optimisers to the device; called once before the first step."""
+        """Move modules and optimisers to the device; called once before the first step.
+
+        Args:
+            fabric: Lightning Fabric of the run.
+        """
         self.fabric = fabric
         for name, module in self.modules.items():
             owned = [o for o in self.optimizers if o == name]
@@ -105,14 +109,29 @@ class Task:
         """Draw a batch with ``rng``, update the networks, return figures to log.
 
         ``rng`` is the same on every device: draw the whole batch, and work on :meth:`own` rows of it.
+
+        Args:
+            step: number of the training step.
+            rng: random generator of this step, the same on every device.
+
+        Returns:
+            Losses and metrics to log, by name.
         """
 
     def own(self, batch: np.ndarray) -> np.ndarray:
-        """This device's rows of a batch."""
+        """Return this device's rows of a batch.
+
+        Args:
+            batch: rows of all devices.
+        """
         return batch[share_of(len(batch), self.fabric)]
 
     def mean(self, value: Tensor) -> Tensor:
-        """A value without a gradient, averaged over the devices."""
+        """Average a value over the devices, without a gradient.
+
+        Args:
+            value: value of this device.
+        """
         mean = self.fabric.all_reduce(value, reduce_op="mean")
         if not isinstance(mean, Tensor):
             raise TypeError(f"the mean of a tensor is a tensor, not {type(mean).__name__}")
@@ -122,8 +141,8 @@ class Task:
         """One step of the optimiser ``name`` down the gradient of ``loss``, the mean over all devices.
 
         Args:
-            name: of the optimiser and its network.
-            loss: of this device's rows.
+            name: name of the optimiser and its network.
+            loss: loss of this device's rows.
             clip: greatest norm of the gradient, or 0 for any.
         """
         self.shares = True
@@ -137,27 +156,46 @@ class Task:
         optimizer.step()
 
     def evaluate(self, step: int) -> dict[str, float]:
-        """Held-out figures, the same on every device; empty by default."""
+        """Return held-out figures, the same on every device; empty by default.
+
+        Args:
+            step: number of training steps done.
+        """
         return {}
 
     def score(self, held_out: dict[str, float]) -> float | None:
-        """The one held-out figure, less being better, by which the best networks are kept; None for no such."""
+        """Return the one held-out figure, less being better, by which the best networks are kept; None for no such.
+
+        Args:
+            held_out: metrics of :meth:`evaluate`.
+        """
         return None
 
     def samples(self) -> Sequence[Sample]:
-        """A few sounds of the model as it is; only the first device is asked."""
+        """Return a few sounds of the current model; called on the first device only."""
         return ()
 
     def state(self) -> dict[str, object]:
-        """Anything besides modules and optimisers that a resumed run needs."""
+        """Return anything besides modules and optimisers that a resumed run needs."""
         return {}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take back what :meth:`state` returned."""
+        """Restore what :meth:`state` returned.
+
+        Args:
+            state: as returned by :meth:`state`.
+        """
 
 
 def train(task: Task, config: LoopConfig) -> int:
-    """Train until ``config.steps``, a time limit, or an interrupt (which saves first). Returns the last step done.
+    """Train until ``config.steps``, a time limit, or an interrupt, after which the state is saved.
+
+    Args:
+        task: model to train.
+        config: length of the run, device and logging.
+
+    Returns:
+        The last step done.
 
     Raises:
         D2MError: if the folder holds another run, the devices are not there, or a loss is no longer a number; the last
@@ -185,7 +223,7 @@ class _Run:
             raise D2MError(f"cannot write into {config.folder}: {error.strerror}; choose another --run") from error
         self.progress = state.restore(task, self.last)
         if len(set(of_all(self.progress.step, self.fabric))) > 1:
-            raise D2MError(f"{config.folder} must be one folder that all machines share")
+            raise D2MError(f"{config.folder} must be a folder that all machines share; choose another --run")
         self.told = self.progress.step
         self.monitor = None
         if self.fabric.is_global_zero:
@@ -281,7 +319,7 @@ def _stop_signals() -> Iterator[threading.Event]:
         return
 
     def ask(number: int, _: object) -> None:
-        # Who asks twice does not want to wait for the step.
+        # A second Ctrl-C does not wait for the step.
         if asked.is_set() and number == signal.SIGINT:
             raise KeyboardInterrupt
         asked.set()

@@ -1,4 +1,4 @@
-"""Pictures of a run: curves of its figures, and spectrograms of what it makes beside the real music."""
+"""Plots of a run: curves of metrics, and spectrograms of outputs beside the real music."""
 
 from __future__ import annotations
 
@@ -21,7 +21,14 @@ _ASIDE = ("step", "held_out", "seconds_per_step")
 
 
 def read_curves(path: Path) -> dict[str, dict[str, tuple[list[int], list[float]]]]:
-    """``log.jsonl`` as curves: figure -> ``"training"`` and ``"held out"`` -> steps and values."""
+    """Read ``log.jsonl`` as curves.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Metric -> ``"training"`` and ``"held out"`` -> steps and values.
+    """
     curves: dict[str, dict[str, tuple[list[int], list[float]]]] = {}
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
         record = json.loads(line)
@@ -35,7 +42,12 @@ def read_curves(path: Path) -> dict[str, dict[str, tuple[list[int], list[float]]
 
 
 def plot_losses(log: Path, path: Path) -> None:
-    """One small chart for each figure of ``log.jsonl``, training and held-out curves in it."""
+    """Plot one small chart for each metric of ``log.jsonl``, with training and held-out curves.
+
+    Args:
+        log: the log.
+        path: the output picture.
+    """
     from matplotlib.figure import Figure
 
     curves = read_curves(log)
@@ -56,7 +68,16 @@ def plot_losses(log: Path, path: Path) -> None:
 
 
 def plot_comparison(sample: Sample, path: Path, title: str) -> np.ndarray:
-    """Log-mel spectrograms of the real music above and the generated below; returns the picture, uint8 (H, W, 3)."""
+    """Plot log-mel spectrograms of the real music above the generated music.
+
+    Args:
+        sample: both waveforms.
+        path: the output picture.
+        title: title of the plot.
+
+    Returns:
+        The picture, uint8 (H, W, 3).
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

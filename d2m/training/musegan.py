@@ -1,11 +1,11 @@
-"""Training MuseGAN: WGAN-GP, five critic steps for each generator step (Dong et al. 2018, section "Model Settings").
+"""Train MuseGAN: WGAN-GP, five critic steps for each generator step (Dong et al. 2018, section "Model Settings").
 
-The defaults are the paper's, with the batch and the learning rate of the authors' published configuration. The
-compact settings depart from it, for two cores: smaller batches, a higher learning rate, transposed phrases, critics
-that after a while hear notes instead of numbers, and samples from a moving average of the generator (Yazıcı et al.
-2019, "The Unusual Effectiveness of Averaging in GAN Training"), which takes out what the critic's last moves did to it.
+The defaults are the paper's, with the batch size and learning rate of the authors' published configuration. The
+compact settings differ, for two cores: smaller batches, a higher learning rate, transposed phrases, critics that get
+binary notes from a given step on, and samples from a moving average of the generator (Yazıcı et al. 2019, "The Unusual
+Effectiveness of Averaging in GAN Training"), which removes the effect of the critic's last updates.
 
-With several devices batch norms see a device's own rows of the batch, as is usual in data-parallel training.
+With several devices, batch norms use a device's own rows of the batch, as is usual in data-parallel training.
 """
 
 from __future__ import annotations
@@ -42,7 +42,16 @@ class Phrases(Protocol):
     """A set of phrases, as :class:`d2m.symbolic.phrases` has them."""
 
     def batch(self, rng: np.random.Generator, count: int, transpose: int = 0) -> np.ndarray:
-        """float32 (count, bars, steps, pitches, tracks) of 0 and 1, moved by up to ``transpose`` semitones."""
+        """Draw phrases, transposed at random.
+
+        Args:
+            rng: random generator.
+            count: number of phrases.
+            transpose: maximum transposition in semitones.
+
+        Returns:
+            float32 (count, bars, steps, pitches, tracks) of 0 and 1.
+        """
 
 
 @dataclass(frozen=True)
@@ -53,7 +62,7 @@ class MuseGanTraining:
         data: folder of the phrases.
         batch: phrases a step.
         critic_steps: for each step of the generator.
-        learning_rate, betas: of Adam.
+        learning_rate, betas: parameters of Adam.
         penalty: weight of the gradient penalty.
         average: how much of the averaged generator stays at each step, less at the beginning; 0 for the generator
             itself.
@@ -79,7 +88,11 @@ class MuseGanTraining:
 
 
 def compact_training(data: Path, **changes: Any) -> MuseGanTraining:
-    """The settings for the compact resolution on two cores."""
+    """Return the settings for the compact resolution on two cores.
+
+    Args:
+        data: folder of phrases.
+    """
     settings = MuseGanTraining(data, batch=16, learning_rate=5e-4, average=0.999, transpose=5, binary_after=1000)
     return replace(settings, **changes)
 
@@ -88,11 +101,11 @@ class MuseGanTask(Task):
     """The loop's view of a MuseGAN in training.
 
     Args:
-        settings: of the run.
-        config: of the model.
+        settings: settings of the run.
+        config: configuration of the model.
         phrases: training data at the model's resolution.
         pictures: folder for pictures of what the generator makes, or None for none.
-        seed: of what is generated at evaluations.
+        seed: random seed of what is generated at evaluations.
     """
 
     def __init__(
@@ -120,7 +133,10 @@ class MuseGanTask(Task):
         }
 
     def start_from(self, path: Path) -> None:
-        """Take the networks of another run's checkpoint; what these have besides stays as it is.
+        """Load the networks of another run's checkpoint; parts that it lacks keep their initial values.
+
+        Args:
+            path: the checkpoint.
 
         Raises:
             D2MError: if the checkpoint is damaged, or not that of a like model.
@@ -134,7 +150,7 @@ class MuseGanTask(Task):
             module.load_state_dict(state, strict=False)
 
     def describe(self) -> dict[str, Any]:
-        """The settings of the run and the shape of the model.
+        """Return the settings of the run and the shape of the model.
 
         From which step notes are heard is left out: that may be decided while a run goes on.
         """
@@ -142,11 +158,19 @@ class MuseGanTask(Task):
         return describe(settings) | {f"model.{name}": value for name, value in asdict(self.config).items()}
 
     def state(self) -> dict[str, object]:
-        """The shape of the model, for its export."""
+        """Return the shape of the model, for its export."""
         return {"config": self.config.to_dict()}
 
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
-        """Some steps of the critics, each on a batch of its own, then one of the generator."""
+        """Return some steps of the critics, each on a batch of its own, then one of the generator.
+
+        Args:
+            step: number of the training step.
+            rng: random generator of this step, the same on every device.
+
+        Returns:
+            Losses and metrics to log, by name.
+        """
         self.generator.train()
         self._binary = step >= self.settings.binary_after
         figures = [self._critic_step(rng) for _ in range(self.settings.critic_steps)]
@@ -156,9 +180,12 @@ class MuseGanTask(Task):
         return means
 
     def evaluate(self, step: int) -> dict[str, float]:
-        """The paper's figures of generated phrases, and their distance from those of the data.
+        """Return the paper's figures of generated phrases, and their distance from those of the data.
 
         The batch norms of the averaged generator first count anew what its averaged weights make of random vectors.
+
+        Args:
+            step: number of training steps done.
         """
         rng = np.random.default_rng([self.seed, step])
         self._recount(rng)
@@ -169,7 +196,11 @@ class MuseGanTask(Task):
         return {"distance from data": distance_from(self._data_figures(), figures), **figures}
 
     def score(self, held_out: dict[str, float]) -> float:
-        """The distance of the figures from those of the data."""
+        """Return the distance of the figures from those of the data.
+
+        Args:
+            held_out: metrics of :meth:`evaluate`.
+        """
         return held_out["distance from data"]
 
     @torch.no_grad()

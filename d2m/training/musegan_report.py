@@ -1,4 +1,4 @@
-"""How far a MuseGAN in training is from its data: the paper's metrics of what it makes, and pictures of it."""
+"""Evaluation of a MuseGAN in training: the paper's metrics of its output compared with the data, and pictures."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from d2m.types import TRACKS
 
 #: Phrases of a picture.
 _SHOWN = 4
-#: Differences that a listener would forgive, by figure; :func:`distance_from` counts in these.
+#: Tolerances of the metrics; the units of :func:`distance_from`.
 _TOLERANCE = {"EB": 6.0, "UPC": 0.6, "QN": 12.0, "DP": 8.0, "TD": 0.2, "notes": 1.0}
 
 
 def measure(phrases: np.ndarray, config: MuseGanConfig) -> dict[str, float]:
-    """The paper's figures of some phrases, by names such as ``"EB bass"`` and ``"TD piano-guitar"``.
+    """Return the paper's figures of some phrases, by names such as ``"EB bass"`` and ``"TD piano-guitar"``.
 
     Args:
         phrases: bool (N, bars, steps, pitches, tracks).
-        config: of the model that made them.
+        config: configuration of the model that made them.
 
     Returns:
         EB and QN and DP in %, UPC, TD and the notes a bar; 0 stands for what cannot be measured, such as the pitch
@@ -41,13 +41,24 @@ def measure(phrases: np.ndarray, config: MuseGanConfig) -> dict[str, float]:
 
 
 def distance_from(data: dict[str, float], made: dict[str, float]) -> float:
-    """Mean difference of two :func:`measure`, each figure in units of what a listener would forgive."""
+    """Compute the mean difference of two results of :func:`measure`, each metric in units of its tolerance.
+
+    Args:
+        data, made: metrics of the data and of generated phrases.
+    """
     gaps = [abs(made[name] - value) / _TOLERANCE[name.split()[0]] for name, value in data.items()]
     return float(np.mean(gaps))
 
 
 def picture(phrases: np.ndarray, config: MuseGanConfig, path: Path, title: str) -> None:
-    """Draws the first phrases, one after another, as a piano-roll of five tracks."""
+    """Draw the first phrases, one after another, as a piano-roll of five tracks.
+
+    Args:
+        phrases: generated phrases.
+        config: configuration of the model.
+        path: the output picture.
+        title: title of the picture.
+    """
     from d2m.symbolic.pianoroll_image import draw
     from d2m.symbolic.pianoroll_tensor import Resolution, from_tensor
 

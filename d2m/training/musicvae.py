@@ -1,13 +1,13 @@
-"""Training a MusicVAE (Roberts et al. 2018, section 3; Magenta's ``base_model.py`` and ``configs.py``).
+"""Train a MusicVAE (Roberts et al. 2018, section 3; Magenta's ``base_model.py`` and ``configs.py``).
 
-The loss of a melody is the cross-entropy of its 256 steps, summed, plus beta times what the latent vector's KL
-divergence has above the free bits. Magenta trains ``hierdec-mel_16bar`` with teacher forcing throughout, 256 free
-bits, beta 0.2 from the first step, batches of 512, Adam at 1e-3 falling by 0.9999 a step to 1e-5, and the gradient's
-norm clipped at 1; that is :data:`MAGENTA`. The compact model has a small data set. So that vectors drawn from the prior
-lie where melodies do, there are fewer free bits, and beta rises. So that songs are not learnt by heart, melodies are
-transposed, moved along their scale, and begun some beats later, and there is dropout. So that the latent vector has to
-tell, some steps are not told what was before them (Bowman et al. 2016, "Generating Sentences from a Continuous Space"):
-unlike scheduled sampling (Bengio et al. 2015, here by the inverse sigmoid of Magenta's ``cat-mel_2bar``) that costs no
+The loss of a melody is the cross-entropy of its 256 steps, summed, plus beta times the KL divergence of the latent
+vector above the free bits. Magenta trains ``hierdec-mel_16bar`` with teacher forcing throughout, 256 free bits, beta
+0.2 from the first step, batches of 512, Adam at 1e-3 falling by 0.9999 a step to 1e-5, and the gradient's norm clipped
+at 1; these are the settings :data:`MAGENTA`. The compact model has a small data set. There are fewer free bits and a
+rising beta, so that vectors drawn from the prior decode to melodies. Melodies are transposed, shifted along their scale
+and rotated by some beats, and dropout is used, against memorisation of songs. Some decoder inputs are dropped (Bowman
+et al. 2016, "Generating Sentences from a Continuous Space"), so that the latent vector carries the information; unlike
+scheduled sampling (Bengio et al. 2015, here with the inverse sigmoid of Magenta's ``cat-mel_2bar``) this takes no extra
 time.
 """
 
@@ -50,7 +50,7 @@ from d2m.symbolic.emotion.statistics import note_f1, summary
 from d2m.training.export import read_checkpoint
 from d2m.training.loop import Task
 
-#: A dimension says something when its mean KL divergence is above this many nats.
+#: A dimension is in use if its mean KL divergence is above this many nats.
 _ACTIVE = 0.05
 _SAMPLES = 64
 
@@ -131,8 +131,8 @@ class MusicVaeTask(Task):
     """The loop's view of a MusicVAE in training.
 
     Args:
-        settings: of the run.
-        config: of the networks.
+        settings: settings of the run.
+        config: configuration of the networks.
         folder: where MIDI files of samples and reconstructions go, or None for none.
         start: checkpoint of another run whose networks are the beginning of this one, or None.
 
@@ -161,15 +161,23 @@ class MusicVaeTask(Task):
         self.optimizers = {"musicvae": torch.optim.Adam(self.vae.parameters(), settings.learning_rate)}
 
     def describe(self) -> dict[str, object]:
-        """The settings and the shape."""
+        """Return the settings and the shape."""
         return super().describe() | {f"config.{name}": value for name, value in self.vae.settings().items()}
 
     def state(self) -> dict[str, object]:
-        """The shape."""
+        """Return the shape."""
         return {"config": self.vae.settings()}
 
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
-        """Trains on one batch."""
+        """Train on one batch.
+
+        Args:
+            step: number of the training step.
+            rng: random generator of this step, the same on every device.
+
+        Returns:
+            Losses and metrics to log, by name.
+        """
         settings, optimizer = self.settings, self.optimizers["musicvae"]
         self.done = step + 1
         for group in optimizer.param_groups:
@@ -198,7 +206,11 @@ class MusicVaeTask(Task):
 
     @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:
-        """:func:`measure` on the part ``valid``, and what samples are like."""
+        """Compute :func:`measure` on the part ``valid``, and statistics of samples.
+
+        Args:
+            step: number of training steps done.
+        """
         vae = MusicVae(self.vae)
         figures = measure(vae, self.valid)
         samples = vae.sample(_SAMPLES, 0.5, seed=0)
@@ -207,11 +219,15 @@ class MusicVaeTask(Task):
         return figures
 
     def score(self, held_out: dict[str, float]) -> float:
-        """The loss with all of the KL divergence above the free bits: a bound that both halves have to meet."""
+        """Return the loss with all of the KL divergence above the free bits: a bound that both halves have to meet.
+
+        Args:
+            held_out: metrics of :meth:`evaluate`.
+        """
         return held_out["loss"]
 
     def samples(self) -> tuple[()]:
-        """Writes MIDI files of two melodies with their reconstructions and of four from the prior; no sounds."""
+        """Write MIDI files of two melodies with their reconstructions and of four from the prior; no sounds."""
         from d2m.symbolic.midi import write_midi
 
         if self.folder is None:
@@ -228,7 +244,16 @@ class MusicVaeTask(Task):
 
 
 def turn(melodies: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-    """A share of melodies (N, 256) begun one to three beats later; what stood before comes at the end."""
+    """Rotate a share of melodies by one to three beats.
+
+    Args:
+        melodies: uint8 (N, 256).
+        share: probability of a rotation.
+        rng: random generator.
+
+    Returns:
+        uint8 (N, 256).
+    """
     beats = np.where(rng.random(len(melodies)) < share, rng.integers(1, BEATS_PER_BAR, size=len(melodies)), 0)
     places = (np.arange(melodies.shape[1]) + STEPS_PER_BEAT * beats[:, None]) % melodies.shape[1]
     turned = np.take_along_axis(melodies, places, axis=1)
@@ -242,23 +267,38 @@ def _networks(start: Path, vae: HierarchicalMusicVae) -> dict[str, Tensor]:
     tensors = read_checkpoint(start)["modules"].get("musicvae", {})
     shapes = {name: tensor.shape for name, tensor in vae.state_dict().items()}
     if shapes != {name: tensor.shape for name, tensor in tensors.items()}:
-        raise D2MError(f"{start} is no run of 'd2m train musicvae' of this size; give another --from, or none")
+        raise D2MError(f"{start} is not a run of 'd2m train musicvae' of this size; give another --from, or none")
     return tensors
 
 
 def rate(settings: MusicVaeTraining, step: int) -> float:
-    """Learning rate of a step."""
+    """Return the learning rate of a step.
+
+    Args:
+        settings: settings of the run.
+        step: number of the step.
+    """
     above = settings.learning_rate - settings.lowest_rate
     return settings.lowest_rate + above * settings.decay**step
 
 
 def beta(settings: MusicVaeTraining, step: int) -> float:
-    """Weight of the KL divergence at a step."""
+    """Return the weight of the KL divergence at a step.
+
+    Args:
+        settings: settings of the run.
+        step: number of the step.
+    """
     return (1.0 - settings.beta_rate**step) * settings.max_beta
 
 
 def sampled_share(settings: MusicVaeTraining, step: int) -> float:
-    """Probability at a step that the model is told its own draw."""
+    """Return the probability of scheduled sampling at a step.
+
+    Args:
+        settings: settings of the run.
+        step: number of the step.
+    """
     k = settings.sampling
     if not k:
         return 0.0
@@ -268,11 +308,11 @@ def sampled_share(settings: MusicVaeTraining, step: int) -> float:
 def objective(
     settings: MusicVaeTraining, step: int, logits: Tensor, melodies: Tensor, mu: Tensor, sigma: Tensor
 ) -> tuple[Tensor, dict[str, float]]:
-    """The loss of a batch, and figures of it (nats and bits a melody).
+    """Return the loss of a batch, and figures of it (nats and bits a melody).
 
     Args:
-        settings: of the run.
-        step: for the weight of the KL divergence.
+        settings: settings of the run.
+        step: step for the weight of the KL divergence.
         logits: (B, 256, 90).
         melodies: classes int64 (B, 256).
         mu, sigma: (B, latent).
@@ -305,7 +345,7 @@ def _scheduled(vae: HierarchicalMusicVae, melodies: Tensor, share: float, rng: n
 
 @torch.no_grad()
 def measure(vae: MusicVae, melodies: np.ndarray) -> dict[str, float]:
-    """How well melodies come through the means of their latent vectors.
+    """Measure the reconstruction of melodies from the means of their latent vectors.
 
     Args:
         vae: the model.

@@ -1,4 +1,4 @@
-"""Paired examples for the generator: music, its sketch, and the dance to it, cut to the same frames.
+"""Paired examples for the generator: music, its score, and the dance to it, on the same frames.
 
 An example on disk is one npz file: ``waveform`` int16 (T,), ``rows`` uint8 (P, F, ROWS), ``programs`` int64 (P,),
 ``motion`` float16 (F, MOTION_SIZE), ``rhythm`` float16 (F, RHYTHM_SIZE), ``genre`` int64 (-1 when unknown). Music
@@ -43,7 +43,15 @@ class Pair:
         return self.rows.shape[1]
 
     def sound(self, start: int, count: int) -> np.ndarray:
-        """Read samples of the music: float32 (channels, count), one channel unless it lies in a file of its own."""
+        """Read samples of the music.
+
+        Args:
+            start: first sample.
+            count: number of samples.
+
+        Returns:
+            float32 (channels, count); one channel unless the music is in a file of its own.
+        """
         if self.music is None:
             return self.waveform[None, start : start + count].astype(np.float32) / 32768
         import soundfile
@@ -53,7 +61,7 @@ class Pair:
                 self.music, frames=count, start=start, dtype="float32", always_2d=True, fill_value=0.0
             )
         except (OSError, ValueError, soundfile.SoundFileError) as error:
-            raise D2MError(f"{self.music} is damaged; make it again, or take it away") from error
+            raise D2MError(f"{self.music} is damaged; make it again, or remove it") from error
         return np.ascontiguousarray(samples.T)
 
 
@@ -68,14 +76,14 @@ def make_pair(
     keep: bool = True,
     patches: bool = False,
 ) -> Pair:
-    """The example of a rendered score and the dance to it.
+    """Return the example of a rendered score and the dance to it.
 
     Args:
         waveform: float32 (T,), the score as it sounds.
         score: what is played.
         dance: its grid and, unless None, the dancer's landmarks.
         genre: index, or -1.
-        sample_rate, hop: of the codec.
+        sample_rate, hop: parameters of the codec.
         patches: whether instruments are patches of the sound library (:func:`~d2m.generator.sketch.sketch`).
         keep: whether the example holds the music; otherwise it has to lie in a file beside it.
     """
@@ -97,13 +105,21 @@ def make_pair(
 
 
 def save_pair(pair: Pair, path: str | Path) -> None:
-    """Write an example, whole or not at all."""
+    """Write an example atomically.
+
+    Args:
+        pair: the example.
+        path: the output file.
+    """
     with whole_file(path) as temporary:
         np.savez_compressed(temporary, **{name: getattr(pair, name) for name in _ARRAYS})
 
 
 def load_pairs(paths: list[Path]) -> list[Pair]:
     """Read examples.
+
+    Args:
+        paths: the files.
 
     Raises:
         D2MError: if one is damaged, or its arrays do not fit each other.
@@ -134,14 +150,23 @@ def _load_pair(path: Path) -> Pair:
         and frames > 0
     )
     if not fits:
-        raise D2MError(f"{path} is no training example: its arrays do not fit each other; make it again")
+        raise D2MError(f"{path} is not a training example: its arrays do not fit each other; make it again")
     return pair
 
 
 def crop(pair: Pair, start: int, frames: int, parts: int) -> dict[str, np.ndarray]:
-    """Frames ``start`` to ``start + frames`` of an example with its sketch in ``parts`` places (-1 where unused).
+    """Cut a range of frames out of an example.
 
     A part that is silent in the crop takes no place: it would only cost time.
+
+    Args:
+        pair: the example.
+        start: first frame.
+        frames: number of frames.
+        parts: number of places for parts; unused ones have program -1.
+
+    Returns:
+        Arrays by name.
     """
     window = slice(start, start + frames)
     rows = pair.rows[:, window]

@@ -1,4 +1,4 @@
-"""What a run was started with, kept beside it: a run goes on with its own settings or not at all."""
+"""Settings of a run, stored in its folder: a run is resumed with the same settings or not at all."""
 
 from __future__ import annotations
 
@@ -15,14 +15,18 @@ from d2m.whole_file import write_whole
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-#: Settings that may change when a run goes on: how far it goes and where its data lies now.
+#: Settings that may change when a run is resumed: its length and the place of its data.
 FREE: tuple[str, ...] = ("steps", "train", "held_out", "data", "vqvae")
 #: Differences named in the complaint.
 _SHOWN = 4
 
 
 def describe(settings: DataclassInstance | Mapping[str, Any]) -> dict[str, Any]:
-    """A dataclass of settings as plain values by name, nested ones with a dot between (``"weights.mel"``)."""
+    """Flatten a dataclass of settings to plain values by name, nested ones with a dot (``"weights.mel"``).
+
+    Args:
+        settings: the dataclass.
+    """
     values = settings if isinstance(settings, Mapping) else asdict(settings)
     flat: dict[str, Any] = {}
     for name, value in values.items():
@@ -36,7 +40,13 @@ def describe(settings: DataclassInstance | Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_settings(folder: Path) -> dict[str, Any]:
-    """The settings that a run in ``folder`` was started with, or nothing for a run that kept none.
+    """Read the settings that a run was started with.
+
+    Args:
+        folder: folder of the run.
+
+    Returns:
+        The settings; empty if the run stored none.
 
     Raises:
         D2MError: if the file is damaged.
@@ -51,7 +61,11 @@ def read_settings(folder: Path) -> dict[str, Any]:
 
 
 def check_settings(folder: Path, now: Mapping[str, Any]) -> None:
-    """Compares the settings of a call with those that the run in ``folder`` was started with.
+    """Compare the settings of a call with those that the run in ``folder`` was started with.
+
+    Args:
+        folder: folder of the run.
+        now: settings of the call.
 
     Raises:
         D2MError: if they differ in anything that changes what is trained; the message names what.
@@ -59,7 +73,7 @@ def check_settings(folder: Path, now: Mapping[str, Any]) -> None:
     before = read_settings(folder)
     if not before:
         return
-    # A setting that only one side knows came or went with a version of d2m.
+    # A setting that only one side has was added or removed by a version of d2m.
     differ = [name for name in before if name in now and name not in FREE and before[name] != _json(now[name])]
     if differ:
         told = [f"{name} is {before[name]!r}, not {_json(now[name])!r}" for name in differ[:_SHOWN]]
@@ -71,7 +85,13 @@ def check_settings(folder: Path, now: Mapping[str, Any]) -> None:
 
 
 def write_settings(folder: Path, settings: Mapping[str, Any], machine: Mapping[str, Any]) -> None:
-    """Writes ``settings.json``: the settings, and the machine and call of the latest start, whole or not at all."""
+    """Write ``settings.json`` atomically: the settings, and machine and command line of the latest start.
+
+    Args:
+        folder: folder of the run.
+        settings: settings of the training.
+        machine: machine of the latest start.
+    """
     content = {"settings": settings, "latest start": {**machine, "arguments": sys.argv[1:]}}
     write_whole(folder / "settings.json", (json.dumps(content, indent=2) + "\n").encode())
 

@@ -1,4 +1,4 @@
-"""A run's state on disk: written whole, of every process, and never with values that are no longer numbers."""
+"""State of a run on disk: written atomically for every process, and never with values that are not finite."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Progress:
-    """How far a run is.
+    """Position of a run.
 
     Attributes:
         step: steps done.
@@ -38,7 +38,12 @@ class Progress:
 
 
 def save(task: Task, path: Path, progress: Progress) -> None:
-    """Writes everything that the run needs to go on exactly as if it had not stopped; all processes call it together.
+    """Write the complete state of a run, for an exact resume; all processes call this together.
+
+    Args:
+        task: model in training.
+        path: the output file.
+        progress: position of the run.
 
     Raises:
         D2MError: if a network holds values that are not numbers; the file then stays as it was.
@@ -68,13 +73,26 @@ def save(task: Task, path: Path, progress: Progress) -> None:
 
 
 def save_best(task: Task, path: Path, progress: Progress) -> None:
-    """Writes the networks alone: enough to export them or to measure them."""
+    """Write the networks only, for export or evaluation.
+
+    Args:
+        task: model in training.
+        path: the output file.
+        progress: position of the run.
+    """
     if task.fabric.is_global_zero:
         _write(path, {"step": progress.step, "modules": _modules(task), "best": progress.best, "task": task.state()})
 
 
 def restore(task: Task, path: Path) -> Progress:
-    """Takes back what :func:`save` wrote; where there is nothing, the run begins.
+    """Restore the state that :func:`save` wrote.
+
+    Args:
+        task: model in training.
+        path: the file.
+
+    Returns:
+        The position of the run; the beginning if there is no file.
 
     Raises:
         D2MError: if the file is damaged or of another training.
@@ -109,7 +127,11 @@ def restore(task: Task, path: Path) -> Progress:
 
 
 def unwrap(module: nn.Module) -> nn.Module:
-    """The network inside what Fabric made of it."""
+    """Return the network inside a wrapper of Fabric.
+
+    Args:
+        module: the wrapped network.
+    """
     return getattr(module, "module", module)
 
 
@@ -148,7 +170,7 @@ def _write(path: Path, state: dict[str, Any]) -> None:
             try:
                 torch.save(state, temporary)
             except RuntimeError as error:
-                # PyTorch knows only that not all of it was written.
+                # PyTorch's message only says that the file is incomplete.
                 raise OSError(errno.ENOSPC, "the disk is full") from error
             os.replace(temporary, path)
     except D2MError as error:

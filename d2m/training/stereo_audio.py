@@ -16,7 +16,7 @@ class StereoCrops:
 
     Args:
         folder: .flac and .wav files with two channels at ``sample_rate``, a second or longer.
-        sample_rate: in hertz.
+        sample_rate: sample rate in hertz.
 
     Raises:
         D2MError: if the folder holds none of these, or a file that is damaged or of another format.
@@ -34,7 +34,16 @@ class StereoCrops:
         return len(self.paths)
 
     def read(self, index: int, start: int, length: int) -> np.ndarray:
-        """Read float32 (2, ``length``) from a song, zeros beyond its end."""
+        """Read part of a song; samples beyond its end are 0.
+
+        Args:
+            index: index of the song.
+            start: first sample.
+            length: number of samples.
+
+        Returns:
+            float32 (2, length).
+        """
         import soundfile
 
         try:
@@ -42,18 +51,35 @@ class StereoCrops:
                 self.paths[index], frames=length, start=start, dtype="float32", always_2d=True, fill_value=0.0
             )
         except (OSError, ValueError, soundfile.SoundFileError) as error:
-            raise D2MError(f"{self.paths[index]} is damaged; make it again, or take it away") from error
+            raise D2MError(f"{self.paths[index]} is damaged; make it again, or remove it") from error
         return np.ascontiguousarray(samples.T)
 
     def middle(self, index: int, length: int) -> np.ndarray:
-        """Read float32 (2, ``length``) from the middle of a song."""
+        """Read the middle of a song.
+
+        Args:
+            index: index of the song.
+            length: number of samples.
+
+        Returns:
+            float32 (2, length).
+        """
         return self.read(index, max(0, (int(self.lengths[index]) - length) // 2), length)
 
     def batch(self, rng: np.random.Generator, size: int, length: int, gain_db: float = 0.0) -> np.ndarray:
-        """Draw float32 (size, 2, length).
+        """Draw random crops with a random gain.
 
-        Each crop is turned down by 0 to ``gain_db`` dB, its sides are exchanged in every second, silent ones are drawn
-        again, and the stereo image of about half of them is changed (:func:`reimaged`).
+        Each crop is turned down by 0 to ``gain_db`` dB, its sides are exchanged in every second, and silent ones are
+        drawn again.
+
+        Args:
+            rng: random generator.
+            size: number of crops.
+            length: samples.
+            gain_db: maximum attenuation in decibels.
+
+        Returns:
+            float32 (size, 2, length).
         """
         out = np.zeros((size, 2, length), np.float32)
         for row in out:
@@ -91,7 +117,7 @@ def _length(path: Path, sample_rate: int) -> int:
     try:
         info = soundfile.info(path)
     except (OSError, soundfile.SoundFileError) as error:
-        raise D2MError(f"{path} is damaged; make it again, or take it away") from error
+        raise D2MError(f"{path} is damaged; make it again, or remove it") from error
     if info.samplerate != sample_rate or info.channels != 2 or info.frames < _SHORTEST * sample_rate:
-        raise D2MError(f"{path} is not stereo at {sample_rate} Hz, a second or longer; convert it or take it away")
+        raise D2MError(f"{path} is not stereo at {sample_rate} Hz, a second or longer; convert it or remove it")
     return int(info.frames)

@@ -1,12 +1,12 @@
-"""Training a JukeBox VQ-VAE (Dhariwal et al. 2020, section 3), small enough for two cores.
+"""Train a JukeBox VQ-VAE (Dhariwal et al. 2020, section 3), small enough for two cores.
 
-The levels are separate auto-encoders. First each learns by itself without quantisation, from the finest to the
-coarsest, which starts from what the level below has learnt: on its own a coarse level spends most of a short run
-finding out that waveforms have a phase (the squared error of 260 steps was halved by this). Then they take turns,
-quantised, each codebook filled with encoder outputs; started from nothing it collapses to a few entries.
+The levels are separate auto-encoders. First each is trained without quantisation, from the finest to the coarsest,
+which is initialised from the level below: a coarse level that starts from nothing spends most of a short run on
+learning the phase of waveforms (initialisation halved the squared error of 260 steps). Then they are trained in turns
+with quantisation, each codebook initialised with encoder outputs; otherwise it collapses to a few entries.
 
-On top of the paper's losses stands the distance of log-mel spectra (as in D2M-GAN's fine-tuning, Zhu et al.
-2022, section 3.3), which a small model needs to keep anything above the bass.
+The distance of log-mel spectra is added to the losses of the paper (as in D2M-GAN's fine-tuning, Zhu et al. 2022,
+section 3.3), since a small model otherwise loses everything above the bass.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class VQVAETraining:
     Attributes:
         train, held_out: npz files of songs (:class:`~d2m.training.audio.SongCrops`; :func:`pack_songs` makes
             them).
-        steps: of the whole run; the learning rate falls to a twentieth over them (cosine).
+        steps: number of steps of the whole run; the learning rate falls to a twentieth over them (cosine).
         batch, length: crops a step and their samples, a multiple of the coarsest hop.
         levels: which level a step trains, by turns; a level named twice gets twice the steps.
         quantise_after: steps that each level learns by itself, without quantisation, before they take turns.
@@ -83,23 +83,39 @@ class VQVAETask(Task):
         self.loss.calibrate(torch.from_numpy(self._crops(np.random.default_rng(seed), 64)))
 
     def setup(self, fabric) -> None:
-        """Moves the networks and the loss to the device."""
+        """Move the networks and the loss to the device.
+
+        Args:
+            fabric: Lightning Fabric of the run.
+        """
         super().setup(fabric)
         self.loss.to(fabric.device)
         self.mel.to(fabric.device)
 
     def state(self) -> dict[str, object]:
-        """The shape, and the codebooks' moving averages, which are no part of the weights."""
+        """Return the shape, and the codebooks' moving averages, which are no part of the weights."""
         books = [self.vqvae.codebook(level).moving_state for level in range(self.vqvae.config.levels)]
         return {"config": self.vqvae.config.to_dict(), "codebooks": books}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Takes back what :meth:`state` returned."""
+        """Restore what :meth:`state` returned.
+
+        Args:
+            state: as returned by :meth:`state`.
+        """
         for level, moving in zip(range(self.vqvae.config.levels), state["codebooks"], strict=True):
             self.vqvae.codebook(level).moving_state = moving
 
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
-        """Trains one level on one batch."""
+        """Train one level on one batch.
+
+        Args:
+            step: number of the training step.
+            rng: random generator of this step, the same on every device.
+
+        Returns:
+            Losses and metrics to log, by name.
+        """
         settings = self.settings
         level, quantise = self._turn(step)
         for group in self.optimizers["vqvae"].param_groups:
@@ -123,7 +139,11 @@ class VQVAETask(Task):
         return figures | ({f"used_{level}": result.used} if quantise else {})
 
     def evaluate(self, step: int) -> dict[str, float]:
-        """:func:`reconstruction_error` of each trained level."""
+        """Return :func:`reconstruction_error` of each trained level.
+
+        Args:
+            step: number of training steps done.
+        """
         self.vqvae.eval()
         figures = {
             f"mel_{level}": reconstruction_error(self.vqvae, level, self.held_out.songs, self.mel, self.fabric.device)
@@ -133,11 +153,15 @@ class VQVAETask(Task):
         return figures
 
     def score(self, held_out: dict[str, float]) -> float:
-        """The mean over the trained levels."""
+        """Return the mean over the trained levels.
+
+        Args:
+            held_out: metrics of :meth:`evaluate`.
+        """
         return float(np.mean(list(held_out.values())))
 
     def samples(self) -> list[Sample]:
-        """Held-out music through the coarsest trained level."""
+        """Return held-out music through the coarsest trained level."""
         config, level = self.vqvae.config, max(self.settings.levels)
         self.vqvae.eval()
         samples = compared(
@@ -180,14 +204,14 @@ class VQVAETask(Task):
 def reconstruction_error(
     vqvae: VQVAE, level: int, songs: list[np.ndarray], mel: LogMel, device: torch.device | str = "cpu"
 ) -> float:
-    """log10-mel L1 of one level's reconstruction, the mean over ten seconds from the middle of each song.
+    """Return log10-mel L1 of one level's reconstruction, the mean over ten seconds from the middle of each song.
 
     Args:
         vqvae: the model, in evaluation mode; while the level's codebook is empty, its vectors are not quantised.
         level: number of the level.
         songs: int16 arrays (T,).
         mel: the spectrogram.
-        device: of ``vqvae`` and ``mel``.
+        device: device of ``vqvae`` and ``mel``.
     """
     hop, errors = vqvae.config.hops[-1], []
     length = 10 * vqvae.config.sample_rate // hop * hop
@@ -200,7 +224,16 @@ def reconstruction_error(
 
 
 def reconstruct(vqvae: VQVAE, level: int, waveform: Tensor) -> Tensor:
-    """(B, T) through one level; while its codebook is empty, its vectors are not quantised."""
+    """Reconstruct a waveform through one level; without quantisation while its codebook is empty.
+
+    Args:
+        vqvae: the model.
+        level: 0 for the finest.
+        waveform: float32 (B, T).
+
+    Returns:
+        float32 (B, T).
+    """
     book, vectors = vqvae.codebook(level), vqvae.features(waveform, level)
     if book.k.any():
         vectors = book.lookup(book.quantise(vectors))

@@ -1,18 +1,16 @@
-"""Trained weights: the ones that ship with the package, and files that a user brings along.
+"""Trained weights: those that ship with the package, and files of the user.
 
-Every shipped set is two files in this folder: ``<name>.safetensors`` (float16 parameters, the model's kind
-and configuration in its header) and ``<name>.toml`` (the card: what it is, what it was trained on, how well
-it does).
+Every shipped set is two files in this folder: ``<name>.safetensors`` (float16 parameters, the model's kind and
+configuration in its header) and ``<name>.toml`` (the card: architecture, training data, scores).
 
-    list_cards()                     what is shipped
-    find("studio", "generator")      where a name or a path leads, and its card
+    list_cards()                     cards of the shipped weights
+    find("studio", "generator")      path and card of a name or a path
     load_state(path, "generator")    parameters in float32 and the configuration
-    save_state(path, ...)            write such a file, whole or not at all
-    verify("studio-codec")           is the file the one that the card describes?
+    save_state(path, ...)            write such a file atomically
+    verify("studio-codec")           compare the file with its card
 
-Files from elsewhere are data only: a header is bounded before it is parsed, and PyTorch files are read
-without running what they contain (see :mod:`d2m.weights.checkpoint`). Importing this package loads nothing
-heavy.
+Files from elsewhere are read as data only: the size of a header is checked before it is parsed, and PyTorch files are
+read without executing code in them (see :mod:`d2m.weights.checkpoint`). Importing this package loads no heavy package.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The card of a set of weights: a small TOML file that says what it is and how it was made."""
+"""Card of a set of weights: a small TOML file that describes them and how they were made."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LONG_KEY = re.compile(r"(?:\.[ \t]*(?:[\w\"'-]+[ \t]*)?){20}")
 
 @dataclass(frozen=True)
 class Card:
-    """What is known about one set of weights.
+    """Description of one set of weights.
 
     Attributes:
         name: how it is asked for, e.g. ``"studio-codec"``.
@@ -34,11 +34,11 @@ class Card:
             header.
         architecture: the model in a sentence.
         data: what it was trained on, with the licences of that data.
-        licence: of the weights themselves (SPDX where there is one).
+        licence: licence of the weights themselves (SPDX where there is one).
         command: the command that made it.
         seed: random seed of the run.
         steps: optimiser steps.
-        sha256: of the weights file, lower-case hexadecimal.
+        sha256: sha256 of the weights file, lower-case hexadecimal.
         file: the weights file's name, beside the card.
         config: the model's configuration, plain values.
         scores: measured results by name, with what was measured in the name (``"log-mel L1, 10 held-out
@@ -60,7 +60,10 @@ class Card:
 
     @classmethod
     def read(cls, path: Path | str) -> Card:
-        """Reads a card.
+        """Read a card.
+
+        Args:
+            path: the TOML file.
 
         Raises:
             D2MError: if the file cannot be read, is not TOML, or lacks an entry.
@@ -97,7 +100,11 @@ class Card:
         return card
 
     def write(self, path: Path | str) -> None:
-        """Writes the card as TOML, whole or not at all."""
+        """Write the card as TOML atomically.
+
+        Args:
+            path: the output file.
+        """
         path = Path(path)
         lines = [
             f"{entry.name} = {_toml(getattr(self, entry.name))}"

@@ -1,8 +1,8 @@
-"""Weights that others published and d2m can use: what they are, under which terms, where from, where they are kept.
+"""Catalogue of weights that others published: description, licence, source, and place on this machine.
 
-They lie in ``NAME/FILE`` under ``$D2M_HOME/weights``, or ``d2m/weights`` in the user's data folder (XDG Base Directory
-Specification: ``$XDG_DATA_HOME``, else ``~/.local/share``). A name is as good as a file wherever weights are asked for.
-None of the publishers gives a sha256; where a git repository holds the file, its object name is known.
+They are stored as ``NAME/FILE`` under ``$D2M_HOME/weights``, or ``d2m/weights`` in the user's data folder (XDG Base
+Directory Specification: ``$XDG_DATA_HOME``, otherwise ``~/.local/share``). Every option for weights takes a name or a
+file. None of the publishers gives a sha256; where a git repository contains the file, its object name is known.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from d2m.errors import D2MError
 
 @dataclass(frozen=True)
 class Entry:
-    """One file of the catalogue.
+    """File of the catalogue.
 
     Attributes:
         name: how it is asked for.
@@ -50,7 +50,7 @@ class Entry:
 
     @property
     def path(self) -> Path:
-        """Where it is kept, whether it is there or not."""
+        """Place of the file, whether it exists or not."""
         return home() / "weights" / self.name / self.file
 
     @property
@@ -59,14 +59,14 @@ class Entry:
         return self.path.is_file()
 
     def how_to_get(self) -> str:
-        """What a user has to do to have it, as part of a sentence."""
+        """Return instructions for obtaining the file, as part of a sentence."""
         if self.url:
             return f"get it with 'd2m models fetch {self.name}'"
         return f"get it by hand: {self.by_hand}, and put it at {self.path}"
 
 
 def home() -> Path:
-    """The folder in which d2m keeps what it fetched."""
+    """Return the folder for fetched files."""
     if own := os.environ.get("D2M_HOME"):
         return Path(own).expanduser()
     data = os.environ.get("XDG_DATA_HOME", "")
@@ -75,12 +75,22 @@ def home() -> Path:
 
 
 def find_entry(name: str | os.PathLike[str]) -> Entry | None:
-    """The entry of that name, or None."""
+    """Find an entry of the catalogue.
+
+    Args:
+        name: name of the weights.
+
+    Returns:
+        The entry, or None.
+    """
     return next((entry for entry in ENTRIES if entry.name == str(name)), None)
 
 
 def path_of(entry: Entry) -> Path:
-    """Where an entry's file is.
+    """Return the file of an entry.
+
+    Args:
+        entry: entry of the catalogue.
 
     Raises:
         D2MError: if it is not there; the message says how to get it.

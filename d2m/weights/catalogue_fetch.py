@@ -1,4 +1,4 @@
-"""Bring the files of the catalogue to this machine, and check that they are what they should be."""
+"""Download the files of the catalogue and check them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .catalogue import Entry
 
 
 def fetch(entry: Entry, progress: Callable[[int, int | None], None] | None = None) -> Path:
-    """Downloads a file, loads it strictly, and only then puts it where it is kept. Does nothing if it is there.
+    """Download a file, load it strictly as a check, and then move it to its place. Nothing is done if it exists.
 
     Beside it a note is kept of where it came from and what its checksum was, for :func:`verify`.
 
     Args:
-        entry: of the catalogue.
+        entry: entry of the catalogue.
         progress: called with bytes there and bytes in all (None while unknown).
 
     Raises:
@@ -31,7 +31,7 @@ def fetch(entry: Entry, progress: Callable[[int, int | None], None] | None = Non
     if entry.present:
         return entry.path
     if not entry.url:
-        raise D2MError(f"'{entry.name}' cannot be fetched by a program; {entry.how_to_get()}")
+        raise D2MError(f"'{entry.name}' cannot be downloaded automatically; {entry.how_to_get()}")
     incoming = entry.path.parent / "incoming" / entry.file
     download(entry.url, incoming, sha256=entry.sha256, size=entry.size, progress=progress)
     try:
@@ -47,7 +47,10 @@ def fetch(entry: Entry, progress: Callable[[int, int | None], None] | None = Non
 
 
 def verify(entry: Entry) -> str:
-    """Checks a file that is there: size, checksums as far as they are known, and that it loads strictly.
+    """Check a fetched file: size, checksums where they are known, and that it loads strictly.
+
+    Args:
+        entry: entry of the catalogue.
 
     Returns:
         What it was held against, in words.

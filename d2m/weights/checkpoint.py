@@ -14,7 +14,7 @@ from .torch_file import Hostile, check_torch_file
 
 
 def load_checkpoint(path: Path | str) -> dict[str, Any]:
-    """Reads a PyTorch checkpoint with its restricted unpickler, which builds tensors and plain values only.
+    """Read a PyTorch checkpoint with its restricted unpickler, which builds tensors and plain values only.
 
     Args:
         path: a file written by ``torch.save``, in the zip or the older format.
@@ -34,7 +34,7 @@ def load_checkpoint(path: Path | str) -> dict[str, Any]:
     try:
         check_torch_file(path)
         with warnings.catch_warnings(), torch.serialization.safe_globals(_plain_numbers()):
-            # It remarks on pickle protocols that it goes on to refuse or read anyway.
+            # It warns about pickle protocols that it refuses or reads anyway.
             warnings.simplefilter("ignore")
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Hostile as error:
@@ -44,20 +44,23 @@ def load_checkpoint(path: Path | str) -> dict[str, Any]:
     except pickle.UnpicklingError as error:
         if "weights_only" in str(error) or "Unsupported" in str(error):
             raise D2MError(
-                f"{path} wants to run code when it is read, so it was refused; weights are data only"
+                f"{path} contains code that would run when loaded, so it was refused; use a file with weights only"
             ) from error
-        raise D2MError(f"{path} is damaged or not a PyTorch file; get the file anew") from error
+        raise D2MError(f"{path} is damaged or not a PyTorch file; download the file again") from error
     except Exception as error:
         # What the unpickler raises on a file cut short depends on where the cut falls.
-        raise D2MError(f"{path} is damaged or not a PyTorch file; get the file anew") from error
+        raise D2MError(f"{path} is damaged or not a PyTorch file; download the file again") from error
     if not isinstance(content, dict):
         raise D2MError(f"{path} holds {type(content).__name__}, not a table of named parameters")
     return content
 
 
 def is_pytorch(path: Path | str) -> bool:
-    """Whether a file is a zip archive or a pickle, whatever it is called; everything else is left to the safetensors
+    """Tell whether a file is a zip archive or a pickle, whatever its name; other files are left to the safetensors
     reader.
+
+    Args:
+        path: the file.
 
     Raises:
         D2MError: if it cannot be read.
@@ -73,8 +76,12 @@ def is_pytorch(path: Path | str) -> bool:
 
 
 def state_of(content: dict[str, Any], path: Path | str) -> dict[str, Any]:
-    """The state dict inside a checkpoint: itself, or its entry ``model``, ``state_dict`` or ``model_state``
+    """Return the state dict inside a checkpoint: itself, or its entry ``model``, ``state_dict`` or ``model_state``
     (pytorchvideo's); a ``module.`` in front of the names, left by data-parallel training, is taken off.
+
+    Args:
+        content: an unpickled checkpoint.
+        path: its file, for messages.
 
     Raises:
         D2MError: if there is none.

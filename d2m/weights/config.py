@@ -1,4 +1,4 @@
-"""A model's configuration as it comes out of a file's header."""
+"""Read a model's configuration from the header of a file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Config = TypeVar("Config", bound="DataclassInstance")
 
 
 def config_from(kind: type[Config], values: Mapping[str, Any], what: str) -> Config:
-    """A dataclass from plain values; entries that are left out have their defaults.
+    """Return a dataclass from plain values; entries that are left out have their defaults.
 
     Args:
         kind: the dataclass, which raises ValueError or TypeError for values that it does not take.

@@ -1,8 +1,8 @@
 """CRC-32C (Castagnoli), the checksum of TensorFlow's checkpoints, at memory speed without a compiled library.
 
-A CRC is linear over bits: the register after a block is the XOR of what each of its words would leave there alone, and
-n zero bytes apply a fixed 32 x 32 bit matrix. So all words are folded in pairs, the pairs in pairs and so on, each
-round one look-up for every half of a word. Polynomial and bit order: RFC 3720, appendix B.4.
+A CRC is linear over bits: the register after a block is the XOR of the contributions of its words, and n zero bytes
+apply a fixed 32 x 32 bit matrix. So all words are combined in pairs, the pairs in pairs and so on, with one table
+look-up for every half of a word in each round. Polynomial and bit order: RFC 3720, appendix B.4.
 """
 
 from __future__ import annotations
@@ -16,7 +16,12 @@ _CHUNK = 1 << 22
 
 
 def crc32c(content: bytes | memoryview, crc: int = 0) -> int:
-    """The CRC-32C of bytes; ``crc`` is that of what stood before them."""
+    """Compute the CRC-32C of bytes.
+
+    Args:
+        content: the bytes.
+        crc: checksum of the bytes before them.
+    """
     view = memoryview(content).cast("B")
     register = crc ^ 0xFFFFFFFF
     whole = len(view) - len(view) % 4
@@ -30,7 +35,11 @@ def crc32c(content: bytes | memoryview, crc: int = 0) -> int:
 
 
 def unmask(stored: int) -> int:
-    """The checksum behind the disguise in which it is stored beside its data (LevelDB, ``util/crc32c.h``)."""
+    """Remove the mask with which a checksum is stored (LevelDB, ``util/crc32c.h``).
+
+    Args:
+        stored: masked checksum.
+    """
     rotated = (stored - 0xA282EAD8) & 0xFFFFFFFF
     return (rotated >> 17 | rotated << 15) & 0xFFFFFFFF
 

@@ -1,7 +1,7 @@
 """Weights on disk: safetensors with the model's kind and configuration in the header.
 
-The format keeps a JSON header of named shapes and offsets in front of the raw values, so that reading one can
-neither run code nor take more memory than the file is long. (Format: github.com/huggingface/safetensors.)
+The format has a JSON header of named shapes and offsets before the raw values, so that reading it neither executes code
+nor takes more memory than the length of the file. (Format: github.com/huggingface/safetensors.)
 """
 
 from __future__ import annotations
@@ -49,12 +49,16 @@ KINDS: dict[str, str] = {
 
 
 def describe_kind(kind: str) -> str:
-    """A kind in words, with its article: ``"a JukeBox VQ-VAE"``."""
+    """Describe a kind of weights with its article: ``"a JukeBox VQ-VAE"``.
+
+    Args:
+        kind: name of the kind.
+    """
     return KINDS.get(kind, f"a '{kind}' model")
 
 
 def load_state(path: Path | str, expect: str | None) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Reads a weights file written by :func:`save_state`.
+    """Read a weights file written by :func:`save_state`.
 
     Args:
         path: a ``.safetensors`` file.
@@ -75,15 +79,18 @@ def load_state(path: Path | str, expect: str | None) -> tuple[dict[str, torch.Te
     try:
         config = json.loads(metadata.get("config", "{}"))
     except (ValueError, RecursionError) as error:
-        raise D2MError(f"{path}: the configuration in its header is not valid JSON; get the file anew") from error
+        raise D2MError(f"{path}: the configuration in its header is not valid JSON; download the file again") from error
     if not isinstance(config, dict):
-        raise D2MError(f"{path}: the configuration in its header is not a table; get the file anew")
+        raise D2MError(f"{path}: the configuration in its header is not a table; download the file again")
     tensors = unpack(tensors, path)
     return {k: v.to(torch.float32) if v.is_floating_point() else v for k, v in tensors.items()}, config
 
 
 def read_safetensors(path: Path | str) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """The tensors of any safetensors file, as stored, and its text metadata.
+    """Read the tensors of any safetensors file and its text metadata.
+
+    Args:
+        path: the file.
 
     Raises:
         D2MError: if it cannot be read or is damaged.
@@ -99,7 +106,7 @@ def read_safetensors(path: Path | str) -> tuple[dict[str, torch.Tensor], dict[st
             tensors = {name: file.get_tensor(name).clone() for name in names}
             return tensors, file.metadata() or {}
     except (SafetensorError, RuntimeError, ValueError, KeyError) as error:
-        raise D2MError(f"{path} is damaged or incomplete ({_first_line(error)}); get the file anew") from error
+        raise D2MError(f"{path} is damaged or incomplete ({_first_line(error)}); download the file again") from error
 
 
 def _check_header(path: Path) -> None:
@@ -116,9 +123,11 @@ def _check_header(path: Path) -> None:
     if len(start) < 9 or start[8:9] != b"{":
         raise D2MError(f"{path} is not a weights file (safetensors)")
     if header > MAX_HEADER_BYTES:
-        raise D2MError(f"{path} has a header of {header} bytes, more than any model here needs; get the file anew")
+        raise D2MError(
+            f"{path} has a header of {header} bytes, more than any model here needs; download the file again"
+        )
     if 8 + header > size:
-        raise D2MError(f"{path} is incomplete: it ends inside its header; get the file anew")
+        raise D2MError(f"{path} is incomplete: it ends inside its header; download the file again")
 
 
 def save_state(
@@ -129,7 +138,7 @@ def save_state(
     half: bool = True,
     rows: bool = False,
 ) -> None:
-    """Writes parameters with their model's kind and configuration, whole or not at all.
+    """Write parameters with their model's kind and configuration, whole or not at all.
 
     Args:
         path: where to; ``.safetensors``.
@@ -163,7 +172,14 @@ def save_state(
 
 
 def wrong_model(path: Path | str, kind: str | None, names: Mapping[str, Any], expect: str) -> str:
-    """The message for a file that holds another model: which it is, and which was needed."""
+    """Compose the message for a file with another model than needed.
+
+    Args:
+        path: the file.
+        kind: kind of the model in it, or None if unknown.
+        names: its parameters.
+        expect: kind that is needed.
+    """
     found = kind or recognise(names)
     if found is None:
         first = next(iter(names), None)

@@ -25,7 +25,7 @@ def rebuild(
     tensors: Mapping[str, torch.Tensor],
     path: Path | str,
 ) -> Model:
-    """The model of ``config`` with the parameters ``tensors``, for inference.
+    """Return the model of ``config`` with the parameters ``tensors``, for inference.
 
     The model is first laid out without memory; only when its shapes are those of the file is it built, so that a
     forged configuration cannot ask for more than the file is long.
@@ -34,14 +34,14 @@ def rebuild(
         build: makes the model from its configuration.
         config: from the file's header.
         tensors: from the file.
-        path: of the file, for messages.
+        path: path of the file, for messages.
 
     Raises:
         D2MError: if the configuration and the parameters do not belong together.
     """
     import torch
 
-    refused = D2MError(f"{path} does not fit this version's model; get matching weights")
+    refused = D2MError(f"{path} does not fit this version's model; use the weights of this version")
     for name, value in config.items():
         most = len(tensors) if "blocks" in name else _LARGEST
         if not isinstance(value, int | float) or not 0 <= value <= most:
@@ -60,7 +60,7 @@ def rebuild(
 
 
 def uninitialised() -> AbstractContextManager[object]:
-    """Leave parameters as they are allocated while a model is built that takes its parameters from a file.
+    """Skip the initialisation of parameters in a ``with`` block that builds a model to be loaded from a file.
 
     Drawing values for a layout without memory (device "meta") makes PyTorch import its compiler, which takes seconds.
     """

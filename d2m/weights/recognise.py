@@ -1,4 +1,4 @@
-"""Tell whose parameters these are from their names, for files that do not say."""
+"""Recognise a model by the names of its parameters, for files without a description."""
 
 from __future__ import annotations
 
@@ -23,7 +23,14 @@ _SIGNS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 
 def recognise(names: Iterable[str]) -> str | None:
-    """The kind of model that has parameters of these names, or None."""
+    """Recognise the kind of a model by the names of its parameters.
+
+    Args:
+        names: names of the parameters.
+
+    Returns:
+        The kind, or None.
+    """
     names = [re.sub(r"^module\.", "", str(name)) for name in names]
     for kind, signs in _SIGNS:
         if all(any(re.match(sign, name) for name in names) for sign in signs):

@@ -1,8 +1,9 @@
-"""Matrices as 8-bit integers with a scale for each row: half the size of float16, for models that bear the rounding.
+"""Matrices as 8-bit integers with a scale for each row: half the size of float16, for models that tolerate the
+rounding.
 
-A row's largest value becomes 127, so that no value is off by more than 1/254 of it (symmetric quantisation by channel:
-Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference").
-They are only stored so; networks compute with what comes back as floating point.
+The largest value of a row becomes 127, so that no value is off by more than 1/254 of it (symmetric quantisation by
+channel: Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
+Inference"). This is a storage format; networks compute with the floating-point values.
 """
 
 from __future__ import annotations
@@ -23,7 +24,11 @@ _LEAST = 4096
 
 
 def pack(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Replaces floating point matrices (rows, columns) by int8 of that shape and float32 scales (rows,)."""
+    """Replace floating point matrices (rows, columns) by int8 of that shape and float32 scales (rows,).
+
+    Args:
+        tensors: parameters by name.
+    """
     import torch
 
     packed: dict[str, torch.Tensor] = {}
@@ -39,7 +44,14 @@ def pack(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def unpack(tensors: Mapping[str, torch.Tensor], path: Path | str) -> dict[str, torch.Tensor]:
-    """The reverse of :func:`pack`, in float32; tensors that were not packed stay as they are.
+    """Reverse :func:`pack`; tensors that were not packed are returned unchanged.
+
+    Args:
+        tensors: parameters by name.
+        path: path of their file, for messages.
+
+    Returns:
+        float32 parameters by name.
 
     Raises:
         D2MError: if scales and matrices do not belong together.
@@ -55,6 +67,6 @@ def unpack(tensors: Mapping[str, torch.Tensor], path: Path | str) -> dict[str, t
             or scale.shape != matrix.shape[:1]
             or not scale.is_floating_point()
         ):
-            raise D2MError(f"{path} is damaged: '{name}' belongs to no matrix in it; get the file anew")
+            raise D2MError(f"{path} is damaged: '{name}' belongs to no matrix in it; download the file again")
         plain[name.removesuffix(SCALE)] = matrix.float() * scale.float()[:, None]
     return plain

@@ -11,17 +11,17 @@ from .card import Card
 from .catalogue import find_entry, path_of
 from .files import describe_kind
 
-#: Where the shipped files lie.
+#: Folder of the shipped files.
 FOLDER = Path(__file__).parent
 
 
 def list_cards() -> list[Card]:
-    """The cards of all shipped weights, sorted by name."""
+    """Return the cards of all shipped weights, sorted by name."""
     return sorted((Card.read(path) for path in FOLDER.glob("*.toml")), key=lambda card: card.name)
 
 
 def find(name_or_path: Path | str, kind: str | None = None) -> tuple[Path, Card | None]:
-    """Where a name or path given by a user leads.
+    """Return where a name or path given by a user leads.
 
     Args:
         name_or_path: a card's name (``"studio-codec"``), the name of a family whose member of the wanted kind
@@ -56,7 +56,13 @@ def find(name_or_path: Path | str, kind: str | None = None) -> tuple[Path, Card 
 
 
 def verify(name_or_path: Path | str) -> Card:
-    """Checks a weights file against the sha256 on its card, and returns the card.
+    """Check a weights file against the sha256 on its card.
+
+    Args:
+        name_or_path: name of weights, or a file.
+
+    Returns:
+        The card.
 
     Raises:
         D2MError: if there is no card, or the file is not the one that it describes.

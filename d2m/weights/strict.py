@@ -1,4 +1,4 @@
-"""Hold the parameters of a file against those that a model needs, before the model takes any memory."""
+"""Compare the parameters of a file with those that a model needs, before the model takes any memory."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def refuse_others(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], path: Path | str, what: str) -> None:
-    """Raises D2MError unless a file holds exactly the parameters of a model, as finite plain numbers.
+    """Check that a file contains exactly the parameters of a model, with finite numbers.
 
     Args:
         state: the file's parameters by name.
         wanted: the model's, of which only names and shapes matter; they may lie on the device "meta".
-        path: of the file, for messages.
+        path: path of the file, for messages.
         what: the model's name, for messages: ``"a JukeBox VQ-VAE"`` without its article.
     """
     import torch
@@ -28,17 +28,16 @@ def refuse_others(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor], pat
     if missing or surplus:
         name = sorted(missing or surplus)[0]
         raise D2MError(
-            f"{path} is not a whole {what}: {'lacks' if missing else 'has an unexpected'} parameter '{name}'"
+            f"{path} is not a complete {what}: {'lacks' if missing else 'has an unexpected'} parameter '{name}'"
         )
     for name, tensor in wanted.items():
         found = state[name]
         if found.shape != tensor.shape:
             raise D2MError(
-                f"{path}: '{name}' has shape {tuple(found.shape)}, {tuple(tensor.shape)} is needed; it is another "
-                "model's"
+                f"{path}: '{name}' has shape {tuple(found.shape)}, not {tuple(tensor.shape)}; it is of another model"
             )
         if not (found.is_floating_point() and found.layout is torch.strided and found.device.type == "cpu"):
-            raise D2MError(f"{path}: '{name}' is not a table of plain numbers; get the file anew")
+            raise D2MError(f"{path}: '{name}' is not an array of numbers; download the file again")
         # Summing is the cheapest look at every value: it is finite only if all of them are.
         if not math.isfinite(float(found.double().sum())):
-            raise D2MError(f"{path}: '{name}' holds values that are not finite; get the file anew")
+            raise D2MError(f"{path}: '{name}' holds values that are not finite; download the file again")

@@ -1,9 +1,9 @@
 """Read TensorFlow's checkpoints (version 2, "tensor bundle") without TensorFlow, as data.
 
 A checkpoint ``NAME`` is a file ``NAME.index``, a table of variables (:mod:`d2m.weights.tf_table`), and files
-``NAME.data-00000-of-00001`` of raw values; ``NAME.meta``, a graph that could be run, is never looked at. Read from a
-folder, or from inside a tar file without unpacking it. (Format: TensorFlow's ``core/protobuf/tensor_bundle.proto`` and
-``core/util/tensor_bundle/``.)
+``NAME.data-00000-of-00001`` of raw values; ``NAME.meta``, which contains an executable graph, is not read. The files
+may be in a folder, or in a tar file, which is read without unpacking. (Format: TensorFlow's
+``core/protobuf/tensor_bundle.proto`` and ``core/util/tensor_bundle/``.)
 
     with open_bundle("hierdec-mel_16bar.tar") as bundle:
         kernel = bundle.read("encoder/mu/kernel")
@@ -37,7 +37,7 @@ _TYPES = {1: "<f4", 2: "<f8", 3: "<i4", 9: "<i8", 19: "<f2"}
 
 @dataclass(frozen=True)
 class Variable:
-    """Where the values of one variable lie.
+    """Place of the values of one variable.
 
     Attributes:
         type: number in TensorFlow's ``DataType``.
@@ -57,7 +57,7 @@ class Variable:
 
 
 class Bundle:
-    """An open checkpoint; made by :func:`open_bundle`.
+    """Open checkpoint, made by :func:`open_bundle`.
 
     Attributes:
         path: as the user gave it, for messages.
@@ -68,14 +68,17 @@ class Bundle:
         self.path, self.variables, self._shards = path, variables, shards
 
     def read(self, name: str) -> np.ndarray:
-        """The values of a variable, checked against their checksum.
+        """Read the values of a variable and verify their checksum.
+
+        Args:
+            name: name of the variable.
 
         Raises:
             D2MError: if they are damaged, missing, or no plain numbers.
         """
         variable = self.variables[name]
         if variable.type not in _TYPES or not variable.whole:
-            raise D2MError(f"{self.path}: '{name}' is not a table of plain numbers; it is another model's")
+            raise D2MError(f"{self.path}: '{name}' is not an array of numbers; it belongs to another model")
         kind = np.dtype(_TYPES[variable.type])
         file, length = self._shards[variable.shard]
         if variable.size != math.prod(variable.shape) * kind.itemsize or variable.offset + variable.size > length:
@@ -87,14 +90,18 @@ class Bundle:
 
 
 def is_bundle(path: Path | str) -> bool:
-    """Whether a path leads to a checkpoint: its name, one of its files, or a tar file."""
+    """Tell whether a path is a checkpoint: its prefix, one of its files, or a tar file.
+
+    Args:
+        path: the path.
+    """
     path = Path(path)
     return is_tar(path) or _file(path, ".index").is_file()
 
 
 @contextlib.contextmanager
 def open_bundle(path: Path | str) -> Iterator[Bundle]:
-    """Opens a checkpoint for reading.
+    """Open a checkpoint for reading.
 
     No more memory is taken than the index and the variables that are asked for are long.
 
@@ -109,9 +116,11 @@ def open_bundle(path: Path | str) -> Iterator[Bundle]:
         files: Files = tar_files(path, stack) if is_tar(path) else _beside(path, stack)
         index = files(".index")
         if index is None:
-            raise D2MError(f"{path} holds no TensorFlow checkpoint: there is no .index file; get it anew")
+            raise D2MError(f"{path} holds no TensorFlow checkpoint: there is no .index file; download it again")
         if index[1] > _LARGEST_INDEX:
-            raise D2MError(f"{path}: its index has {index[1]} bytes, more than any model here needs; get the file anew")
+            raise D2MError(
+                f"{path}: its index has {index[1]} bytes, more than any model here needs; download the file again"
+            )
         try:
             count, variables = _variables(_read(path, index[0], 0, index[1]))
         except ValueError as error:
@@ -159,7 +168,7 @@ def _read(path: Path, file: Readable, offset: int, size: int) -> bytes:
 
 
 def _damaged(path: Path, why: str) -> D2MError:
-    return D2MError(f"{path} is damaged or no TensorFlow checkpoint ({why[:120]}); get the file anew")
+    return D2MError(f"{path} is damaged or not a TensorFlow checkpoint ({why[:120]}); download the file again")
 
 
 def _variables(index: bytes) -> tuple[int, dict[str, Variable]]:

@@ -1,8 +1,9 @@
-"""The sorted table of names that TensorFlow's checkpoints keep in their ``.index`` file: LevelDB's table format.
+"""Read the sorted table of names in the ``.index`` file of TensorFlow's checkpoints: LevelDB's table format.
 
-Blocks of (key, value) pairs, whose keys leave out what they share with the one before; a block that says where those
-blocks are; 48 bytes at the end that say where that one is. Every block carries its type and a masked CRC-32C. (Format:
-``doc/table_format.md`` of github.com/google/leveldb, and TensorFlow's ``core/lib/io/format.cc``.)
+The format consists of blocks of (key, value) pairs, whose keys omit the prefix they share with the key before; an index
+block with the places of those blocks; and a footer of 48 bytes with the place of the index. Every block has its type
+and a masked CRC-32C. (Format: ``doc/table_format.md`` of github.com/google/leveldb, and TensorFlow's
+``core/lib/io/format.cc``.)
 """
 
 from __future__ import annotations
@@ -18,7 +19,14 @@ _LONGEST_KEY = 1024
 
 
 def varint(content: bytes, place: int) -> tuple[int, int]:
-    """An unsigned number of 7 bits a byte, lowest first, and the place after it.
+    """Read an unsigned variable-length integer (7 bits per byte, lowest first).
+
+    Args:
+        content: bytes.
+        place: offset of the first byte.
+
+    Returns:
+        The number, and the offset after it.
 
     Raises:
         ValueError: if it does not end, or takes more than 64 bits.
@@ -36,7 +44,10 @@ def varint(content: bytes, place: int) -> tuple[int, int]:
 
 
 def table(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The keys and values of a table, in their order.
+    """Iterate over the keys and values of a table, in their order.
+
+    Args:
+        content: the file.
 
     Raises:
         ValueError: if it is no table, or damaged.

@@ -1,6 +1,6 @@
-"""The files of a TensorFlow checkpoint inside a tar file, plain or gzip, read where they lie.
+"""Read the files of a TensorFlow checkpoint inside a tar file, plain or gzip, without unpacking them.
 
-Nothing is unpacked to where an archive says: names are only compared, links and devices passed over.
+No path of the archive is written to: names are only compared, links and devices are skipped.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MOST_AT_ONCE = 1 << 20
 
 
 class Readable(Protocol):
-    """As much of a binary file as is needed."""
+    """Interface of binary files: the methods that are needed here."""
 
     def seek(self, place: int, /) -> int: ...
 
@@ -33,7 +33,11 @@ class Readable(Protocol):
 
 
 def is_tar(path: Path | str) -> bool:
-    """Whether a file begins as tar or gzip files do."""
+    """Tell whether a file begins like a tar or gzip file.
+
+    Args:
+        path: the file.
+    """
     try:
         with Path(path).open("rb") as file:
             start = file.read(265)
@@ -44,7 +48,11 @@ def is_tar(path: Path | str) -> bool:
 
 
 def tar_files(path: Path, stack: contextlib.ExitStack) -> Callable[[str], tuple[Readable, int] | None]:
-    """What opens the files of the one checkpoint in a tar file by what follows its name (".index"): file and size.
+    """Return a function that opens the files of the one checkpoint in a tar file by their suffix (".index").
+
+    Args:
+        path: the tar file.
+        stack: closes the files.
 
     Raises:
         D2MError: if it cannot be read, is damaged, or holds no checkpoint or several.
@@ -58,7 +66,7 @@ def tar_files(path: Path, stack: contextlib.ExitStack) -> Callable[[str], tuple[
             raw = _unfolded(gzip.GzipFile(fileobj=raw), path.stat().st_size, stack)
         members = _members(raw)
     except (tarfile.TarError, zlib.error, EOFError, ValueError, gzip.BadGzipFile, RecursionError) as error:
-        raise D2MError(f"{path} is damaged or no tar file ({str(error)[:100]}); get the file anew") from error
+        raise D2MError(f"{path} is damaged or not a tar file ({str(error)[:100]}); download the file again") from error
     except OSError as error:
         raise D2MError(f"cannot read {path}: {error.strerror}") from error
     indices = [name for name in members if name.endswith(".index")]

@@ -1,10 +1,10 @@
-"""Look at a PyTorch file before PyTorch does, which believes what it says of its own size.
+"""Check the sizes in a PyTorch file before PyTorch reads it.
 
-PyTorch's restricted unpickler runs no code, but a few bytes can make it fill the memory: a compressed entry of the zip
-archive unfolds to any size, and a ``bytearray`` of any length is among what it builds. Its zip reader (miniz) also
-finds the archive's directory in another way than Python's, so that a file may show one directory to a check and the
-other to PyTorch; only archives that both must read alike are let through. (Format: APPNOTE.TXT of PKWARE, 4.3.12 to
-4.3.16; what ``torch.save`` writes has no comment and nothing behind its directory.)
+PyTorch's restricted unpickler executes no code, but a few bytes can make it fill the memory: a compressed entry of the
+zip archive may unpack to any size, and the unpickler may build a ``bytearray`` of any length. Its zip reader (miniz)
+locates the archive's directory differently from Python's, so that a file could show one directory to a check and
+another to PyTorch; only archives that both read alike are accepted. (Format: APPNOTE.TXT of PKWARE, 4.3.12 to 4.3.16;
+files of ``torch.save`` have no comment and nothing behind the directory.)
 """
 
 from __future__ import annotations
@@ -26,11 +26,14 @@ _GREEDY = frozenset(("builtins bytearray", "__builtin__ bytearray"))
 
 
 class Hostile(Exception):
-    """Why a file is refused, as the end of a sentence that begins with its name."""
+    """Error for a refused file; its message is the end of a sentence that begins with the file."""
 
 
 def check_torch_file(path: Path) -> None:
-    """Nothing for a file of which ``torch.load(weights_only=True)`` makes about as much as it is long.
+    """Check that ``torch.load(weights_only=True)`` needs about as much memory as the file is long.
+
+    Args:
+        path: the file.
 
     Raises:
         Hostile: if it would make more.
@@ -58,9 +61,9 @@ def _check_zip(file: IO[bytes], size: int) -> None:
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
                 raise Hostile("is a compressed archive, not a file that PyTorch wrote")
             if sum(entry.file_size for entry in entries) > 2 * size:
-                raise Hostile("claims to hold more than its size; get the file anew")
+                raise Hostile("claims to hold more than its size; download the file again")
             for entry in entries:
-                # PyTorch looks names up whatever their case.
+                # PyTorch ignores the case of names.
                 if entry.orig_filename.lower().endswith(".pkl"):
                     _check_pickle(io.BytesIO(archive.read(entry)))
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OverflowError) as error:

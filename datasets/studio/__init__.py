@@ -1,4 +1,4 @@
-"""The studio: synthetic dance and music made from one score, so that the true beats are known.
+"""Studio: synthetic dance and music made from one score, so that the exact beats are known.
 
 :func:`sample` gives one pair in memory, :func:`make_studio` writes a whole data set in the layout of AIST++,
 :func:`make_tiktok_studio` in that of TikTok Dance-Music, :func:`choreograph` dances to any beat grid and :func:`film`

@@ -1,4 +1,4 @@
-"""What arms do: a library of poses, and moves that string them together on the beat."""
+"""Arm movements: a library of poses, and moves that combine them on the beat."""
 
 from __future__ import annotations
 
@@ -34,7 +34,16 @@ ARM_POSES: dict[str, tuple[float, ...]] = {
 
 
 def arm(routine: Routine, side: int, at: float, name: str, ease: float | None = None, flow: float = 0.0) -> None:
-    """One arm to a named pose, a little different each time and larger where the music is."""
+    """Move one arm to a named pose, with a random variation and a size that follows the music.
+
+    Args:
+        routine: which gets the pose.
+        side: 1 for left, -1 for right.
+        at: position in beats.
+        name: in :data:`ARM_POSES`.
+        ease: duration of the movement in beats, or None for the genre's.
+        flow: 0 stops at the pose, 1 passes through it at full speed.
+    """
     target = np.array(ARM_POSES[name])
     rest = np.array(ARM_POSES["ready"])
     size = np.clip(routine.size(at), 0.45, 1.15)
@@ -44,7 +53,7 @@ def arm(routine: Routine, side: int, at: float, name: str, ease: float | None = 
 
 
 def hits(routine: Routine, at: float, beats: float, side: int, step: float, poses: tuple[str, ...]) -> None:
-    """A motif of two to four poses, one per step; both arms together, mirrored, or one after the other."""
+    """Add a motif of two to four arm poses, one per step: both arms together, mirrored, or one after the other."""
     rng = routine.rng
     motif = [poses[i] for i in rng.integers(0, len(poses), rng.integers(2, 5))]
     other = [poses[i] for i in rng.integers(0, len(poses), len(motif))]
@@ -66,7 +75,7 @@ def hits(routine: Routine, at: float, beats: float, side: int, step: float, pose
 
 
 def swing(routine: Routine, at: float, beats: float, side: int, step: float, poses: tuple[str, ...]) -> None:
-    """Loose arms that go with the feet: one forward while the other goes back."""
+    """Add loose arms that follow the feet: one forward while the other goes back."""
     high = routine.rng.random() < 0.5
     for i, position in enumerate(np.arange(at, at + beats - 1e-6, step)):
         lead = side if i % 2 == 0 else -side
@@ -76,7 +85,7 @@ def swing(routine: Routine, at: float, beats: float, side: int, step: float, pos
 
 
 def wave(routine: Routine, at: float, beats: float, side: int, step: float, poses: tuple[str, ...]) -> None:
-    """A bend that runs from one hand over the shoulders to the other."""
+    """Add a wave that runs from one hand over the shoulders to the other."""
     shapes = [
         (1.0, 0.05, 0.05, 1.0, 0.05, 0.1, 0.0, -0.6),
         (1.0, 0.0, 0.05, 0.8, 0.55, 0.1, 0.0, 0.6),
@@ -95,7 +104,7 @@ def wave(routine: Routine, at: float, beats: float, side: int, step: float, pose
 
 
 def circles(routine: Routine, at: float, beats: float, side: int, step: float, poses: tuple[str, ...]) -> None:
-    """Waacking arms: whole circles over the head or down past the hip, stopped in a pose on the beat."""
+    """Add waacking arms: whole circles over the head or down past the hip, stopped in a pose on the beat."""
     rng = routine.rng
     while beats > 1e-6:
         down = rng.random() < 0.5
@@ -115,7 +124,7 @@ def circles(routine: Routine, at: float, beats: float, side: int, step: float, p
 
 
 def jabs(routine: Routine, at: float, beats: float, side: int, step: float, poses: tuple[str, ...]) -> None:
-    """Krump: a jab or arm swing thrown on the beat with a chest pop, pulled back to guard in between."""
+    """Add krump arms: a jab or arm swing on the beat with a chest pop, pulled back to guard in between."""
     for i, position in enumerate(np.arange(at, at + beats - 1e-6, step)):
         lead = side if i % 2 == 0 else -side
         arm(
@@ -133,7 +142,7 @@ def jabs(routine: Routine, at: float, beats: float, side: int, step: float, pose
 
 
 def locks(routine: Routine, at: float, beats: float, side: int, step: float, poses: tuple[str, ...]) -> None:
-    """Lock: wrists twirl up, then the arms drop into a lock or point and stay there."""
+    """Add locking arms: wrists twirl up, then the arms drop into a lock or point and stay there."""
     for i, position in enumerate(np.arange(at, at + beats - 1e-6, 2 * step)):
         lead = side if i % 2 == 0 else -side
         for both in (1, -1):
@@ -152,7 +161,7 @@ def locks(routine: Routine, at: float, beats: float, side: int, step: float, pos
 
 
 def carriage(routine: Routine, at: float, beats: float, side: int, step: float, poses: tuple[str, ...]) -> None:
-    """Ballet's port de bras: long curves through first, second and fifth position."""
+    """Add ballet's port de bras: long curves through first, second and fifth position."""
     order = ["cross_low", "box", "crown", "side", "vee", "low_point"]
     start = int(routine.rng.integers(0, len(order)))
     for i, position in enumerate(np.arange(at, at + beats - 1e-6, 2 * step)):
@@ -164,7 +173,16 @@ def carriage(routine: Routine, at: float, beats: float, side: int, step: float, 
 
 
 def hang(routine: Routine, at: float, beats: float, side: int, step: float, poses: tuple[str, ...]) -> None:
-    """Arms rest and let the body groove."""
+    """Add resting arms while the body grooves.
+
+    Args:
+        routine: which gets the poses.
+        at: position of the first landing in beats.
+        beats: length of the move.
+        side: 1 for the left side first, -1 for the right.
+        step: beats from one landing to the next.
+        poses: names in :data:`ARM_POSES`.
+    """
     for both in (1, -1):
         arm(routine, both, at, str(routine.rng.choice(["hang", "ready", "hip"])), 1.0, 0.2)
 

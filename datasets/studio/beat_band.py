@@ -1,7 +1,7 @@
 """Music with known beats in many styles, tempos, metres and sounds, for training the beat tracker.
 
-It is no substitute for the composer: harmony and form are simple, and variety matters more than beauty. A song is
-a list of stems that share one list of beats.
+Unlike the composer's, harmony and form are simple, and variety is more important than musical quality. A song is a list
+of stems with one list of beats.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class Clock:
     shuffle: float
 
     def time(self, positions: ArrayLike) -> np.ndarray:
-        """Seconds of a position in beats from the first downbeat, with swing."""
+        """Convert positions to seconds, with swing."""
         position = np.asarray(positions, float)
         beat, part = np.floor(position + 1e-9), np.mod(position + 1e-9, 1.0)
         # Warp the beat's halves (shuffle) and their halves (swing).
@@ -125,7 +125,9 @@ class Beats:
 
 
 def clock(seconds: float, style: str, rng: np.random.Generator) -> Clock:
-    """Beats that cover `seconds`: steady, played by people, drifting, or with a change or a pause in the middle."""
+    """Draw beats that cover a length: steady, with human variation, drifting, or with a change or a pause in the
+    middle.
+    """
     low, high = TEMPOS.get(style, (60.0, 190.0))
     if style in TEMPOS and rng.random() < 0.8:
         tempo = rng.uniform(low, high)
@@ -165,7 +167,7 @@ class Band:
         self.fonts, self.drums = fonts, drums
 
     def play(self, seconds: float, rng: np.random.Generator) -> Beats:
-        """One song of `seconds`."""
+        """Generate one song."""
         style = str(rng.choice(list(STYLES)))
         if rng.random() < 0.07:
             style = "none"
@@ -224,7 +226,14 @@ class Band:
     def tones(
         self, count: int, notes: list[tuple[float, float, int, float]], program: int, rng: np.random.Generator
     ) -> np.ndarray:
-        """Notes (start s, end s, key, gain 0..1) played on an instrument of one of the soundfonts."""
+        """Play notes on an instrument of one of the SoundFonts.
+
+        Args:
+            count: length in samples.
+            notes: (start s, end s, key, gain 0..1).
+            program: 0 to 127.
+            rng: random generator.
+        """
         out = np.zeros(count, np.float32)
         font = self.fonts[int(rng.integers(len(self.fonts)))]
         velocity = int(rng.integers(60, 120))
@@ -383,7 +392,7 @@ def _groove(style: dict[str, str], bar: int, rng: np.random.Generator) -> dict[s
 
 
 def mix_in(out: np.ndarray, wave: np.ndarray, at: float, gain: float) -> None:
-    """Add a wave at a time (s), in place; what lies outside is left out."""
+    """Add a wave in place; samples outside are left out."""
     first = int(round(at * RATE))
     low, high = max(first, 0), min(first + len(wave), len(out))
     if high > low:

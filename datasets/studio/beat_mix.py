@@ -1,4 +1,4 @@
-"""From stems with known beats to what a microphone or a video's sound track makes of them."""
+"""Mix stems with known beats, and simulate microphones and sound tracks of videos."""
 
 from __future__ import annotations
 
@@ -21,7 +21,15 @@ _KINDS = {
 
 
 def score_stems(score: Score, band: Band, seconds: float, rng: np.random.Generator, start: float = 0.0) -> Beats:
-    """A score played by the band's sounds, from `start` (s) on; its own programs, any of the kits."""
+    """Play a score with the band's sounds; its own programs, random kits.
+
+    Args:
+        score: the score.
+        band: sounds.
+        seconds: length.
+        rng: random generator.
+        start: first second of the score.
+    """
     count, grid = int(seconds * RATE), score.grid
     stems: dict[str, np.ndarray] = {}
     for i, part in enumerate(score.instruments().parts):
@@ -44,7 +52,13 @@ def score_stems(score: Score, band: Band, seconds: float, rng: np.random.Generat
 
 
 def composed(band: Band, seconds: float, rng: np.random.Generator) -> Beats:
-    """A song of the project's composer, in any of the ten genres and at any tempo."""
+    """Generate a song by the project's composer, in a random genre and tempo.
+
+    Args:
+        band: sounds.
+        seconds: length.
+        rng: random generator.
+    """
     from d2m.datasets.studio.beat_band import clock
     from d2m.datasets.studio.music import song_shape
     from d2m.symbolic.composer import STYLES, compose
@@ -62,7 +76,14 @@ def composed(band: Band, seconds: float, rng: np.random.Generator) -> Beats:
 
 
 def recorded(folder: Path, band: Band, seconds: float, rng: np.random.Generator) -> Beats:
-    """A song of POP909: piano alone, its three tracks, or with bass, pad and drums."""
+    """Generate a song of POP909: piano alone, its three tracks, or with bass, pad and drums.
+
+    Args:
+        folder: folder of POP909.
+        band: sounds.
+        seconds: length.
+        rng: random generator.
+    """
     from d2m.datasets.pop909 import arrange
     from d2m.symbolic.composer.style import PROGRAMS
 
@@ -75,7 +96,15 @@ def recorded(folder: Path, band: Band, seconds: float, rng: np.random.Generator)
 
 
 def mixed(song: Beats, rng: np.random.Generator) -> np.ndarray:
-    """Stems with levels, ducking, room, drive and filters drawn anew: float32 (samples,), peak 1."""
+    """Mix stems with random levels, ducking, room, drive and filters.
+
+    Args:
+        song: stems and beats.
+        rng: random generator.
+
+    Returns:
+        float32 (samples,), peak 1.
+    """
     out = np.zeros(len(next(iter(song.stems.values()))) if song.stems else RATE, np.float32)
     duck = _ducking(song, len(out), rng) if rng.random() < 0.25 else None
     for name, stem in song.stems.items():
@@ -106,7 +135,13 @@ def _ducking(song: Beats, count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def room(wave: np.ndarray, rng: np.random.Generator, wet: float) -> np.ndarray:
-    """Reverberation of 0.2 to 2 s."""
+    """Add reverberation of 0.2 to 2 s.
+
+    Args:
+        wave: samples.
+        rng: random generator.
+        wet: share of the reverberation.
+    """
     from scipy.signal import oaconvolve
 
     decay = rng.uniform(0.2, 2.0)
@@ -127,7 +162,13 @@ def _swept(wave: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def spoiled(wave: np.ndarray, rng: np.random.Generator, strength: float = 1.0) -> np.ndarray:
-    """Noise, voices, a room, a telephone's loudspeaker, clipping and a low bit rate, each now and then."""
+    """Add random disturbances: noise, voices, a room, a telephone's loudspeaker, clipping and a low bit rate.
+
+    Args:
+        wave: samples.
+        rng: random generator.
+        strength: strength of the disturbances.
+    """
     from scipy.signal import butter, sosfilt
 
     chance = rng.random(7) / max(strength, 1e-3)
@@ -163,7 +204,12 @@ def _shelves(rng: np.random.Generator) -> np.ndarray:
 
 
 def noise(seconds: float, rng: np.random.Generator) -> np.ndarray:
-    """White to brown noise, or a crowd."""
+    """Generate white to brown noise, or a crowd.
+
+    Args:
+        seconds: length.
+        rng: random generator.
+    """
     if rng.random() < 0.5:
         return crowd(seconds, rng)
     from scipy.signal import lfilter
@@ -173,7 +219,13 @@ def noise(seconds: float, rng: np.random.Generator) -> np.ndarray:
 
 
 def with_noise(wave: np.ndarray, other: np.ndarray, decibels: float) -> np.ndarray:
-    """A wave and something so many dB less powerful."""
+    """Add another sound at a given level below the wave.
+
+    Args:
+        wave: samples.
+        other: samples.
+        decibels: decibels of the wave's power over the other's.
+    """
     count = min(len(wave), len(other))
     scale = np.sqrt(np.mean(wave**2) / (np.mean(other[:count] ** 2) + 1e-12)) * 10 ** (-decibels / 20)
     out = wave.copy()
@@ -182,7 +234,13 @@ def with_noise(wave: np.ndarray, other: np.ndarray, decibels: float) -> np.ndarr
 
 
 def encoded(wave: np.ndarray, codec: str, bits: int) -> np.ndarray:
-    """Through an encoder and back at a low bit rate; as long, and in place to a few milliseconds."""
+    """Encode and decode at a low bit rate; length and position are kept to a few milliseconds.
+
+    Args:
+        wave: samples.
+        codec: codec of FFmpeg.
+        bits: per second.
+    """
     import av
 
     rate = 24000 if codec == "libopus" else 22050
@@ -215,7 +273,12 @@ def _resampled(frame, form: str, rate: int, size: int):
 
 
 def aligned(out: np.ndarray, wave: np.ndarray) -> np.ndarray:
-    """A decoded wave, without the encoder's delay."""
+    """Remove the encoder's delay from a decoded wave.
+
+    Args:
+        out: the decoded wave.
+        wave: the original.
+    """
     from scipy.signal import correlate
 
     count = min(len(out), len(wave), 10 * RATE)
@@ -227,7 +290,13 @@ def aligned(out: np.ndarray, wave: np.ndarray) -> np.ndarray:
 
 
 def empty(seconds: float, band: Band, rng: np.random.Generator) -> np.ndarray:
-    """Sound without a beat: speech, a crowd, noise, held chords, near silence."""
+    """Generate sound without a beat: speech, a crowd, noise, held chords, near silence.
+
+    Args:
+        seconds: length.
+        band: sounds.
+        rng: random generator.
+    """
     kind = rng.choice(["speech", "crowd", "noise", "pad", "silence"])
     count = int(seconds * RATE)
     if kind == "speech":

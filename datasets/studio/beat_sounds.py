@@ -1,4 +1,4 @@
-"""Sounds for music with known beats: drum strokes, tones of soundfonts, sung lines, speech-like and crowd noise."""
+"""Sounds for music with known beats: drum strokes, tones of SoundFonts, sung lines, speech-like and crowd noise."""
 
 from __future__ import annotations
 
@@ -61,7 +61,14 @@ class DrumSounds:
                         self.files[kind].append(path)
 
     def kit(self, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """One stroke float32 (samples,) of each kind, peaks about 1."""
+        """Draw one stroke of each kind.
+
+        Args:
+            rng: random generator.
+
+        Returns:
+            float32 (samples,) by kind, peaks about 1.
+        """
         source = rng.choice(["font", "file", "formula", "mixed"], p=[0.35, 0.35, 0.15, 0.15])
         font, program = self.fonts[int(rng.integers(len(self.fonts)))], int(rng.choice(_KITS))
         strokes = {}
@@ -107,7 +114,12 @@ def _read_sample(path: Path) -> np.ndarray:
 
 
 def drum_formula(kind: str, rng: np.random.Generator) -> np.ndarray:
-    """A stroke of an electronic drum: a falling sine, filtered noise, or both."""
+    """Synthesise a stroke of an electronic drum: a falling sine, filtered noise, or both.
+
+    Args:
+        kind: kind of drum.
+        rng: random generator.
+    """
     length = {"kick": 0.5, "tom": 0.5, "crash": 1.5, "ride": 0.8, "open": 0.5}.get(kind, 0.25) * rng.uniform(0.5, 1.3)
     time = np.arange(int(length * RATE)) / RATE
     noise = rng.standard_normal(len(time))
@@ -135,7 +147,7 @@ def _high(wave: np.ndarray, cutoff: float) -> np.ndarray:
 
 
 def sung(notes: np.ndarray, seconds: float, rng: np.random.Generator) -> np.ndarray:
-    """A voice made from formulas: float32 (samples,).
+    """Return a voice made from formulas: float32 (samples,).
 
     Args:
         notes: float (N, 3), start (s), end (s), MIDI pitch; rising.
@@ -171,7 +183,13 @@ def sung(notes: np.ndarray, seconds: float, rng: np.random.Generator) -> np.ndar
 
 
 def babble(seconds: float, rng: np.random.Generator, speakers: int = 1) -> np.ndarray:
-    """Speech-like sound: syllables of irregular length with gliding pitch, by one or more speakers."""
+    """Generate speech-like sound: syllables of irregular length with gliding pitch.
+
+    Args:
+        seconds: length.
+        rng: random generator.
+        speakers: number of speakers.
+    """
     total = np.zeros(int(seconds * RATE), np.float32)
     for _ in range(speakers):
         starts, at, middle = [], rng.uniform(0, 1.0), rng.uniform(43, 62)
@@ -184,7 +202,15 @@ def babble(seconds: float, rng: np.random.Generator, speakers: int = 1) -> np.nd
 
 
 def crowd(seconds: float, rng: np.random.Generator) -> np.ndarray:
-    """Applause, cheering or a murmur: float32 (samples,), about as loud as 1."""
+    """Generate applause, cheering or a murmur.
+
+    Args:
+        seconds: length.
+        rng: random generator.
+
+    Returns:
+        float32 (samples,).
+    """
     from scipy.ndimage import gaussian_filter1d
     from scipy.signal import butter, oaconvolve, sosfilt
 

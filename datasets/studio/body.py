@@ -1,7 +1,7 @@
-"""From a dancer's controls (where the feet stand, where the arms point) to SMPL joint rotations.
+"""Convert a dancer's controls (positions of the feet, directions of the arms) to SMPL joint rotations.
 
-A choreographer thinks in feet, hips and arms, not in 24 rotations: legs are solved by inverse kinematics so
-that a standing foot stays where it is, arms follow from the directions of the upper arm and forearm.
+The choreography sets feet, hips and arms, not 24 rotations: legs are solved by inverse kinematics so that a standing
+foot does not move, arms follow from the directions of the upper arm and forearm.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ LIMITS: dict[str, float] = {
 
 
 def solve(controls: dict[str, np.ndarray], fps: float = 60.0) -> tuple[np.ndarray, np.ndarray]:
-    """Joint rotations and pelvis positions of the neutral body.
+    """Return the joint rotations and pelvis positions of the neutral body.
 
     Args:
         controls: the parts named in :data:`NEUTRAL`, float64 (T, n) each.
@@ -81,7 +81,14 @@ def _trunk(local: np.ndarray, controls: dict[str, np.ndarray]) -> None:
 
 
 def ankles(foot: np.ndarray) -> np.ndarray:
-    """Where the ankle is, (T, 3) metres: a raised heel lifts it over the ball of the foot."""
+    """Compute the positions of the ankle; a raised heel lifts it over the ball of the foot.
+
+    Args:
+        foot: controls of a foot.
+
+    Returns:
+        (T, 3), metres.
+    """
     x, height, z, yaw, heel = foot.T
     reach = sk.FOOT * (1 - np.cos(heel))
     y = sk.ANKLE_HEIGHT + height + sk.FOOT * np.sin(np.maximum(heel, 0.0))

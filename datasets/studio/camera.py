@@ -31,7 +31,7 @@ class Camera:
         size: tuple[int, int] = (640, 480),
         view: float = 36.0,
     ) -> Camera:
-        """A level camera at ``position`` that looks at ``target`` (metres).
+        """Return a level camera at ``position`` that looks at ``target`` (metres).
 
         Args:
             position: x, y, z in the stage's axes (y upwards).
@@ -49,7 +49,14 @@ class Camera:
         return cls(matrix, rotation, -rotation @ position, (int(size[0]), int(size[1])))
 
     def project(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Pixels (..., 2) and depth in metres (...) of world points (..., 3) in metres."""
+        """Project points to the picture.
+
+        Args:
+            points: (..., 3), metres.
+
+        Returns:
+            Pixels (..., 2), and depth in metres (...).
+        """
         seen = points @ self.rotation.T + self.translation
         depth = np.maximum(seen[..., 2], 1e-3)
         pixels = seen[..., :2] / depth[..., None] * self.matrix[[0, 1], [0, 1]] + self.matrix[:2, 2]
@@ -57,12 +64,12 @@ class Camera:
 
     @property
     def position(self) -> np.ndarray:
-        """Where the camera stands, metres."""
+        """Position of the camera, metres."""
         return -self.rotation.T @ self.translation
 
 
 def aist_cameras(rng: np.random.Generator, size: tuple[int, int] = (1920, 1080)) -> tuple[Camera, ...]:
-    """Nine cameras like those of the AIST studio: eight in a ring, the ninth in front and lower.
+    """Return nine cameras like those of the AIST studio: eight in a ring, the ninth in front and lower.
 
     The first looks at the dancer's front, the others follow clockwise in steps of 45 degrees seen from above.
 
@@ -82,7 +89,12 @@ def aist_cameras(rng: np.random.Generator, size: tuple[int, int] = (1920, 1080))
 
 
 def wild_camera(rng: np.random.Generator, size: tuple[int, int] = (640, 480)) -> Camera:
-    """A camera such as people film themselves with: mostly from the front, any height, near enough."""
+    """Draw a camera as in amateur videos: mostly from the front, at any height, close to the dancer.
+
+    Args:
+        rng: random generator.
+        size: width and height in pixels.
+    """
     angle = np.clip(rng.normal(0.0, 0.45), -1.4, 1.4)
     distance = rng.uniform(3.0, 5.5)
     position = (distance * np.sin(angle), rng.uniform(0.6, 1.7), distance * np.cos(angle))

@@ -1,9 +1,9 @@
-"""Writes a dance to a beat grid: phrases of moves in a genre, performed by a dancer with a person's timing.
+"""Choreograph a dance for a beat grid: phrases of moves in a genre, performed with the timing of a person.
 
-Nothing here imitates a recorded dancer. What is kept from people is what makes motion tell the beat, and hides
-it: poses arrive on beats but some tens of milliseconds off (Repp and Su, "Sensorimotor synchronization", 2013:
-taps precede the beat by 20-50 ms, spread 10-30 ms), the body bounces between them, strong beats get larger
-movement, some phrases go at half or double time, off the beat, or pause.
+No recorded dancer is imitated. The properties of human movement that show the beat, or hide it, are modelled: poses
+arrive on beats with deviations of some tens of milliseconds (Repp and Su, "Sensorimotor synchronization", 2013: taps
+precede the beat by 20-50 ms, spread 10-30 ms), the body bounces between them, strong beats get larger movements, and
+some phrases are in half or double time, off the beat, or pause.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .steps import STEPS, WHOLE
 
 @dataclass(frozen=True)
 class DancerStyle:
-    """What stays the same whenever this person dances.
+    """Properties of a dancer that are the same in all dances.
 
     Attributes:
         scale: size relative to the neutral body of 1.70 m.
@@ -55,7 +55,11 @@ class DancerStyle:
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> DancerStyle:
-        """Somebody."""
+        """Draw the style of a dancer.
+
+        Args:
+            rng: random generator.
+        """
         return cls(
             scale=float(np.clip(rng.normal(0.99, 0.045), 0.88, 1.12)),
             bias=float(np.clip(rng.normal(-0.042, 0.016), -0.075, -0.005)),
@@ -95,7 +99,7 @@ def choreograph(
     energy: np.ndarray | None = None,
     fps: float = 60.0,
 ) -> Performance:
-    """A dance to the beats of ``music``.
+    """Return a dance to the beats of ``music``.
 
     Args:
         music: a score, whose loudness over time then drives the size of movement, or just its beats.
@@ -126,7 +130,14 @@ def choreograph(
 
 
 def loudness(score: Score) -> np.ndarray:
-    """Energy 0..1 per beat of a score's grid: how many notes sound there and how hard they are struck."""
+    """Compute the energy of each beat from the number and velocity of notes.
+
+    Args:
+        score: the score.
+
+    Returns:
+        float32, 0..1 per beat of the grid.
+    """
     total = np.zeros(len(score.grid.beats))
     for part in score.instruments().parts:
         beat = np.floor(part.starts + 1e-6).astype(int)

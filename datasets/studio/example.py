@@ -1,4 +1,4 @@
-"""One song and one dance to it, in memory: what models are trained on."""
+"""One song and one dance to it in memory, for training."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def sample(
     noise: float | None = None,
     audio: bool = True,
 ) -> StudioExample:
-    """The ``index``-th example of a seed; the same arguments give the same example.
+    """Return the ``index``-th example of a seed; the same arguments give the same example.
 
     Args:
         seed: the studio's.
@@ -66,7 +66,7 @@ def sample(
         seconds: length.
         sample_rate: hertz of the waveform.
         fps: frames a second of the landmarks.
-        noise: of the pose estimator; drawn from 0.5 to 2 if None.
+        noise: noise of the pose estimator; drawn from 0.5 to 2 if None.
         audio: False leaves the waveform empty (rendering takes most of the time).
 
     Raises:
@@ -92,7 +92,13 @@ def sample(
 
 
 def describe(motion: Motion, score: Score, genre: str | None) -> Dance:
-    """What analysis would say of a motion if it knew the beats of the score."""
+    """Make the analysis of a motion with the exact beats of the score.
+
+    Args:
+        motion: landmarks.
+        score: the score.
+        genre: AIST code, or None.
+    """
     from d2m.features.envelope import body_speeds, motion_events
     from d2m.features.rhythm import accents_per_beat, energy_per_beat
 

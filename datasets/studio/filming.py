@@ -1,4 +1,4 @@
-"""Films a performance: a mannequin video with or without its music."""
+"""Render a video of a performance by a mannequin, with or without its music."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def pictures(
     performance: Performance, camera: Camera, look: Look | None = None, fps: float = 30.0, smooth: int = 2
 ) -> Iterator[np.ndarray]:
-    """Iterates over pictures RGB uint8 (height, width, 3), ``fps`` a second, of the size of the camera.
+    """Iterate over pictures RGB uint8 (height, width, 3), ``fps`` a second, of the size of the camera.
 
     Args:
         performance: the dance.
@@ -53,7 +53,7 @@ def film(
     sample_rate: int = 44100,
     crf: int = 23,
 ) -> None:
-    """Writes an mp4 (H.264 where FFmpeg has x264, else MPEG-4) of the dance; complete or absent.
+    """Write an mp4 (H.264 where FFmpeg has x264, else MPEG-4) of the dance; complete or absent.
 
     Args:
         performance: the dance.
@@ -62,7 +62,7 @@ def film(
         look: colours of the dancer and the room.
         fps: pictures a second.
         waveform: float (channels, samples) in -1..1 to play with it (AAC), or None for no sound track.
-        sample_rate: of the waveform, hertz.
+        sample_rate: sample rate of the waveform, hertz.
         crf: x264's constant rate factor: lower is better and larger.
 
     Raises:

@@ -1,4 +1,4 @@
-"""How the ten AIST genres dance: their moves, how sharply they hit, how they bounce."""
+"""Movement styles of the ten AIST genres: moves, sharpness and bounce."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a pose estimator would see of a studio dance: COCO's 17 points and MediaPipe's 33, with its mistakes."""
+"""Simulated pose estimation of a studio dance: COCO's 17 points and MediaPipe's 33, with typical errors."""
 
 from __future__ import annotations
 
@@ -51,7 +51,15 @@ COCO17: tuple[str, ...] = (
 
 
 def points(performance: Performance, names: tuple[str, ...]) -> np.ndarray:
-    """Named points (T, len(names), 3) on the dancer's body in metres, exact."""
+    """Compute exact positions of named points on the dancer's body.
+
+    Args:
+        performance: the dance.
+        names: names of points.
+
+    Returns:
+        (T, len(names), 3), metres.
+    """
     smpl = performance.smpl
     rotations = sk.matrices(smpl.poses)
     _, world = sk.forward_kinematics(rotations, np.zeros((len(rotations), 3)))
@@ -75,7 +83,7 @@ def _anchor(name: str) -> tuple[int, tuple[float, float, float]]:
 def estimate(
     exact: np.ndarray, names: tuple[str, ...], size: float, fps: float, rng: np.random.Generator, noise: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Points as an estimator reports them.
+    """Return points as an estimator reports them.
 
     Jitter from frame to frame, slow drift, moments when a limb is lost (large error, low confidence) and frames
     where left and right are exchanged.
@@ -156,7 +164,7 @@ def _other_side(name: str) -> str:
 def landmark_motion(
     performance: Performance, camera: Camera, rng: np.random.Generator, *, fps: float = 30.0, noise: float = 1.0
 ) -> Motion:
-    """The dance as the package's own pose stage would report a video of it: MediaPipe's 33 landmarks.
+    """Return the dance as the package's own pose stage would report a video of it: MediaPipe's 33 landmarks.
 
     Args:
         performance: the dance.

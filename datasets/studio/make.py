@@ -1,4 +1,4 @@
-"""Makes a studio on disk: songs, dances to them and their videos, in the layout of AIST++."""
+"""Make a studio on disk: songs, dances to them and their videos, in the layout of AIST++."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SETTING = "setting1"
 
 @dataclass(frozen=True)
 class Studio:
-    """What is made, all of it determined by these.
+    """Settings of a studio, which determine its content.
 
     Attributes:
         songs: number of songs; genres take turns.
@@ -64,7 +64,7 @@ def make_studio(
     processes: int = 1,
     split: str | None = None,
 ) -> Studio:
-    """Makes the studio, or what is still missing of it.
+    """Make or complete a studio.
 
     Files that are complete are kept, so an interrupted run goes on; the result does not depend on ``processes``.
     A run with more songs or dances adds to a studio of the same seed and length. ``make.log`` tells what was made.
@@ -103,7 +103,12 @@ def make_studio(
 
 
 def claim(out: Path, studio: Studio, layout: str = "aist") -> None:
-    """Writes the manifest first, so that a folder never holds two studios.
+    """Write the manifest first, so that a folder never contains two studios.
+
+    Args:
+        out: the folder.
+        studio: its settings.
+        layout: ``"aist"`` or ``"tiktok"``.
 
     Raises:
         D2MError: if it holds another one.
@@ -165,7 +170,13 @@ def _make_song(song: plan.Song, studio: Studio, out: Path) -> tuple[str, float]:
 
 
 def write_wav(path: Path, waveform: np.ndarray, sample_rate: int) -> None:
-    """16-bit PCM from float (channels, samples); complete or absent."""
+    """Write a .wav file with 16 bits atomically.
+
+    Args:
+        path: the file.
+        waveform: float (channels, samples).
+        sample_rate: hertz.
+    """
     import soundfile
 
     with whole_file(path) as part:
@@ -242,7 +253,12 @@ def _write_index(out: Path, songs: list[plan.Song], studio: Studio) -> None:
 
 
 def camera_record(name: str, camera: Camera) -> dict[str, object]:
-    """A camera as AIST++ writes it: rotation as axis-angle, translation in centimetres."""
+    """Convert a camera to AIST++'s format: rotation as axis-angle, translation in centimetres.
+
+    Args:
+        name: name of the camera.
+        camera: the camera.
+    """
     from .skeleton import rotvecs
 
     return {

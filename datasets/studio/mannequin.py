@@ -1,7 +1,7 @@
-"""Draws a dancer as a shaded figure that looks enough like a person for a pose estimator, and for us.
+"""Draw a dancer as a shaded figure that pose estimators recognise as a person.
 
-Every part is a blob: the convex hull of a few projected balls, painted from its dark rim to its lit side in
-several tones, far parts first. No mesh, no textures, no files.
+Every part is a blob: the convex hull of a few projected balls, painted from its dark rim to its lit side in several
+tones, far parts first. There are no meshes, textures or files.
 """
 
 from __future__ import annotations
@@ -48,7 +48,11 @@ class Look:
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> Look:
-        """Somebody, somewhere."""
+        """Draw the appearance of a dancer and of the room.
+
+        Args:
+            rng: random generator.
+        """
 
         def pick(choices: Sequence) -> tuple:
             return choices[int(rng.integers(0, len(choices)))]
@@ -88,7 +92,7 @@ class Painter:
         self.room = _room(camera, look)
 
     def draw(self, joints: np.ndarray, world: np.ndarray, scale: float = 1.0) -> np.ndarray:
-        """One picture, RGB uint8 (height, width, 3).
+        """Return one picture, RGB uint8 (height, width, 3).
 
         Args:
             joints: (24, 3), metres.

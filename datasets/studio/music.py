@@ -1,4 +1,4 @@
-"""A song for the studio: tempo, form, score; and scores and beats on disk."""
+"""Songs of the studio: tempo, form and score; and files of scores and beats."""
 
 from __future__ import annotations
 
@@ -19,9 +19,14 @@ _MOST_BYTES = 16 << 20
 
 
 def song_grid(genre: str, seconds: float, rng: np.random.Generator) -> BeatGrid:
-    """Beats in the genre's range of tempo: steady, or in every fourth song drifting by up to 3 % over many bars.
+    """Draw beats in the genre's range of tempo: steady, or in every fourth song drifting by up to 3 % over many bars.
 
     The grid covers ``seconds`` with a beat before and after; the music may start anywhere in a bar.
+
+    Args:
+        genre: AIST code.
+        seconds: length.
+        rng: random generator.
     """
     from d2m.symbolic.composer.style import TEMPOS
 
@@ -41,7 +46,15 @@ def song_grid(genre: str, seconds: float, rng: np.random.Generator) -> BeatGrid:
 
 
 def song_shape(grid: BeatGrid, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Energy and accents float32 (N,) in 0..1 per beat: sections of four or eight bars, stressed strong beats."""
+    """Draw energy and accents per beat: sections of four or eight bars, stressed strong beats.
+
+    Args:
+        grid: beats.
+        rng: random generator.
+
+    Returns:
+        Energy and accents, float32 (N,) in 0..1.
+    """
     count = len(grid.beats)
     energy = np.empty(count)
     at, level = int(grid.downbeats[0]) - 4, rng.uniform(0.35, 0.8)
@@ -59,7 +72,16 @@ def song_shape(grid: BeatGrid, rng: np.random.Generator) -> tuple[np.ndarray, np
 
 
 def compose_song(genre: str, seconds: float, rng: np.random.Generator) -> tuple[Score, np.ndarray]:
-    """A score of ``seconds`` in a genre, and the energy float32 (N,) per beat that it was written for."""
+    """Compose a song in a genre.
+
+    Args:
+        genre: AIST code.
+        seconds: length.
+        rng: random generator.
+
+    Returns:
+        The score, and the energy float32 (N,) per beat that it was written for.
+    """
     from d2m.symbolic.composer import compose
 
     grid = song_grid(genre, seconds, rng)
@@ -68,7 +90,13 @@ def compose_song(genre: str, seconds: float, rng: np.random.Generator) -> tuple[
 
 
 def write_score(path: str | Path, score: Score, energy: np.ndarray | None = None) -> None:
-    """A score as ``.npz``: the grid, and ``partN_*`` arrays per instrument; complete or absent."""
+    """Write a score as ``.npz`` atomically: the grid, and ``partN_*`` arrays per instrument.
+
+    Args:
+        path: the file.
+        score: the score.
+        energy: per beat, or None.
+    """
     grid = score.grid
     arrays: dict[str, np.ndarray] = {
         "beats": grid.beats, "downbeats": grid.downbeats, "tempo": np.array(grid.tempo),
@@ -96,7 +124,13 @@ def _lane(name: str, table: np.ndarray) -> Lane:
 
 
 def read_score(path: str | Path) -> tuple[Score, np.ndarray]:
-    """A score written by :func:`write_score`, and its energy per beat (zeros where none was stored).
+    """Read a score written by :func:`write_score`.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The score, and its energy per beat (zeros where none was stored).
 
     Raises:
         D2MError: if the file is missing or of another kind.
@@ -132,7 +166,13 @@ def read_score(path: str | Path) -> tuple[Score, np.ndarray]:
 
 
 def write_beats(path: str | Path, grid: BeatGrid, duration: float) -> None:
-    """The beats within the song as text: seconds, tab, place in the bar counted from 1."""
+    """Write the beats within a song as text: seconds, tab, place in the bar counted from 1.
+
+    Args:
+        path: the file.
+        grid: beats.
+        duration: length of the song in seconds.
+    """
     lines = []
     for i, time in enumerate(grid.beats):
         if 0.0 <= time < duration:
@@ -142,7 +182,10 @@ def write_beats(path: str | Path, grid: BeatGrid, duration: float) -> None:
 
 
 def read_beats(path: str | Path) -> BeatGrid:
-    """The grid of a file written by :func:`write_beats`.
+    """Read the grid of a file written by :func:`write_beats`.
+
+    Args:
+        path: the file.
 
     Raises:
         D2MError: if the file is missing or holds fewer than two beats.

@@ -1,6 +1,6 @@
-"""What a studio holds: which song is in which genre and split, who dances to it.
+"""Plan of a studio: genre and split of each song, and its dancers.
 
-Every choice depends on the seed and the song's number only, so a larger studio contains the smaller one.
+Every choice depends on the seed and the number of the song only, so a larger studio contains the smaller one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from d2m.types import GENRES
 
 from .choreographer import DancerStyle
 
-#: Dancers by split: nobody dances in two of them.
+#: Dancers by split; no dancer is in two of them.
 DANCERS: dict[str, tuple[int, ...]] = {
     "train": tuple(d for d in range(1, 91) if d % 6 in (1, 2, 4)),
     "val": tuple(d for d in range(1, 91) if d % 6 == 5),
@@ -43,12 +43,16 @@ class Song:
     dancers: tuple[int, ...]
 
     def sequence(self, dance: int) -> str:
-        """The AIST name of the ``dance``-th dance, from 0."""
+        """Return the AIST name of a dance.
+
+        Args:
+            dance: its number, from 0.
+        """
         return f"{self.genre}_sFM_cAll_d{self.dancers[dance]:02d}_{self.music}_ch{dance + 1:02d}"
 
 
 def song(index: int, dances: int, seed: int, split: str | None = None) -> Song:
-    """The ``index``-th song.
+    """Return the ``index``-th song.
 
     Args:
         index: from 0.
@@ -78,30 +82,61 @@ def _split(index: int) -> str:
 
 
 def dancer(number: int, seed: int) -> DancerStyle:
-    """The person with that number."""
+    """Return a dancer by number.
+
+    Args:
+        number: number of the dancer.
+        seed: random seed of the studio.
+    """
     return DancerStyle.random(stream(seed, _STYLE, number))
 
 
 def stream(seed: int, *place: int) -> np.random.Generator:
-    """The random numbers of one place of the studio."""
+    """Return the random generator of a part of the studio.
+
+    Args:
+        seed: random seed of the studio.
+    """
     return np.random.default_rng([seed, *place])
 
 
 def song_stream(seed: int, index: int) -> np.random.Generator:
-    """The random numbers that a song is composed with."""
+    """Return the random generator of the composition of a song.
+
+    Args:
+        seed: random seed of the studio.
+        index: index of the song.
+    """
     return stream(seed, _SONG, index)
 
 
 def dance_stream(seed: int, index: int, dance: int) -> np.random.Generator:
-    """The random numbers that a dance is danced with."""
+    """Return the random generator of a dance.
+
+    Args:
+        seed: random seed of the studio.
+        index: index of the song.
+        dance: its number.
+    """
     return stream(seed, _DANCE, index, dance)
 
 
 def camera_stream(seed: int, index: int = 0, dance: int = 0) -> np.random.Generator:
-    """The random numbers that a dance is filmed with."""
+    """Return the random generator of the camera of a dance.
+
+    Args:
+        seed: random seed of the studio.
+        index: index of the song.
+        dance: its number.
+    """
     return stream(seed, _CAMERA, index, dance)
 
 
 def look_stream(seed: int, number: int) -> np.random.Generator:
-    """The random numbers that a dancer is dressed with."""
+    """Return the random generator of the appearance of a dancer.
+
+    Args:
+        seed: random seed of the studio.
+        number: number of the dancer.
+    """
     return stream(seed, _LOOK, number)

@@ -1,4 +1,4 @@
-"""A routine under construction: poses pinned to musical positions, then played back as smooth motion."""
+"""Routine under construction: poses at musical positions, converted to smooth motion."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Key:
 
 @dataclass
 class Routine:
-    """Where a dancer's parts are to be when, written move by move.
+    """Poses of a dancer's parts over time, written move by move.
 
     Attributes:
         rng: the dancer's choices.
@@ -62,22 +62,42 @@ class Routine:
             self.step(side, -48.0)
 
     def pose(self, part: str, at: float, values: object, ease: float | None = None, flow: float = 0.0) -> None:
-        """Brings a part to ``values`` at position ``at``; by default with the genre's attack and flow."""
+        """Bring a part of the body to given values.
+
+        Args:
+            part: its name.
+            at: position in beats.
+            values: values of its controls.
+            ease: duration of the movement in beats, or None for the genre's.
+            flow: 0 stops at the pose, 1 passes through it at full speed.
+        """
         flow = max(flow, self.flow)
         ease = self.attack * self.rng.uniform(0.8, 1.2) if ease is None else ease
         self.keys[part].append(Key(at, np.asarray(values, dtype=np.float64), ease, flow))
 
     def move_to(self, at: float, dx: float = 0.0, dz: float = 0.0, turn: float = 0.0, ease: float = 1.0) -> None:
-        """Travels: ``dx`` to the dancer's left, ``dz`` forward (m), and turns left by ``turn`` (rad)."""
+        """Move and turn the dancer.
+
+        Args:
+            at: position in beats.
+            dx: metres to the dancer's left.
+            dz: metres forward.
+            turn: to the left, radians.
+            ease: duration in beats.
+        """
         heading = self.place[2]
         x = self.place[0] + np.cos(heading) * dx + np.sin(heading) * dz
         z = self.place[1] - np.sin(heading) * dx + np.cos(heading) * dz
-        # nobody leaves the cameras' sight: one and a half metres of stage
+        # dancers stay in view of the cameras: one and a half metres of stage
         self.place = np.array([np.clip(x, -0.7, 0.7), np.clip(z, -0.6, 0.6), heading + turn])
         self.pose("base", at, self.place, ease)
 
     def face_front(self, at: float) -> None:
-        """Turns back to the front camera the shorter way, stepping round, if the dancer faces elsewhere."""
+        """Turn the dancer to the front camera the shorter way, with steps, if necessary.
+
+        Args:
+            at: position in beats.
+        """
         away = (self.place[2] + np.pi) % (2 * np.pi) - np.pi
         if abs(away) > 0.15:
             self.move_to(at, turn=-away)
@@ -96,7 +116,19 @@ class Routine:
         ease: float = 0.5,
         lift: float = 0.05,
     ) -> None:
-        """Puts a foot down beside where the dancer will stand: ``out`` metres wider than the stance."""
+        """Put a foot down beside where the dancer will stand.
+
+        Args:
+            side: 1 for left, -1 for right.
+            at: position in beats.
+            out: metres wider than the stance.
+            forward: metres.
+            height: height of the foot in metres.
+            heel: pitch of the foot.
+            toe_out: yaw of the foot.
+            ease: duration in beats.
+            lift: lift of the foot on the way.
+        """
         x0, z0, heading = self.place
         x, z = side * (self.stance + out), forward
         values = (
@@ -109,13 +141,18 @@ class Routine:
         self.keys[f"{SIDE[side]}_foot"].append(Key(at, np.array(values), ease, 0.0, lift))
 
     def home(self, at: float, ease: float = 0.5) -> None:
-        """Both feet back under the body."""
+        """Put both feet under the body.
+
+        Args:
+            at: position in beats.
+            ease: duration in beats.
+        """
         self.step(1, at, ease=ease)
         self.step(-1, at, ease=ease)
 
 
 def play(keys: list[Key], when: Callable[[np.ndarray], np.ndarray], times: np.ndarray, arm: bool) -> np.ndarray:
-    """The values (T, n) of one part over time.
+    """Return the values (T, n) of one part over time.
 
     Minimum-jerk transitions (Flash and Hogan 1985), blended towards constant speed by each key's flow.
 

@@ -1,4 +1,4 @@
-"""The studio dancer's body: SMPL's 24 joints with neutral proportions of our own, and forward kinematics.
+"""Skeleton of the studio dancer: SMPL's 24 joints with neutral proportions, and forward kinematics.
 
 Axes follow SMPL (Loper et al. 2015): y upwards, x to the body's left, z to its front; the rest pose is a T with
 all rotations zero. Segment lengths are fractions of stature from the anthropometric tables in Winter,
@@ -69,7 +69,7 @@ STANDING = float(-(OFFSETS[1, 1] + OFFSETS[4, 1] + OFFSETS[7, 1]) + ANKLE_HEIGHT
 
 
 def forward_kinematics(rotations: np.ndarray, pelvis: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Joint positions of the neutral body.
+    """Return the joint positions of the neutral body.
 
     Args:
         rotations: (T, 24, 3, 3), each joint relative to its parent.
@@ -89,7 +89,7 @@ def forward_kinematics(rotations: np.ndarray, pelvis: np.ndarray) -> tuple[np.nd
 
 
 def joints_of(poses: np.ndarray, translation: np.ndarray, scale: float) -> np.ndarray:
-    """Joint positions (T, 24, 3) in metres of a motion in AIST++'s parameters.
+    """Return the joint positions (T, 24, 3) in metres of a motion in AIST++'s parameters.
 
     AIST++ places SMPL's output as ``scale * smpl(poses) + translation`` in centimetres.
 
@@ -105,17 +105,38 @@ def joints_of(poses: np.ndarray, translation: np.ndarray, scale: float) -> np.nd
 
 
 def matrices(rotvec: np.ndarray) -> np.ndarray:
-    """Rotation matrices (..., 3, 3) of axis-angle vectors (..., 3)."""
+    """Convert axis-angle vectors to rotation matrices.
+
+    Args:
+        rotvec: (..., 3), radians.
+
+    Returns:
+        (..., 3, 3).
+    """
     flat = np.asarray(rotvec, dtype=np.float64).reshape(-1, 3)
     return Rotation.from_rotvec(flat).as_matrix().reshape(rotvec.shape[:-1] + (3, 3))
 
 
 def rotvecs(matrix: np.ndarray) -> np.ndarray:
-    """Axis-angle vectors (..., 3) of rotation matrices (..., 3, 3)."""
+    """Convert rotation matrices to axis-angle vectors.
+
+    Args:
+        matrix: (..., 3, 3).
+
+    Returns:
+        (..., 3), radians.
+    """
     flat = Rotation.from_matrix(np.asarray(matrix).reshape(-1, 3, 3)).as_rotvec()
     return flat.reshape(matrix.shape[:-2] + (3,))
 
 
 def unit(v: np.ndarray) -> np.ndarray:
-    """Vectors (..., 3) scaled to length 1."""
+    """Scale vectors to length 1.
+
+    Args:
+        v: (..., 3).
+
+    Returns:
+        (..., 3).
+    """
     return v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-9)

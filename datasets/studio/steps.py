@@ -1,4 +1,4 @@
-"""What feet, hips and trunk do: steps, turns, jumps and lows, each a sequence of poses on the beat.
+"""Movements of feet, hips and trunk: steps, turns, jumps and low moves, each a sequence of poses on the beat.
 
 Every move has the same form, ``move(routine, at, beats, side, step)``: it starts after position ``at - step``,
 lands on ``at``, ``at + step``, ... and ends before ``at + beats``, so that moves follow each other freely.
@@ -26,14 +26,14 @@ def _weight(routine: Routine, at: float, side: float, drop: float = 0.05, ease: 
 
 
 def groove(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Feet stay, the weight rocks from one to the other."""
+    """Add a groove: the feet stay, the weight moves from one to the other."""
     routine.home(at, 0.5 * step)
     for i, position in enumerate(_landings(at, beats, step)):
         _weight(routine, position, side if i % 2 == 0 else -side, 0.06, 0.7 * step)
 
 
 def step_touch(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """One foot out to the side, the other closes; then back."""
+    """Add a step touch: one foot steps to the side, the other closes; then back."""
     far = 0.34 * routine.size(at)
     routine.home(at - 0.5 * step, 0.4 * step)
     for i, position in enumerate(_landings(at, beats, step)):
@@ -48,7 +48,7 @@ def step_touch(routine: Routine, at: float, beats: float, side: int, step: float
 
 
 def march(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Knees come up in turn and go down on the beat, as in the running man."""
+    """Add a march: knees come up in turn and go down on the beat, as in the running man."""
     height = 0.16 + 0.14 * routine.size(at)
     for i, position in enumerate(_landings(at, beats, step)):
         foot = side if i % 2 == 0 else -side
@@ -58,7 +58,7 @@ def march(routine: Routine, at: float, beats: float, side: int, step: float) -> 
 
 
 def kicks(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """A kick forward or to the side on one beat, the foot back down on the next."""
+    """Add kicks forward or to the side on one beat, with the foot back down on the next."""
     high = routine.rng.uniform(0.15, 0.35) * (0.5 + 0.6 * routine.size(at))
     for i, position in enumerate(_landings(at, beats, step)):
         foot = side if (i // 2) % 2 == 0 else -side
@@ -72,7 +72,7 @@ def kicks(routine: Routine, at: float, beats: float, side: int, step: float) -> 
 
 
 def shuffle(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """House footwork: quick steps on the beat and in between, forward, back and across."""
+    """Add house footwork: quick steps on the beat and in between, forward, back and across."""
     rng = routine.rng
     spots = rng.uniform((-0.12, -0.22), (0.14, 0.22), (4, 2)) * routine.size(at)
     for i, position in enumerate(_landings(at, beats, step / 2)):
@@ -87,7 +87,7 @@ def shuffle(routine: Routine, at: float, beats: float, side: int, step: float) -
 
 
 def grapevine(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Side, behind, side, touch; and back."""
+    """Add a grapevine: side, behind, side, touch; and back."""
     far = 0.26 * routine.size(at)
     for i, position in enumerate(_landings(at, beats, step)):
         way = side if (i // 4) % 2 == 0 else -side
@@ -99,7 +99,7 @@ def grapevine(routine: Routine, at: float, beats: float, side: int, step: float)
 
 
 def lunge(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """A wide step to one side, low; held, then pulled back in."""
+    """Add a lunge: a wide, low step to one side that is held, then pulled back in."""
     size = routine.size(at)
     for i, position in enumerate(_landings(at, beats, 2 * step)):
         foot = side if i % 2 == 0 else -side
@@ -113,7 +113,7 @@ def lunge(routine: Routine, at: float, beats: float, side: int, step: float) -> 
 
 
 def turn(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """A whole turn in four steps, then a rock to fill the rest."""
+    """Add a whole turn in four steps, with weight shifts for the remaining beats."""
     for i in range(4):
         position = at + i * step
         if position > at + beats - 1e-6:
@@ -128,7 +128,7 @@ def turn(routine: Routine, at: float, beats: float, side: int, step: float) -> N
 
 
 def facings(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Opens to one diagonal, then to the other."""
+    """Add turns to one diagonal, then to the other."""
     for i, position in enumerate(_landings(at, beats, 2 * step)):
         way = side if i % 2 == 0 else -side
         goal = way * routine.rng.uniform(0.3, 0.8) + 2 * np.pi * np.round(routine.place[2] / (2 * np.pi))
@@ -140,7 +140,7 @@ def facings(routine: Routine, at: float, beats: float, side: int, step: float) -
 
 
 def toprock(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Break's upright step: one foot crosses in front and the chest opens, then it comes home."""
+    """Add a toprock of break: one foot crosses in front and the chest opens, then it returns."""
     for i, position in enumerate(_landings(at, beats, step)):
         foot = side if (i // 2) % 2 == 0 else -side
         if i % 2 == 0:
@@ -155,7 +155,7 @@ def toprock(routine: Routine, at: float, beats: float, side: int, step: float) -
 
 
 def stomp(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Krump: the knee comes high and the foot is driven into the floor, wide and low."""
+    """Add a krump stomp: the knee comes high and the foot hits the floor, wide and low."""
     for i, position in enumerate(_landings(at, beats, 2 * step)):
         foot = side if i % 2 == 0 else -side
         size = routine.size(position)
@@ -168,7 +168,7 @@ def stomp(routine: Routine, at: float, beats: float, side: int, step: float) -> 
 
 
 def jump(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """A hop that lands on the beat with soft knees."""
+    """Add a hop that lands on the beat with soft knees."""
     for position in _landings(at, beats, 2 * step):
         up = 0.12 * routine.size(position)
         out = routine.rng.uniform(0.0, 0.16)
@@ -183,7 +183,7 @@ def jump(routine: Routine, at: float, beats: float, side: int, step: float) -> N
 
 
 def extension(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Jazz: a leg swings high and is drawn back, the standing leg stretches."""
+    """Add a jazz extension: a leg swings high and is drawn back, the standing leg stretches."""
     for i, position in enumerate(_landings(at, beats, 2 * step)):
         foot = side if i % 2 == 0 else -side
         size = routine.size(position)
@@ -198,7 +198,7 @@ def extension(routine: Routine, at: float, beats: float, side: int, step: float)
 
 
 def rise(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Plié and relevé: down on one beat, up on the toes on the next."""
+    """Add plié and relevé: down on one beat, up on the toes on the next."""
     for i, position in enumerate(_landings(at, beats, step)):
         size = routine.size(position)
         heel = 0.0 if i % 2 == 0 else 0.55
@@ -209,7 +209,7 @@ def rise(routine: Routine, at: float, beats: float, side: int, step: float) -> N
 
 
 def body_roll(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """A roll from the head through the chest to the hips, one each two steps."""
+    """Add a roll from the head through the chest to the hips, one each two steps."""
     routine.home(at, 0.5 * step)
     for position in _landings(at, beats, 2 * step):
         size = routine.size(position)
@@ -224,7 +224,7 @@ def body_roll(routine: Routine, at: float, beats: float, side: int, step: float)
 
 
 def glide(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Pop: feet slide while heel and toe change, the trunk ticks."""
+    """Add a popping glide: the feet slide while heel and toe change, the trunk ticks."""
     for i, position in enumerate(_landings(at, beats, step)):
         foot = side if i % 2 == 0 else -side
         far = 0.2 * routine.size(position)
@@ -238,7 +238,7 @@ def glide(routine: Routine, at: float, beats: float, side: int, step: float) -> 
 
 
 def floor(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Break's low footwork: a crouch on one hand, legs circling, and up again at the end."""
+    """Add low footwork of break: a crouch on one hand, legs circling, and up again at the end."""
     down, lows = at, _landings(at, beats - step, step)
     for i, position in enumerate(lows):
         foot = side if i % 2 == 0 else -side
@@ -256,7 +256,15 @@ def floor(routine: Routine, at: float, beats: float, side: int, step: float) -> 
 
 
 def freeze(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """One strong pose on the beat, then stillness."""
+    """Add one strong pose on the beat, then stillness.
+
+    Args:
+        routine: which gets the poses.
+        at: position of the first landing in beats.
+        beats: length of the move.
+        side: 1 for the left foot first, -1 for the right.
+        step: beats from one landing to the next.
+    """
     rng = routine.rng
     size = routine.size(at)
     hips = rng.uniform((-0.1, -0.22, -0.05, -0.1, -0.15, -0.3), (0.1, -0.03, 0.05, 0.25, 0.15, 0.3)) * size

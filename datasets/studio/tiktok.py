@@ -39,7 +39,7 @@ def make_tiktok_studio(
     *,
     processes: int = 1,
 ) -> Studio:
-    """Makes the studio, or what is still missing of it; the arguments are those of :func:`~.make.make_studio`.
+    """Make or complete the studio; the arguments are those of :func:`~.make.make_studio`.
 
     Every dance is seen by a camera of its own, and its keypoints have an estimator's errors. The dances of the AIST
     studio of the same seed are the same; ``beats/NAME.txt`` holds the true beats, and videos have their sound.
@@ -66,7 +66,12 @@ def make_tiktok_studio(
 
 
 def video_name(song: plan.Song, dance: int) -> str:
-    """The name of the ``dance``-th video to a song; the collection tells the genre."""
+    """Return the name of a video; the collection encodes the genre.
+
+    Args:
+        song: song of the studio.
+        dance: its number.
+    """
     # room for 15 dances to each song, so that a larger studio contains the smaller one
     return str(tiktok.TikTokName(song.index % 10, song.index, 15 * song.index + dance))
 
@@ -108,7 +113,13 @@ def _complete(out: Path, name: str, studio: Studio) -> bool:
 
 
 def write_keypoints(out: Path, name: str, motion) -> None:
-    """``keypoints/NAME.npy`` of a ``"mediapipe33"`` or ``"body25"`` motion at 30 fps; complete or absent."""
+    """Write ``keypoints/NAME.npy`` atomically.
+
+    Args:
+        out: folder of the studio.
+        name: name of the video.
+        motion: ``"mediapipe33"`` or ``"body25"`` at 30 fps.
+    """
     from d2m.features.skeletons import body25_frames
 
     with whole_file(out / "keypoints" / f"{name}.npy") as part:

@@ -1,12 +1,13 @@
-"""The ablations of D2M-GAN's tables 3 to 6: train every variant for as many steps, let each play, put them in a table.
+"""Ablations of D2M-GAN's tables 3 to 6: train every variant for the same number of steps, and measure them in one
+table.
 
 ::
 
     OUT/runs/VARIANT/   a training run (:mod:`d2m.training.loop`) and its weights; tables share that of the full model
     OUT/TABLE/          the report, as of any benchmark
 
-What is trained is not trained again, and an interrupted run goes on. What the variants differ in is theirs alone: the
-paper's other settings, the same seed, the same steps, the same test segments.
+A variant is trained once, and an interrupted run is resumed. The variants differ in one setting each; the others are
+those of the paper, with the same seed, number of steps and test segments.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Variant:
     """One line of a table.
 
     Attributes:
-        key: of its run's folder.
+        key: key of its run's folder.
         title: as readers see it.
         changes: fields of :class:`d2m.training.d2m_gan.D2MGANTraining` that differ from the full model's.
         without: terms of the objective that are left out.
@@ -101,7 +102,7 @@ TABLES: dict[str, tuple[int, tuple[Variant, ...]]] = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """What all variants share; the fields are those of :class:`d2m.training.d2m_gan.D2MGANTraining`.
+    """Common settings of all variants; the fields are those of :class:`d2m.training.d2m_gan.D2MGANTraining`.
 
     Attributes:
         accelerator: see :class:`d2m.training.loop.LoopConfig`.
@@ -129,16 +130,16 @@ def ablation(
     training: Callable[[str, int, int], None] | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Trains and measures the variants of one of the paper's tables.
+    """Train and measure the variants of one of the paper's tables.
 
     Args:
-        table: of :data:`TABLES`.
+        table: table of :data:`TABLES`.
         recipe: how each is trained, on a prepared data set.
         out: folder; see the module's head.
         segment: seconds that are scored at a time, the same for all variants.
         limit: at most so many test sequences.
         processes: how many measure at a time.
-        command: for the record.
+        command: command for the record.
         training: called with a variant's title, its number from 1, and of how many, when its turn comes.
         progress: called with pieces of music done and their number.
 
@@ -174,7 +175,7 @@ def ablation(
         title = f"Ablation: {table} (D2M-GAN's table {number}), {recipe.steps} steps"
         report = compose_report(title, scenes, table_rows, outcome, about, command) | {"training": figures}
         if modality == "motion":
-            report["remarks"].append("The data have no picture features: every variant is of motion alone.")
+            report["remarks"].append("The data have no visual features: every variant is of motion alone.")
         write_report(report, out / table)
     return report
 
@@ -223,7 +224,14 @@ def _folder(runs: Path, variant: Variant, modality: str) -> Path:
 
 
 def train_variant(variant: Variant, recipe: Recipe, runs: Path, modality: str, command: str = "") -> tuple[Path, ...]:
-    """Trains a variant, or goes on with it, and writes its weights.
+    """Train a variant, or resume it, and write its weights.
+
+    Args:
+        variant: which to train.
+        recipe: common settings.
+        runs: folder of the runs.
+        modality: inputs that the data has.
+        command: command line, for the card.
 
     Returns:
         The files of the D2M-GAN: generator, motion encoder (unless it is of vision alone), VQ-VAE.

@@ -1,4 +1,4 @@
-"""Music that knows nothing of music, at 22,050 Hz: what a metric gives it, the metric gives away."""
+"""Control baselines at 22,050 Hz: signals without musical content, which expose weaknesses of a metric."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ _PITCH, _DECAY, _PEAK = 1500.0, 0.012, 0.7
 
 
 def clicks(times: np.ndarray, samples: int) -> np.ndarray:
-    """float32 (samples,): a short tone at each of the times (seconds) within."""
+    """Generate a short tone at each time.
+
+    Args:
+        times: seconds.
+        samples: length.
+
+    Returns:
+        float32 (samples,).
+    """
     sound = np.zeros(samples)
     time = np.arange(round(0.08 * SAMPLE_RATE)) / SAMPLE_RATE
     click = _PEAK * np.sin(2 * np.pi * _PITCH * time) * np.exp(-time / _DECAY)
@@ -26,10 +34,10 @@ def clicks(times: np.ndarray, samples: int) -> np.ndarray:
 
 
 def metronome(beats: np.ndarray, samples: int, which: str) -> np.ndarray:
-    """A metronome for music with these beats (seconds, rising).
+    """Return a metronome for music with these beats (seconds, rising).
 
     Args:
-        beats: of the original.
+        beats: beats of the original.
         samples: length.
         which: ``"metronome"`` on every beat, ``"metronome-late"`` half-way to the next (and half a beat before the
             first), ``"metronome-wrong"`` at :data:`WRONG` times the tempo through the first beat.
@@ -38,7 +46,7 @@ def metronome(beats: np.ndarray, samples: int, which: str) -> np.ndarray:
         D2MError: if there are fewer than two beats.
     """
     if len(beats) < 2:
-        raise D2MError("the original has no beats that a metronome could beat")
+        raise D2MError("the original has no beats for a metronome")
     if which == "metronome":
         return clicks(beats, samples)
     period = float(np.median(np.diff(beats)))
@@ -51,11 +59,27 @@ def metronome(beats: np.ndarray, samples: int, which: str) -> np.ndarray:
 
 
 def noise(original: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """float32 (T,): white noise with the power of the original (T,)."""
+    """Generate white noise with the power of the original.
+
+    Args:
+        original: float32 (T,).
+        rng: random generator.
+
+    Returns:
+        float32 (T,).
+    """
     power = float(np.sqrt(np.mean(np.square(original, dtype=np.float64))))
     return np.clip(power * rng.standard_normal(len(original)), -1, 1).astype(np.float32)
 
 
 def fitted(music: np.ndarray, samples: int) -> np.ndarray:
-    """Music cut to a length, or begun again from its start until it is reached."""
+    """Cut or repeat music to a length.
+
+    Args:
+        music: float32 (T,).
+        samples: length.
+
+    Returns:
+        float32 (samples,).
+    """
     return np.resize(music, samples).astype(np.float32)

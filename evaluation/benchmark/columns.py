@@ -1,4 +1,4 @@
-"""The columns of the report's tables: how each figure of a row is written."""
+"""Columns of the report's tables: formatting of each metric of a row."""
 
 from __future__ import annotations
 
@@ -12,14 +12,26 @@ Column = tuple[str, Callable[[dict[str, Any]], str]]
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """A figure, or that there is none; of large ones nobody reads the decimals."""
+    """Format a value, or mark it as undefined; large values have no decimals.
+
+    Args:
+        value: the value, or None.
+        digits: decimals.
+    """
     if value is None:
         return "undefined"
     return f"{value:.{digits}f}" if abs(value) < 100 else f"{value:,.0f}"
 
 
 def spread(value: float | None, interval: list[float] | None, signed: bool = False, digits: int = 3) -> str:
-    """A figure with its interval."""
+    """Format a value with its interval.
+
+    Args:
+        value: the value, or None.
+        interval: lower and upper end, or None.
+        signed: with a plus sign.
+        digits: decimals.
+    """
     if value is None:
         return "undefined"
     figures = [f"{v:+.{digits}f}" if signed else number(v, digits) for v in (value, *(interval or ()))]

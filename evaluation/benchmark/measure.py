@@ -1,7 +1,7 @@
-"""Every metric of one piece of music for one scene, as plain values that a summary can be made of.
+"""Compute every metric of one piece of music for one scene, as plain values for a summary.
 
-Beats, sound and genre are measured segment by segment, as papers do; fit to the dancer over the whole scene, where
-there are more beats to tell chance from.
+Beats, sound and genre are measured segment by segment, as in the papers; the fit to the dancer over the whole scene,
+where more beats make the chance level more precise.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ SHORTEST_WINDOW, USUAL_WINDOW = 2.0, 2.98
 
 @dataclass(frozen=True)
 class Original:
-    """The original of a scene as listeners hear it.
+    """Original music of a scene.
 
     Attributes:
-        whole: of the scene.
-        segments: of each segment.
-        seconds: of a segment.
+        whole: features of the whole scene.
+        segments: features of each segment.
+        seconds: length of a segment in seconds.
     """
 
     whole: Heard
@@ -57,7 +57,15 @@ class Original:
 
     @classmethod
     def of(cls, stage: Stage, seconds: float) -> Original:
-        """Raises D2MError if the scene is shorter than a segment."""
+        """Analyse the original of a scene.
+
+        Args:
+            stage: the scene.
+            seconds: length of a segment.
+
+        Raises:
+            D2MError: if the scene is shorter than a segment.
+        """
         parts = cut(stage.music[None], SAMPLE_RATE, seconds, stage.dance.duration)
         if not parts:
             raise D2MError(
@@ -67,7 +75,14 @@ class Original:
 
 
 def cut(waveform: np.ndarray, rate: int, seconds: float, duration: float) -> list[np.ndarray]:
-    """The whole segments of (channels, T); the last may lack the few samples that rounding takes."""
+    """Cut a waveform into whole segments; the last may lack the few samples of rounding.
+
+    Args:
+        waveform: (channels, T).
+        rate: hertz.
+        seconds: length of a segment.
+        duration: length of the scene in seconds.
+    """
     count = int(duration / seconds + 1e-3)
     edges = [round(i * seconds * rate) for i in range(count + 1)]
     return [waveform[:, start:end] for start, end in zip(edges[:-1], edges[1:], strict=True)]
@@ -76,7 +91,7 @@ def cut(waveform: np.ndarray, rate: int, seconds: float, duration: float) -> lis
 def measure(
     stage: Stage, original: Original, played: Played, paired: bool, genre_weights: str | None
 ) -> dict[str, Any]:
-    """Scores of one piece of music.
+    """Return scores of one piece of music.
 
     Args:
         stage: the scene.
@@ -157,7 +172,14 @@ def _distances(output: np.ndarray, original: np.ndarray) -> dict[str, float | No
 
 
 def window_of(seconds: float) -> float | None:
-    """Seconds of the embedding's window for segments of that length; None where they are too short for any."""
+    """Return the window of the embedding for a length of segments.
+
+    Args:
+        seconds: length of a segment.
+
+    Returns:
+        Seconds; None if segments are too short.
+    """
     if seconds < SHORTEST_WINDOW:
         return None
     return min(USUAL_WINDOW, seconds)

@@ -1,4 +1,4 @@
-"""Do the baselines stand where they should? Where they do not, a measure, or the data, are not what they seem."""
+"""Check that the baselines rank as expected. If they do not, the metric or the data has a fault."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from typing import Any
 
 from .rows import REFERENCE
 
-#: Baselines that know nothing of the dance's beats.
+#: Baselines that do not depend on the dance's beats.
 UNRELATED: tuple[str, ...] = ("shuffled", "metronome-wrong", "noise")
 
 
 def expectations(lines: list[dict[str, Any]]) -> list[tuple[str, bool]]:
-    """What should hold, in words, and whether it does; only what can be said of the rows that there are.
+    """Check the expected order of the rows that there are: a description and the result of each check.
 
     Args:
-        lines: of the table, see :func:`~d2m.evaluation.benchmark.table.summarise`.
+        lines: lines of the table, see :func:`~d2m.evaluation.benchmark.table.summarise`.
     """
     by_key = {line["key"]: line for line in lines}
     beat_f = _known({key: line["beats"]["beat_f"] for key, line in by_key.items()})

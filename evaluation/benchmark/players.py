@@ -1,4 +1,4 @@
-"""Who plays: the music of a row for a scene."""
+"""Generate the music of a row for a scene."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Played:
     Attributes:
         waveform: float32 (channels, T).
         sample_rate: hertz.
-        seconds: of processor time that making it took, all cores together, without loading weights; None for what is no
-            system. (A clock on the wall would tell how busy the machine is otherwise.)
+        seconds: seconds of processor time that making it took, all cores together, without loading weights; None for
+            what is no system. (A clock on the wall would tell how busy the machine is otherwise.)
         details: where it comes from: plain values.
     """
 
@@ -40,14 +40,14 @@ class Played:
 
 
 def play(row: Row, stage: Stage, heard: Heard, others: Sequence[Scene], seed: int) -> Played:
-    """The row's music.
+    """Return the row's music.
 
     Args:
         row: which.
         stage: the scene.
         heard: the original as a listener hears it.
         others: scenes to other music, the first of which that can be read stands in for a shuffled original.
-        seed: of the music and of the noise.
+        seed: random seed of the music and of the noise.
 
     Raises:
         D2MError: if it cannot be made.
@@ -96,7 +96,7 @@ def _compose(weights: tuple[str, ...], stage: Stage, seed: int) -> Played:
         if stage.keypoints is not None:
             dance = replace(dance, motion=stage.keypoints)
         if engine.model.config.modality != "motion" and dance.visual is None:
-            raise D2MError("this D2M-GAN needs picture features of the data; give their folder with --visual")
+            raise D2MError("this D2M-GAN needs visual features of the data; give their folder with --visual")
     began = time.process_time()
     music = engine.compose(dance, seed=seed)
     took = time.process_time() - began

@@ -1,4 +1,4 @@
-"""Pictures of the table: PNG files as bytes."""
+"""Plots of the table: PNG files as bytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ _COLOURS = {"reference": "#333333", "reconstruction": "#8a8a8a", "system": "#1f7
 
 
 def all_plots(lines: list[dict[str, Any]]) -> dict[str, bytes]:
-    """Name -> PNG, of those pictures for which there is something to show."""
+    """Draw all plots that have data.
+
+    Args:
+        lines: rows of the table.
+
+    Returns:
+        PNG by name.
+    """
     drawn = {"beats": _beats(lines), "alignment": _alignment(lines), "fidelity": _fidelity(lines)}
     return {name: png for name, png in drawn.items() if png is not None}
 

@@ -1,9 +1,8 @@
-"""Figures that others have published, with where they were found.
+"""Published results, with their sources.
 
-Only what was read in a source that can be named stands here; percentages became shares. The tables of D2M-GAN's own
-paper (arXiv:2204.00604) and of LORIS's (arXiv:2305.01319) could not be read where this was written, so of the first
-there is what UniMuMo's authors quote under the same protocol, and of the second what GACA-DiT's authors report for
-it.
+Only values read in a source that is named are included; percentages are converted to shares. The tables of D2M-GAN's
+own paper (arXiv:2204.00604) and of LORIS's (arXiv:2305.01319) were not available, so the values of the first are those
+quoted by UniMuMo's authors under the same protocol, and those of the second are reported by GACA-DiT's authors.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ GACA = (
 
 @dataclass(frozen=True)
 class Published:
-    """A row of somebody else's table.
+    """Row of a published table.
 
     Attributes:
-        title: of the method.
+        title: title of the method.
         data: ``"aist"`` or ``"tiktok"``.
-        seconds: of the segments that were scored.
+        seconds: length of the segments that were scored in seconds.
         scores: keys as in :func:`d2m.evaluation.beat_report.mean_scores`, shares.
         source: where they stand.
     """
@@ -75,6 +74,9 @@ PUBLISHED: tuple[Published, ...] = (
 
 
 def published_for(kind: str) -> tuple[Published, ...]:
-    """What stands beside a benchmark: of TikTok its own figures, of AIST++ and of a studio (which imitates it)
-    AIST++'s."""
+    """Return the published results for a benchmark: TikTok's for TikTok, AIST++'s for AIST++ and studios.
+
+    Args:
+        kind: kind of the benchmark.
+    """
     return tuple(row for row in PUBLISHED if row.data == ("tiktok" if kind == "tiktok" else "aist"))

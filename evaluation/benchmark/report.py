@@ -1,4 +1,4 @@
-"""The report in its three forms: JSON for programs, Markdown for repositories, one HTML file for people."""
+"""Write the report as JSON, Markdown, and one HTML file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ ORDER = "A strict measure that is any good gives these answers; a NO says that a
 
 
 def write_report(report: dict[str, Any], folder: Path) -> dict[str, Path]:
-    """Writes ``report.json``, ``report.md``, ``report.html`` and ``plots/``; each complete or absent.
+    """Write ``report.json``, ``report.md``, ``report.html`` and ``plots/`` atomically.
+
+    Args:
+        report: the report.
+        folder: output folder.
 
     Returns:
         What they are -> where they are.
@@ -45,7 +49,12 @@ def write_report(report: dict[str, Any], folder: Path) -> dict[str, Path]:
 
 
 def markdown(report: dict[str, Any], pictures: tuple[str, ...] = ()) -> str:
-    """The report as Markdown; ``pictures`` are names of files in ``plots/``."""
+    """Format the report as Markdown.
+
+    Args:
+        report: the report.
+        pictures: names of files in ``plots/``.
+    """
     parts = [f"# {report['title']}", *_facts(report)]
     for title, text, header, lines in tables(report):
         parts += [f"## {title}", text, _table(header, lines)]
@@ -61,7 +70,11 @@ def markdown(report: dict[str, Any], pictures: tuple[str, ...] = ()) -> str:
 
 
 def short_table(report: dict[str, Any]) -> str:
-    """The table "In short" of the report alone, as Markdown."""
+    """Format the table "In short" as Markdown.
+
+    Args:
+        report: the report.
+    """
     _, _, header, lines = tables(report)[0]
     return _table(header, lines)
 
@@ -75,7 +88,12 @@ def _table(header: list[str], lines: list[list[str]]) -> str:
 
 
 def page(report: dict[str, Any], pictures: dict[str, bytes]) -> str:
-    """The report as one HTML file that needs nothing else."""
+    """Format the report as one self-contained HTML file.
+
+    Args:
+        report: the report.
+        pictures: PNG by name.
+    """
     body = [f"<h1>{_safe(report['title'])}</h1>", *(f"<p>{_safe(fact)}</p>" for fact in _facts(report))]
     for title, text, header, lines in tables(report):
         rows = "".join(f"<tr>{''.join(f'<td>{_safe(cell)}</td>' for cell in cells)}</tr>" for cells in lines)
@@ -99,7 +117,11 @@ def page(report: dict[str, Any], pictures: dict[str, bytes]) -> str:
 
 
 def tables(report: dict[str, Any]) -> list[tuple[str, str, list[str], list[list[str]]]]:
-    """Title, text, header and lines of each table."""
+    """Return the title, text, header and lines of each table.
+
+    Args:
+        report: the report.
+    """
     rows = report["rows"]
     made = [
         ("In short", "The figures that tell most; every one of them and the rest stand below.", _lines(rows, SHORT)),
@@ -173,7 +195,11 @@ def _notes(report: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def failures(report: dict[str, Any]) -> list[str]:
-    """What could not be measured, in words."""
+    """Describe what could not be measured.
+
+    Args:
+        report: the report.
+    """
     lines = [f"{f['name']}, {f['row'] or 'every row'}: {f['error']}" for f in report["failed"]]
     more = len(lines) - _LISTED
     return lines[:_LISTED] + ([f"and {more} more: see report.json"] if more > 0 else [])

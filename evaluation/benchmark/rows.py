@@ -1,4 +1,4 @@
-"""What stands in the table: the original, reconstructions, systems, and baselines that expose a metric."""
+"""Rows of the table: the original, reconstructions, systems, and baselines that expose weaknesses of a metric."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ RECONSTRUCTIONS: dict[str, str] = {
     "vq-jukebox-high": "original through the JukeBox VQ-VAE, high (hop 128)",
     "vq-jukebox-low": "original through the JukeBox VQ-VAE, low (hop 32)",
 }
-#: Baselines: key -> (title, what exactly is heard).
+#: Baselines: key -> (title, description).
 BASELINES: dict[str, tuple[str, str]] = {
     "shuffled": ("shuffled originals", "the original music of another dance, another song, from its start"),
     "metronome": ("metronome on the beat", "a click on every beat of the original: right tempo, right phase"),
@@ -62,7 +62,7 @@ class Row:
         key: names its files; letters, digits, dots and dashes.
         title: as readers see it.
         kind: ``"reference"``, ``"reconstruction"``, ``"system"`` or ``"baseline"``.
-        weights: of a system: its name in :data:`SYSTEMS`, or files.
+        weights: weights of a system: its name in :data:`SYSTEMS`, or files.
         fingerprint: changes whenever the weights do.
         note: what exactly is heard.
     """
@@ -76,7 +76,7 @@ class Row:
 
 
 def all_rows(systems: Sequence[str] = DEFAULT_SYSTEMS, only: Sequence[str] | None = None) -> tuple[Row, ...]:
-    """The rows of a benchmark in their order.
+    """Return the rows of a benchmark in their order.
 
     Args:
         systems: what ``--weights`` takes: a name of :data:`SYSTEMS`, files of weights separated by commas, or
@@ -101,7 +101,11 @@ def all_rows(systems: Sequence[str] = DEFAULT_SYSTEMS, only: Sequence[str] | Non
 
 
 def system_row(text: str) -> Row:
-    """The row of one ``--weights``; see :func:`all_rows`."""
+    """Return the row of one ``--weights``; see :func:`all_rows`.
+
+    Args:
+        text: value of the option.
+    """
     name, equals, files = text.partition("=")
     if not equals and text in SYSTEMS:
         return Row(text, SYSTEMS[text][0], "system", (text,), _system(text))
@@ -115,7 +119,13 @@ def system_row(text: str) -> Row:
 
 
 def files_row(key: str, title: str, paths: Sequence[str], note: str = "") -> Row:
-    """The row of a system made of weights files (or names of weights).
+    """Return the row of a system with given weights.
+
+    Args:
+        key: key of the row.
+        title: title of the row.
+        paths: files or names of weights.
+        note: on the row.
 
     Raises:
         D2MError: if one of them cannot be found.

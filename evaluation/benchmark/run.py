@@ -1,4 +1,4 @@
-"""One benchmark from a data folder to a report."""
+"""Run a benchmark from a data folder to a report."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def benchmark(
     command: str = "",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Measures systems and baselines on a data set, or goes on with what an earlier run has left.
+    """Measure systems and baselines on a data set, reusing the results of an earlier run.
 
     Args:
         kind, data, split, limit: see :func:`~d2m.evaluation.benchmark.scenes.find_scenes`.
@@ -54,7 +54,7 @@ def benchmark(
         genre_weights: genre network to judge by; None takes the shipped one if there is one.
         processes: how many work at a time.
         keep: also write all music to ``audio/ROW/NAME.wav``.
-        command: for the record.
+        command: command for the record.
         progress: called with pieces of music done and their number.
 
     Returns:
@@ -85,7 +85,17 @@ def benchmark(
 
 
 def check(segment: float, limit: int | None, genre: str, processes: int) -> None:
-    """Raises D2MError for settings out of range."""
+    """Check the settings of a benchmark.
+
+    Args:
+        segment: seconds.
+        limit: number of dances, or None.
+        genre: ``"given"`` or ``"auto"``.
+        processes: number of processes.
+
+    Raises:
+        D2MError: if a setting is out of range.
+    """
     if not 1 <= segment <= 600:
         raise D2MError(f"a segment of {segment:g} s is not possible; choose 1 to 600")
     if limit is not None and limit < 1 or processes < 1:
@@ -95,7 +105,14 @@ def check(segment: float, limit: int | None, genre: str, processes: int) -> None
 
 
 def make_folder(out: Path) -> None:
-    """Raises D2MError if it cannot be written."""
+    """Create the folder of the report.
+
+    Args:
+        out: the folder.
+
+    Raises:
+        D2MError: if it cannot be written.
+    """
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -103,13 +120,22 @@ def make_folder(out: Path) -> None:
 
 
 def possible(rows: Sequence[Row], scenes: Sequence[Scene]) -> tuple[Row, ...]:
-    """The rows that there can be: where all dance to one song, nothing can be shuffled."""
+    """Return the rows that are possible: without a second song there are no shuffled originals.
+
+    Args:
+        rows: all rows.
+        scenes: scenes of the benchmark.
+    """
     several = len({scene.music for scene in scenes}) > 1
     return tuple(row for row in rows if several or row.key != "shuffled")
 
 
 def genre_network(name: str | None) -> tuple[str | None, str]:
-    """The network to judge by and its fingerprint; a missing one is only an error where it was asked for."""
+    """Find the genre network and its fingerprint; a missing one is an error only if it was requested.
+
+    Args:
+        name: name or file, or None for the shipped one.
+    """
     from d2m import weights
     from d2m.download import sha256_of
 
@@ -125,7 +151,15 @@ def genre_network(name: str | None) -> tuple[str | None, str]:
 def compose_report(
     title: str, scenes: Sequence[Scene], rows: Sequence[Row], outcome: Outcome, about: dict[str, Any], command: str
 ) -> dict[str, Any]:
-    """The report of an outcome.
+    """Compose the report.
+
+    Args:
+        title: title of the report.
+        scenes: scenes of the benchmark.
+        rows: rows of the table.
+        outcome: results.
+        about: settings.
+        command: command line.
 
     Raises:
         D2MError: if not even the originals could be measured.

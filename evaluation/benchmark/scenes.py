@@ -1,4 +1,4 @@
-"""The dances that a benchmark is about: the sequences of a data set's test split."""
+"""Scenes of a benchmark: the sequences of a data set's test split."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Scene:
     """One dance, by where its files are.
 
     Attributes:
-        name: of the sequence.
+        name: name of the sequence.
         music: id of its song: two scenes with the same id are danced to the same one.
         layout: ``"aist"``, ``"tiktok"`` or ``"prepared"`` (:mod:`d2m.datasets.prepared`).
         root: the data folder.
@@ -35,7 +35,11 @@ class Scene:
 
 
 def layout_of(kind: str, root: Path) -> str:
-    """How a folder that is named as a data set of that kind is laid out.
+    """Return the layout of a folder.
+
+    Args:
+        kind: data set that the user named.
+        root: the folder.
 
     Raises:
         D2MError: if there is no such kind or folder.
@@ -52,7 +56,7 @@ def layout_of(kind: str, root: Path) -> str:
 
 
 def find_scenes(kind: str, root: str | Path, split: str = "test", limit: int | None = None) -> tuple[Scene, ...]:
-    """The scenes of a split.
+    """Return the scenes of a split.
 
     Args:
         kind: one of :data:`KINDS`.
@@ -77,7 +81,11 @@ def find_scenes(kind: str, root: str | Path, split: str = "test", limit: int | N
 
 
 def scene_files(scene: Scene) -> tuple[Path, ...]:
-    """The files that a scene is read from, those of them that are there."""
+    """Return the existing files from which a scene is read.
+
+    Args:
+        scene: the scene.
+    """
     root, name = scene.root, scene.name
     if scene.layout == "aist":
         from d2m.datasets.aist import Aist
@@ -96,7 +104,11 @@ def scene_files(scene: Scene) -> tuple[Path, ...]:
 
 
 def picture_name(scene: Scene) -> str:
-    """The name of the video that shows a scene, under which its picture features lie: of AIST++ the first camera's."""
+    """Return the name of the video of a scene, under which its visual features are stored (AIST++: the first camera).
+
+    Args:
+        scene: the scene.
+    """
     if scene.layout != "aist":
         return scene.name
     from d2m.datasets.aist import AistName

@@ -1,6 +1,6 @@
-"""Other people's skeletons as MediaPipe's 33 landmarks, which the engines read.
+"""Convert other skeletons to MediaPipe's 33 landmarks, which the engines read.
 
-A landmark that a skeleton does not have (fingers, mouth, for COCO also feet) lies where the nearest one does, with
+A landmark that a skeleton does not have (fingers, mouth, for COCO also feet) is placed at the nearest one, with
 confidence 0.
 """
 
@@ -32,7 +32,11 @@ _MAPS = {"coco17": COCO17, "body25": BODY25, "smpl24": SMPL24}
 
 
 def to_mediapipe33(motion: Motion) -> Motion:
-    """A ``"coco17"``, ``"body25"`` or ``"smpl24"`` motion with MediaPipe's landmarks, in the same units."""
+    """Convert a ``"coco17"``, ``"body25"`` or ``"smpl24"`` motion to MediaPipe's landmarks, in the same units.
+
+    Args:
+        motion: joints.
+    """
     order = list(_MAPS[motion.skeleton])
     confidence = np.zeros((len(motion.joints), 33), np.float32)
     real = list(_REAL[motion.skeleton])
@@ -41,7 +45,7 @@ def to_mediapipe33(motion: Motion) -> Motion:
 
 
 def tidied(points: np.ndarray, confidence: np.ndarray, fps: float, skeleton: str) -> Motion:
-    """A motion without gaps, flips and jitter, as the package's own pose stage gives it.
+    """Return a motion without gaps, flips and jitter, as the package's own pose stage gives it.
 
     Args:
         points: float (T, J, 2 or 3).
@@ -63,8 +67,12 @@ def tidied(points: np.ndarray, confidence: np.ndarray, fps: float, skeleton: str
 
 
 def front_view(joints: np.ndarray, fps: float) -> Motion:
-    """SMPL's joints (T, 24, 3) in metres, y upwards, seen from the front by a camera endlessly far away: one picture
-    height is 2.5 m."""
+    """Project SMPL's joints to the front by a parallel projection; one picture height is 2.5 m.
+
+    Args:
+        joints: (T, 24, 3), metres, y upwards.
+        fps: frames per second.
+    """
     picture = np.stack([joints[..., 0], -joints[..., 1], -joints[..., 2]], axis=-1) / 2.5
     sure = np.ones(picture.shape[:2], np.float32)
     return to_mediapipe33(Motion(picture.astype(np.float32), float(fps), "smpl24", sure))

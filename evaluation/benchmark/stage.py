@@ -1,9 +1,9 @@
-"""A scene with everything that engines and metrics need of it: the dance, its beats, the original music.
+"""A scene with all inputs of engines and metrics: the dance, its beats, the original music.
 
-What engines see is what a video gives: landmarks in the picture of one camera (AIST++: the first), a beat grid found
-from them. What judges the music are joints in space where the data has them, an estimate of its own from all cameras;
-the engines never see it. Prepared data hold only one motion, so there the judge is not independent of what the engines
-see: a front view of SMPL's joints, or the key points themselves.
+Engines get what a video contains: landmarks in the picture of one camera (AIST++: the first), and a beat grid estimated
+from them. The evaluation uses joints in space where the data has them, estimated separately from all cameras; the
+engines never get these. Prepared data contains only one motion, so there the evaluation is not independent of the
+engines' input: a front view of SMPL's joints, or the keypoints themselves.
 """
 
 from __future__ import annotations
@@ -24,25 +24,27 @@ from d2m.types import BeatGrid, Dance, Motion, SmplMotion, Visual
 from .scenes import Scene, picture_name
 from .skeletons import front_view, tidied, to_mediapipe33
 
-#: Height in pixels of AIST's pictures, and of the pictures that TikTok's key points are put in.
+#: Height in pixels of AIST's pictures, and of the pictures that TikTok's keypoints are put in.
 _AIST_HEIGHT, _TIKTOK_HEIGHT = 1080, 720
 #: Seconds of picture to a row of features.
 _SEEN = 2.0
-#: Seconds that music may lack at the end of a dance before the report says so.
+#: Difference in length between music and dance in seconds above which the report has a note.
 _SHORT = 0.1
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Attributes:
-    scene: which.
-    dance: what engines see.
-    keypoints: ``"body25"`` as the data have it, for engines that read that, or None.
-    watched: motion beats by which the music is judged.
-    judge: what they were found from, in words.
-    music: float32 (T,), the original at 22,050 Hz, as long as the dance.
-    true_beats: seconds of the beats that the music was written on, or None where nobody knows them.
-    notes: what is unusual about the scene.
+    """Scene with all inputs of engines and metrics.
+
+    Attributes:
+        scene: the scene.
+        dance: input of the engines.
+        keypoints: ``"body25"`` from the data, for engines that use it, or None.
+        watched: motion beats for the evaluation of the music.
+        judge: description of the joints that they were found from.
+        music: float32 (T,), the original at 22,050 Hz, as long as the dance.
+        true_beats: seconds of the beats that the music was written on, or None if they are unknown.
+        notes: unusual properties of the scene.
     """
 
     scene: Scene
@@ -72,13 +74,13 @@ class _Seen:
 
 
 def read_stage(scene: Scene, genre: str = "given", visual: Path | None = None) -> Stage:
-    """Reads a scene and finds the dance's beats.
+    """Read a scene and estimate the beats of its dance.
 
     Args:
         scene: which.
         genre: ``"given"`` takes the data's, as D2M-GAN is given it, where there is one; ``"auto"`` chooses one from the
             dance.
-        visual: folder of picture features of the videos, or None.
+        visual: folder of visual features of the videos, or None.
 
     Raises:
         D2MError: if a file is missing, damaged, or cannot be used.
@@ -101,7 +103,7 @@ def read_stage(scene: Scene, genre: str = "given", visual: Path | None = None) -
         raise D2MError(f"{scene.name}: the original music is silence")
     told = scene.genre if genre == "given" else None
     motion = _cut(seen.motion, duration)
-    # From the movement alone: a system that had heard the original music could not be compared with the others.
+    # From the movement alone: a system that uses the original music could not be compared with the others.
     rhythm = dance_rhythm(motion, duration, told)
     grid = replace(rhythm.grid, beats=rhythm.grid.beats + seen.lag)
     chosen = told or choose_genre(grid, rhythm.energy, motion)
@@ -135,8 +137,8 @@ def _aist(scene: Scene) -> _Seen:
     except ValueError as error:
         raise D2MError(f"{scene.name}: {error}") from error
     smpl = data.motion(scene.name) if (data.annotations / "motions" / f"{scene.name}.pkl").is_file() else None
-    # The rhythm is moved forward by MediaPipe's lag, which these key points do not have.
-    return _Seen(to_mediapipe33(motion), POSE_LAG, space.joints, FPS, "space", "AIST++'s 17 key points in space", smpl)
+    # The rhythm is moved forward by MediaPipe's lag, which these keypoints do not have.
+    return _Seen(to_mediapipe33(motion), POSE_LAG, space.joints, FPS, "space", "AIST++'s 17 keypoints in space", smpl)
 
 
 def _tiktok(scene: Scene) -> _Seen:
@@ -154,7 +156,7 @@ def _body25(frames: np.ndarray, fps: float, name: str, visual: tuple[np.ndarray,
     joints = np.concatenate([points[..., :2] / _TIKTOK_HEIGHT, np.zeros_like(points[..., :1])], axis=-1)
     original = Motion(joints.astype(np.float32), fps, "body25", points[..., 2].copy())
     picture = motion.joints[..., :2]
-    told = "25 key points in the picture, which the engines see too"
+    told = "25 keypoints in the picture, which the engines see too"
     return _Seen(to_mediapipe33(motion), 0.0, picture, fps, "picture", told, keypoints=original, visual=visual)
 
 
@@ -199,7 +201,13 @@ def _music(scene: Scene) -> np.ndarray:
 
 
 def read_music(scene: Scene) -> np.ndarray:
-    """The original music of a scene alone, float32 (T,) at 22,050 Hz.
+    """Read the original music of a scene.
+
+    Args:
+        scene: the scene.
+
+    Returns:
+        float32 (T,) at 22,050 Hz.
 
     Raises:
         D2MError: if it cannot be read.
@@ -243,5 +251,9 @@ def _visual(scene: Scene, seen: _Seen, duration: float, folder: Path | None) -> 
 
 
 def steady(grid: BeatGrid) -> Mapping[str, Any]:
-    """What the report keeps of a grid."""
+    """Return the values of a grid that the report contains.
+
+    Args:
+        grid: beats.
+    """
     return {"tempo": round(float(grid.tempo), 2), "confidence": round(float(grid.confidence), 3)}

@@ -1,4 +1,4 @@
-"""A studio for testing only: every song and dancer is of the test split."""
+"""Studio data set for testing only: every song and dancer is in the test split."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def make_test_studio(
     processes: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Makes it, or what is still missing of it; the arguments are those of :func:`d2m.datasets.studio.make_studio`.
+    """Make or complete the studio; the arguments are those of :func:`d2m.datasets.studio.make_studio`.
 
     Raises:
         D2MError: for numbers out of range, a folder with another studio in it, or no space.

@@ -1,4 +1,4 @@
-"""From the results of single scenes to a line of the table."""
+"""Summarise the results of scenes to a row of the table."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ Result = dict[str, Any]
 
 
 def summarise(rows: Sequence[Row], results: dict[str, list[Result]], seed: int) -> list[dict[str, Any]]:
-    """A line for every row.
+    """Return a line for every row.
 
     Args:
         rows: in their order.
-        results: of each row's key, see :class:`~d2m.evaluation.benchmark.work.Outcome`.
-        seed: of bootstrap intervals and random halves.
+        results: results by key of the row, see :class:`~d2m.evaluation.benchmark.work.Outcome`.
+        seed: random seed of bootstrap intervals and random halves.
 
     Returns:
         Plain JSON values; None where a score is defined for no segment.
@@ -143,12 +143,13 @@ def _genre(found: list[Result]) -> dict[str, Any] | None:
 
 
 def embedded(found: list[Result], songs: dict[str, str]) -> Embedded | None:
-    """Windows of all segments, those of one song together: they are no independent recordings. A song that several
-    dance to in its original counts once.
+    """Return windows of all segments, those of one song together: they are no independent recordings. A song that
+    several dance to in its original counts once.
 
     Args:
         found: results of a row.
-        songs: of the scenes. What was made for a scene goes under its song; the original of another one under its own.
+        songs: songs of the scenes. What was made for a scene goes under its song; the original of another one under its
+            own.
     """
     by_song: dict[str, list[list[list[float]]]] = defaultdict(list)
     for result in found:

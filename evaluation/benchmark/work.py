@@ -1,8 +1,8 @@
-"""The benchmark's work: every row for every scene, in any number of processes, kept piece by piece.
+"""Work of a benchmark: every row for every scene, in any number of processes, stored piece by piece.
 
-A result is a file of its own, ``results/ROW/NAME-KEY.json``, whose key depends on everything that it depends on: the
-scene's files, weights, settings, the version of the measurements. What is there is not made again; what fails leaves no
-file, is named, and tried again by the next run.
+Each result is a file, ``results/ROW/NAME-KEY.json``, whose key depends on all inputs: the scene's files, weights,
+settings, and the version of the measurements. Existing results are reused; a failure leaves no file, is listed, and
+is tried again by the next run.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ _CANDIDATES = 3
 
 @dataclass(frozen=True)
 class Settings:
-    """What figures depend on besides data and weights.
+    """Settings on which the results depend, besides data and weights.
 
     Attributes:
         segment: seconds that are scored at a time.
-        seed: of the music, the noise and the shuffling.
+        seed: random seed of the music, the noise and the shuffling.
         genre: ``"given"`` or ``"auto"``, see :func:`~d2m.evaluation.benchmark.stage.read_stage`.
-        visual: folder of picture features of the videos, or None.
+        visual: folder of visual features of the videos, or None.
         genre_weights: name or file of the genre network, or None where there is none.
-        genre_fingerprint: of that file.
+        genre_fingerprint: fingerprint of that file.
         keep: folder that the music is written to, or None.
     """
 
@@ -57,7 +57,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of it.
+    """Results of a benchmark.
 
     Attributes:
         results: for each row's key what :func:`~d2m.evaluation.benchmark.measure.measure` gave, in the order of the
@@ -80,10 +80,10 @@ def run_all(
     log: logging.Logger,
     progress: Callable[[int, int], None] | None = None,
 ) -> Outcome:
-    """Measures what is not yet there.
+    """Compute all missing results.
 
     Args:
-        scenes, rows: of the table.
+        scenes, rows: scenes and rows of the table.
         settings: see there.
         folder: that holds ``results/``.
         processes: how many work at a time; the figures are the same, but for speed.
@@ -125,8 +125,16 @@ def run_all(
 
 
 def others_for(scene: Scene, scenes: Sequence[Scene], seed: int) -> tuple[Scene, ...]:
-    """Scenes to other music for the shuffled original: the songs are put in a ring in random order, and everybody gets
-    the next one's; the ones after it stand in where that cannot be read."""
+    """Choose scenes with other music for the shuffled original: the next songs in a random cyclic order.
+
+    Args:
+        scene: the scene.
+        scenes: all scenes.
+        seed: random seed.
+
+    Returns:
+        Scenes in order; later ones are used if the music of the first cannot be read.
+    """
     first = {other.music: other for other in reversed(scenes)}
     songs = sorted(first)
     ring = [songs[int(i)] for i in np.random.default_rng([seed, 5]).permutation(len(songs))]
@@ -194,7 +202,7 @@ def _measure_scene(
         try:
             stage = read_stage(scene, settings.genre, settings.visual)
             original = Original.of(stage, settings.segment)
-        except Exception as error:  # Whatever one file is like, the others go on.
+        except Exception as error:  # An error in one file does not stop the others.
             return scene.name, 0, [(None, _line(error))]
         for row, path in rows:
             try:

@@ -1,17 +1,16 @@
-"""What the answers of a listening test say.
+"""Analysis of the answers of a listening test.
 
 Conventions
 -----------
-The unit is the listener: answers of one person are no independent observations. A system's mean opinion score is the
+The unit is the listener: answers of one person are not independent observations. A system's mean opinion score is the
 mean over listeners of each one's mean; its 95 % interval is a bootstrap over listeners (percentiles of 4000 draws).
 
-Two systems are compared by a paired permutation test: if it made no difference whose music it was, the sign of each
-listener's difference would be a toss of a coin (all tosses for up to 14 listeners, 20,000 drawn for more). P-values are
-corrected for the number of pairs by Holm's method. Beside them stands the share of listeners who prefer the first (ties
-count half).
+Two systems are compared by a paired permutation test: under the null hypothesis, the sign of each listener's difference
+is random (all combinations for up to 14 listeners, 20,000 draws for more). P-values are corrected for the number of
+pairs by Holm's method. The share of listeners who prefer the first system (ties count half) is reported as well.
 
-Who fails more than half of the attention checks, gives one and the same point throughout, or answers faster than the
-clips can be heard is left out, and named.
+Listeners who fail more than half of the attention checks, give the same rating throughout, or answer faster than the
+clips can be heard are left out, and listed.
 
 References
 ----------
@@ -39,11 +38,11 @@ QUICKEST = 1.5
 
 
 def read_answers(test: Path, folder: Path | None = None) -> tuple[list[Listener], dict[str, str]]:
-    """All listeners of a test, and the files that could not be used with the reason.
+    """Return all listeners of a test, and the files that could not be used with the reason.
 
     Args:
         test: folder of the test.
-        folder: of the answers; ``test/answers`` by default.
+        folder: folder of the answers; ``test/answers`` by default.
 
     Raises:
         D2MError: if there is no test or no answer.
@@ -65,7 +64,14 @@ def read_answers(test: Path, folder: Path | None = None) -> tuple[list[Listener]
 
 
 def unreliable(listener: Listener) -> str | None:
-    """Why this listener's answers are left out, or None."""
+    """Return the reason why a listener's answers are left out.
+
+    Args:
+        listener: the answers.
+
+    Returns:
+        The reason, or None.
+    """
     if listener.checks and listener.failed * 2 > listener.checks:
         return f"{listener.failed} of {listener.checks} attention checks failed"
     points = [value for rating in listener.ratings for value in rating.answers.values()]
@@ -77,12 +83,12 @@ def unreliable(listener: Listener) -> str | None:
 
 
 def analyse(listeners: Sequence[Listener], keep_all: bool = False, seed: int = 0) -> dict[str, Any]:
-    """Scores of every system on every question.
+    """Return scores of every system on every question.
 
     Args:
-        listeners: from :func:`read_answers`.
+        listeners: listeners from :func:`read_answers`.
         keep_all: use unreliable listeners too.
-        seed: of the bootstrap.
+        seed: random seed of the bootstrap.
 
     Returns:
         ``listeners`` (number used), ``left_out`` (listener -> reason), and for each question ``scores`` (system ->
@@ -96,7 +102,7 @@ def analyse(listeners: Sequence[Listener], keep_all: bool = False, seed: int = 0
     left_out = {} if keep_all else {person.name: why for person in listeners if (why := unreliable(person))}
     used = [person for person in listeners if person.name not in left_out and person.ratings]
     if not used:
-        raise D2MError("no listener's answers can be relied on; look at them with --keep-all")
+        raise D2MError("no listener passed the attention checks; include their answers with --keep-all")
     questions = list(used[0].ratings[0].answers)
     report: dict[str, Any] = {"listeners": len(used), "left_out": left_out, "questions": {}}
     for question in questions:
@@ -144,7 +150,7 @@ def _scores(
     for system, column in zip(systems, table.T, strict=True):
         heard = column[np.isfinite(column)]
         draws = heard[rng.integers(0, len(heard), (4000, len(heard)))].mean(1)
-        # One listener says nothing of how listeners differ: no interval.
+        # With one listener there is no interval.
         low, high = np.percentile(draws, [2.5, 97.5]) if len(heard) > 1 else (np.nan, np.nan)
         clips = sum(rating.system == system for person in used for rating in person.ratings)
         found[system] = {
@@ -178,11 +184,11 @@ def _pairs(systems: list[str], table: np.ndarray) -> list[dict[str, Any]]:
 
 
 def sign_flip_test(difference: np.ndarray, seed: int = 0) -> float:
-    """P-value of a mean difference (two-sided): how often coin tosses for the signs give one as large.
+    """Compute the two-sided p-value of a mean difference: the share of random signs that give one as large.
 
     Args:
         difference: float (listeners,).
-        seed: of the tosses for more than 14 listeners.
+        seed: random seed of the tosses for more than 14 listeners.
     """
     count = len(difference)
     if not np.count_nonzero(difference):
@@ -191,12 +197,16 @@ def sign_flip_test(difference: np.ndarray, seed: int = 0) -> float:
         signs = 1 - 2 * (np.arange(2**count)[:, None] >> np.arange(count) & 1)
         return float((np.abs(signs @ difference) >= abs(difference.sum()) - 1e-9).mean())
     signs = np.random.default_rng(seed).choice([-1, 1], (20_000, count))
-    # The sign pattern that was seen is one of the tosses.
+    # The observed sign pattern is one of the draws.
     return float((1 + (np.abs(signs @ difference) >= abs(difference.sum()) - 1e-9).sum()) / 20_001)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values corrected by Holm's method: the chance of one false alarm among all stays at the level."""
+    """Correct p-values by Holm's method for the family-wise error rate.
+
+    Args:
+        p_values: p-values of all tests.
+    """
     count = len(p_values)
     corrected, highest = [0.0] * count, 0.0
     for rank, i in enumerate(np.argsort(p_values)):
@@ -206,7 +216,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def alpha(table: np.ndarray) -> float:
-    """Krippendorff's alpha for interval data: 1 is full agreement, 0 is chance.
+    """Return Krippendorff's alpha for interval data: 1 is full agreement, 0 is chance.
 
     Args:
         table: float (listeners, clips), NaN where a listener did not hear a clip.

@@ -1,4 +1,4 @@
-"""What a listener sent: checked before anything is done with it, since it may come from anywhere."""
+"""Answers of a listener: validated before use, since they may come from anywhere."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ class Listener:
 
 
 def parse(data: bytes, key: Mapping[str, Any]) -> Listener:
-    """Answers as the page sends and saves them.
+    """Parse answers as sent and saved by the page.
 
     Args:
         data: JSON.
-        key: of the test, from ``key.json``.
+        key: key of the test, from ``key.json``.
 
     Raises:
         D2MError: if they are not answers to this test.
@@ -98,7 +98,10 @@ def _count(value: Any) -> int:
 
 
 def read_key(folder: Path) -> dict[str, Any]:
-    """The key of a test that :func:`~d2m.evaluation.listening.make.make_test` wrote.
+    """Read the key of a test of :func:`~d2m.evaluation.listening.make.make_test`.
+
+    Args:
+        folder: folder of the test.
 
     Raises:
         D2MError: if there is none.

@@ -1,4 +1,4 @@
-"""Build a listening test: blinded clips, the page that plays them, and the key that tells whose they are."""
+"""Build a listening test: blinded clips, the page that plays them, and the key that assigns clips to systems."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ListeningTest:
         checks: clips among them with a number of beeps to count, which only who listens can.
         anchors: whether the low-passed reference and, for videos, the reference of another item are hidden among the
             systems.
-        seed: of blinding and beeps; every listener's order is drawn in the browser.
+        seed: random seed of blinding and beeps; every listener's order is drawn in the browser.
     """
 
     title: str
@@ -57,7 +57,7 @@ def make_test(
     reference: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Write ``out/page/`` (what listeners see), ``out/key.json`` (whose clip is whose; keep it to yourself).
+    """Write ``out/page/`` for the listeners and ``out/key.json``, the secret assignment of clips to systems.
 
     Args:
         systems: name -> folder of clips, videos or sound files; clips of the same file name belong together, and only
@@ -78,7 +78,7 @@ def make_test(
     if reference is not None and reference not in systems:
         raise D2MError(f"the reference '{reference}' is none of the systems: {', '.join(systems)}")
     if len(systems) + (reference is not None and test.anchors) < 2:
-        raise D2MError("a listening test compares; give at least two systems")
+        raise D2MError("a listening test needs at least two systems; repeat --system")
     clips = {name: _clips(folder) for name, folder in systems.items()}
     items = sorted(set.intersection(*(set(found) for found in clips.values())))
     left_out = sorted(set.union(*(set(found) for found in clips.values())) - set(items))

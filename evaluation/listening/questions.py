@@ -1,4 +1,4 @@
-"""What listeners are asked."""
+"""Questions to listeners."""
 
 from __future__ import annotations
 
@@ -51,7 +51,11 @@ SETS: dict[str, tuple[Question, ...]] = {
 
 
 def read_questions(name_or_path: str) -> tuple[Question, ...]:
-    """A set by name, or from a TOML file of tables ``[[question]]`` with ``name``, ``text`` and, perhaps, ``points``.
+    """Read a set of questions.
+
+    Args:
+        name_or_path: name of a set, or a TOML file with tables ``[[question]]`` of ``name``, ``text`` and optionally
+            ``points``.
 
     Raises:
         D2MError: if there is no such set or file, or the file is not of that form.

@@ -1,4 +1,4 @@
-"""A small server for a listening test: shows the page, keeps the answers."""
+"""Web server of a listening test: serves the page and stores the answers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ListeningServer(ThreadingHTTPServer):
     Nothing else of the disk can be read: only the files that are in the page's folder when the server starts.
 
     Args:
-        folder: of a listening test.
+        folder: folder of a listening test.
         host, port: to listen on; loopback by default. Port 0 takes a free one.
 
     Raises:
@@ -48,7 +48,7 @@ class ListeningServer(ThreadingHTTPServer):
         page = folder / "page"
         self.files = {f"/{p.relative_to(page).as_posix()}": p for p in page.rglob("*") if p.is_file()}
         if "/index.html" not in self.files:
-            raise D2MError(f"{page} is not whole; make the listening test anew")
+            raise D2MError(f"{page} is incomplete; make the listening test again")
         self.files["/"] = self.files["/index.html"]
         try:
             super().__init__((host, port), partial(_Handler))
@@ -58,7 +58,7 @@ class ListeningServer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where a browser finds it."""
+        """Address for browsers."""
         host, port = self.bound
         return f"http://{host}:{port}/"
 
@@ -108,7 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
             listener = parse(data, self.server.key)
             file = self.server.answers / f"{listener.name}.json"
             if not file.exists() and _count(self.server.answers) >= MAX_LISTENERS:
-                raise D2MError("no more answers are taken")
+                raise D2MError("the limit of answers is reached")
             with whole_file(file) as temporary:
                 temporary.write_bytes(data)
         except D2MError as error:

@@ -1,1 +1,1 @@
-"""How the sound library ``d2m/sounds/studio.sf3`` is made; ``scripts/build_sound_library.py`` runs it."""
+"""Generators of the sound library ``d2m/sounds/studio.sf3``, run by ``scripts/build_sound_library.py``."""

@@ -1,4 +1,4 @@
-"""What coding did to the samples: loss in bands as the ear has them, noise before attacks, seams of loops."""
+"""Check coded samples: coding error in auditory bands, noise before attacks, seams of loops."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Coded:
 
 
 def check(presets: list[Preset], cache: Path) -> list[Coded]:
-    """All samples, the worst loss first."""
+    """Return all samples, the worst loss first."""
     import soundfile
 
     out = []

@@ -1,4 +1,4 @@
-"""Oscillators, filters, envelopes and processors for the computed sounds, all at 44.1 kHz."""
+"""Oscillators, filters, envelopes and processors for the synthesised sounds, all at 44.1 kHz."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ Hertz = float | np.ndarray
 
 
 def seconds(length: float) -> np.ndarray:
-    """The instants of a sound of so many seconds (n,)."""
+    """Return the instants of a sound of so many seconds (n,)."""
     return np.arange(int(round(length * RATE))) / RATE
 
 
 def decay(time: np.ndarray, t60: float) -> np.ndarray:
-    """An exponential fall by 60 dB in ``t60`` seconds."""
+    """Return an exponential fall by 60 dB in ``t60`` seconds."""
     return 10.0 ** (-3.0 * np.maximum(time, 0.0) / t60)
 
 
 def phase_of(hertz: Hertz, count: int, rate: float = RATE, start: float = 0.0) -> np.ndarray:
-    """Turns (count,) of an oscillator, from ``start``."""
+    """Turn (count,) of an oscillator, from ``start``."""
     steps = np.broadcast_to(np.asarray(hertz, dtype=np.float64) / rate, (count,))
     return start + np.concatenate([[0.0], np.cumsum(steps[:-1])])
 
@@ -32,12 +32,14 @@ def sine(hertz: Hertz, count: int, start: float = 0.0) -> np.ndarray:
 
 
 def saw(hertz: Hertz, count: int, start: float = 0.0) -> np.ndarray:
-    """A falling sawtooth with polynomial band-limited steps (Valimaki and Huovilainen 2007), at four times the rate."""
+    """Return a falling sawtooth with polynomial band-limited steps (Valimaki and Huovilainen 2007), at four times the
+    rate.
+    """
     return _decimated(_poly_saw(hertz, count, start))
 
 
 def pulse(hertz: Hertz, count: int, width: Hertz = 0.5, start: float = 0.0) -> np.ndarray:
-    """A band-limited pulse without direct current: the difference of two sawtooths."""
+    """Return a band-limited pulse without direct current: the difference of two sawtooths."""
     fine = np.repeat(np.broadcast_to(np.asarray(width, dtype=np.float64), (count,)), 4)
     return _decimated(_poly_saw(hertz, count, start) - _poly_saw(hertz, count, start, fine))
 
@@ -61,7 +63,7 @@ def _decimated(wave: np.ndarray) -> np.ndarray:
 
 
 def noise(count: int, seed: int) -> np.ndarray:
-    """White noise with a standard deviation of 0.3."""
+    """Return white noise with a standard deviation of 0.3."""
     return 0.3 * np.random.default_rng(seed).standard_normal(count)
 
 
@@ -84,7 +86,7 @@ def _butter(wave: np.ndarray, hertz: float | tuple[float, float], kind: str, ord
 
 
 def bell(wave: np.ndarray, hertz: float, gain: float, q: float = 1.0) -> np.ndarray:
-    """A peak (or a dip) of so many decibels, as in R. Bristow-Johnson's audio EQ cookbook."""
+    """Return a peak (or a dip) of so many decibels, as in R. Bristow-Johnson's audio EQ cookbook."""
     from scipy.signal import lfilter
 
     a = 10.0 ** (gain / 40.0)
@@ -94,7 +96,7 @@ def bell(wave: np.ndarray, hertz: float, gain: float, q: float = 1.0) -> np.ndar
 
 
 def shelf(wave: np.ndarray, hertz: float, gain: float, high: bool = True) -> np.ndarray:
-    """A shelf of so many decibels over (or under) a frequency, of the first order."""
+    """Return a shelf of so many decibels over (or under) a frequency, of the first order."""
     from scipy.signal import butter, lfilter
 
     b, a = butter(1, hertz, "highpass" if high else "lowpass", fs=RATE)
@@ -102,7 +104,7 @@ def shelf(wave: np.ndarray, hertz: float, gain: float, high: bool = True) -> np.
 
 
 def resonator(drive: np.ndarray, hertz: float, t60: float) -> np.ndarray:
-    """A bridged-T network's answer to ``drive``: a decaying sine of a frequency, peak 1 for an impulse of 1."""
+    """Return a bridged-T network's answer to ``drive``: a decaying sine of a frequency, peak 1 for an impulse of 1."""
     from scipy.signal import lfilter
 
     radius = 10.0 ** (-3.0 / (t60 * RATE))
@@ -111,7 +113,7 @@ def resonator(drive: np.ndarray, hertz: float, t60: float) -> np.ndarray:
 
 
 def ladder(wave: np.ndarray, hertz: Hertz, resonance: float, drive: float = 1.0) -> np.ndarray:
-    """A four-pole transistor ladder with saturation; ``resonance`` 1 is the edge of self-oscillation.
+    """Return a four-pole transistor ladder with saturation; ``resonance`` 1 is the edge of self-oscillation.
 
     The one-pole stages are trapezoidal and their feedback is solved without delay (Zavalishin, The Art of VA Filter
     Design, chapter 5), the saturation sits at the input; computed at twice the rate.
@@ -156,7 +158,7 @@ def _ladder_kernel():
 
 
 def saturate(wave: np.ndarray, drive: float) -> np.ndarray:
-    """Soft clipping that keeps a full-scale peak at full scale."""
+    """Return soft clipping that keeps a full-scale peak at full scale."""
     return np.tanh(drive * wave) / np.tanh(drive)
 
 
@@ -167,7 +169,9 @@ def crushed(wave: np.ndarray, bits: int, rate: float) -> np.ndarray:
 
 
 def compressed(wave: np.ndarray, threshold: float, ratio: float, attack: float, release: float) -> np.ndarray:
-    """A feed-forward compressor; ``threshold`` in dBFS, times in seconds. A slow attack lets the beater through."""
+    """Return a feed-forward compressor; ``threshold`` in dBFS, times in seconds. A slow attack lets the beater
+    through.
+    """
     level = 20.0 * np.log10(np.maximum(np.abs(wave), 1e-6))
     over = np.maximum(level - threshold, 0.0) * (1.0 - 1.0 / ratio)
     return wave * 10.0 ** (-_follower()(over, np.exp(-1 / (attack * RATE)), np.exp(-1 / (release * RATE))) / 20.0)
@@ -191,7 +195,7 @@ def _follower():
 
 
 def attack(wave: np.ndarray, length: float) -> np.ndarray:
-    """A straight rise over the first ``length`` seconds."""
+    """Return a straight rise over the first ``length`` seconds."""
     out = wave.copy()
     count = min(int(length * RATE), len(out))
     out[:count] *= np.arange(count) / max(count, 1)
@@ -199,7 +203,7 @@ def attack(wave: np.ndarray, length: float) -> np.ndarray:
 
 
 def faded(wave: np.ndarray, length: float) -> np.ndarray:
-    """A raised-cosine fall to 0 over the last ``length`` seconds."""
+    """Return a raised-cosine fall to 0 over the last ``length`` seconds."""
     out = wave.copy()
     count = min(int(length * RATE), len(out))
     if count:
@@ -208,18 +212,18 @@ def faded(wave: np.ndarray, length: float) -> np.ndarray:
 
 
 def trimmed(wave: np.ndarray, floor: float = -66.0, fade: float = 0.02) -> np.ndarray:
-    """A sound cut where it stays under ``floor`` dB of its peak."""
+    """Return a sound cut where it stays under ``floor`` dB of its peak."""
     loud = np.flatnonzero(np.abs(wave) > np.abs(wave).max() * 10.0 ** (floor / 20.0))
     return faded(wave[: loud[-1] + int(fade * RATE)], fade) if len(loud) else wave[:64]
 
 
 def peak(wave: np.ndarray, level: float = 0.89) -> np.ndarray:
-    """Scaled so that its largest value is ``level``, without direct current over long sounds."""
+    """Return scaled so that its largest value is ``level``, without direct current over long sounds."""
     return wave * (level / max(float(np.abs(wave).max()), 1e-9))
 
 
 def mixed(*waves: np.ndarray) -> np.ndarray:
-    """The sum of sounds of any lengths."""
+    """Return the sum of sounds of any lengths."""
     out = np.zeros(max(map(len, waves)))
     for wave in waves:
         out[: len(wave)] += wave
@@ -231,7 +235,7 @@ def late(wave: np.ndarray, by: float) -> np.ndarray:
 
 
 def looped(wave: np.ndarray, start: int, end: int, fade: int) -> tuple[np.ndarray, tuple[int, int]]:
-    """A loop whose end runs into its beginning: the last ``fade`` samples become those before the beginning.
+    """Return a loop whose end runs into its beginning: the last ``fade`` samples become those before the beginning.
 
     Similar ends are crossed by amplitude, unrelated ones by power.
     """
@@ -248,7 +252,7 @@ def looped(wave: np.ndarray, start: int, end: int, fade: int) -> tuple[np.ndarra
 def room(
     wave: np.ndarray, t60: float, amount: float, seed: int, low: float = 200.0, high: float = 7000.0
 ) -> np.ndarray:
-    """A sound with a short reverberation: an exponentially falling noise between two frequencies."""
+    """Return a sound with a short reverberation: an exponentially falling noise between two frequencies."""
     from scipy.signal import oaconvolve
 
     answer = band_pass(noise(len(seconds(t60)), seed), low, high, 1) * decay(seconds(t60), t60)

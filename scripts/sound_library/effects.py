@@ -10,7 +10,9 @@ from .model import RATE
 
 
 def riser(length: float, side: int) -> np.ndarray:
-    """Noise whose band climbs four octaves while it swells, with a sawtooth below it; ends on its last sample."""
+    """Return noise whose band climbs four octaves while it swells, with a sawtooth below it; ends on its last
+    sample.
+    """
     time = dsp.seconds(length)
     up = time / length
     hiss = dsp.noise(len(time), 1000 + side)
@@ -26,7 +28,7 @@ def riser(length: float, side: int) -> np.ndarray:
 
 
 def fall(length: float, side: int) -> np.ndarray:
-    """The reverse: noise that sinks and fades after a change."""
+    """Return the reverse: noise that sinks and fades after a change."""
     time = dsp.seconds(length)
     down = time / length
     swept = dsp.ladder(dsp.noise(len(time), 1100 + side), 14000.0 * 2.0 ** (-6.0 * down), 0.4)
@@ -34,7 +36,7 @@ def fall(length: float, side: int) -> np.ndarray:
 
 
 def impact(side: int) -> np.ndarray:
-    """A boom: a falling sine, a burst and a large room."""
+    """Return a boom: a falling sine, a burst and a large room."""
     time = dsp.seconds(2.8)
     boom = dsp.sine(34.0 + 80.0 * np.exp(-time / 0.05), len(time)) * dsp.decay(time, 2.2)
     burst = dsp.ladder(dsp.noise(len(time), 1200), 7000.0 * np.exp(-time / 0.09) + 200.0, 0.1) * dsp.decay(time, 0.8)
@@ -43,7 +45,7 @@ def impact(side: int) -> np.ndarray:
 
 
 def sub_drop() -> np.ndarray:
-    """A sine that sinks from 90 to 28 Hz."""
+    """Return a sine that sinks from 90 to 28 Hz."""
     time = dsp.seconds(2.2)
     wave = dsp.saturate(dsp.sine(28.0 + 62.0 * np.exp(-time / 0.7), len(time)) * dsp.decay(time, 3.5), 1.5)
     return dsp.faded(dsp.attack(wave, 0.008), 0.4)
@@ -55,7 +57,7 @@ def reverse_cymbal(side: int) -> np.ndarray:
 
 
 def zap() -> np.ndarray:
-    """A sine that falls seven octaves in a fifth of a second: the laser of electro records."""
+    """Return a sine that falls seven octaves in a fifth of a second: the laser of electro records."""
     time = dsp.seconds(0.35)
     return dsp.faded(
         dsp.saturate(dsp.sine(60.0 + 7000.0 * np.exp(-time / 0.035), len(time)), 1.6) * dsp.decay(time, 0.4), 0.03
@@ -63,14 +65,14 @@ def zap() -> np.ndarray:
 
 
 def siren() -> np.ndarray:
-    """A dub siren: two seconds of a square wave whose pitch goes up and down."""
+    """Return a dub siren: two seconds of a square wave whose pitch goes up and down."""
     time = dsp.seconds(2.0)
     wave = dsp.pulse(520.0 + 240.0 * np.sin(2 * np.pi * 2.0 * time), len(time))
     return dsp.faded(dsp.attack(dsp.low_pass(wave, 4200.0), 0.01), 0.05)
 
 
 def horn(side: int) -> np.ndarray:
-    """Three compressed-air horns of one boat: a bright chord with a fall at its end."""
+    """Return three compressed-air horns of one boat: a bright chord with a fall at its end."""
     time = dsp.seconds(1.1)
     bend = 2.0 ** ((-0.8 * np.exp(-time / 0.03) - 2.5 * np.maximum(time - 0.85, 0.0) / 0.25) / 12.0)
     wave = sum(
@@ -82,7 +84,7 @@ def horn(side: int) -> np.ndarray:
 
 
 def vinyl(seed: int, length: float = 3.0) -> np.ndarray:
-    """The surface of a record: hiss, rumble of 33 turns a minute, crackles of a thousand sizes; loops."""
+    """Return the surface of a record: hiss, rumble of 33 turns a minute, crackles of a thousand sizes; loops."""
     draw = np.random.default_rng(seed)
     count = int((length + 0.5) * RATE)
     wave = 0.02 * dsp.high_pass(dsp.noise(count, seed), 1500.0, 1) + 0.05 * dsp.band_pass(
@@ -95,10 +97,10 @@ def vinyl(seed: int, length: float = 3.0) -> np.ndarray:
 
 
 def scratch(seed: int, forward: float, back: float) -> np.ndarray:
-    """A record pushed and pulled: a vowel-like loop read at a changing speed, the fader cut between the moves.
+    """Return a record pushed and pulled: a vowel-like loop read at a changing speed, the fader cut between the moves.
 
     Args:
-        seed: of the noise on the record.
+        seed: random seed of the noise on the record.
         forward, back: seconds of the two moves.
     """
     count = int((forward + back) * RATE)
@@ -117,7 +119,7 @@ def scratch(seed: int, forward: float, back: float) -> np.ndarray:
 
 
 def sweep(length: float, side: int) -> np.ndarray:
-    """Noise through a band that goes up and comes down."""
+    """Return noise through a band that goes up and comes down."""
     time = dsp.seconds(length)
     arc = np.sin(np.pi * time / length)
     wave = dsp.ladder(dsp.noise(len(time), 1500 + side), 300.0 * 2.0 ** (5.0 * arc), 0.55) * arc**1.5

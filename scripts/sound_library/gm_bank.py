@@ -1,4 +1,4 @@
-"""Bank 0: the 128 instruments of General MIDI, acoustic ones recorded, synthesisers computed."""
+"""Bank 0: the 128 instruments of General MIDI; acoustic ones are recorded, synthesisers are synthesised."""
 
 from __future__ import annotations
 
@@ -192,12 +192,12 @@ def shaped(
     vibrato_after: float = 0.4,
     velocity: tuple[int, ...] = (),
 ) -> list[Zone]:
-    """Zones with envelopes and a filter.
+    """Return zones with envelopes and a filter.
 
     Args:
         zones: to change.
         attack, release: seconds of the volume.
-        cutoff: of the filter, hertz.
+        cutoff: cutoff of the filter, hertz.
         resonance: decibels.
         opened: cents by which the modulation envelope opens the filter.
         rise, fall: seconds of that envelope.
@@ -235,7 +235,7 @@ def quieter(zones: list[Zone], decibel: float) -> list[Zone]:
 
 @lru_cache(maxsize=1)
 def piano() -> list[Zone]:
-    """The Splendid Grand in three strengths."""
+    """Return the Splendid Grand in three strengths."""
     layers = ((48, 0, 62), (86, 63, 100), (122, 101, 127))
     return performed.instrument(
         "grand",
@@ -266,7 +266,7 @@ def _honky() -> list[Zone]:
 
 @lru_cache(maxsize=4)
 def strings(kind: str) -> list[Zone]:
-    """Sections of the chamber orchestra: ``"fast"``, ``"slow"``, ``"tremolo"`` or ``"pizzicato"``."""
+    """Return sections of the chamber orchestra: ``"fast"``, ``"slow"``, ``"tremolo"`` or ``"pizzicato"``."""
     program, seconds, loop, roots, velocity, quality = {
         "fast": (48, 3.4, 1.6, tuple(range(30, 97, 6)), 100, 0.45),
         "slow": (49, 3.8, 1.6, tuple(range(36, 91, 9)), 80, 0.35),
@@ -342,7 +342,7 @@ def _computed() -> dict[int, Callable[[], list[Zone]]]:
 
 
 def presets() -> list[Preset]:
-    """The 128 presets of bank 0."""
+    """Return the 128 presets of bank 0."""
     out = []
     computed = _computed()
     for program, name in enumerate(NAMES):

@@ -1,4 +1,4 @@
-"""The drum kits of bank 128: those of General MIDI's usual extensions, and one for each kind of dance.
+"""Drum kits of bank 128: those of General MIDI's usual extensions, and one for each dance genre.
 
 Each kit n below 64 has another take of itself at n + 64, which a player may alternate with.
 """
@@ -90,7 +90,7 @@ KITS: dict[int, tuple[str, int, dict[int, str]]] = {
 
 
 def presets() -> list[Preset]:
-    """Every kit and its other take."""
+    """Return every kit and its other take."""
     made = []
     for program, (name, base, voices) in KITS.items():
         for number in range(2):

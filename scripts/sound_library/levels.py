@@ -1,4 +1,4 @@
-"""How loud sounds are: K-weighted levels of hits and phrases, and the attenuation that makes presets equal."""
+"""Loudness of sounds: K-weighted levels of hits and phrases, and the attenuation that makes presets equally loud."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Drum machines of the analogue age, computed from what is published of their circuits.
+"""Analogue drum machines, synthesised from published descriptions of their circuits.
 
 Frequencies and times of the TR-808 are those of its service notes (Roland, 1981) and of Werner, Abel and Smith ("A
 physically-informed, circuit-bendable, digital model of the Roland TR-808 bass drum circuit", DAFx 2014; "The TR-808
@@ -18,7 +18,9 @@ METAL = (205.3, 304.4, 369.6, 522.7, 540.0, 800.0)
 
 
 def kick_808(t60: float, pitch: float = 49.5, click: float = 0.5, drive: float = 0.0) -> np.ndarray:
-    """The bridged-T bass drum: an octave above its pitch for the first 6 ms, then a sine that sinks by a twentieth."""
+    """Return the bridged-T bass drum: an octave above its pitch for the first 6 ms, then a sine that sinks by a
+    twentieth.
+    """
     time = dsp.seconds(min(1.15 * t60, 3.2))
     # The trigger lowers the network's resistance (higher and shorter); the leak lets the pitch sigh.
     hertz = pitch * (1.0 + 1.3 * np.exp(-time / 0.006) + 0.06 * np.exp(-time / 0.12))
@@ -29,7 +31,7 @@ def kick_808(t60: float, pitch: float = 49.5, click: float = 0.5, drive: float =
 
 
 def snare_808(tone: float, snappy: float, seed: int, noise_t60: float = 0.26) -> np.ndarray:
-    """Two bridged-T networks at 180 and 330 Hz and high-passed noise."""
+    """Return two bridged-T networks at 180 and 330 Hz and high-passed noise."""
     time = dsp.seconds(0.42)
     drive = np.zeros(len(time))
     drive[0] = 1.0
@@ -44,7 +46,7 @@ def snare_808(tone: float, snappy: float, seed: int, noise_t60: float = 0.26) ->
 def clap(
     seed: int, bursts: tuple[float, ...] = (0.0, 0.0105, 0.0205), tail: float = 0.32, low: float = 700.0
 ) -> np.ndarray:
-    """Noise around 1 kHz: sawtooth bursts ten milliseconds apart, then a longer one for the room."""
+    """Return noise around 1 kHz: sawtooth bursts ten milliseconds apart, then a longer one for the room."""
     time = dsp.seconds(bursts[-1] + tail + 0.1)
     hiss = dsp.noise(len(time), seed)
     narrow = dsp.band_pass(hiss, low, 2.4 * low, 1) + 0.25 * dsp.high_pass(hiss, 2500.0, 1)
@@ -70,7 +72,7 @@ def hat_808(t60: float, start: float = 0.13) -> np.ndarray:
 
 
 def cymbal_808(t60: float = 1.6) -> np.ndarray:
-    """Two bands of the six oscillators, the high one shorter."""
+    """Return two bands of the six oscillators, the high one shorter."""
     time = dsp.seconds(1.05 * t60)
     low = _metal(len(time), 2400.0, 5200.0, 0.11) * dsp.decay(time, t60)
     high = _metal(len(time), 6500.0, 14000.0, 0.17) * (dsp.decay(time, 0.55 * t60) + 0.4 * np.exp(-time / 0.02))
@@ -78,7 +80,7 @@ def cymbal_808(t60: float = 1.6) -> np.ndarray:
 
 
 def cowbell_808() -> np.ndarray:
-    """Two of the six oscillators (540 and 800 Hz) with a sharp attack on a longer fall."""
+    """Return two of the six oscillators (540 and 800 Hz) with a sharp attack on a longer fall."""
     time = dsp.seconds(0.45)
     wave = dsp.pulse(540.0, len(time)) + dsp.pulse(800.0, len(time), 0.5, 0.3)
     wave = dsp.band_pass(wave, 520.0, 3200.0, 1) * (0.7 * np.exp(-time / 0.012) + 0.5 * dsp.decay(time, 0.5))
@@ -86,7 +88,7 @@ def cowbell_808() -> np.ndarray:
 
 
 def rim_808() -> np.ndarray:
-    """Two bridged-T networks, 455 and 1667 Hz, clipped and high-passed."""
+    """Return two bridged-T networks, 455 and 1667 Hz, clipped and high-passed."""
     drive = np.zeros(int(0.08 * RATE))
     drive[0] = 1.0
     wave = dsp.resonator(drive, 1667.0, 0.030) + 0.8 * dsp.resonator(drive, 455.0, 0.045)
@@ -106,7 +108,7 @@ def maracas_808(seed: int) -> np.ndarray:
 
 
 def tom_808(hertz: float, t60: float, hiss: float, seed: int) -> np.ndarray:
-    """A bridged-T network that sinks a little, with pink noise for the toms and none for the congas."""
+    """Return a bridged-T network that sinks a little, with pink noise for the toms and none for the congas."""
     time = dsp.seconds(1.1 * t60)
     body = dsp.sine(hertz * (1.0 + 0.28 * np.exp(-time / 0.028)), len(time), 0.04) * dsp.decay(time, t60)
     air = dsp.low_pass(dsp.noise(len(time), seed), 900.0, 1) * dsp.decay(time, 0.8 * t60)
@@ -117,7 +119,7 @@ def tom_808(hertz: float, t60: float, hiss: float, seed: int) -> np.ndarray:
 def kick_909(
     t60: float, tune: float = 51.0, click: float = 0.6, sweep: float = 0.032, drive: float = 1.3
 ) -> np.ndarray:
-    """A triangle shaped to a sine that falls from five times its pitch, with a click of noise and of a pulse."""
+    """Return a triangle shaped to a sine that falls from five times its pitch, with a click of noise and of a pulse."""
     time = dsp.seconds(1.1 * t60)
     hertz = tune * (1.0 + 3.6 * np.exp(-time / sweep) + 2.4 * np.exp(-time / 0.006))
     body = dsp.saturate(dsp.sine(hertz, len(time)), 1.4) * dsp.decay(np.maximum(time - 0.05, 0.0), t60)
@@ -128,7 +130,9 @@ def kick_909(
 
 
 def snare_909(tune: float, tone: float, snappy: float, seed: int, t60: float = 0.28) -> np.ndarray:
-    """Two swept oscillators and two paths of noise, one low-passed for the body, one high-passed for the snares."""
+    """Return two swept oscillators and two paths of noise, one low-passed for the body, one high-passed for the
+    snares.
+    """
     time = dsp.seconds(0.45)
     bend = 1.0 + 0.55 * np.exp(-time / 0.010)
     low = dsp.saturate(dsp.sine(tune * bend, len(time)), 1.5) * dsp.decay(time, 0.17)
@@ -141,7 +145,7 @@ def snare_909(tune: float, tone: float, snappy: float, seed: int, t60: float = 0
 
 
 def tom_909(hertz: float, t60: float, seed: int) -> np.ndarray:
-    """Three oscillators that fall together, and a puff of noise."""
+    """Return three oscillators that fall together, and a puff of noise."""
     time = dsp.seconds(1.1 * t60)
     bend = 1.0 + 0.9 * np.exp(-time / 0.035)
     parts = ((1.0, 1.0, 1.0), (1.5, 0.35, 0.6), (2.77, 0.16, 0.35))
@@ -154,7 +158,7 @@ def tom_909(hertz: float, t60: float, seed: int) -> np.ndarray:
 
 
 def rim_909() -> np.ndarray:
-    """Three bridged-T networks (220, 500 and 1000 Hz) driven hard, high-passed."""
+    """Return three bridged-T networks (220, 500 and 1000 Hz) driven hard, high-passed."""
     drive = np.zeros(int(0.08 * RATE))
     drive[0] = 1.0
     wave = sum(dsp.resonator(drive, hertz, 0.035) for hertz in (220.0, 500.0, 1000.0))
@@ -164,14 +168,14 @@ def rim_909() -> np.ndarray:
 def cymbal(
     t60: float, low: float, high: float, seed: int, bell: float = 0.0, wash: float = 1.0, build: float = 0.0
 ) -> np.ndarray:
-    """A struck plate: 260 partials spread like a plate's modes, the high ones shorter, and noise between them.
+    """Return a struck plate: 260 partials spread like a plate's modes, the high ones shorter, and noise between them.
 
     Args:
-        t60: of the partials in the middle.
+        t60: t60 of the partials in the middle.
         low, high: their lowest and highest frequencies in hertz.
-        seed: of frequencies, phases and levels.
-        bell: of three strong modes of a ride's bell.
-        wash: of the noise.
+        seed: random seed of frequencies, phases and levels.
+        bell: bell of three strong modes of a ride's bell.
+        wash: level of the noise.
         build: seconds in which the wash rises (a crash takes a moment to speak).
     """
     draw = np.random.default_rng(seed)
@@ -192,7 +196,7 @@ def cymbal(
 
 
 def hat(t60: float, seed: int, low: float = 5200.0, ring: float = 0.6) -> np.ndarray:
-    """A closed or open hi-hat: a pair of small plates, high-passed."""
+    """Return a closed or open hi-hat: a pair of small plates, high-passed."""
     wave = cymbal(t60, 3200.0, 15500.0, seed, wash=1.3)[: int(1.1 * t60 * RATE)]
     sharp = dsp.high_pass(wave, low, 2) * (ring + (1 - ring) * np.exp(-dsp.seconds(len(wave) / RATE) / (0.2 * t60)))
     return dsp.peak(dsp.trimmed(dsp.saturate(dsp.peak(sharp), 2.2), -52.0))

@@ -1,4 +1,4 @@
-"""What a library consists of before it is written: samples, the zones that play them, presets."""
+"""Data model of a library before it is written: samples, zones, presets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Sample:
         root: the key that sounds at the sample's own speed.
         cents: correction of its pitch.
         loop: first sample of the loop and the first after it, or None.
-        quality: of the Vorbis coder, 0 to 1.
+        quality: quality of the Vorbis coder, 0 to 1.
         partner: the other side of a stereo pair.
         origin: what the source calls it.
     """
@@ -74,24 +74,24 @@ def timecents(seconds: float) -> int:
 
 
 def cutoff_cents(hertz: float) -> int:
-    """A frequency in the unit of filter cutoffs."""
+    """Return a frequency in the unit of filter cutoffs."""
     return int(round(1200.0 * np.log2(hertz / 8.176)))
 
 
 def decibels(amount: float) -> int:
-    """An attenuation as generator 48 takes it: players apply 0.4 dB for each decibel asked for."""
+    """Return an attenuation as generator 48 takes it: players apply 0.4 dB for each decibel asked for."""
     return int(round(max(amount, 0.0) * 10.0 / 0.4))
 
 
 def spread_keys(roots: Iterable[int], low: int = 0, high: int = 127) -> list[tuple[int, int]]:
-    """The keys that each of some rising roots serves: half-way to its neighbours."""
+    """Return the keys that each of some rising roots serves: half-way to its neighbours."""
     roots = list(roots)
     edges = [low, *((a + b) // 2 + 1 for a, b in zip(roots[:-1], roots[1:], strict=True)), high + 1]
     return [(first, last - 1) for first, last in zip(edges[:-1], edges[1:], strict=True)]
 
 
 def brighter_with_velocity(zones: list[Zone], cutoffs: tuple[float, ...]) -> list[Zone]:
-    """Each zone in the bands of :data:`BANDS`, its filter moved by so many cents in each."""
+    """Return each zone in the bands of :data:`BANDS`, its filter moved by so many cents in each."""
     out = []
     for zone in zones:
         base = zone.generators.get(sf.FILTER, 13500)

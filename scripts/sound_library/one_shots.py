@@ -1,4 +1,4 @@
-"""Single recordings of the Sonic Pi samples, all under CC0."""
+"""Single recordings from the Sonic Pi samples, all under CC0."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .model import RATE
 
 @cache
 def one_shot(name: str) -> np.ndarray:
-    """A recording without the silence before it, float64 (channels, n) at 44.1 kHz."""
+    """Return a recording without the silence before it, float64 (channels, n) at 44.1 kHz."""
     import soundfile
     import soxr
 
@@ -25,6 +25,6 @@ def one_shot(name: str) -> np.ndarray:
 
 
 def mono(name: str, seconds: float = 9.0) -> np.ndarray:
-    """One channel, cut after some seconds, peak 0.89."""
+    """Return one channel, cut after some seconds, peak 0.89."""
     wave = one_shot(name).mean(0)[: int(seconds * RATE)]
     return dsp.peak(dsp.trimmed(wave, -60.0, 0.03))

@@ -1,4 +1,4 @@
-"""Banks above 0: the synthesisers of dance music, other versions of acoustic instruments, and effects.
+"""Banks above 0: synthesisers for dance music, other versions of acoustic instruments, and effects.
 
 A preset's program is the General MIDI program nearest to it, so that a player without these banks falls back to it.
 Effects, in bank 16, have no such program; their numbers only tell them apart.

@@ -1,4 +1,4 @@
-"""The library's own sustained waves, made once and shared by many presets."""
+"""Sustained waves of the library, shared by many presets."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ _LOW = tuple(range(24, 61, 6))
 
 @lru_cache(maxsize=1)
 def supersaw() -> list[Zone]:
-    """Seven sawtooths on each side, spread like those of the JP-8000 (Szabo 2010): 0, 11, 29 and 50 cents at most."""
+    """Return seven sawtooths on each side, spread like those of the JP-8000 (Szabo 2010): 0, 11, 29 and 50 cents at
+    most.
+    """
 
     def make(key: float, side: int) -> np.ndarray:
         cents = (-22, -13, -5, 0, 5.5, 12.5, 21) if side else (-21, -12.5, -5.5, 0, 5, 13, 22)
@@ -39,7 +41,7 @@ def supersaw() -> list[Zone]:
 
 @lru_cache(maxsize=1)
 def saw_pair() -> list[Zone]:
-    """Two sawtooths 9 cents apart."""
+    """Return two sawtooths 9 cents apart."""
     return loops("saw pair", lambda key, _: detuned(key, (-4.5, 4.5), 1.3, saw_slope, 5 + round(key)), _WIDE)
 
 
@@ -66,14 +68,14 @@ def sine() -> list[Zone]:
 
 @lru_cache(maxsize=1)
 def sub() -> list[Zone]:
-    """A sine with a little of its second and third harmonics, which small speakers need to hear it."""
+    """Return a sine with a little of its second and third harmonics, which small speakers need to hear it."""
     slope = lambda n: np.select([n == 1, n == 2, n == 3, n == 4], [1.0, 0.11, 0.07, 0.02], 0.0)  # noqa: E731
     return loops("sub", lambda key, _: detuned(key, (0,), 0.25, slope, 1), tuple(range(24, 73, 12)), quality=0.8)
 
 
 @lru_cache(maxsize=1)
 def reese() -> list[Zone]:
-    """Three sawtooths 25 cents apart whose beats never meet, low-passed at 900 Hz, driven."""
+    """Return three sawtooths 25 cents apart whose beats never meet, low-passed at 900 Hz, driven."""
 
     def make(key: float, _: int) -> np.ndarray:
         wave = detuned(key, (-14, 0, 11), 2.6, saw_slope, 40 + round(key))
@@ -85,7 +87,7 @@ def reese() -> list[Zone]:
 
 @lru_cache(maxsize=1)
 def growl() -> list[Zone]:
-    """A sawtooth driven through two moving vowels, one turn of the vowels in a loop."""
+    """Return a sawtooth driven through two moving vowels, one turn of the vowels in a loop."""
 
     def make(key: float, _: int) -> np.ndarray:
         _, count = loop_length(hertz_of(key), 1.0)
@@ -100,7 +102,7 @@ def growl() -> list[Zone]:
 
 @lru_cache(maxsize=1)
 def organ() -> list[Zone]:
-    """Drawbars 88 8000 001: the percussive organ of house records; the wheels slightly apart."""
+    """Return drawbars 88 8000 001: the percussive organ of house records; the wheels slightly apart."""
     bars = {1: 1.0, 2: 1.0, 3: 0.9, 8: 0.22, 4: 0.12, 6: 0.08}
     slope = lambda n: np.select([n == k for k in bars], list(bars.values()), 0.0)  # noqa: E731
 
@@ -113,7 +115,7 @@ def organ() -> list[Zone]:
 
 @lru_cache(maxsize=1)
 def strings_machine() -> list[Zone]:
-    """The ensemble of a string machine: sawtooth partials smeared as its three delay lines smear them."""
+    """Return the ensemble of a string machine: sawtooth partials smeared as its three delay lines smear them."""
     level = lambda hertz: hertz**-0.9 * (1.0 + 0.8 * np.exp(-(((hertz - 2600.0) / 1500.0) ** 2)))  # noqa: E731
 
     def make(key: float, side: int) -> np.ndarray:
@@ -134,7 +136,9 @@ def warm() -> list[Zone]:
 
 @lru_cache(maxsize=1)
 def choir() -> list[Zone]:
-    """Voices on an open vowel, formants of a male voice below and a female one above (Peterson and Barney 1952)."""
+    """Return voices on an open vowel, formants of a male voice below and a female one above (Peterson and Barney
+    1952).
+    """
     low = formants(((730, 0, 120), (1090, -3, 130), (2440, -18, 200), (3400, -24, 300)), 0.55)
     high = formants(((850, 0, 140), (1220, -4, 150), (2810, -18, 220), (3900, -24, 320)), 0.55)
 
@@ -146,7 +150,7 @@ def choir() -> list[Zone]:
 
 @lru_cache(maxsize=1)
 def glass() -> list[Zone]:
-    """A pad of few, high, pure partials with air between them."""
+    """Return a pad of few, high, pure partials with air between them."""
 
     def make(key: float, side: int) -> np.ndarray:
         level = lambda hertz: np.select(  # noqa: E731
@@ -159,7 +163,7 @@ def glass() -> list[Zone]:
 
 @lru_cache(maxsize=1)
 def air() -> list[Zone]:
-    """Breath at a pitch: wide bands around the partials."""
+    """Return breath at a pitch: wide bands around the partials."""
     level = lambda hertz: hertz**-0.6  # noqa: E731
     return loops(
         "air",

@@ -1,4 +1,4 @@
-"""Further drums of dance records: layered kicks and snares, snaps, shakers, and acoustic drums made punchier."""
+"""Further drums of dance music: layered kicks and snares, snaps, shakers, and acoustic drums with stronger attacks."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from .model import RATE
 def kick_layered(
     body: float, t60: float, knock: float, drive: float, seed: int, sweep: float = 0.022, top: float = 5.0
 ) -> np.ndarray:
-    """A produced kick: a swept sine, a knock of 2-5 kHz, saturated together.
+    """Return a produced kick: a swept sine, a knock of 2-5 kHz, saturated together.
 
     Args:
         body: pitch in hertz.
         t60: its fall.
         knock: level of the beater.
         drive: saturation.
-        seed: of the beater's noise.
+        seed: random seed of the beater's noise.
         sweep: seconds in which the pitch falls by two thirds.
         top: how many times its pitch the body begins at.
     """
@@ -33,21 +33,21 @@ def kick_layered(
 
 
 def knocking(wave: np.ndarray, seed: int) -> np.ndarray:
-    """A low bass drum with a beater of 2-6 kHz, so that small speakers tell its moment."""
+    """Return a low bass drum with a beater of 2-6 kHz, so that small speakers tell its moment."""
     time = dsp.seconds(0.03)
     tick = dsp.band_pass(dsp.noise(len(time), seed), 1900.0, 6500.0, 1) * np.exp(-time / 0.005)
     return dsp.peak(dsp.mixed(dsp.peak(wave), 1.5 * tick))
 
 
 def kick_distorted(pitch: float, t60: float) -> np.ndarray:
-    """The long bass drum of heavy hip-hop, driven until its harmonics are heard on small speakers."""
+    """Return the long bass drum of heavy hip-hop, driven until its harmonics are heard on small speakers."""
     wave = kick_808(t60, pitch, 0.9)
     driven = dsp.saturate(wave, 4.5)
     return dsp.peak(dsp.trimmed(dsp.bell(dsp.bell(driven, 700.0, 7.0, 0.6), 2500.0, 6.0, 0.8), -56.0, 0.05))
 
 
 def snare_tight(tune: float, seed: int, t60: float = 0.16, snap: float = 1.0) -> np.ndarray:
-    """A high, short snare with much top, as over slow 808 beats."""
+    """Return a high, short snare with much top, as over slow 808 beats."""
     wave = snare_909(tune, 0.5, 1.0, seed, t60)
     time = dsp.seconds(len(wave) / RATE)
     wave = wave + 0.5 * snap * dsp.high_pass(dsp.noise(len(wave), seed + 5), 6000.0) * dsp.decay(time, 0.5 * t60)
@@ -55,14 +55,14 @@ def snare_tight(tune: float, seed: int, t60: float = 0.16, snap: float = 1.0) ->
 
 
 def snare_big(seed: int, side: int) -> np.ndarray:
-    """A snare under a clap in a gated room."""
+    """Return a snare under a clap in a gated room."""
     dry = dsp.mixed(snare_909(172.0, 0.7, 0.9, seed), 0.6 * clap(seed + 7, tail=0.25))
     wet = dsp.room(dry, 0.55, 0.55, seed + 20 + side, 250.0, 9000.0)[: int(0.62 * RATE)]
     return dsp.peak(dsp.faded(dsp.compressed(dsp.peak(wet), -14.0, 3.0, 0.008, 0.08), 0.12))
 
 
 def clap_wide(seed: int, side: int, tail: float = 0.28) -> np.ndarray:
-    """A stack of four people: bursts at their own times, one stack on each side."""
+    """Return a stack of four people: bursts at their own times, one stack on each side."""
     draw = np.random.default_rng(seed + 100 * side)
     wave = np.zeros(1)
     for person in range(4):
@@ -73,7 +73,7 @@ def clap_wide(seed: int, side: int, tail: float = 0.28) -> np.ndarray:
 
 
 def snap(seed: int) -> np.ndarray:
-    """A finger snap: a short resonant click near 2 kHz with a small room."""
+    """Return a finger snap: a short resonant click near 2 kHz with a small room."""
     time = dsp.seconds(0.22)
     hiss = dsp.band_pass(dsp.noise(len(time), seed), 1500.0, 3600.0, 2) * np.exp(-time / 0.006)
     ring = dsp.sine(2150.0, len(time)) * np.exp(-time / 0.010)
@@ -82,7 +82,7 @@ def snap(seed: int) -> np.ndarray:
 
 
 def shaker(seed: int, length: float, softness: float) -> np.ndarray:
-    """Beads that swell for ``softness`` seconds and fall."""
+    """Return beads that swell for ``softness`` seconds and fall."""
     time = dsp.seconds(length)
     draw = np.random.default_rng(seed)
     grains = dsp.noise(len(time), seed) * (0.4 + 0.6 * draw.random(len(time)) ** 6)
@@ -91,7 +91,7 @@ def shaker(seed: int, length: float, softness: float) -> np.ndarray:
 
 
 def tambourine(seed: int, length: float) -> np.ndarray:
-    """Jingles: bursts of eight clusters of high partials."""
+    """Return jingles: bursts of eight clusters of high partials."""
     draw = np.random.default_rng(seed)
     time = dsp.seconds(length)
     wave = np.zeros(len(time))
@@ -105,7 +105,7 @@ def tambourine(seed: int, length: float) -> np.ndarray:
 
 
 def block(hertz: float, t60: float) -> np.ndarray:
-    """A wood block: two modes and a tick."""
+    """Return a wood block: two modes and a tick."""
     time = dsp.seconds(1.2 * t60)
     wave = dsp.sine(hertz, len(time)) * dsp.decay(time, t60) + 0.4 * dsp.sine(2.71 * hertz, len(time)) * dsp.decay(
         time, 0.4 * t60
@@ -114,7 +114,7 @@ def block(hertz: float, t60: float) -> np.ndarray:
 
 
 def produced(wave: np.ndarray, kind: str) -> np.ndarray:
-    """A recorded drum as a record has it: equalised, compressed behind its attack, saturated.
+    """Return a recorded drum as a record has it: equalised, compressed behind its attack, saturated.
 
     Args:
         wave: the recording (n,).

@@ -1,4 +1,4 @@
-"""Instruments whose programming is worth keeping, played key by key by FluidSynth and looped anew."""
+"""Instruments rendered key by key by FluidSynth with their original settings, and looped again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BEFORE, _GAP = 0.1, 0.4
 
 
 def played(font: str, bank: int, program: int, notes: Sequence[tuple[int, int]], seconds: float) -> list[np.ndarray]:
-    """Each note (key, velocity) alone, held for so many seconds: float64 (2, n) each."""
+    """Return each note (key, velocity) alone, held for so many seconds: float64 (2, n) each."""
     name = hashlib.sha256(repr((font, bank, program, tuple(notes), seconds)).encode()).hexdigest()[:24]
     kept = CACHE / f"{name}.npy"
     if not kept.exists():
@@ -93,18 +93,18 @@ def instrument(
     release: float = 0.35,
     lengths: tuple[float, float] | None = None,
 ) -> list[Zone]:
-    """A multisample of what FluidSynth plays.
+    """Return a multisample of what FluidSynth plays.
 
     Args:
-        name: of its samples, at most 12 characters.
+        name: name of its samples, at most 12 characters.
         font, bank, program: what is played.
         roots: rising keys.
         layers: (velocity that is played, lowest and highest velocity that it serves).
-        seconds: of each note.
+        seconds: length of each note in seconds.
         source: whose recordings they are.
         loop: seconds at the end that go on, crossed into themselves; 0 for notes that die away.
         stereo: both sides, or their mean.
-        quality: of the coder.
+        quality: quality of the coder.
         release: seconds.
         lengths: seconds of the lowest and the highest root, for notes that die away sooner.
     """
@@ -154,5 +154,5 @@ def _looped(sides: np.ndarray, root: int, loop: float) -> tuple[np.ndarray, tupl
 
 
 def softened(zones: list[Zone], cents: int) -> list[Zone]:
-    """The same with a lower filter."""
+    """Return the same with a lower filter."""
     return [zone.with_(filter=zone.generators.get(sf.FILTER, 13500) + cents) for zone in zones]

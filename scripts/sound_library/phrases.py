@@ -25,7 +25,9 @@ _MONO_RANGES = {
 
 
 def role(bank: int, program: int) -> tuple[str, int, int]:
-    """(``"kit"``, ``"line"``, ``"chords"`` or ``"hit"``, lowest key, highest key) of a preset's typical phrase."""
+    """Return (``"kit"``, ``"line"``, ``"chords"`` or ``"hit"``, lowest key, highest key) of a preset's typical
+    phrase.
+    """
     if bank == DRUM_BANK:
         return "kit", 0, 127
     if bank == 16:
@@ -53,7 +55,7 @@ def role(bank: int, program: int) -> tuple[str, int, int]:
 
 
 def notes(bank: int, program: int) -> list[tuple[float, float, int]]:
-    """(start, length in seconds, key) of a preset's typical phrase of four beats."""
+    """Return (start, length in seconds, key) of a preset's typical phrase of four beats."""
     kind, low, high = role(bank, program)
     if kind == "kit":
         hats = [(0.25 * i, 0.2, 42) for i in range(8)]
@@ -69,7 +71,7 @@ def notes(bank: int, program: int) -> list[tuple[float, float, int]]:
 
 
 def phrase(font: SoundFont, bank: int, program: int) -> np.ndarray:
-    """The phrase played: float32 (2, n)."""
+    """Return the phrase played: float32 (2, n)."""
     drums = bank == DRUM_BANK
     mix = np.zeros((2, int((4.4 if role(bank, program)[0] == "hit" else 2.2) * RATE)), dtype=np.float32)
     for start, length, key in notes(bank, program):
@@ -90,7 +92,7 @@ def phrase(font: SoundFont, bank: int, program: int) -> np.ndarray:
 
 
 def level(font: SoundFont, bank: int, program: int) -> float:
-    """Loudness of the phrase, LUFS; of a single hit that of its loudest 0.4 s."""
+    """Return the loudness of the phrase, LUFS; of a single hit that of its loudest 0.4 s."""
     wave = phrase(font, bank, program)
     if role(bank, program)[0] != "hit":
         return loudness(wave, RATE)
@@ -99,7 +101,7 @@ def level(font: SoundFont, bank: int, program: int) -> float:
 
 
 def takes_of(preset: Preset) -> tuple[int, int]:
-    """(bank, program) of the first take of a preset: kits have their second take 64 programs above."""
+    """Return (bank, program) of the first take of a preset: kits have their second take 64 programs above."""
     return preset.bank, preset.program % 64 if preset.bank == DRUM_BANK else preset.program
 
 

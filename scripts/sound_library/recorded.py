@@ -1,4 +1,4 @@
-"""Instruments taken from other soundfonts zone by zone: fewer keys, one side, velocity curves turned into layers."""
+"""Instruments taken from other SoundFonts zone by zone: fewer keys, one side, velocity curves converted to layers."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Font(SoundFontFile):
         self._modulators = {name: _read_modulators(path, name) for name in (b"pmod", b"imod")}
 
     def modulated(self, bank: int, program: int) -> list[Modulated]:
-        """What :meth:`regions` gives, in its order, with modulators."""
+        """Return what :meth:`regions` gives, in its order, with modulators."""
         preset = self.presets[bank, program]
         regions = iter(self.regions(preset))
         found, outer_common = [], []
@@ -156,13 +156,13 @@ def instrument(
     layers: int = 99,
     tuned: bool = True,
 ) -> list[Zone]:
-    """A preset of another soundfont.
+    """Return a preset of another soundfont.
 
     Args:
-        name: of its source in :mod:`sound_library.sources`.
-        program, bank: of the preset.
+        name: name of its source in :mod:`sound_library.sources`.
+        program, bank: program and bank of the preset.
         step: fewest semitones between the roots that are kept.
-        quality: of the coder.
+        quality: quality of the coder.
         seconds: longest sample without a loop.
         source: whose samples they are, if not the soundfont's own.
         stereo: keep both sides of pairs; otherwise the left one, in the middle.

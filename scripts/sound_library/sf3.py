@@ -1,4 +1,4 @@
-"""Writes a library as an SF3 file: SoundFont 2.04 tables, each sample an Ogg Vorbis stream of its own."""
+"""Write a library as an SF3 file: SoundFont 2.04 tables, each sample as a separate Ogg Vorbis stream."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def write(path: Path, presets: list[Preset], info: dict[str, str], cache: Path) 
 
 
 def all_samples(presets: list[Preset]) -> list[Sample]:
-    """Every sample that the presets play, once, in the order in which they need it."""
+    """Return every sample that the presets play, once, in the order in which they need it."""
     seen: dict[int, Sample] = {}
     for preset in presets:
         for zone in preset.zones:
@@ -61,7 +61,7 @@ def all_samples(presets: list[Preset]) -> list[Sample]:
 
 
 def encode(sample: Sample, cache: Path) -> bytes:
-    """The sample as an Ogg Vorbis stream; the same samples always give the same bytes."""
+    """Return the sample as an Ogg Vorbis stream; the same samples always give the same bytes."""
     import soundfile
 
     wave = np.asarray(sample.wave, dtype=np.float32)
@@ -106,7 +106,7 @@ def _checksum(page: bytes) -> int:
 
 
 def settled_loop(sample: Sample, stream: bytes) -> tuple[int, int]:
-    """The loop moved to where the coded sound meets itself best, both ends alike; (0, 0) without one.
+    """Return the loop moved to where the coded sound meets itself best, both ends alike; (0, 0) without one.
 
     A coder's error differs at the two ends of a loop, which clicks in low, pure tones.
     """

@@ -1,4 +1,4 @@
-"""Where sounds come from: packages of Debian, who made what is in them, under which licence."""
+"""Sources of sounds: Debian packages, authors and licences."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ SOURCES: dict[str, Source] = {
 
 
 def soundfont(name: str) -> Path:
-    """A soundfont of the packages, by the name of its source."""
+    """Return a soundfont of the packages, by the name of its source."""
     return _needed(Path("usr/share/sounds/sf2") / {"musescore": "MuseScore_General_Full.sf2"}[name])
 
 
 def one_shot(name: str) -> tuple[Path, str, str]:
-    """A recording of the Sonic Pi samples, who made it, and where it was published.
+    """Return a recording of the Sonic Pi samples, who made it, and where it was published.
 
     Raises:
         SystemExit: if the package's copyright file does not place it under CC0.

@@ -1,4 +1,4 @@
-"""Computed sounds with a course of their own: basses, plucks, stabs, keys and bells, filter sweeps included."""
+"""Synthesised sounds that change over time: basses, plucks, stabs, keys and bells, with filter sweeps."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def strokes(
     velocities: tuple[int, int] = (0, 127),
     loop: float = 0.0,
 ) -> list[Zone]:
-    """A multisample of sounds that die away, or that end in a loop.
+    """Return a multisample of sounds that die away, or that end in a loop.
 
     Args:
-        name: of its samples, at most 14 characters.
+        name: name of its samples, at most 14 characters.
         make: (key, side) -> a sound.
         roots: rising keys.
         stereo: both sides.
-        quality: of the coder.
+        quality: quality of the coder.
         velocities: that play it.
         loop: seconds at the end that go on for ever, rounded to whole cycles; 0 for none.
     """
@@ -60,7 +60,7 @@ def _fall(time: np.ndarray, start: float, end: float, length: float) -> np.ndarr
 
 @lru_cache(maxsize=1)
 def analogue_bass() -> list[Zone]:
-    """Two sawtooths and a square an octave below, through a ladder whose cutoff falls; two strengths."""
+    """Return two sawtooths and a square an octave below, through a ladder whose cutoff falls; two strengths."""
 
     def make(hard: bool) -> Stroke:
         def one(key: int, _: int) -> np.ndarray:
@@ -82,7 +82,7 @@ def analogue_bass() -> list[Zone]:
 
 @lru_cache(maxsize=1)
 def acid_bass() -> list[Zone]:
-    """A sawtooth through a ladder near self-oscillation; harder keys open it further, as the accent does."""
+    """Return a sawtooth through a ladder near self-oscillation; harder keys open it further, as the accent does."""
 
     def make(accent: float) -> Stroke:
         def one(key: int, _: int) -> np.ndarray:
@@ -104,7 +104,9 @@ def acid_bass() -> list[Zone]:
 
 @lru_cache(maxsize=1)
 def fm_bass() -> list[Zone]:
-    """Frequency modulation 1:1 with an index that falls, and a click of 1:5: the bass of the DX generation."""
+    """Return the frequency modulation 1:1 with an index that falls, and a click of 1:5: the bass of the DX
+    generation.
+    """
 
     def make(index: float) -> Stroke:
         def one(key: int, _: int) -> np.ndarray:
@@ -124,7 +126,7 @@ def fm_bass() -> list[Zone]:
 
 @lru_cache(maxsize=1)
 def bass_808() -> list[Zone]:
-    """The long 808 bass drum played as a bass, driven for its harmonics."""
+    """Return the long 808 bass drum played as a bass, driven for its harmonics."""
 
     def one(key: int, _: int) -> np.ndarray:
         wave = kick_808(2.6, hertz_of(key) * 0.9997, 0.35)
@@ -136,7 +138,7 @@ def bass_808() -> list[Zone]:
 
 @lru_cache(maxsize=1)
 def organ_bass() -> list[Zone]:
-    """A hollow, short bass with a percussive octave and a half, as on house records of the early nineties."""
+    """Return a hollow, short bass with a percussive octave and a half, as on house records of the early nineties."""
 
     def one(key: int, _: int) -> np.ndarray:
         hertz, time = hertz_of(key), dsp.seconds(0.75)
@@ -154,7 +156,7 @@ def organ_bass() -> list[Zone]:
 
 @lru_cache(maxsize=1)
 def pluck() -> list[Zone]:
-    """Sawtooths through a ladder that closes within a tenth of a second."""
+    """Return sawtooths through a ladder that closes within a tenth of a second."""
 
     def one(key: int, side: int) -> np.ndarray:
         hertz, time = hertz_of(key), dsp.seconds(1.0 if key < 72 else 0.7)
@@ -169,7 +171,7 @@ def pluck() -> list[Zone]:
 
 @lru_cache(maxsize=1)
 def keys_fm() -> list[Zone]:
-    """An electric piano by frequency modulation: a body 1:1, a tine 1:14; the index follows the strength."""
+    """Return an electric piano by frequency modulation: a body 1:1, a tine 1:14; the index follows the strength."""
 
     def make(index: float, tine: float) -> Stroke:
         def one(key: int, _: int) -> np.ndarray:
@@ -195,7 +197,7 @@ def keys_fm() -> list[Zone]:
 
 @lru_cache(maxsize=1)
 def bell_fm() -> list[Zone]:
-    """Bells by frequency modulation with the ratio 1:3.5 (Chowning 1973 used 1:1.4; this one sounds in tune)."""
+    """Return bells by frequency modulation with the ratio 1:3.5 (Chowning 1973 used 1:1.4; this one sounds in tune)."""
 
     def one(key: int, _: int) -> np.ndarray:
         hertz, time = hertz_of(key), dsp.seconds(2.4)
@@ -222,7 +224,7 @@ def _stab(key: int, side: int, chord: tuple[int, ...], bright: float, length: fl
 
 @lru_cache(maxsize=1)
 def stab_minor() -> list[Zone]:
-    """A minor seventh chord on one key, as house producers sampled them."""
+    """Return a minor seventh chord on one key, as house producers sampled them."""
     return strokes(
         "stab m7", lambda key, side: _stab(key, side, (0, 3, 7, 10, 12), 7500.0, 0.8), tuple(range(48, 73, 5)), True
     )
@@ -230,7 +232,7 @@ def stab_minor() -> list[Zone]:
 
 @lru_cache(maxsize=1)
 def stab_organ() -> list[Zone]:
-    """A short organ note with a knock, for stabs of house and garage."""
+    """Return a short organ note with a knock, for stabs of house and garage."""
 
     def one(key: int, _: int) -> np.ndarray:
         hertz, time = hertz_of(key), dsp.seconds(0.6)
@@ -246,7 +248,7 @@ def stab_organ() -> list[Zone]:
 
 @lru_cache(maxsize=1)
 def brass_stab() -> list[Zone]:
-    """A section of synthesised brass: sawtooths through a ladder that opens and falls back; loops."""
+    """Return a section of synthesised brass: sawtooths through a ladder that opens and falls back; loops."""
 
     def one(key: int, side: int) -> np.ndarray:
         hertz, time = hertz_of(key), dsp.seconds(1.6)
@@ -266,7 +268,7 @@ def brass_stab() -> list[Zone]:
 
 @lru_cache(maxsize=1)
 def tom_melodic() -> list[Zone]:
-    """A swept sine for melodic toms and synthesised drums."""
+    """Return a swept sine for melodic toms and synthesised drums."""
 
     def one(key: int, _: int) -> np.ndarray:
         hertz, time = hertz_of(key), dsp.seconds(0.7)

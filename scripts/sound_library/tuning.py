@@ -1,4 +1,4 @@
-"""How far samples are from the pitch that they are played at, and zones put right by it."""
+"""Measure the tuning of samples and correct the zones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _REACH, _LEAST, _MOST = 70.0, 2.0, 45.0
 
 
 def deviation(wave: np.ndarray, rate: int, hertz: float) -> float:
-    """Cents by which a steady sound is above a pitch, within 70 either way.
+    """Return cents by which a steady sound is above a pitch, within 70 either way.
 
     The spectrum is read along the first six harmonics of every candidate pitch; where several voices sound a few cents
     apart, their mean counts.
@@ -44,7 +44,7 @@ def _of_sample(sample: Sample, hertz: float) -> float:
 
 
 def in_tune(zones: list[Zone]) -> list[Zone]:
-    """Zones whose fine tuning puts their samples right; those within 2 cents or beyond 45 stay as they are."""
+    """Return zones whose fine tuning puts their samples right; those within 2 cents or beyond 45 stay as they are."""
     out = []
     for zone in zones:
         root = zone.generators.get(sf.ROOT, -1)

@@ -1,4 +1,4 @@
-"""The single drums of the kits: each a few samples, its softer strokes, and another take of it."""
+"""Single drums of the kits: a few samples each, with softer strokes and a second take."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Voice:
         stereo: whether its sides differ.
         source: whose recording it is.
         origin: what the source calls it.
-        quality: of the coder.
+        quality: quality of the coder.
     """
 
     make: Takes
@@ -185,7 +185,9 @@ VOICES["s disco"] = _reverbed(VOICES["s live 2"], 0.22, 0.35)
 
 @cache
 def take(name: str, number: int) -> tuple[tuple[Sample, ...], int]:
-    """The samples (one or two sides) of a voice's take, and the cents by which a take without its own differs."""
+    """Return the samples (one or two sides) of a voice's take, and the cents by which a take without its own
+    differs.
+    """
     voice = VOICES[name]
     own = number % voice.takes
     samples = _made(name, own)

@@ -1,4 +1,4 @@
-"""Sustained waves that loop without a seam: each is made from its spectrum, all of whose partials fit into the loop."""
+"""Sustained waves with seamless loops, made from spectra whose partials all fit into the loop."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def hertz_of(key: float) -> float:
 
 
 def loop_length(hertz: float, seconds: float) -> tuple[int, int]:
-    """(cycles, samples) of the loop nearest to some seconds that holds whole cycles of a pitch."""
+    """Return (cycles, samples) of the loop nearest to some seconds that holds whole cycles of a pitch."""
     cycles = max(round(seconds * hertz), 1)
     return cycles, round(cycles * RATE / hertz)
 
@@ -31,13 +31,13 @@ def loop_length(hertz: float, seconds: float) -> tuple[int, int]:
 def partials(
     count: int, bins: Sequence[tuple[int, float]], slope: Callable[[np.ndarray], np.ndarray], seed: int
 ) -> np.ndarray:
-    """A loop of ``count`` samples with harmonic oscillators.
+    """Return a loop of ``count`` samples with harmonic oscillators.
 
     Args:
         count: samples of the loop.
         bins: for each oscillator its whole number of cycles in the loop and its level.
         slope: level of harmonic numbers (n,), signs included.
-        seed: of the oscillators' places in their cycles; harmonics of one oscillator stay in step.
+        seed: random seed of the oscillators' places in their cycles; harmonics of one oscillator stay in step.
     """
     draw = np.random.default_rng(seed)
     spectrum = np.zeros(count // 2 + 1, dtype=complex)
@@ -58,7 +58,7 @@ def pulse_slope(width: float) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def detuned(key: float, cents: Sequence[float], seconds: float, slope: Callable, seed: int) -> np.ndarray:
-    """Oscillators some cents beside each other, their beats fitted into the loop."""
+    """Return oscillators some cents beside each other, their beats fitted into the loop."""
     cycles, count = loop_length(hertz_of(key), seconds)
     bins = [(max(round(cycles * 2.0 ** (one / 1200.0)), 1), 1.0 if one == 0 else 0.85) for one in cents]
     return partials(count, bins, slope, seed)
@@ -67,14 +67,14 @@ def detuned(key: float, cents: Sequence[float], seconds: float, slope: Callable,
 def smeared(
     key: float, seconds: float, level: Callable[[np.ndarray], np.ndarray], cents: float, seed: int, many: int = 64
 ) -> np.ndarray:
-    """An ensemble: each partial a band of noise around its frequency (the PADsynth method of N. O. Paul).
+    """Return an ensemble: each partial a band of noise around its frequency (the PADsynth method of N. O. Paul).
 
     Args:
         key: the pitch.
-        seconds: of the loop.
+        seconds: length of the loop in seconds.
         level: level of frequencies in hertz, (n,) -> (n,); the partials lie at multiples of the pitch.
         cents: standard deviation of each band.
-        seed: of the phases; another gives the other side of a stereo pair.
+        seed: random seed of the phases; another gives the other side of a stereo pair.
         many: most partials.
     """
     hertz = hertz_of(key)
@@ -92,7 +92,9 @@ def smeared(
 
 
 def formants(peaks: Sequence[tuple[float, float, float]], tilt: float) -> Callable[[np.ndarray], np.ndarray]:
-    """The level of frequencies behind a vocal tract: (hertz, decibels, bandwidth) of each formant over a tilt."""
+    """Return the level of frequencies behind a vocal tract: (hertz, decibels, bandwidth) of each formant over a
+    tilt.
+    """
 
     def level(hertz: np.ndarray) -> np.ndarray:
         gain = sum(10.0 ** (db / 20.0) / (1.0 + ((hertz - at) / (0.5 * wide)) ** 2) for at, db, wide in peaks)
@@ -102,14 +104,14 @@ def formants(peaks: Sequence[tuple[float, float, float]], tilt: float) -> Callab
 
 
 def loops(name: str, make: Wave, roots: Sequence[int], stereo: bool = False, quality: float = 0.45) -> list[Zone]:
-    """A multisample of seamless loops.
+    """Return a multisample of seamless loops.
 
     Args:
-        name: of its samples, at most 14 characters.
+        name: name of its samples, at most 14 characters.
         make: (key, side) -> one loop.
         roots: rising keys.
         stereo: both sides.
-        quality: of the coder.
+        quality: quality of the coder.
     """
     zones = []
     for root, keys in zip(roots, spread_keys(roots), strict=True):
@@ -126,7 +128,7 @@ def loops(name: str, make: Wave, roots: Sequence[int], stereo: bool = False, qua
 
 
 def paired(made: Sequence[Sample], keys: tuple[int, int], velocities: tuple[int, int] = (0, 127)) -> list[Zone]:
-    """One zone for a sample, or two, far left and far right, for a stereo pair."""
+    """Return one zone for a sample, or two, far left and far right, for a stereo pair."""
     if len(made) == 1:
         return [Zone(made[0], keys, velocities)]
     made[0].partner, made[1].partner = made[1], made[0]
@@ -134,12 +136,12 @@ def paired(made: Sequence[Sample], keys: tuple[int, int], velocities: tuple[int,
 
 
 def tuned(zones: Sequence[Zone], **generators: int) -> list[Zone]:
-    """All zones with more generators."""
+    """Return all zones with more generators."""
     return [zone.with_(**generators) for zone in zones]
 
 
 def moved(zones: Sequence[Zone], semitones: int, decibel: float = 0.0, cents: int = 0) -> list[Zone]:
-    """The same samples sounding some semitones higher, their keys moved so that nothing is stretched further."""
+    """Return the same samples sounding some semitones higher, their keys moved so that nothing is stretched further."""
     out = []
     for zone in zones:
         keys = (max(zone.keys[0] - semitones, 0) if zone.keys[0] else 0, min(zone.keys[1] - semitones, 127))

@@ -1,19 +1,19 @@
-"""From one song into the next: where two songs fit, the bars between them, and the joined music.
+"""Bridges between two songs: mix points, the bars between them, and the joined score.
 
-After Smootify (Kwon, Kim, Ahn, Hwang and Kim, ToBig's 15/16), which looks for mix points by dynamic time warping and by
+After Smootify (Kwon, Kim, Ahn, Hwang and Kim, ToBig's 15/16), which finds mix points by dynamic time warping and by
 Jensen-Shannon divergence, and composes a bridge of two bars with a U-Net. Its own report found neither search better
-than chance and named harmony as the thing to try; so here a third one looks at harmony, groove, register and phrases.
+than chance and suggested harmony; the third search of this package uses harmony, groove, register and phrases.
 
     a, b = read_song("a.mid"), read_song("b.mid")
     point = find_mix_points(a, b, "harmonic", top=5)[0]
     joined = join(a, b, point, load("studio-bridge"), bars=2)
     write_midi(joined.score, "joined.mid")
 
-What the parts are: ``song`` (any file as five tracks, bars, keys), ``tracks`` (which track an instrument is), ``keys``
-(key finding), ``bars`` (what a bar is made of), ``matching`` (the searches), ``mixpoints`` (the best of their finds),
-``config``, ``network``, ``published`` (the two networks), ``composer`` (bars from a network), ``measure`` (figures of
-bridges), ``files`` (weights), ``joining`` (the joined score). Training: :mod:`d2m.training.bridge`. Importing this
-package loads nothing heavy.
+Modules: ``song`` (any file as five tracks, bars, keys), ``tracks`` (the track of an instrument), ``keys`` (key
+finding), ``bars`` (features of bars), ``matching`` (Smootify's searches), ``expectation`` (terms of the harmonic
+search), ``mixpoints`` (all searches), ``config``, ``network``, ``published`` (the two networks), ``composer`` (bars
+from a network), ``measure`` (metrics of bridges), ``files`` (weights), ``joining`` (the joined score). Training:
+:mod:`d2m.training.bridge`. Importing this package loads no heavy package.
 """
 
 from __future__ import annotations

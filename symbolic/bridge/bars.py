@@ -1,4 +1,4 @@
-"""What bars are made of: harmony by beats, melody, bass, groove, register and who plays.
+"""Features of bars: harmony by beats, melody, bass, groove, register and playing instruments.
 
 Arrays of ``B`` bars; silence is zeros.
 """
@@ -55,12 +55,16 @@ class Bars:
         return ~np.any(self.steps, axis=(1, 2))
 
     def density(self) -> np.ndarray:
-        """float64 (B,): notes and strokes in each bar."""
+        """Return float64 (B,): notes and strokes in each bar."""
         return self.rhythm.sum(axis=1) + self.strokes.sum(axis=(1, 2))
 
 
 def look_at(held: np.ndarray) -> Bars:
-    """The features of bool (B, 16, 72, 5)."""
+    """Compute the features of bars.
+
+    Args:
+        held: bool (B, 16, 72, 5), which keys sound.
+    """
     lowest, bars = COMPACT.lowest, len(held)
     pitched = held[..., DRUMS + 1 :]
     counts = pitched.sum(axis=-1)

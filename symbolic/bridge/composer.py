@@ -1,4 +1,4 @@
-"""Bars between two bars, from a trained network of either kind."""
+"""Compose bars between two bars with a trained network of either kind."""
 
 from __future__ import annotations
 
@@ -19,12 +19,24 @@ _DENSITIES = (0.9, 1.0, 1.1, 1.2, 1.3)
 
 
 def build(config: BridgeConfig) -> BridgeNet | PublishedNet:
-    """An untrained network."""
+    """Build an untrained network.
+
+    Args:
+        config: its configuration.
+    """
     return PublishedNet(config) if config.model == "published" else BridgeNet(config)
 
 
 def chances(network: BridgeNet | PublishedNet, context: Tensor, bars: int) -> Tensor:
-    """(B, bars, steps, pitches, tracks), 0 to 1 (of the published network 0 and more), of two bars as in ``network``.
+    """Compute the probability of every key.
+
+    Args:
+        network: trained network of either kind.
+        context: float32 (B, 2, steps, pitches, tracks), the bars before and after.
+        bars: length of the bridge.
+
+    Returns:
+        float32 (B, bars, steps, pitches, tracks), 0 to 1; of the published network 0 and more.
 
     Raises:
         ValueError: if the network cannot make that many bars.
@@ -41,7 +53,7 @@ class Composer:
 
     Args:
         network: trained; it is put into evaluation mode.
-        name: of its weights.
+        name: name of its weights.
     """
 
     def __init__(self, network: BridgeNet | PublishedNet, name: str = "") -> None:
@@ -50,11 +62,12 @@ class Composer:
 
     @torch.no_grad()
     def chances(self, context: np.ndarray, bars: int) -> np.ndarray:
-        """float32 (N, bars, steps, pitches, tracks): how likely each key sounds between the two bars of ``context``.
+        """Compute the probability of each key between the two bars of ``context``: float32 (N, bars, steps, pitches,
+        tracks).
 
         Args:
             context: bool or 0 and 1 (N, 2, steps, pitches, tracks).
-            bars: of the bridges; the published network knows two only.
+            bars: number of bars of the bridges; the published network knows two only.
         """
         device = next(self.network.parameters()).device
         parts = []
@@ -64,18 +77,25 @@ class Composer:
         return np.concatenate(parts)
 
     def compose(self, context: np.ndarray, bars: int = 2) -> np.ndarray:
-        """bool (N, bars, steps, pitches, tracks): the bridges.
+        """Compose bridges.
 
         Of each track in each bar the likeliest cells sound: about as many as in the bars around, as a network that is
         unsure of the chord would otherwise play several at once; and only those above a threshold. No track plays more
         keys at a time than in the bars around: a bass of one voice stays one.
+
+        Args:
+            context: bool (N, 2, steps, pitches, tracks), the bars before and after.
+            bars: length of the bridges.
+
+        Returns:
+            bool (N, bars, steps, pitches, tracks).
         """
         found = _no_thicker(self.chances(context, bars), context)
         thresholds, densities = self.network.thresholds.cpu().numpy(), self.network.densities.cpu().numpy()
         return _chosen(found, _ranks(found), _usual(context, bars), thresholds, densities)
 
     def calibrate(self, context: np.ndarray, real: np.ndarray) -> None:
-        """Sets each track's threshold and density to those with the best note F1 and onset F1, of known bars.
+        """Set each track's threshold and density to those with the best note F1 and onset F1, of known bars.
 
         Args:
             context: bool (N, 2, steps, pitches, tracks), of training data.

@@ -1,4 +1,4 @@
-"""Which bridge network, and how wide it is."""
+"""Configuration of a bridge network: kind and width."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class BridgeConfig:
         lowest: MIDI number of the lowest pitch.
         width: channels of an octave during a sixteenth.
         beat_width: channels of an octave during a beat.
-        channels: of a beat.
+        channels: channels of a beat.
         blocks: residual blocks over the beats.
         shifts: semitones by which bars may be copied up or down.
     """
@@ -64,12 +64,15 @@ class BridgeConfig:
         return self.steps, self.pitches, self.tracks
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values, for a file's header."""
+        """Return plain JSON values, for a file's header."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> BridgeConfig:
-        """The configuration in a file's header.
+        """Read the configuration in a file's header.
+
+        Args:
+            values: entries by name.
 
         Raises:
             D2MError: if an entry is unknown, of the wrong type, or out of range.

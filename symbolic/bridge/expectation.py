@@ -1,7 +1,7 @@
-"""What the harmonic search weighs: how far a bar of the next song is from what a listener of the first expects.
+"""Terms of the harmonic search: distance of a bar of the next song from what a listener of the first song expects.
 
-Every term is an array (shifts, A, B) or broadcasts to it, 0 where nothing speaks against a mix point; shifts are the
-semitones that the second song is moved up.
+Every term is an array (shifts, A, B) or broadcasts to it, 0 for a perfect mix point; shifts are the semitones by which
+the second song is transposed up.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from d2m.symbolic.tracks import DRUMS
 _SPAN = (1.0, 0.7, 0.5, 0.35)
 #: Semitones of register that count as wholly different.
 _FAR = 12.0
-#: Places of a song with a like past that are asked how it may go on.
+#: Number of places of a song with a similar past whose continuation is used.
 _PRECEDENTS = 10
 #: What the gap between two bars is made of.
 _HARMONY, _MELODY, _GROOVE, _TEXTURE = 3.0, 1.0, 1.0, 1.0
@@ -45,7 +45,17 @@ TERMS: dict[str, float] = {
 
 
 def terms(a: Song, b: Song, bars_a: np.ndarray, bars_b: np.ndarray, shifts: np.ndarray) -> dict[str, np.ndarray]:
-    """All terms by name for going from ``bars_a`` (A,) to ``bars_b`` (B,)."""
+    """Compute all terms of the harmonic search.
+
+    Args:
+        a, b: the song that ends and the one that begins.
+        bars_a: int64 (A,), last bars of the first song.
+        bars_b: int64 (B,), first bars of the second song.
+        shifts: transpositions of the second song in semitones.
+
+    Returns:
+        Terms (shifts, A, B) by name.
+    """
     one, two, still = a.bars, b.bars, np.zeros(1, np.int64)
     across, within_a, within_b = bar_gaps(one, two, shifts), bar_gaps(one, one, still), bar_gaps(two, two, still)
     all_a, all_b = np.arange(len(a)), np.arange(len(b))
@@ -70,7 +80,15 @@ def terms(a: Song, b: Song, bars_a: np.ndarray, bars_b: np.ndarray, shifts: np.n
 
 
 def bar_gaps(one: Bars, two: Bars, shifts: np.ndarray) -> np.ndarray:
-    """float64 (shifts, A, B): how different bars are, harmony, melody, groove and texture together, about 0 to 1."""
+    """Compute distances of bars: harmony, melody, groove and texture together.
+
+    Args:
+        one, two: features of A and B bars.
+        shifts: transpositions of the second in semitones.
+
+    Returns:
+        float64 (shifts, A, B), about 0 to 1.
+    """
     total = _HARMONY * _harmony(one, two, shifts) + _MELODY * _melody(one, two, shifts)
     total += (_GROOVE * _gaps(groove(one), groove(two)) + _TEXTURE * _texture(one, two))[None]
     return total / (_HARMONY + _MELODY + _GROOVE + _TEXTURE)
@@ -106,7 +124,14 @@ def _mean_of(rows: np.ndarray, bars: np.ndarray, way: int, count: int = _AROUND)
 
 
 def groove(bars: Bars) -> np.ndarray:
-    """float64 (B, 80): strokes of each family of drums and pitched onsets on every step, of length 1 at most each."""
+    """Compute the rhythm of bars: strokes of each family of drums and pitched onsets on every step.
+
+    Args:
+        bars: features of B bars.
+
+    Returns:
+        float64 (B, 80), of norm 1 at most.
+    """
     drums = bars.strokes.reshape(len(bars.strokes), -1)
     rows = [_unit(drums), 0.7 * _unit(np.sqrt(bars.rhythm))]
     return np.concatenate(rows, axis=1)

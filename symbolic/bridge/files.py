@@ -1,4 +1,4 @@
-"""Bridge networks on disk: safetensors with the shape of the model in the header."""
+"""Weights of bridge networks: safetensors with the configuration in the header."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ KIND = "bridge"
 
 
 def load(name_or_path: str | Path = "studio-bridge") -> Composer:
-    """A trained network by the name of its weights or a file.
+    """Load a trained network.
+
+    Args:
+        name_or_path: name of weights, or a file.
 
     Raises:
         D2MError: if there are no such weights, or they are another model's.
@@ -31,7 +34,11 @@ def load(name_or_path: str | Path = "studio-bridge") -> Composer:
 
 
 def save(network: BridgeNet | PublishedNet, path: str | Path) -> None:
-    """Writes a network as safetensors in float16.
+    """Write a network as safetensors in float16.
+
+    Args:
+        network: the network.
+        path: the output file.
 
     Raises:
         D2MError: if the file cannot be written, or a value is not finite.

@@ -1,8 +1,8 @@
-"""Two songs as one: the first up to a mix point, the bridge, the second from there on.
+"""Join two songs: the first up to a mix point, the bridge, the second from there on.
 
-Both songs keep their own notes, instruments, levels and tempo. In the bridge the tempo moves from one to the other beat
-by beat, in equal ratios; the instruments that play at the seam change half way, levels little by little; and where the
-keys differ the first half stays in the first key and the second half in the second.
+Both songs keep their own notes, instruments, levels and tempo. In the bridge the tempo changes by the same ratio from
+beat to beat, the instruments that play at the seam change half-way, and levels change gradually; where the keys differ,
+the first half is in the first key and the second half in the second.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Joined:
         score: the whole music.
         bridge: bool (bars, 16, 72, 5), the new bars.
         point: where the songs meet.
-        start, end: of the bridge, in beats of the score's grid.
-        keys: of the bars of the bridge.
+        start, end: start and end of the bridge, in beats of the score's grid.
+        keys: keys of the bars of the bridge.
     """
 
     score: Score
@@ -62,7 +62,7 @@ class Bridge:
         held: bool (bars, 16, 72, 5).
         parts: its notes, in beats from its beginning.
         times: float64 (beats + 1,), seconds from its beginning of every beat and of the end.
-        keys: of its bars.
+        keys: keys of its bars.
     """
 
     held: np.ndarray
@@ -101,7 +101,13 @@ def join(a: Song, b: Song, point: MixPoint, composer: Composer, bars: int = 2, a
 
 
 def write_bridge(a: Song, b: Song, point: MixPoint, composer: Composer, bars: int) -> Bridge:
-    """The bars between the two songs of a mix point, composed, in key and given to instruments.
+    """Compose the bars between the two songs of a mix point, in key and assigned to instruments.
+
+    Args:
+        a, b: the song that ends and the one that begins.
+        point: the mix point.
+        composer: trained network.
+        bars: length of the bridge.
 
     Raises:
         D2MError: if the network cannot make that many bars, or the bars of the mix point are not in 4/4.
@@ -116,14 +122,27 @@ def write_bridge(a: Song, b: Song, point: MixPoint, composer: Composer, bars: in
 
 
 def last_beat(song: Song) -> int:
-    """The beat of a song's score at which its last bar has ended."""
+    """Return the beat of a song's score at which its last bar ends.
+
+    Args:
+        song: the song.
+    """
     return int(np.ceil(song.position(len(song)) - 1e-6))
 
 
 def compose_bridge(a: Song, b: Song, point: MixPoint, composer: Composer, bars: int) -> np.ndarray:
-    """bool (bars, 16, 72, 5) between the two bars of a mix point, the second song moved as the point says.
+    """Compose the bars of a bridge; a track that rests in both neighbours rests in the bridge.
 
     A track that rests in both bars rests in the bridge.
+
+    Args:
+        a, b: the song that ends and the one that begins.
+        point: the mix point, with the transposition of ``b``.
+        composer: trained network.
+        bars: length of the bridge.
+
+    Returns:
+        bool (bars, 16, 72, 5).
 
     Raises:
         D2MError: if the network cannot make that many bars, or the two are not in 4/4.
@@ -131,18 +150,25 @@ def compose_bridge(a: Song, b: Song, point: MixPoint, composer: Composer, bars: 
     config = composer.config
     if not 1 <= bars <= config.most_bars or (config.model == "published" and bars != config.most_bars):
         able = "two bars only" if config.model == "published" else f"1 to {config.most_bars} bars"
-        raise D2MError(f"{composer.name or 'this network'} makes bridges of {able}, not of {bars}")
+        raise D2MError(f"{composer.name or 'this network'} composes bridges of {able}, not of {bars}")
     for song, bar in ((a, point.bar_a), (b, point.bar_b)):
         if not (0 <= bar < len(song) and song.whole[bar]):
             raise D2MError(f"bar {bar + 1} of {song.name} is not a bar in 4/4; choose another mix point")
     if config.shape != COMPACT.shape()[1:]:
-        raise D2MError(f"{composer.name or 'this network'} is not at the compact resolution; get matching weights")
+        raise D2MError(
+            f"{composer.name or 'this network'} is not at the compact resolution; use the weights of this version"
+        )
     context = np.stack([a.held[point.bar_a], moved(b.held[point.bar_b], point.transpose)])
     return composer.compose(context[None], bars)[0] & context.any(axis=(0, 1, 2))
 
 
 def moved(bar: np.ndarray, semitones: int) -> np.ndarray:
-    """Pitched tracks (..., pitches, tracks) moved up; what would leave the range comes back an octave nearer."""
+    """Transpose pitched tracks; notes that leave the range are moved back by an octave.
+
+    Args:
+        bar: bool (..., pitches, tracks).
+        semitones: upwards.
+    """
     out = bar.copy()
     out[..., DRUMS + 1 :] = False
     for low in range(bar.shape[-2]):
@@ -153,16 +179,28 @@ def moved(bar: np.ndarray, semitones: int) -> np.ndarray:
 
 
 def bridge_keys(a: Song, b: Song, point: MixPoint, bars: int) -> tuple[int, ...]:
-    """The key of each bar of the bridge: the first song's for the first half, then the second's."""
+    """Return the key of each bar of the bridge: the first song's for the first half, then the second's.
+
+    Args:
+        a, b: the two songs.
+        point: the mix point.
+        bars: length of the bridge.
+    """
     first = int(a.keys[point.bar_a])
     second = int(key_finding.transposed(int(b.keys[point.bar_b]), point.transpose))
     return tuple(first if 2 * bar + 1 <= bars else second for bar in range(bars))
 
 
 def settle(bridge: np.ndarray, keys: tuple[int, ...], a: Song, b: Song, point: MixPoint) -> np.ndarray:
-    """The bridge with notes foreign to its bars' keys moved to the nearest key of the scale, if the songs' keys differ.
+    """Move notes outside the keys of a bridge's bars to the nearest key of the scale, if the songs' keys differ.
 
     Within one key a network's chromatic notes are as good as the songs' own, and stay.
+
+    Args:
+        bridge: bool (bars, 16, 72, 5).
+        keys: keys of the bars.
+        a, b: the two songs.
+        point: the mix point.
     """
     last = key_finding.transposed(int(b.keys[point.bar_b]), point.transpose)
     if key_finding.signature(int(a.keys[point.bar_a])) == key_finding.signature(last):
@@ -198,7 +236,14 @@ def _grid(a: Song, b: Song, bridge: Bridge, span_a: tuple[int, int], span_b: tup
 
 
 def cut(score: Score, first: int, stop: int, offset: int, semitones: int = 0) -> list[Part]:
-    """Parts of a score between two beats, put down elsewhere."""
+    """Cut the parts of a score between two beats.
+
+    Args:
+        score: the score.
+        first, stop: range of beats.
+        offset: beats that are added to the positions.
+        semitones: transposition.
+    """
     found = []
     for part in score.parts:
         begins = (part.starts > first - _EARLY) & (part.starts < stop - _EARLY)
@@ -230,7 +275,7 @@ def _bridge_parts(a: Song, b: Song, point: MixPoint, bridge: np.ndarray) -> list
         voices = [song.voice(bar, track) for song, bar in places]
         levels = [song.level(voice, track) for (song, _), voice in zip(places, voices, strict=True)]
         played = [player is not None for player in players]
-        # A song that does not play this track at the seam has no say in how it sounds.
+        # A song that does not play this track at the seam does not affect its sound.
         share = share if all(played) else np.full(len(share), float(played[1]))
         loud = (1 - share) * levels[0] + share * levels[1] + accents(roll, notes[:, 0])
         velocities = np.clip(np.round(loud), 1, 127).astype(np.int64)

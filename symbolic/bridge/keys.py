@@ -1,11 +1,11 @@
-"""The key of every bar, and where it changes.
+"""Key finding: the key of every bar, and key changes.
 
-Pitch classes weighted by how long they sound are compared with the key profiles of Temperley ("What's Key for Key? The
+Pitch classes weighted by duration are compared with the key profiles of Temperley ("What's Key for Key? The
 Krumhansl-Schmuckler Key-Finding Algorithm Reconsidered", Music Perception 17, 1999; the values counted in the
-Kostka-Payne corpus, "Music and Probability", 2007), and the most likely sequence of keys over the bars is found by
-Viterbi's algorithm, in which a change of key costs something.
+Kostka-Payne corpus, "Music and Probability", 2007), and the most likely sequence of keys over the bars is found by the
+Viterbi algorithm with a cost for key changes.
 
-Keys are numbers: 0 to 11 the majors from C, 12 to 23 the minors.
+Keys are numbers: 0 to 11 the major keys from C, 12 to 23 the minor keys.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from d2m.symbolic.composer import harmony
 #: Share of pieces' segments in which each degree occurs, from the tonic upwards.
 _MAJOR = (0.748, 0.060, 0.488, 0.082, 0.670, 0.460, 0.096, 0.715, 0.104, 0.366, 0.057, 0.400)
 _MINOR = (0.712, 0.084, 0.474, 0.618, 0.049, 0.460, 0.105, 0.747, 0.404, 0.067, 0.133, 0.330)
-#: What a change of key between two bars costs, in nats; a bar of music says about one for its key over a neighbour's.
+#: Cost of a change of key between two bars in nats; a bar favours its key over a neighbouring one by about one.
 _CHANGE = 12.0
 #: Beats of evidence in a full bar.
 _WEIGHT = 4.0
@@ -31,7 +31,11 @@ Keys = TypeVar("Keys", int, np.ndarray)
 
 
 def key_name(key: int) -> str:
-    """Such as ``"A:min"``."""
+    """Return the name of a key, such as ``"A:min"``.
+
+    Args:
+        key: its number.
+    """
     return harmony.key_name(key % 12, key >= 12)
 
 
@@ -49,31 +53,50 @@ def transposed(key: np.ndarray | int, semitones: np.ndarray | int) -> np.ndarray
 
 
 def signature(key: Keys) -> Keys:
-    """Tonic of the major key with the same scale."""
+    """Return the tonic of the major key with the same scale.
+
+    Args:
+        key: number or numbers of keys.
+    """
     return (key + 3 * (key // 12)) % 12
 
 
 def scale(key: int) -> np.ndarray:
-    """bool (12,): pitch classes of the key; a minor has both sevenths and the raised sixth left out."""
+    """Return the pitch classes of a key; a minor key includes both sevenths and not the raised sixth.
+
+    Args:
+        key: its number.
+
+    Returns:
+        bool (12,).
+    """
     steps = (0, 2, 4, 5, 7, 9, 11) if key < 12 else (0, 2, 3, 5, 7, 8, 10, 11)
     return np.isin(np.arange(12), [(key + step) % 12 for step in steps])
 
 
 def fifths_apart(first: Keys, second: Keys) -> Keys:
-    """0 to 6: accidentals by which the scales of two keys differ; 0 for a major and its relative minor."""
+    """Return the number of accidentals by which the scales of two keys differ; 0 for a major key and its relative
+    minor.
+
+    Args:
+        first, second: numbers of keys.
+
+    Returns:
+        0 to 6.
+    """
     gap = (7 * (signature(first) - signature(second))) % 12
     return np.minimum(gap, 12 - gap)
 
 
 def find_keys(chroma: np.ndarray) -> np.ndarray:
-    """int64 (B,): the key of every bar.
+    """Return int64 (B,): the key of every bar.
 
     Args:
         chroma: float (B, 12), how long each pitch class sounds in a bar, in any unit.
     """
     total = chroma.sum(axis=1, keepdims=True)
     weight = _WEIGHT * chroma / np.maximum(total, 1e-9)
-    # Sparse bars say less.
+    # Sparse bars have a lower weight.
     weight = weight * np.minimum(total / max(float(np.median(total[total > 0])) if (total > 0).any() else 1.0, 1e-9), 1)
     chances = np.stack([np.array(p) / np.sum(p) for p in (_MAJOR, _MINOR)])
     rolled = np.stack([np.roll(chances[key // 12], key % 12) for key in range(KEYS)])
@@ -101,5 +124,12 @@ def _most_likely(likelihood: np.ndarray) -> np.ndarray:
 
 
 def changes(keys: np.ndarray) -> np.ndarray:
-    """int64: the first bars of stretches in one key, 0 the first."""
+    """Return the first bars of sections in one key.
+
+    Args:
+        keys: keys of all bars.
+
+    Returns:
+        int64, beginning with 0.
+    """
     return np.flatnonzero(np.diff(keys, prepend=-1) != 0)

@@ -1,10 +1,10 @@
-"""Smootify's two searches: bars of two songs that carry the same notes.
+"""Smootify's two searches: bars of two songs that contain the same notes.
 
-Both compare what the melody plays in a bar, as a distribution over the twelve pitch classes: two bars may follow each
-other, the argument goes, if their harmony is the same, and harmony shows in the notes. The search by distribution takes
-the Jensen-Shannon divergence of each pair of bars; the other aligns both songs as a whole by dynamic time warping and
-looks along the alignment. Later bars of the first song and earlier bars of the second weigh more, bars with few notes
-less; the first and last bars of both are left out.
+Both compare the melody of a bar as a distribution over the twelve pitch classes, on the assumption that two bars may
+follow each other if their harmony is the same, and that the notes show the harmony. The search by distribution computes
+the Jensen-Shannon divergence of each pair of bars; the other aligns both songs by dynamic time warping and searches
+along the alignment. Later bars of the first song and earlier bars of the second have a higher weight, bars with few
+notes a lower one; the first and last bars of both are left out.
 """
 
 from __future__ import annotations
@@ -19,14 +19,28 @@ _PLACE, _SPARSE = 0.25, 1.0
 
 
 def distributions(song: Song) -> np.ndarray:
-    """float64 (B, 12): the melody's pitch classes in each bar; even where it rests."""
+    """Compute the pitch classes of the melody in each bar.
+
+    Args:
+        song: a song of B bars.
+
+    Returns:
+        float64 (B, 12); uniform where the melody rests.
+    """
     melody = song.bars.melody
     total = melody.sum(axis=1, keepdims=True)
     return np.where(total > 0, melody / np.maximum(total, 1e-9), 1 / 12)
 
 
 def jsd(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """float64 (N, M), 0 to 1: Jensen-Shannon divergence in bits of all pairs of rows of (N, 12) and (M, 12)."""
+    """Compute the Jensen-Shannon divergence of all pairs of rows.
+
+    Args:
+        first, second: distributions (N, 12) and (M, 12).
+
+    Returns:
+        float64 (N, M), bits, 0 to 1.
+    """
     from scipy.spatial.distance import cdist
 
     # scipy gives its square root, in nats.
@@ -34,12 +48,26 @@ def jsd(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def by_distribution(a: Song, b: Song) -> np.ndarray:
-    """float64 (A, B): cost of going from each bar of one song to each of the other."""
+    """Compute the cost of going from each bar of one song to each of the other.
+
+    Args:
+        a, b: songs of A and B bars.
+
+    Returns:
+        float64 (A, B).
+    """
     return _placed(jsd(distributions(a), distributions(b)), a, b)
 
 
 def by_warping(a: Song, b: Song) -> np.ndarray:
-    """float64 (A, B): as :func:`by_distribution`, infinite off the path that aligns the songs at the least cost."""
+    """Compute the cost of :func:`by_distribution` along the path of dynamic time warping, infinite elsewhere.
+
+    Args:
+        a, b: songs of A and B bars.
+
+    Returns:
+        float64 (A, B).
+    """
     from scipy.spatial.distance import cdist
 
     gap = cdist(distributions(a), distributions(b), "cityblock")

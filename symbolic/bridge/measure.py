@@ -1,4 +1,4 @@
-"""Figures of a bridge against the music that it stands in for, and the simple bridges it has to be better than.
+"""Metrics of a bridge compared with the music that it replaces, and baselines.
 
 - **note F1**: harmonic mean of precision and recall over (track, step, key) that sound, over all bridges together.
 - **onset F1**: the same over the places where a key starts to sound.
@@ -25,13 +25,25 @@ _SCALES = np.array([np.isin(np.arange(12), [(tonic + step) % 12 for step in _MAJ
 
 
 def f1(made: np.ndarray, real: np.ndarray) -> float:
-    """Harmonic mean of precision and recall; 1 where both are empty."""
+    """Compute the harmonic mean of precision and recall; 1 where both are empty.
+
+    Args:
+        made, real: bool arrays of the same shape.
+    """
     both, total = int((made & real).sum()), int(made.sum()) + int(real.sum())
     return 2.0 * both / total if total else 1.0
 
 
 def starts(context: np.ndarray, made: np.ndarray) -> np.ndarray:
-    """bool, as ``made``: where keys start to sound, those held over from the bar before not counted."""
+    """Find where keys start to sound; keys held from the bar before do not count.
+
+    Args:
+        context: the two bars around.
+        made: bridges.
+
+    Returns:
+        bool, of the shape of ``made``.
+    """
     batch, bars, steps = made.shape[:3]
     row = np.concatenate([context[:, :1], made], axis=1)
     flat = note_starts(row.reshape(batch, (bars + 1) * steps, *made.shape[3:]))
@@ -39,7 +51,16 @@ def starts(context: np.ndarray, made: np.ndarray) -> np.ndarray:
 
 
 def figures(made: np.ndarray, real: np.ndarray, context: np.ndarray, lowest: int = 24) -> dict[str, float]:
-    """All figures of the module's list, by name.
+    """Compute all metrics of the module's list.
+
+    Args:
+        made: bool (N, bars, steps, pitches, tracks), bridges.
+        real: the bars they replace.
+        context: the two bars around.
+        lowest: MIDI note of the first pitch.
+
+    Returns:
+        Metrics by name.
 
     Raises:
         ValueError: if the arrays do not belong together.
@@ -64,7 +85,16 @@ def figures(made: np.ndarray, real: np.ndarray, context: np.ndarray, lowest: int
 
 
 def groove_likeness(begun: np.ndarray, around: np.ndarray) -> float:
-    """Mean cosine similarity of onsets by step of each bar made with the mean of the bars around it; 0 for silence."""
+    """Compute the mean cosine similarity between the onsets by step of each bridge bar and the mean of the bars around
+    it.
+
+    Args:
+        begun: onsets of the bridges.
+        around: onsets of the bars around.
+
+    Returns:
+        The similarity; 0 for silence.
+    """
     parts = []
     for tracks in (slice(DRUMS, DRUMS + 1), slice(DRUMS + 1, None)):
         one, two = (a[..., tracks].sum((3, 4)).astype(float) for a in (begun, around))
@@ -83,10 +113,17 @@ def _distance(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def baselines(context: np.ndarray, bars: int) -> dict[str, np.ndarray]:
-    """Bridges of ``bars`` bars that need no network, each bool (N, bars, steps, pitches, tracks).
+    """Make bridges without a network.
 
     ``"halves"`` is the bar before for the first half and the bar after for the second: what a linear cross-fade of the
     two rolls leaves above one half. ``"cross-fade"`` lets both sound, as a mixing desk would.
+
+    Args:
+        context: bool (N, 2, steps, pitches, tracks), the bars before and after.
+        bars: length of the bridges.
+
+    Returns:
+        Bridges bool (N, bars, steps, pitches, tracks) by name.
     """
     before, after = (np.repeat(context[:, side : side + 1], bars, axis=1) for side in (0, 1))
     later = (np.arange(bars) + 0.5 > bars / 2)[None, :, None, None, None]

@@ -1,13 +1,13 @@
-"""Mix points: after which bar of one song which bar of the next may follow.
+"""Mix points: bars of one song after which bars of the next may follow.
 
-Four searches: ``harmonic`` (ours), ``dtw`` and ``jsd`` (Smootify's, :mod:`~d2m.symbolic.bridge.matching`), ``random``.
+Four searches: ``harmonic`` (d2m's), ``dtw`` and ``jsd`` (Smootify's, :mod:`~d2m.symbolic.bridge.matching`), ``random``.
 
-Ours asks what a listener would expect. If the first song went on, its next bars would have a harmony, a groove, players
-in their registers; the second song's bars should be like these, and the bars before them like those that the listener
-has just heard. Where either song had a like moment before, how it went on then is taken as well. Beside that: harmony,
-groove, style and texture of the bars around, keys close to each other, leaps of the outer voices, phrases that end and
-begin there. The second song may be transposed where that helps; it costs a little for each
-semitone. The weights of the terms are fitted (``scripts/fit_mixpoints.py``) on songs that no figure is reported on.
+The harmonic search models the expectation of a listener. If the first song continued, its next bars would have a
+certain harmony, groove and register; the second song's bars should be similar to these, and the bars before them
+similar to those that the listener has just heard. Where a song had a similar moment before, its continuation then is
+used as well. Further terms are harmony, groove, style and texture of the bars around, the distance of the keys, leaps
+of the outer voices, and phrase boundaries. The second song may be transposed, with a small cost for each semitone. The
+weights of the terms are fitted (``scripts/fit_mixpoints.py``) on songs for which no figures are reported.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from d2m.symbolic.bridge.song import Song
 METHODS = ("harmonic", "dtw", "jsd", "random")
 #: Longer songs are looked at over this many bars: the last of the first song, the first of the second.
 MOST_BARS = 320
-#: Bars after the last possible mix point of such a song that are looked at, too: how it would go on.
+#: Bars after the last possible mix point of such a song that are used as its continuation.
 _AFTER = 16
 #: Points that are both within so many bars of a better one in both songs are left out.
 _APART = 1
@@ -34,7 +34,7 @@ _APART = 1
 
 @dataclass(frozen=True)
 class MixPoint:
-    """Where one song leads into the next.
+    """Pair of bars at which one song may follow another.
 
     Attributes:
         bar_a: the last bar of the first song that is played, counted from 0.
@@ -53,7 +53,7 @@ class MixPoint:
     terms: dict[str, float] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, object]:
-        """Plain values; bars counted from 1, as musicians do."""
+        """Return plain values; bars counted from 1, as musicians do."""
         content: dict[str, object] = {"bar_a": self.bar_a + 1, "bar_b": self.bar_b + 1, "transpose": self.transpose}
         content |= {"cost": round(self.cost, 4), "method": self.method}
         return content | ({"terms": {n: round(v, 3) for n, v in self.terms.items()}} if self.terms else {})
@@ -70,7 +70,7 @@ def find_mix_points(
     between: tuple[int, int] | None = None,
     rng: np.random.Generator | None = None,
 ) -> list[MixPoint]:
-    """The best mix points, best first.
+    """Return the best mix points, best first.
 
     The first and last bars of both songs are none, nor are bars without notes or in other metres than 4/4.
 
@@ -82,7 +82,7 @@ def find_mix_points(
         spare: share of the first song from its beginning, and of the second up to its end, that is played in any case,
             0 to 0.9; mix points lie beyond.
         between: the first and the last bar of ``a`` that may be the last one played, instead of what ``spare`` says.
-        rng: of ``random``.
+        rng: random generator of ``random``.
 
     Raises:
         D2MError: if there is no such method, or a song has no bar that can be one.
@@ -90,7 +90,9 @@ def find_mix_points(
     if method not in METHODS:
         raise D2MError(f"no method '{method}' to find mix points; choose one of: {', '.join(METHODS)}")
     if top < 1 or not 0 <= transpose <= 6 or not 0 <= spare <= 0.9:
-        raise D2MError("at least one mix point is asked for, songs are moved by 0 to 6 semitones and spared up to 0.9")
+        raise D2MError(
+            "give at least 1 mix point, a transposition from 0 to 6 semitones and a minimum share from 0 to 0.9"
+        )
     places = [_allowed(song) for song in (a, b)]
     ends = (spare * len(a), (1 - spare) * len(b))
     # Of songs too short for that, the last and the first possible bar stay.
@@ -173,7 +175,13 @@ def _best(cost: np.ndarray, top: int) -> list[tuple[int, int]]:
 
 
 def seam(a: Song, b: Song, point: MixPoint) -> dict[str, float]:
-    """How far the bars at a mix point are apart: tonal distance, groove difference, accidentals between the keys."""
+    """Measure the distance between the bars at a mix point: tonal distance, groove difference, accidentals between
+    keys.
+
+    Args:
+        a, b: the two songs.
+        point: the mix point.
+    """
     from d2m.symbolic.bridge.expectation import groove
     from d2m.symbolic.metrics import tonal_centroid
 

@@ -1,11 +1,11 @@
-"""Our bridge network: a U-Net over bars, beats and sixteenths that may also copy from its neighbours, moved.
+"""d2m's bridge network: a U-Net over bars, beats and sixteenths that may also copy transposed beats of its neighbours.
 
-Most of a bridge's bars resemble the bar before or after them: the drums go on, the guitar's pattern moves with the
-chord. So beside what the decoder writes, each beat of each track may copy the same beat of either neighbour, shifted by
-some semitones; the network only says how much of each shift. The rest is a U-Net like Smootify's, whose convolutions
-(kernel = stride) are matrix products here, but the two neighbours share one encoder, the skip connections of both reach
-every bar of the bridge scaled by what that beat asks for, and the beats of a bridge of any length are worked on by
-residual blocks along time (after ConvNeXt: Liu et al. 2022, "A ConvNet for the 2020s").
+Most bars of a bridge resemble the bar before or after them: the drums continue, the guitar's pattern moves with the
+chord. Therefore each beat of each track may copy the same beat of either neighbour, shifted by some semitones, in
+addition to the output of the decoder; the network predicts the weight of each shift. The rest is a U-Net like
+Smootify's, whose convolutions (kernel = stride) are matrix products here. The two neighbours share one encoder, the
+skip connections of both reach every bar of the bridge with weights that depend on the beat, and the beats of a bridge
+of any length are processed by residual blocks along time (after ConvNeXt: Liu et al. 2022, "A ConvNet for the 2020s").
 
 Tensors have their channels last; ``B`` bridges, ``n`` bars, 4 beats, ``s`` steps, 6 octaves.
 """
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from d2m.symbolic.bridge.config import MOST_BARS, BridgeConfig
 
 BEATS, OCTAVE = 4, 12
-#: Beats on either side that a residual block sees.
+#: Beats on either side in the receptive field of a residual block.
 _REACH = 5
 
 
@@ -47,11 +47,11 @@ class BridgeNet(nn.Module):
         self.register_buffer("densities", torch.full((config.tracks,), 1.0))
 
     def forward(self, context: Tensor, bars: int = 2) -> Tensor:
-        """Logits of what sounds, (B, bars, steps, pitches, tracks).
+        """Compute logits of sounding keys, (B, bars, steps, pitches, tracks).
 
         Args:
             context: (B, 2, steps, pitches, tracks) of 0 and 1: the bar before and the bar after.
-            bars: of the bridge, 1 to 8.
+            bars: number of bars of the bridge, 1 to 8.
         """
         if not 1 <= bars <= MOST_BARS:
             raise ValueError(f"a bridge has 1 to {MOST_BARS} bars, not {bars}")
@@ -73,7 +73,14 @@ class Encoder(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(n) for n in (config.width, config.beat_width, config.channels))
 
     def forward(self, bars: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, 2, s, 6, width), (B, 2, 4, 6, beat_width) and (B, 2, 4, channels) of (B, 2, steps, pitches, tracks)."""
+        """Encode the two neighbours.
+
+        Args:
+            bars: float32 (B, 2, steps, pitches, tracks).
+
+        Returns:
+            Features (B, 2, s, 6, width), (B, 2, 4, 6, beat_width) and (B, 2, 4, channels).
+        """
         batch, count, steps, _, _ = bars.shape
         seen = bars.reshape(batch, count, steps, self.octaves, -1)
         fine = torch.relu(self.norms[0](self.step(seen)))
@@ -97,7 +104,15 @@ class Middle(nn.Module):
         self.norm = nn.LayerNorm(size)
 
     def forward(self, beats: Tensor, bars: int) -> Tensor:
-        """(B, bars, 4, channels) of (B, 2, 4, channels)."""
+        """Process the beats of a bridge.
+
+        Args:
+            beats: float32 (B, 2, 4, channels), of the neighbours.
+            bars: length of the bridge.
+
+        Returns:
+            float32 (B, bars, 4, channels).
+        """
         batch, _, _, size = beats.shape
         here = self.same_beat(beats.transpose(1, 2).flatten(2)) + self.whole_bar(beats.flatten(1))[:, None]
         number = torch.arange(bars, device=beats.device)
@@ -110,7 +125,7 @@ class Middle(nn.Module):
 
 
 class Block(nn.Module):
-    """A residual block along the beats, which also sees the beats before and after the bridge."""
+    """Residual block along the beats, including the beats before and after the bridge."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -120,7 +135,14 @@ class Block(nn.Module):
         self.narrow = nn.Linear(2 * size, size)
 
     def forward(self, before: Tensor, made: Tensor, after: Tensor) -> Tensor:
-        """(B, T, channels), of the bridge's beats ``made`` and the four on either side."""
+        """Apply the residual block to the beats of a bridge and the four beats on either side.
+
+        Args:
+            before, made, after: float32, beats before, within and after the bridge.
+
+        Returns:
+            float32 (B, T, channels).
+        """
         row = torch.cat([before, made, after], dim=1).transpose(1, 2)
         seen = self.time(row).transpose(1, 2)[:, BEATS:-BEATS]
         return made + self.narrow(torch.relu(self.wide(self.norm(seen))))
@@ -145,7 +167,14 @@ class Decoder(nn.Module):
         nn.init.constant_(self.keys.bias, -4.0)
 
     def forward(self, beats: Tensor, octaves: Tensor, steps: Tensor) -> Tensor:
-        """Logits (B, bars, steps, pitches, tracks)."""
+        """Decode beats to logits.
+
+        Args:
+            beats, octaves, steps: features at the three resolutions.
+
+        Returns:
+            float32 (B, bars, steps, pitches, tracks).
+        """
         batch, bars, _, _ = beats.shape
         size = self.config
         middle = self.octave(beats).view(batch, bars, BEATS, self.octaves, size.beat_width)
@@ -159,7 +188,7 @@ class Decoder(nn.Module):
 
 
 class Skip(nn.Module):
-    """What the encoder saw of both neighbours, scaled channel by channel as a beat of the bridge asks."""
+    """Skip connections from both neighbours, weighted for each beat of the bridge and each channel."""
 
     def __init__(self, width: int, channels: int) -> None:
         super().__init__()
@@ -168,7 +197,15 @@ class Skip(nn.Module):
         self.ask = nn.Linear(channels, 2 * width)
 
     def forward(self, seen: Tensor, beats: Tensor) -> Tensor:
-        """(B, bars, 4, places, width) of ``seen`` (B, 2, 4, places, width) and ``beats`` (B, bars, 4, channels)."""
+        """Weight the features of the neighbours for every bar of the bridge.
+
+        Args:
+            seen: float32 (B, 2, 4, places, width).
+            beats: float32 (B, bars, 4, channels).
+
+        Returns:
+            float32 (B, bars, 4, places, width).
+        """
         asked = self.ask(beats).unflatten(-1, (2, self.width))
         parts = [view(seen[:, side])[:, None] * asked[:, :, :, None, side] for side, view in enumerate(self.views)]
         return parts[0] + parts[1]
@@ -189,7 +226,15 @@ class ShiftedCopies(nn.Module):
             bias[:, :, config.shifts] = 1.5
 
     def forward(self, beats: Tensor, context: Tensor) -> Tensor:
-        """(B, bars, steps, pitches, tracks) of ``beats`` (B, bars, 4, channels) and the two bars."""
+        """Copy the beats of the neighbours with predicted transpositions.
+
+        Args:
+            beats: float32 (B, bars, 4, channels).
+            context: the two neighbours.
+
+        Returns:
+            float32 (B, bars, steps, pitches, tracks).
+        """
         batch, bars, _, _ = beats.shape
         size = self.config
         per_beat = size.steps // BEATS

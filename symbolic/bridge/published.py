@@ -1,4 +1,4 @@
-"""Smootify's network as it was published: the yardstick of ours.
+"""Smootify's network as it was published, for comparison.
 
 619,696 parameters, 16.14 M multiply-adds a bridge. Every convolution is 3-D over (bar, step, pitch) and followed by
 batch norm and ReLU; its stride is its kernel unless said. Two bars, seen as one of 32 steps, are stretched to four bars
@@ -24,7 +24,7 @@ class PublishedNet(nn.Module):
     """Four bars of which the middle two are the bridge.
 
     Args:
-        config: of ``model="published"``.
+        config: configuration of ``model="published"``.
 
     Attributes:
         thresholds, densities: as of ours.
@@ -62,7 +62,14 @@ class PublishedNet(nn.Module):
         self.register_buffer("densities", torch.full((5,), 1.0))
 
     def phrase(self, context: Tensor) -> Tensor:
-        """Four bars (B, 4, 16, 72, 5), 0 and more, around and between two bars (B, 2, 16, 72, 5) of 0 and 1."""
+        """Compute four bars around and between two bars.
+
+        Args:
+            context: float32 (B, 2, 16, 72, 5) of 0 and 1.
+
+        Returns:
+            float32 (B, 4, 16, 72, 5), 0 and more.
+        """
         x = context.flatten(1, 2).permute(0, 3, 1, 2)[:, :, None]
         x = self.stretch(x).view(len(context), 5, _BARS, 16, 72)
         seen = []

@@ -1,7 +1,7 @@
-"""A song ready for mixing: its own notes for playing, five tracks of sixteenths for looking at, bars and keys.
+"""Songs for mixing: their own notes for playback, and five tracks of sixteenths with bars and keys for analysis.
 
-Whatever is decided about a song is decided on the grid of four steps a beat and 72 keys that the networks know;
-whatever is played of it are its own notes, at their own times and levels.
+All decisions about a song use the grid of four steps per beat and 72 keys that the networks use; playback uses the
+song's own notes at their own times and levels.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Song:
     """One song.
 
     Attributes:
-        name: of it.
+        name: name of the song.
         score: its own notes, for playing.
         roll: its five tracks at four steps a beat, with its own tempo, bar lines and metres.
     """
@@ -44,7 +44,7 @@ class Song:
     roll: PianoRoll
 
     def __len__(self) -> int:
-        """Bars."""
+        """Return Bars."""
         return len(self.roll.downbeats)
 
     @cached_property
@@ -54,7 +54,9 @@ class Song:
 
     @cached_property
     def held(self) -> np.ndarray:
-        """bool (B, 16, 72, 5): what sounds in each bar, repeated notes set off; bars in other metres are silent."""
+        """bool (B, 16, 72, 5): sounding keys of each bar, with gaps before repeated notes; bars in other metres are
+        silent.
+        """
         out = np.zeros((len(self), *COMPACT.shape()[1:]), dtype=bool)
         edges = np.flatnonzero(np.diff(np.concatenate([[False], self.whole, [False]]).astype(int)))
         for first, stop in edges.reshape(-1, 2).tolist():
@@ -66,7 +68,7 @@ class Song:
 
     @cached_property
     def bars(self) -> Bars:
-        """What each bar is made of."""
+        """Features of all bars."""
         return look_at(self.held)
 
     @cached_property
@@ -90,16 +92,31 @@ class Song:
         return found
 
     def player(self, bar: int, track: int) -> int | None:
-        """The General MIDI program that plays a track in a bar, or None where the track rests."""
+        """Return the General MIDI program that plays a track in a bar.
+
+        Args:
+            bar: its number.
+            track: its number.
+
+        Returns:
+            The program, or None where the track rests.
+        """
         if not self.held[bar, ..., track].any():
             return None
         part = self.voice(bar, track)
         return self.roll.programs[track] if part is None else part.program
 
     def voice(self, bar: int, track: int) -> Part | None:
-        """The part that plays a track in a bar, or None if none does.
+        """Return the part that plays a track in a bar; of several, the one with most notes.
 
         Of several the one with most notes there; a file may give its instruments other tracks than their programs say.
+
+        Args:
+            bar: its number.
+            track: its number.
+
+        Returns:
+            The part, or None.
         """
         sounding = self.held[bar, ..., track]
         first, stop = self.position(bar), self.position(bar + 1)
@@ -117,14 +134,23 @@ class Song:
         return best
 
     def level(self, part: Part | None, track: int) -> float:
-        """The usual velocity of a track as a part plays it."""
+        """Return the usual velocity of a part.
+
+        Args:
+            part: the part, or None.
+            track: number of the track.
+        """
         named = any(own.track == TRACKS[track] for own in self.score.parts)
         if part is None or named or not len(part.velocities):
             return float(self.levels[track])
         return float(np.median(part.velocities))
 
     def moved(self, semitones: int) -> Song:
-        """The song so many semitones higher, drums as they are; what would leave MIDI's keys stays within an octave."""
+        """Transpose the song except its drums; notes that leave the range of MIDI are moved by an octave.
+
+        Args:
+            semitones: upwards.
+        """
         if not semitones:
             return self
         parts = []
@@ -140,7 +166,11 @@ class Song:
         return Song(self.name, replace(self.score, parts=tuple(parts)), roll)
 
     def excerpt(self, first: int, stop: int) -> Song:
-        """Bars ``first`` to before ``stop``, to look at: bar numbers begin anew, the score stays whole."""
+        """Return some bars for analysis: bars are numbered from 0, the score is unchanged.
+
+        Args:
+            first, stop: range of bars.
+        """
         lines = np.append(self.roll.downbeats, self.roll.steps)
         return replace(self, roll=self.roll.excerpt(int(lines[first]), int(lines[min(stop, len(self))])))
 
@@ -155,17 +185,34 @@ class Song:
         return self.score.grid.position_of(times)
 
     def position(self, bar: int) -> float:
-        """Where a bar begins on the grid of the score, in beats; ``len(self)`` is the end of the last."""
+        """Return the position of a bar line on the grid of the score; ``len(self)`` is the end of the last bar.
+
+        Args:
+            bar: its number.
+
+        Returns:
+            Beats.
+        """
         return float(self.positions[bar])
 
     def tempo(self, bar: int) -> float:
-        """Quarter notes a minute, the median of a bar."""
+        """Return the median tempo of a bar.
+
+        Args:
+            bar: its number.
+
+        Returns:
+            Quarter notes per minute.
+        """
         start = int(self.roll.downbeats[bar])
         return float(np.median(self.roll.tempo[start : start + int(self.roll.bar_lengths[bar])]))
 
 
 def read_song(path: str | Path) -> Song:
     """Read a MIDI file (``.mid``, ``.midi``) or a piano-roll (``.npz``, as LPD's).
+
+    Args:
+        path: the file.
 
     Raises:
         D2MError: if it cannot be read, has no notes for the five tracks, or fewer than three bars in 4/4.
@@ -188,13 +235,13 @@ def read_song(path: str | Path) -> Song:
 
 
 def song_of(score: Score, roll: PianoRoll, name: str = "") -> Song:
-    """A song of a score and its roll at four steps a beat.
+    """Return a song of a score and its roll at four steps a beat.
 
     Args:
-        score: for playing.
+        score: score for playing.
         roll: to look at; its first step is at the score's time 0, which :func:`~d2m.symbolic.pianoroll.from_score` does
             not promise of scores that begin within a beat.
-        name: of the song.
+        name: name of the song.
 
     Raises:
         D2MError: if it has fewer than three bars in 4/4 with notes.
@@ -210,9 +257,12 @@ def song_of(score: Score, roll: PianoRoll, name: str = "") -> Song:
 
 
 def in_fours(roll: PianoRoll) -> PianoRoll:
-    """Bars of one and two quarters, which files claim for lack of a better metre, joined to bars of four.
+    """Join bars of one and two quarter notes to bars of four, unless the music has bars in 4/4.
 
     Music that has bars in 4/4 already stays as it is.
+
+    Args:
+        roll: piano-roll of a song.
     """
     beat = roll.steps_per_beat
     lengths = roll.bar_lengths

@@ -1,8 +1,8 @@
-"""Which of the five tracks an instrument of a stranger's file belongs to: by what it is called, else by what it plays.
+"""Assign the instruments of a MIDI file to the five tracks: by name, otherwise by program and register.
 
-Names win, since many files leave every program at 0. Without a telling name the rule of LPD-5 decides by the General
-MIDI family (:func:`d2m.symbolic.tracks.lpd_track`), and among unnamed pianos the register: a part that stays below
-the middle of the bass clef is a bass.
+Names have priority, since many files leave every program at 0. Without a known name the rule of LPD-5 decides by the
+General MIDI family (:func:`d2m.symbolic.tracks.lpd_track`), and among unnamed pianos the register: a part that stays
+below the middle of the bass clef is a bass.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ _FIRST_CODE = 1000
 
 
 def track_for(name: str, program: int, drums: bool, keys: np.ndarray) -> int | None:
-    """Index of the track of an instrument, or None for effects and percussion that have none.
+    """Return the number of the track of an instrument, or None for effects and percussion that have none.
 
     Args:
-        name: of it in the file, or nothing.
+        name: name of the instrument in the file, or "".
         program: General MIDI program.
         drums: whether it plays on the drum channel.
-        keys: of its notes.
+        keys: keys of its notes.
     """
     if drums:
         return DRUMS
@@ -58,7 +58,14 @@ def track_for(name: str, program: int, drums: bool, keys: np.ndarray) -> int | N
 
 
 def homes_of(file: MidiFile) -> dict[Instrument, int | None]:
-    """The track of every instrument of a file, by :func:`track_for`."""
+    """Assign every instrument of a file to a track by :func:`track_for`.
+
+    Args:
+        file: a MIDI file.
+
+    Returns:
+        Track by instrument; None for instruments without one.
+    """
     return {
         instrument: track_for(
             file.name_of(instrument), instrument.program, instrument.drums, np.array([note[2] for note in found])
@@ -70,12 +77,12 @@ def homes_of(file: MidiFile) -> dict[Instrument, int | None]:
 def five_tracks(
     file: MidiFile, steps_per_beat: int, name: str = "", homes: dict[Instrument, int | None] | None = None
 ) -> PianoRoll:
-    """A MIDI file in five tracks; metre, bar lines and tempo are the file's own.
+    """Return a MIDI file in five tracks; metre, bar lines and tempo are the file's own.
 
     Args:
         file: as read.
         steps_per_beat: steps to a quarter note.
-        name: of the piece.
+        name: name of the piece.
         homes: the track of every instrument; by :func:`homes_of` if not given.
 
     Raises:

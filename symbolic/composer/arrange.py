@@ -1,4 +1,4 @@
-"""From a beat grid and a genre to a score: the bandleader who calls the others in."""
+"""Compose a score for a beat grid and a genre."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def _calls(layers: tuple[Layer, ...], form: Form, rng: np.random.Generator) -> l
         if bar.start < form.drums_from - 1e-6:
             calls[_softest(layers)][i] = True
     for i in range(len(form.bars)):
-        # Somebody always holds the harmony, except over a drum break.
+        # One instrument always plays the harmony, except in a drum break.
         bar = form.bars[i]
         if bar.section not in form.drum_breaks and not any(c[i] for c in calls):
             calls[min(range(len(layers)), key=lambda k: layers[k].enters)][i] = True

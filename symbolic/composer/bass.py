@@ -1,4 +1,4 @@
-"""The bass player: chord tones in the rhythm of the groove, the kick doubled, the next root approached.
+"""Bass lines: chord tones in the rhythm of the groove, with the kick doubled and the next root approached.
 
 Signs: ``R`` root, ``8`` its octave, ``3`` third, ``5`` fifth, ``f`` the fifth below, ``7`` seventh, ``2`` ``4`` ``6``
 scale tones above the root, ``b`` the flat second, ``a`` a step towards the next root, ``g`` a dead note.
@@ -26,7 +26,17 @@ def play(
     scale: frozenset[int],
     rng: np.random.Generator,
 ) -> Line:
-    """The whole bass line; it rests where a break leaves the drums alone and where the music is barely there."""
+    """Write the bass line; it rests in breaks with drums alone and where the density is lowest.
+
+    Args:
+        form: form of the piece.
+        chords: chords of the piece.
+        style: style of the genre.
+        program: General MIDI program.
+        drummer: whose kick is doubled.
+        scale: pitch classes.
+        rng: random generator.
+    """
     line = Line("bass", program, single=True, steady=True)
     chosen: dict[tuple[str, int], str] = {}
     root_key = 36

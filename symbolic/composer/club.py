@@ -1,4 +1,4 @@
-"""House, waacking, street jazz and ballet jazz."""
+"""Styles of house, waacking, street jazz and ballet jazz."""
 
 from __future__ import annotations
 

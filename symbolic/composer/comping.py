@@ -1,4 +1,4 @@
-"""Chords in rhythm: block chords and stabs, strums, arpeggios, pads and string runs.
+"""Accompaniment in chords: block chords and stabs, strums, arpeggios, pads and string runs.
 
 In an arpeggio the signs ``0``, ``1``, ``2``... count the notes of the voicing from the bottom up.
 """
@@ -29,7 +29,12 @@ class Comper:
         self._rhythms: dict[tuple[str, int], str] = {}
 
     def play(self, bar: Bar, form: Form) -> None:
-        """Write one bar."""
+        """Write one bar.
+
+        Args:
+            bar: bar of the piece.
+            form: form of the piece.
+        """
         manner = {
             "chords": self._chords, "strum": self._strum, "arpeggio": self._arpeggio,
             "pad": self._pad, "runs": self._runs,
@@ -37,18 +42,30 @@ class Comper:
         manner(bar, form)
 
     def close(self, form: Form) -> None:
-        """The last chord, held to the end."""
+        """Write the last chord, held to the end.
+
+        Args:
+            form: form of the piece.
+        """
         home = self.chords[-1]
         for key in self._voice(home):
             self.line.add(form.final, form.last, key, self.layer.loudness + 12)
 
     def swell(self, form: Form) -> None:
-        """The first chord, held from the start of the piece to where the band comes in."""
+        """Write the first chord, held from the start of the piece to where the band comes in.
+
+        Args:
+            form: form of the piece.
+        """
         for key in self._voice(chord_at(self.chords, form.entry)):
             self.line.add(form.first - 0.1, form.entry, key, self.layer.loudness - 4)
 
     def hit(self, position: float) -> None:
-        """A short chord together with the rest of the band."""
+        """Write a short chord together with the rest of the band.
+
+        Args:
+            position: beats.
+        """
         for key in self._voice(chord_at(self.chords, position)):
             self.line.add(position, position + 0.45, key, self.layer.loudness + 22)
 
@@ -136,7 +153,7 @@ class Comper:
                 held = self.line.notes[-8:]
                 joined = next((n for n in held if n[2] == key and abs(n[1] - start) < 1e-6), None)
                 if joined and joined[0] > start - 7.9:
-                    # A voice that has nowhere to go stays where it is.
+                    # A voice without a nearer chord tone keeps its note.
                     self.line.notes.remove(joined)
                     start_of = joined[0]
                 else:

@@ -20,6 +20,10 @@ def dress(score: Score, rng: np.random.Generator) -> Score:
 
     A part whose notes lie outside the range of its patch is moved by octaves as a whole; what still does not fit keeps
     its General MIDI program. The program becomes the one that stands for the patch in MIDI files.
+
+    Args:
+        score: a composed score.
+        rng: random generator.
     """
     if score.genre is None:
         return score

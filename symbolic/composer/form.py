@@ -1,4 +1,4 @@
-"""The shape of a piece: bars from the dancer's grid, sections of four or eight, how full each bar is, where it ends."""
+"""Form of a piece: bars from the dancer's grid, sections of four or eight bars, density of each bar, and the ending."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Break, popping and locking: three kinds of funk."""
+"""Styles of break, popping and locking: three kinds of funk."""
 
 from __future__ import annotations
 

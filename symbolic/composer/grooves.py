@@ -1,4 +1,6 @@
-"""The drummer: a groove varied bar by bar, fills before the joins, crashes after them, and the strong moves caught."""
+"""Drum parts: a groove with variations, fills before section boundaries, crashes after them, and accents on strong
+moves.
+"""
 
 from __future__ import annotations
 
@@ -74,11 +76,20 @@ class Drummer:
         self._taken: set[tuple[float, int]] = set()
 
     def groove(self, bar: Bar) -> Groove:
-        """The groove of a section: one for the piece, another where it lifts or breaks."""
+        """Return the groove of a section: one for the piece, another in lifts and breaks.
+
+        Args:
+            bar: bar of the piece.
+        """
         turn = {"lift": 1, "break": 1, "chorus": 0 if len(self.grooves) < 3 else 2 * (bar.section % 4 == 3)}
         return self.grooves[turn.get(bar.role, 0) % len(self.grooves)]
 
     def play(self, form: Form) -> Line:
+        """Write the drum part.
+
+        Args:
+            form: form of the piece.
+        """
         for number, bar in enumerate(form.bars):
             if bar.end <= form.drums_from + 1e-6:
                 continue
@@ -217,7 +228,7 @@ class Drummer:
                     touch = _TOUCH[signs[i]] * growth * _between(at, form.slow)
                     self._strike(at, SNARE if snare in (CLAP, RIM) else snare, touch)
         for at in np.arange(np.ceil(begin - 1e-6), end - 1e-6):
-            # Whatever the hands do, the feet keep time.
+            # The pedal hi-hat keeps time in any pattern.
             self._strike(float(at), KICK, 96.0)
             self._strike(float(at), PEDAL, 100.0)
         return begin

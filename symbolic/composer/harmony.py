@@ -1,4 +1,4 @@
-"""Chords: reading progressions, laying them over the bars, and moving voices as little as possible."""
+"""Chords: read progressions, distribute them over the bars, and choose voicings with minimal movement."""
 
 from __future__ import annotations
 
@@ -81,18 +81,34 @@ class Chord:
 
 
 def key_name(tonic: int, minor: bool) -> str:
-    """``"A:min"`` or ``"C:maj"``."""
+    """Return the name of a key, such as ``"A:min"`` or ``"C:maj"``.
+
+    Args:
+        tonic: pitch class.
+        minor: whether it is minor.
+    """
     return f"{_NOTE_NAMES[tonic]}:{'min' if minor else 'maj'}"
 
 
 def is_minor(song: Song) -> bool:
-    """Whether a song is in a minor key, by the third of its home chord."""
+    """Tell whether a song is in a minor key, by the third of its tonic chord.
+
+    Args:
+        song: progressions of a piece.
+    """
     return _QUALITIES[song.home.split(":")[1]][0] == 3
 
 
 @lru_cache(maxsize=256)
 def read(progression: str) -> tuple[tuple[tuple[int, str], ...], ...]:
-    """``"1:m9 | 4:13 b7:9"`` -> for each bar its chords as (semitones above the tonic, quality)."""
+    """Parse a progression such as ``"1:m9 | 4:13 b7:9"``, whose bars are separated by bar lines.
+
+    Args:
+        progression: chords in text.
+
+    Returns:
+        For each bar its chords as (semitones above the tonic, quality).
+    """
     return tuple(tuple(_read_chord(word) for word in bar.split()) for bar in progression.split("|"))
 
 
@@ -104,7 +120,14 @@ def _read_chord(word: str) -> tuple[int, str]:
 
 
 def lay_out(bars: list[Bar], song: Song, tonic: int, final: float) -> list[Chord]:
-    """Chords for all bars, changing no faster than a beat; home from position ``final`` on."""
+    """Distribute chords over all bars, changing at most once per beat; from ``final`` on the tonic chord.
+
+    Args:
+        bars: number of bars of the piece.
+        song: progressions.
+        tonic: pitch class.
+        final: position in beats.
+    """
     chords: list[Chord] = []
     for number, bar in enumerate(bars):
         kind = {"chorus": song.chorus, "lift": song.bridge, "break": song.bridge}.get(bar.role, song.verse)
@@ -137,7 +160,12 @@ def _end_at_home(chords: list[Chord], song: Song, tonic: int, final: float, cade
 
 
 def chord_at(chords: list[Chord], position: float) -> Chord:
-    """The chord that sounds at a position in beats; the first or last one beyond the ends."""
+    """Return the chord that sounds at a position; the first or last one beyond the ends.
+
+    Args:
+        chords: in order.
+        position: beats.
+    """
     from bisect import bisect_right
 
     place = bisect_right(chords, position + 1e-6, key=lambda c: c.start)
@@ -145,14 +173,24 @@ def chord_at(chords: list[Chord], position: float) -> Chord:
 
 
 def allowed(chord: Chord, scale: frozenset[int]) -> frozenset[int]:
-    """Pitch classes for a melody over a chord: the scale without what rubs against the chord's own colour."""
+    """Return the pitch classes of a melody over a chord: the scale without notes that are dissonant to the chord.
+
+    Args:
+        chord: the chord.
+        scale: pitch classes.
+    """
     tones = frozenset(chord.tones)
     foreign = tones - scale
     return tones | frozenset(p for p in scale if not any((p - f) % 12 in (1, 11) for f in foreign))
 
 
 def pitch_classes(scale: str, tonic: int) -> frozenset[int]:
-    """The pitch classes of a scale on a tonic."""
+    """Return the pitch classes of a scale.
+
+    Args:
+        scale: its name.
+        tonic: pitch class.
+    """
     return frozenset((tonic + step) % 12 for step in SCALES[scale])
 
 
@@ -177,7 +215,17 @@ def _candidates(root: int, quality: str, low: int, high: int, size: int) -> tupl
 
 
 def voice(chord: Chord, before: tuple[int, ...] | None, low: int, high: int, size: int) -> tuple[int, ...]:
-    """Keys of a chord between ``low`` and ``high``, as near as possible to the voicing before it."""
+    """Choose a voicing as near as possible to the one before.
+
+    Args:
+        chord: the chord.
+        before: keys of the previous voicing, or None.
+        low, high: range of keys.
+        size: number of notes.
+
+    Returns:
+        Keys, as MIDI note numbers.
+    """
     shapes: tuple[tuple[int, ...], ...] = ()
     for number in range(min(size, len(chord.tones)), 1, -1):
         shapes = _candidates(chord.root, chord.quality, low, high, number)

@@ -1,4 +1,4 @@
-"""Middle hip-hop, LA-style hip-hop and krump."""
+"""Styles of middle hip-hop, LA-style hip-hop and krump."""
 
 from __future__ import annotations
 

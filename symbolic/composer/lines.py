@@ -1,4 +1,4 @@
-"""Notes while they are being written, and the feel that turns written sixteenths into played ones."""
+"""Lines of notes in composition, and the feel (swing, timing deviations) of their performance."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from d2m.types import BeatGrid, Part
 
 @dataclass(frozen=True)
 class Feel:
-    """How the band plays time.
+    """Timing of a performance: swing and deviations.
 
     Attributes:
         swing: where the second of two sixteenths falls in its eighth (0.5 straight).
@@ -28,7 +28,14 @@ class Feel:
     looseness: float
 
     def warp(self, position: float) -> float:
-        """The played position of a written one (beats)."""
+        """Convert a written position to a played one.
+
+        Args:
+            position: beats.
+
+        Returns:
+            Beats.
+        """
         beat = np.floor(position + 1e-9)
         half, fine = divmod(2.0 * (position - beat), 1.0)
         fine = fine * 2 * self.swing if fine < 0.5 else self.swing + (fine - 0.5) * 2 * (1 - self.swing)
@@ -39,7 +46,11 @@ class Feel:
 
 @lru_cache(maxsize=1024)
 def rhythm(pattern: str) -> str:
-    """A pattern without blanks and bar lines: 16 characters a bar."""
+    """Remove blanks and bar lines from a pattern.
+
+    Args:
+        pattern: with 16 characters per bar.
+    """
     plain = pattern.replace(" ", "").replace("|", "")
     if len(plain) % 16:
         raise ValueError(f"a pattern needs 16 steps a bar: '{pattern}'")
@@ -47,9 +58,16 @@ def rhythm(pattern: str) -> str:
 
 
 def steps(pattern: str, bar: Bar) -> list[tuple[float, str, int]]:
-    """(position in beats, character, sixteenths until something else) of what begins in a bar.
+    """Return the notes of a pattern in a bar; bars of other than four beats repeat or shorten the pattern.
 
     Bars of another length than four beats repeat or shorten the pattern.
+
+    Args:
+        pattern: with 16 characters per bar.
+        bar: bar of the piece.
+
+    Returns:
+        (position in beats, character, length in sixteenths) of each note.
     """
     plain = rhythm(pattern)
     shift = 16 * (bar.place % (len(plain) // 16))
@@ -67,7 +85,7 @@ def steps(pattern: str, bar: Bar) -> list[tuple[float, str, int]]:
 
 @dataclass
 class Line:
-    """One instrument's notes as they are written: (start, end, key, velocity), straight positions in beats.
+    """Notes of one instrument as written: (start, end, key, velocity), positions in beats without swing.
 
     A ``single`` line is one voice: each note ends where the next begins. A ``steady`` line carries the beat: it leans
     back only between the beats, and what it plays on them is on time, bar by bar, however loosely each note falls.
@@ -81,14 +99,31 @@ class Line:
     notes: list[tuple[float, float, int, float]] = field(default_factory=list)
 
     def add(self, start: float, end: float, key: int, velocity: float) -> None:
+        """Add a note.
+
+        Args:
+            start, end: beats.
+            key: MIDI note number.
+            velocity: 1 to 127.
+        """
         self.notes.append((start, end, int(key), velocity))
 
 
 def perform(line: Line, feel: Feel, grid: BeatGrid, form: Form, rng: np.random.Generator) -> Part | None:
-    """The line as played within the piece, or None if nothing is left of it.
+    """Return the line as played within the piece, or None if nothing is left of it.
 
     Swing, leaning and looseness move the notes; chords stay together; a held note that began before the music is
     cut to its beginning; one key never sounds twice at once.
+
+    Args:
+        line: written notes.
+        feel: swing and timing deviations.
+        grid: beats of the dance.
+        form: form of the piece.
+        rng: random generator.
+
+    Returns:
+        The part, or None if no note is left.
     """
     first, last = form.first, form.last
     drums = line.track == "drums"

@@ -1,8 +1,8 @@
-"""Tunes: a motif, its answer and its variations, spread over phrases of four and eight bars.
+"""Melodies: a motif, its answer and its variations in phrases of four and eight bars.
 
-A motif is a rhythm and a contour in scale steps. Played over other chords it keeps its shape and bends to the
-harmony: notes on the beat and long notes are chord tones, those between come from the scale. A phrase says it,
-says it again a little differently, and ends on a long note; the next phrase answers, and closes at home.
+A motif is a rhythm and a contour in scale steps. Over other chords it keeps its shape and adapts to the harmony: notes
+on the beat and long notes are chord tones, the notes between come from the scale. A phrase plays the motif, repeats it
+with a variation, and ends on a long note; the next phrase answers, and closes on the tonic chord.
 """
 
 from __future__ import annotations
@@ -48,7 +48,12 @@ class Lead:
         self._anchor = (layer.low + layer.high) // 2
 
     def play(self, bar: Bar, form: Form) -> None:
-        """Write one bar of the tune."""
+        """Write one bar of the melody.
+
+        Args:
+            bar: bar of the piece.
+            form: form of the piece.
+        """
         phrase = bar.place // 4
         name = (bar.role, phrase)
         if name not in self._plans:
@@ -63,7 +68,13 @@ class Lead:
         self._sing(motif, bar, form, closing)
 
     def answer(self, bar: Bar, form: Form, lead: list[tuple[float, float]]) -> None:
-        """Write one bar only if the tune leaves room there."""
+        """Write one bar where another melody leaves room.
+
+        Args:
+            bar: bar of the piece.
+            form: form of the piece.
+            lead: (start, end) in beats of the other melody's notes.
+        """
         free = 1.0 - sum(max(0.0, min(e, bar.end) - max(s, bar.start)) for s, e in lead) / bar.beats
         if free < 0.45 and lead or bar.place % 2 == 0 and not lead and self.rng.random() < 0.6:
             return
@@ -71,7 +82,11 @@ class Lead:
         self._sing(self._vary(motif) if bar.place >= 4 else motif, bar, form, bar.place % 4 == 3)
 
     def close(self, form: Form) -> None:
-        """The last note: third or root of the last chord."""
+        """Write the last note: third or root of the last chord.
+
+        Args:
+            form: form of the piece.
+        """
         home = self.chords[-1]
         key = self._nearest(self._anchor, {home.root, home.third})
         self.line.add(form.final, form.last, key, self.layer.loudness + 10)

@@ -18,7 +18,7 @@ from d2m.types import Lane, Part, Score
 
 #: The key that plays an effect as it is.
 KEY = 60
-#: What effects are for, beside those that lead to a beat: heard on the first beat of a section, on strong moves, from
+#: Uses of effects, besides those that lead to a beat: on the first beat of a section, on strong moves, from
 #: where the music gets thinner, under everything.
 _LAND = ("fx.impact", "fx.sub-drop", "fx.boom", "fx.cineboom", "fx.drop")
 _SHOTS = (
@@ -29,7 +29,7 @@ _UNDER = ("fx.vinyl", "fx.hiss")
 
 @dataclass(frozen=True)
 class Taste:
-    """How a genre is produced.
+    """Production style of a genre.
 
     Attributes:
         opening: whether a filter opens over an introduction and over what leads to a chorus.
@@ -90,7 +90,7 @@ def produce(score: Score, form: Form, rng: np.random.Generator) -> Score:
     """Add effects, movements and a character of the mix to a score.
 
     Args:
-        score: of a genre in :data:`TASTES`.
+        score: score of a genre in :data:`TASTES`.
         form: that it was written on.
         rng: makes the choices.
     """

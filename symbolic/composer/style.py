@@ -1,8 +1,8 @@
-"""What a genre is made of: the records that the tables in ``funk``, ``hiphop`` and ``club`` fill in.
+"""Data classes of a style, which the tables in ``funk``, ``hiphop`` and ``club`` fill in.
 
-Rhythms are written as strings, one character a sixteenth, four bars at most, blanks and bar lines for the eye:
-``X`` accented, ``x`` plain, ``o`` soft, ``g`` ghost or muted, ``-`` goes on, ``.`` rests. Hats also know ``O`` (open)
-and ``p`` (pedal); bass lines name chord tones and arpeggios count them (see ``bass`` and ``comping``).
+Rhythms are strings with one character per sixteenth, of at most four bars; blanks and bar lines are ignored:
+``X`` accented, ``x`` normal, ``o`` soft, ``g`` ghost or muted, ``-`` continued, ``.`` rest. Hats also use ``O`` (open)
+and ``p`` (pedal); bass lines name chord tones and arpeggios number them (see ``bass`` and ``comping``).
 """
 
 from __future__ import annotations
@@ -38,7 +38,14 @@ RANGES: dict[str, tuple[int, int]] = {
 
 
 def typical_tempo(genre: str) -> tuple[int, int]:
-    """Lowest and highest tempo of a genre (AIST code) in beats a minute."""
+    """Return the usual range of tempo of a genre.
+
+    Args:
+        genre: AIST code.
+
+    Returns:
+        Lowest and highest tempo in beats per minute.
+    """
     return TEMPOS[genre]
 
 

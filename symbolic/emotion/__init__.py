@@ -1,12 +1,12 @@
-"""Melodies with a feeling: a hierarchical MusicVAE over 16 bars.
+"""Melodies with an emotion: a hierarchical MusicVAE over 16 bars, and an actor and critic in its latent space.
 
-``melody`` says what a melody is, ``extract`` finds it in a score, ``musicvae`` turns it into a latent vector and back:
+``melody`` defines melodies, ``extract`` finds them in a score, ``musicvae`` encodes and decodes them:
 
     vae = emotion.load("runs/melody.safetensors")
     mu, sigma = vae.encode(melodies)
     between = vae.interpolate(melodies[0], melodies[1], steps=5)
 
-``emotions`` is the table of the nine emotions, ``losses`` hear them, ``actor_critic`` moves latent vectors there:
+``emotions`` contains the table of the nine emotions, ``losses`` their losses, ``actor_critic`` moves latent vectors:
 
     model = emotion.load_emotion("runs/emotion.safetensors", vae)
     new = model.compose("melancholic", count=4)
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def load(name_or_path: str | Path) -> MusicVae:
-    """A MusicVAE with the weights of that name or file, ready to use.
+    """Return a MusicVAE with the weights of that name or file, ready to use.
 
     Args:
         name_or_path: a name, a safetensors file, or Magenta's checkpoint as published: its tar file, or its name
@@ -51,7 +51,11 @@ def load(name_or_path: str | Path) -> MusicVae:
 
 
 def load_emotion(name_or_path: str | Path, vae: MusicVae) -> EmotionModel:
-    """The actor and critic with the weights of that name or file, on the MusicVAE that they were trained on.
+    """Load the actor and critic.
+
+    Args:
+        name_or_path: name of weights, or a file.
+        vae: the MusicVAE that they were trained on.
 
     Raises:
         D2MError: if there are no such weights, they are another model's, or of another MusicVAE.

@@ -1,12 +1,12 @@
-"""Re-training a latent vector towards an emotion: an actor moves it, a critic judges where it ends.
+"""Actor and critic that move latent vectors of a MusicVAE towards an emotion.
 
 The method is that of latent constraints (Engel, Hoffman and Roberts 2017, "Latent Constraints: Learning to Generate
-Conditionally from Unconditional Generative Models"): MusicVAE stays as it is; a critic learns to tell vectors of real
-melodies from others, and what the decoder makes of a vector; an actor learns to go where the critic is content, and no
-further than it must.
+Conditionally from Unconditional Generative Models"): MusicVAE is frozen; a critic learns to distinguish vectors of real
+melodies from others, and to predict attributes of the decoded melody; an actor learns to move vectors to where the
+critic's losses are low, and not further than necessary.
 
-An emotion is told to the actor by its targets, not by its name, so that the table may change, and any point between
-two emotions is one too.
+The actor gets the targets of an emotion, not its name, so that the table can be changed and any point between two
+emotions can be used.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from d2m.symbolic.emotion.musicvae import HierarchicalMusicVae, MusicVae
 
 #: Targets of an emotion: mean pitch and density.
 TARGETS = 2
-#: What the critic hears of a melody: mean pitch, density, and the share off the chords.
+#: Attributes that the critic predicts: mean pitch, density, and the share off the chords.
 HEARD = 3
-#: How often the actor sees where its vectors lead before they are taken.
+#: Number of corrections of the actor's targets.
 LOOKS = 3
 #: How often a new melody is drawn before the nearest to its emotion is taken.
 DRAWS = 3
-#: Targets that the actor is told lie within so many standard deviations of real melodies'.
+#: Range of the actor's targets, in standard deviations of real melodies.
 WIDEST = 2.5
 
 
@@ -45,7 +45,7 @@ class ActorCriticConfig:
 
     Attributes:
         latent: values of a latent vector.
-        units: of each hidden layer; there are three in each network.
+        units: number of units of each hidden layer; there are three in each network.
         reach: how far a value can be moved, in standard deviations of the prior.
         edge: vectors are kept within this times the square root of ``latent``, where the prior's are; one that starts
             further out is not taken further.
@@ -71,12 +71,12 @@ class Actor(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(self, z: Tensor, targets: Tensor, strength: Tensor | float = 1.0) -> Tensor:
-        """Vectors moved towards targets.
+        """Return vectors moved towards targets.
 
         Args:
             z: (B, latent).
             targets: in standard deviations from the mean of real melodies, (B, 2).
-            strength: of the whole step, 0 to 1, one or (B, 1); at 0 the vectors stay exactly.
+            strength: strength of the whole step, 0 to 1, one or (B, 1); at 0 the vectors stay exactly.
 
         Returns:
             (B, latent).
@@ -89,7 +89,7 @@ class Actor(nn.Module):
 
 
 class Critic(nn.Module):
-    """Judges latent vectors: is there a real melody, and what is it like?"""
+    """Critic of latent vectors: realism, and attributes of the decoded melody."""
 
     def __init__(self, config: ActorCriticConfig):
         super().__init__()
@@ -97,13 +97,17 @@ class Critic(nn.Module):
         self.heard = _layers(config.latent, config.units, HEARD)
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Vectors (B, latent) -> the logit of being a real melody's (B,), and the expected mean pitch and density in
-        standard deviations from real melodies' and share off the chords (B, 3)."""
+        """Predict realism and attributes of latent vectors.
+
+        Returns:
+            Logits (B,) of being a real melody's vector, and mean pitch and density in standard deviations from real
+            melodies and share off the chords (B, 3).
+        """
         return self.real(z)[:, 0].float(), self.heard(z).float()
 
 
 class Starts(nn.Module):
-    """Where new melodies start: a normal distribution with the mean and covariance of real melodies' vectors.
+    """Distribution of the vectors of new melodies: normal, with the mean and covariance of real melodies' vectors.
 
     MusicVAE's own prior takes all values for unrelated, which in real melodies they are not: its samples wander between
     keys. A density fitted to the vectors after training is the simplest remedy (Ghosh et al. 2020, "From Variational to
@@ -120,7 +124,7 @@ class Starts(nn.Module):
 
     @torch.no_grad()
     def fit(self, z: np.ndarray) -> None:
-        """Take mean and covariance of vectors (N, latent), drawn around real melodies; shrunk where they are few."""
+        """Estimate mean and covariance of the vectors of real melodies, with shrinkage if they are few."""
         covariance = np.cov(z.T.astype(np.float64)).reshape(z.shape[1], z.shape[1])
         share = z.shape[1] / (z.shape[1] + len(z))
         covariance = (1 - share) * covariance + share * np.diag(np.diag(covariance))
@@ -129,12 +133,19 @@ class Starts(nn.Module):
         self.factor.copy_(torch.from_numpy(factor))
 
     def forward(self, noise: Tensor) -> Tensor:
-        """Vectors (B, latent) of standard normal noise."""
+        """Convert standard normal noise to latent vectors.
+
+        Args:
+            noise: float32 (B, latent).
+
+        Returns:
+            float32 (B, latent).
+        """
         return self.mean + noise @ self.factor.T
 
 
 class ActorCritic(nn.Module):
-    """Both, as they are kept together, and where new melodies start."""
+    """Actor and critic as one module, as they are stored, with the distribution of new melodies."""
 
     def __init__(self, config: ActorCriticConfig):
         super().__init__()
@@ -142,12 +153,13 @@ class ActorCritic(nn.Module):
         self.actor, self.critic, self.starts = Actor(config), Critic(config), Starts(config.latent)
 
     def settings(self) -> dict[str, Any]:
-        """Plain values that rebuild the model."""
+        """Return plain values that rebuild the model."""
         return asdict(self.config)
 
 
 def drift(moved: Tensor, start: Tensor, sigma: Tensor) -> Tensor:
-    """How far vectors went, (B,): ``log(1 + (moved - start)^2)``, dimensions with a small deviation weighing more.
+    """Compute the distance of vectors from their starts, (B,): ``log(1 + (moved - start)^2)``, with a higher weight for
+    dimensions with a small deviation.
 
     A dimension that the encoder is sure of carries the tune; one that is all noise may move freely (Engel et al.
     2017). The weights have mean 1.
@@ -161,7 +173,7 @@ def drift(moved: Tensor, start: Tensor, sigma: Tensor) -> Tensor:
 
 
 def fingerprint(network: HierarchicalMusicVae) -> int:
-    """A number below 65536 that tells one trained MusicVAE from another, the same in single and half precision."""
+    """Compute a number below 65536 that identifies a trained MusicVAE, the same in single and half precision."""
     weights = network.mu.weight.detach().cpu().half().numpy()
     return zlib.crc32(np.ascontiguousarray(weights).tobytes()) & 0xFFFF
 
@@ -172,7 +184,7 @@ class EmotionModel:
     Args:
         vae: whose latent vectors are moved.
         network: in evaluation mode, on the same device.
-        table: of the emotions.
+        table: table of the emotions.
 
     Raises:
         D2MError: if the network was trained on another MusicVAE.
@@ -180,12 +192,20 @@ class EmotionModel:
 
     def __init__(self, vae: MusicVae, network: ActorCritic, table: EmotionTable | None = None):
         if network.config.latent != vae.config.latent or network.config.vae != fingerprint(vae.network):
-            raise D2MError("the emotions were trained on another MusicVAE; give that one, or train them anew")
+            raise D2MError("the actor was trained on another MusicVAE; give that one, or train the actor again")
         self.vae, self.network, self.table = vae, network.eval(), table or load_emotions()
 
     @torch.no_grad()
     def steer(self, z: np.ndarray, targets: np.ndarray, strength: float = 1.0) -> np.ndarray:
-        """Latent vectors (N, latent) moved towards mean pitches (MIDI) and notes a bar (N, 2), float32.
+        """Move latent vectors towards targets.
+
+        Args:
+            z: float32 (N, latent).
+            targets: mean pitches (MIDI) and notes per bar (N, 2).
+            strength: 0 to 1.
+
+        Returns:
+            float32 (N, latent).
 
         Raises:
             D2MError: if the strength is not between 0 and 1.
@@ -197,7 +217,15 @@ class EmotionModel:
 
     @torch.no_grad()
     def draw(self, count: int, rng: np.random.Generator) -> np.ndarray:
-        """Vectors (count, latent) of new melodies, before they are moved, float32."""
+        """Draw vectors of new melodies, before they are moved.
+
+        Args:
+            count: number of vectors.
+            rng: random generator.
+
+        Returns:
+            float32 (count, latent).
+        """
         return self.network.starts(self._tensor(rng.standard_normal((count, self.vae.config.latent)))).cpu().numpy()
 
     def aim(
@@ -208,7 +236,7 @@ class EmotionModel:
         looks: int = LOOKS,
         forms: Forms | None = None,
     ) -> np.ndarray:
-        """As :meth:`steer`, but looking where it leads: the actor is told to go as much further as it fell short.
+        """Move vectors as :meth:`steer` does, several times, with targets that are corrected by the remaining error.
 
         After each look at the melodies the targets are moved by what was missed; of all tries the nearest counts. What
         was found at full strength is then gone as far as asked.
@@ -218,7 +246,7 @@ class EmotionModel:
             targets: mean pitches (MIDI) and notes a bar (N, 2).
             strength: 0 to 1.
             looks: how often melodies are decoded; with 0 it is :meth:`steer`.
-            forms: of N melodies, those they will be written in.
+            forms: forms of N melodies, those they will be written in.
         """
         targets = np.asarray(targets, dtype=np.float64)
         told = best = targets.copy()
@@ -241,7 +269,16 @@ class EmotionModel:
         looks: int = 0,
         forms: Forms | None = None,
     ) -> np.ndarray:
-        """Latent vectors (N, latent) moved towards an emotion, float32; ``looks`` and ``forms`` as for :meth:`aim`.
+        """Move latent vectors towards an emotion.
+
+        Args:
+            z: float32 (N, latent).
+            emotion: name or entry of the table.
+            strength: 0 to 1.
+            looks, forms: as for :meth:`aim`.
+
+        Returns:
+            float32 (N, latent).
 
         Raises:
             D2MError: if there is no such emotion, or the strength is not between 0 and 1.
@@ -251,7 +288,11 @@ class EmotionModel:
 
     @torch.no_grad()
     def realism(self, z: np.ndarray) -> np.ndarray:
-        """How sure the critic is that vectors (N, latent) are those of real melodies, 0 to 1: float32 (N,)."""
+        """Compute the critic's probability that vectors are those of real melodies.
+
+        Returns:
+            float32 (N,), 0 to 1.
+        """
         return self.network.critic(self._tensor(z))[0].sigmoid().cpu().numpy()
 
     def compose(
@@ -263,10 +304,21 @@ class EmotionModel:
         temperature: float = 0.5,
         looks: int = LOOKS,
     ) -> np.ndarray:
-        """New melodies with an emotion, in the forms of real ones, uint8 (count, 256); ``looks`` as for :meth:`aim`.
+        """Generate melodies with an emotion, in the forms of real ones.
 
         At full strength those that miss the emotion's region are drawn anew, :data:`DRAWS` times in all; the nearest
         is kept.
+
+        Args:
+            emotion: name or entry of the table.
+            count: number of melodies.
+            seed: random seed.
+            strength: 0 to 1.
+            temperature: temperature of the decoder.
+            looks: as for :meth:`aim`.
+
+        Returns:
+            uint8 (count, 256).
 
         Raises:
             D2MError: if there is no such emotion, or the strength is not between 0 and 1.
@@ -295,8 +347,18 @@ class EmotionModel:
         rng: np.random.Generator | None = None,
         looks: int = LOOKS,
     ) -> np.ndarray:
-        """Melodies uint8 (N, 256) with another emotion; at strength 0 what MusicVAE makes of them. ``looks`` as for
-        :meth:`aim`.
+        """Change the emotion of melodies; at strength 0 the result is MusicVAE's reconstruction.
+
+        Args:
+            melodies: uint8 (N, 256).
+            emotion: name or entry of the table.
+            strength: 0 to 1.
+            temperature: temperature of the decoder.
+            rng: random generator, for a temperature above 0.
+            looks: as for :meth:`aim`.
+
+        Returns:
+            uint8 (N, 256).
 
         Raises:
             D2MError: if there is no such emotion, or the strength is not between 0 and 1.
@@ -311,8 +373,12 @@ class EmotionModel:
 
 
 def realism_loss(real: Tensor, others: Tensor) -> Tensor:
-    """Cross-entropy of the critic's logits: 1 for real melodies' vectors (B,), 0 for others (C,); each kind weighs
-    the same."""
+    """Compute the cross-entropy of the critic's logits with equal weight for both classes.
+
+    Args:
+        real: logits (B,) of real melodies' vectors.
+        others: logits (C,) of other vectors.
+    """
     return functional.softplus(-real).mean() + functional.softplus(others).mean()
 
 

@@ -1,4 +1,4 @@
-"""Plain gradient descent on latent vectors, without actor or critic: what the actor is to be compared with."""
+"""Gradient descent on latent vectors without actor or critic, as a baseline for the actor."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from d2m.symbolic.emotion.musicvae import MusicVae
 def descend(
     vae: MusicVae, z: np.ndarray, targets: np.ndarray, table: EmotionTable, steps: int = 50, rate: float = 0.05
 ) -> np.ndarray:
-    """Latent vectors whose melodies come near mean pitches and densities, found one by one (Adam).
+    """Return the latent vectors whose melodies come near mean pitches and densities, found one by one (Adam).
 
     Args:
         vae: through whose decoder the gradient comes.
         z: starts, (N, latent).
         targets: mean pitch (MIDI) and notes a bar, (N, 2).
-        table: for the scale of both.
-        steps: of the descent; each decodes all melodies.
+        table: table for the scale of both.
+        steps: number of steps of the descent; each decodes all melodies.
         rate: about how far a value goes in a step.
 
     Returns:

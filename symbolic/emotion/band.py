@@ -1,7 +1,8 @@
-"""A band around a melody: its chords on a piano, and what a MuseGAN that was trained to be given a piano adds to them.
+"""Accompaniment of a melody: its chords on a piano, and the tracks that a MuseGAN conditioned on the piano adds to
+them.
 
-A melody alone is not what such a model has heard on the piano track, chords are; so the melody is harmonised first
-(:mod:`d2m.symbolic.emotion.chords`), a chord to a bar, and those bars are the given track.
+The piano tracks that such a model was trained on contain chords, not single melodies; so the melody is harmonised first
+(:mod:`d2m.symbolic.emotion.chords`), one chord per bar, and these chords are the given track.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _STEPS_PER_BEAT = 24
 
 
 def piano_chords(melody: np.ndarray, arousal: float, first: float = 0.0) -> Part:
-    """A chord to every bar of a melody, struck more often the more aroused the music is.
+    """Return a chord to every bar of a melody, struck more often the more aroused the music is.
 
     Args:
         melody: uint8 (bars * 16,); before its first note and after its last nothing is played.
@@ -51,13 +52,13 @@ def piano_chords(melody: np.ndarray, arousal: float, first: float = 0.0) -> Part
 
 
 def with_band(score: Score, emotion: Emotion, muse: MuseGan, seed: int = 0) -> Score:
-    """A melody as it is played, and a band to it.
+    """Add an accompaniment to a melody.
 
     Args:
-        score: of the melody alone, in bars of four beats where it plays.
+        score: score of the melody alone, in bars of four beats where it plays.
         emotion: how aroused the band is.
         muse: a model that is given the piano.
-        seed: of the band.
+        seed: random seed of the band.
 
     Raises:
         D2MError: if the model is given another track or none, or the music is too long.

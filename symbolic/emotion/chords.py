@@ -1,8 +1,8 @@
-"""The chord of each bar, heard from a melody alone.
+"""Estimate the chord of each bar from a melody alone.
 
-A bar's onsets, with the weight of how long and on which beat they sound, are laid on the 24 major and minor triads;
-Viterbi's algorithm finds the sequence that fits best where changes cost a little, and less to a near chord
-(Papadopoulos and Peeters 2007 do so on audio). A bar without notes takes what its neighbours suggest.
+A bar's onsets, weighted by duration and metrical position, are compared with the 24 major and minor triads; the Viterbi
+algorithm finds the best sequence with a cost for changes that is lower for near chords (Papadopoulos and Peeters 2007
+use this on audio). The chord of a bar without notes follows from its neighbours.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _CHANGE = 0.1
 
 
 def chord_tones() -> Tensor:
-    """Which pitch classes are the root, third and fifth of each chord: float32 (24, 12) of 0 and 1."""
+    """Return which pitch classes are the root, third and fifth of each chord: float32 (24, 12) of 0 and 1."""
     tones = torch.zeros(CHORDS, 12)
     for chord in range(CHORDS):
         for step in (0, _THIRDS[chord // 12], 7):
@@ -32,19 +32,34 @@ def chord_tones() -> Tensor:
 
 
 def on_pitch_classes(played: Tensor) -> Tensor:
-    """Onsets of each pitch class (..., 12) of steps played (..., 90), one-hot or soft."""
+    """Sum onsets by pitch class.
+
+    Args:
+        played: steps (..., 90), one-hot or soft.
+
+    Returns:
+        float32 (..., 12).
+    """
     return played[..., FIRST_KEY:] @ _classes(played)
 
 
 def step_weights(steps: int, device: torch.device) -> Tensor:
-    """What an onset on each step weighs, (steps,): passing notes between the beats are part of any tune."""
+    """Return the weight of an onset on each step of a bar; steps between the beats have a lower weight.
+
+    Args:
+        steps: number of steps of a bar.
+        device: device of the result.
+
+    Returns:
+        float32 (steps,).
+    """
     on_beat = torch.arange(steps, device=device) % STEPS_PER_BEAT == 0
     return torch.where(on_beat, 1.0, _OFF_BEAT)
 
 
 @torch.no_grad()
 def estimate_chords(played: Tensor) -> Tensor:
-    """The chords of melodies.
+    """Return the chords of melodies.
 
     Args:
         played: (B, bars * 16, 90), one-hot or soft.

@@ -1,8 +1,8 @@
-"""From a latent vector to a melody: a conductor says what each bar is about, a second LSTM writes it out step by step.
+"""Decoder from a latent vector to a melody: a conductor LSTM plans the bars, a second LSTM writes each step by step.
 
-The conductor hears nothing of what is written (``disable_autoregression`` in Magenta's ``hierdec-mel_16bar``), and the
-state of the writer starts anew in every bar, from the conductor's output. So all that one bar knows of another comes
-from the latent vector (Roberts et al. 2018, section 3.2).
+The conductor gets no input from the written steps (``disable_autoregression`` in Magenta's ``hierdec-mel_16bar``), and
+the state of the writer is initialised in every bar from the conductor's output. So all dependence between bars goes
+through the latent vector (Roberts et al. 2018, section 3.2).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from d2m.symbolic.emotion.encoder import initialise, one_hot
 from d2m.symbolic.emotion.forms import Forms, follow
 from d2m.symbolic.emotion.melody import BARS, CLASSES, STEPS_PER_BAR
 
-#: Takes logits (n, 90) of a step, gives what the writer is told has been played: one-hot or soft, (n, 90).
+#: Function from the logits (n, 90) of a step to the input of the next step: one-hot or soft, (n, 90).
 Choose = Callable[[Tensor], Tensor]
 
 
@@ -28,7 +28,7 @@ class HierarchicalDecoder(nn.Module):
         latent: size of the latent vector.
         conductor: units of the conductor.
         writer: units of the writer.
-        layers: of both.
+        layers: layers of both.
     """
 
     def __init__(self, latent: int, conductor: int, writer: int, layers: int):
@@ -40,17 +40,24 @@ class HierarchicalDecoder(nn.Module):
         self.writer = initialise(nn.LSTM(CLASSES + conductor, writer, layers, batch_first=True))
         self.output = nn.Linear(writer, CLASSES)
         for start in (self.conductor_start, self.writer_start):
-            # Magenta starts at a deviation of 0.001; this way the vector is heard sooner.
+            # Magenta starts at a deviation of 0.001; with this one the vector takes effect sooner.
             nn.init.xavier_uniform_(start.weight)
             nn.init.zeros_(start.bias)
 
     def plan(self, z: Tensor) -> Tensor:
-        """Latent vectors (B, latent) -> what the conductor says of each bar, (B, 16, conductor)."""
+        """Compute the conductor's output for each bar.
+
+        Args:
+            z: float32 (B, latent).
+
+        Returns:
+            float32 (B, 16, conductor).
+        """
         said, _ = self.conductor(z.new_zeros(len(z), BARS, 1), self._start(self.conductor_start, z))
         return said
 
     def forward(self, z: Tensor, melodies: Tensor, unheard: Tensor | None = None) -> Tensor:
-        """Logits of every step where the steps before it are known (teacher forcing).
+        """Return logits of every step where the steps before it are known (teacher forcing).
 
         Args:
             z: (B, latent).
@@ -69,12 +76,12 @@ class HierarchicalDecoder(nn.Module):
         return self.output(written).reshape(len(z), -1, CLASSES)
 
     def write(self, z: Tensor, choose: Choose, forms: Forms | None = None) -> tuple[Tensor, Tensor]:
-        """Write melodies step by step, each step told what was chosen before.
+        """Write melodies step by step, with the previous choice as input of each step.
 
         Args:
             z: (B, latent).
             choose: called 256 times with the logits of a step, (B, 90).
-            forms: of B melodies, if their bars are to take up each other.
+            forms: forms of B melodies, if their bars are to take up each other.
 
         Returns:
             logits and choices, (B, 256, 90) each. Gradients flow if ``choose`` lets them.

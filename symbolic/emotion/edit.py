@@ -48,7 +48,7 @@ _DEGREES_PER_SEMITONE = 7 / 12
 
 @dataclass(frozen=True)
 class Edit:
-    """What becomes of windows of 16 bars on the way to their targets.
+    """Decodings of windows of 16 bars on the way to their targets.
 
     Attributes:
         start: mean pitch (MIDI) and notes a bar of the windows, float64 (N, 2).
@@ -65,16 +65,16 @@ class Edit:
     bars: np.ndarray
 
     def __getitem__(self, rows: slice | np.ndarray) -> Edit:
-        """Some of the windows."""
+        """Return some of the windows."""
         return Edit(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """A part of a song's melody that one window tells about.
+    """Part of a song's melody that is covered by one window.
 
     Attributes:
-        section: of the song.
+        section: section of the song.
         window: row of the edit, which begins at step ``begin`` of the section.
         first, end: steps of the section.
     """
@@ -102,7 +102,7 @@ def find_edit(
     temperature: float = 0.0,
     rng: np.random.Generator | None = None,
 ) -> Edit:
-    """What the actor does to windows.
+    """Compute the actor's changes of windows.
 
     Args:
         model: actor and MusicVAE.
@@ -128,12 +128,12 @@ def find_edit(
 def edited(
     melodies: Sequence[np.ndarray], stretches: Sequence[Stretch], edit: Edit, strength: float
 ) -> list[np.ndarray]:
-    """The sections of a song, edited.
+    """Return the sections of a song, edited.
 
     Args:
-        melodies: of each section, uint8 (bars * 16,).
-        stretches: of all sections, in order; a section's steps that are in none stay silent.
-        edit: of the windows that the stretches name.
+        melodies: melodies of each section, uint8 (bars * 16,).
+        stretches: stretches of all sections, in order; a section's steps that are in none stay silent.
+        edit: edit of the windows that the stretches name.
         strength: 0 to 1.
 
     Returns:
@@ -180,7 +180,7 @@ def _recounted(notes: np.ndarray, count: int, stretch: Stretch, edit: Edit) -> n
     struck = edit.struck[stretch.window, stretch.inside]
     for step in best[struck[best] > 0]:
         notes = _with_note(notes, int(step) + stretch.first, float(struck[step]), stretch.end)
-    # A note held beyond the stretch is struck again within it only: the edit knows nothing of what follows.
+    # A note held beyond the stretch is changed within it only, since the edit does not cover what follows.
     held = int(notes[-1, 1])
     notes = more(np.column_stack([notes[:, 0], np.minimum(notes[:, 1], stretch.end), notes[:, 2]]), count)
     notes[-1, 1] = max(held, int(notes[-1, 1]))

@@ -1,14 +1,15 @@
-"""What an actor does to melodies, in figures: do they reach the emotion, and is the tune still there?
+"""Metrics of an actor: whether changed melodies reach the emotion, and how much of the tune is preserved.
 
-Melodies are changed at several strengths, each towards one of the emotions in turn; besides, vectors drawn where
-real ones lie become new melodies. Named after where they start, ``from`` and ``new``, and the strength:
+Melodies are changed at several strengths, each towards one of the emotions in turn; also, vectors drawn from the
+distribution of real ones become new melodies. Metrics are named after the start, ``from`` and ``new``, and the
+strength:
 
-* ``in region``: share of melodies whose mean pitch and notes a bar lie in the emotion's region.
+* ``in region``: share of melodies whose mean pitch and notes per bar are in the emotion's region.
 * ``pitch error``, ``density error``: mean distance to the targets, in standard deviations of real melodies.
-* ``off chord``: share of onsets off the chords that the melody itself suggests.
-* ``realism``: how sure the critic is that the vectors are real melodies', mean of 0 to 1.
-* ``moved``: root mean square of what the latent values changed by.
-* ``tune``, ``rhythm``: similarity to the melody as MusicVAE gives it back (:mod:`d2m.symbolic.emotion.similarity`).
+* ``off chord``: share of onsets outside the chords estimated from the melody itself.
+* ``realism``: the critic's probability that the vectors are those of real melodies, mean of 0 to 1.
+* ``moved``: root mean square of the change of the latent values.
+* ``tune``, ``rhythm``: similarity to MusicVAE's reconstruction of the melody (:mod:`d2m.symbolic.emotion.similarity`).
 * ``pitch order``, ``density order``: Spearman's rank correlation of the emotions' means with their targets.
 """
 
@@ -27,7 +28,7 @@ STRENGTHS: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 def measure(model: EmotionModel, melodies: np.ndarray, rng: np.random.Generator) -> dict[str, float]:
-    """The figures of the module's docstring; those that cannot be told (no melody has a note) are left out.
+    """Compute the metrics of the module's docstring; undefined ones (no melody has a note) are left out.
 
     Args:
         model: vae, actor and critic.
@@ -45,8 +46,18 @@ def measure(model: EmotionModel, melodies: np.ndarray, rng: np.random.Generator)
 def starting_from(
     model: EmotionModel, z: np.ndarray, name: str, strengths: tuple[float, ...], looks: int = 0
 ) -> dict[str, float]:
-    """Figures of vectors (N, latent) moved at the strengths, the most likely melody of each; ``looks`` as of
-    :meth:`~d2m.symbolic.emotion.actor_critic.EmotionModel.aim`."""
+    """Measure vectors moved at several strengths, with the most likely melody of each.
+
+    Args:
+        model: actor and critic.
+        z: float32 (N, latent).
+        name: name of the start, for the names of the metrics.
+        strengths: 0 to 1.
+        looks: as for :meth:`~d2m.symbolic.emotion.actor_critic.EmotionModel.aim`.
+
+    Returns:
+        Metrics by name.
+    """
     targets = model.table.targets()
     which = np.arange(len(z)) % len(targets)
     before = model.vae.decode(z)

@@ -1,7 +1,7 @@
-"""The nine emotions of ``emotions.toml``: what each asks of a melody, found by its Korean or its English name.
+"""Table of the nine emotions (``emotions.toml``): targets and playback of each, found by Korean or English name.
 
-A melody carries an emotion when its mean pitch and its notes a bar lie near the emotion's; how near is counted in
-standard deviations of real melodies, so that semitones and notes weigh the same.
+A melody has an emotion if its mean pitch and its notes per bar are close to the emotion's; the distance is measured in
+standard deviations of real melodies, so that both have the same weight.
 """
 
 from __future__ import annotations
@@ -82,8 +82,9 @@ class EmotionTable:
 
     Attributes:
         emotions: in the order of the file.
-        pitch_mean, pitch_deviation: of the mean pitch of real melodies, MIDI and semitones.
-        density_mean, density_deviation: of their notes a bar.
+        pitch_mean, pitch_deviation: mean and deviation of the mean pitch of real melodies, MIDI and
+            semitones.
+        density_mean, density_deviation: mean and deviation of their notes per bar.
     """
 
     emotions: tuple[Emotion, ...]
@@ -93,7 +94,10 @@ class EmotionTable:
     density_deviation: float
 
     def find(self, name: str) -> Emotion:
-        """The emotion of that English or Korean name, in any case.
+        """Find an emotion by its English or Korean name, in any case.
+
+        Args:
+            name: name of the emotion.
 
         Raises:
             D2MError: if there is none; the message has the nearest name.
@@ -110,25 +114,55 @@ class EmotionTable:
         raise D2MError(f"no emotion '{name}'; {hint}choose one of {choices}")
 
     def targets(self) -> np.ndarray:
-        """Target mean pitch (MIDI) and density (notes a bar) of all emotions, float64 (E, 2)."""
+        """Return the target mean pitch (MIDI) and density (notes a bar) of all emotions, float64 (E, 2)."""
         return np.array([(emotion.pitch, emotion.density) for emotion in self.emotions])
 
     def scaled(self, values: np.ndarray) -> np.ndarray:
-        """Pitches and densities (..., 2) in standard deviations from the mean of real melodies."""
+        """Convert pitches and densities to standard deviations from the mean of real melodies.
+
+        Args:
+            values: (..., 2).
+
+        Returns:
+            float64 (..., 2).
+        """
         mean = np.array([self.pitch_mean, self.density_mean])
         return (np.asarray(values) - mean) / np.array([self.pitch_deviation, self.density_deviation])
 
     def errors(self, values: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Distances of pitches and densities (..., 2) from their targets (..., 2), in standard deviations."""
+        """Compute distances from targets in standard deviations.
+
+        Args:
+            values: pitches and densities (..., 2).
+            targets: (..., 2).
+
+        Returns:
+            float64 (...,).
+        """
         return np.abs(self.scaled(values) - self.scaled(targets))
 
     def hits(self, values: np.ndarray, targets: np.ndarray) -> np.ndarray:
-        """Whether pitches and densities (..., 2) are in the region of their targets: bool (...,); NaN never is."""
+        """Tell whether pitches and densities are in the region of their targets; NaN never is.
+
+        Args:
+            values: (..., 2).
+            targets: (..., 2).
+
+        Returns:
+            bool (...,).
+        """
         return np.all(self.errors(values, targets) <= REGION, axis=-1)
 
 
 def attributes(melodies: np.ndarray) -> np.ndarray:
-    """Mean pitch of the onsets (MIDI; NaN without any) and notes a bar of melodies uint8 (..., steps): (..., 2)."""
+    """Compute the mean pitch of the onsets and the notes per bar.
+
+    Args:
+        melodies: uint8 (..., steps).
+
+    Returns:
+        float64 (..., 2); the pitch (MIDI) is NaN without onsets.
+    """
     melodies = np.asarray(melodies)
     struck = melodies >= FIRST_KEY
     count = struck.sum(axis=-1)
@@ -140,6 +174,9 @@ def attributes(melodies: np.ndarray) -> np.ndarray:
 @cache
 def load_emotions(path: str | Path = TABLE) -> EmotionTable:
     """Read a table.
+
+    Args:
+        path: the TOML file.
 
     Raises:
         D2MError: if it cannot be read or a value is missing or out of its range.
@@ -154,7 +191,7 @@ def load_emotions(path: str | Path = TABLE) -> EmotionTable:
     except OSError as error:
         raise D2MError(f"cannot read {path}: {error.strerror}") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise D2MError(f"{path} is no table of emotions ({error}); see the one that comes with d2m") from error
+        raise D2MError(f"{path} is not a table of emotions ({error}); see the one that comes with d2m") from error
     if not emotions or not all(map(math.isfinite, data.values())):
         raise D2MError(f"{path} has no emotions, or no figures of real melodies; run scripts/fit_emotions.py")
     if data["pitch_deviation"] <= 0 or data["density_deviation"] <= 0:
@@ -163,7 +200,10 @@ def load_emotions(path: str | Path = TABLE) -> EmotionTable:
 
 
 def check_strength(strength: float) -> float:
-    """The strength of an emotion, from 0 (the melody as it was) to 1.
+    """Check the strength of an emotion and return it.
+
+    Args:
+        strength: 0 (unchanged) to 1 (full).
 
     Raises:
         D2MError: if it is anything else.

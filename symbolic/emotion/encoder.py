@@ -1,4 +1,4 @@
-"""From a melody to what it says of its latent vector: a bidirectional LSTM over the steps."""
+"""Encoder from a melody to its latent vector: a bidirectional LSTM over the steps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from d2m.symbolic.emotion.melody import CLASSES
 
 
 def initialise(lstm: nn.LSTM) -> nn.LSTM:
-    """Starts an LSTM as TensorFlow's cells do: Glorot-uniform weights, no biases but 1 at the forget gates."""
+    """Initialise an LSTM as TensorFlow does: Glorot-uniform weights, biases 0 but 1 at the forget gates.
+
+    Args:
+        lstm: the network.
+    """
     units = lstm.hidden_size
     for name, parameter in lstm.named_parameters():
         with torch.no_grad():
@@ -25,7 +29,14 @@ def initialise(lstm: nn.LSTM) -> nn.LSTM:
 
 
 def one_hot(classes: Tensor) -> Tensor:
-    """Classes (...) as float32 (..., 90); a class of -1 is all zeros, the step before the first."""
+    """Convert classes to one-hot vectors; a class of -1 (before the first step) is all zeros.
+
+    Args:
+        classes: int64 (...).
+
+    Returns:
+        float32 (..., 90).
+    """
     return functional.one_hot(classes.long() + 1, CLASSES + 1)[..., 1:].float()
 
 
@@ -33,7 +44,7 @@ class FlatEncoder(nn.Module):
     """Reads all steps in one go (Roberts et al. 2018, section 3.1).
 
     Args:
-        units: of each direction.
+        units: number of units of each direction.
         layers: stacked; the next reads both directions of the one below.
     """
 
@@ -43,6 +54,13 @@ class FlatEncoder(nn.Module):
         self.size = 2 * units
 
     def forward(self, melodies: Tensor) -> Tensor:
-        """Classes int (B, steps) -> the last states of both directions, float (B, 2 * units)."""
+        """Encode melodies.
+
+        Args:
+            melodies: int64 (B, steps), classes.
+
+        Returns:
+            Last states of both directions, float32 (B, 2 * units).
+        """
         _, (states, _) = self.lstm(one_hot(melodies))
         return torch.cat([states[-2], states[-1]], dim=1)

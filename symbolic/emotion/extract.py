@@ -1,18 +1,19 @@
-"""Find the melody of a score, put it on a grid of sixteenths, and cut it into windows of whole bars.
+"""Find the melody of a score, quantise it to sixteenths, and cut it into windows of whole bars.
 
-Which notes are the melody:
+The melody is chosen in this order:
 
-1. A part whose name says so (melody, vocal, voice, lead, ...), if there is one.
-2. Else the part that behaves like a tune: one note at a time nearly always, high, and playing much of the piece.
-3. Else the skyline of all pitched parts but the bass: at any time the highest note that begins
-   (Uitdenbogerd and Zobel 1999). A note struck under one that still sounds belongs to the accompaniment.
+1. A part with the name of a melody (melody, vocal, voice, lead, ...), if there is one.
+2. Otherwise the part with the statistics of a melody: nearly always one note at a time, high, and active in much of the
+   piece.
+3. Otherwise the skyline of all pitched parts but the bass: at any time the highest note that begins
+   (Uitdenbogerd and Zobel 1999). A note that begins under a higher sounding one belongs to the accompaniment.
 
-Of every 18th song of POP909 the first finds the MELODY track whole, the second with an F1 of 0.93 over the onsets, the
-third of 0.59: the accompaniment speaks wherever the voice is silent.
+On every 18th song of POP909, the first finds the MELODY track completely, the second has an F1 of 0.93 over the onsets,
+the third of 0.59, since it includes the accompaniment wherever the voice rests.
 
-In a part of one voice a new note ends the one before; of notes on the same step the longest stays, so that a grace
-note gives way. Bars are those of the grid, counted from its downbeats: what stands before the first is a pickup
-and belongs to no bar, and bars of other than four beats end a section.
+In a part of one voice a new note ends the one before; of notes on the same step the longest is kept, so that grace
+notes are dropped. Bars are those of the grid, counted from its downbeats: notes before the first are a pickup and
+belong to no bar, and bars of other than four beats end a section.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ _PRESENT = 0.2
 
 @dataclass(frozen=True)
 class WindowRules:
-    """Which windows are worth learning from.
+    """Rules for windows used in training.
 
     Attributes:
         bars: length of a window.
@@ -70,7 +71,13 @@ class WindowRules:
 
 
 def read_melody(path: str | Path) -> list[np.ndarray]:
-    """The melody of a MIDI file, section by section of 4/4: uint8 (bars * 16,) each.
+    """Read the melody of a MIDI file.
+
+    Args:
+        path: the file.
+
+    Returns:
+        uint8 (bars * 16,) for each section of 4/4.
 
     Raises:
         D2MError: if the file cannot be read, or has no melody, or no bar of 4/4.
@@ -84,7 +91,7 @@ def read_melody(path: str | Path) -> list[np.ndarray]:
 
 
 def melody_notes(score: Score, names: Sequence[str] = ()) -> np.ndarray:
-    """The notes of a score's melody: float64 (N, 3) of start and end in beats and MIDI pitch, one at a time.
+    """Return the notes of a score's melody: float64 (N, 3) of start and end in beats and MIDI pitch, one at a time.
 
     Args:
         score: any music.
@@ -106,7 +113,11 @@ def melody_notes(score: Score, names: Sequence[str] = ()) -> np.ndarray:
 
 
 def only_chords(score: Score, names: Sequence[str] = ()) -> bool:
-    """Whether no part is called a melody, and none plays one note at a time: the melody is but a skyline.
+    """Tell whether no part is named as a melody and every part plays chords, so that the melody would be a skyline.
+
+    Args:
+        score: the score.
+        names: names of its parts.
 
     Raises:
         D2MError: if the score has drums only.
@@ -116,7 +127,14 @@ def only_chords(score: Score, names: Sequence[str] = ()) -> bool:
 
 
 def one_voice(notes: np.ndarray) -> np.ndarray:
-    """Notes (N, 3) one at a time: each ends the one before; on one step the longest stays, of equals the highest."""
+    """Reduce notes to one voice: each ends the one before; on one step the longest is kept, of equals the highest.
+
+    Args:
+        notes: int64 (N, 3), start step, end step and pitch.
+
+    Returns:
+        int64 (M, 3).
+    """
     notes = _in_range(notes)
     notes = notes[np.lexsort((notes[:, 2], notes[:, 1] - notes[:, 0], _steps(notes[:, 0])))]
     last = np.append(np.diff(_steps(notes[:, 0])) > 0, True) if len(notes) else np.zeros(0, bool)
@@ -124,7 +142,14 @@ def one_voice(notes: np.ndarray) -> np.ndarray:
 
 
 def skyline(notes: np.ndarray) -> np.ndarray:
-    """The upper voice of notes (N, 3): those that begin when nothing higher sounds."""
+    """Return the upper voice: notes that begin when nothing higher sounds.
+
+    Args:
+        notes: int64 (N, 3), start step, end step and pitch.
+
+    Returns:
+        int64 (M, 3).
+    """
     notes = _in_range(notes)
     notes = notes[np.lexsort((-notes[:, 1], -notes[:, 2], _steps(notes[:, 0])))]
     kept: list[np.ndarray] = []
@@ -139,7 +164,14 @@ def skyline(notes: np.ndarray) -> np.ndarray:
 
 
 def sections(score: Score) -> list[tuple[float, int]]:
-    """Stretches of 4/4, of a grid :func:`in_fours`: the beat of the first bar line, and how many whole bars follow."""
+    """Find the sections of 4/4 of a grid by :func:`in_fours`.
+
+    Args:
+        score: the score.
+
+    Returns:
+        Beat of the first bar line and number of whole bars of each.
+    """
     grid = in_fours(score.grid)
     lines = np.asarray(grid.downbeats, dtype=np.int64)
     last = float(grid.position_of(score.duration))
@@ -149,7 +181,7 @@ def sections(score: Score) -> list[tuple[float, int]]:
         if i + 1 < len(lines) and lines[i + 1] - lines[i] == BEATS_PER_BAR:
             continue
         bars = i - start
-        # Behind the last bar line the metre goes on, if it is the score's.
+        # After the last bar line the metre continues, if it is the score's.
         if i + 1 == len(lines) and grid.beats_per_bar == BEATS_PER_BAR:
             bars += max(int(np.ceil((last - lines[i]) / BEATS_PER_BAR - 1e-6)), 0)
         if bars > 0:
@@ -159,8 +191,11 @@ def sections(score: Score) -> list[tuple[float, int]]:
 
 
 def in_fours(grid: BeatGrid) -> BeatGrid:
-    """The grid; where all bars are of one or two beats, which many files claim for lack of a better metre, with bars of
-    four."""
+    """Group bars of one or two beats into bars of four, if all bars are such.
+
+    Args:
+        grid: beats and downbeats.
+    """
     lines = np.asarray(grid.downbeats, dtype=np.int64)
     if len(lines) < 2 or np.diff(lines).max() > 2:
         return grid
@@ -169,7 +204,14 @@ def in_fours(grid: BeatGrid) -> BeatGrid:
 
 
 def melody_on_grid(score: Score, names: Sequence[str] = ()) -> list[np.ndarray]:
-    """The melody of every section of 4/4: uint8 (bars * 16,) each; ``names`` as for :func:`melody_notes`.
+    """Quantise the melody of a score.
+
+    Args:
+        score: the score.
+        names: as for :func:`melody_notes`.
+
+    Returns:
+        uint8 (bars * 16,) for each section of 4/4.
 
     Raises:
         D2MError: if there is no melody, or no bar of 4/4.
@@ -182,7 +224,7 @@ def melody_on_grid(score: Score, names: Sequence[str] = ()) -> list[np.ndarray]:
 
 
 def notes_on_grid(notes: np.ndarray, first: float, bars: int) -> np.ndarray:
-    """Notes one at a time as classes: uint8 (bars * 16,).
+    """Return notes one at a time as classes: uint8 (bars * 16,).
 
     Args:
         notes: float64 (N, 3) of start and end in beats and pitch.
@@ -196,9 +238,16 @@ def notes_on_grid(notes: np.ndarray, first: float, bars: int) -> np.ndarray:
 
 
 def windows(melody: np.ndarray, rules: WindowRules) -> Iterator[tuple[int, np.ndarray]]:
-    """(first bar, uint8 (bars * 16,)) of every window of a melody that the rules let pass.
+    """Cut a melody into windows that satisfy the rules; a note that sounds into a window is left out of it.
 
     A note that sounds into a window is left out of it: its onset is not there.
+
+    Args:
+        melody: uint8 (bars * 16,).
+        rules: length, stride and limits.
+
+    Yields:
+        First bar, and uint8 (bars * 16,), of each window.
     """
     length = rules.bars * STEPS_PER_BAR
     for bar in range(0, len(melody) // STEPS_PER_BAR - rules.bars + 1, rules.stride):
@@ -208,7 +257,12 @@ def windows(melody: np.ndarray, rules: WindowRules) -> Iterator[tuple[int, np.nd
 
 
 def worthwhile(window: np.ndarray, rules: WindowRules) -> bool:
-    """Whether there is enough melody in a window."""
+    """Tell whether a window satisfies the rules.
+
+    Args:
+        window: uint8 (steps,).
+        rules: limits of notes and rests.
+    """
     struck = window >= FIRST_KEY
     if struck.sum() < rules.least_notes or len(np.unique(window[struck])) < rules.least_pitches:
         return False

@@ -1,11 +1,11 @@
-"""The form of a melody: which of its bars take up an earlier one, and how much of it they say again.
+"""Form of a melody: which bars repeat an earlier one, and to what degree.
 
-Songs come back to what they said; a third of a melody's bars are at home in an earlier one. A latent vector drawn at
-random knows nothing of it: every bar of the decoder has its own share of the vector, and the shares are drawn apart
-from each other. So a new melody is given the form of a real one (``forms.json``, set by ``scripts/fit_forms.py``): what
-the conductor says of a bar is drawn towards what it says of the bar that is taken up, before anything is written. The
-decoder stays as it is, and so does the vector. Templates of repetition chosen before the notes are an old remedy for
-models that do not remember (Medeot et al. 2018, "StructureNet: Inducing Structure in Generated Melodies").
+A third of the bars of a real melody repeat an earlier one. In a random latent vector the parts for different bars are
+independent, so its bars are unrelated. Therefore a new melody is given the form of a real one (``forms.json``, computed
+by ``scripts/fit_forms.py``): the conductor's output for a bar is interpolated with its output for the repeated bar
+before decoding. Decoder and vector do not change. Templates of repetition that are chosen before the notes are a known
+method for models without long-term memory (Medeot et al. 2018, "StructureNet: Inducing Structure in Generated
+Melodies").
 """
 
 from __future__ import annotations
@@ -46,13 +46,24 @@ class Forms:
         return Forms(self.taken[rows], self.share[rows])
 
     def draw(self, count: int, rng: np.random.Generator) -> Forms:
-        """So many forms, each as likely as the others."""
+        """Draw forms with equal probability.
+
+        Args:
+            count: number of forms.
+            rng: random generator.
+        """
         return self[rng.integers(len(self), size=count)]
 
 
 def forms_of(melodies: np.ndarray) -> Forms:
-    """The forms of melodies uint8 (N, 256): to each bar the earlier one it has most onsets in common with, by pitch
-    and step, and which share (the earliest of equals); to bars under :data:`RELATED` themselves."""
+    """Estimate the forms of melodies: for each bar the earlier bar with which it shares most onsets, and the share.
+
+    Args:
+        melodies: uint8 (N, 256).
+
+    Returns:
+        The forms; bars below :data:`RELATED` are related to themselves.
+    """
     bars = np.asarray(melodies).reshape(len(melodies), BARS, STEPS_PER_BAR)
     alike = np.where(np.tri(BARS, k=-1, dtype=bool), likeness(bars), 0.0)
     taken, share = alike.argmax(axis=2), alike.max(axis=2)
@@ -62,14 +73,26 @@ def forms_of(melodies: np.ndarray) -> Forms:
 
 @cache
 def load_forms(path: Path = FORMS) -> Forms:
-    """The forms of real melodies that come with the package."""
+    """Load the forms of real melodies that are included in the package.
+
+    Args:
+        path: the JSON file.
+    """
     rows = json.loads(path.read_text(encoding="utf-8"))["forms"]
     taken = np.array([[bar for bar, _ in row] for row in rows], np.int64)
     return Forms(taken, np.array([[share for _, share in row] for row in rows], np.float32))
 
 
 def follow(said: Tensor, forms: Forms) -> Tensor:
-    """What the conductor says of each bar (B, 16, units), drawn towards what it says of the bars that are taken up."""
+    """Interpolate the conductor's output for each bar with that for the repeated bar.
+
+    Args:
+        said: float32 (B, 16, units).
+        forms: forms of B melodies.
+
+    Returns:
+        float32 (B, 16, units).
+    """
     share = torch.from_numpy(forms.share).to(said)[..., None]
     taken = torch.from_numpy(forms.taken).to(said.device)
     rows, bars = torch.arange(len(said), device=said.device), []
@@ -82,9 +105,16 @@ def follow(said: Tensor, forms: Forms) -> Tensor:
 
 
 def shared_noise(forms: Forms, rng: np.random.Generator) -> np.ndarray:
-    """Gumbel noise for every class of every step, float32 (B, 16, 16, 90); bars that take one up have its noise.
+    """Draw Gumbel noise for every class of every step; bars that repeat another use its noise.
 
     Every bar for itself is drawn as before, but chance no longer sets bars apart that mean the same.
+
+    Args:
+        forms: forms of B melodies.
+        rng: random generator.
+
+    Returns:
+        float32 (B, 16, 16, 90).
     """
     noise = rng.gumbel(size=(len(forms), BARS, STEPS_PER_BAR, CLASSES)).astype(np.float32)
     rows = np.arange(len(forms))

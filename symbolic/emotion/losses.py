@@ -1,15 +1,15 @@
-"""Does a melody carry an emotion? A loss on its pitches and one on its density, with gradients to every step.
+"""Losses of an emotion: one on the pitches of a melody and one on its density, with gradients for every step.
 
-Both take steps as they are played, (B, 256, 90): one-hot, soft, or one-hot with the gradient of a soft choice
-(:func:`straight_through`), so that the decoder can be followed back to the latent vector.
+Both take steps (B, 256, 90): one-hot, soft, or one-hot with the gradient of a soft choice (:func:`straight_through`),
+so that gradients reach the latent vector through the decoder.
 
-* Pitch: notes on the root, third or fifth of the bar's chord cost nothing, the others do, most of all on the beat; and
-  the mean pitch has a place to be.
-* Density: the energy of the spectrogram bar by bar against that of a steady melody with the wanted number of notes,
-  so that neither too many nor too few stand together, nor in the whole.
+* Pitch: distance of the mean pitch from the target, and a cost for notes that are not root, third or fifth of the bar's
+  chord, which is higher on the beat.
+* Density: the energy of the spectrogram bar by bar compared with that of a steady melody with the target number of
+  notes, so that the density is correct in each bar and overall.
 
-The spectrogram is drawn from the steps: every note strikes eight partials, which fade so
-quickly that energy counts strokes rather than lengths, and end where the note ends.
+The spectrogram is computed from the steps: every note has eight partials, which decay so quickly that the energy counts
+onsets rather than durations, and end with the note.
 """
 
 from __future__ import annotations
@@ -43,9 +43,13 @@ class Scale:
 
 
 def straight_through(temperature: float = 1.0) -> Choose:
-    """What takes the most likely class, one-hot, with the gradient of the softmax (Bengio et al. 2013).
+    """Return a function that chooses the most likely class, one-hot, with the gradient of the softmax (Bengio et al.
+    2013).
 
     The decoder so hears what it will hear in use, where a soft choice would be a chord that no melody has.
+
+    Args:
+        temperature: temperature of the softmax.
     """
 
     def choose(logits: Tensor) -> Tensor:
@@ -57,7 +61,15 @@ def straight_through(temperature: float = 1.0) -> Choose:
 
 
 def mean_pitch(played: Tensor, silent: Tensor) -> Tensor:
-    """Mean of the onsets' pitches, MIDI (B,); ``silent`` (B,) where there are none."""
+    """Compute the mean pitch of the onsets.
+
+    Args:
+        played: steps (B, 256, 90).
+        silent: value (B,) for melodies without onsets.
+
+    Returns:
+        float32 (B,), MIDI.
+    """
     onsets = played[..., FIRST_KEY:].float().sum(dim=1)
     keys = torch.arange(LOWEST, HIGHEST + 1, device=played.device, dtype=onsets.dtype)
     count = onsets.sum(dim=1)
@@ -65,12 +77,20 @@ def mean_pitch(played: Tensor, silent: Tensor) -> Tensor:
 
 
 def notes_a_bar(played: Tensor) -> Tensor:
-    """Onsets a bar, (B,)."""
+    """Compute the number of onsets per bar.
+
+    Args:
+        played: steps (B, 256, 90).
+
+    Returns:
+        float32 (B,).
+    """
     return played[..., FIRST_KEY:].float().sum(dim=(1, 2)) * STEPS_PER_BAR / played.shape[1]
 
 
 def off_chord(played: Tensor, chords: Tensor | None = None) -> Tensor:
-    """Share of onsets that are no root, third or fifth of their bar's chord, those on the beat counting double: (B,).
+    """Return the share of onsets that are no root, third or fifth of their bar's chord, those on the beat counting
+    double: (B,).
 
     Args:
         played: (B, bars * 16, 90).
@@ -87,12 +107,13 @@ def off_chord(played: Tensor, chords: Tensor | None = None) -> Tensor:
 def pitch_loss(
     played: Tensor, target: Tensor, scale: Scale, chords: Tensor | None = None, harmony: float = 0.5
 ) -> Tensor:
-    """Distance to the mean pitch in standard deviations (Huber's), and ``harmony`` times the share off the chords.
+    """Return the distance to the mean pitch in standard deviations (Huber's), and ``harmony`` times the share off the
+    chords.
 
     Args:
         played: (B, bars * 16, 90).
         target: mean pitch, MIDI (B,).
-        scale: of real melodies.
+        scale: scale of real melodies.
         chords: int64 (B, bars), or None to hear them from the melody.
         harmony: weight of the chords.
 
@@ -103,13 +124,13 @@ def pitch_loss(
 
 
 def density_loss(played: Tensor, target: Tensor, scale: Scale, evenness: float = 0.25) -> Tensor:
-    """Distance of the energy to the reference's, as notes a bar in standard deviations (Huber's), and ``evenness``
-    times what single bars differ by over three quarters of it.
+    """Compute the distance of the energy from the reference's, as notes per bar in standard deviations (Huber's loss),
+    plus ``evenness`` times the differences of single bars above three quarters of it.
 
     Args:
         played: (B, bars * 16, 90).
         target: notes a bar (B,), above 0.
-        scale: of real melodies.
+        scale: scale of real melodies.
         evenness: weight of the single bars.
 
     Returns:
@@ -121,25 +142,52 @@ def density_loss(played: Tensor, target: Tensor, scale: Scale, evenness: float =
 
 
 def spectrogram(played: Tensor) -> Tensor:
-    """Energy at each step in bands of a semitone from MIDI 21 up: (B, steps, 124). A stroke has energy 1."""
+    """Compute the energy at each step in bands of a semitone from MIDI 21 up; an onset has energy 1.
+
+    Args:
+        played: steps (B, steps, 90).
+
+    Returns:
+        float32 (B, steps, 124).
+    """
     return _ringing(played[..., FIRST_KEY:].float(), played) @ _timbre().to(played.device)
 
 
 def energy(played: Tensor, window: int = STEPS_PER_BAR) -> Tensor:
-    """Energy of the spectrogram in windows of so many steps: (B, steps / window)."""
-    # All strokes fade alike, so that their sum need not be told apart by bands.
+    """Compute the energy of the spectrogram in windows.
+
+    Args:
+        played: steps (B, steps, 90).
+        window: number of steps.
+
+    Returns:
+        float32 (B, steps / window).
+    """
+    # All notes decay alike, so that bands need not be separated.
     strokes = played[..., FIRST_KEY:].float().sum(dim=2, keepdim=True)
     return _ringing(strokes, played)[..., 0].unflatten(1, (-1, window)).sum(dim=2)
 
 
 def reference_energy(density: Tensor, window: int = STEPS_PER_BAR) -> Tensor:
-    """Energy of a window of a steady melody of ``density`` notes a bar, each held to the next; in its shape."""
+    """Compute the energy of a window of a steady melody whose notes are held to the next.
+
+    Args:
+        density: notes per bar, of any shape.
+        window: number of steps.
+
+    Returns:
+        float32, of the shape of ``density``.
+    """
     strokes = density * window / STEPS_PER_BAR
     return strokes * (1.0 - FADE ** (STEPS_PER_BAR / density)) / (1.0 - FADE)
 
 
 def far(difference: Tensor) -> Tensor:
-    """Huber's loss: as a square within half a standard deviation, straight beyond."""
+    """Compute Huber's loss: quadratic within half a standard deviation, linear beyond.
+
+    Args:
+        difference: in standard deviations.
+    """
     return functional.smooth_l1_loss(difference, torch.zeros_like(difference), reduction="none", beta=0.5)
 
 

@@ -1,4 +1,4 @@
-"""MusicVAE from Magenta's TensorFlow checkpoints: ``hierdec-mel_16bar``, and others of its build.
+"""Read MusicVAEs from Magenta's TensorFlow checkpoints: ``hierdec-mel_16bar``, and others of the same architecture.
 
 Names and shapes of the published checkpoint: github.com/magenta/magenta/issues/1854; where they come from: Magenta's
 ``music_vae/lstm_models.py`` (``BidirectionalLstmEncoder``, ``HierarchicalLstmDecoder``) and ``base_model.py``.
@@ -46,7 +46,7 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 def load_checkpoint(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """A checkpoint as our parameters, float32, and the configuration that they belong to.
+    """Return a checkpoint as our parameters, float32, and the configuration that they belong to.
 
     Args:
         path: the published tar file, or the checkpoint's name (``.../hierdec-mel_16bar.ckpt``) or one of its files.
@@ -62,26 +62,33 @@ def load_checkpoint(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]
         def read(name: str) -> np.ndarray:
             values = bundle.read(name)
             if values.dtype.kind != "f" or not np.isfinite(values).all():
-                raise D2MError(f"{path}: '{name}' holds values that are not finite numbers; get the file anew")
+                raise D2MError(f"{path}: '{name}' holds values that are not finite numbers; download the file again")
             return values.astype(np.float32, copy=False)
 
         return convert(read, config), asdict(config)
 
 
 def load_published(path: Path | str) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """:func:`load_checkpoint` for ``hierdec-mel_16bar`` itself, in no other sizes than its own.
+    """Load ``hierdec-mel_16bar`` as :func:`load_checkpoint` does, and refuse other sizes.
+
+    Args:
+        path: the checkpoint.
 
     Raises:
         D2MError: if it is anything else.
     """
     tensors, config = load_checkpoint(path)
     if config != asdict(FULL):
-        raise D2MError(f"{path} is a MusicVAE of other sizes than hierdec-mel_16bar; get the file anew")
+        raise D2MError(f"{path} is a MusicVAE of other sizes than hierdec-mel_16bar; download the file again")
     return tensors, config
 
 
 def sizes(shapes: Shapes, path: Path | str) -> MusicVaeConfig:
-    """The sizes of a checkpoint's model, as far as a few of its shapes tell.
+    """Infer the sizes of a checkpoint's model from its shapes.
+
+    Args:
+        shapes: shapes of the variables.
+        path: path of the checkpoint, for messages.
 
     Raises:
         D2MError: if one of them is not there, or cannot be.
@@ -109,7 +116,11 @@ def sizes(shapes: Shapes, path: Path | str) -> MusicVaeConfig:
 
 
 def variables(config: MusicVaeConfig) -> dict[str, tuple[int, ...]]:
-    """The variables of a model of these sizes, and their shapes."""
+    """Return the variables of a model and their shapes.
+
+    Args:
+        config: sizes of the model.
+    """
     shapes: dict[str, tuple[int, ...]] = {}
 
     def layer(name: str, inputs: int, outputs: int) -> None:
@@ -134,9 +145,16 @@ def variables(config: MusicVaeConfig) -> dict[str, tuple[int, ...]]:
 
 
 def refuse_others(found: Shapes, wanted: Shapes, path: Path | str) -> None:
-    """Raises D2MError that names the first variable which is missing, unexpected or of another shape.
+    """Check that a checkpoint has the variables of a model; those of an optimiser are ignored.
 
     What an optimiser left behind is nobody's business.
+
+    Args:
+        found, wanted: shapes by name.
+        path: path of the checkpoint, for messages.
+
+    Raises:
+        D2MError: if a variable is missing, unexpected or has another shape.
     """
     surplus = sorted(name for name in found if name not in wanted and not _OF_TRAINING.search(name))
     for name, shape in wanted.items():
@@ -149,7 +167,7 @@ def refuse_others(found: Shapes, wanted: Shapes, path: Path | str) -> None:
 
 
 def convert(read: Callable[[str], np.ndarray], config: MusicVaeConfig) -> dict[str, Tensor]:
-    """Magenta's variables as the parameters of ``HierarchicalMusicVae(config)``.
+    """Return Magenta's variables as the parameters of ``HierarchicalMusicVae(config)``.
 
     Args:
         read: gives a variable by name, float32, in the shape of :func:`variables`.
@@ -183,4 +201,4 @@ def _cell(state: dict[str, Tensor], ours: str, end: str, read: Callable[[str], n
 
 
 def _other(path: Path | str, why: str) -> D2MError:
-    return D2MError(f"{path} is no MusicVAE of the build of hierdec-mel_16bar: it {why}".replace("it '", "'"))
+    return D2MError(f"{path} is not a MusicVAE of the build of hierdec-mel_16bar: it {why}".replace("it '", "'"))

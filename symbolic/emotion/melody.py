@@ -1,11 +1,11 @@
-"""Melodies as classes on a grid of sixteenths, the language of MusicVAE (Roberts et al. 2018, section 5.1).
+"""Melodies as classes on a grid of sixteenths, the input format of MusicVAE (Roberts et al. 2018, section 5.1).
 
-Every step holds one of 90 classes: 0 holds on (the note, or the silence), 1 ends the sounding note, and 2 to 89
-strike the keys 21 to 108 of a piano. These are the classes of Magenta's one-hot melodies (``note_seq``,
+Every step has one of 90 classes: 0 continues (the note, or the silence), 1 ends the sounding note, and 2 to 89
+start the keys 21 to 108 of a piano. These are the classes of Magenta's one-hot melodies (``note_seq``,
 ``MelodyOneHotEncoding`` between ``PIANO_MIN_MIDI_PITCH`` and ``PIANO_MAX_MIDI_PITCH``), so weights can be shared.
 
-A melody is canonical when a note-off stands only where a note sounds. Then notes on the grid and classes say the same,
-and the way there and back loses nothing.
+A melody is canonical if note-offs occur only where a note sounds. Then the conversion to notes on the grid and back is
+lossless.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MAJOR = np.array([0, 2, 4, 5, 7, 9, 11])
 
 
 def from_notes(notes: np.ndarray, steps: int = STEPS) -> np.ndarray:
-    """Notes on the grid as a melody.
+    """Return notes on the grid as a melody.
 
     Args:
         notes: int (N, 3) of start step, end step and MIDI pitch, sorted by start, no two at the same start. A note
@@ -52,9 +52,15 @@ def from_notes(notes: np.ndarray, steps: int = STEPS) -> np.ndarray:
 
 
 def to_notes(melody: np.ndarray) -> np.ndarray:
-    """The notes of a melody: int64 (N, 3) of start step, end step and MIDI pitch.
+    """Convert a melody to notes; a note-off or a continuation where nothing sounds is silence.
 
     Any sequence of classes is read: a note-off or a hold where nothing sounds is silence.
+
+    Args:
+        melody: uint8 (steps,).
+
+    Returns:
+        int64 (N, 3), start step, end step and MIDI pitch.
     """
     melody = np.asarray(melody)
     events = np.flatnonzero(melody != HOLD)
@@ -65,12 +71,19 @@ def to_notes(melody: np.ndarray) -> np.ndarray:
 
 
 def canonical(melody: np.ndarray) -> np.ndarray:
-    """The same notes without idle note-offs, uint8 (steps,)."""
+    """Remove note-offs where no note sounds.
+
+    Args:
+        melody: uint8 (steps,).
+
+    Returns:
+        uint8 (steps,).
+    """
     return from_notes(to_notes(melody), len(melody))
 
 
 def transpose(melodies: np.ndarray, semitones: int | np.ndarray) -> np.ndarray:
-    """Melodies moved up or down; the shape stays.
+    """Return melodies moved up or down; the shape stays.
 
     Args:
         melodies: uint8 (..., steps).
@@ -88,7 +101,7 @@ def transpose(melodies: np.ndarray, semitones: int | np.ndarray) -> np.ndarray:
 
 
 def diatonic(melodies: np.ndarray, degrees: np.ndarray) -> np.ndarray:
-    """Melodies moved by steps of their own scale, so that they say something else in the same key.
+    """Return melodies moved by steps of their own scale, so that they say something else in the same key.
 
     The scale is the major one that holds most of a melody's onsets; notes between its tones go with the tone below.
 
@@ -109,7 +122,14 @@ def diatonic(melodies: np.ndarray, degrees: np.ndarray) -> np.ndarray:
 
 
 def room(melodies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """How many semitones each melody can move down (0 or less) and up (0 or more): two int64 (...,)."""
+    """Compute the possible transpositions of each melody.
+
+    Args:
+        melodies: uint8 (..., steps).
+
+    Returns:
+        Semitones downwards (0 or less) and upwards (0 or more): two int64 (...,).
+    """
     struck = melodies >= FIRST_KEY
     low = np.where(struck, melodies, CLASSES - 1).min(axis=-1).astype(np.int64)
     high = np.where(struck, melodies, FIRST_KEY).max(axis=-1).astype(np.int64)
@@ -117,13 +137,13 @@ def room(melodies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def to_score(melody: np.ndarray, tempo: float = 100.0, program: int = 0, velocity: int = 90) -> Score:
-    """A melody as a score of one part.
+    """Return a melody as a score of one part.
 
     Args:
         melody: classes, any length.
         tempo: beats a minute.
         program: General MIDI program.
-        velocity: of every note, 1..127.
+        velocity: velocity of every note, 1..127.
     """
     melody = np.asarray(melody)
     notes = to_notes(melody)

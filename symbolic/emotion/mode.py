@@ -1,4 +1,4 @@
-"""A melody in major or in minor: the same tune with the third, the sixth and the seventh of its key changed."""
+"""Change the mode of a melody between major and minor by altering the third, the sixth and the seventh of its key."""
 
 from __future__ import annotations
 
@@ -13,14 +13,21 @@ _MAJOR, _MINOR = (4, 9, 11), (3, 8, 10)
 
 
 def keys_of(melody: np.ndarray) -> np.ndarray:
-    """The key of every bar of a melody uint8 (bars * 16,): int64 (bars,), 0 to 11 C to B major, 12 to 23 minor."""
+    """Estimate the key of every bar.
+
+    Args:
+        melody: uint8 (bars * 16,).
+
+    Returns:
+        int64 (bars,), 0 to 11 C to B major, 12 to 23 minor.
+    """
     keys = sounding(melody).reshape(-1, STEPS_PER_BAR)
     chroma = np.stack([((keys > 0) & (keys % 12 == pitch)).sum(axis=1) for pitch in range(12)], axis=1)
     return find_keys(chroma.astype(np.float64))
 
 
 def in_mode(melody: np.ndarray, mode: str) -> np.ndarray:
-    """The melody in ``major`` or ``minor`` on the same tonics; bars that are in that mode stay as they are.
+    """Change a melody to ``major`` or ``minor`` on the same tonics; bars in that mode do not change.
 
     Args:
         melody: uint8 (bars * 16,).

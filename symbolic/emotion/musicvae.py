@@ -1,5 +1,6 @@
-"""MusicVAE for melodies of 16 bars (Roberts et al. 2018, "A Hierarchical Latent Vector Model for Learning Long-Term
-Structure in Music"), in the shape of Magenta's ``hierdec-mel_16bar`` and in one that two cores can train.
+"""MusicVAE for melodies of 16 bars, in Magenta's size (``hierdec-mel_16bar``) and in one that two cores can train.
+
+Source: Roberts et al. 2018, "A Hierarchical Latent Vector Model for Learning Long-Term Structure in Music".
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class HierarchicalMusicVae(nn.Module):
             self.decoder = HierarchicalDecoder(config.latent, config.conductor, config.decoder, config.decoder_layers)
         self.mu = nn.Linear(self.encoder.size, config.latent)
         self.sigma = nn.Linear(self.encoder.size, config.latent)
-        # Magenta starts both near 0, a vector of noise; here the vector tells melodies apart before it is blurred.
+        # Magenta starts both near 0, where the vector is noise; here it distinguishes melodies before noise is added.
         nn.init.xavier_uniform_(self.mu.weight)
         nn.init.normal_(self.sigma.weight, std=0.001)
         nn.init.zeros_(self.mu.bias)
@@ -81,41 +82,79 @@ class HierarchicalMusicVae(nn.Module):
 
     @torch.no_grad()
     def expect(self, counts: np.ndarray) -> None:
-        """Start from how often each class stands (90,), so that training begins with what tells melodies apart.
+        """Initialise the output biases with class frequencies, so that training begins with differences between
+        melodies.
 
         Finding out that most steps are holds takes large steps in one direction, under which the conductor comes to say
         the same of all melodies. Four melodies stood at 18 nats after 100 steps with it, at 240 after 200 without.
+
+        Args:
+            counts: frequency of each class (90,).
         """
         share = torch.from_numpy((counts + 1.0) / (counts + 1.0).sum())
         self.decoder.output.bias.copy_(share.log())
 
     def settings(self) -> dict[str, Any]:
-        """Plain values that rebuild the model."""
+        """Return plain values that rebuild the model."""
         return asdict(self.config)
 
     def encode(self, melodies: Tensor) -> tuple[Tensor, Tensor]:
-        """Classes int (B, 256) -> mean and standard deviation of the latent vector, float (B, latent) each."""
+        """Encode melodies.
+
+        Args:
+            melodies: int64 (B, 256), classes.
+
+        Returns:
+            Mean and standard deviation of the latent vector, float32 (B, latent) each.
+        """
         seen = self.encoder(melodies)
         return self.mu(seen).float(), functional.softplus(self.sigma(seen).float())
 
     def forward(self, melodies: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean, deviation and the teacher-forced logits (B, 256, 90) of ``mean + deviation * noise``."""
+        """Encode melodies and decode ``mean + deviation * noise`` with teacher forcing.
+
+        Args:
+            melodies: int64 (B, 256), classes.
+            noise: float32 (B, latent).
+
+        Returns:
+            Mean, deviation, and logits (B, 256, 90).
+        """
         mu, sigma = self.encode(melodies)
         return mu, sigma, self.decoder(mu + sigma * noise, melodies)
 
 
 def divergence(mu: Tensor, sigma: Tensor) -> Tensor:
-    """KL divergence in nats of each dimension from the standard normal distribution, in the shape of ``mu``."""
+    """Compute the KL divergence of each dimension from the standard normal distribution.
+
+    Args:
+        mu, sigma: mean and deviation, of any shape.
+
+    Returns:
+        Nats, of the same shape.
+    """
     return 0.5 * (mu.square() + sigma.square() - 1.0) - sigma.clamp_min(1e-8).log()
 
 
 def most_likely(logits: Tensor) -> Tensor:
-    """The most likely class, one-hot, (n, 90)."""
+    """Choose the most likely class.
+
+    Args:
+        logits: float32 (n, 90).
+
+    Returns:
+        One-hot (n, 90).
+    """
     return functional.one_hot(logits.argmax(dim=1), CLASSES).float()
 
 
 def drawing(temperature: float, rng: np.random.Generator | None) -> Choose:
-    """What draws a class from logits divided by a temperature (Gumbel's trick); at 0 the most likely."""
+    """Return a function that draws a class from logits divided by a temperature (Gumbel's trick).
+
+    Args:
+        temperature: 0 for the most likely class.
+        rng: random generator.
+    """
     if temperature <= 0:
         return most_likely
     if rng is None:
@@ -129,8 +168,14 @@ def drawing(temperature: float, rng: np.random.Generator | None) -> Choose:
 
 
 def drawing_in_form(temperature: float, rng: np.random.Generator | None, forms: Forms) -> Choose:
-    """As :func:`drawing`, for all steps of melodies with these forms in turn: bars that say the same are also told the
-    same by chance. For one call of a decoder's ``write``."""
+    """Return a function like :func:`drawing` for one call of a decoder's ``write``, in which bars that repeat each
+    other use the same random numbers.
+
+    Args:
+        temperature: 0 for the most likely class.
+        rng: random generator.
+        forms: forms of the melodies.
+    """
     if temperature <= 0:
         return most_likely
     if rng is None:
@@ -150,9 +195,17 @@ def drawing_in_form(temperature: float, rng: np.random.Generator | None, forms: 
 
 
 def spherical(a: np.ndarray, b: np.ndarray, steps: int) -> np.ndarray:
-    """Vectors from ``a`` to ``b`` (latent,) along the great circle between their directions (Shoemake 1985).
+    """Interpolate along the great circle between two vectors (Shoemake 1985), whose lengths the decoder knows (White
+    2016).
 
     That keeps to lengths that the decoder knows (White 2016). Returns (steps, latent), both ends included.
+
+    Args:
+        a, b: float32 (latent,).
+        steps: number of vectors, both ends included.
+
+    Returns:
+        float32 (steps, latent).
     """
     share = np.linspace(0.0, 1.0, steps)[:, None]
     cosine = np.dot(a, b) / max(np.linalg.norm(a) * np.linalg.norm(b), 1e-12)
@@ -181,7 +234,14 @@ class MusicVae:
 
     @torch.no_grad()
     def encode(self, melodies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation of the latent vector of each melody."""
+        """Encode melodies.
+
+        Args:
+            melodies: uint8 (N, 256).
+
+        Returns:
+            Mean and standard deviation of the latent vector of each.
+        """
         rows = [self.network.encode(part) for part in self._parts(_checked(melodies))]
         mean, deviation = (torch.cat(values).cpu().numpy() for values in zip(*rows, strict=True))
         return mean, deviation
@@ -194,13 +254,13 @@ class MusicVae:
         rng: np.random.Generator | None = None,
         forms: Forms | None = None,
     ) -> np.ndarray:
-        """Melodies of latent vectors, canonical.
+        """Return melodies of latent vectors, canonical.
 
         Args:
             z: (N, latent).
             temperature: 0 takes the most likely class at each step; below 1 is calmer, above wilder.
             rng: draws the classes; needed above 0.
-            forms: of N melodies, if bars are to take up earlier ones; else they are as the vectors have them.
+            forms: forms of N melodies, if bars are to take up earlier ones; else they are as the vectors have them.
 
         Raises:
             D2MError: if ``z`` is of another size, not finite, or the temperature is negative.
@@ -221,11 +281,30 @@ class MusicVae:
     def reconstruct(
         self, melodies: np.ndarray, temperature: float = 0.0, rng: np.random.Generator | None = None
     ) -> np.ndarray:
-        """Melodies through the mean of their latent vectors and back."""
+        """Encode melodies and decode the means of their latent vectors.
+
+        Args:
+            melodies: uint8 (N, 256).
+            temperature: temperature of the decoder.
+            rng: random generator, for a temperature above 0.
+
+        Returns:
+            uint8 (N, 256).
+        """
         return self.decode(self.encode(melodies)[0], temperature, rng)
 
     def sample(self, count: int, temperature: float = 0.5, seed: int = 0, forms: Forms | None = None) -> np.ndarray:
-        """New melodies from the prior; in forms drawn from those given, or in none."""
+        """Generate melodies from the prior.
+
+        Args:
+            count: number of melodies.
+            temperature: temperature of the decoder.
+            seed: random seed.
+            forms: forms to draw from, or None.
+
+        Returns:
+            uint8 (count, 256).
+        """
         rng = np.random.default_rng(seed)
         z = rng.standard_normal((count, self.config.latent))
         return self.decode(z, temperature, rng, None if forms is None else forms.draw(count, rng))
@@ -233,19 +312,28 @@ class MusicVae:
     def interpolate(
         self, a: np.ndarray, b: np.ndarray, steps: int, temperature: float = 0.0, rng: np.random.Generator | None = None
     ) -> np.ndarray:
-        """Melodies on the way from one (256,) to another, the reconstructions of both included: (steps, 256).
+        """Interpolate between two melodies in latent space.
+
+        Args:
+            a, b: uint8 (256,).
+            steps: number of melodies, the reconstructions of both included.
+            temperature: temperature of the decoder.
+            rng: random generator, for a temperature above 0.
+
+        Returns:
+            uint8 (steps, 256).
 
         Raises:
             D2MError: if there are fewer than two steps.
         """
         if steps < 2:
-            raise D2MError("an interpolation has at least two steps, its ends")
+            raise D2MError("an interpolation needs at least two steps")
         mu, _ = self.encode(np.stack([a, b]))
         return self.decode(spherical(mu[0], mu[1], steps), temperature, rng)
 
     @torch.no_grad()
     def log_likelihood(self, melodies: np.ndarray, z: np.ndarray | None = None) -> np.ndarray:
-        """Natural logarithm of the probability of each step given those before it, float32 (N, 256).
+        """Return natural logarithm of the probability of each step given those before it, float32 (N, 256).
 
         Args:
             melodies: what is judged.

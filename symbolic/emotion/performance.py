@@ -1,7 +1,7 @@
-"""How a melody with an emotion is played: tempo, mode, register, instrument, articulation and loudness of the table.
+"""Performance of a melody with an emotion: tempo, mode, register, instrument, articulation and loudness of the table.
 
-What can be done by halves (tempo, articulation, loudness) follows the strength; what cannot (mode, register,
-instrument) comes with the second half of it.
+Gradual properties (tempo, articulation, loudness) follow the strength; the others (mode, register, instrument) change
+at a strength of one half.
 """
 
 from __future__ import annotations
@@ -24,22 +24,38 @@ _PIANO = 0
 
 
 def takes_hold(strength: float) -> bool:
-    """Whether what cannot be done by halves is done."""
+    """Tell whether properties that are not gradual change at a strength.
+
+    Args:
+        strength: 0 to 1.
+    """
     return strength >= 0.5
 
 
 def pace(emotion: Emotion, tempo: float, strength: float) -> float:
-    """How many times as fast as at ``tempo`` (beats a minute) music is played: all the way at strength 1."""
+    """Compute the factor of the playback speed; at strength 1 the tempo is the emotion's.
+
+    Args:
+        emotion: entry of the table.
+        tempo: tempo of the music in beats per minute.
+        strength: 0 to 1.
+    """
     return float((emotion.tempo / tempo) ** strength)
 
 
 def toned(melody: np.ndarray, emotion: Emotion, strength: float) -> np.ndarray:
-    """The melody uint8 (bars * 16,) in the emotion's mode, where its strength asks for it."""
+    """Change the mode of a melody to that of an emotion, if the strength requires it.
+
+    Args:
+        melody: uint8 (bars * 16,).
+        emotion: entry of the table.
+        strength: 0 to 1.
+    """
     return in_mode(melody, emotion.mode) if takes_hold(strength) else melody
 
 
 def part(melody: np.ndarray, emotion: Emotion, strength: float = 1.0, first: float = 0.0) -> Part:
-    """A melody as it is played.
+    """Convert a melody to a part with an emotion's performance.
 
     Args:
         melody: uint8 (bars * 16,), in its mode already.
@@ -66,7 +82,7 @@ def part(melody: np.ndarray, emotion: Emotion, strength: float = 1.0, first: flo
 
 
 def perform(melody: np.ndarray, emotion: Emotion, strength: float = 1.0, tempo: float = 100.0) -> Score:
-    """A melody as a score of one part.
+    """Return a melody as a score of one part.
 
     Args:
         melody: uint8 (bars * 16,).

@@ -1,7 +1,7 @@
-"""The least that a melody must change to have a mean pitch and a density, done by hand.
+"""Rewrite a melody by rule to a mean pitch and a density with minimal changes.
 
-Notes are left out, those off the beat and short ones first, or long ones are struck once more in their middle; then all
-are transposed. That keeps a tune, but knows of nothing else; an actor learns from it where a changed tune lies.
+Notes are removed, those off the beat and short ones first, or long notes are repeated in their middle; then all are
+transposed. This preserves the tune; the actor learns from it where changed melodies are in latent space.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from d2m.symbolic.emotion.melody import STEPS_PER_BAR, from_notes, room, to_note
 
 
 def rewrite(melody: np.ndarray, pitch: float, density: float) -> np.ndarray:
-    """A melody near a mean pitch and a density.
+    """Return a melody near a mean pitch and a density.
 
     Args:
         melody: uint8 (bars * 16,).
@@ -32,13 +32,18 @@ def rewrite(melody: np.ndarray, pitch: float, density: float) -> np.ndarray:
 
 
 def place_strength(steps: np.ndarray) -> np.ndarray:
-    """How strong steps are in their bar: 4 on the bar line, 3 in its middle, 2, 1 and 0 on and between the eighths."""
+    """Return the metrical strength of steps: 4 on the bar line, 3 in the middle of the bar, 2, 1 and 0 on and between
+    the eighths.
+
+    Args:
+        steps: numbers of steps.
+    """
     places = np.asarray(steps) % STEPS_PER_BAR
     return sum((places % every == 0).astype(np.int64) for every in (2, 4, 8, 16))
 
 
 def fewer(notes: np.ndarray, wanted: int, favour: np.ndarray | None = None) -> np.ndarray:
-    """The notes that carry a melody; what is left out is held by the note before.
+    """Remove notes of a melody; the note before a removed one is prolonged.
 
     Args:
         notes: (N, 3) of start step, end step and pitch.
@@ -59,7 +64,15 @@ def fewer(notes: np.ndarray, wanted: int, favour: np.ndarray | None = None) -> n
 
 
 def more(notes: np.ndarray, wanted: int) -> np.ndarray:
-    """The notes (N, 3), the longest struck again half way."""
+    """Add notes by repeating the longest in their middle.
+
+    Args:
+        notes: int64 (N, 3).
+        wanted: number of notes.
+
+    Returns:
+        int64 (wanted, 3).
+    """
     heap = [(start - end, start, end, key) for start, end, key in notes.tolist()]
     heapq.heapify(heap)
     while heap and len(heap) < wanted and heap[0][0] <= -2:

@@ -1,14 +1,14 @@
-"""The compact size: bars are read and written side by side, so that 16 steps follow each other, not 256.
+"""Compact size of MusicVAE: bars are encoded and decoded in parallel, so that 16 steps follow each other, not 256.
 
-It keeps what makes ``hierdec-mel_16bar`` hierarchical (Roberts et al. 2018): a bidirectional LSTM reads, a conductor
-plans the bars, an LSTM writes each one from a new start, and one bar knows of another by the latent vector alone. Three
+The hierarchy of ``hierdec-mel_16bar`` is kept (Roberts et al. 2018): a bidirectional LSTM encodes, a conductor plans
+the bars, an LSTM writes each one from a new state, and bars depend on each other only through the latent vector. Three
 things differ, for a training of hours on one core instead of days on a GPU:
 
-* A bar is short enough to be read at a glance: two dense layers over its 16 steps take the place of an LSTM.
-* What the encoder understood of every bar goes into the latent vector, and each bar of the conductor is told its own
-  view of the vector. Only the last state of an LSTM would have to carry 16 bars through a single door, which it takes
-  tens of thousands of steps to learn.
-* The conductor's word on a bar is unfolded into a hint for each step, so that the writer need not count.
+* A bar is encoded at once: two dense layers over its 16 steps replace an LSTM.
+* The encodings of all bars are concatenated into the input of the latent vector, and each bar of the conductor has its
+  own projection of the vector. The last state of an LSTM alone would have to represent 16 bars, which takes tens of
+  thousands of steps to learn.
+* The conductor's output for a bar is expanded into an input for each step, so that the writer need not count.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from d2m.symbolic.emotion.encoder import initialise, one_hot
 from d2m.symbolic.emotion.forms import Forms, follow
 from d2m.symbolic.emotion.melody import BARS, CLASSES, STEPS_PER_BAR
 
-#: Values of the hint for a step, and of what is told of the step before.
+#: Size of the input of a step from the conductor, and of that from the step before.
 _HINT, _TOLD = 64, 64
 
 
@@ -30,7 +30,7 @@ class BarReader(nn.Module):
     """Reads each bar at a glance, then the sequence of bars in both directions.
 
     Args:
-        units: of each direction; the layers in front have four and two times as many.
+        units: number of units of each direction; the layers in front have four and two times as many.
     """
 
     def __init__(self, units: int):
@@ -45,7 +45,14 @@ class BarReader(nn.Module):
         self.size = BARS * self.narrow.out_features
 
     def forward(self, melodies: Tensor) -> Tensor:
-        """Classes int (B, 256) -> what was understood of all bars, float (B, size)."""
+        """Encode the bars of melodies.
+
+        Args:
+            melodies: int64 (B, 256), classes.
+
+        Returns:
+            float32 (B, size).
+        """
         first, bend, second = self.glance
         seen = second(self.dropout(bend(first(one_hot(melodies).reshape(len(melodies), BARS, -1)))))
         understood, _ = self.bars(seen)
@@ -53,7 +60,7 @@ class BarReader(nn.Module):
 
 
 class BarWriter(nn.Module):
-    """Conductor and writer of all bars at the same time.
+    """Conductor and writer of all bars in parallel.
 
     Args:
         latent: size of the latent vector.
@@ -76,13 +83,20 @@ class BarWriter(nn.Module):
         self.output = nn.Linear(writer + _HINT, CLASSES)
 
     def plan(self, z: Tensor) -> Tensor:
-        """Latent vectors (B, latent) -> the conductor's word on each bar, (B, 16, 2 * conductor)."""
+        """Compute the conductor's output for each bar.
+
+        Args:
+            z: float32 (B, latent).
+
+        Returns:
+            float32 (B, 16, 2 * conductor).
+        """
         views = self.views(z).unflatten(1, (BARS, -1))
         going, _ = self.conductor(views, _start(self.conductor_start, z))
         return self.dropout(functional.silu(self.word(torch.cat([going, views], dim=2))))
 
     def forward(self, z: Tensor, melodies: Tensor, unheard: Tensor | None = None) -> Tensor:
-        """Logits of every step where the steps before it are known (teacher forcing).
+        """Return logits of every step where the steps before it are known (teacher forcing).
 
         Args:
             z: (B, latent).
@@ -95,19 +109,19 @@ class BarWriter(nn.Module):
         word, hints = self._words(z)
         before = functional.pad(melodies.unflatten(1, (BARS, -1))[:, :, :-1].long(), (1, 0), value=-1).flatten(1)
         before = before if unheard is None else before.masked_fill(unheard, -1)
-        # The last row of the table tells nothing.
+        # The last row of the table stands for no input.
         table = functional.pad(self.told.weight.T, (0, 0, 0, 1))
         told = functional.embedding(before % (CLASSES + 1), table).reshape(len(hints), STEPS_PER_BAR, -1)
         written, _ = self.writer(torch.cat([told.to(hints.dtype), hints], dim=2), _start(self.writer_start, word))
         return self.output(torch.cat([written, hints], dim=2)).reshape(len(z), -1, CLASSES)
 
     def write(self, z: Tensor, choose: Choose, forms: Forms | None = None) -> tuple[Tensor, Tensor]:
-        """Write melodies step by step, each step told what was chosen before.
+        """Write melodies step by step, with the previous choice as input of each step.
 
         Args:
             z: (B, latent).
             choose: called 16 times with the logits (B * 16, 90) of a step of all bars; row ``i`` is bar ``i % 16``.
-            forms: of B melodies, if their bars are to take up each other.
+            forms: forms of B melodies, if their bars are to take up each other.
 
         Returns:
             logits and choices, (B, 256, 90) each. Gradients flow if ``choose`` lets them.

@@ -1,4 +1,4 @@
-"""How much of a tune is left after it was changed: by its rhythm, and by its notes in whichever key they fit best."""
+"""Similarity of a changed melody to the original: of the rhythm, and of the notes in the best transposition."""
 
 from __future__ import annotations
 
@@ -11,14 +11,27 @@ _SHIFTS = range(-24, 25)
 
 
 def rhythm_similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """F1 of the onsets' steps of melodies uint8 (N, steps): (N,)."""
+    """Compute the F1 of the onsets' steps.
+
+    Args:
+        a, b: melodies uint8 (N, steps).
+
+    Returns:
+        float64 (N,).
+    """
     return _f1(((a >= FIRST_KEY) & (b >= FIRST_KEY)).sum(axis=1), a, b)
 
 
 def tune_similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """F1 of onsets with their pitches where one melody is moved by the interval at which most agree: (N,).
+    """Compute the F1 of onsets with their pitches in the best transposition of one melody.
 
     An emotion may ask for another register; the tune is then the same.
+
+    Args:
+        a, b: melodies uint8 (N, steps).
+
+    Returns:
+        float64 (N,).
     """
     struck = (a >= FIRST_KEY) & (b >= FIRST_KEY)
     interval = b.astype(np.int64) - a.astype(np.int64)

@@ -1,8 +1,8 @@
-"""A song's melody with another feeling, at its own length: windows of 16 bars changed one by one and joined.
+"""Change the emotion of a song's melody of any length: windows of 16 bars are changed one by one and joined.
 
-The windows lie end to end; the last begins where 16 bars are left, and gives the bars that no other has. A section
-of less than 16 bars is said over and over until it has them. The song as a whole goes to the targets of an emotion; a
-verse that is lower than the chorus stays lower, by half of it.
+The windows lie end to end; the last begins 16 bars before the end, and only its bars that no other window has are used.
+A section of less than 16 bars is repeated until it is long enough. The song as a whole is moved to the targets of an
+emotion; half of the difference between its verses and choruses is kept.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Song:
     Attributes:
         grid: the song's beats, in bars of four where it has any.
         duration: seconds.
-        melodies: of each section in 4/4, uint8 (bars * 16,).
+        melodies: melodies of each section in 4/4, uint8 (bars * 16,).
         firsts: beat of each section's first bar line.
     """
 
@@ -51,13 +51,17 @@ class Song:
         return float(60.0 * (last - first) / self.duration)
 
     def at_pace(self, faster: float) -> Song:
-        """The same song played so many times as fast, its tempo changes kept."""
+        """Change the playback speed; tempo changes are kept.
+
+        Args:
+            faster: factor of the speed.
+        """
         grid = replace(self.grid, beats=self.grid.beats / faster, tempo=self.grid.tempo * faster)
         return replace(self, grid=grid, duration=self.duration / faster)
 
 
 def read_song(path: str | Path, skyline: bool = False) -> Song:
-    """The melody of a MIDI file.
+    """Return the melody of a MIDI file.
 
     Args:
         path: the file.
@@ -76,14 +80,20 @@ def read_song(path: str | Path, skyline: bool = False) -> Song:
 
 
 def find_song(score: Score, names: Sequence[str] = (), skyline: bool = False) -> Song:
-    """As :func:`read_song`, of a score that is read already; ``names`` of its parts."""
+    """Find the melody of a score, as :func:`read_song` does for a file.
+
+    Args:
+        score: the score.
+        names: names of its parts.
+        skyline: use the highest notes if all parts play chords.
+    """
     melodies = melody_on_grid(score, names)
     if not skyline and only_chords(score, names):
         raise D2MError("no melody found: every part plays several notes at a time; --skyline takes the highest ones")
     struck = [np.flatnonzero(sounding(melody)) for melody in melodies]
     spans = [at[-1] + 1 - at[0] for at in struck if len(at)]
     if sum(spans) < STEPS_PER_BAR:
-        raise D2MError("the melody is shorter than a bar of 4/4; give more of it")
+        raise D2MError("the melody is shorter than a bar of 4/4; give a longer one")
     return Song(in_fours(score.grid), score.duration, tuple(melodies), tuple(first for first, _ in sections(score)))
 
 
@@ -95,12 +105,12 @@ def recolour_song(
     temperature: float = 0.0,
     rng: np.random.Generator | None = None,
 ) -> Song:
-    """The song with its own melody, changed as the actor changes MusicVAE's rendering of it
+    """Return the song with its own melody, changed as the actor changes MusicVAE's rendering of it
     (:mod:`d2m.symbolic.emotion.edit`); at strength 0 note for note the same.
 
     Args:
         model: actor and MusicVAE.
-        song: of any length.
+        song: song of any length.
         emotion: where to.
         strength: 0 to 1.
         temperature, rng: see :meth:`~d2m.symbolic.emotion.musicvae.MusicVae.decode`.
@@ -122,7 +132,16 @@ def recolour_song(
 
 
 def perform_song(song: Song, emotion: Emotion, strength: float = 1.0) -> Score:
-    """The song's melody as a score of one part, played with an emotion: its tempo map scaled, all else in place."""
+    """Play a song's melody with an emotion, with a scaled tempo map.
+
+    Args:
+        song: the song.
+        emotion: entry of the table.
+        strength: 0 to 1.
+
+    Returns:
+        A score of one part.
+    """
     played = song.at_pace(pace(emotion, song.tempo, strength))
     parts = [
         part(toned(melody, emotion, strength), emotion, strength, first)

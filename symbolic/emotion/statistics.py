@@ -1,7 +1,7 @@
-"""What melodies are like in figures, to set samples of a model beside real music.
+"""Statistics of melodies, for comparing samples of a model with real music.
 
-All figures are of one melody, then averaged over many: pitch, density, rests, lengths, and how much its bars
-resemble each other (self-similarity, Foote 1999, here of bars with the same note on the same step).
+All values are of one melody, then averaged over many: pitch, density, rests, durations, and how similar its bars are
+to each other (self-similarity, Foote 1999, here of bars with the same note on the same step).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _MAJOR = np.array([0, 2, 4, 5, 7, 9, 11])
 
 
 def describe(melodies: np.ndarray) -> dict[str, np.ndarray]:
-    """Figures of each melody.
+    """Return figures of each melody.
 
     Args:
         melodies: uint8 (N, bars * 16).
@@ -37,7 +37,14 @@ def describe(melodies: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def summary(melodies: np.ndarray) -> dict[str, float]:
-    """Means of :func:`describe` over the melodies that can tell; without what none of them can."""
+    """Average :func:`describe` over the melodies for which each value is defined.
+
+    Args:
+        melodies: uint8 (N, steps).
+
+    Returns:
+        Means by name; values that are never defined are left out.
+    """
     figures = describe(melodies)
     return {
         name: float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
@@ -46,7 +53,14 @@ def summary(melodies: np.ndarray) -> dict[str, float]:
 
 
 def sounding(melodies: np.ndarray) -> np.ndarray:
-    """The key that sounds at each step, or 0: int64 (..., steps)."""
+    """Return the key that sounds at each step, or 0.
+
+    Args:
+        melodies: uint8 (..., steps).
+
+    Returns:
+        int64 (..., steps).
+    """
     melodies = np.asarray(melodies).astype(np.int64)
     place = np.where(melodies != HOLD, np.arange(melodies.shape[-1]), 0)
     last = np.take_along_axis(melodies, np.maximum.accumulate(place, axis=-1), axis=-1)
@@ -54,8 +68,14 @@ def sounding(melodies: np.ndarray) -> np.ndarray:
 
 
 def likeness(bars: np.ndarray) -> np.ndarray:
-    """How much bars (..., B, 16) say the same: the share of their onsets that two have in common, by pitch and step,
-    float64 (..., B, B); 0 for bars without onsets."""
+    """Compute the similarity of bars: the share of onsets that two have in common, by pitch and step.
+
+    Args:
+        bars: uint8 (..., B, 16).
+
+    Returns:
+        float64 (..., B, B); 0 for bars without onsets.
+    """
     struck = bars >= FIRST_KEY
     common = ((bars[..., :, None, :] == bars[..., None, :, :]) & struck[..., :, None, :]).sum(axis=-1)
     counts = struck.sum(axis=-1)
@@ -63,7 +83,11 @@ def likeness(bars: np.ndarray) -> np.ndarray:
 
 
 def note_f1(truth: np.ndarray, guess: np.ndarray) -> float:
-    """F1 of onsets with the right pitch on the right step, over all melodies together (N, steps)."""
+    """Compute the F1 of onsets with the correct pitch on the correct step, over all melodies together.
+
+    Args:
+        truth, guess: uint8 (N, steps).
+    """
     hit = ((truth == guess) & (truth >= FIRST_KEY)).sum()
     total = (truth >= FIRST_KEY).sum() + (guess >= FIRST_KEY).sum()
     return float(2 * hit / total) if total else 1.0

@@ -1,4 +1,4 @@
-"""MuseGAN: four-bar phrases in five tracks from random vectors, or around a given track.
+"""MuseGAN: four-bar phrases in five tracks from random vectors, or conditioned on a given track.
 
 After Dong, Hsiao, Yang & Yang, "MuseGAN: Multi-track Sequential Generative Adversarial Networks for Symbolic Music
 Generation and Accompaniment" (AAAI 2018): the jamming, composer and hybrid models, each from scratch and with a

@@ -1,4 +1,4 @@
-"""Whole pieces from a MuseGAN: phrases in a row, and a band around a track of somebody else's piece."""
+"""Whole pieces by a MuseGAN: consecutive phrases, and accompaniments for a track of an existing piece."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ from d2m.types import TRACKS
 
 
 def resolution_of(muse: MuseGan) -> Resolution:
-    """The resolution of a model's phrases."""
+    """Return the resolution of a model's phrases.
+
+    Args:
+        muse: the model.
+    """
     config = muse.config
     return Resolution("own", config.steps, config.pitches, config.lowest)
 
@@ -29,7 +33,16 @@ def generate_roll(
     tempo: float = 110.0,
     related: bool = True,
 ) -> PianoRoll:
-    """Phrases one after another; arguments as of :meth:`~d2m.symbolic.musegan.sampler.MuseGan.generate`."""
+    """Generate consecutive phrases as a piano-roll.
+
+    Args:
+        muse: the model.
+        phrases: number of phrases.
+        seed: random seed.
+        binarise: as for :meth:`~d2m.symbolic.musegan.sampler.MuseGan.generate`.
+        tempo: quarter notes per minute.
+        related: share the time-independent vectors.
+    """
     made = muse.generate(phrases, seed, binarise, related)
     return from_tensor(made, resolution_of(muse), tempo, name=muse.name)
 
@@ -37,19 +50,31 @@ def generate_roll(
 def way_roll(
     muse: MuseGan, first: int, second: int, phrases: int, binarise: str = "threshold", tempo: float = 110.0
 ) -> PianoRoll:
-    """The phrases of two seeds and those between; arguments as of :meth:`~d2m.symbolic.musegan.sampler.MuseGan.way`."""
+    """Interpolate between the phrases of two seeds, as a piano-roll.
+
+    Args:
+        muse: the model.
+        first, second: random seeds.
+        phrases: number of phrases.
+        binarise: as for :meth:`~d2m.symbolic.musegan.sampler.MuseGan.way`.
+        tempo: quarter notes per minute.
+    """
     return from_tensor(muse.way(first, second, phrases, binarise), resolution_of(muse), tempo, name=muse.name)
 
 
 def played(roll: PianoRoll) -> list[int]:
-    """Indices of the tracks that have notes."""
+    """Return the numbers of the tracks that have notes.
+
+    Args:
+        roll: piano-roll.
+    """
     return [track for track in range(len(TRACKS)) if roll.held[track].any()]
 
 
 def accompany_roll(
     muse: MuseGan, roll: PianoRoll, seed: int = 0, binarise: str = "threshold", anew: bool = False
 ) -> PianoRoll:
-    """A piece with the tracks that it plays as they were, and the others made to the given one.
+    """Return a piece with the tracks that it plays as they were, and the others made to the given one.
 
     Bars of 1/4 and 2/4, which many files claim for lack of a better metre, are taken together by four quarters. Bars
     that then are not in 4/4, such as a pickup, keep the given track alone.
@@ -66,18 +91,20 @@ def accompany_roll(
     """
     config = muse.config
     if not config.conditional:
-        raise D2MError(f"{muse.name or 'this model'} makes music from scratch; choose a model with a given track")
+        raise D2MError(
+            f"{muse.name or 'this model'} generates music from scratch; choose a model conditioned on a track"
+        )
     name = TRACKS[config.condition]
     if not roll.held[config.condition].any():
         found = ", ".join(plays(roll)) or "nothing"
         raise D2MError(f"the music has no {name} track to accompany, it plays {found}")
     kept = {config.condition} if anew else set(played(roll))
     if len(kept) == len(TRACKS):
-        raise D2MError(f"the music plays all five tracks already; give --anew to make all but the {name} anew")
+        raise D2MError(f"the music plays all five tracks already; give --anew to replace all but the {name}")
     resolution = resolution_of(muse)
     coarse, whole = in_fours(roll.resampled(config.steps // BEATS))
     if not whole.any():
-        raise D2MError("the music has no bar in 4/4, and MuseGAN knows no other metre")
+        raise D2MError("the music has no bar in 4/4, the only metre that MuseGAN supports")
     given = np.zeros((len(whole), config.steps, config.pitches), dtype=bool)
     for bar in np.flatnonzero(whole).tolist():
         held, onsets = to_tensor(coarse, resolution, bar, 1)

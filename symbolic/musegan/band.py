@@ -1,11 +1,10 @@
-"""A MuseGAN playing for a dancer, with a rhythm section of the genre.
+"""Scores by a MuseGAN for a dancer, with a rhythm section of the genre.
 
-The work is shared. From MuseGAN comes what the music is: its chords, and the rhythms, lines and voicings of the
-instruments in front. From the composer comes what makes it this dance and this genre: the form that follows the
-dancer's energy, the drummer who keeps the beats, catches the strong moves and begins with the groove that MuseGAN's
-drums are nearest to, the bass and the one comping instrument that tell a genre by ear, playing MuseGAN's chords, the
-feel, and the end. Between the two the notes are tidied: all phrases are moved into one key, and a note that neither
-the chord of the moment nor the scale knows goes to its neighbour.
+The chords, and the notes of piano, guitar and strings, come from MuseGAN. The rule-based composer provides what depends
+on the dance and the genre: the form that follows the dancer's energy, the drums with accents on strong moves, which
+begin with the groove most similar to MuseGAN's drums, the bass and one comping instrument on MuseGAN's chords, the
+feel, and the ending. All phrases are moved into one key, and notes that belong to neither the current chord nor the
+scale are moved to their neighbours.
 """
 
 from __future__ import annotations
@@ -49,11 +48,17 @@ def play_for(
     accents: np.ndarray | None = None,
     forgiving: bool = False,
 ) -> Score:
-    """Music by a MuseGAN for a beat grid; arguments as of :func:`d2m.symbolic.composer.compose`.
+    """Return music by a MuseGAN for a beat grid; arguments as of :func:`d2m.symbolic.composer.compose`.
 
     Args:
-        muse: a model from scratch.
-        seed: of the phrases and of every choice.
+        muse: a model that needs no given track.
+        grid: beats of the dance.
+        duration: length of the music in seconds.
+        genre: AIST code.
+        seed: random seed.
+        energy: float32 (N,) in 0..1 per beat interval, or None.
+        accents: float32 (N,) in 0..1 per beat, or None.
+        forgiving: make wrong beats less audible.
 
     Raises:
         D2MError: if the model needs a given track or makes silence only, the genre is unknown or the duration is not a
@@ -64,7 +69,9 @@ def play_for(
     if not (np.isfinite(duration) and duration > 0):
         raise D2MError(f"cannot make {duration} seconds of music; the duration must be a positive number")
     if muse.config.conditional:
-        raise D2MError(f"{muse.name or 'this model'} accompanies a given track; choose a model that makes all of them")
+        raise D2MError(
+            f"{muse.name or 'this model'} is conditioned on a track; choose a model that generates all tracks"
+        )
     style, rng = STYLES[genre], np.random.default_rng(seed)
     form = plan(grid, duration, rng, energy, accents, forgiving)
     places = _places(draw_pool(muse, seed), muse, form)
@@ -105,7 +112,7 @@ def _places(pool: Pool, muse: MuseGan, form: Form) -> list[Place]:
     rows = choose(pool, wanted)
     phrases = {row: read_phrase(pool.held[row], int(pool.tonic[row]), muse) for row in set(rows)}
     if not any(len(notes) for phrase in phrases.values() for notes in phrase.notes[DRUMS + 1 :]):
-        raise D2MError("the model made only silence; take another --seed, or --sketch composer")
+        raise D2MError("the model generated only silence; choose another --seed, or --sketch composer")
     return [
         Place(bar, phrases[row], bar.place % length)
         for bars, row in zip(groups, rows, strict=True)

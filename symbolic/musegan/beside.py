@@ -1,4 +1,4 @@
-"""A band beside the music in a MIDI file, which stays event for event as it is."""
+"""Add an accompaniment to the music in a MIDI file, whose events are kept unchanged."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _channels(events: Events, new: list[int], path: Path) -> dict[int, int]:
     pitched, drums = free_channels(events)
     wanted = [track for track in new if track != DRUMS]
     if len(wanted) > len(pitched) or (DRUMS in new and not drums):
-        raise D2MError(f"{path} leaves no channel for a new track; take tracks out, or give --anew")
+        raise D2MError(f"{path} has no free channel for a new track; remove tracks, or give --anew")
     return dict(zip(wanted, pitched, strict=False)) | {DRUMS: DRUM_CHANNEL}
 
 

@@ -1,8 +1,8 @@
-"""Which of many generated phrases to play: clean, as full as wanted, each leading to the next.
+"""Choose phrases for a piece from many generated ones: clean, of the wanted density, each leading to the next.
 
-A MuseGAN is quick and uneven. So far more phrases are drawn than a piece has room for, in families that share their
-time-independent vectors and with them a manner; all are measured in the scale that fits each best, and the family that
-suits the piece plays it, phrase by phrase.
+The output of a MuseGAN is fast to generate and varies in quality. Therefore far more phrases are generated than a piece
+needs, in families that share their time-independent vectors and are similar in style; all are measured in the scale
+that fits each best, and the phrases come from the family that fits the piece best.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _MAJOR = (0, 2, 4, 5, 7, 9, 11)
 #: What a level that is missed by its whole range costs, and a step as far as two chords can lie apart; and what bars of
 #: different chords gain.
 _FULLNESS, _STEP, _MOVING = 0.25, 0.15, 0.4
-#: Chords that follow each other in songs lie about so far apart; who goes further gains nothing.
+#: Usual distance of successive chords in songs; a larger one has no advantage.
 _SONG_STEP = 0.6
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Generated phrases and what is known of them; arrays have one row a phrase.
+    """Generated phrases and their measurements; arrays have one row per phrase.
 
     Attributes:
         held: bool (N, bars, steps, pitches, 5).
@@ -65,7 +65,12 @@ class Wanted:
 
 
 def draw_pool(muse: MuseGan, seed: int) -> Pool:
-    """Many phrases by a model that makes them from scratch."""
+    """Generate many phrases with a model that needs no given track.
+
+    Args:
+        muse: the model.
+        seed: random seed.
+    """
     from d2m.symbolic.musegan.latents import draw
 
     rng = np.random.default_rng([seed, 3])
@@ -76,7 +81,7 @@ def draw_pool(muse: MuseGan, seed: int) -> Pool:
 
 
 def measure(held: np.ndarray, lowest: int, family: np.ndarray) -> Pool:
-    """The figures of phrases.
+    """Return the figures of phrases.
 
     Args:
         held, family: as in :class:`Pool`.
@@ -84,7 +89,7 @@ def measure(held: np.ndarray, lowest: int, family: np.ndarray) -> Pool:
     """
     count, bars, steps = held.shape[:3]
     pitched = held[..., DRUMS + 1 :]
-    # (N, bars, tracks, 12); a bass note says more about the harmony than one inside a chord.
+    # (N, bars, tracks, 12); bass notes have a higher weight in the harmony than notes inside a chord.
     classes = pitch_class_profile(np.moveaxis(pitched.sum(2), -1, 2), lowest)
     weights = np.ones((pitched.shape[-1], 1))
     weights[BASS - DRUMS - 1] = 2.0
@@ -110,10 +115,17 @@ def _apart(classes: np.ndarray) -> np.ndarray:
 
 
 def choose(pool: Pool, places: list[Wanted]) -> list[int]:
-    """A phrase for every place: rows of the pool, all of one family.
+    """Choose a phrase of one family for every place.
 
     What counts: clean phrases whose harmony moves; the fuller ones of the family where the music is fuller; and a first
     bar that follows from the last one before it. Two names get two phrases while there are enough.
+
+    Args:
+        pool: generated phrases.
+        places: density and name of the section at each place.
+
+    Returns:
+        Rows of the pool.
     """
     found = [_course(pool, np.flatnonzero(pool.family == family), places) for family in np.unique(pool.family)]
     return max(found, key=lambda course: course[0])[1]

@@ -1,4 +1,4 @@
-"""Which MuseGAN, at which resolution, and how wide its networks are."""
+"""Configuration of a MuseGAN: model, resolution and width of the networks."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class MuseGanConfig:
         latent: length of all random vectors of one bar generator together, divided evenly among the kinds that
             it has: four in the hybrid model, two in the others.
         temporal_width: hidden channels of a temporal generator.
-        width: of the bar generators; channels fall from 4 to 1/2 of it.
+        width: width of the bar generators; channels fall from 4 to 1/2 of it.
         encoder_width: channels of the encoder of the given track.
-        critic_width: of the critics; channels rise from 1 to 8 times it.
+        critic_width: width of the critics; channels rise from 1 to 8 times it.
         streams: 1 as in the paper: generators grow time then pitch, critics shrink bars, pitch, then time. 2 adds to
             both the other order, and shows density and chroma to the critic, after what the same authors' next model
             does (Dong & Yang 2018, "Convolutional Generative Adversarial Networks with Binary Neurons"): it makes
@@ -102,12 +102,15 @@ class MuseGanConfig:
         return self.bars, self.steps, self.pitches, self.tracks
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values, for a file's header."""
+        """Return plain JSON values, for a file's header."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> MuseGanConfig:
-        """The configuration in a file's header.
+        """Read the configuration in a file's header.
+
+        Args:
+            values: entries by name.
 
         Raises:
             D2MError: if an entry is unknown, of the wrong type, or out of range.
@@ -134,7 +137,7 @@ COMPACT = MuseGanConfig(
 
 
 def configure(model: str, condition: str = "none", resolution: str = "compact") -> MuseGanConfig:
-    """The configuration of a model by the names that the command line uses.
+    """Return the configuration of a model by the names that the command line uses.
 
     Args:
         model: one of :data:`MODELS`.
@@ -153,6 +156,6 @@ def configure(model: str, condition: str = "none", resolution: str = "compact") 
             raise D2MError(f"no {what} called '{given}'; choose one of: {', '.join(known)}")
     base = PAPER if resolution == "paper" else COMPACT
     if resolution == "compact":
-        # Five critics cost what one does; one generator carries what five do.
+        # Five critics cost as much as one; one generator has the capacity of five.
         base = replace(base, critic_width={"jamming": 32}.get(model, 64), width={"composer": 96}.get(model, 48))
     return replace(base, model=model, condition=-1 if condition == "none" else TRACKS.index(condition))

@@ -1,8 +1,8 @@
 """MuseGAN's critics and the gradient penalty.
 
-One critic hears all tracks together (composer, hybrid), or each track has its own (jamming; Dong et al. 2018, section
-"Modeling the Multi-track Interdependency"). Where a track is given, a jamming critic hears the given track beside its
-own: otherwise nothing would make the generator listen to it.
+One critic scores all tracks together (composer, hybrid), or each track has its own (jamming; Dong et al. 2018, section
+"Modeling the Multi-track Interdependency"). With a given track, a jamming critic gets the given track in addition to
+its own: otherwise the generator would have no reason to use it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _STEP_LAYERS = ((2, 2, 1), (2, 2, 1), (4, 2, 2), (3, 2, 4))
 
 
 class Judgement(NamedTuple):
-    """What C critics say of B phrases.
+    """Scores and gradient norms of C critics for B phrases.
 
     Attributes:
         scores: (B, C), higher for what seems real.
@@ -57,12 +57,20 @@ class PaperCritic(nn.Module):
         self.score = nn.Linear(8 * width, 1)
 
     def forward(self, rolls: Tensor) -> Tensor:
+        """Score phrases.
+
+        Args:
+            rolls: float32 (B, bars, steps, pitches, tracks).
+
+        Returns:
+            float32 (B,).
+        """
         x = self.layers(rolls).flatten(1)
         return self.score(nn.functional.leaky_relu(self.dense(x), 0.2)).squeeze(1)
 
 
 class TwoStreamCritic(nn.Module):
-    """A critic that looks at a beat in both orders, at its density and its chroma; bars last.
+    """Critic with two orders of convolution (pitch first, time first), density and chroma of beats; bars last.
 
     After Dong & Yang 2018, section 3.4, whose onset stream is replaced by the density: counting onsets took a third
     of a step, and in drums, which have onsets only, it is the same. (B, bars, steps, pitches, tracks) -> (B,).
@@ -85,6 +93,14 @@ class TwoStreamCritic(nn.Module):
         self.score = nn.Linear(8 * width, 1)
 
     def forward(self, rolls: Tensor) -> Tensor:
+        """Score phrases.
+
+        Args:
+            rolls: float32 (B, bars, steps, pitches, tracks).
+
+        Returns:
+            float32 (B,).
+        """
         x = torch.cat([self.pitch_first(rolls), self.time_first(rolls)], -1)
         x = torch.cat([self.octaves(x), self.features(self._density_and_chroma(rolls).to(x.dtype))], -1)
         x = self.beats(x).flatten(1)
@@ -108,6 +124,14 @@ class UsedClasses(nn.Module):
         self.score = nn.Linear(2 * width, 1)
 
     def forward(self, rolls: Tensor) -> Tensor:
+        """Score phrases by the pitch classes that each track uses in each bar.
+
+        Args:
+            rolls: float32 (B, bars, steps, pitches, tracks).
+
+        Returns:
+            float32 (B,).
+        """
         batch, bars, steps, pitches, tracks = rolls.shape
         used = rolls.reshape(batch, bars, steps * pitches // OCTAVE, OCTAVE, tracks).amax(2)
         x = nn.functional.leaky_relu(self.bars(used.flatten(2)), 0.2).flatten(1)
@@ -129,7 +153,12 @@ class Critics(nn.Module):
         self.classes = nn.ModuleList(UsedClasses(config, len(group)) for group in self.groups if config.classes)
 
     def forward(self, rolls: Tensor, points: Tensor | None = None) -> Judgement:
-        """Scores of ``rolls``, and the slopes at ``points``, both (B, bars, steps, pitches, tracks)."""
+        """Score phrases, and compute gradients for the penalty.
+
+        Args:
+            rolls: float32 (B, bars, steps, pitches, tracks).
+            points: points of the gradients, of the same shape, or None.
+        """
         scores, slopes = [], []
         for number, group in enumerate(self.groups):
             judge = self._judge(number)
@@ -145,12 +174,21 @@ class Critics(nn.Module):
 
 
 def gradient_penalty(slopes: Tensor) -> Tensor:
-    """Gulrajani et al. 2017, section 4: mean of (slope - 1)^2, summed over the critics."""
+    """Compute the gradient penalty (Gulrajani et al. 2017, section 4): mean of (slope - 1)^2, summed over the critics.
+
+    Args:
+        slopes: norms of the gradients.
+    """
     return ((slopes - 1) ** 2).mean(0).sum()
 
 
 def points_between(real: Tensor, made: Tensor, share: Tensor) -> Tensor:
-    """Points on the lines from ``made`` to ``real``; ``share`` (B,) within 0..1 says how far along."""
+    """Interpolate between generated and real phrases.
+
+    Args:
+        real, made: phrases of the same shape.
+        share: float32 (B,), 0 for generated to 1 for real.
+    """
     share = share.view(-1, *[1] * (real.dim() - 1))
     return share * real + (1 - share) * made
 

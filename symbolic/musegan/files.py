@@ -1,4 +1,4 @@
-"""MuseGAN's generators on disk: safetensors with the shape of the model in the header."""
+"""Weights of MuseGAN's generators: safetensors with the configuration in the header."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ KIND = "musegan"
 
 
 def load(name_or_path: str | Path = "studio-musegan") -> MuseGan:
-    """A trained generator by the name of its weights or a file.
+    """Load a trained generator.
+
+    Args:
+        name_or_path: name of weights, or a file.
 
     Raises:
         D2MError: if there are no such weights, or they are another model's.
@@ -27,7 +30,11 @@ def load(name_or_path: str | Path = "studio-musegan") -> MuseGan:
 
 
 def save(generator: Generator, path: str | Path) -> None:
-    """Writes a generator as safetensors in float16.
+    """Write a generator as safetensors in float16.
+
+    Args:
+        generator: the network.
+        path: the output file.
 
     Raises:
         D2MError: if the file cannot be written, or a value is not finite.

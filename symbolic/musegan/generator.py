@@ -39,13 +39,21 @@ class TemporalGenerator(nn.Module):
         self.last_norm = nn.BatchNorm1d(vector)
 
     def forward(self, z: Tensor) -> Tensor:
+        """Generate one vector per bar.
+
+        Args:
+            z: float32 (B, size).
+
+        Returns:
+            float32 (B, bars, size).
+        """
         x = self.spread(z).view(len(z) * self.first, -1)
         x = torch.relu(self.norm(x)).view(len(z), self.first, -1)
         return torch.relu(self.last_norm(self.join(x.transpose(1, 2)))).transpose(1, 2)
 
 
 class BarEncoder(nn.Module):
-    """E: bars of the given track (B, bars, steps, pitches, 1) -> what it sees at each size on the way down."""
+    """Encoder E: bars of the given track (B, bars, steps, pitches, 1) -> features at each size."""
 
     def __init__(self, config: MuseGanConfig) -> None:
         super().__init__()
@@ -57,6 +65,11 @@ class BarEncoder(nn.Module):
         self.steps = nn.ModuleList(Shrink(width, width, factor, factor, STEPS, norm=True) for factor in factors)
 
     def forward(self, track: Tensor) -> Encoded:
+        """Encode the bars of a given track.
+
+        Args:
+            track: float32 (B, bars, steps, pitches, 1).
+        """
         seen = {}
         x = track
         for layer in (self.octaves, self.all_octaves, *self.steps):
@@ -96,6 +109,15 @@ class BarGenerator(nn.Module):
         self.semitones = Grow(width // 2 + seen, tracks, OCTAVE, PITCHES, last=True)
 
     def forward(self, z: Tensor, encoded: Encoded | None = None) -> Tensor:
+        """Generate the bars of tracks.
+
+        Args:
+            z: float32 (B, bars, size), random vectors of each bar.
+            encoded: encoding of the given track, or None.
+
+        Returns:
+            Logits (B, bars, steps, pitches, tracks).
+        """
         batch, bars, _ = z.shape
         x = self.start(z.view(batch, bars, 1, 1, -1)).view(batch, bars, 2, 1, -1)
         held = None
@@ -108,7 +130,7 @@ class BarGenerator(nn.Module):
 
 
 class Rests(nn.Module):
-    """Which bars of its tracks a generator leaves empty: (B, bars, latent) -> (B, bars, tracks) of 0 and 1.
+    """Decision which bars of its tracks a generator plays: (B, bars, latent) -> (B, bars, tracks) of 0 and 1.
 
     A track plays in a bar if a linear view of the bar's vector, scaled to mean 0 and deviation 1, exceeds a fixed bar:
     the share of bars that play is the data's from the first step on, and what is learnt is which bars, and with which
@@ -128,7 +150,7 @@ class Rests(nn.Module):
         self.register_buffer("needed", torch.full((tracks,), -3.0))
 
     def start_from(self, playing: Tensor, views: Tensor | None = None) -> None:
-        """Set what is needed to play, so that tracks play in the share ``playing`` (tracks,) of all bars.
+        """Initialise the thresholds so that tracks play in the share ``playing`` (tracks,) of all bars.
 
         Args:
             playing: 0 to 1.
@@ -142,6 +164,14 @@ class Rests(nn.Module):
         self.needed.copy_(torch.stack([torch.quantile(column, share) for column, share in columns]))
 
     def forward(self, z: Tensor) -> Tensor:
+        """Decide which bars are played.
+
+        Args:
+            z: float32 (B, bars, size), random vectors of each bar.
+
+        Returns:
+            0 or 1 (B, bars, tracks), with the gradient of the probability (straight-through).
+        """
         excess = self.norm(self.view(z.flatten(0, 1)).float()).view(*z.shape[:2], -1) - self.needed
         chance = torch.sigmoid(excess)
         return chance + ((excess > 0).to(chance.dtype) - chance).detach()
@@ -203,11 +233,15 @@ class Generator(nn.Module):
         return [part for part in self.rests or () if isinstance(part, Rests)]
 
     def shares(self, playing: Tensor) -> tuple[Tensor, ...]:
-        """What concerns each of :attr:`rests` of a value for every generated track."""
+        """Select the columns of each of :attr:`rests`.
+
+        Args:
+            playing: decisions for every generated track.
+        """
         return playing.split([len(part.needed) for part in self.resting()])
 
     def forward(self, latents: Latents, condition: Tensor | None = None) -> Tensor:
-        """Phrases (B, bars, steps, pitches, tracks) within -1..1, where a note is 1 and none -1.
+        """Return phrases (B, bars, steps, pitches, tracks) within -1..1, where a note is 1 and none -1.
 
         Args:
             latents: random vectors; time-dependent ones one a bar where a track is given.
@@ -249,12 +283,25 @@ class Generator(nn.Module):
 
 
 def insert_track(made: Tensor, given: Tensor, position: int) -> Tensor:
-    """The phrase with the given track (B, bars, steps, pitches) between the made ones (..., tracks - 1)."""
+    """Insert the given track between the generated ones.
+
+    Args:
+        made: (B, bars, steps, pitches, tracks - 1).
+        given: (B, bars, steps, pitches).
+        position: number of the given track.
+
+    Returns:
+        (B, bars, steps, pitches, tracks).
+    """
     return torch.cat([made[..., :position], given.unsqueeze(-1), made[..., position:]], -1)
 
 
 def parameter_count(module: nn.Module) -> int:
-    """How many numbers a network has learnt."""
+    """Count the trainable parameters of a network.
+
+    Args:
+        module: the network.
+    """
     return sum(math.prod(parameter.shape) for parameter in module.parameters())
 
 

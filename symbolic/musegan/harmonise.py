@@ -1,4 +1,4 @@
-"""The notes of a generated phrase in the key of C, and the chords that they make."""
+"""Transpose a generated phrase to C and estimate its chords."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from d2m.symbolic.pianoroll_tensor import from_tensor
 from d2m.symbolic.tracks import BASS, DRUMS
 from d2m.types import TRACKS
 
-#: Triads of C major and its relative minor: root and quality. The one on B is nobody's home.
+#: Triads of C major and its relative minor: root and quality. The one on B is never a tonic.
 _TRIADS = ((0, "maj"), (2, "m"), (4, "m"), (5, "maj"), (7, "maj"), (9, "m"))
 _STEPS = {"maj": (0, 4, 7), "m": (0, 3, 7)}
 #: A chord takes its seventh along if that sounds for so much of the time.
@@ -35,7 +35,12 @@ class Phrase:
     chords: tuple[Chord, ...]
 
     def bar(self, track: int, number: int) -> np.ndarray:
-        """The notes of a track that begin in a bar, from its beginning."""
+        """Return the notes of a track that begin in a bar, relative to its beginning.
+
+        Args:
+            track: its number.
+            number: number of the bar.
+        """
         notes = self.notes[track]
         begin = 4.0 * number
         here = notes[(notes[:, 0] >= begin - 1e-6) & (notes[:, 0] < begin + 4.0 - 1e-6)]
@@ -43,7 +48,7 @@ class Phrase:
 
 
 def read_phrase(held: np.ndarray, tonic: int, muse: MuseGan) -> Phrase:
-    """A generated phrase, moved by at most six semitones.
+    """Return a generated phrase, moved by at most six semitones.
 
     Args:
         held: bool (bars, steps, pitches, 5).

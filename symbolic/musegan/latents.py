@@ -1,4 +1,4 @@
-"""The random vectors that a phrase is made from: between and within tracks, for the whole phrase and for its course.
+"""Random vectors of a phrase: inter-track and intra-track, time-independent and time-dependent.
 
 Dong et al. 2018, section "MuseGAN": an inter-track time-independent vector z, an inter-track time-dependent z_t, and
 for each track an intra-track time-independent z_i and an intra-track time-dependent z_i,t. The jamming model has only
@@ -33,22 +33,30 @@ class Latents(NamedTuple):
     intra_time: Tensor | None
 
     def to(self, device: torch.device | str) -> Latents:
-        """The same on a device."""
+        """Move the vectors to a device.
+
+        Args:
+            device: the device.
+        """
         return Latents(*(None if value is None else value.to(device) for value in self))
 
     def rows(self, which: slice) -> Latents:
-        """Some of the phrases."""
+        """Select some of the phrases.
+
+        Args:
+            which: rows.
+        """
         return Latents(*(None if value is None else value[which] for value in self))
 
 
 def draw(config: MuseGanConfig, rng: np.random.Generator, count: int, bars: int | None = None) -> Latents:
-    """Standard normal random vectors.
+    """Return standard normal random vectors.
 
     Args:
-        config: of the model.
+        config: configuration of the model.
         rng: source of the numbers.
         count: B.
-        bars: of the conditional model, by default those of the configuration; no other model can choose.
+        bars: number of bars of the conditional model, by default those of the configuration; no other model can choose.
     """
     course = (bars or config.bars,) if config.conditional else ()
     inter: tuple[Tensor | None, Tensor | None] = (None, None)
@@ -62,20 +70,32 @@ def draw(config: MuseGanConfig, rng: np.random.Generator, count: int, bars: int 
 
 
 def between(first: Latents, second: Latents, weight: float) -> Latents:
-    """Each vector on the way from ``first`` (weight 0) to ``second`` (weight 1), along the sphere.
+    """Interpolate each vector along the sphere.
 
     Random vectors lie close to a sphere, and a straight line between two of them leaves it (White 2016, "Sampling
     Generative Networks"); the authors' interpolations follow it, too.
+
+    Args:
+        first, second: vectors of the same shapes.
+        weight: 0 for ``first`` to 1 for ``second``.
     """
     pairs = zip(first, second, strict=True)
     return Latents(*(None if a is None or b is None else _arc(a, b, weight) for a, b in pairs))
 
 
 def grid(corner: Latents, other: Latents, count: int) -> list[list[Latents]]:
-    """The authors' picture of what the kinds of vectors do: ``count`` x ``count`` points.
+    """Interpolate in two directions, as in the authors' figure: inter-track vectors along the rows, intra-track vectors
+    along the columns.
 
     Down the rows the inter-track vectors go from those of ``corner`` to those of ``other``, along the columns the
     intra-track ones do.
+
+    Args:
+        corner, other: vectors of opposite corners.
+        count: points in each direction.
+
+    Returns:
+        ``count`` rows of ``count`` points.
     """
     points: list[list[Latents]] = []
     for row in np.linspace(0, 1, count):

@@ -18,7 +18,11 @@ BARS, STEPS, PITCHES = 1, 2, 3
 
 
 def prime_factors(number: int) -> list[int]:
-    """Of a positive whole number, ascending: 24 -> [2, 2, 2, 3]."""
+    """Return the prime factors of a number in ascending order: 24 -> [2, 2, 2, 3].
+
+    Args:
+        number: 1 or more.
+    """
     factors, divisor = [], 2
     while number > 1:
         while number % divisor == 0:
@@ -47,6 +51,11 @@ class Grow(nn.Module):
             nn.init.uniform_(self.linear.weight, -0.03, 0.03)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply the transposed convolution.
+
+        Args:
+            x: float32 (B, bars, steps, pitches, channels).
+        """
         batch, bars, steps, pitches, channels = x.shape
         x = self.linear(x.reshape(-1, channels)).view(-1, self.outputs)
         if self.norm is not None:
@@ -74,6 +83,11 @@ class Shrink(nn.Module):
         self.norm = nn.BatchNorm1d(outputs) if norm else None
 
     def forward(self, x: Tensor) -> Tensor:
+        """Apply the convolution.
+
+        Args:
+            x: float32 (B, bars, steps, pitches, channels).
+        """
         windows = self._windows(x)
         shape = windows.shape[:4]
         y = self.linear(windows.reshape(shape.numel(), -1))
@@ -91,5 +105,11 @@ class Shrink(nn.Module):
 
 
 def shrunk(size: int, kernel: int, stride: int) -> int:
-    """Places that a convolution without padding leaves of ``size``."""
+    """Compute the output length of a convolution without padding.
+
+    Args:
+        size: input length.
+        kernel: its length.
+        stride: stride of the convolution.
+    """
     return (size - kernel) // stride + 1

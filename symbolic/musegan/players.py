@@ -1,4 +1,6 @@
-"""The instruments that play a MuseGAN's own notes: tidied, thinned where the dancer is quiet, and closed at the end."""
+"""Instruments that play MuseGAN's own notes: corrected to the chords, thinned where the dancer is quiet, with an
+ending.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,7 @@ class Players:
     """The tracks of one piece that play MuseGAN's notes.
 
     Attributes:
-        style: of the genre.
+        style: style of the genre.
         form, chords, scale: of the piece.
         shift: semitones from C, in which phrases are read, to the piece's key.
         lag: seconds by which they lean back.
@@ -53,7 +55,16 @@ class Players:
     lag: float
 
     def play(self, tracks: tuple[str, ...], places: list[Place], rng: np.random.Generator) -> list[Line]:
-        """A line for each of ``tracks``; ``rng`` chooses the instruments."""
+        """Write the lines of tracks.
+
+        Args:
+            tracks: names of the tracks.
+            places: phrase and bar of each place.
+            rng: random generator for the instruments.
+
+        Returns:
+            A line for each track.
+        """
         layers = {name: self._layer(name) for name in tracks}
         calls = self._calls(layers, places)
         return [self._line(layer, places, calls[name], rng) for name, layer in layers.items()]
@@ -125,5 +136,10 @@ class Players:
 
 
 def drums_alone(bar: Bar, form: Form) -> bool:
-    """Whether a bar is a break that leaves the drums alone; in its last bar the others come back."""
+    """Tell whether a bar belongs to a break with drums alone; its last bar does not.
+
+    Args:
+        bar: bar of the piece.
+        form: form of the piece.
+    """
     return bar.section in form.drum_breaks and bar.place < bar.length - 1

@@ -1,4 +1,4 @@
-"""Music from a trained MuseGAN: phrases from scratch, accompaniment to a given track, and what lies between phrases."""
+"""Sample from a trained MuseGAN: phrases from scratch, accompaniments of a given track, and interpolations."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class MuseGan:
 
     Attributes:
         generator: in evaluation mode.
-        name: of its weights.
+        name: name of its weights.
     """
 
     generator: Generator
@@ -41,7 +41,7 @@ class MuseGan:
     def generate(
         self, phrases: int = 1, seed: int = 0, binarise: str = "threshold", related: bool = False
     ) -> np.ndarray:
-        """Phrases from scratch.
+        """Return phrases from scratch.
 
         Args:
             phrases: how many.
@@ -57,7 +57,7 @@ class MuseGan:
         """
         self._from_scratch()
         if phrases < 1:
-            raise D2MError("at least one phrase is generated")
+            raise D2MError("give at least one phrase to generate")
         rng = np.random.default_rng(seed)
         latents = draw(self.config, rng, phrases)
         return self.realise(_related(latents) if related else latents, rng, binarise)
@@ -70,11 +70,11 @@ class MuseGan:
     def realise(
         self, latents: Latents, rng: np.random.Generator | None = None, binarise: str = "threshold"
     ) -> np.ndarray:
-        """What the random vectors of a model from scratch stand for: bool (B, bars, steps, pitches, tracks).
+        """Generate the phrases of the given random vectors: bool (B, bars, steps, pitches, tracks).
 
         Args:
-            latents: of B phrases.
-            rng: for ``"bernoulli"``.
+            latents: latents of B phrases.
+            rng: random generator for ``"bernoulli"``.
             binarise: one of :data:`BINARISATIONS`.
         """
         _check(binarise)
@@ -87,7 +87,7 @@ class MuseGan:
         return np.concatenate(parts)
 
     def accompany(self, track: np.ndarray, seed: int = 0, binarise: str = "threshold") -> np.ndarray:
-        """The other tracks to a given one, of any length.
+        """Return the other tracks to a given one, of any length.
 
         Args:
             track: bool (bars, steps, pitches) of the track that the model was trained to be given.
@@ -103,7 +103,9 @@ class MuseGan:
         config = self.config
         _check(binarise)
         if not config.conditional:
-            raise D2MError(f"{self.name or 'this model'} makes music from scratch; choose a model with a given track")
+            raise D2MError(
+                f"{self.name or 'this model'} generates music from scratch; choose a model conditioned on a track"
+            )
         track = np.asarray(track, dtype=bool)
         if track.ndim != 3 or track.shape[1:] != (config.steps, config.pitches) or not len(track):
             raise D2MError(f"a track of shape {track.shape} instead of (bars, {config.steps}, {config.pitches})")
@@ -122,21 +124,37 @@ class MuseGan:
         return np.concatenate(parts)
 
     def way(self, first: int, second: int, count: int, binarise: str = "threshold") -> np.ndarray:
-        """Phrases on the way between those of two seeds: bool (count, bars, steps, pitches, tracks).
+        """Interpolate between the phrases of two seeds.
+
+        Args:
+            first, second: random seeds.
+            count: number of phrases, both ends included.
+            binarise: one of :data:`BINARISATIONS`.
+
+        Returns:
+            bool (count, bars, steps, pitches, tracks).
 
         Raises:
             D2MError: if this model needs a given track, or there are fewer than 2 phrases.
         """
         self._from_scratch()
         if count < 2:
-            raise D2MError("a way between two seeds takes 2 phrases or more")
+            raise D2MError("an interpolation between two seeds needs 2 phrases or more")
         a, b = (draw(self.config, np.random.default_rng(seed), 1) for seed in (first, second))
         rng = np.random.default_rng([first, second])
         weights = np.linspace(0, 1, count).tolist()
         return np.concatenate([self.realise(between(a, b, weight), rng, binarise) for weight in weights])
 
     def square(self, first: int, second: int, count: int) -> np.ndarray:
-        """:func:`~d2m.symbolic.musegan.latents.grid` between two seeds: bool (count, count, bars, ...)."""
+        """Generate the phrases of :func:`~d2m.symbolic.musegan.latents.grid` between two seeds.
+
+        Args:
+            first, second: random seeds.
+            count: points in each direction.
+
+        Returns:
+            bool (count, count, bars, ...).
+        """
         a, b = (draw(self.config, np.random.default_rng(seed), 1) for seed in (first, second))
         rows = grid(a, b, count)
         return np.stack([np.concatenate([self.realise(point) for point in row]) for row in rows])
@@ -160,7 +178,7 @@ def _bars_of(latents: Latents, bars: slice) -> Latents:
 
 def _check(binarise: str) -> None:
     if binarise not in BINARISATIONS:
-        raise D2MError(f"no way to binarise called '{binarise}'; choose {' or '.join(BINARISATIONS)}")
+        raise D2MError(f"no binarisation '{binarise}'; choose {' or '.join(BINARISATIONS)}")
 
 
 def _binary(outputs: Tensor, binarise: str, rng: np.random.Generator | None) -> np.ndarray:

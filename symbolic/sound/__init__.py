@@ -1,4 +1,4 @@
-"""Scores made audible: soundfonts, the player, and rendering through the mixer."""
+"""Sound of scores: SoundFonts, the player, and rendering through the mixer."""
 
 from d2m.symbolic.sound.fonts import find_soundfont
 from d2m.symbolic.sound.render import Rendered, render, render_parts, render_stems

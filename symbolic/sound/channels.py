@@ -18,7 +18,14 @@ _BY_TRACK = {"piano": "keys", "guitar": "guitar", "bass": "bass", "strings": "le
 
 
 def channels_of(part: Part) -> np.ndarray:
-    """Return the channel of each note of a part: int64 (N,), indices into :data:`~d2m.audio.presets.CHANNELS`."""
+    """Assign the notes of a part to channels.
+
+    Args:
+        part: the part with N notes.
+
+    Returns:
+        int64 (N,), indices into :data:`~d2m.audio.presets.CHANNELS`.
+    """
     if part.is_drum:
         by_key = np.full(128, CHANNELS.index("percussion"))
         for keys, name in ((_KICKS, "kick"), (_SNARES, "snare"), (_HATS, "hats")):

@@ -1,4 +1,4 @@
-"""Soundfont files: where they are found, how loud their instruments are, where instruments stand."""
+"""Find SoundFont files, and set the levels and stereo positions of their instruments."""
 
 from __future__ import annotations
 
@@ -61,12 +61,23 @@ def _packaged() -> tuple[Path, ...]:
 
 @lru_cache(maxsize=2)
 def open_soundfont(path: Path) -> SoundFont:
-    """Open a soundfont file; the last two stay open."""
+    """Open a SoundFont file; the last two stay open.
+
+    Args:
+        path: the file.
+    """
     return SoundFont(path)
 
 
 def pans(parts: tuple[Part, ...]) -> list[float]:
-    """The stereo place of each part, -1 left to 1 right."""
+    """Return the stereo position of each part.
+
+    Args:
+        parts: parts of a score.
+
+    Returns:
+        -1 (left) to 1 (right) for each.
+    """
     seen: dict[str, int] = {}
     found = []
     for part in parts:
@@ -78,14 +89,24 @@ def pans(parts: tuple[Part, ...]) -> list[float]:
 
 
 def is_library(font: SoundFont) -> bool:
-    """Return whether a soundfont is the sound library of d2m, whose patches have names."""
+    """Tell whether a SoundFont is the sound library of d2m, whose patches have names.
+
+    Args:
+        font: the SoundFont.
+    """
     return font.title == TITLE
 
 
 def fader_of(font: SoundFont) -> Callable[[int, bool], np.float32]:
-    """Return what notes are multiplied by, by program and whether it is a drum kit, to be equally loud.
+    """Return a function of gains that make the instruments of a SoundFont equally loud.
 
     The sound library is levelled by itself; the faders for other fonts were measured on FluidR3.
+
+    Args:
+        font: the SoundFont.
+
+    Returns:
+        Function of (program, is drum kit).
     """
     if is_library(font):
         return lambda program, drums: _LIBRARY_GAIN
@@ -97,8 +118,14 @@ def fader_of(font: SoundFont) -> Callable[[int, bool], np.float32]:
 
 
 def balance(pan: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What the left and the right of a tone are multiplied by.
+    """Compute the gains of the left and right channel of a stereo tone.
 
     The centre keeps its level, the far side falls: a balance control, since tones are stereo already.
+
+    Args:
+        pan: -1 (left) to 1 (right).
+
+    Returns:
+        Gains of both channels.
     """
     return np.minimum(1.0, 1.0 - pan), np.minimum(1.0, 1.0 + pan)

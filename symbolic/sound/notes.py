@@ -1,4 +1,4 @@
-"""Scores as notes at samples, ready for the player."""
+"""Notes of scores at sample positions, as input of the player."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from d2m.symbolic.sound.channels import channels_of
 from d2m.symbolic.sound.fonts import balance
 from d2m.types import TRACKS, Part
 
-#: No note is held longer: a file may ask for hours of one key, and a tone is kept in memory as long as it sounds.
+#: Maximum length of a note: a file may contain notes of hours, and a tone is kept in memory as long as it sounds.
 LONGEST_NOTE = 30.0
 _SHORTEST_NOTE = 0.03
 #: Marks presets that only the sound library has.
@@ -52,11 +52,19 @@ class Notes:
         return len(self.starts)
 
     def within(self, first: int, stop: int) -> Notes:
-        """The notes that start from sample ``first`` to before ``stop``."""
+        """Select the notes that start in a range.
+
+        Args:
+            first, stop: range of samples.
+        """
         return self.chosen(slice(*np.searchsorted(self.starts, (first, stop)).tolist()))
 
     def chosen(self, which: slice | np.ndarray) -> Notes:
-        """Some of the notes."""
+        """Select some of the notes.
+
+        Args:
+            which: rows.
+        """
         return Notes(*(getattr(self, entry.name)[which] for entry in fields(self)))
 
 
@@ -71,12 +79,20 @@ class FixedNotes:
         self._all = notes
 
     def notes(self, first: int, stop: int) -> Notes:
-        """Return the notes that start from sample ``first`` to before ``stop``."""
+        """Return the notes that start in a range.
+
+        Args:
+            first, stop: range of samples.
+        """
         return self._all.within(first, stop)
 
 
 def joined(parts: list[Notes]) -> Notes:
-    """Several as one, by start."""
+    """Merge notes by their starts.
+
+    Args:
+        parts: several notes.
+    """
     if not parts:
         return NONE
     arrays = [np.concatenate([getattr(part, entry.name) for part in parts]) for entry in fields(Notes)]
@@ -95,10 +111,10 @@ def notes_of(
     rate: int,
     spread: Sequence[float] | None = None,
 ) -> Notes:
-    """Notes of parts.
+    """Return notes of parts.
 
     Args:
-        parts: in beats, each with its stereo place, -1 to 1.
+        parts: parts in beats, each with its stereo place, -1 to 1.
         sample_of: samples of beats.
         gain_of: decibels at beats, of the song.
         rate: samples a second.

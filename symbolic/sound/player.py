@@ -1,4 +1,4 @@
-"""The player: notes of a soundfont into the mixer's channels, block by block."""
+"""Player: convert notes to the channels of the mixer with a SoundFont, block by block."""
 
 from __future__ import annotations
 
@@ -45,10 +45,14 @@ _SILENT = 3e-6
 
 
 class Score(Protocol):
-    """Where the notes come from."""
+    """Source of the notes of a player."""
 
     def notes(self, first: int, stop: int) -> Notes:
-        """Those that start from sample ``first`` to before ``stop``."""
+        """Return the notes that start in a range.
+
+        Args:
+            first, stop: range of samples.
+        """
 
 
 @dataclass
@@ -59,7 +63,7 @@ class Voice:
         wave: float32 (2, samples) at full velocity while held.
         start, end: samples at which it begins and is let go.
         tail: samples in which it falls by 80 dB then.
-        channel: of the mixer.
+        channel: channel of the mixer.
         gain: float32 (2, 1).
         choke: what it silences and is silenced by, or 0.
         moves: how its volume moves, counted from ``origin``, or None.
@@ -79,7 +83,7 @@ class Voice:
 
     @property
     def stop(self) -> int:
-        """The sample at which it is heard no more."""
+        """Sample at which the voice becomes silent."""
         if self.places is not None:
             return self.end + self.tail
         return min(self.end + self.tail, self.start + self.wave.shape[1])
@@ -93,7 +97,12 @@ class Voice:
         return self.gain * self.moves.gain(first - self.origin, stop - first) * wave
 
     def add_to(self, mix: np.ndarray, at: int) -> None:
-        """Adds what sounds of it to (2, n) that begins at sample ``at``."""
+        """Add the sound of the voice to a block.
+
+        Args:
+            mix: float32 (2, n).
+            at: first sample of the block.
+        """
         first, stop = max(self.start, at), min(self.stop, at + mix.shape[1])
         held = min(max(self.end, first), stop)
         if held > first:
@@ -143,7 +152,7 @@ class Player:
         score: what to play.
         position: the first sample to be given out.
         lead: samples of sound before it that are played unheard, so that it begins as if it had gone on.
-        mixer: of the channels; None takes the one for music without a genre.
+        mixer: mixer of the channels; None takes the one for music without a genre.
         limited: whether peaks are kept under :data:`CEILING_DB`.
         plain: add the channels up without mixer and limiter.
     """
@@ -182,11 +191,18 @@ class Player:
 
     @property
     def delay(self) -> int:
-        """Samples that are mixed ahead of what is given out, at most."""
+        """Maximum number of samples that are mixed ahead of the output."""
         return self.block + (self.limiter.delay if self.limiter else 0)
 
     def read(self, count: int) -> np.ndarray:
-        """Return the next ``count`` samples: float32 (2, count)."""
+        """Return the next samples.
+
+        Args:
+            count: number of samples.
+
+        Returns:
+            float32 (2, count).
+        """
         while self._ready.shape[1] < count:
             block = self.next_block().mix
             block = self.limiter(block * np.float32(10 ** (_MAKEUP_DB / 20))) if self.limiter else block
@@ -196,7 +212,7 @@ class Player:
         return out
 
     def snapshot(self) -> Player:
-        """Return the player as it is now, to go back to; it shares what is never changed."""
+        """Return a copy of the player's state, to return to; unchangeable data is shared."""
         kept = copy.copy(self)
         kept.voices = [replace(voice) for voice in self.voices]
         kept.mixer = self.mixer.copy() if self.mixer else None
@@ -204,7 +220,11 @@ class Player:
         return kept
 
     def let_go(self, sample: int) -> None:
-        """Hold whatever sounds no longer than to a sample; drums ring."""
+        """End all sounding notes at a sample, except drums.
+
+        Args:
+            sample: the end.
+        """
         for voice in self.voices:
             if voice.choke:
                 continue
@@ -232,7 +252,11 @@ class Player:
         return Channels(buses, at, kicks)
 
     def mix(self, channels: Channels) -> Mixed:
-        """Mix what :meth:`next_channels` returned; blocks have to come in order."""
+        """Mix the channels of :meth:`next_channels`; blocks have to be mixed in order.
+
+        Args:
+            channels: channels of a block.
+        """
         if self.mixer is None:
             return Mixed(sum(channels.buses.values(), np.zeros((2, self.block), np.float32)))
         return self.mixer(channels.buses, channels.position, channels.kicks)

@@ -1,6 +1,6 @@
-"""Rendering: a whole score through the player, the mixer and the mastering.
+"""Render a whole score through the player, the mixer and the mastering.
 
-Notes are placed by the score's own grid in seconds, so any tempo curve plays exactly.
+The times of notes follow the grid of the score in seconds, so any tempo curve is rendered exactly.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Rendered:
     Attributes:
         mix: float32 (2, samples).
         stems: float32 (2, samples) by channel of the mixer; they add up to the mix.
-        sample_rate: in hertz.
+        sample_rate: sample rate in hertz.
     """
 
     mix: np.ndarray
@@ -52,7 +52,7 @@ def render(
 
     Args:
         score: what to play; notes that begin before 0 or after its duration are left out. Its genre sets the mix.
-        sample_rate: in hertz, 8000 to 96000.
+        sample_rate: sample rate in hertz, 8000 to 96000.
         soundfont: see :func:`~d2m.symbolic.sound.fonts.find_soundfont`.
         stereo: two channels; otherwise their mean.
         room: with the mixer's processing and spaces; otherwise the dry sum of the instruments.
@@ -95,9 +95,19 @@ def render_stems(
 def render_parts(
     score: Score, sample_rate: int = 22050, soundfont: str | Path | None = None, stereo: bool = False
 ) -> list[np.ndarray]:
-    """Render each part alone at its place, before the mixer: float32 (channels, samples) each.
+    """Render each part alone at its stereo position, before the mixer. All parts have the same scale, so their powers
+    can be compared.
 
     The parts of a score share one scale, so their powers may be compared.
+
+    Args:
+        score: the score.
+        sample_rate: hertz.
+        soundfont: name or file, or None for the sound library.
+        stereo: two channels instead of one.
+
+    Returns:
+        float32 (channels, samples) for each part.
     """
     _check_rate(sample_rate)
     font = open_soundfont(find_soundfont(soundfont))
@@ -164,7 +174,12 @@ def _blocks(player: Player, count: int) -> Iterator[tuple[int, Mixed]]:
 
 
 def finished(made: Rendered, score: Score) -> Rendered:
-    """Master the mix of a score and its stems: loudness, peaks, and a fade over the last 40 ms."""
+    """Master the mix of a score and its stems: loudness, peaks, and a fade over the last 40 ms.
+
+    Args:
+        made: mix and stems.
+        score: the score.
+    """
     gains = finish(made.mix, made.sample_rate, preset(score.genre, score.character).bus.crest)
     fade = _fade_out(made.mix.shape[1])
     stems = {name: gains.apply(stem) * fade for name, stem in made.stems.items()}

@@ -1,11 +1,11 @@
-"""SoundFont files, SF2 and SF3: which recorded sample a note plays, at what pitch, and with which envelope.
+"""SoundFont files, SF2 and SF3: the sample that a note plays, its pitch, and its envelope.
 
-Reads what the SoundFont 2.04 specification (E-mu, 2006) calls presets, instruments and samples (``soundfont_file``),
-and makes tones of them: one note of one preset as a waveform held for as long as asked (``soundfont_voice``). The
-samples of an SF3 file are decoded when a note first needs them. In SF3 files the modulation envelope moves pitch and
-filter, filters resonate and vibrato sounds; SF2 files are played without these. Left out of both: the modulation LFO,
-modulators other than velocity, and chorus. symusic's own synthesiser was tried first: it plays every velocity equally
-loud and cuts FluidR3's cymbals, claps and congas off after 40 ms.
+``soundfont_file`` reads presets, instruments and samples as defined in the SoundFont 2.04 specification (E-mu, 2006),
+``soundfont_voice`` renders one note of one preset as a waveform of any length. The samples of an SF3 file are decoded
+when a note first needs them. In SF3 files the modulation envelope changes pitch and filter, and filter resonance and
+vibrato are used; SF2 files are played without these. Neither uses the modulation LFO, modulators other than velocity,
+or chorus. symusic's synthesiser was not used since it plays every velocity with the same loudness and cuts FluidR3's
+cymbals, claps and congas off after 40 ms.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ class SoundFont:
     """A soundfont file, its samples left on disk until they are played.
 
     Args:
-        path: of the file.
-        cache_bytes: of tones that are kept.
+        path: path of the file.
+        cache_bytes: maximum size of the cached tones in bytes.
 
     Raises:
         D2MError: if the file cannot be read or is not a SoundFont 2 or SF3 file.
@@ -90,10 +90,18 @@ class SoundFont:
         return tuple(sorted(self._file.presets))
 
     def preset(self, program: int, drums: bool, bank: int = 0) -> tuple[int, int]:
-        """(bank, program) of the preset that plays a program.
+        """Find the preset that plays a program.
 
         A bank without the program falls to bank 0, then to the nearest program there of the same family of eight, then
         to the nearest of all. A drum kit that is missing falls to the first of its group of eight, then to kit 0.
+
+        Args:
+            program: 0 to 127.
+            drums: whether it is a drum kit.
+            bank: bank of the program.
+
+        Returns:
+            Bank and program of the preset.
 
         Raises:
             D2MError: if the file has no preset for melodies, or none for drums.
@@ -112,7 +120,15 @@ class SoundFont:
         return home, min(there, key=lambda number: (number // 8 != program // 8, abs(number - program), number))
 
     def regions(self, program: int, drums: bool, key: int, velocity: int, bank: int = 0) -> list[Region]:
-        """The samples that this note plays together, of the preset that :meth:`preset` names."""
+        """Return the samples that a note plays together.
+
+        Args:
+            program: 0 to 127.
+            drums: whether it is a drum kit.
+            key: MIDI note number.
+            velocity: 1 to 127.
+            bank: bank of the program.
+        """
         preset = self.preset(program, drums, bank)
         if preset not in self._regions:
             try:
@@ -126,7 +142,18 @@ class SoundFont:
         ]
 
     def release(self, program: int, drums: bool, key: int, velocity: int, bank: int = 0) -> float:
-        """Seconds in which a released note falls by 100 dB."""
+        """Return the time in which a released note falls by 100 dB.
+
+        Args:
+            program: 0 to 127.
+            drums: whether it is a drum kit.
+            key: MIDI note number.
+            velocity: 1 to 127.
+            bank: bank of the program.
+
+        Returns:
+            Seconds.
+        """
         found = self.regions(program, drums, key, velocity, bank)
         return max((r.seconds(sf.RELEASE) for r in found), default=0.0)
 
@@ -142,7 +169,7 @@ class SoundFont:
         bend: float = 0.0,
         bank: int = 0,
     ) -> Tone | None:
-        """The note held for at least ``seconds`` (less where the sample ends); None where the preset is silent.
+        """Return the note held for at least ``seconds`` (less where the sample ends); None where the preset is silent.
 
         Args:
             program, drums, key, velocity, bank: the note; see :meth:`preset` for what a file does not have.

@@ -1,8 +1,8 @@
-"""SoundFont files on disk: their tables, the zones of their presets, and their samples, raw or in Vorbis streams.
+"""Read SoundFont files: their tables, the zones of their presets, and their samples, raw or as Vorbis streams.
 
-The layout is that of the SoundFont 2.04 specification (E-mu, 2006), sections 7 and 8. SF3 is MuseScore's variant of
-it: bit 4 of a sample's type says that the sample is an Ogg Vorbis stream of its own, ``start`` and ``end`` are then
-bytes within the chunk of samples, and the loop counts from the sample's own first value.
+The layout is that of the SoundFont 2.04 specification (E-mu, 2006), sections 7 and 8. SF3 is MuseScore's variant:
+bit 4 of a sample's type marks the sample as a separate Ogg Vorbis stream, ``start`` and ``end`` are then bytes within
+the chunk of samples, and the loop counts from the first value of the sample.
 """
 
 from __future__ import annotations
@@ -69,6 +69,11 @@ class Region:
         return self.values.get(generator, DEFAULTS.get(generator, 0))
 
     def seconds(self, generator: int) -> float:
+        """Convert a time generator (timecents) to seconds.
+
+        Args:
+            generator: its number.
+        """
         return float(2.0 ** (np.clip(self[generator], -12000, 8000) / 1200.0))
 
 
@@ -95,7 +100,14 @@ class SoundFontFile:
         self.presets = {(int(h["bank"]), int(h["program"])): i for i, h in enumerate(head)}
 
     def stored(self, sample: int) -> tuple[np.ndarray, int, int, int, int] | None:
-        """(values, start, end, loop start, loop end) of a sample that is stored as it is; None for a Vorbis stream."""
+        """Return an uncompressed sample.
+
+        Args:
+            sample: its number.
+
+        Returns:
+            Values, start, end, loop start and loop end; None for a Vorbis stream.
+        """
         header = self.headers[sample]
         if header["kind"] & _COMPRESSED:
             return None
@@ -103,7 +115,13 @@ class SoundFontFile:
         return self._samples, *places  # type: ignore[return-value]
 
     def decode(self, sample: int) -> np.ndarray:
-        """The values of a Vorbis stream, float32 (n,) within about -32768 to 32767.
+        """Decode a Vorbis stream.
+
+        Args:
+            sample: its number.
+
+        Returns:
+            float32 (n,), about -32768 to 32767.
 
         Raises:
             ValueError: if the stream is damaged, has more than one channel or more than 2**23 values.
@@ -124,7 +142,10 @@ class SoundFontFile:
             raise ValueError(f"a damaged stream in its sample '{name}'") from error
 
     def regions(self, preset: int) -> list[Region]:
-        """What a preset plays; presets add to what their instruments set.
+        """Return the regions of a preset, with the generators of preset and instrument combined.
+
+        Args:
+            preset: its number.
 
         Raises:
             IndexError, ValueError: if the tables contradict each other.

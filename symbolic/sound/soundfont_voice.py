@@ -1,4 +1,4 @@
-"""One voice of a soundfont: a sample at a pitch, under envelopes, through a filter (SoundFont 2.04, section 9)."""
+"""Voice of a SoundFont: a sample at a pitch with envelopes and a filter (SoundFont 2.04, section 9)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LOWEST_CUTOFF, _INAUDIBLE_CUTOFF = 60.0, 14000.0
 def resample(
     data: np.ndarray, start: int, end: int, step: float | np.ndarray, length: int, loop: tuple[int, int] | None
 ) -> np.ndarray:
-    """``data`` from ``start`` read every ``step`` samples, by four-point cubic interpolation.
+    """Return ``data`` from ``start`` read every ``step`` samples, by four-point cubic interpolation.
 
     Args:
         data: the samples (n,).
@@ -40,7 +40,12 @@ def resample(
 
 
 def read_between(taken: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """Samples (..., n) read at any places between them, by four-point cubic interpolation."""
+    """Interpolate samples at fractional positions (four-point cubic).
+
+    Args:
+        taken: (..., n).
+        place: positions in samples.
+    """
     whole = place.astype(np.int64)
     t = (place - whole).astype(np.float32)
     last = taken.shape[-1] - 1
@@ -54,7 +59,14 @@ def read_between(taken: np.ndarray, place: np.ndarray) -> np.ndarray:
 
 
 def envelope(region: Region, key: int, rate: int, length: int) -> np.ndarray:
-    """Delay, attack, hold, decay and sustain of the volume (section 8.1.2), the release left to the player."""
+    """Compute delay, attack, hold, decay and sustain of the volume envelope (section 8.1.2), without the release.
+
+    Args:
+        region: region of a preset.
+        key: MIDI note number.
+        rate: sample rate in hertz.
+        length: number of samples.
+    """
     # The specification's own limits, which keep damaged files finite.
     slopes = np.clip([region[sf.HOLD_BY_KEY], region[sf.DECAY_BY_KEY]], -1200, 1200)
     by_key = 2.0 ** ((60 - key) / 1200.0 * slopes)
@@ -66,7 +78,16 @@ def envelope(region: Region, key: int, rate: int, length: int) -> np.ndarray:
 
 
 def moving_pitch(region: Region, rate: int, length: int) -> np.ndarray | None:
-    """Cents (length,) that the modulation envelope and the vibrato add to the pitch; None where they add none."""
+    """Compute the pitch modulation by the modulation envelope and the vibrato.
+
+    Args:
+        region: region of a preset.
+        rate: sample rate in hertz.
+        length: number of samples.
+
+    Returns:
+        Cents (length,), or None.
+    """
     by_envelope, by_vibrato = region[sf.MOD_PITCH], region[sf.VIBRATO_PITCH]
     if not by_envelope and not by_vibrato:
         return None
@@ -92,7 +113,13 @@ def _modulation(region: Region, time: np.ndarray) -> np.ndarray:
 
 
 def low_pass(wave: np.ndarray, cents: int, rate: int) -> np.ndarray:
-    """The voice's second-order low-pass; left out where it would pass what people hear anyway."""
+    """Apply the second-order low-pass filter of a voice, unless its cutoff is above the audible range.
+
+    Args:
+        wave: the tone.
+        cents: cutoff in absolute cents.
+        rate: sample rate in hertz.
+    """
     cutoff = 8.176 * 2.0 ** (cents / 1200.0)
     if cutoff > 0.4 * rate or cutoff > _INAUDIBLE_CUTOFF or len(wave) < 16:
         return wave
@@ -102,7 +129,13 @@ def low_pass(wave: np.ndarray, cents: int, rate: int) -> np.ndarray:
 
 
 def moving_low_pass(wave: np.ndarray, region: Region, rate: int) -> np.ndarray:
-    """The voice's low-pass with its resonance, its cutoff moved by the modulation envelope."""
+    """Apply the low-pass filter of a voice with resonance and a cutoff modulated by the envelope.
+
+    Args:
+        wave: the tone.
+        region: region of a preset.
+        rate: sample rate in hertz.
+    """
     resonance = float(np.clip(region[sf.RESONANCE], 0, 960))
     if not region[sf.MOD_FILTER] and not resonance:
         return low_pass(wave, region[sf.FILTER], rate)
@@ -112,7 +145,7 @@ def moving_low_pass(wave: np.ndarray, region: Region, rate: int) -> np.ndarray:
 
     time = np.arange(0, len(wave), _STEP) / rate
     cents = region[sf.FILTER] + float(np.clip(region[sf.MOD_FILTER], -12000, 12000)) * _modulation(region, time)
-    # Moves under 8 cents are not heard, and each costs time.
+    # Changes below 8 cents are inaudible and would cost time.
     cutoff = 8.176 * 2.0 ** (8.0 * np.round(np.clip(cents, 1500, 13500) / 8.0) / 1200.0)
     top, bottom = _resonant(np.clip(cutoff, _LOWEST_CUTOFF, min(0.45 * rate, 20000.0)), resonance, rate)
     # Steps over which nothing moves are filtered in one go.

@@ -1,12 +1,12 @@
-"""Music that never stops: song after song with composed bridges, as one performance.
+"""Endless streams of songs with composed bridges, played continuously.
 
     library = Library(Path("songs"))
     font = SoundFont(find_soundfont())
     programme = Programme(library, Planner(load("studio-bridge"), font), shuffle=True)
     record(programme, Player(font, programme), 60.0, Path("hour.wav"))
 
-What the parts are: ``library`` (songs of a folder or playlist, in which order), ``planning`` (from which bar into
-which song), ``programme`` (stretches of songs and bridges one after another), ``recording`` (into a file), ``station``
-(one programme for many listeners), ``pace`` (no faster than real time), ``wishes`` (the queue), ``memory`` (what
-outlives the process), ``server`` and ``page`` (the web page). :mod:`d2m.symbolic.sound` plays it.
+Modules: ``library`` (songs of a folder or playlist and their order), ``planning`` (mix points and gains), ``programme``
+(the sequence of songs and bridges), ``recording`` (output to a file), ``station`` (one programme for many listeners),
+``pace`` (limit to real time), ``wishes`` (the queue), ``memory`` (stored state), ``server`` and ``page`` (the web
+page). :mod:`d2m.symbolic.sound` plays it.
 """

@@ -1,4 +1,4 @@
-"""Read every song once before it is its turn, so that files which cannot be played are neither counted nor queued."""
+"""Read every song once in the background, so that files that cannot be played are neither counted nor queued."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _REST, _LONGEST_REST = 3.0, 5.0
 
 
 class Checks:
-    """Which songs of a library have been read as they are now.
+    """Songs of a library that have been read in their present version.
 
     Args:
         programme: told which files cannot be played.
@@ -34,7 +34,11 @@ class Checks:
         self._read: dict[str, tuple[int, int]] = {}
 
     def expect(self, songs: dict[str, Path]) -> None:
-        """Takes note of the songs that there are; those that are new or have changed are to be read."""
+        """Register the available songs; new and changed ones will be read.
+
+        Args:
+            songs: name -> path.
+        """
         read = {name: seen for name, seen in self._read.items() if name in songs}
         unread = {name: path for name, path in songs.items() if read.get(name) != stamp(path)}
         with self.changed:
@@ -42,7 +46,10 @@ class Checks:
             self.changed.notify_all()
 
     def check(self, name: str) -> None:
-        """Reads a song, unless it has been read as it is now.
+        """Read a song, unless it has been read and has not changed.
+
+        Args:
+            name: name of the song.
 
         Raises:
             D2MError: if it cannot be played.
@@ -62,7 +69,11 @@ class Checks:
             raise D2MError(reason)
 
     def work(self, stopped: Callable[[], bool]) -> None:
-        """Reads what is unread, one song after another, until ``stopped``."""
+        """Read unread songs one after another.
+
+        Args:
+            stopped: tells whether to stop.
+        """
         rest = 0.0
         while True:
             until = time.monotonic() + rest

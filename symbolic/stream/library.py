@@ -1,8 +1,8 @@
-"""Which songs there are, and in which order they come.
+"""Songs of a folder or playlist, and their order.
 
-A folder is looked through anew whenever a song is chosen, so files may come and go. In order: by name, round after
-round. Shuffled: every round in an order of its own, each song once, which follows from the seed and the songs' names
-alone, so that it stays the same when files come and go or the process starts again.
+A folder is read again whenever a song is chosen, so files may be added and removed. The order is by name, round after
+round. Shuffled, every round has its own order, with each song once, which depends on the seed and the names of the
+songs only, so that it stays the same when files are added or removed or the process is restarted.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LONGEST_PLAYLIST = 8_000_000
 
 
 class Place(NamedTuple):
-    """How far the order has come: the round, and the song chosen last."""
+    """Position in the order: the round, and the song chosen last."""
 
     round: int = 0
     name: str = ""
@@ -46,7 +46,8 @@ class Library:
         source: the folder or playlist.
         broken: name -> (what the file was like, why it cannot be played), of files that are there. Always a new
             dictionary, so that another thread may look through it at any time.
-        missing: of a playlist, the lines that name no song -> why, as of the last look. Always a new dictionary.
+        missing: lines of a playlist that name no song -> reason, as of the last reading. Always a new
+            dictionary.
     """
 
     source: Path
@@ -74,38 +75,53 @@ class Library:
         return found
 
     def left_out(self) -> dict[str, str]:
-        """What cannot be played -> why: broken files, and lines of a playlist that name no song."""
+        """Return what cannot be played, with reasons: broken files, and lines of a playlist that name no song."""
         return {name: reason for name, (_, reason) in sorted(self.broken.items())} | self.missing
 
     def playable(self) -> dict[str, Path]:
-        """The songs without those that were found broken and have not changed since; forgets broken ones that are
-        gone or have changed."""
+        """Return the songs without those that were found broken and have not changed since; forgets broken ones that
+        are gone or have changed.
+        """
         songs = self.songs()
         with self._marking:
             self.broken = {n: why for n, why in self.broken.items() if n in songs and self.is_broken(n, songs[n])}
         return {name: path for name, path in songs.items() if name not in self.broken}
 
     def is_broken(self, name: str, path: Path) -> bool:
-        """Whether the file, as it is now, has been found broken."""
+        """Tell whether the file, in its present version, is known to be broken.
+
+        Args:
+            name: name of the song.
+            path: path of the file.
+        """
         known = self.broken.get(name)
         return known is not None and known[0] == _condition(path)
 
     def mark(self, name: str, path: Path, reason: str) -> bool:
-        """Remembers that a file cannot be played; whether that is news."""
+        """Register a broken file.
+
+        Args:
+            name: name of the song.
+            path: path of the file.
+            reason: why it cannot be played.
+
+        Returns:
+            Whether this was not known before.
+        """
         with self._marking:
             news = not self.is_broken(name, path)
             self.broken = self.broken | {name: (_condition(path), reason)}
         return news
 
     def after(self, place: Place, shuffle: bool, seed: int, names: list[str] | None = None) -> Place | None:
-        """The next song in order, or None if none can be played.
+        """Return the next song in order, or None if none can be played.
 
         A song follows itself only where it is the only one.
 
         Args:
             place: how far the order has come.
             shuffle, seed: the order.
-            names: of :meth:`playable`, where the caller has looked already.
+            names: names of :meth:`playable`, where the caller has looked already.
         """
         names = list(self.playable()) if names is None else names
         if not names:
@@ -127,13 +143,17 @@ class Library:
         elif self.source.is_file():
             at = 0
         else:
-            # The song played last has gone: go on where it was.
+            # The song played last is missing: continue at its position.
             at = sum(name < place.name for name in order)
         return Place(place.round + at // len(order), order[at % len(order)])
 
 
 def stamp(path: Path) -> tuple[int, int]:
-    """Time of the last change and size of a file; zeros if it is gone."""
+    """Return the modification time and size of a file; zeros if it does not exist.
+
+    Args:
+        path: the file.
+    """
     try:
         found = path.stat()
     except OSError:

@@ -1,7 +1,8 @@
-"""What outlives the process: where the programme is, what was decided, what was wished for.
+"""State of a stream that is stored for a restart: position, decisions and queue.
 
-A small JSON file, written whole or not at all. The music itself is not in it: stretches are made again from the songs'
-files, which gives the same notes; where a file has changed or gone, the programme begins anew with the next song.
+The state is a small JSON file, written atomically. It does not contain the music: segments are made again from the
+files of the songs, which gives the same notes. If a file has changed or is missing, the programme starts with the next
+song.
 """
 
 from __future__ import annotations
@@ -29,7 +30,11 @@ _MOST_BYTES, _MOST_STRETCHES, _MOST_WISHES = 1_000_000, 100, 1000
 
 
 def remember(station: Station, path: Path) -> None:
-    """Writes where the station is.
+    """Write the state of a station.
+
+    Args:
+        station: the station.
+        path: the state file.
 
     Raises:
         D2MError: if the file cannot be written.
@@ -50,11 +55,11 @@ def remember(station: Station, path: Path) -> None:
 
 
 class Diary:
-    """Notes now and then where a station is, and says when it cannot and when it can again.
+    """Periodic writer of a station's state, which reports when writing fails and works again.
 
     Args:
         station: whose.
-        path: of the file; None keeps no diary.
+        path: path of the file; None keeps no diary.
     """
 
     def __init__(self, station: Station, path: Path | None) -> None:
@@ -66,7 +71,11 @@ class Diary:
         self._due = -1e9
 
     def note(self, force: bool = False) -> None:
-        """Notes where the station is if it is time for it. A disk that is full or away is tried again later."""
+        """Write the state of the station if it is time to. If the disk is full or missing, this is tried again later.
+
+        Args:
+            force: write in any case.
+        """
         now = self.station.clock()
         if self.path is None or (now < self._due and not force):
             return
@@ -85,7 +94,11 @@ class Diary:
 
 
 def settings(programme: Programme) -> dict[str, Any]:
-    """What has to be the same for a programme to go on."""
+    """Return the settings that must be the same for a restart.
+
+    Args:
+        programme: the programme.
+    """
     planner = programme.planner
     found = {"source": str(programme.library.source.resolve()), "shuffle": programme.shuffle, "seed": programme.seed}
     found |= {"bars": planner.bars, "method": planner.method, "spare": planner.spare, "transpose": planner.transpose}
@@ -93,7 +106,15 @@ def settings(programme: Programme) -> dict[str, Any]:
 
 
 def recall(station: Station, path: Path) -> bool:
-    """Lets a station go on where the file says; whether it could."""
+    """Restore the state of a station.
+
+    Args:
+        station: the station.
+        path: the state file.
+
+    Returns:
+        Whether the state could be restored.
+    """
     try:
         if not path.is_file() or path.stat().st_size > _MOST_BYTES:
             return False
@@ -133,10 +154,10 @@ def _rebuild(content: list[dict[str, Any]], programme: Programme) -> list[Stretc
             continue
         path = songs.get(entry["name"])
         if path is None or list(stamp(path)) != entry["file"]:
-            raise D2MError(f"{entry['name']} is not what it was")
+            raise D2MError(f"{entry['name']} has changed")
         moved = int(entry["moved"])
         if not -12 <= moved <= 12:
-            raise D2MError("a song is moved out of range")
+            raise D2MError("a song is transposed out of range")
         song = programme.planner.read(path).moved(moved)
         bars = [int(entry["entry"])] + ([] if entry["exit"] is None else [int(entry["exit"])])
         if not all(0 <= bar < len(song) for bar in bars):
@@ -148,7 +169,7 @@ def _rebuild(content: list[dict[str, Any]], programme: Programme) -> list[Stretc
             close(made, bars[1])
         found.append(made)
     if not found or found[-1] is None or found[-1].stop is not None:
-        raise D2MError("it does not end with a song that goes on")
+        raise D2MError("it does not end with an unfinished song")
     return [_bridge(content[at], found, at, programme) if s is None else s for at, s in enumerate(found)]
 
 
@@ -163,5 +184,5 @@ def _bridge(entry: dict[str, Any], found: list[Stretch | None], at: int, program
     bridge = write_bridge(before.played, after.played, local, planner.composer, planner.bars)
     made = bridge_stretch(before, Plan(point, after.played, bridge, after.gain), after, int(entry["number"]))
     if made.stop != after.start or before.stop != entry["start"]:
-        raise D2MError("the songs last longer or shorter than they did")
+        raise D2MError("the songs have other lengths than before")
     return made

@@ -1,4 +1,4 @@
-"""How fast a programme may go on."""
+"""Limit the speed at which a programme advances."""
 
 from __future__ import annotations
 
@@ -20,7 +20,14 @@ class Pace:
         self._left, self._filled = BURST, clock()
 
     def take(self, count: int) -> bool:
-        """Takes segments if there are as many."""
+        """Take segments if enough are available.
+
+        Args:
+            count: number of segments.
+
+        Returns:
+            Whether they were.
+        """
         now = self.clock()
         self._left = min(self._left + (now - self._filled) * _PER_SECOND, BURST)
         self._filled = now

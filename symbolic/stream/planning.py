@@ -1,4 +1,4 @@
-"""From which bar of a song into which bar of the next, and how loud each song is played."""
+"""Plan the transitions: mix points of successive songs, and the gain of each song."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LEAST_BARS = 8
 
 @dataclass(frozen=True)
 class Plan:
-    """How a song is left for another.
+    """Transition from one song to another.
 
     Attributes:
         point: bars of the song as it plays now and of the next as it is in its file; by how much the next is moved.
@@ -52,13 +52,13 @@ class Planner:
     """Chooses mix points and writes bridges.
 
     Args:
-        composer: of the bridges.
+        composer: network of the bridges.
         font: what songs are listened to with, for their loudness.
-        bars: of a bridge, 1 to 8.
-        method: of the search, see :func:`~d2m.symbolic.bridge.mixpoints.find_mix_points`.
+        bars: number of bars of a bridge, 1 to 8.
+        method: method of the search, see :func:`~d2m.symbolic.bridge.mixpoints.find_mix_points`.
         spare: share of a song up to which it is not left, and that is left of the next when it comes in.
         transpose: semitones by which the next song may be moved.
-        seed: of ``method="random"``.
+        seed: random seed of ``method="random"``.
     """
 
     def __init__(
@@ -77,7 +77,10 @@ class Planner:
         self._levels: OrderedDict[tuple, float] = OrderedDict()
 
     def read(self, path: Path) -> Song:
-        """The song in a file.
+        """Read a song; recent songs are cached.
+
+        Args:
+            path: the file.
 
         Raises:
             D2MError: if it cannot be read or mixed.
@@ -91,7 +94,15 @@ class Planner:
         return self._songs[key]
 
     def gain(self, path: Path, song: Song) -> float:
-        """Decibels by which a song is turned up to be as loud as the others."""
+        """Return the gain that makes a song as loud as the others.
+
+        Args:
+            path: the file.
+            song: its music.
+
+        Returns:
+            Decibels.
+        """
         key = (path, stamp(path))
         if key not in self._levels:
             level = _loudness(song, self.font)
@@ -102,18 +113,23 @@ class Planner:
         return self._levels[key]
 
     def earliest(self, song: Song, entry: int) -> int:
-        """The first bar after which a song that came in at bar ``entry`` may be left."""
+        """Return the first bar after which a song may be left.
+
+        Args:
+            song: the song.
+            entry: bar at which it was entered.
+        """
         return max(entry + LEAST_BARS - 1, int(np.ceil(self.spare * len(song))))
 
     def plan(self, song: Song, between: tuple[int, int], path: Path, number: int) -> Plan:
-        """How to leave ``song``, as it plays now, for the one at ``path``.
+        """Plan the transition from ``song``, as it is transposed now, to the one at ``path``.
 
         Args:
             song: as it plays now.
             between: the first and the last bar of ``song`` that may be its last one played; if none of them can be, the
                 next that can is taken.
-            path: of the next.
-            number: of the bridge; it seeds ``method="random"``.
+            path: path of the next.
+            number: number of the bridge; it seeds ``method="random"``.
 
         Raises:
             D2MError: if the next song cannot be read or mixed, or ``song`` cannot be left any more.
@@ -123,7 +139,14 @@ class Planner:
         return self._with(song, point, other, self.gain(path, other))
 
     def repeat(self, song: Song, between: tuple[int, int], number: int, gain: float) -> Plan:
-        """How to go from ``song`` back into itself, without its file."""
+        """Plan a transition of a song to itself, without its file.
+
+        Args:
+            song: the song.
+            between: first and last bar after which it may be left.
+            number: number of the transition.
+            gain: gain of the song in decibels.
+        """
         return self._with(song, self._search(song, song, between, number, 0), song, gain)
 
     def _with(self, song: Song, point: MixPoint, other: Song, gain: float) -> Plan:
@@ -136,7 +159,7 @@ class Planner:
         inside = bars[(bars >= between[0]) & (bars <= between[1])]
         inside = inside if len(inside) else bars[bars > between[1]][:1]
         if not len(inside):
-            raise D2MError(f"{song.name} cannot be left any more after bar {between[0] + 1}")
+            raise D2MError(f"{song.name} has no mix point after bar {between[0] + 1}")
         span = int(inside[0]), int(inside[-1])
         rng = np.random.default_rng([self.seed, number])
         found = find_mix_points(
@@ -149,7 +172,10 @@ class Planner:
 
 
 def playable_song(path: Path) -> Song:
-    """Read a song, and see to it that it has a bar to be left from and come in at.
+    """Read a song and check that it has bars to enter and to leave it.
+
+    Args:
+        path: the file.
 
     Raises:
         D2MError: if it cannot be read or mixed.
@@ -160,7 +186,14 @@ def playable_song(path: Path) -> Song:
 
 
 def exits(song: Song) -> np.ndarray:
-    """int64: the bars after which a song can be left, never its first or last with notes."""
+    """Return the bars after which a song can be left.
+
+    Args:
+        song: the song.
+
+    Returns:
+        int64.
+    """
     bars = np.flatnonzero(song.whole & song.held.any(axis=(1, 2, 3)))
     return bars[1:-1]
 
@@ -186,7 +219,15 @@ def _loudness(song: Song, font: SoundFont) -> float:
 def song_notes(
     song: Song, entry: int, exit_bar: int | None, sample_of: Callable[[np.ndarray], np.ndarray], gain: float
 ) -> Notes:
-    """Notes of a song from one bar to another, None for its end; every instrument at its own place."""
+    """Return the notes of a song between two bars, every instrument at its own stereo position.
+
+    Args:
+        song: the song.
+        entry: first bar.
+        exit_bar: last bar, or None for the end.
+        sample_of: converts beats to samples.
+        gain: decibels.
+    """
     first = round(song.position(entry))
     stop = last_beat(song) if exit_bar is None else round(song.position(exit_bar + 1))
     parts = [

@@ -1,7 +1,7 @@
-"""Read playlists (.m3u, .m3u8, .txt: one song a line) as programs on any system write them.
+r"""Read playlists (.m3u, .m3u8, .txt: one song per line) as programs on any system write them.
 
-A line is taken for what it names: of the ways to read it (its bytes as they are, charsets, ``/`` and ``\\``, percent
-signs, ``file:`` addresses) the first counts that leads to a file which is there.
+A line is interpreted in several ways (its bytes unchanged, charsets, ``/`` and ``\``, percent encoding, ``file:``
+addresses); the first interpretation that is an existing file is used.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _MOST_LINES, _LONGEST_SHOWN = 100_000, 120
 
 
 class Line(NamedTuple):
-    """A line that is no comment: its number, counted from 1, what it says, and the file it names or None."""
+    """Line that is not a comment: its number from 1, its text, and the file it names or None."""
 
     number: int
     text: str
@@ -61,7 +61,11 @@ def read_playlist(data: bytes, folder: Path) -> list[Line]:
 
 
 def shown(raw: bytes) -> str:
-    """A line as it can be printed."""
+    """Return a line in printable form.
+
+    Args:
+        raw: bytes of the line.
+    """
     text = next(_readings(raw))[1]
     text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
     return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…"
@@ -71,7 +75,7 @@ def _lines(data: bytes) -> list[bytes]:
     """The lines of a playlist, in UTF-8 where it says how it is written, else as they are."""
     mark, charset = next(((mark, name) for mark, name in _MARKS if data.startswith(mark)), (b"", ""))
     if not charset and data[:400].count(0) >= len(data[:400]) // 3 > 0:
-        # UTF-16 that does not say so: every other byte of most letters is 0.
+        # UTF-16 without a mark: every other byte of most letters is 0.
         charset = "utf_16_le" if data[1:400:2].count(0) > data[0:400:2].count(0) else "utf_16_be"
     if charset.startswith("utf_16"):
         data = data[len(mark) :].decode(charset, "replace").encode("utf_8", "replace")

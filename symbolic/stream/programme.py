@@ -1,8 +1,8 @@
-"""What is played: stretches of songs and the bridges between them, one after another, for ever.
+"""Endless sequence of songs and bridges.
 
-The last stretch is always a song whose end is still open; it may be played up to where it may be left. Times are
-samples from the beginning of the programme. A programme only knows what was decided; whoever plays it asks for more in
-time (:meth:`Programme.extend`), or lets it be changed from some sample on (:meth:`Programme.leave`).
+The last stretch is always a song whose end is not decided yet; it may be played up to its next mix point. Times are
+samples from the beginning of the programme. A programme contains the decisions made so far; its player requests further
+ones in time (:meth:`Programme.extend`), or changes the programme from some sample on (:meth:`Programme.leave`).
 """
 
 from __future__ import annotations
@@ -51,19 +51,19 @@ class Stretch:
 
     Attributes:
         kind: ``"song"`` or ``"bridge"``.
-        name: of the song in its library; of a bridge that of the song it leads to.
+        name: name of the song in its library; of a bridge that of the song it leads to.
         start, stop: samples; ``stop`` is None while it is open.
         notes: all that may be played of it.
         song: as it plays, moved; of a bridge None.
         entry, exit: first and last bar played, ``exit`` None while it is open.
         moved: semitones from the file.
         gain: decibels.
-        place: of the order, after this song.
+        place: place in the order after this song.
         queued: number of the wish that this song is, or 0.
-        file: of the song when it was read: time of the last change and size, see :func:`~.library.stamp`.
+        file: file of the song when it was read: time of the last change and size, see :func:`~.library.stamp`.
         skipped: whether it is left early because a listener asked for it.
-        point: of a bridge.
-        number: of a bridge, counted from 1.
+        point: mix point of a bridge.
+        number: number of a bridge, counted from 1.
     """
 
     kind: str
@@ -106,11 +106,11 @@ class Stretch:
         return self.stop
 
     def sample_of_bar(self, bar: int) -> int:
-        """When a bar of the song begins."""
+        """Return the sample at which a bar of the song begins."""
         return self.start + int(_clock(self.played, self.entry)(np.array([round(self.played.position(bar))]))[0])
 
     def to_json(self) -> Shown:
-        """What a listener may know: seconds, bars counted from 1."""
+        """Return the information for listeners: seconds, and bars counted from 1."""
         end = None if self.stop is None else round(self.stop / RATE, 3)
         found: Shown = {"kind": self.kind, "name": self.name, "start": round(self.start / RATE, 3), "end": end}
         if self.song is not None:
@@ -124,7 +124,7 @@ class Programme:
 
     Args:
         library: where songs come from.
-        planner: of the bridges.
+        planner: planner of the bridges.
         shuffle, seed: the order.
         tell: called with one line when a file is skipped, or a line of the playlist names none.
         stretches: to go on with.
@@ -173,13 +173,23 @@ class Programme:
                 place = found
 
     def skip_file(self, name: str, path: Path, error: D2MError) -> None:
-        """Leaves a file out, and says so once."""
-        # Listeners see the reason, and need not know where the file lies.
+        """Leave a file out, and report it once.
+
+        Args:
+            name: name of the song.
+            path: path of the file.
+            error: why it cannot be played.
+        """
+        # Listeners get the reason without the path of the file.
         if self.library.mark(name, path, str(error).replace(str(path), path.name)):
             self.tell(f"skipped: {error}")
 
     def read(self, name: str, path: Path) -> str:
-        """Reads a song before it is its turn, and leaves it out if it cannot be played.
+        """Read a song in advance, and leave it out if it cannot be played.
+
+        Args:
+            name: name of the song.
+            path: path of the file.
 
         Returns:
             Why it cannot be played, or nothing if it can.
@@ -201,10 +211,11 @@ class Programme:
             self.tell(f"skipped: {len(news) - _MOST_TOLD} more lines that name no song")
 
     def choose(self, place: Place, wanted: list[tuple[int, str]]) -> tuple[Place, int, Path] | None:
-        """The next song: the first wish that can be played, else what the order says; None if there is none.
+        """Choose the next song: the first request that can be played, otherwise the next in order; None if there is
+        none.
 
         Args:
-            place: of the order now.
+            place: present place in the order.
             wanted: numbers and names of wishes.
 
         Returns:
@@ -222,9 +233,17 @@ class Programme:
     def plan_from(
         self, stretch: Stretch, between: tuple[int, int], wanted: list[tuple[int, str]]
     ) -> tuple[Plan, Stretch]:
-        """How to leave a song for the next that can be played, and that song's stretch; changes nothing yet.
+        """Plan the transition to the next song that can be played, without changing the programme.
 
         Where no song of the library can be played any more, the song goes back into itself.
+
+        Args:
+            stretch: the current song.
+            between: first and last bar after which it may be left.
+            wanted: requests, as (number, name).
+
+        Returns:
+            The plan, and the stretch of the next song.
         """
         number = 1 + max((s.number for s in self.stretches), default=0)
         place = stretch.place
@@ -261,7 +280,16 @@ class Programme:
         return made
 
     def leave(self, stretch: Stretch, plan: Plan, following: Stretch) -> int:
-        """Leaves a song by a plan; whatever came after it is forgotten. Returns the sample at which it ends."""
+        """Leave a song by a plan, and discard everything that came after it.
+
+        Args:
+            stretch: the song.
+            plan: plan of the transition.
+            following: stretch of the next song.
+
+        Returns:
+            The sample at which the song ends.
+        """
         at = self.stretches.index(stretch)
         number = 1 + max((s.number for s in self.stretches[: at + 1]), default=0)
         close(stretch, plan.point.bar_a)
@@ -272,57 +300,91 @@ class Programme:
         return stretch.end
 
     def extend(self, wanted: list[tuple[int, str]] | None = None) -> None:
-        """Decides how the last song is left and for which."""
+        """Decide how the last song is left and which song follows.
+
+        Args:
+            wanted: requests, as (number, name), or None.
+        """
         stretch = self.last
         bars = exits(stretch.played)
         between = (min(self.planner.earliest(stretch.played, stretch.entry), int(bars[-1])), int(bars[-1]))
         self.leave(stretch, *self.plan_from(stretch, between, wanted or []))
 
     def decided(self) -> int:
-        """The sample up to which :meth:`extend` changes nothing but how long notes are held."""
+        """Return the sample up to which :meth:`extend` changes nothing except the lengths of held notes."""
         last = self.last
         bars = exits(last.played)
         earliest = min(self.planner.earliest(last.played, last.entry), int(bars[-1]))
         return max(last.sample_of_bar(max(earliest, last.entry)), last.start)
 
     def notes(self, first: int, stop: int) -> Notes:
-        """Notes that start from sample ``first`` to before ``stop``."""
+        """Return the notes that start in a range.
+
+        Args:
+            first, stop: range of samples.
+        """
         found = [
             s.notes.within(first, stop) for s in self.stretches if s.start < stop and (s.stop is None or s.stop > first)
         ]
         return joined(found) if len(found) != 1 else found[0]
 
     def changeable(self, sample: int) -> Stretch:
-        """The first song that can still be left after a sample."""
+        """Return the first song that can still be left after a sample."""
         songs = (s for s in self.stretches if s.song is not None and (s.stop is None or s.stop > sample))
         return next(songs, self.last)
 
     def following(self, sample: int) -> list[Stretch]:
-        """Songs decided on after the one that can be left after a sample."""
+        """Return the songs after the one that can be left after a sample."""
         songs = [s for s in self.stretches if s.song is not None]
         return songs[songs.index(self.changeable(sample)) + 1 :]
 
     def forget(self, sample: int) -> None:
-        """Drops what ended before a sample, a song only together with the bridge after it."""
+        """Discard what ended before a sample, a song only together with the bridge after it.
+
+        Args:
+            sample: the sample.
+        """
         while len(self.stretches) > 3 and self.stretches[1].end < sample:
             self.stretches = self.stretches[2:]
 
 
 def song_stretch(song: Song, name: str, start: int, entry: int, moved: int, gain: float, place: Place) -> Stretch:
-    """A song from a bar on, its end open."""
+    """Make the stretch of a song from a bar on, with an open end.
+
+    Args:
+        song: the song.
+        name: name of the song.
+        start: sample at which it begins.
+        entry: first bar.
+        moved: transposition in semitones.
+        gain: decibels.
+        place: place of the song in the order.
+    """
     found = Stretch("song", name, start, None, _song_notes(song, start, entry, None, gain), song, entry)
     found.moved, found.gain, found.place = moved, gain, place
     return found
 
 
 def close(stretch: Stretch, exit_bar: int) -> None:
-    """Ends a song after a bar."""
+    """End a song after a bar.
+
+    Args:
+        stretch: the song.
+        exit_bar: its last bar.
+    """
     stretch.exit, stretch.stop = exit_bar, stretch.sample_of_bar(exit_bar + 1)
     stretch.notes = _song_notes(stretch.played, stretch.start, stretch.entry, exit_bar, stretch.gain)
 
 
 def bridge_stretch(before: Stretch, plan: Plan, following: Stretch, number: int) -> Stretch:
-    """The bridge after a song that is closed."""
+    """Make the stretch of a bridge.
+
+    Args:
+        before: the closed song before it.
+        plan: plan of the transition.
+        following: stretch of the next song.
+        number: number of the bridge.
+    """
     bridge: Bridge = plan.bridge
     beats = np.arange(len(bridge.times))
     places = _places(following.played) | _places(before.played)
@@ -340,7 +402,12 @@ def bridge_stretch(before: Stretch, plan: Plan, following: Stretch, number: int)
 
 
 def moved_notes(notes: Notes, samples: int) -> Notes:
-    """Notes so much later."""
+    """Delay notes.
+
+    Args:
+        notes: the notes.
+        samples: delay.
+    """
     later = {name: getattr(notes, name) + samples for name in ("starts", "ends", "origins")}
     return replace(notes, **later)
 

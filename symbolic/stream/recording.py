@@ -1,4 +1,4 @@
-"""A stream into a .wav file, block by block."""
+"""Record a stream to a .wav file, block by block."""
 
 from __future__ import annotations
 
@@ -27,12 +27,16 @@ def record(
     out: Path,
     progress: Callable[[float], None] = lambda share: None,
 ) -> list[Shown]:
-    """Writes the programme's first minutes: 16-bit stereo at 44.1 kHz, faded out over the last four seconds.
+    """Write the programme's first minutes: 16-bit stereo at 44.1 kHz, faded out over the last four seconds.
 
     Memory does not grow with the length. Over 4 GB (6.8 hours) the file is an RF64, which common players and editors
     read.
 
     Args:
+        programme: the programme.
+        player: plays it.
+        minutes: length of the file.
+        out: the output file.
         progress: called with the share that is done.
 
     Returns:
@@ -60,7 +64,15 @@ def record(
 
 
 def prepare(programme: Programme, sample: int) -> list[Shown]:
-    """Decides what is played up to a sample; returns the stretches that this closed."""
+    """Extend a programme up to a sample.
+
+    Args:
+        programme: the programme.
+        sample: the sample.
+
+    Returns:
+        The stretches that this closed.
+    """
     closed: list[Shown] = []
     while programme.last.start < sample:
         before = programme.last
@@ -70,7 +82,12 @@ def prepare(programme: Programme, sample: int) -> list[Shown]:
 
 
 def outline(programme: Programme, minutes: float) -> list[Shown]:
-    """The stretches of the first minutes, without playing them."""
+    """List the stretches of the first minutes, without playing them.
+
+    Args:
+        programme: the programme.
+        minutes: length.
+    """
     total = int(round(minutes * 60 * RATE))
     closed: list[Shown] = []
     while programme.last.start < total:
@@ -80,18 +97,39 @@ def outline(programme: Programme, minutes: float) -> list[Shown]:
 
 
 def pcm(sound: np.ndarray) -> bytes:
-    """16-bit frames, little-endian, of float32 (2, n)."""
+    """Convert sound to 16-bit frames, little-endian.
+
+    Args:
+        sound: float32 (2, n).
+    """
     return np.round(np.clip(sound, -1.0, 1.0).T * 32767).astype("<i2").tobytes()
 
 
 def fade(done: int, count: int, total: int) -> np.ndarray:
-    """float32 (count,): 1, falling to 0 at the end of the file."""
+    """Compute the fade at the end of a file.
+
+    Args:
+        done: samples before this block.
+        count: samples of this block.
+        total: samples of the file.
+
+    Returns:
+        float32 (count,), gains.
+    """
     left = (total - np.arange(done, done + count)) / (FADE * RATE)
     return (0.5 - 0.5 * np.cos(np.pi * np.clip(left, 0.0, 1.0))).astype(np.float32)
 
 
 def check_space(out: Path, total: int) -> None:
-    """Raises D2MError if a file of so many frames does not fit on the disk."""
+    """Check that a file fits on the disk.
+
+    Args:
+        out: the output file.
+        total: its number of frames.
+
+    Raises:
+        D2MError: if it does not fit.
+    """
     folder = next((place for place in out.absolute().parents if place.is_dir()), Path("/"))
     free = shutil.disk_usage(folder).free
     if total * _FRAME > free:
@@ -101,7 +139,11 @@ def check_space(out: Path, total: int) -> None:
 
 
 def header(total: int) -> bytes:
-    """Of a .wav of so many frames."""
+    """Encode the header of a .wav file.
+
+    Args:
+        total: number of frames.
+    """
     size = total * _FRAME
     form = b"fmt " + (16).to_bytes(4, "little") + (1).to_bytes(2, "little") + (2).to_bytes(2, "little")
     form += RATE.to_bytes(4, "little") + (RATE * _FRAME).to_bytes(4, "little")

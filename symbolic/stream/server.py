@@ -1,4 +1,4 @@
-"""A small server for a station: the page, the sound in segments, and what the page's buttons ask for."""
+"""Web server of a station: the page, the sound in segments, and the actions of the page's buttons."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ class StreamServer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where a browser finds it."""
+        """Address for browsers."""
         host, port = self.bound
         name = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
         return f"http://{name}:{port}/"
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Answers in a thread of its own, or not at all where there are too many connections."""
+        """Answer a request in a separate thread, or close it if there are too many connections."""
         if not self._room.acquire(blocking=False):
             self.shutdown_request(request)
             return
@@ -79,14 +79,14 @@ class StreamServer(ThreadingHTTPServer):
             raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """What the thread does."""
+        """Answer a request, in its thread."""
         try:
             super().process_request_thread(request, client_address)
         finally:
             self._room.release()
 
     def service_actions(self) -> None:
-        """Ends :meth:`serve_forever` when the station cannot go on, so that whoever watches the process can tell.
+        """End :meth:`serve_forever` when the station has failed, so that a service manager notices.
 
         Raises:
             D2MError: with what went wrong.
@@ -96,12 +96,12 @@ class StreamServer(ThreadingHTTPServer):
             raise D2MError(f"the stream has stopped: {type(error).__name__}: {error}") from error
 
     def server_close(self) -> None:
-        """Listens no more, and answers no more on connections that are still open."""
+        """Listen no more, and answers no more on connections that are still open."""
         self.closed = True
         super().server_close()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Listeners who close the connection are normal."""
+        """Ignore closed connections of listeners."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -115,7 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers:
-            # A body, which nobody reads here, would be taken for the next request.
+            # A body that is not read would be taken for the next request.
             self.close_connection = True
         if not self._meant():
             return
@@ -149,7 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         body = self.rfile.read(int(length))
         self.close_connection = False
-        # A page of somebody else's cannot send this type without asking first, which nobody grants.
+        # A page of another site cannot send this type without a preflight request, which is not answered.
         if self.headers.get_content_type() != "application/json" or not self._may_change():
             self._json(403, {"error": "not allowed"})
             return

@@ -1,13 +1,13 @@
-"""One programme for many listeners, as a radio: composed ahead, played only as far as somebody listens.
+"""One programme for many listeners: composed ahead, and played only as far as somebody listens.
 
-Sound comes in segments of a second, numbered from the beginning of the programme. Listeners fetch them a few seconds
-ahead of what they hear; the furthest of them is the head. The station plays a little beyond the head and no further, so
-nothing is played while nobody listens, and the head moves no faster than real time, so nobody can hurry the others.
+Sound is split into segments of one second, numbered from the beginning of the programme. Listeners fetch them a few
+seconds ahead; the latest segment fetched is the head. The station plays a little beyond the head and no further, so
+nothing is played while nobody listens, and the head moves no faster than real time, so no listener can speed up the
+programme for the others. A skip returns to a position that no listener has reached, leaves the song there at the next
+bar line and plays the segments from that bar on again, under a higher revision; listeners replace those that they had
+fetched.
 
-A skip goes back to a moment that no listener has reached, leaves the song there at the next bar line and plays the
-segments from that bar on anew, under a higher revision; listeners exchange those they had fetched.
-
-Three threads: one decides what comes next and composes bridges, one plays, and one reads songs before it is their turn.
+Three threads: one plans and composes bridges, one plays, and one reads songs in advance.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from d2m.symbolic.stream.wishes import Wishes
 
 #: Segments that a listener fetches ahead, that are played beyond the furthest, and that are kept behind it.
 AHEAD, LEAD, KEPT = 8, 2, 30
-#: Segments after the hearing of the furthest listener that a skip may change: time to notice and fetch anew.
+#: Segments after the position of the furthest listener that a skip may change: time to notice and fetch again.
 NOTICE = 3
-#: Seconds of programme that are decided at least, and of sound played unheard when going on after a restart.
+#: Minimum seconds of decided programme, and seconds of sound computed without output before a restart continues.
 _DECIDED, _LEAD_IN = 30.0, 6
 _MOST_LISTENERS, _PRESENT = 1000, 10.0
-#: Files that cannot be played of which listeners are told.
+#: Maximum number of broken files that are shown to listeners.
 _MOST_SKIPPED = 200
 
 
@@ -98,7 +98,7 @@ class Station:
         return self.programme.planner
 
     def start(self) -> None:
-        """Begins to compose and play."""
+        """Begin to compose and play."""
         self._list()
         works = (self._compose, self._play, lambda: self._checks.work(lambda: self._stopped))
         self._threads = [threading.Thread(target=self._guarded, args=(work,), daemon=True) for work in works]
@@ -106,7 +106,7 @@ class Station:
             thread.start()
 
     def stop(self) -> None:
-        """Ends the threads and notes where the programme is."""
+        """End the threads and notes where the programme is."""
         with self.changed:
             self._stopped = True
             self.changed.notify_all()
@@ -114,12 +114,13 @@ class Station:
             thread.join()
         self._diary.note(force=True)
 
-    # What listeners ask for
+    # Requests of listeners
 
     def segment(self, number: int, patience: float = 8.0) -> tuple[int, bytes] | None:
-        """Revision and 16-bit frames of a segment; None if it is gone, or so far ahead that it is another programme's.
+        """Return a segment, after waiting until it is due and has been played.
 
-        Waits until it is time for it, then until it is played.
+        Returns:
+            Revision and 16-bit frames; None if it is no longer kept, or too far ahead.
 
         Raises:
             TimeoutError: if that takes too long.
@@ -141,7 +142,7 @@ class Station:
                 self.changed.wait(min(left, 0.2))
 
     def greet(self, listener: str) -> None:
-        """Counts a listener."""
+        """Register a listener as present."""
         now = self.clock()
         with self.changed:
             if listener and (listener in self._listeners or len(self._listeners) < _MOST_LISTENERS):
@@ -149,7 +150,7 @@ class Station:
             self._listeners = {name: seen for name, seen in self._listeners.items() if now - seen < _PRESENT}
 
     def state(self) -> dict[str, Any]:
-        """All that the page shows."""
+        """Return all that the page shows."""
         with self.changed:
             used = {s.queued for s in self.programme.stretches}
             following = self.programme.following(self._safe())
@@ -173,12 +174,12 @@ class Station:
             }
 
     def names(self) -> list[str]:
-        """Songs that may be wished for."""
+        """Return the songs that may be requested."""
         with self.changed:
             return list(self._songs)
 
     def skip(self, start: float | None = None) -> None:
-        """Leaves the song that is heard at the next bar line possible.
+        """Leave the current song at the next possible bar line.
 
         Args:
             start: seconds at which the song began that the listener hears, or that the bridge heard leads to. Another
@@ -191,7 +192,7 @@ class Station:
                 self._change()
 
     def wish(self, name: str) -> None:
-        """Puts a song at the end of the queue.
+        """Add a song to the end of the queue.
 
         Raises:
             D2MError: if there is no such song, it cannot be played, or the queue is full.
@@ -204,13 +205,13 @@ class Station:
             self._change()
 
     def unwish(self, number: int) -> None:
-        """Takes a wish out of the queue."""
+        """Remove a request from the queue."""
         with self.changed:
             self.wishes.remove({number})
             self._change()
 
     def move(self, number: int, to: int) -> None:
-        """Puts a wish at another place of the queue, counted from 0."""
+        """Move a request in the queue."""
         with self.changed:
             self.wishes.move(number, to)
             self._change()
@@ -263,7 +264,7 @@ class Station:
 
     def _leave_task(self, stretch: Stretch, safe: int, wanted: list[tuple[int, str]]) -> _Task:
         if stretch.skipped and stretch.exit is not None:
-            # A wish changes where it leads, not that it is left.
+            # A request changes the next song, not the time of the transition.
             return _Task(self._generation, stretch, (stretch.exit, stretch.exit), wanted, False)
         bars = [int(b) for b in exits(stretch.played) if b >= stretch.entry]
         earliest = self.planner.earliest(stretch.played, stretch.entry)

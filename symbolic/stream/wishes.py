@@ -1,4 +1,4 @@
-"""What listeners want to hear next."""
+"""Queue of songs that listeners requested."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Wish(NamedTuple):
 
 
 class Wishes:
-    """A queue of wishes, each with a number of its own.
+    """Queue of requests, each with a number.
 
     Attributes:
         queue: the next first.
-        count: of all wishes so far.
+        count: number of all wishes so far.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,10 @@ class Wishes:
         self.count = 0
 
     def add(self, name: str) -> None:
-        """Puts a song at the end.
+        """Add a song to the end of the queue.
+
+        Args:
+            name: name of the song.
 
         Raises:
             D2MError: if the queue is full.
@@ -41,18 +44,27 @@ class Wishes:
         self.queue.append(Wish(self.count, name))
 
     def remove(self, numbers: Collection[int]) -> None:
-        """Takes wishes out."""
+        """Remove requests from the queue.
+
+        Args:
+            numbers: numbers of the requests.
+        """
         self.queue = [wish for wish in self.queue if wish.number not in numbers]
 
     def move(self, number: int, to: int) -> None:
-        """Puts a wish at another place, counted from 0."""
+        """Move a request in the queue.
+
+        Args:
+            number: number of the request.
+            to: new position, from 0.
+        """
         chosen = [wish for wish in self.queue if wish.number == number]
         rest = [wish for wish in self.queue if wish.number != number]
         at = max(to, 0)
         self.queue = rest[:at] + chosen + rest[at:]
 
     def only(self, known: Collection[str]) -> list[Wish]:
-        """Drops wishes for songs that are not known any more; returns these."""
+        """Remove requests for songs that no longer exist, and return them."""
         gone = [wish for wish in self.queue if wish.name not in known]
         self.queue = [wish for wish in self.queue if wish.name in known]
         return gone
