@@ -64,8 +64,8 @@ def generate(
         str | None,
         typer.Option(
             metavar="NAME|FILE",
-            help="Source of the notes: composer (default), musegan, or a MIDI file (.mid), which is fitted to the beats "
-            "of the dancer.",
+            help="Source of the notes: composer (default), musegan, or a MIDI file (.mid), which is fitted to the "
+            "beats of the dancer.",
         ),
     ] = None,
     beats: Annotated[
