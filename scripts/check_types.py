@@ -1,6 +1,6 @@
 """Check the static types of every installed package with mypy.
 
-    python scripts/check_types.py
+    python scripts/check_types.py [options of mypy]
 
 mypy finds a package by its folder's name, but ``package_dir`` in setup.cfg keeps some folders elsewhere. The folder
 ``.mypy_cache/tree`` therefore gets links in the layout of the installed packages, and mypy runs there with the settings

@@ -87,7 +87,7 @@ def _flows(video: Video, rate: float, height: int) -> Iterator[tuple[float, np.n
     for frame in video.frames(rate, min(height, video.height or height)):
         grey = cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2GRAY)
         if before is not None:
-            yield frame.time, flow.calc(before, grey, None)
+            yield frame.time, flow.calc(before, grey, None)  # type: ignore[call-overload]  # None: nothing to begin with
         before = grey
 
 
