@@ -269,7 +269,7 @@ def test_wishes_are_read(wish, mode, tempo):
 @pytest.mark.parametrize(
     ("wish", "offset", "downbeat", "reason"),
     [
-        ("music", 0, None, "no beats 'music'; choose auto, dance, sound or give a tempo"),
+        ("music", 0, None, "no source of beats 'music'; choose auto, dance, sound or give a tempo"),
         ("nan", 0, None, "a tempo of nan is not usable"),
         ("400", 0, None, "a tempo of 400 is not usable; give 30 to 300"),
         ("auto", 9000, None, "offset 9000 ms is not usable"),
