@@ -3,8 +3,9 @@
     python scripts/measure_generator.py DATA/held_out --wav OUT
 
 Each held-out song's own sketch (with its dance, rhythm and genre) is played by the generator and compared with the real
-rendering: log10-mel L1 (80 mels, n_fft 1024, hop 256, floor 1e-4) and the correlation of onset envelopes, over the
-seconds in the middle of the song, means over songs. Beside it: the codec's reconstruction of the real rendering, which
+rendering: log10-mel L1 (80 mels, n_fft 1024, hop 256, floor 1e-4; with a codec at 44.1 kHz 128 mels to 20 kHz, n_fft
+4096, hop 512, floor 2e-4) and the correlation of onset envelopes, over the seconds in the middle of the song, of the
+mean of the channels, means over songs. Beside it: the codec's reconstruction of the real rendering, which
 the generator cannot surpass; the rendering of the next song, which is what playing something else scores; and white
 noise of the song's power. Songs of the studio composer by default, which is what the engine's sketches are like.
 
@@ -27,14 +28,14 @@ from d2m.evaluation import fidelity
 
 
 def compare(output: np.ndarray, real: np.ndarray, rate: int) -> dict[str, float]:
-    """Return distances of one recording to the real rendering."""
+    """Return distances of one recording (channels, samples) to the real rendering."""
     output, real = output.mean(0), real.mean(0)
     mel = fine_log_mel_l1(output, real) if rate == 44100 else fidelity.log_mel_l1(output, real, rate)
     return {"log_mel_l1": mel, "onset_correlation": fidelity.onset_correlation(output, real, rate)}
 
 
 def write(folder: Path, name: str, waveform: np.ndarray, rate: int) -> None:
-    """Write one recording as a 16-bit .wav file."""
+    """Write one recording (channels, samples) as a 16-bit .wav file."""
     import soundfile
 
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,10 @@
 """Neural audio codecs: waveform to codebook indices and back.
 
 :class:`~d2m.codec.base.Codec` is the interface, :class:`~d2m.codec.spectral.SpectralCodec` the shipped codec,
-:class:`d2m.jukebox.codec.JukeboxCodec` the codec of D2M-GAN.
+:class:`~d2m.codec.stereo.StereoCodec` its successor in stereo at 44.1 kHz, and :class:`d2m.jukebox.codec.JukeboxCodec`
+the codec of D2M-GAN. Another package adds a kind of codec with an entry point of the group ``d2m.codecs``
+(:mod:`d2m.registry`): its name is the kind that the weights files declare, its object builds the codec from the sizes
+in their header.
 """
 
 from __future__ import annotations
@@ -26,10 +29,10 @@ DEFAULT = "studio-codec"
 
 
 def load(name_or_path: str | Path = DEFAULT) -> Codec:
-    """Load a mono spectral codec with the weights of that name or file.
+    """Load a codec with the weights of that name or file, for inference.
 
     Args:
-        name_or_path: name of weights, or a file.
+        name_or_path: name of weights, or a file, of any kind in :data:`CODECS`.
 
     Raises:
         D2MError: if there are no such weights, or they are another model's.

@@ -30,6 +30,7 @@ class Codec(nn.Module):
         feature_size: D, values of a frame before quantisation.
         codebook_count: K, indices a frame.
         codebook_size: entries of each codebook.
+        context: frames on either side that influence a frame of the decoded waveform.
     """
 
     sample_rate: int
@@ -79,6 +80,8 @@ class Codec(nn.Module):
 
         Args:
             vectors: float32 (B, D, F).
+            start: index of the first sample within the whole piece, one for all or (B,), so that pieces that are
+                decoded separately fit together. Codecs without a clock ignore it.
 
         Returns:
             Waveform float32 (B, F * hop).

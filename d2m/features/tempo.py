@@ -2,10 +2,8 @@
 
 The tempo is known roughly from :mod:`d2m.features.tempo_model`; only tempos close to it are looked at.
 
-An event is taken to come from a beat, from half-way between two beats, or from anywhere; the likelihood ratio
-against "anywhere" is summed over the events for every tempo and phase. Because the density of a beat is set
-against the density of chance, a fast tempo, which is near everything, gains nothing by it. Long clips are
-seen through overlapping windows, and a Viterbi search joins them, letting tempo and phase wander a little (a
+The log likelihood ratio of the events against chance (:mod:`d2m.features.event_fit`) is computed for every tempo and
+phase. Long clips are seen through overlapping windows, and a Viterbi search joins them, letting tempo and phase wander a little (a
 recording's tempo is steady, so only as much as the events insist on). The search over a bar-pointer-like state
 follows the idea of Whiteley, Cemgil and Godsill, "Bayesian modelling of temporal structure in musical audio",
 ISMIR 2006.

@@ -69,8 +69,8 @@ class StereoCrops:
     def batch(self, rng: np.random.Generator, size: int, length: int, gain_db: float = 0.0) -> np.ndarray:
         """Draw random crops with a random gain.
 
-        Each crop is turned down by 0 to ``gain_db`` dB, its sides are exchanged in every second, and silent ones are
-        drawn again.
+        Each crop is turned down by 0 to ``gain_db`` dB, its sides are exchanged in every second, silent ones are drawn
+        again, and the stereo image of about half of them is changed (:func:`reimaged`).
 
         Args:
             rng: random generator.
