@@ -3,9 +3,9 @@
 The tempo is known roughly from :mod:`d2m.features.tempo_model`; only tempos close to it are looked at.
 
 The log likelihood ratio of the events against chance (:mod:`d2m.features.event_fit`) is computed for every tempo and
-phase. Long clips are seen through overlapping windows, and a Viterbi search joins them, letting tempo and phase wander a little (a
-recording's tempo is steady, so only as much as the events insist on). The search over a bar-pointer-like state
-follows the idea of Whiteley, Cemgil and Godsill, "Bayesian modelling of temporal structure in musical audio",
+phase. Long clips are divided into overlapping windows, and a Viterbi search joins them. It lets tempo and phase change
+slowly, at a cost, because the tempo of a recording is mostly steady. The search over a bar-pointer-like state follows
+the idea of Whiteley, Cemgil and Godsill, "Bayesian modelling of temporal structure in musical audio",
 ISMIR 2006.
 """
 
