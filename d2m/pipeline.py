@@ -14,18 +14,19 @@ import contextlib
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from d2m.beat_options import BeatOptions
+from d2m import engines
 from d2m.errors import D2MError
+from d2m.generate_options import GenerateOptions
 from d2m.staging import earlier_result, left_over, publish, staging_folder
-from d2m.types import GENRES, Dance, Soundtrack, genre_code
+from d2m.types import GENRES, Dance, Soundtrack
 from d2m.version import __version__
 
 if TYPE_CHECKING:
@@ -87,25 +88,9 @@ def generate(
     video: str | os.PathLike[str],
     output_dir: str | os.PathLike[str] | None = None,
     *,
-    engine: str | Engine = "vq",
-    genre: str | None = None,
-    seed: int = 0,
-    codec: str = "spectral",
-    level: str = "high",
-    weights: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
-    motion: str | os.PathLike[str] | None = None,
-    visual: str | os.PathLike[str] | None = None,
-    denoise: bool = False,
-    soundfont: str | os.PathLike[str] | None = None,
-    sketch: str | os.PathLike[str] | None = None,
-    beats: str | float = "auto",
-    offset: float = 0.0,
-    downbeat: float | None = None,
-    write_video: bool = True,
-    keep_audio: bool = False,
-    reencode: bool = False,
-    crf: int = 20,
+    engine: str | Engine = engines.DEFAULT,
     progress: Progress | None = None,
+    **options: Any,
 ) -> Result:
     """Make music for a dance video.
 
@@ -116,85 +101,40 @@ def generate(
     Args:
         video: a video file.
         output_dir: folder to write to, made if missing; the current one by default.
-        engine: ``"vq"``, ``"symbolic"``, or an engine of your own (:class:`d2m.engines.Engine`), which makes the
-            arguments from ``codec`` to ``sketch`` meaningless.
-        genre: one of the ten AIST genres, as a name (``"house"``) or code (``"gHO"``); None or ``"auto"`` to choose
-            from the dance.
-        seed: the same video, seed and weights give the same music.
-        codec: ``"spectral"`` or ``"jukebox"``.
-        level: ``"high"`` or ``"low"``, for the JukeBox codec.
-        weights: name or file of generator weights other than the shipped ones; or those of a D2M-GAN in any order
-            (motion encoder, generator, VQ-VAE, I3D), which tell ``codec`` and ``level`` themselves.
-        motion: for a D2M-GAN: the dance's motion, an AIST++ ``.pkl`` or an ``.npz`` of keypoints.
-        visual: for a D2M-GAN: features of the picture, ``.npy`` or ``.npz`` with an array (segments, 2048).
-        denoise: for a D2M-GAN: take steady noise out of the music.
-        soundfont: for the symbolic engine: name or path of a .sf2 file.
-        sketch: who writes the music: ``"composer"``, ``"musegan"``, or a MIDI file, fitted to the dancer's beats.
-        beats, offset, downbeat: see :meth:`d2m.beat_options.BeatOptions.read`.
-        write_video: write the video with its music.
-        keep_audio: keep the clip's own sound in that video, the music ducked under it; not without ``write_video``.
-        reencode: encode the picture as H.264 into an ``.mp4``, instead of copying it.
-        crf: quality of that, 0 (lossless) to 51 (worst), x264's constant rate factor.
+        engine: name of an engine (:data:`d2m.engines.ENGINES`), or an engine of your own
+            (:class:`d2m.engines.Engine`), whose options are its own affair.
         progress: called with a stage and the share of it that is done.
+        options: fields of :class:`~d2m.generate_options.GenerateOptions` (``genre``, ``seed``, ``beats`` …) and of the
+            engine's options (:mod:`d2m.engines.options`: ``weights``, ``arranger``, ``soundfont`` …), which are also
+            the options of ``d2m generate``. Paths may be text or path objects. The same video, options and weights
+            give the same music.
 
     Raises:
-        D2MError: if the video cannot be used, an argument names nothing that exists, or a file cannot be written.
+        D2MError: if the video cannot be used, an option is unknown or out of range, or a file cannot be written.
     """
-    code = check(genre, seed, write_video, keep_audio, reencode, crf)
-    options = BeatOptions.read(beats, offset, downbeat)
-    opened, ending = _open(video, write_video, keep_audio, reencode)
+    common = {each.name for each in fields(GenerateOptions)}
+    asked_for = GenerateOptions(**{name: value for name, value in options.items() if name in common}).check()
+    settings = {name: _plain(value) for name, value in options.items() if name not in common}
+    opened, ending = _open(video, asked_for.write_video, asked_for.keep_audio, asked_for.reencode)
     clock = _Clock(progress)
-    settings = {"codec": codec, "level": level, "weights": _names(weights), "denoise": bool(denoise)}
-    settings |= {"motion": _name(motion), "visual": _name(visual), "soundfont": _name(soundfont)}
-    settings |= {"sketch": _name(sketch)}
     with staging_folder(Path(output_dir or ".")) as staging, _loading(engine, settings) as loading:
-        analysis = _watch(opened, code, options, loading, clock)
+        analysis = _watch(opened, asked_for, loading, clock)
         with clock.stage("compose") as tell:
-            soundtrack = _compose(loading.result(), opened, analysis.dance, int(seed), tell)
+            soundtrack = _compose(loading.result(), opened, analysis.dance, int(asked_for.seed), tell)
         files = _files(opened.path.stem, ending, soundtrack)
         for name in left_over(staging.parent, opened.path.stem, files):
             opened.warn(f"{name} is left from an earlier run and does not go with this music")
-        if earlier := earlier_result(staging.parent / files["json"], int(seed), genre or "auto"):
+        genre = asked_for.genre or "auto"
+        if earlier := earlier_result(staging.parent / files["json"], int(asked_for.seed), genre):
             opened.warn(earlier)
         with clock.stage("write") as tell:
-            picture = {"keep_audio": keep_audio, "reencode": reencode, "crf": crf}
-            _write_media(staging, files, opened, analysis, soundtrack, picture, tell)
-        asked = _maker(loading.result(), soundtrack) | {"seed": int(seed), "genre_asked": genre or "auto"}
-        asked |= {"beats_asked": options.tempo or options.mode, "offset": options.offset, "downbeat": downbeat}
+            _write_media(staging, files, opened, analysis, soundtrack, asked_for, tell)
+        asked = _maker(loading.result(), soundtrack) | {"seed": int(asked_for.seed), "genre_asked": genre}
+        beats = asked_for.beat_options
+        asked |= {"beats_asked": beats.tempo or beats.mode, "offset": beats.offset, "downbeat": beats.downbeat}
         report = _report(opened, analysis, soundtrack, asked, clock.seconds, files)
         published = publish(staging, files, report)
     return Result(soundtrack, analysis.dance, published, report)
-
-
-def check(
-    genre: str | None,
-    seed: int,
-    write_video: bool,
-    keep_audio: bool,
-    reencode: bool = False,
-    crf: int = 20,
-    **beats: Any,
-) -> str | None:
-    """Return the code of the genre asked for, None for any.
-
-    Raises:
-        D2MError: if these arguments of :func:`generate` cannot be met, whatever the video.
-    """
-    if not 0 <= int(seed) < 2**63:
-        raise D2MError(f"seed {seed} is not usable; give a whole number from 0 to 2^63 - 1")
-    if keep_audio and not write_video:
-        raise D2MError("the clip's own sound is kept in the video only; leave out --keep-audio or --no-video")
-    if reencode and not write_video:
-        raise D2MError("there is no picture to encode without a video; leave out --reencode or --no-video")
-    if not 0 <= int(crf) <= 51:
-        raise D2MError(f"a constant rate factor of {crf} is not possible; choose 0 (lossless) to 51 (worst)")
-    BeatOptions.read(**beats)
-    if genre is None or genre.strip().lower() == "auto":
-        return None
-    try:
-        return genre_code(genre)
-    except ValueError as error:
-        raise D2MError(f"{error}, or auto") from None
 
 
 def load_engine(engine: str | Engine, **settings: Any) -> Engine:
@@ -207,12 +147,8 @@ def load_engine(engine: str | Engine, **settings: Any) -> Engine:
     Raises:
         D2MError: if there is no such engine, or something is missing that no video gives.
     """
-    from d2m import engines
-    from d2m.engines.base import LooksItself
-
     loaded = engines.load(engine, **settings) if isinstance(engine, str) else engine
-    if isinstance(loaded, LooksItself):
-        loaded.ready()
+    loaded.check()
     return loaded
 
 
@@ -259,18 +195,11 @@ def _maker(engine: Engine, soundtrack: Soundtrack) -> dict[str, Any]:
     return {"engine": engine.name, "codec": None, "level": None} | (details if isinstance(details, dict) else {})
 
 
-def _name(path: str | os.PathLike[str] | None) -> str | None:
-    return None if path is None else os.fspath(path)
-
-
-def _names(
-    weights: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None,
-) -> str | list[str] | None:
-    """One name as it is; several as a list."""
-    if weights is None or isinstance(weights, (str, os.PathLike)):
-        return _name(weights)
-    names = [os.fspath(name) for name in weights]
-    return names[0] if len(names) == 1 else names or None
+def _plain(value: Any) -> Any:
+    """Return a path, or several, as text; any other value as it is."""
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 @contextlib.contextmanager
@@ -284,7 +213,7 @@ def _loading(engine: str | Engine, settings: dict[str, Any]) -> Iterator[Future[
         executor.shutdown(wait=False, cancel_futures=True)
 
 
-def _watch(video: Video, genre: str | None, options: BeatOptions, loading: Future[Engine], clock: _Clock) -> Analysis:
+def _watch(video: Video, options: GenerateOptions, loading: Future[Engine], clock: _Clock) -> Analysis:
     """The dance, unless the engine turns out not to load meanwhile."""
     from d2m import features
 
@@ -295,16 +224,14 @@ def _watch(video: Video, genre: str | None, options: BeatOptions, loading: Futur
                 loading.result()
             tell(share)
 
-        return features.analyse(video, genre=genre, beats=options, progress=watched)
+        return features.analyse(video, genre=options.genre_code, beats=options.beat_options, progress=watched)
 
 
 def _compose(engine: Engine, video: Video, dance: Dance, seed: int, tell: Callable[[float], None]) -> Soundtrack:
     """Music for a dance, by an engine that may want to look at the video itself first."""
-    from d2m.engines.base import LooksItself
-
-    if not isinstance(engine, LooksItself):
+    if not engine.prepares:
         return engine.compose(dance, seed=seed, progress=tell)
-    dance = engine.look(video, dance, progress=lambda share: tell(share / 2))
+    dance = engine.prepare(video, dance, progress=lambda share: tell(share / 2))
     return engine.compose(dance, seed=seed, progress=lambda share: tell(0.5 + share / 2))
 
 
@@ -314,7 +241,7 @@ def _write_media(
     video: Video,
     analysis: Analysis,
     soundtrack: Soundtrack,
-    picture: dict[str, Any],
+    options: GenerateOptions,
     tell: Callable[[float], None],
 ) -> None:
     """The wav, video and picture of a result; a video that cannot be written is taken out of ``files``."""
@@ -331,7 +258,12 @@ def _write_media(
     tell(0.2)
     if "mp4" in files:
         try:
-            mux(video, waveform, rate, folder / files["mp4"], **picture)
+            mux(
+                *(video, waveform, rate, folder / files["mp4"]),
+                keep_audio=options.keep_audio,
+                reencode=options.reencode,
+                crf=options.crf,
+            )
         except D2MError as error:
             _leave_video_out(video, str(error).replace(str(folder), str(folder.parent)))
             del files["mp4"]

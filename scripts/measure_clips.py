@@ -31,8 +31,8 @@ from d2m.evaluation.recordings import SAMPLE_RATE, VIDEO, Recording, read
 #: Engines with who writes what they play, as arguments of :func:`d2m.engines.load`.
 ENGINES: dict[str, dict[str, str]] = {
     "vq engine": {"name": "vq"},
-    "symbolic engine, MuseGAN": {"name": "symbolic", "sketch": "musegan"},
-    "symbolic engine, composer": {"name": "symbolic", "sketch": "composer"},
+    "symbolic engine, MuseGAN": {"name": "symbolic", "arranger": "musegan"},
+    "symbolic engine, composer": {"name": "symbolic", "arranger": "composer"},
 }
 #: Rows, in their order.
 ORIGINAL, PUBLISHED, OTHERS = "what was danced to", "published for the clip", "made for the other clips (vq engine)"

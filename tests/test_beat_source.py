@@ -308,7 +308,7 @@ def test_no_one_measuring_movement_listens(monkeypatch, clip, tone, tmp_path):
 def test_the_report_says_where_the_beats_come_from(tracker, clip, tone, tmp_path, capsys):
     video = clip(tmp_path / "flash.mp4", duration=3.0, size=(160, 120), sound=tone(3.0, 440))
     tracker.duration = 3.0
-    words = ["generate", str(video), "--engine", "symbolic", "--sketch", "composer", "--no-video", "-o", str(tmp_path)]
+    words = ["generate", str(video), "--engine", "symbolic", "--no-video", "-o", str(tmp_path)]
     assert main(words) == 0
     told = capsys.readouterr().out
     assert "beats from the clip's own music, 126 bpm, confidence 0.93 (3.0 s of music made in" in told

@@ -13,7 +13,7 @@ import pytest
 import typer
 
 from d2m.cli.main import COMMANDS, main
-from d2m.cli.options import RENAMED, current_name
+from d2m.cli.renamed import RENAMED, current_name
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

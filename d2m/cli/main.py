@@ -19,7 +19,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from d2m.cli.console import complain, quiet_libraries
-from d2m.cli.options import current_name
+from d2m.cli.renamed import current_name
 from d2m.errors import D2MError
 
 #: Command name -> (module with an ``app``, one line of help), in the order of the help text.

@@ -13,9 +13,10 @@ import numpy as np
 
 from d2m.audio.mastering import master
 from d2m.audio.presets import preset
-from d2m.engines.base import Progress
+from d2m.engines.arrangers import Arranger, RuleArranger, load_arranger
+from d2m.engines.base import Engine, Progress
+from d2m.engines.options import SymbolicOptions
 from d2m.engines.score import ATTACK
-from d2m.engines.sketches import ComposerSketch, Sketch, load_sketch
 from d2m.symbolic.sound.player import RATE
 from d2m.types import Dance, Score, Soundtrack
 
@@ -24,22 +25,22 @@ _LEAD_IN = 0.1
 
 
 @dataclass
-class SymbolicEngine:
+class SymbolicEngine(Engine):
     """Symbolic engine; see the module's docstring.
 
     Attributes:
         soundfont: path or name of a .sf2 file (:func:`d2m.symbolic.sound.find_soundfont`); None for the default.
-        sketch: who writes the music.
+        arranger: writes the music.
+        weights: names of the weights in use.
     """
 
     soundfont: str | None = None
-    sketch: Sketch = field(default_factory=ComposerSketch)
+    arranger: Arranger = field(default_factory=RuleArranger)
     name: str = "symbolic"
+    weights: tuple[str, ...] = field(init=False)
 
-    @property
-    def weights(self) -> tuple[str, ...]:
-        """Names of the weights in use."""
-        return self.sketch.weights
+    def __post_init__(self) -> None:
+        self.weights = self.arranger.weights
 
     def compose(self, dance: Dance, *, seed: int = 0, progress: Progress | None = None) -> Soundtrack:
         """Return music for ``dance``, in stereo.
@@ -55,7 +56,7 @@ class SymbolicEngine:
         from d2m.symbolic.sound import find_soundfont
 
         font = find_soundfont(self.soundfont)
-        score = self.sketch.write(dance, seed)
+        score = self.arranger.write(dance, seed)
         if progress:
             progress(0.2)
         waveform = _play_ahead(score, font)
@@ -75,7 +76,7 @@ class SymbolicEngine:
                 "weights": list(self.weights),
                 "seed": seed,
                 "genre": score.genre,
-                "details": {"soundfont": font.name, "sketch": self.sketch.name},
+                "details": {"soundfont": font.name, "arranger": self.arranger.name},
             },
         )
 
@@ -91,16 +92,16 @@ def _play_ahead(score: Score, font: Path) -> np.ndarray:
     return mix_down(played, font).mix[:, lead:]
 
 
-def load_engine(soundfont: str | None, sketch: str = "composer") -> SymbolicEngine:
-    """Load the engine with its SoundFont and its source of scores (:func:`~d2m.engines.sketches.load_sketch`).
+def load_engine(options: SymbolicOptions) -> SymbolicEngine:
+    """Load the engine with its SoundFont and its arranger.
 
     Args:
-        soundfont: name or file, or None for the sound library.
-        sketch: one of :data:`d2m.engines.sketches.SKETCHES`, or a MIDI file.
+        options: options of the engine.
 
     Raises:
-        D2MError: if there is no such soundfont or sketch.
+        D2MError: if there is no such SoundFont, arranger or MIDI file.
     """
     from d2m.symbolic.sound import find_soundfont
 
-    return SymbolicEngine(str(find_soundfont(soundfont)), sketch=load_sketch(sketch))
+    font = str(find_soundfont(options.soundfont))
+    return SymbolicEngine(font, load_arranger(options.arranger, options.sketch))

@@ -15,9 +15,10 @@ from d2m import generator as generators
 from d2m.audio.mastering import master
 from d2m.audio.presets import preset
 from d2m.codec.base import Codec
-from d2m.engines.base import Progress
+from d2m.engines.arrangers import Arranger, RuleArranger, load_arranger
+from d2m.engines.base import Engine, Progress
+from d2m.engines.options import VqOptions
 from d2m.engines.score import ATTACK
-from d2m.engines.sketches import ComposerSketch, Sketch, load_sketch
 from d2m.errors import D2MError
 from d2m.generator.conditions import motion_rows, rhythm_rows
 from d2m.generator.sketch import PATCH_PROGRAM, sketch
@@ -35,20 +36,20 @@ _WINDOW = 1024
 
 
 @dataclass
-class VqEngine:
+class VqEngine(Engine):
     """VQ engine; see the module's docstring.
 
     Attributes:
         codec: makes the sound.
         generator: trained on that codec.
         weights: names of all in use.
-        sketch: who writes the music.
+        arranger: writes the music.
     """
 
     codec: Codec
     generator: TemporalGenerator
     weights: tuple[str, ...]
-    sketch: Sketch = field(default_factory=ComposerSketch)
+    arranger: Arranger = field(default_factory=RuleArranger)
     name: str = "vq"
 
     @property
@@ -65,7 +66,7 @@ class VqEngine:
             seed: random seed of the score and of the generator's noise.
             progress: called with the share done.
         """
-        score = self.sketch.write(dance, seed)
+        score = self.arranger.write(dance, seed)
         if not self.patched:
             score = _playable(score)
         total = math.ceil(dance.duration * self.codec.frame_rate)
@@ -88,7 +89,7 @@ class VqEngine:
                 "weights": list(self.weights),
                 "seed": seed,
                 "genre": score.genre,
-                "details": {"codec": "spectral", "sketch": self.sketch.name},
+                "details": {"codec": "spectral", "arranger": self.arranger.name},
             },
         )
 
@@ -148,7 +149,7 @@ def _noise(seed: int, left: int, right: int, size: int, block: int = 256) -> np.
 
 
 @dataclass
-class JukeboxEngine:
+class JukeboxEngine(Engine):
     """VQ engine with a JukeBox VQ-VAE: its codes and its decoder.
 
     JukeBox's codes hold the phase of the waveform, which no feed-forward generator that sees a score can know: aimed
@@ -190,7 +191,7 @@ class JukeboxEngine:
             provenance=played.provenance
             | {
                 "weights": list(self.weights),
-                "details": {"codec": "jukebox", "level": self.level, "sketch": self.player.sketch.name},
+                "details": {"codec": "jukebox", "level": self.level, "arranger": self.player.arranger.name},
             },
         )
 
@@ -204,28 +205,26 @@ def _mono(waveform: np.ndarray, sample_rate: int, wanted: int) -> np.ndarray:
     return resample_poly(mono, wanted // common, sample_rate // common, axis=1).astype(np.float32)
 
 
-def load_engine(codec: str, level: str, weights: str | None, sketch: str = "composer") -> VqEngine | JukeboxEngine:
-    """Load the engine with the shipped weights or another generator; see :func:`d2m.engines.load`.
+def load_engine(options: VqOptions, weights: str | None) -> VqEngine | JukeboxEngine:
+    """Load the engine with the shipped weights or another generator.
 
     Args:
-        codec: ``"spectral"`` or ``"jukebox"``.
-        level: ``"high"`` or ``"low"``, for the JukeBox codec.
+        options: codec, level and arranger of the engine.
         weights: generator (name or file), or None for the shipped one.
-        sketch: one of :data:`d2m.engines.sketches.SKETCHES`, or a MIDI file.
 
     Raises:
-        D2MError: if the sketch is unknown, or the weights do not fit.
+        D2MError: if there is no such arranger or MIDI file, or the weights do not fit.
     """
     name = weights or "studio-generator"
     generator, trained_on = generators.load(name)
     sound = codecs.load(trained_on or CODEC)
     if generator.config.feature_size != sound.feature_size:
         raise D2MError(f"{name} was not trained on the codec '{trained_on or CODEC}'; choose other weights")
-    music = load_sketch(sketch)
-    player = VqEngine(sound, generator, (trained_on or CODEC, str(name), *music.weights), music)
-    if codec == "spectral":
+    arranger = load_arranger(options.arranger, options.sketch)
+    player = VqEngine(sound, generator, (trained_on or CODEC, str(name), *arranger.weights), arranger)
+    if options.codec == "spectral":
         return player
-    return JukeboxEngine(player, _jukebox(level), level, (*player.weights, "studio-vqvae"))
+    return JukeboxEngine(player, _jukebox(options.level), options.level, (*player.weights, "studio-vqvae"))
 
 
 def _jukebox(level: str) -> JukeboxCodec:

@@ -1,4 +1,4 @@
-"""Sources of the score that an engine plays: the composer, MuseGAN, or a MIDI file of the user."""
+"""Arrangers write the score that an engine plays: the composer's rules, MuseGAN, or a MIDI file of the user."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from typing import Protocol
 
 from d2m.engines.score import FALLBACK_GENRE, write_score
 from d2m.errors import D2MError
+from d2m.registry import Registry
 from d2m.types import Dance, Score
 
-#: What ``--sketch`` takes besides the name of a MIDI file.
-SKETCHES: tuple[str, ...] = ("composer", "musegan")
 
-
-class Sketch(Protocol):
+class Arranger(Protocol):
     """Source of scores.
 
     Attributes:
@@ -38,15 +36,31 @@ class Sketch(Protocol):
         ...
 
 
+class ArrangerKind(Protocol):
+    """Entry of the registry of arrangers: a class, or a function, that makes an arranger with its defaults."""
+
+    def __call__(self) -> Arranger: ...
+
+
+#: The arrangers by the names that ``--arranger`` takes.
+ARRANGERS: Registry[ArrangerKind] = Registry(
+    "arranger",
+    "d2m.arrangers",
+    {"composer": "d2m.engines.arrangers:RuleArranger", "musegan": "d2m.engines.arrangers:MuseGanArranger"},
+)
+#: Arranger that is used if neither an arranger nor a MIDI file is named.
+DEFAULT = "composer"
+
+
 @dataclass(frozen=True)
-class ComposerSketch:
+class RuleArranger:
     """Scores by the rule-based composer, from tables of the genre."""
 
     name: str = "composer"
     weights: tuple[str, ...] = ()
 
     def write(self, dance: Dance, seed: int) -> Score:
-        """Write a score; see :class:`Sketch`.
+        """Write a score; see :class:`Arranger`.
 
         Args:
             dance: analysis of a video.
@@ -55,7 +69,7 @@ class ComposerSketch:
         return write_score(dance, seed)
 
 
-class MuseGanSketch:
+class MuseGanArranger:
     """Scores by MuseGAN with a rhythm section of the genre (:mod:`d2m.symbolic.musegan.band`).
 
     Args:
@@ -70,7 +84,7 @@ class MuseGanSketch:
         self.weights: tuple[str, ...] = (self._muse.name,)
 
     def write(self, dance: Dance, seed: int) -> Score:
-        """Write a score; see :class:`Sketch`.
+        """Write a score; see :class:`Arranger`.
 
         Args:
             dance: analysis of a video.
@@ -87,22 +101,26 @@ class MuseGanSketch:
         )
 
 
-def load_sketch(name: str = "composer") -> Sketch:
-    """Load the source of scores that ``--sketch`` names.
+def load_arranger(arranger: str | None = None, sketch: str | None = None) -> Arranger:
+    """Load an arranger.
 
     Args:
-        name: one of :data:`SKETCHES`, or the path of a MIDI file.
+        arranger: one of :data:`ARRANGERS`, or None for the default.
+        sketch: path of a MIDI file that takes its place, or None. The name of an arranger is accepted, as it was
+            before 0.2.
 
     Raises:
-        D2MError: if it is neither, or the file cannot be used.
+        D2MError: if both are given, there is no such arranger, or the file cannot be used.
     """
-    if name == "composer":
-        return ComposerSketch()
-    if name == "musegan":
-        return MuseGanSketch()
-    path = Path(name)
+    if sketch is None:
+        return ARRANGERS.get(arranger or DEFAULT)()
+    if arranger is not None:
+        raise D2MError("--sketch gives the notes in place of an arranger; leave out --sketch or --arranger")
+    if sketch in ARRANGERS:
+        return ARRANGERS.get(sketch)()
+    path = Path(sketch)
     if path.suffix.lower() in (".mid", ".midi") or path.is_file():
-        from d2m.engines.sketches_midi import MidiSketch
+        from d2m.engines.arrangers_midi import MidiArranger
 
-        return MidiSketch(path)
-    raise D2MError(f"no sketch '{name}'; choose {', '.join(SKETCHES)} or give a MIDI file (.mid)")
+        return MidiArranger(path)
+    raise D2MError(f"no MIDI file {sketch}; give --sketch a file (.mid), or choose --arranger {' or '.join(ARRANGERS)}")

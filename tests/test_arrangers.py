@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from d2m import engines
-from d2m.engines.sketches import ComposerSketch, MuseGanSketch, load_sketch
-from d2m.engines.sketches_midi import fit, read_piece
+from d2m.engines import kinds
+from d2m.engines.arrangers import MuseGanArranger, RuleArranger, load_arranger
+from d2m.engines.arrangers_midi import fit, read_piece
 from d2m.engines.vq import _playable
 from d2m.errors import D2MError
 from d2m.symbolic.composer.style import PROGRAMS
@@ -183,13 +184,20 @@ def test_music_too_long_or_too_dense_is_refused(tmp_path):
         fit(read_piece(dense), dance(120, 3000.0))
 
 
-def test_sketches_are_found_by_name_or_file(tmp_path):
-    assert isinstance(load_sketch("composer"), ComposerSketch)
-    assert load_sketch(str(midi(tmp_path / "song.mid", quarters(4)))).name == "song.mid"
-    with pytest.raises(D2MError, match="no sketch 'jazz'; choose composer, musegan or give a MIDI file"):
-        load_sketch("jazz")
-    with pytest.raises(D2MError, match="cannot read none.mid"):
-        load_sketch("none.mid")
+def test_arrangers_are_found_by_name_and_notes_by_file(tmp_path):
+    song = str(midi(tmp_path / "song.mid", quarters(4)))
+    assert isinstance(load_arranger(), RuleArranger)
+    assert isinstance(load_arranger("composer"), RuleArranger)
+    assert load_arranger(sketch=song).name == "song.mid"
+    assert isinstance(load_arranger(sketch="composer"), RuleArranger)
+    with pytest.raises(D2MError, match="unknown arranger 'jazz'; choose composer or musegan"):
+        load_arranger("jazz")
+    with pytest.raises(D2MError, match="no MIDI file jazz; give --sketch a file"):
+        load_arranger(sketch="jazz")
+    with pytest.raises(D2MError, match=r"cannot read none.mid"):
+        load_arranger(sketch="none.mid")
+    with pytest.raises(D2MError, match="leave out --sketch or --arranger"):
+        load_arranger("composer", song)
 
 
 def test_both_engines_play_a_midi_file(tmp_path):
@@ -201,7 +209,7 @@ def test_both_engines_play_a_midi_file(tmp_path):
         music = engine.compose(moves, seed=1)
         assert music.waveform.shape[1] == round(4.0 * music.sample_rate)
         assert np.abs(music.waveform).max() > 0.1
-        assert music.provenance["details"]["sketch"] == "song.mid"
+        assert music.provenance["details"]["arranger"] == "song.mid"
         assert {part.track for part in music.score.parts} == {"strings", "bass"}
 
 
@@ -215,20 +223,20 @@ def test_the_generator_gets_instruments_that_it_knows():
 
 def test_musegan_plays_for_both_engines():
     moves = dance(112, 4.0)
-    sketch = MuseGanSketch()
-    engine = engines.load("symbolic", sketch="musegan")
+    arranger = MuseGanArranger()
+    engine = engines.load("symbolic", arranger="musegan")
     music = engine.compose(moves, seed=2)
     assert engine.weights == ("studio-musegan",)
     assert music.provenance["weights"] == ["studio-musegan"]
     assert [part.pitches.tolist() for part in music.score.parts] == [
-        part.pitches.tolist() for part in sketch.write(moves, 2).parts
+        part.pitches.tolist() for part in arranger.write(moves, 2).parts
     ]
-    assert "studio-musegan" in engines.load("vq", sketch="musegan").weights
+    assert "studio-musegan" in engines.load("vq", arranger="musegan").weights
 
 
 def test_a_d2m_gan_takes_neither_sketch_nor_soundfont(monkeypatch):
-    monkeypatch.setattr(engines, "_d2m_gan", lambda names: object())
+    monkeypatch.setattr(kinds, "_d2m_gan", lambda names: object())
     with pytest.raises(D2MError, match="--soundfont is for --engine symbolic"):
         engines.load("vq", weights=["netG.pt"], soundfont="FluidR3_GM.sf2")
     with pytest.raises(D2MError, match="leave out --sketch"):
-        engines.load("vq", weights=["netG.pt"], sketch="musegan")
+        engines.load("vq", weights=["netG.pt"], sketch="song.mid")

@@ -47,7 +47,7 @@ class Piece:
         return float(self.bars[-1])
 
 
-class MidiSketch:
+class MidiArranger:
     """Scores from a MIDI file; see the module's docstring.
 
     Args:
