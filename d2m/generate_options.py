@@ -2,36 +2,92 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from d2m.beat_options import BeatOptions
 from d2m.errors import D2MError
 from d2m.options import option
-from d2m.types import GENRES, genre_code
+from d2m.types import GENRES, TRACKS, genre_code
+
+_TRACKS = f"{', '.join(TRACKS)}, effects"
 
 
 @dataclass(frozen=True)
-class GenerateOptions:
-    """Options of :func:`d2m.generate` that do not depend on the engine."""
+class MusicOptions:
+    """What the music is."""
+
+    PANEL: ClassVar[str] = "Options of the music"
 
     genre: str | None = option(
-        "auto", f"Dance genre: {', '.join(GENRES.values())}; or auto, recognised from the dance.", metavar="NAME"
+        "auto",
+        f"Dance genre: {', '.join(GENRES.values())}; or auto, recognised from the dance. Several, separated by commas, "
+        "are those of the sections in their order.",
+        metavar="NAME",
     )
     seed: int = option(0, "Random seed.", minimum=0)
+    mood: str | None = option(
+        None,
+        "Emotion of the music and its strength (0 to 1), such as gloomy:0.6. Several, separated by commas, are those "
+        "of the sections.",
+        metavar="NAME[:STRENGTH]",
+    )
+    key: str | None = option(None, "Key, such as Am, F# or Bb:maj. Default: chosen by the arranger.", metavar="KEY")
+    without: str | None = option(None, f"Tracks to leave out, separated by commas: {_TRACKS}.", metavar="TRACKS")
+    solo: str | None = option(None, "Tracks to keep; the others are left out.", metavar="TRACKS")
+    instruments: str | None = option(
+        None,
+        "Instruments by track: General MIDI program (0-127) or patch of the sound library, such as "
+        "bass=38,piano=keys.organ.",
+        metavar="TRACK=NAME",
+    )
+    mix: str | None = option(
+        None, "Levels by track in dB (-24 to 24), such as drums=-3,bass=2; for --engine symbolic.", metavar="TRACK=DB"
+    )
+
+
+@dataclass(frozen=True)
+class FormOptions:
+    """When the music plays."""
+
+    PANEL: ClassVar[str] = "Options of the form"
+
+    plan: str | None = option(None, "Play this plan (.toml), as written by --write-plan and edited.", metavar="FILE")
+    write_plan: str | None = option(None, "Also write the plan of the music to this file (.toml).", metavar="FILE")
+    begin: float = option(0.0, "Second of the clip at which the music begins.", metavar="SECONDS", names=("--from",))
+    end: float | None = option(
+        None, "Second of the clip at which the music ends. Default: the end.", metavar="SECONDS", names=("--to",)
+    )
+    length: float | None = option(
+        None, "Length of the music in seconds, shorter or longer than the clip.", metavar="SECONDS"
+    )
+    loop: bool = option(False, "Make music whose end leads back to its beginning without a seam.")
+    fade_in: float = option(0.0, "Fade at the beginning of the music in seconds.", metavar="SECONDS")
+    fade_out: float = option(0.0, "Fade at the end of the music in seconds.", metavar="SECONDS")
+
+
+@dataclass(frozen=True)
+class TempoOptions:
+    """Where the beats come from."""
+
+    PANEL: ClassVar[str] = "Options of the beats"
+
     beats: str | float = option(
         "auto",
         "Source of the beats: sound (the clip's own sound), dance (the movement), a tempo in beats per minute (placed "
         "by the movement), or auto (the sound if its beat is clear, otherwise the movement).",
         metavar="auto|dance|sound|BPM",
     )
+    tempo: str | float | None = option(
+        None,
+        "Tempo of the music: half or double the tempo of the beats, or beats per minute.",
+        metavar="BPM|half|double",
+    )
     offset: float = option(0.0, "Shift of all beats in milliseconds (-2000 to 2000); positive is later.", metavar="MS")
     downbeat: float | None = option(
         None, "Time of one downbeat (first beat of a bar) in seconds. Default: estimated.", metavar="SECONDS"
     )
-    write_video: bool = option(True, "Do not write the video.", names=(" /--no-video",))
-    keep_audio: bool = option(False, "Keep the clip's own sound and duck the music under it.")
-    reencode: bool = option(False, "Encode the picture as H.264 in an .mp4 instead of copying it.")
-    crf: int = option(20, "Quality of --reencode as x264's CRF: 0 (lossless) to 51 (worst).", metavar="0-51")
 
     @property
     def beat_options(self) -> BeatOptions:
@@ -40,19 +96,47 @@ class GenerateOptions:
         Raises:
             D2MError: if a value is out of range.
         """
-        return BeatOptions.read(self.beats, self.offset, self.downbeat)
+        beats = self.beats
+        if self.tempo is not None and self.tempo_factor == 1.0:
+            if beats != "auto":
+                raise D2MError("--beats and --tempo both give a tempo, or its source; leave out one of them")
+            beats = self.tempo
+        return BeatOptions.read(beats, self.offset, self.downbeat)
 
     @property
-    def genre_code(self) -> str | None:
-        """AIST code of the genre, or None to recognise it.
+    def tempo_factor(self) -> float:
+        """Factor that the tempo of the beats is multiplied by."""
+        return {"half": 0.5, "double": 2.0}.get(str(self.tempo).strip().lower(), 1.0)
+
+
+@dataclass(frozen=True)
+class VideoOptions:
+    """What is written."""
+
+    PANEL: ClassVar[str] = "Options of the files"
+
+    write_video: bool = option(True, "Do not write the video.", names=(" /--no-video",))
+    keep_audio: bool = option(False, "Keep the clip's own sound and duck the music under it.")
+    reencode: bool = option(False, "Encode the picture as H.264 in an .mp4 instead of copying it.")
+    crf: int = option(20, "Quality of --reencode as x264's CRF: 0 (lossless) to 51 (worst).", metavar="0-51")
+    stems: bool = option(False, "Also write each channel of the mix as a .wav file; for --engine symbolic.")
+
+
+@dataclass(frozen=True)
+class GenerateOptions(VideoOptions, FormOptions, TempoOptions, MusicOptions):
+    """Options of :func:`d2m.generate` that do not depend on the engine."""
+
+    @property
+    def genres(self) -> tuple[str, ...]:
+        """AIST codes of the genres, one for each section; empty to recognise the genre.
 
         Raises:
             D2MError: if there is no such genre.
         """
         if self.genre is None or self.genre.strip().lower() == "auto":
-            return None
+            return ()
         try:
-            return genre_code(self.genre)
+            return tuple(genre_code(name) for name in names(self.genre))
         except ValueError as error:
             raise D2MError(f"{error}, or auto") from None
 
@@ -70,5 +154,48 @@ class GenerateOptions:
             raise D2MError("there is no picture to encode without a video; leave out --reencode or --no-video")
         if not 0 <= int(self.crf) <= 51:
             raise D2MError(f"a constant rate factor of {self.crf} is not possible; choose 0 (lossless) to 51 (worst)")
-        _ = self.beat_options, self.genre_code
+        self._check_times()
+        _ = self.beat_options, self.genres
+        from d2m.plans.ask import check_music
+
+        check_music(self)
         return self
+
+    def _check_times(self) -> None:
+        """Check the options in seconds."""
+        for name, low in (("begin", 0.0), ("end", 0.1), ("length", 0.5), ("fade_in", 0.0), ("fade_out", 0.0)):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and low <= value <= 24 * 3600):
+                shown = {"begin": "--from", "end": "--to"}.get(name, f"--{name.replace('_', '-')}")
+                raise D2MError(f"{shown} {value:g} is not usable; give seconds from {low:g} on")
+        if self.loop and (self.begin or self.end is not None):
+            raise D2MError("music that loops fills its whole length; leave out --loop, or --from and --to")
+
+
+def names(text: str) -> list[str]:
+    """Return the names in a list separated by commas.
+
+    Args:
+        text: value of an option.
+    """
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def pairs(text: str | None, flag: str, example: str) -> dict[str, str]:
+    """Return the names and values of an option such as ``drums=-3,bass=2``.
+
+    Args:
+        text: value of the option, or None.
+        flag: name of the option, for errors.
+        example: a usable value, for errors.
+
+    Raises:
+        D2MError: if it is no such list.
+    """
+    found = {}
+    for entry in names(text or ""):
+        name, equals, value = (part.strip() for part in entry.partition("="))
+        if not (name and equals and value):
+            raise D2MError(f"{flag}: '{entry}' is no TRACK=VALUE; give, for example, {example}")
+        found[name] = value
+    return found

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import platform
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,14 +22,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from d2m import engines
-from d2m.errors import D2MError
+from d2m.engines.arrangers import DEFAULT
+from d2m.engines.base import Engine, ScoreEngine
 from d2m.generate_options import GenerateOptions
+from d2m.plans.ask import planned, refuse_plan
+from d2m.plans.files import read_plan, write_plan
+from d2m.plans.play import play
+from d2m.plans.types import Plan
+from d2m.results import leave_video_out, made_by, report_of, result_files, write_media
 from d2m.staging import earlier_result, left_over, publish, staging_folder
-from d2m.types import GENRES, Dance, Soundtrack
-from d2m.version import __version__
+from d2m.types import Dance, Soundtrack, genre_code
 
 if TYPE_CHECKING:
-    from d2m.engines import Engine
     from d2m.features import Analysis
     from d2m.media import Video
 
@@ -40,11 +43,6 @@ Progress = Callable[[str, float], None]
 #: The stages in their order, and what each does.
 STAGES = {"watch": "watching the dance", "compose": "composing", "write": "writing"}
 
-#: How the warning begins that a video could not be written though the rest was.
-WITHOUT_VIDEO = "the music was written, the video was not"
-
-_PACKAGES = ("torch", "mediapipe", "av", "numpy", "scipy")
-
 
 @dataclass(frozen=True)
 class Result:
@@ -53,15 +51,17 @@ class Result:
     Attributes:
         soundtrack: the music.
         dance: what the engine saw of the video.
-        files: paths of the written files by kind: ``"wav"``, ``"mp4"`` (unless left out), ``"json"``, ``"png"``, with
-            the symbolic engine ``"mid"``.
+        files: paths of the written files by kind: ``"wav"``, ``"mp4"`` (unless left out), ``"json"``, ``"png"``,
+            ``"mid"`` of engines that play a score, and ``"stem"`` and a channel of the mix, as ``"stem bass"``.
         report: what the json file holds, plain values.
+        plan: plan of the music, or None for an engine that plays no score.
     """
 
     soundtrack: Soundtrack
     dance: Dance
     files: dict[str, Path]
     report: dict[str, Any]
+    plan: Plan | None = None
 
 
 @dataclass
@@ -94,9 +94,9 @@ def generate(
 ) -> Result:
     """Make music for a dance video.
 
-    Writes ``<stem>.d2m.wav``, ``<stem>.d2m.mp4`` (``.mkv`` for a picture that mp4 cannot hold), ``<stem>.d2m.json``
-    and ``<stem>.d2m.png``, with the symbolic engine ``<stem>.d2m.mid``; files of these names are replaced. A video
-    that cannot be written is left out; the warnings say why.
+    Writes ``<stem>.d2m.wav``, ``<stem>.d2m.mp4`` (``.mkv`` for a picture that mp4 cannot hold), ``<stem>.d2m.json``,
+    ``<stem>.d2m.png`` and, by engines that play a score, ``<stem>.d2m.mid``; files of these names are replaced. A
+    video that cannot be written is left out; the warnings say why.
 
     Args:
         video: a video file.
@@ -120,21 +120,47 @@ def generate(
     with staging_folder(Path(output_dir or ".")) as staging, _loading(engine, settings) as loading:
         analysis = _watch(opened, asked_for, loading, clock)
         with clock.stage("compose") as tell:
-            soundtrack = _compose(loading.result(), opened, analysis.dance, int(asked_for.seed), tell)
-        files = _files(opened.path.stem, ending, soundtrack)
+            soundtrack, plan, dance = _compose(loading.result(), opened, analysis, asked_for, tell)
+        files = result_files(opened.path.stem, ending, soundtrack)
         for name in left_over(staging.parent, opened.path.stem, files):
             opened.warn(f"{name} is left from an earlier run and does not go with this music")
         genre = asked_for.genre or "auto"
         if earlier := earlier_result(staging.parent / files["json"], int(asked_for.seed), genre):
             opened.warn(earlier)
         with clock.stage("write") as tell:
-            _write_media(staging, files, opened, analysis, soundtrack, asked_for, tell)
-        asked = _maker(loading.result(), soundtrack) | {"seed": int(asked_for.seed), "genre_asked": genre}
+            write_media(staging, files, opened, analysis, soundtrack, asked_for, tell)
+        asked = made_by(loading.result(), soundtrack) | {"seed": int(asked_for.seed), "genre_asked": genre}
         beats = asked_for.beat_options
         asked |= {"beats_asked": beats.tempo or beats.mode, "offset": beats.offset, "downbeat": beats.downbeat}
-        report = _report(opened, analysis, soundtrack, asked, clock.seconds, files)
+        report = report_of(opened, analysis, soundtrack, asked, clock.seconds, files)
         published = publish(staging, files, report)
-    return Result(soundtrack, analysis.dance, published, report)
+        if plan is not None and asked_for.write_plan is not None:
+            write_plan(plan, asked_for.write_plan)
+    return Result(soundtrack, dance, published, report, plan)
+
+
+def plan(video: str | os.PathLike[str], *, arranger: str = DEFAULT, **options: Any) -> Plan:
+    """Plan music for a dance video, to be changed and played by :func:`d2m.play`.
+
+    Args:
+        video: a video file.
+        arranger: name of the arranger that writes the notes.
+        options: fields of :class:`~d2m.generate_options.GenerateOptions`.
+
+    Raises:
+        D2MError: if the video cannot be used, or an option is out of range.
+    """
+    from d2m import features
+    from d2m.media import open_video
+
+    asked_for = GenerateOptions(**{name: _plain(value) for name, value in options.items()}).check()
+    analysis = features.analyse(open_video(video), genre=_one_genre(asked_for), beats=asked_for.beat_options)
+    return planned(analysis.dance, asked_for, arranger)[0]
+
+
+def _one_genre(options: GenerateOptions) -> str | None:
+    """Return the genre for the analysis: the first that is asked for, or None to recognise it."""
+    return options.genres[0] if options.genres else None
 
 
 def load_engine(engine: str | Engine, **settings: Any) -> Engine:
@@ -172,27 +198,8 @@ def _open(path: str | os.PathLike[str], write_video: bool, keep_audio: bool, ree
             video.warn(f"the video is an {ending}, as .mp4 cannot hold {what}; --reencode makes an .mp4")
         return video, ending
     except CannotCopyError as error:
-        _leave_video_out(video, str(error))
+        leave_video_out(video, str(error))
         return video, ""
-
-
-def _leave_video_out(video: Video, reason: str) -> None:
-    """Warn that no video is written."""
-    video.warn(f"{WITHOUT_VIDEO}: {reason.removeprefix(f'{video.path}: ')}")
-
-
-def _files(stem: str, video: str, soundtrack: Soundtrack) -> dict[str, str]:
-    """Kind -> name of each file to be written; ``video`` is the ending of the video, empty for none."""
-    # With codes the score is a sketch, and what sounds is the generator's; without, it is the music itself.
-    notes = ".mid" if soundtrack.score is not None and soundtrack.codes is None else ""
-    endings = {"wav": ".wav", "mp4": video, "json": ".json", "png": ".png", "mid": notes}
-    return {kind: f"{stem}.d2m{ending}" for kind, ending in endings.items() if ending}
-
-
-def _maker(engine: Engine, soundtrack: Soundtrack) -> dict[str, Any]:
-    """For the report: the engine, its codec and level if it has them, and what else it tells of itself."""
-    details = soundtrack.provenance.get("details")
-    return {"engine": engine.name, "codec": None, "level": None} | (details if isinstance(details, dict) else {})
 
 
 def _plain(value: Any) -> Any:
@@ -214,8 +221,11 @@ def _loading(engine: str | Engine, settings: dict[str, Any]) -> Iterator[Future[
 
 
 def _watch(video: Video, options: GenerateOptions, loading: Future[Engine], clock: _Clock) -> Analysis:
-    """The dance, unless the engine turns out not to load meanwhile."""
+    """The dance, unless the engine turns out not to load meanwhile; that of a plan for an engine that needs no more."""
     from d2m import features
+
+    if options.plan is not None and not loading.result().sees:
+        return _unseen(read_plan(options.plan))
 
     with clock.stage("watch") as tell:
 
@@ -224,101 +234,43 @@ def _watch(video: Video, options: GenerateOptions, loading: Future[Engine], cloc
                 loading.result()
             tell(share)
 
-        return features.analyse(video, genre=options.genre_code, beats=options.beat_options, progress=watched)
+        return features.analyse(video, genre=_one_genre(options), beats=options.beat_options, progress=watched)
 
 
-def _compose(engine: Engine, video: Video, dance: Dance, seed: int, tell: Callable[[float], None]) -> Soundtrack:
-    """Music for a dance, by an engine that may want to look at the video itself first."""
-    if not engine.prepares:
-        return engine.compose(dance, seed=seed, progress=tell)
-    dance = engine.prepare(video, dance, progress=lambda share: tell(share / 2))
-    return engine.compose(dance, seed=seed, progress=lambda share: tell(0.5 + share / 2))
+def _compose(
+    engine: Engine, video: Video, analysis: Analysis, options: GenerateOptions, tell: Callable[[float], None]
+) -> tuple[Soundtrack, Plan | None, Dance]:
+    """Make the music: by a plan if the engine plays scores.
+
+    Returns:
+        The music, its plan, and the dance that it follows.
+    """
+    dance = analysis.dance
+    if not isinstance(engine, ScoreEngine):
+        refuse_plan(options, engine.name)
+        if not engine.prepares:
+            return engine.compose(dance, seed=int(options.seed), progress=tell), None, dance
+        dance = engine.prepare(video, dance, progress=lambda share: tell(share / 2))
+        sound = engine.compose(dance, seed=int(options.seed), progress=lambda share: tell(0.5 + share / 2))
+        return sound, None, dance
+    if options.plan is not None:
+        plan = read_plan(options.plan)
+    else:
+        plan, dance = planned(dance, options, engine.arranger.name)
+    return play(plan, engine, dance, stems=options.stems, progress=tell), plan, dance
 
 
-def _write_media(
-    folder: Path,
-    files: dict[str, str],
-    video: Video,
-    analysis: Analysis,
-    soundtrack: Soundtrack,
-    options: GenerateOptions,
-    tell: Callable[[float], None],
-) -> None:
-    """The wav, video and picture of a result; a video that cannot be written is taken out of ``files``."""
-    from d2m.media_write import fit, mux, write_wav
-    from d2m.report import draw_report
+def _unseen(plan: Plan) -> Analysis:
+    """Return the analysis that a plan stands for, without looking at the video."""
+    from d2m.features import Analysis
 
-    rate = soundtrack.sample_rate
-    waveform = fit(np.asarray(soundtrack.waveform, np.float32), round(video.duration * rate))
-    write_wav(folder / files["wav"], waveform, rate)
-    if "mid" in files and soundtrack.score is not None:
-        from d2m.symbolic.midi import write_midi
-
-        write_midi(soundtrack.score, folder / files["mid"])
-    tell(0.2)
-    if "mp4" in files:
-        try:
-            mux(
-                *(video, waveform, rate, folder / files["mp4"]),
-                keep_audio=options.keep_audio,
-                reencode=options.reencode,
-                crf=options.crf,
-            )
-        except D2MError as error:
-            _leave_video_out(video, str(error).replace(str(folder), str(folder.parent)))
-            del files["mp4"]
-    tell(0.6)
-    draw_report(analysis, soundtrack, folder / files["png"], title=video.path.name)
-
-
-def _report(
-    video: Video,
-    analysis: Analysis,
-    soundtrack: Soundtrack,
-    asked: dict[str, Any],
-    seconds: dict[str, float],
-    files: dict[str, str],
-) -> dict[str, Any]:
-    """What the json file holds."""
-    grid, provenance = soundtrack.grid, soundtrack.provenance
-    genre = provenance.get("genre") or analysis.dance.genre
-    shown = (grid.beats >= 0) & (grid.beats < video.duration)
-    bars = grid.beats[grid.downbeats]
-    return {
-        "video": {
-            "name": video.path.name,
-            "duration": round(video.duration, 4),
-            "fps": round(video.fps, 3),
-            "width": video.width,
-            "height": video.height,
-            "rotation": video.rotation,
-            "codec": video.codec,
-            "sound": video.has_audio,
-        },
-        "duration": round(video.duration, 4),
-        "sample_rate": soundtrack.sample_rate,
-        "tempo": round(float(grid.tempo), 2),
-        "beats": [round(float(b), 4) for b in grid.beats[shown]],
-        "downbeats": [round(float(b), 4) for b in bars if 0 <= b < video.duration],
-        "source": analysis.source,
-        "confidence": round(float(grid.confidence), 3),
-        "forgiving": analysis.dance.forgiving,
-        "motion_beats": [round(float(b), 4) for b in analysis.motion_beats],
-        "genre": GENRES.get(str(genre), genre),
-        **asked,
-        "weights": provenance.get("weights"),
-        "versions": _versions(),
-        "seconds": dict(seconds),
-        "warnings": [*video.warnings, *analysis.notes],
-        "files": dict(files),
-    }
-
-
-def _versions() -> dict[str, str]:
-    from importlib import metadata
-
-    found = {"d2m": __version__, "python": platform.python_version()}
-    for package in _PACKAGES:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found[package] = metadata.version(package)
-    return found
+    dance = Dance(
+        plan.duration,
+        None,
+        plan.grid,
+        np.asarray(plan.energy, np.float32),
+        np.zeros(len(plan.beats), np.float32),
+        genre_code(plan.sections[0].genre),
+        forgiving=plan.forgiving,
+    )
+    return Analysis(dance, np.zeros(2, np.float32), 1.0, np.zeros(0))

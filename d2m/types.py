@@ -209,6 +209,35 @@ def _extrapolate(x: np.ndarray, knots: np.ndarray, values: np.ndarray) -> np.nda
     return values[i] + slope * (x - knots[i])
 
 
+#: Roles of a section in the form of a piece; ``"auto"`` leaves the form to the arranger.
+ROLES: tuple[str, ...] = ("auto", "intro", "verse", "lift", "chorus", "break", "outro")
+
+
+@dataclass(frozen=True)
+class Brief:
+    """Requirements on a score besides the dance.
+
+    Attributes:
+        begin: seconds from which the music plays; a bar line, or 0.
+        end: seconds at which another section follows; None for the end of the piece. The dance goes on for two bars or
+            more, which the arranger may use to lead on; notes begin before ``end``.
+        role: one of :data:`ROLES`.
+        key: key such as ``"A:min"``, or None for the arranger's choice.
+        hits: (seconds, strength in 0..1) of the moves that the whole band plays; None to choose them by the accents.
+    """
+
+    begin: float = 0.0
+    end: float | None = None
+    role: str = "auto"
+    key: str | None = None
+    hits: tuple[tuple[float, float], ...] | None = None
+
+    @property
+    def is_section(self) -> bool:
+        """Whether the music is a section of a longer piece."""
+        return self.begin > 0 or self.end is not None
+
+
 @dataclass(frozen=True)
 class Dance:
     """Analysis of a video, as input of engines.
@@ -224,6 +253,7 @@ class Dance:
         smpl: the same dance in SMPL's parameters, or None.
         forgiving: whether the beats are so unsure that the music had better not insist on them: a start without drums
             and bass, no hits of the whole band on strong moves, fewer instruments.
+        brief: what is asked of the music besides; None for nothing.
         others: the other dancers, with as many frames as ``motion`` at its rate; confidence 0 where one is not seen.
     """
 
@@ -237,6 +267,7 @@ class Dance:
     smpl: SmplMotion | None = None
     forgiving: bool = False
     others: tuple[Motion, ...] = ()
+    brief: Brief | None = None
 
     @property
     def source(self) -> str:
@@ -335,6 +366,8 @@ class Soundtrack:
         grid: the beats that the music was made on.
         score: what was played, or None for an engine without one.
         codes: int64 (codebooks, frames), or None.
+        stems: float32 (channels, samples) of each channel of the mix, which add up to the waveform; empty unless asked
+            for.
         provenance: engine, weights, seed, versions: plain JSON values.
     """
 
@@ -344,3 +377,4 @@ class Soundtrack:
     score: Score | None = None
     codes: np.ndarray | None = None
     provenance: dict[str, object] = field(default_factory=dict)
+    stems: dict[str, np.ndarray] = field(default_factory=dict)

@@ -38,7 +38,7 @@ def generate(
 
     Each VIDEO gets four files: .d2m.wav (the music), .d2m.mp4 (the video with the music and an unchanged picture; .mkv
     if an mp4 cannot hold the picture), .d2m.json (report: tempo, beats, genre …) and .d2m.png (plot of motion, waveform
-    and spectrogram). The symbolic engine also writes .d2m.mid (the notes).
+    and spectrogram). Engines that play a score also write .d2m.mid (the notes).
     """
     names = {each.name for each in fields(GenerateOptions)}
     settings = {name: value for name, value in options.items() if name in names}
@@ -88,8 +88,9 @@ def _make_all(
 
 def _make(video: Path, output: str, settings: dict[str, Any], as_json: bool) -> dict[str, Any]:
     """Generate music for one video, write its files and return the report."""
-    from d2m.pipeline import STAGES, WITHOUT_VIDEO
+    from d2m.pipeline import STAGES
     from d2m.pipeline import generate as make
+    from d2m.results import WITHOUT_VIDEO
 
     with stage_bars(STAGES, video.name) as tell:
         result = make(video, output, progress=tell, **settings)

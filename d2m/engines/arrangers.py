@@ -98,6 +98,7 @@ class MuseGanArranger:
             energy=dance.energy,
             accents=dance.accents,
             forgiving=dance.forgiving,
+            brief=dance.brief,
         )
 
 

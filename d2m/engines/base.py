@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from d2m.types import Dance, Soundtrack
+from d2m.types import Dance, Score, Soundtrack
 
 if TYPE_CHECKING:
+    from d2m.engines.arrangers import Arranger
     from d2m.media import Video
 
 #: Called with the share done, 0 to 1.
@@ -49,6 +50,11 @@ class Engine(ABC):
         return dance
 
     @property
+    def sees(self) -> bool:
+        """Whether the music depends on more of a dance than a plan says: on motion or picture."""
+        return True
+
+    @property
     def prepares(self) -> bool:
         """Whether the engine needs more of a video than the common analysis."""
         return type(self).prepare is not Engine.prepare
@@ -62,6 +68,49 @@ class Engine(ABC):
             dance: analysis of a video.
             seed: random seed.
             progress: called with the share done, from 0 to 1.
+        """
+
+
+class ScoreEngine(Engine):
+    """Engine that plays a score, which an arranger writes for the dance.
+
+    Attributes:
+        arranger: writes the score.
+    """
+
+    arranger: Arranger
+
+    def compose(self, dance: Dance, *, seed: int = 0, progress: Progress | None = None) -> Soundtrack:
+        """Write a score for a dance and play it; see :meth:`Engine.compose`.
+
+        Args:
+            dance: analysis of a video.
+            seed: random seed.
+            progress: called with the share done, from 0 to 1.
+        """
+        return self.perform(self.arranger.write(dance, seed), dance, seed=seed, progress=progress)
+
+    @abstractmethod
+    def perform(
+        self,
+        score: Score,
+        dance: Dance,
+        *,
+        seed: int = 0,
+        stems: bool = False,
+        progress: Progress | None = None,
+    ) -> Soundtrack:
+        """Play a score for a dance. The same arguments and weights give the same music.
+
+        Args:
+            score: what to play, as long as the dance.
+            dance: analysis of a video.
+            seed: random seed.
+            stems: give the channels of the mix, too.
+            progress: called with the share done, from 0 to 1.
+
+        Raises:
+            D2MError: if the engine cannot give what is asked for.
         """
 
 

@@ -8,24 +8,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from d2m.audio.mastering import master
+from d2m.audio.mastering import mastering
 from d2m.audio.presets import preset
 from d2m.engines.arrangers import Arranger, RuleArranger, load_arranger
-from d2m.engines.base import Engine, Progress
+from d2m.engines.base import Progress, ScoreEngine
 from d2m.engines.options import SymbolicOptions
 from d2m.engines.score import ATTACK
 from d2m.symbolic.sound.player import RATE
 from d2m.types import Dance, Score, Soundtrack
+
+if TYPE_CHECKING:
+    from d2m.symbolic.sound.render import Rendered
 
 #: Seconds played before the video begins, and cut off.
 _LEAD_IN = 0.1
 
 
 @dataclass
-class SymbolicEngine(Engine):
+class SymbolicEngine(ScoreEngine):
     """Symbolic engine; see the module's docstring.
 
     Attributes:
@@ -42,31 +44,45 @@ class SymbolicEngine(Engine):
     def __post_init__(self) -> None:
         self.weights = self.arranger.weights
 
-    def compose(self, dance: Dance, *, seed: int = 0, progress: Progress | None = None) -> Soundtrack:
-        """Return music for ``dance``, in stereo.
+    @property
+    def sees(self) -> bool:
+        """Whether the music depends on motion or picture: it does not."""
+        return False
+
+    def perform(
+        self,
+        score: Score,
+        dance: Dance,
+        *,
+        seed: int = 0,
+        stems: bool = False,
+        progress: Progress | None = None,
+    ) -> Soundtrack:
+        """Play a score in stereo; see :meth:`ScoreEngine.perform`.
 
         Args:
+            score: what to play.
             dance: what the music follows.
-            seed: random seed of the score.
+            seed: of the score, for the provenance.
+            stems: give the channels of the mixer, too.
             progress: called with the share done.
 
         Raises:
-            D2MError: if the soundfont cannot be used.
+            D2MError: if the SoundFont cannot be used.
         """
         from d2m.symbolic.sound import find_soundfont
 
         font = find_soundfont(self.soundfont)
-        score = self.arranger.write(dance, seed)
         if progress:
             progress(0.2)
-        waveform = _play_ahead(score, font)
+        played = _play_ahead(score, font, stems)
         if progress:
             progress(0.9)
-        mastered = master(waveform, RATE, dance.duration, preset(score.genre, score.character).bus.crest)
+        gains = mastering(played.mix, RATE, dance.duration, preset(score.genre, score.character).bus.crest)
         if progress:
             progress(1.0)
         return Soundtrack(
-            mastered,
+            gains.apply(played.mix),
             RATE,
             score.grid,
             score,
@@ -78,18 +94,21 @@ class SymbolicEngine(Engine):
                 "genre": score.genre,
                 "details": {"soundfont": font.name, "arranger": self.arranger.name},
             },
+            {name: gains.apply(stem) for name, stem in played.stems.items()},
         )
 
 
-def _play_ahead(score: Score, font: Path) -> np.ndarray:
-    """Mix the score, every note :data:`ATTACK` early: float32 (2, samples) at the player's rate."""
-    from d2m.symbolic.sound.render import mix_down
+def _play_ahead(score: Score, font: Path, stems: bool) -> Rendered:
+    """Mix the score, every note :data:`ATTACK` early."""
+    from d2m.symbolic.sound.render import Rendered, mix_down
 
     # A note on the first frame starts before the video does: the piece is played with a lead-in, which is cut off.
     lead = round(_LEAD_IN * RATE)
     later = replace(score.grid, beats=score.grid.beats + lead / RATE - ATTACK)
     played = replace(score, grid=later, duration=score.duration + lead / RATE)
-    return mix_down(played, font).mix[:, lead:]
+    made = mix_down(played, font, stems="finished" if stems else "")
+    cut = {name: stem[:, lead:] for name, stem in made.stems.items() if stem.any()}
+    return Rendered(made.mix[:, lead:], cut, made.sample_rate)
 
 
 def load_engine(options: SymbolicOptions) -> SymbolicEngine:

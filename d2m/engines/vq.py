@@ -16,7 +16,7 @@ from d2m.audio.mastering import master
 from d2m.audio.presets import preset
 from d2m.codec.base import Codec
 from d2m.engines.arrangers import Arranger, RuleArranger, load_arranger
-from d2m.engines.base import Engine, Progress
+from d2m.engines.base import Progress, ScoreEngine
 from d2m.engines.options import VqOptions
 from d2m.engines.score import ATTACK
 from d2m.errors import D2MError
@@ -36,7 +36,7 @@ _WINDOW = 1024
 
 
 @dataclass
-class VqEngine(Engine):
+class VqEngine(ScoreEngine):
     """VQ engine; see the module's docstring.
 
     Attributes:
@@ -58,15 +58,29 @@ class VqEngine(Engine):
         return self.generator.config.programs > PATCH_PROGRAM
 
     @torch.no_grad()
-    def compose(self, dance: Dance, *, seed: int = 0, progress: Progress | None = None) -> Soundtrack:
-        """Return music for ``dance``.
+    def perform(
+        self,
+        score: Score,
+        dance: Dance,
+        *,
+        seed: int = 0,
+        stems: bool = False,
+        progress: Progress | None = None,
+    ) -> Soundtrack:
+        """Play a score; see :meth:`ScoreEngine.perform`.
 
         Args:
+            score: what to play.
             dance: what the music follows.
-            seed: random seed of the score and of the generator's noise.
+            seed: random seed of the generator's noise.
+            stems: not possible with this engine.
             progress: called with the share done.
+
+        Raises:
+            D2MError: if stems are asked for.
         """
-        score = self.arranger.write(dance, seed)
+        if stems:
+            raise D2MError("the vq engine makes the whole band at once; use --engine symbolic for stems")
         if not self.patched:
             score = _playable(score)
         total = math.ceil(dance.duration * self.codec.frame_rate)
@@ -149,7 +163,7 @@ def _noise(seed: int, left: int, right: int, size: int, block: int = 256) -> np.
 
 
 @dataclass
-class JukeboxEngine(Engine):
+class JukeboxEngine(ScoreEngine):
     """VQ engine with a JukeBox VQ-VAE: its codes and its decoder.
 
     JukeBox's codes hold the phase of the waveform, which no feed-forward generator that sees a score can know: aimed
@@ -168,17 +182,31 @@ class JukeboxEngine(Engine):
     level: str
     weights: tuple[str, ...]
     name: str = "vq"
+    arranger: Arranger = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.arranger = self.player.arranger
 
     @torch.no_grad()
-    def compose(self, dance: Dance, *, seed: int = 0, progress: Progress | None = None) -> Soundtrack:
-        """Generate music for a dance; see :meth:`VqEngine.compose`.
+    def perform(
+        self,
+        score: Score,
+        dance: Dance,
+        *,
+        seed: int = 0,
+        stems: bool = False,
+        progress: Progress | None = None,
+    ) -> Soundtrack:
+        """Play a score; see :meth:`VqEngine.perform`.
 
         Args:
+            score: what to play.
             dance: analysis of a video.
-            seed: random seed.
+            seed: random seed of the generator's noise.
+            stems: not possible with this engine.
             progress: called with the share done, from 0 to 1.
         """
-        played = self.player.compose(dance, seed=seed, progress=progress)
+        played = self.player.perform(score, dance, seed=seed, stems=stems, progress=progress)
         hop = self.codec.hop
         samples = torch.from_numpy(_mono(played.waveform, played.sample_rate, self.codec.sample_rate))
         codes = self.codec.encode(nn.functional.pad(samples, (0, -samples.shape[1] % hop)))

@@ -86,13 +86,14 @@ class _Effects:
             events.setdefault(self.draw(names), []).append((start, end, velocity))
 
 
-def produce(score: Score, form: Form, rng: np.random.Generator) -> Score:
+def produce(score: Score, form: Form, rng: np.random.Generator, character: str | None = None) -> Score:
     """Add effects, movements and a character of the mix to a score.
 
     Args:
         score: score of a genre in :data:`TASTES`.
         form: that it was written on.
         rng: makes the choices.
+        character: character of the mix, or None to choose one of the genre.
     """
     genre = score.genre or ""
     taste, effects = TASTES[genre], _Effects(genre, rng)
@@ -109,9 +110,9 @@ def produce(score: Score, form: Form, rng: np.random.Generator) -> Score:
     if taste.opening:
         lanes += _opening(form)
     parts = tuple(_part(name, notes) for name, notes in sorted(events.items()))
-    return replace(
-        score, parts=score.parts + parts, lanes=score.lanes + tuple(lanes), character=drawn(characters(genre), rng)
-    )
+    if character is None:
+        character = drawn(characters(genre), rng)
+    return replace(score, parts=score.parts + parts, lanes=score.lanes + tuple(lanes), character=character)
 
 
 def _rises(form: Form) -> Iterator[tuple[list[Bar], list[Bar]]]:
