@@ -88,7 +88,7 @@ def generate(
     video: str | os.PathLike[str],
     output_dir: str | os.PathLike[str] | None = None,
     *,
-    engine: str | Engine = engines.DEFAULT,
+    engine: str | Engine | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> Result:
@@ -101,8 +101,8 @@ def generate(
     Args:
         video: a video file.
         output_dir: folder to write to, made if missing; the current one by default.
-        engine: name of an engine (:data:`d2m.engines.ENGINES`), or an engine of your own
-            (:class:`d2m.engines.Engine`), whose options are its own affair.
+        engine: name of an engine (:data:`d2m.engines.ENGINES`); None for the default, or the one that has the options
+            that are given; or an engine of your own (:class:`d2m.engines.Engine`), which takes no further options.
         progress: called with a stage and the share of it that is done.
         options: fields of :class:`~d2m.generate_options.GenerateOptions` (``genre``, ``seed``, ``beats`` …) and of the
             engine's options (:mod:`d2m.engines.options`: ``weights``, ``arranger``, ``soundfont`` …), which are also
@@ -163,17 +163,17 @@ def _one_genre(options: GenerateOptions) -> str | None:
     return options.genres[0] if options.genres else None
 
 
-def load_engine(engine: str | Engine, **settings: Any) -> Engine:
+def load_engine(engine: str | Engine | None, **settings: Any) -> Engine:
     """Return an engine that lacks nothing but the video.
 
     Args:
-        engine: a name, or an engine that is loaded already.
+        engine: a name, None to choose by the settings, or an engine that is loaded already.
         settings: see :func:`d2m.engines.load`.
 
     Raises:
         D2MError: if there is no such engine, or something is missing that no video gives.
     """
-    loaded = engines.load(engine, **settings) if isinstance(engine, str) else engine
+    loaded = engine if isinstance(engine, Engine) else engines.load(engine, **settings)
     loaded.check()
     return loaded
 
@@ -210,7 +210,7 @@ def _plain(value: Any) -> Any:
 
 
 @contextlib.contextmanager
-def _loading(engine: str | Engine, settings: dict[str, Any]) -> Iterator[Future[Engine]]:
+def _loading(engine: str | Engine | None, settings: dict[str, Any]) -> Iterator[Future[Engine]]:
     """The engine, being loaded beside the first stage, which leaves Python's lock free most of the time."""
 
     executor = ThreadPoolExecutor(1, thread_name_prefix="engine")

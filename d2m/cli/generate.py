@@ -29,7 +29,13 @@ def generate(
     # Plain text, since Typer's own checks of paths would answer before d2m's, in other words.
     videos: Annotated[list[str], typer.Argument(metavar="VIDEO", help="Dance videos (mp4, mov, mkv, webm …).")],
     output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help=OUTPUT_FOLDER)] = ".",
-    engine: Annotated[str, typer.Option(metavar="NAME", help=f"Engine that plays the music: {_TITLES}.")] = DEFAULT,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"Engine that plays the music: {_TITLES}. Default: {DEFAULT}, or the one that has the options given.",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
     *,
     options: dict[str, Any],
