@@ -20,7 +20,8 @@ import numpy as np
 
 from d2m.datasets.examples import read_example, read_song
 from d2m.errors import D2MError
-from d2m.evaluation import genre
+from d2m.evaluation import genre, metrics
+from d2m.evaluation.metrics.base import GenreVerdict
 from d2m.evaluation.recordings import SAMPLE_RATE, SOUND, VIDEO, find, measure, read
 from d2m.types import GENRES, genre_code
 
@@ -77,11 +78,12 @@ def evaluate_genre(
             heard.append(first)
             nearest.append(second)
     table, near = genre.confusion(truth, heard), genre.confusion(truth, nearest)
+    verdicts = [GenreVerdict(*genres) for genres in zip(truth, heard, nearest, strict=True)]
     return {
         "weights": _judge(weights).name,
+        "metrics": metrics.describe("genre"),
         "recordings": rows,
-        "classification": table.accuracy if truth else None,
-        "retrieval": near.accuracy if truth else None,
+        **metrics.combine("genre", [metrics.compute("genre", verdict) for verdict in verdicts]),
         "counted": len(truth),
         "confusion": {
             "genres": list(GENRES.values()),

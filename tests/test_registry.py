@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from other_packages import install
 
 from d2m import codec as codecs
 from d2m import weights
@@ -51,16 +52,15 @@ def build(sizes):
 
 @pytest.fixture
 def other_package(tmp_path, monkeypatch):
-    """Install a package that adds a codec: a module and the metadata that an installer writes."""
-    (tmp_path / "block_codec.py").write_text(MODULE)
-    info = tmp_path / "block_codec-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: block-codec\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(
+    """Install a package that adds a codec."""
+    install(
+        tmp_path / "site",
+        monkeypatch,
+        "block_codec",
+        MODULE,
         "[d2m.codecs]\n"
-        "block-codec = block_codec:build\nbroken = block_codec:nothing\nspectral-codec = block_codec:build\n"
+        "block-codec = block_codec:build\nbroken = block_codec:nothing\nspectral-codec = block_codec:build\n",
     )
-    monkeypatch.syspath_prepend(str(tmp_path))
 
 
 def test_a_codec_of_another_package_is_loaded_and_played(other_package, tmp_path) -> None:

@@ -6,7 +6,6 @@ where more beats make the chance level more precise.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,28 +14,18 @@ from typing import Any
 import numpy as np
 
 from d2m.errors import D2MError
+from d2m.evaluation import metrics
 from d2m.evaluation.alignment_report import judge_music
 from d2m.evaluation.beat_report import score_pair
-from d2m.evaluation.beats import beat_f_measure
 from d2m.evaluation.embeddings import embed_checked, load
-from d2m.evaluation.fidelity import (
-    log_mel_l1,
-    onset_correlation,
-    scale_invariant_ratio,
-    signal_to_noise,
-    stft_distance,
-)
 from d2m.evaluation.fidelity_report import check
 from d2m.evaluation.heard import Heard, hear
+from d2m.evaluation.metrics.base import Score, TrueBeats, Waveforms
 from d2m.evaluation.recordings import SAMPLE_RATE, Recording, silent
 
 from .players import Played
 from .stage import Stage
 
-#: Distances of a reconstruction from its original.
-PAIRED: tuple[str, ...] = (
-    "log_mel_l1", "stft_convergence", "stft_log_magnitude", "onset_correlation", "snr_db", "si_sdr_db",
-)  # fmt: skip
 #: Seconds that an embedding's window has at least; shorter segments are not embedded.
 SHORTEST_WINDOW, USUAL_WINDOW = 2.0, 2.98
 
@@ -129,18 +118,18 @@ def _segment(
     heard = hear(mono)
     checks = check(piece, rate)
     quiet = silent(piece)
-    true = None
+    true: dict[str, Score] = dict.fromkeys(metrics.describe("true_beats"))
     if stage.true_beats is not None:
         inside = stage.true_beats[(stage.true_beats >= start) & (stage.true_beats < start + seconds)] - start
-        true = beat_f_measure(inside, heard.beats) if len(inside) else None
+        true = metrics.compute("true_beats", TrueBeats(inside, heard))
     pairs = None
     if paired:
         real = stage.music[round(start * SAMPLE_RATE) : round((start + seconds) * SAMPLE_RATE)]
-        pairs = _distances(mono, real)
+        pairs = metrics.compute("pairs", Waveforms(mono, real, SAMPLE_RATE))
     return {
         "start": start,
         "beats": score_pair(original.segments[index], heard),
-        "true_beat_f": true,
+        **true,
         "checks": checks,
         "genre": None if quiet or genre_weights is None else _genre(piece, rate, genre_weights),
         "vectors": None if quiet else _vectors(mono, seconds),
@@ -154,21 +143,10 @@ def _alignment(stage: Stage, heard: Heard) -> dict[str, Any] | None:
     found: dict[str, Any] = {"judge": report["judge"], "motion_beats": len(report["motion_beats"])}
     for events in ("onsets", "beats"):
         found[events] = {name: row for name, row in report[events].items() if isinstance(row, dict)}
-        found[f"aist_{events}"] = None if report["aist"] is None else report["aist"][events]
+        for name in metrics.describe("alignment_aist"):
+            script = report["aist"] if name == "aist" or report["aist"] is None else report["aist"][name]
+            found[f"{name}_{events}"] = None if script is None else script[events]
     return found
-
-
-def _distances(output: np.ndarray, original: np.ndarray) -> dict[str, float | None]:
-    stft = stft_distance(output, original, SAMPLE_RATE)
-    values = (
-        log_mel_l1(output, original, SAMPLE_RATE),
-        stft.convergence,
-        stft.log_magnitude,
-        onset_correlation(output, original, SAMPLE_RATE),
-        signal_to_noise(output, original, SAMPLE_RATE),
-        scale_invariant_ratio(output, original, SAMPLE_RATE),
-    )
-    return {name: float(v) if math.isfinite(v) else None for name, v in zip(PAIRED, values, strict=True)}
 
 
 def window_of(seconds: float) -> float | None:

@@ -10,6 +10,8 @@ from typing import Any
 
 from d2m.datasets.jobs import file_log
 from d2m.errors import D2MError
+from d2m.evaluation.metrics import describe
+from d2m.evaluation.metrics.base import GROUPS
 from d2m.version import __version__
 
 from .published import published_for
@@ -200,6 +202,7 @@ def compose_report(
         "genre_note": note,
         "remarks": remarks,
         "notes": [f"{result['name']}: {note}" for result in originals for note in result.get("notes", ())],
+        "metrics": describe(*(group for group in GROUPS if group != "rhythm")),
         "rows": summarise(rows, outcome.results, about["seed"]),
         "published": [row.plain() for row in published_for(about["kind"])],
         "failed": outcome.failed,

@@ -20,6 +20,7 @@ import numpy as np
 
 from d2m.datasets.jobs import each
 from d2m.errors import D2MError
+from d2m.evaluation.metrics import added
 from d2m.version import __version__
 from d2m.whole_file import whole_file
 
@@ -148,6 +149,8 @@ def _place(folder: Path, scene: Scene, row: Row, others: Sequence[Scene], settin
         "weights": row.fingerprint, "segment": settings.segment, "seed": settings.seed, "genre": settings.genre,
         "visual": str(settings.visual or ""), "judge": settings.genre_fingerprint, "kept": settings.keep is not None,
     }  # fmt: skip
+    if names := added():
+        content["metrics"] = names
     if settings.visual is not None:
         from d2m.datasets.visuals import Visuals
 
