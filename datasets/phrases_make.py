@@ -7,8 +7,7 @@ import json
 import os
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from d2m.datasets.lpd import Rules
 from d2m.datasets.phrase_sources import Song, songs_of
 from d2m.datasets.phrases import BARS, SPLITS, PhraseSet, articulated_bits, pack, save_phrases, unpack
 from d2m.errors import D2MError
+from d2m.parallel import each
 from d2m.symbolic.metrics import Metrics, Tally
 from d2m.symbolic.phrases import phrase_starts
 from d2m.symbolic.pianoroll import PianoRoll
@@ -109,7 +109,7 @@ def prepare(
     _claim(out, settings)
     todo = [(name, songs) for name, songs in groups if not _record(out, name, songs)]
     done = len(groups) - len(todo)
-    for _ in _work(todo, out, settings, processes):
+    for _ in each(make_group, [(name, songs, out, settings) for name, songs in todo], processes):
         done += 1
         if progress:
             progress(done, len(groups))
@@ -149,31 +149,6 @@ def _record(out: Path, name: str, songs: Sequence[Song]) -> dict[str, Any] | Non
     whole = isinstance(record, dict) and record.get("songs_of") == _fingerprint(songs)
     shards = [out / split / f"{name}.npz" for split in SPLITS if whole and record["phrases"][split]]
     return record if whole and all(path.is_file() for path in shards) else None
-
-
-def _work(
-    todo: Sequence[tuple[str, tuple[Song, ...]]], out: Path, settings: Settings, processes: int
-) -> Iterator[None]:
-    """Makes the groups, a few more in hand than there are processes; yields as each is done."""
-    if processes <= 1:
-        for name, songs in todo:
-            make_group(name, songs, out, settings)
-            yield
-        return
-    with ProcessPoolExecutor(processes) as pool:
-        running: set[Future[None]] = set()
-        left = iter(todo)
-        try:
-            for name, songs in left:
-                running.add(pool.submit(make_group, name, songs, out, settings))
-                if len(running) >= 2 * processes:
-                    finished, running = wait(running, return_when=FIRST_COMPLETED)
-                    for future in finished:
-                        yield future.result()
-            for future in running:
-                yield future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
 
 
 def make_group(name: str, songs: Sequence[Song], out: Path, settings: Settings) -> None:

@@ -24,12 +24,14 @@ from pathlib import Path
 
 import numpy as np
 
+from d2m.datasets import DATA_SETS
 from d2m.datasets.examples import DAMAGED
 from d2m.errors import D2MError
 from d2m.whole_file import whole_file
 
 SPLITS: tuple[str, ...] = ("train", "val", "test")
-KINDS: tuple[str, ...] = ("aist", "tiktok")
+#: Hertz of prepared music, as in the D2M-GAN paper.
+SAMPLE_RATE = 22050
 #: Raised when the folder's layout changes.
 FORMAT = 1
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,120}")
@@ -40,7 +42,8 @@ class Manifest:
     """Description of a prepared folder.
 
     Attributes:
-        kind: ``"aist"`` (SMPL frames) or ``"tiktok"`` (BODY_25 keypoints).
+        kind: name of the data set, which says what the motion is: ``"aist"`` (SMPL frames), ``"tiktok"`` (BODY_25
+            keypoints), or another one of :data:`d2m.datasets.DATA_SETS`.
         sample_rate: hertz of the music.
         motion_fps: motion frames a second.
         motion_size: values a motion frame.
@@ -98,7 +101,7 @@ class Manifest:
             )
             numbers = (found.sample_rate, found.motion_fps, found.motion_size, found.visual_size or 1, found.seconds)
             good = (
-                found.kind in KINDS
+                found.kind in DATA_SETS
                 and isinstance(found.protocol, str)
                 and all(0 < float(number) < 1e6 for number in numbers)
             )

@@ -12,7 +12,7 @@ from pathlib import Path
 from d2m.errors import D2MError
 from d2m.features.extract import Keys, Settings, extract, is_cached, key_in, keys_of, read_features, write_features
 from d2m.features.store import StopRun
-from d2m.features.workers import Crash, Done, Workers
+from d2m.parallel import Crash, Done, Workers
 
 #: Endings of the files that are taken from a folder.
 VIDEOS = frozenset(

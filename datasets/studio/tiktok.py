@@ -12,8 +12,9 @@ import numpy as np
 
 from d2m.datasets import tiktok
 from d2m.datasets.aist import write_text
-from d2m.datasets.jobs import each, file_log
 from d2m.errors import D2MError
+from d2m.file_log import file_log
+from d2m.parallel import each
 from d2m.version import __version__
 from d2m.whole_file import whole_file
 

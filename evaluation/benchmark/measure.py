@@ -1,6 +1,6 @@
-"""Compute every metric of one piece of music for one scene, as plain values for a summary.
+"""Compute every metric of one piece of music for one item, as plain values for a summary.
 
-Beats, sound and genre are measured segment by segment, as in the papers; the fit to the dancer over the whole scene,
+Beats, sound and genre are measured segment by segment, as in the papers; the fit to the dancer over the whole item,
 where more beats make the chance level more precise.
 """
 
@@ -23,8 +23,8 @@ from d2m.evaluation.heard import Heard, hear
 from d2m.evaluation.metrics.base import Score, TrueBeats, Waveforms
 from d2m.evaluation.recordings import SAMPLE_RATE, Recording, silent
 
-from .players import Played
-from .stage import Stage
+from .inputs import Inputs
+from .systems import Played
 
 #: Seconds that an embedding's window has at least; shorter segments are not embedded.
 SHORTEST_WINDOW, USUAL_WINDOW = 2.0, 2.98
@@ -32,10 +32,10 @@ SHORTEST_WINDOW, USUAL_WINDOW = 2.0, 2.98
 
 @dataclass(frozen=True)
 class Original:
-    """Original music of a scene.
+    """Original music of an item.
 
     Attributes:
-        whole: features of the whole scene.
+        whole: features of the whole item.
         segments: features of each segment.
         seconds: length of a segment in seconds.
     """
@@ -45,22 +45,22 @@ class Original:
     seconds: float
 
     @classmethod
-    def of(cls, stage: Stage, seconds: float) -> Original:
-        """Analyse the original of a scene.
+    def of(cls, inputs: Inputs, seconds: float) -> Original:
+        """Analyse the original of an item.
 
         Args:
-            stage: the scene.
+            inputs: the item.
             seconds: length of a segment.
 
         Raises:
-            D2MError: if the scene is shorter than a segment.
+            D2MError: if the item is shorter than a segment.
         """
-        parts = cut(stage.music[None], SAMPLE_RATE, seconds, stage.dance.duration)
+        parts = cut(inputs.music[None], SAMPLE_RATE, seconds, inputs.dance.duration)
         if not parts:
             raise D2MError(
-                f"{stage.scene.name}: {stage.dance.duration:.2f} s are shorter than a segment of {seconds:g} s"
+                f"{inputs.item.name}: {inputs.dance.duration:.2f} s are shorter than a segment of {seconds:g} s"
             )
-        return cls(hear(stage.music), tuple(hear(part[0]) for part in parts), seconds)
+        return cls(hear(inputs.music), tuple(hear(part[0]) for part in parts), seconds)
 
 
 def cut(waveform: np.ndarray, rate: int, seconds: float, duration: float) -> list[np.ndarray]:
@@ -70,7 +70,7 @@ def cut(waveform: np.ndarray, rate: int, seconds: float, duration: float) -> lis
         waveform: (channels, T).
         rate: hertz.
         seconds: length of a segment.
-        duration: length of the scene in seconds.
+        duration: length of the item in seconds.
     """
     count = int(duration / seconds + 1e-3)
     edges = [round(i * seconds * rate) for i in range(count + 1)]
@@ -78,12 +78,12 @@ def cut(waveform: np.ndarray, rate: int, seconds: float, duration: float) -> lis
 
 
 def measure(
-    stage: Stage, original: Original, played: Played, paired: bool, genre_weights: str | None
+    inputs: Inputs, original: Original, played: Played, paired: bool, genre_weights: str | None
 ) -> dict[str, Any]:
     """Return scores of one piece of music.
 
     Args:
-        stage: the scene.
+        inputs: the item.
         original: its music as heard.
         played: the music.
         paired: whether it is to be the original again, sample by sample.
@@ -93,38 +93,44 @@ def measure(
         Plain JSON values: ``duration``, ``seconds`` of processor time that it took, ``segments``, ``alignment``,
         ``details``, ``notes``.
     """
-    whole = Recording(Path(stage.scene.name), played.waveform, played.sample_rate)
+    whole = Recording(Path(inputs.item.name), played.waveform, played.sample_rate)
     mono = whole.mono()
     heard = hear(mono)
-    pieces = cut(played.waveform, played.sample_rate, original.seconds, stage.dance.duration)
+    pieces = cut(played.waveform, played.sample_rate, original.seconds, inputs.dance.duration)
     return {
-        "duration": stage.dance.duration,
+        "duration": inputs.dance.duration,
         "seconds": played.seconds,
         "details": played.details,
-        "notes": list(stage.notes),
+        "notes": list(inputs.notes),
         "segments": [
-            _segment(stage, original, index, piece, played.sample_rate, paired, genre_weights)
+            _segment(inputs, original, index, piece, played.sample_rate, paired, genre_weights)
             for index, piece in enumerate(pieces)
         ],
-        "alignment": _alignment(stage, heard),
+        "alignment": _alignment(inputs, heard),
     }
 
 
 def _segment(
-    stage: Stage, original: Original, index: int, piece: np.ndarray, rate: int, paired: bool, genre_weights: str | None
+    inputs: Inputs,
+    original: Original,
+    index: int,
+    piece: np.ndarray,
+    rate: int,
+    paired: bool,
+    genre_weights: str | None,
 ) -> dict[str, Any]:
     start, seconds = index * original.seconds, original.seconds
-    mono = Recording(Path(stage.scene.name), piece, rate).mono()
+    mono = Recording(Path(inputs.item.name), piece, rate).mono()
     heard = hear(mono)
     checks = check(piece, rate)
     quiet = silent(piece)
     true: dict[str, Score] = dict.fromkeys(metrics.describe("true_beats"))
-    if stage.true_beats is not None:
-        inside = stage.true_beats[(stage.true_beats >= start) & (stage.true_beats < start + seconds)] - start
+    if inputs.true_beats is not None:
+        inside = inputs.true_beats[(inputs.true_beats >= start) & (inputs.true_beats < start + seconds)] - start
         true = metrics.compute("true_beats", TrueBeats(inside, heard))
     pairs = None
     if paired:
-        real = stage.music[round(start * SAMPLE_RATE) : round((start + seconds) * SAMPLE_RATE)]
+        real = inputs.music[round(start * SAMPLE_RATE) : round((start + seconds) * SAMPLE_RATE)]
         pairs = metrics.compute("pairs", Waveforms(mono, real, SAMPLE_RATE))
     return {
         "start": start,
@@ -137,9 +143,9 @@ def _segment(
     }
 
 
-def _alignment(stage: Stage, heard: Heard) -> dict[str, Any] | None:
+def _alignment(inputs: Inputs, heard: Heard) -> dict[str, Any] | None:
     """Fit to the dancer."""
-    report = judge_music(stage.watched, heard)
+    report = judge_music(inputs.watched, heard)
     found: dict[str, Any] = {"judge": report["judge"], "motion_beats": len(report["motion_beats"])}
     for events in ("onsets", "beats"):
         found[events] = {name: row for name, row in report[events].items() if isinstance(row, dict)}

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from d2m.datasets import dance_data
 from d2m.whole_file import whole_file
 
 from .columns import (
@@ -185,10 +186,9 @@ def _of(
 
 def _published(report: dict[str, Any], columns: tuple[Column, ...]) -> list[list[str]]:
     """Lines of other people's tables, with what they have."""
-    names = {"aist": "AIST++", "tiktok": "TikTok"}
     lines = []
     for row in report["published"]:
-        title = f"{row['title']} (as published: {names[row['data']]}, {row['seconds']:g} s)"
+        title = f"{row['title']} (as published: {dance_data(row['data']).title}, {row['seconds']:g} s)"
         scores = row["scores"]
         lines.append([title, *(number(scores[c.name], 4) if c.name in scores else "" for c in columns)])
     return lines

@@ -1,4 +1,4 @@
-"""Summarise the results of scenes to a row of the table."""
+"""Summarise the results of items to a row of the table."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def _intervals(found: list[Result], draws: _Draws) -> dict[str, list[float] | No
 
 
 def _interval(found: list[Result], metric: Metric, rng: np.random.Generator) -> list[float] | None:
-    """95 % of the mean, bootstrap over scenes: their segments are no independent measurements."""
+    """95 % of the mean, bootstrap over items: their segments are no independent measurements."""
     means = []
     for result in found:
         scores = [segment if metric.group == "true_beats" else segment["beats"] for segment in result["segments"]]
@@ -109,7 +109,7 @@ def _interval(found: list[Result], metric: Metric, rng: np.random.Generator) -> 
 
 
 def _alignment(found: list[Result], draws: _Draws) -> dict[str, Any] | None:
-    """Means over scenes of the fit to the dancer, and of its excess over chance, with bootstrap intervals."""
+    """Means over items of the fit to the dancer, and of its excess over chance, with bootstrap intervals."""
     if not found:
         return None
     table: dict[str, Any] = {"judge": found[0]["alignment"]["judge"]}
@@ -158,7 +158,7 @@ def embedded(found: list[Result], songs: dict[str, str]) -> Embedded | None:
 
     Args:
         found: results of a row.
-        songs: songs of the scenes. What was made for a scene goes under its song; the original of another one under its
+        songs: songs of the items. What was made for an item goes under its song; the original of another one under its
             own.
     """
     by_song: dict[str, list[list[list[float]]]] = defaultdict(list)
