@@ -1,7 +1,7 @@
 """Melodies for training a MusicVAE: windows of 16 bars from POP909 or from a folder of MIDI files.
 
 A data set is a folder with ``train.npz``, ``valid.npz`` and ``held_out.npz`` and a ``melodies.json`` that says how it
-was made. Each npz holds ``melodies`` uint8 (N, 256) (:mod:`d2m.symbolic.emotion.melody`), ``songs`` int32 (N,), an
+was made. Each npz holds ``melodies`` uint8 (N, 256) (:mod:`d2m.symbolic.melody`), ``songs`` int32 (N,), an
 index into ``names`` (S,), and ``bars`` int32 (N,), the first bar of the window in its section. A song is in one part
 only.
 """
@@ -20,8 +20,8 @@ import numpy as np
 
 from d2m.datasets.examples import DAMAGED
 from d2m.errors import D2MError
-from d2m.symbolic.emotion.extract import WindowRules, notes_on_grid, one_voice, read_melody, sections, windows
-from d2m.symbolic.emotion.melody import CLASSES, STEPS, room, transpose
+from d2m.symbolic.melody import CLASSES, STEPS, room, transpose
+from d2m.symbolic.melody_extract import WindowRules, notes_on_grid, one_voice, read_melody, sections, windows
 from d2m.whole_file import whole_file, write_whole
 
 PARTS: tuple[str, ...] = ("train", "valid", "held_out")

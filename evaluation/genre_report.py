@@ -18,9 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from d2m import music_genre as genre
 from d2m.datasets.examples import read_example, read_song
 from d2m.errors import D2MError
-from d2m.evaluation import genre, metrics
+from d2m.evaluation import metrics
 from d2m.evaluation.metrics.base import GenreVerdict
 from d2m.evaluation.recordings import SAMPLE_RATE, SOUND, VIDEO, find, measure, read
 from d2m.types import GENRES, genre_code

@@ -184,7 +184,7 @@ def _vectors(mono: np.ndarray, seconds: float) -> list[list[float]] | None:
 
 @lru_cache(maxsize=2)
 def _judge(weights: str):
-    from d2m.evaluation.genre import load as load_judge
+    from d2m.music_genre import load as load_judge
 
     return load_judge(weights)
 

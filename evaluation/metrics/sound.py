@@ -93,7 +93,7 @@ KERNEL = Metric(
     high=math.inf,
 )
 CLASSIFICATION = Metric(
-    "classification", "genre, classified", "genre", _classification, "higher", _GENRE, "d2m.evaluation.genre"
+    "classification", "genre, classified", "genre", _classification, "higher", _GENRE, "d2m.music_genre"
 )
 RETRIEVAL = Metric("retrieval", "genre, retrieved", "genre", _retrieval, "higher", _GENRE, _ZHU, headline="genre")
 LOUDNESS = Metric(

@@ -10,11 +10,12 @@ from d2m.symbolic.composer.comping import Comper
 from d2m.symbolic.composer.dress import dress
 from d2m.symbolic.composer.form import Bar, Form, plan
 from d2m.symbolic.composer.grooves import Drummer
-from d2m.symbolic.composer.harmony import Chord, is_minor, key_name, lay_out, pitch_classes
+from d2m.symbolic.composer.harmony import Chord, is_minor, lay_out, pitch_classes
 from d2m.symbolic.composer.lines import Feel, Line, perform
 from d2m.symbolic.composer.melody import Lead
 from d2m.symbolic.composer.production import produce
 from d2m.symbolic.composer.style import Layer, Song, Style
+from d2m.symbolic.keys import key_name
 from d2m.types import GENRES, BeatGrid, Score
 
 #: AIST code -> style.
@@ -80,7 +81,7 @@ def compose(
     )
     lines = _write(style, song, form, chords, tonic, feel, grid.tempo, rng)
     parts = [perform(line, feel, grid, form, rng) for line in lines]
-    key = key_name(tonic, is_minor(song))
+    key = key_name(tonic + 12 * is_minor(song))
     score = Score(tuple(p for p in parts if p is not None), grid, float(duration), genre, key)
     return produce(dress(score, rng), form, rng)
 

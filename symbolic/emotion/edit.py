@@ -22,7 +22,9 @@ import numpy as np
 
 from d2m.symbolic.emotion.actor_critic import EmotionModel
 from d2m.symbolic.emotion.emotions import attributes
-from d2m.symbolic.emotion.melody import (
+from d2m.symbolic.emotion.rewrite import fewer, more, place_strength
+from d2m.symbolic.emotion.statistics import sounding
+from d2m.symbolic.melody import (
     BARS,
     FIRST_KEY,
     HIGHEST,
@@ -33,8 +35,6 @@ from d2m.symbolic.emotion.melody import (
     from_notes,
     to_notes,
 )
-from d2m.symbolic.emotion.rewrite import fewer, more, place_strength
-from d2m.symbolic.emotion.statistics import sounding
 
 #: Shares of the way from a vector to the moved one at which it is decoded.
 _SHARES = np.array([0.25, 0.5, 0.75, 1.0])

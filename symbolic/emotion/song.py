@@ -17,10 +17,10 @@ from d2m.errors import D2MError
 from d2m.symbolic.emotion.actor_critic import EmotionModel
 from d2m.symbolic.emotion.edit import Stretch, edited, find_edit
 from d2m.symbolic.emotion.emotions import Emotion, attributes, check_strength
-from d2m.symbolic.emotion.extract import in_fours, melody_on_grid, only_chords, sections
-from d2m.symbolic.emotion.melody import BARS, FIRST_KEY, STEPS, STEPS_PER_BAR, canonical
 from d2m.symbolic.emotion.performance import pace, part, toned
 from d2m.symbolic.emotion.statistics import sounding
+from d2m.symbolic.melody import BARS, FIRST_KEY, STEPS, STEPS_PER_BAR, canonical
+from d2m.symbolic.melody_extract import in_fours, melody_on_grid, only_chords, sections
 from d2m.symbolic.midi import read_midi
 from d2m.types import BeatGrid, Score
 

@@ -20,10 +20,11 @@ from d2m.symbolic.composer.comping import Comper
 from d2m.symbolic.composer.dress import dress
 from d2m.symbolic.composer.form import Bar, Form, plan
 from d2m.symbolic.composer.grooves import Drummer
-from d2m.symbolic.composer.harmony import Chord, key_name, pitch_classes
+from d2m.symbolic.composer.harmony import Chord, pitch_classes
 from d2m.symbolic.composer.lines import Feel, Line, perform, rhythm
 from d2m.symbolic.composer.production import produce
 from d2m.symbolic.composer.style import Style
+from d2m.symbolic.keys import key_name
 from d2m.symbolic.musegan.choice import Pool, Wanted, choose, draw_pool
 from d2m.symbolic.musegan.harmonise import read_phrase
 from d2m.symbolic.musegan.players import Place, Players, drums_alone
@@ -93,7 +94,7 @@ def play_for(
     free = tuple(name for name in _IN_FRONT if name != comping.track)
     front = Players(style, form, chords, scale, shift, feel.lag).play(free, places, rng)
     parts = [perform(line, feel, grid, form, rng) for line in (drummer.line, low, comping, *front)]
-    score = Score(tuple(p for p in parts if p is not None), grid, float(duration), genre, key_name(tonic, minor))
+    score = Score(tuple(p for p in parts if p is not None), grid, float(duration), genre, key_name(tonic + 12 * minor))
     return produce(dress(score, rng), form, rng)
 
 

@@ -14,8 +14,7 @@ from typing import TypeVar, overload
 
 import numpy as np
 
-from d2m.symbolic.composer import harmony
-
+_NAMES = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
 #: Share of pieces' segments in which each degree occurs, from the tonic upwards.
 _MAJOR = (0.748, 0.060, 0.488, 0.082, 0.670, 0.460, 0.096, 0.715, 0.104, 0.366, 0.057, 0.400)
 _MINOR = (0.712, 0.084, 0.474, 0.618, 0.049, 0.460, 0.105, 0.747, 0.404, 0.067, 0.133, 0.330)
@@ -36,7 +35,7 @@ def key_name(key: int) -> str:
     Args:
         key: its number.
     """
-    return harmony.key_name(key % 12, key >= 12)
+    return f"{_NAMES[key % 12]}:{'min' if key >= 12 else 'maj'}"
 
 
 @overload

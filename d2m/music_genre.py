@@ -31,7 +31,7 @@ import numpy as np
 import torch
 
 from d2m.errors import D2MError
-from d2m.evaluation.genre_net import GenreConfig, GenreNet
+from d2m.music_genre_net import GenreConfig, GenreNet
 from d2m.types import GENRES
 
 #: Frames of a window, and from one window to the next.
