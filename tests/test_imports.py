@@ -21,7 +21,6 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "careful_tar",
         "parallel",
         "file_log",
-        "load_librosa",
     ),
     ("load_librosa", "download", "staging", "report", "media", "audio", "sounds"),
     ("weights", "symbolic"),
