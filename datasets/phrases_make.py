@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from d2m.atomic import atomic_write
 from d2m.datasets.lpd import Rules
 from d2m.datasets.phrase_sources import Song, songs_of
 from d2m.datasets.phrases import BARS, SPLITS, PhraseSet, articulated_bits, pack, save_phrases, unpack
@@ -23,7 +24,6 @@ from d2m.symbolic.metrics import Metrics, Tally
 from d2m.symbolic.phrases import phrase_starts
 from d2m.symbolic.pianoroll import PianoRoll
 from d2m.symbolic.pianoroll_tensor import Resolution, resolution_named, to_tensor
-from d2m.whole_file import whole_file
 
 #: Songs in a shard: small enough that an interruption costs little, large enough that 174,000 songs are 2,800 files.
 SONGS_IN_SHARD = 64
@@ -132,7 +132,7 @@ def _claim(out: Path, settings: Settings) -> None:
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    with whole_file(path) as part:
+    with atomic_write(path) as part:
         part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 

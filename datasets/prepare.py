@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from d2m.atomic import atomic_write
 from d2m.datasets.base import Skip, Source
 from d2m.datasets.prepared import (
     SAMPLE_RATE,
@@ -32,7 +33,6 @@ from d2m.errors import D2MError
 from d2m.file_log import file_log
 from d2m.parallel import each
 from d2m.version import __version__
-from d2m.whole_file import whole_file
 
 Progress = Callable[[str, int, int], None]
 
@@ -169,7 +169,7 @@ def _claim(out: Path, source: Source, root: str | Path, seconds: float) -> None:
             raise D2MError(f"{out} was prepared from other data; choose an empty folder")
     elif out.exists() and any(out.iterdir()):
         raise D2MError(f"{out} is not empty; choose an empty folder")
-    with whole_file(claim) as part:
+    with atomic_write(claim) as part:
         part.write_text(json.dumps(wanted, indent=1) + "\n", encoding="utf-8")
     (out / "prepared.json").unlink(missing_ok=True)
 
@@ -288,7 +288,7 @@ def _manifest(source: Source, root: str | Path, seconds: float) -> Manifest:
 
 
 def _write_index(out: Path, source: Source, root: str | Path, seconds: float, outcome: Outcome) -> None:
-    with whole_file(out / "skipped.json") as part:
+    with atomic_write(out / "skipped.json") as part:
         entries = {"skipped": [asdict(item) for item in outcome.skipped]}
         part.write_text(json.dumps(entries, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if not any(outcome.sequences.values()):

@@ -24,10 +24,10 @@ from pathlib import Path
 
 import numpy as np
 
+from d2m.atomic import atomic_write
 from d2m.datasets import DATA_SETS
 from d2m.datasets.examples import DAMAGED
 from d2m.errors import D2MError
-from d2m.whole_file import whole_file
 
 SPLITS: tuple[str, ...] = ("train", "val", "test")
 #: Hertz of prepared music, as in the D2M-GAN paper.
@@ -75,7 +75,7 @@ class Manifest:
         Raises:
             D2MError: if it cannot be written.
         """
-        with whole_file(Path(folder) / "prepared.json") as part:
+        with atomic_write(Path(folder) / "prepared.json") as part:
             part.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
     @classmethod
@@ -206,7 +206,7 @@ def write_sequence(folder: str | Path, name: str, sequence: Sequence) -> None:
     if sequence.visual is not None:
         arrays["visual"] = np.ascontiguousarray(sequence.visual, np.float16)
         arrays["visual_seconds"] = np.float64(sequence.visual_seconds)
-    with whole_file(Path(folder) / "sequences" / f"{checked_id(name)}.npz") as part:
+    with atomic_write(Path(folder) / "sequences" / f"{checked_id(name)}.npz") as part:
         np.savez(part, **arrays)  # type: ignore[arg-type]  # NumPy's stub: see write_arrays
 
 
@@ -282,7 +282,7 @@ def write_music(folder: str | Path, music: str, waveform: np.ndarray) -> None:
     """
     if waveform.dtype != np.int16:
         waveform = np.round(np.clip(waveform, -1, 1) * 32767).astype(np.int16)
-    with whole_file(Path(folder) / "music" / f"{checked_id(music)}.npy") as part:
+    with atomic_write(Path(folder) / "music" / f"{checked_id(music)}.npy") as part:
         np.save(part, waveform)
 
 
@@ -317,7 +317,7 @@ def write_split(folder: str | Path, split: str, names: list[str]) -> None:
         split: its name.
         names: names of sequences.
     """
-    with whole_file(Path(folder) / f"{split}.txt") as part:
+    with atomic_write(Path(folder) / f"{split}.txt") as part:
         part.write_text("".join(f"{checked_id(name)}\n" for name in names), encoding="utf-8")
 
 

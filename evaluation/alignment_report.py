@@ -37,10 +37,10 @@ from .alignment import (
     speed_beats,
 )
 from .chance import SHIFTS, against_shifts
-from .heard import Heard, hear
 from .metrics import describe, metrics_of
 from .metrics.base import Metric, Timing
 from .recordings import read
+from .rhythm_features import RhythmFeatures, rhythm_features
 
 if TYPE_CHECKING:
     from d2m.features import Analysis
@@ -83,7 +83,7 @@ def evaluate_alignment(
     if audio is None and not opened.has_audio:
         raise D2MError(f"{video}: this video has no sound; name the music with --audio FILE")
     recording = read(video if audio is None else audio)
-    music = hear(recording.mono())
+    music = rhythm_features(recording.mono())
     report = judge_music(watch(opened, progress), music, sigma, window, shifts)
     if recording.silent:
         report["notes"].append("the music is silence")
@@ -134,7 +134,7 @@ def watch(video: Video, progress: Callable[[float], None] | None = None, analysi
 
 
 def judge_music(
-    dance: Watched, music: Heard, sigma: float = SIGMA, window: float = WINDOW, shifts: int = SHIFTS
+    dance: Watched, music: RhythmFeatures, sigma: float = SIGMA, window: float = WINDOW, shifts: int = SHIFTS
 ) -> dict[str, Any]:
     """Score music whose first sample sounds with the first picture, as :func:`evaluate_alignment` reports it.
 
@@ -206,7 +206,7 @@ def summary(reports: list[dict[str, Any]], rng: np.random.Generator) -> dict[str
 
 
 def _judge(
-    motion: np.ndarray, music: Heard, duration: float, sigma: float, window: float, shifts: int
+    motion: np.ndarray, music: RhythmFeatures, duration: float, sigma: float, window: float, shifts: int
 ) -> dict[str, Any]:
     motion = inside(motion, duration)
     found: dict[str, Any] = {"motion_beats": len(motion)}
@@ -219,7 +219,7 @@ def _judge(
 
 
 def _aist(
-    motion: np.ndarray, music: Heard, duration: float, sigma: float, window: float, shifts: int
+    motion: np.ndarray, music: RhythmFeatures, duration: float, sigma: float, window: float, shifts: int
 ) -> dict[str, Any]:
     """Scores with AIST++'s own motion beats. The script's own score is at the top, other metrics are by name."""
     motion = inside(motion, duration)

@@ -24,9 +24,9 @@ from typing import Any
 
 from . import metrics
 from .beats import TOLERANCE
-from .heard import Heard, hear
 from .metrics.base import BeatPair
 from .recordings import Pairs, measure, pair, read
+from .rhythm_features import RhythmFeatures, rhythm_features
 
 #: Difference in length of a pair in seconds above which the report has a note.
 SAME_LENGTH = 0.1
@@ -96,12 +96,12 @@ class _File:
     silent: bool
 
 
-def _listen(path: str) -> tuple[Heard, _File]:
+def _listen(path: str) -> tuple[RhythmFeatures, _File]:
     recording = read(path)
-    return hear(recording.mono()), _File(recording.sample_rate, recording.silent)
+    return rhythm_features(recording.mono()), _File(recording.sample_rate, recording.silent)
 
 
-def score_pair(reference: Heard, generated: Heard) -> dict[str, Any]:
+def score_pair(reference: RhythmFeatures, generated: RhythmFeatures) -> dict[str, Any]:
     """Score a pair of recordings over the time that both last; see the module's docstring.
 
     Args:
@@ -141,7 +141,7 @@ def _counted(pairs: list[dict[str, Any]]) -> dict[str, int]:
     return {key: sum(p[key] is not None for p in pairs) for key in keys}
 
 
-def _notes(reference: Heard, generated: Heard, first: _File, second: _File) -> list[str]:
+def _notes(reference: RhythmFeatures, generated: RhythmFeatures, first: _File, second: _File) -> list[str]:
     notes = [f"{side}: silence" for side, file in (("reference", first), ("generated", second)) if file.silent]
     if abs(reference.duration - generated.duration) > SAME_LENGTH:
         common = min(reference.duration, generated.duration)

@@ -158,7 +158,7 @@ def draw_reliability(report: dict[str, Any], path: str | os.PathLike[str]) -> No
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from d2m.whole_file import whole_file
+    from d2m.atomic import atomic_write
 
     figure = Figure(figsize=(5.2, 4.6), dpi=110, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
@@ -172,5 +172,5 @@ def draw_reliability(report: dict[str, Any], path: str | os.PathLike[str]) -> No
             axes.plot(row["confidence"], row["right"], "o", color="#2f6f9f")
     axes.set(xlim=(0, 1), ylim=(0, 1.08), xlabel="confidence", ylabel="share of clips with the right tempo")
     axes.legend(loc="upper left", frameon=False)
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, format="png")

@@ -25,7 +25,7 @@ from d2m.evaluation.benchmark.rows import BASELINES, all_rows, system_row
 from d2m.evaluation.benchmark.run import benchmark
 from d2m.evaluation.benchmark.studio import make_test_studio
 from d2m.evaluation.benchmark.work import others_for
-from d2m.evaluation.heard import hear
+from d2m.evaluation.rhythm_features import rhythm_features
 from d2m.features.skeletons import to_body25, to_coco17
 from d2m.features.to_mediapipe import tidied, to_mediapipe33
 from d2m.types import Motion
@@ -332,7 +332,7 @@ def test_shuffling_gives_nobody_their_own_music_and_each_song_once(tmp_path):
 def test_metronomes_beat_where_they_say():
     beats = np.arange(0.4, 8, 0.5)
     samples = 8 * 22050
-    on, late, wrong = (hear(metronome(beats, samples, f"metronome{end}")) for end in ("", "-late", "-wrong"))
+    on, late, wrong = (rhythm_features(metronome(beats, samples, f"metronome{end}")) for end in ("", "-late", "-wrong"))
     assert np.abs(on.onsets[:10] - beats[:10]).max() < 0.05
     assert np.abs((late.onsets - 0.15) % 0.5 - 0.0).min() < 0.06
     assert wrong.tempo == pytest.approx(120 * WRONG, rel=0.03)

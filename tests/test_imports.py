@@ -16,7 +16,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "d2m",
         "registry",
         "beat_options",
-        "whole_file",
+        "atomic",
         "plain_pickle",
         "careful_tar",
         "parallel",

@@ -121,9 +121,9 @@ def test_an_interrupt_ends_the_processes_and_removes_unfinished_files(tmp_path) 
     (tmp_path / "slow_jobs.py").write_text(
         "import time\n"
         "from d2m.parallel import each\n"
-        "from d2m.whole_file import whole_file\n"
+        "from d2m.atomic import atomic_write\n"
         "def slow(path):\n"
-        "    with whole_file(path) as part:\n"
+        "    with atomic_write(path) as part:\n"
         "        part.write_text('half')\n"
         "        print('writing', flush=True)\n"
         "        time.sleep(60)\n"

@@ -350,9 +350,9 @@ def _finish(report: dict[str, Any], as_json: bool, output: str | None) -> None:
     """Write the report as JSON to stdout and to a file, if asked for."""
     text = _json_text(report)
     if output is not None:
-        from d2m.whole_file import whole_file
+        from d2m.atomic import atomic_write
 
-        with whole_file(output) as temporary:
+        with atomic_write(output) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8")
         typer.echo(f"wrote {output}", err=True)
     if as_json:

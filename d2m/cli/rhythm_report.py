@@ -23,14 +23,14 @@ def check_outputs(outputs: list[str]) -> None:
 
 def write_outputs(report: dict[str, Any], text: str, outputs: list[str]) -> None:
     """Write the report as JSON, or its reliability diagram as a picture, by the ending of each name."""
+    from d2m.atomic import atomic_write
     from d2m.evaluation.rhythm_report import draw_reliability
-    from d2m.whole_file import whole_file
 
     for output in outputs:
         if Path(output).suffix.lower() == ".png":
             draw_reliability(report, output)
         else:
-            with whole_file(output) as temporary:
+            with atomic_write(output) as temporary:
                 temporary.write_text(text + "\n", encoding="utf-8")
         typer.echo(f"wrote {output}", err=True)
 

@@ -284,10 +284,10 @@ def _log(output: Path, outcome: Outcome) -> None:
 
 
 def _write_failed(output: Path, failed: list[Outcome]) -> None:
-    from d2m.whole_file import write_whole
+    from d2m.atomic import atomic_write_bytes
 
     if failed:
         content = json.dumps([outcome.as_json() for outcome in failed], indent=1, ensure_ascii=False)
-        write_whole(output / FAILED, f"{content}\n".encode(errors="backslashreplace"))
+        atomic_write_bytes(output / FAILED, f"{content}\n".encode(errors="backslashreplace"))
     else:
         (output / FAILED).unlink(missing_ok=True)

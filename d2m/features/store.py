@@ -174,11 +174,11 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     Raises:
         StopRun: if it cannot be written.
     """
-    from d2m.whole_file import write_whole
+    from d2m.atomic import atomic_write_bytes
 
     content = io.BytesIO()
     np.savez(content, **arrays)  # type: ignore[arg-type]  # NumPy's stub: any name could be allow_pickle
     try:
-        write_whole(path, content.getvalue())
+        atomic_write_bytes(path, content.getvalue())
     except D2MError as error:
         raise StopRun(str(error)) from error

@@ -19,9 +19,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from d2m.atomic import atomic_write
 from d2m.errors import D2MError
 from d2m.file_log import file_log
-from d2m.whole_file import whole_file
 
 from .items import find_items
 from .report import write_report
@@ -279,7 +279,7 @@ def train_variant(variant: Variant, recipe: Recipe, runs: Path, modality: str, c
             "scores": {},
         }
         export_d2m_gan(read_checkpoint(folder / "last.ckpt"), generator, about)
-        with whole_file(done) as part:
+        with atomic_write(done) as part:
             part.write_text(json.dumps(wanted, indent=1) + "\n", encoding="utf-8")
     return tuple(file for file in (generator, encoder, path) if file.is_file())
 

@@ -19,9 +19,9 @@ from d2m.evaluation.alignment_report import judge_music
 from d2m.evaluation.beat_report import score_pair
 from d2m.evaluation.embeddings import embed_checked, load
 from d2m.evaluation.fidelity_report import check
-from d2m.evaluation.heard import Heard, hear
 from d2m.evaluation.metrics.base import Score, TrueBeats, Waveforms
 from d2m.evaluation.recordings import SAMPLE_RATE, Recording, silent
+from d2m.evaluation.rhythm_features import RhythmFeatures, rhythm_features
 
 from .inputs import Inputs
 from .systems import Played
@@ -40,8 +40,8 @@ class Original:
         seconds: length of a segment in seconds.
     """
 
-    whole: Heard
-    segments: tuple[Heard, ...]
+    whole: RhythmFeatures
+    segments: tuple[RhythmFeatures, ...]
     seconds: float
 
     @classmethod
@@ -60,7 +60,7 @@ class Original:
             raise D2MError(
                 f"{inputs.item.name}: {inputs.dance.duration:.2f} s are shorter than a segment of {seconds:g} s"
             )
-        return cls(hear(inputs.music), tuple(hear(part[0]) for part in parts), seconds)
+        return cls(rhythm_features(inputs.music), tuple(rhythm_features(part[0]) for part in parts), seconds)
 
 
 def cut(waveform: np.ndarray, rate: int, seconds: float, duration: float) -> list[np.ndarray]:
@@ -95,7 +95,7 @@ def measure(
     """
     whole = Recording(Path(inputs.item.name), played.waveform, played.sample_rate)
     mono = whole.mono()
-    heard = hear(mono)
+    heard = rhythm_features(mono)
     pieces = cut(played.waveform, played.sample_rate, original.seconds, inputs.dance.duration)
     return {
         "duration": inputs.dance.duration,
@@ -121,7 +121,7 @@ def _segment(
 ) -> dict[str, Any]:
     start, seconds = index * original.seconds, original.seconds
     mono = Recording(Path(inputs.item.name), piece, rate).mono()
-    heard = hear(mono)
+    heard = rhythm_features(mono)
     checks = check(piece, rate)
     quiet = silent(piece)
     true: dict[str, Score] = dict.fromkeys(metrics.describe("true_beats"))
@@ -143,7 +143,7 @@ def _segment(
     }
 
 
-def _alignment(inputs: Inputs, heard: Heard) -> dict[str, Any] | None:
+def _alignment(inputs: Inputs, heard: RhythmFeatures) -> dict[str, Any] | None:
     """Fit to the dancer."""
     report = judge_music(inputs.watched, heard)
     found: dict[str, Any] = {"judge": report["judge"], "motion_beats": len(report["motion_beats"])}

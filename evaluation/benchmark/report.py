@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from d2m.atomic import atomic_write
 from d2m.datasets import dance_data
-from d2m.whole_file import whole_file
 
 from .columns import (
     Column,
@@ -44,7 +44,7 @@ def write_report(report: dict[str, Any], folder: Path) -> dict[str, Path]:
     """
     pictures = all_plots(report["rows"])
     for name, png in pictures.items():
-        with whole_file(folder / "plots" / f"{name}.png") as part:
+        with atomic_write(folder / "plots" / f"{name}.png") as part:
             part.write_bytes(png)
     texts = {
         "json": json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
@@ -54,7 +54,7 @@ def write_report(report: dict[str, Any], folder: Path) -> dict[str, Path]:
     paths = {}
     for kind, text in texts.items():
         paths[kind] = folder / f"report.{kind}"
-        with whole_file(paths[kind]) as part:
+        with atomic_write(paths[kind]) as part:
             part.write_text(text, encoding="utf-8")
     return paths
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from d2m.errors import D2MError
-from d2m.evaluation.heard import Heard
 from d2m.evaluation.recordings import SAMPLE_RATE
+from d2m.evaluation.rhythm_features import RhythmFeatures
 
 from .baselines import fitted, metronome, noise
 from .inputs import Inputs, read_music, steady
@@ -39,7 +39,7 @@ class Played:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-def play(row: Row, inputs: Inputs, heard: Heard, others: Sequence[Item], seed: int) -> Played:
+def play(row: Row, inputs: Inputs, heard: RhythmFeatures, others: Sequence[Item], seed: int) -> Played:
     """Return the row's music.
 
     Args:
@@ -61,7 +61,7 @@ def play(row: Row, inputs: Inputs, heard: Heard, others: Sequence[Item], seed: i
     return _baseline(row.key, inputs, heard, others, seed)
 
 
-def _baseline(key: str, inputs: Inputs, heard: Heard, others: Sequence[Item], seed: int) -> Played:
+def _baseline(key: str, inputs: Inputs, heard: RhythmFeatures, others: Sequence[Item], seed: int) -> Played:
     samples = len(inputs.music)
     if key == "silence":
         return Played(np.zeros((1, samples), np.float32), SAMPLE_RATE)

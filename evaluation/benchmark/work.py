@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from d2m.atomic import atomic_write
 from d2m.errors import D2MError
 from d2m.evaluation.metrics import added
 from d2m.parallel import each
 from d2m.version import __version__
-from d2m.whole_file import whole_file
 
 from .items import Item, item_files, picture_name
 from .rows import Row
@@ -215,9 +215,9 @@ def _measure_item(
             if settings.keep is not None:
                 from d2m.media_write import write_wav
 
-                with whole_file(settings.keep / row.key / f"{item.name}.wav") as part:
+                with atomic_write(settings.keep / row.key / f"{item.name}.wav") as part:
                     write_wav(part, played.waveform, played.sample_rate)
-            with whole_file(path) as part:
+            with atomic_write(path) as part:
                 part.write_text(text, encoding="utf-8")
             good += 1
     return item.name, good, bad

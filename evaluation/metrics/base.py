@@ -13,7 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     from d2m.evaluation.distances import Embedded, Floor
     from d2m.evaluation.fidelity import StftDistance
-    from d2m.evaluation.heard import Heard
+    from d2m.evaluation.rhythm_features import RhythmFeatures
     from d2m.evaluation.sound import Levels
 
 #: A number; values by name; None where a metric is undefined.
@@ -42,8 +42,8 @@ class BeatPair:
         generated: the generated music.
     """
 
-    reference: Heard
-    generated: Heard
+    reference: RhythmFeatures
+    generated: RhythmFeatures
 
     @property
     def duration(self) -> float:
@@ -74,7 +74,7 @@ class TrueBeats:
     """
 
     beats: np.ndarray
-    generated: Heard
+    generated: RhythmFeatures
 
 
 @dataclass(frozen=True)
