@@ -64,6 +64,10 @@ def evaluate_genre(
         wanted = None if asked is None else genre_code(asked)
     except ValueError as error:
         raise D2MError(str(error)) from None
+    if wanted is not None and wanted not in GENRES:
+        raise D2MError(
+            f"genre networks know the genres of AIST only, not '{wanted}'; choose of {', '.join(GENRES.values())}"
+        )
     _judge(weights)
     files = _files(Path(place))
     jobs = [(name, (str(path), weights)) for name, path in files.items()]
@@ -110,7 +114,8 @@ def genre_of(path: Path) -> str | None:
     report = path.with_suffix(".json")
     if path.stem.endswith(".d2m") and report.is_file() and report.stat().st_size <= _MOST_BYTES:
         try:
-            return genre_code(json.loads(report.read_text("utf-8"))["genre"])
+            code = genre_code(json.loads(report.read_text("utf-8"))["genre"])
+            return code if code in GENRES else None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
     return None

@@ -105,9 +105,9 @@ def test_unrelated_clicks_reach_what_chance_gives():
 def test_one_spectrogram_in_blocks_is_librosas(monkeypatch):
     librosa = load_librosa(beat=True)
 
-    from d2m.evaluation import heard
+    from d2m.evaluation import rhythm_features as module
 
-    monkeypatch.setattr(heard, "_BLOCK", 50)
+    monkeypatch.setattr(module, "_BLOCK", 50)
     music = clicks(131, 7.3) + 0.1 * np.sin(np.arange(round(7.3 * RATE)) * 0.05).astype(np.float32)
     assert log_mels(music) == pytest.approx(librosa.power_to_db(librosa.feature.melspectrogram(y=music)), abs=1e-3)
     found = rhythm_features(music)

@@ -11,10 +11,12 @@ TOP = {"d2m": "d2m", "symbolic": "d2m.symbolic", "datasets": "d2m.datasets", "ev
 
 #: Packages and modules from the ground up. Each may import from the floors below its own, none from its own or above.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "version", "types", "cache_folder"),
+    ("errors", "version", "cache_folder"),
+    ("registry",),
+    ("genres",),
+    ("types",),
     (
         "d2m",
-        "registry",
         "beat_options",
         "atomic",
         "plain_pickle",

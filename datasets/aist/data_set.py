@@ -68,7 +68,7 @@ class AistData(DanceData):
     """AIST++ (Li et al., ICCV 2021): SMPL parameters at 60 frames a second, genre from the name, music from the wav."""
 
     name, title = "aist", "AIST++"
-    offers = _OFFERS
+    offers: tuple[Offer, ...] = _OFFERS
     motion_fps, motion_size = FPS, 219
     protocols = ("crossmodal", "pose")
     shared_music = (("val", "test"),)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from d2m.datasets.aist import Aist
 from d2m.datasets.aist.data_set import AIST, AistData
-from d2m.datasets.base import DanceData, Item, Source
+from d2m.datasets.base import DanceData, Item, Offer, Source
 from d2m.datasets.tiktok.data_set import TIKTOK
 from d2m.errors import D2MError
 
@@ -15,7 +15,7 @@ class StudioData(AistData):
     """A folder that ``d2m data studio`` made. In TikTok's layout, it is read as one of TikTok's."""
 
     name, title = "studio", "studio"
-    offers = ()
+    offers: tuple[Offer, ...] = ()
     published_as = "aist"
 
     def recognises(self, folder: Path) -> bool:

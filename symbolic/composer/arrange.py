@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from d2m.errors import D2MError
+from d2m.genres import added_genre
 from d2m.symbolic.composer import bass, club, funk, hiphop
 from d2m.symbolic.composer.comping import Comper
 from d2m.symbolic.composer.dress import dress
@@ -15,8 +16,9 @@ from d2m.symbolic.composer.lines import Feel, Line, perform
 from d2m.symbolic.composer.melody import Lead
 from d2m.symbolic.composer.production import produce
 from d2m.symbolic.composer.style import Layer, Song, Style
+from d2m.symbolic.composer.style_table import read_style
 from d2m.symbolic.keys import key_name
-from d2m.types import GENRES, BeatGrid, Score
+from d2m.types import BeatGrid, Score
 
 #: AIST code -> style.
 STYLES: dict[str, Style] = {
@@ -31,6 +33,23 @@ STYLES: dict[str, Style] = {
     "gJS": club.STREET_JAZZ,
     "gJB": club.BALLET_JAZZ,
 }
+
+
+def style_of(genre: str) -> Style:
+    """Return the style of a genre.
+
+    Args:
+        genre: AIST code, or name of a genre that another package adds (:mod:`d2m.genres`).
+
+    Raises:
+        D2MError: if there is no such genre, or its style cannot be used.
+    """
+    if genre in STYLES:
+        return STYLES[genre]
+    added = added_genre(genre)
+    if added is None:
+        raise D2MError(f"no style for genre '{genre}'; choose one of {', '.join(STYLES)}")
+    return read_style(added.style, STYLES[added.like], genre)
 
 
 def compose(
@@ -64,11 +83,9 @@ def compose(
     Raises:
         D2MError: if the genre is unknown or the duration is not a positive number.
     """
-    if genre not in STYLES:
-        raise D2MError(f"no style for genre '{genre}'; choose one of {', '.join(GENRES)}")
+    style = style_of(genre)
     if not (np.isfinite(duration) and duration > 0):
         raise D2MError(f"cannot compose {duration} seconds of music; the duration must be a positive number")
-    style = STYLES[genre]
     form = plan(grid, duration, rng, energy, accents, forgiving)
     song = style.songs[int(rng.integers(0, len(style.songs)))]
     tonic = int(rng.choice(style.tonics))

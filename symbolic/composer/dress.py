@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from d2m.sounds.patches import Patch, drawn, genre_sounds, patches
+from d2m.sounds.patches import Patch, drawn, genre_sound, patches
 from d2m.types import Part, Score
 
 #: General MIDI programs of the strings track that are brass playing chords, and that lead.
@@ -41,7 +41,7 @@ def dress(score: Score, rng: np.random.Generator) -> Score:
 
 
 def _choose(part: Part, genre: str, taken: set[str], rng: np.random.Generator) -> Patch | None:
-    sounds = genre_sounds()[genre]
+    sounds = genre_sound(genre)
     slot = _SLOTS.get(part.track) or ("lead" if part.program in _LEADS else "pads")
     names = {name: weight for name, weight in sounds.weights[slot].items() if name not in taken}
     if part.program in _BRASS and part.track == "strings":

@@ -15,7 +15,7 @@ import numpy as np
 
 from d2m.errors import D2MError
 from d2m.symbolic.composer import bass
-from d2m.symbolic.composer.arrange import STYLES
+from d2m.symbolic.composer.arrange import style_of
 from d2m.symbolic.composer.comping import Comper
 from d2m.symbolic.composer.dress import dress
 from d2m.symbolic.composer.form import Bar, Form, plan
@@ -65,15 +65,14 @@ def play_for(
         D2MError: if the model needs a given track or makes silence only, the genre is unknown or the duration is not a
             positive number.
     """
-    if genre not in STYLES:
-        raise D2MError(f"no style for genre '{genre}'; choose one of {', '.join(STYLES)}")
+    style = style_of(genre)
     if not (np.isfinite(duration) and duration > 0):
         raise D2MError(f"cannot make {duration} seconds of music; the duration must be a positive number")
     if muse.config.conditional:
         raise D2MError(
             f"{muse.name or 'this model'} is conditioned on a track; choose a model that generates all tracks"
         )
-    style, rng = STYLES[genre], np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     form = plan(grid, duration, rng, energy, accents, forgiving)
     places = _places(draw_pool(muse, seed), muse, form)
     minor = _is_minor(places)
