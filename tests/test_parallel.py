@@ -119,7 +119,7 @@ def test_what_a_job_raises_is_raised_here(how, error, message) -> None:
 
 def test_an_interrupt_ends_the_processes_and_removes_unfinished_files(tmp_path) -> None:
     (tmp_path / "slow_jobs.py").write_text(
-        "import time\n"
+        "import signal, time\n"
         "from d2m.parallel import each\n"
         "from d2m.atomic import atomic_write\n"
         "def slow(path):\n"
@@ -128,6 +128,8 @@ def test_an_interrupt_ends_the_processes_and_removes_unfinished_files(tmp_path) 
         "        print('writing', flush=True)\n"
         "        time.sleep(60)\n"
         "if __name__ == '__main__':\n"
+        # A shell ignores it for what it starts in the background.
+        "    signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "    list(each(slow, [('a.txt',), ('b.txt',), ('c.txt',)], 2))\n"
     )
     with subprocess.Popen(
