@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from d2m.datasets import DATA_SETS
-from d2m.datasets.base import Offer, Part
+from d2m.datasets.offers import Offer, Part
 from d2m.errors import D2MError
 
 __all__ = ["VIDEO_FOLDER", "VIDEO_LIST", "Offer", "Part", "offer", "offers"]

@@ -167,7 +167,7 @@ def make_group(name: str, songs: Sequence[Song], out: Path, settings: Settings) 
     with_phrases: Counter[str] = Counter()
     for number, song in enumerate(songs):
         try:
-            phrases = song_phrases(song.load(settings.seed), resolution, settings, check_grid=song.kind != "studio")
+            phrases = song_phrases(song.load(settings.seed), resolution, settings, check_grid=not song.on_grid)
         except D2MError as error:
             skipped["cannot be read"] += 1
             failures.append(f"{song.name}: {error}")

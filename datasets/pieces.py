@@ -21,9 +21,10 @@ from pathlib import Path
 import numpy as np
 
 from d2m.datasets import dance_data
-from d2m.datasets.base import DanceData, Part, Skip, Source, whole_name
+from d2m.datasets.base import DanceData, Skip, Source, whole_name
 from d2m.datasets.lists import read_list
 from d2m.datasets.npy import read_npy
+from d2m.datasets.offers import Part
 from d2m.datasets.prepared import SAMPLE_RATE, Sequence
 from d2m.datasets.visuals import Visuals
 from d2m.errors import D2MError

@@ -24,7 +24,8 @@ MODULE = '''
 from pathlib import Path
 
 import numpy as np
-from d2m.datasets.base import DanceData, Offer, Part, Skip, Source, Take
+from d2m.datasets.base import DanceData, Skip, Source, Take
+from d2m.datasets.offers import Offer, Part
 from d2m.datasets.prepared import Sequence
 from d2m.features.to_mediapipe import tidied, to_mediapipe33
 
@@ -149,6 +150,52 @@ def test_the_benchmark_has_a_command_for_it(club, tmp_path, monkeypatch):
     assert calls == [("club", club, tmp_path / "report")]
     monkeypatch.undo()
     importlib.reload(benchmark)
+
+
+SONGS = """
+from d2m.datasets.songs import STEPS_PER_BEAT, Song, SongData
+
+
+class Scale(Song):
+    kind = "scales"
+
+    def load(self, seed):
+        from d2m.symbolic.pianoroll_midi import read_roll
+
+        return read_roll(self.place, STEPS_PER_BEAT)
+
+
+class ScaleData(SongData):
+    name, title = "scales", "Scales"
+
+    def recognises(self, folder):
+        return (folder / "scales.txt").is_file()
+
+    def songs(self, folder):
+        return [Scale(path.stem, str(path), path.stem == "b") for path in sorted(folder.glob("*.mid"))]
+
+
+SCALES = ScaleData()
+"""
+
+
+def test_songs_of_a_data_set_of_another_package_become_phrases(tmp_path, monkeypatch, capsys):
+    from d2m.datasets.phrases_make import Settings, prepare
+    from d2m.symbolic.composer import compose
+    from d2m.symbolic.midi_write import write_midi
+    from d2m.types import BeatGrid
+
+    install(tmp_path / "site", monkeypatch, "scale_data", SONGS, "[d2m.datasets]\nscales = scale_data:SCALES\n")
+    root = tmp_path / "scales"
+    root.mkdir()
+    (root / "scales.txt").write_text("")
+    for seed, name in enumerate("ab"):
+        score = compose(BeatGrid.steady(120.0, 20.0), 20.0, "gHO", np.random.default_rng(seed))
+        write_midi(score, root / f"{name}.mid")
+    made = prepare([str(root)], tmp_path / "phrases", Settings(most_off_grid=1.0))
+    assert made.songs == {"train": 1, "held_out": 1}
+    assert made.phrases["train"] > 0
+    assert [path.name for path in (tmp_path / "phrases" / "parts").iterdir()] == ["scales-00000.json"]
 
 
 def test_every_data_set_says_what_it_is():

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from d2m.datasets.aist import Aist
 from d2m.datasets.aist.data_set import AIST, AistData
-from d2m.datasets.base import DanceData, Item, Offer, Source
+from d2m.datasets.base import DanceData, Item, Source
+from d2m.datasets.offers import Offer
 from d2m.datasets.tiktok.data_set import TIKTOK
 from d2m.errors import D2MError
 

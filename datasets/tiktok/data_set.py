@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from d2m.datasets.base import DanceData, Item, Offer, Part, Source, Take, whole_name
+from d2m.datasets.base import DanceData, Item, Source, Take, whole_name
+from d2m.datasets.offers import Offer, Part
 from d2m.datasets.pieces import D2M_GAN, PiecesSource, drive, is_pieces, piece_lists
 from d2m.datasets.tiktok.files import FPS, VALUES, TikTok, TikTokName
 from d2m.errors import D2MError
