@@ -135,3 +135,20 @@ def test_a_metric_has_the_name_of_its_entry_point_and_a_group_that_exists(tmp_pa
     install(tmp_path, monkeypatch, "other_name", module, "[d2m.metrics]\nother = other_name:X\n")
     with pytest.raises(D2MError, match="the metric 'other' calls itself 'f1'"):
         metrics_of("beats")
+
+
+def test_an_embedding_of_another_package_is_loaded_by_its_name(tmp_path, monkeypatch):
+    module = (
+        "import numpy as np\n"
+        "class Loudness:\n"
+        "    name, version, size, sample_rate, window, standardise = 'loudness', '1', 1, 22050, 1.0, False\n"
+        "    def __init__(self, window=None): pass\n"
+        "    def embed(self, waveform): return np.array([[float(np.abs(waveform).mean())]])\n"
+    )
+    install(tmp_path, monkeypatch, "loudness_space", module, "[d2m.embeddings]\nloudness = loudness_space:Loudness\n")
+    from d2m.evaluation import embeddings
+
+    assert list(embeddings.EMBEDDINGS) == ["log-mel", "genre", "loudness"]
+    space = embeddings.load("loudness")
+    assert embeddings.embed_checked(space, np.full(22050, 0.5, np.float32)) == pytest.approx(np.array([[0.5]]))
+    embeddings.load.cache_clear()
