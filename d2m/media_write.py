@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from d2m.whole_file import whole_file
+from d2m.atomic import atomic_write
 
 if TYPE_CHECKING:
     from d2m.media import Video
@@ -43,7 +43,7 @@ def write_wav(path: str | os.PathLike[str], waveform: np.ndarray, sample_rate: i
 
     sound = _checked(waveform)
     # The standard library's writer, since libsndfile hides the reason when a write fails.
-    with whole_file(path) as temporary, wave.open(str(temporary), "wb") as wav:
+    with atomic_write(path) as temporary, wave.open(str(temporary), "wb") as wav:
         wav.setnchannels(len(sound))
         wav.setsampwidth(2)
         wav.setframerate(int(sample_rate))
@@ -104,7 +104,7 @@ def mux(
     out_path = Path(out_path)
     if not reencode and container_for(video) == ".mkv":
         out_path = out_path.with_suffix(".mkv")
-    with whole_file(out_path) as temporary:
+    with atomic_write(out_path) as temporary:
         if reencode:
             encode_video(video, sound, rate, temporary, crf)
         else:

@@ -52,7 +52,7 @@ def draw_report(analysis: Analysis, soundtrack: Soundtrack, path: Path, title: s
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from d2m.whole_file import whole_file
+    from d2m.atomic import atomic_write
 
     duration = soundtrack.waveform.shape[1] / soundtrack.sample_rate
     figure = Figure(figsize=(13, 7.4), dpi=110, layout="constrained", facecolor="white")
@@ -80,7 +80,7 @@ def draw_report(analysis: Analysis, soundtrack: Soundtrack, path: Path, title: s
             axis.spines[side].set_visible(False)
     axes[2].set_xlabel("seconds", color=_INK)
     _draw_legend(figure, duration)
-    with whole_file(path) as temporary, warnings.catch_warnings():
+    with atomic_write(path) as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a box stands for it
         figure.savefig(temporary, format="png")
 

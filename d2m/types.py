@@ -1,7 +1,7 @@
 """Data classes that are passed between the parts of d2m: small frozen records with units.
 
-Like :mod:`d2m.errors` they depend on no other module of d2m, so that features, generator and symbolic music can
-exchange data without importing one another. No heavy package is imported here.
+Of d2m they depend on :mod:`d2m.genres` only, so that features, generator and symbolic music can exchange data without
+importing one another. No heavy package is imported here.
 """
 
 from __future__ import annotations
@@ -12,22 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from d2m.genres import GENRES as GENRES
+from d2m.genres import genre_code as genre_code
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
-
-#: The ten dance genres of the AIST database, in the order of their indices: code -> name.
-GENRES: dict[str, str] = {
-    "gBR": "break",
-    "gPO": "pop",
-    "gLO": "lock",
-    "gMH": "middle-hip-hop",
-    "gLH": "la-hip-hop",
-    "gHO": "house",
-    "gWA": "waack",
-    "gKR": "krump",
-    "gJS": "street-jazz",
-    "gJB": "ballet-jazz",
-}
 
 #: The five tracks of a score, in the order that MuseGAN uses.
 TRACKS: tuple[str, ...] = ("drums", "piano", "guitar", "bass", "strings")
@@ -35,22 +24,6 @@ TRACKS: tuple[str, ...] = ("drums", "piano", "guitar", "bass", "strings")
 #: Sources of beats: the clip's own sound, the dancer's movement, the motion of the whole picture if nobody is
 #: found, or given (by the user, a score, a data set).
 BEAT_SOURCES: tuple[str, ...] = ("sound", "dance", "picture", "given")
-
-
-def genre_code(name: str) -> str:
-    """Return the AIST code (``"gBR"``) of a genre given as a code or a name, in any case.
-
-    Args:
-        name: code or name of a genre.
-
-    Raises:
-        ValueError: if no genre has that name; the message lists those that exist.
-    """
-    wanted = name.strip().lower().replace("_", "-").replace(" ", "-")
-    for code, title in GENRES.items():
-        if wanted in (code.lower(), title):
-            return code
-    raise ValueError(f"unknown genre '{name}'; choose one of {', '.join(GENRES.values())}")
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
+from d2m.atomic import atomic_write_bytes
 from d2m.errors import D2MWarning
 from d2m.symbolic.controls import BEND, BEND_RANGE, PRESSURE, merged_parts
 from d2m.types import BeatGrid, Part, Score
-from d2m.whole_file import write_whole
 
 TICKS_PER_BEAT = 960
 # A tempo in a MIDI file is a whole number of microseconds in three bytes.
@@ -120,7 +120,7 @@ def write_midi(score: Score, path: str | Path) -> Path:
         D2MError: if the file cannot be written.
     """
     path = Path(path)
-    write_whole(path, midi_bytes(score))
+    atomic_write_bytes(path, midi_bytes(score))
     return path
 
 

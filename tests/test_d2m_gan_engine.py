@@ -14,7 +14,7 @@ from d2m import engines
 from d2m.cli.main import main
 from d2m.datasets.aist import write_motion
 from d2m.download import sha256_of
-from d2m.engines import d2m_gan_files
+from d2m.engines import d2m_gan_files, kinds
 from d2m.engines.d2m_gan import D2MGanEngine
 from d2m.engines.d2m_gan_files import Sorted
 from d2m.engines.d2m_gan_inputs import Keypoints, read_motion_file, read_visual_file
@@ -249,8 +249,8 @@ def test_the_generator_tells_its_level(files):
 
 def test_ordinary_weights_are_not_taken_for_a_d2m_gan(monkeypatch):
     monkeypatch.setattr(d2m_gan_files, "sort_files", lambda names: pytest.fail("read for nothing"))
-    assert engines._d2m_gan([]) is None
-    assert engines._d2m_gan(["studio-generator"]) is None
+    assert kinds._d2m_gan([]) is None
+    assert kinds._d2m_gan(["studio-generator"]) is None
 
 
 def test_motion_files_are_checked(tmp_path):

@@ -9,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from other_packages import install
 
 import d2m
 from d2m import codec as codecs
@@ -95,18 +96,17 @@ class Drone:
 
 @pytest.fixture
 def other_package(tmp_path, monkeypatch):
-    """Install a package that adds a codec: a module and the metadata that an installer writes."""
-    (tmp_path / "block_codec.py").write_text(MODULE)
-    (tmp_path / "hum_engine.py").write_text(ENGINE)
-    info = tmp_path / "block_codec-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: block-codec\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(
+    """Install a package that adds a codec, engines and an arranger."""
+    install(
+        tmp_path / "site",
+        monkeypatch,
+        "block_codec",
+        MODULE + ENGINE,
         "[d2m.codecs]\n"
         "block-codec = block_codec:build\nbroken = block_codec:nothing\nspectral-codec = block_codec:build\n"
-        "[d2m.engines]\nhum = hum_engine:HUM\nlost = hum_engine:NOTHING\n[d2m.arrangers]\ndrone = hum_engine:Drone\n"
+        "[d2m.engines]\nhum = block_codec:HUM\nlost = block_codec:NOTHING\n"
+        "[d2m.arrangers]\ndrone = block_codec:Drone\n",
     )
-    monkeypatch.syspath_prepend(str(tmp_path))
 
 
 def test_a_codec_of_another_package_is_loaded_and_played(other_package, tmp_path) -> None:
@@ -127,7 +127,7 @@ def test_a_codec_of_another_package_is_loaded_and_played(other_package, tmp_path
 def test_an_engine_of_another_package_is_a_choice_of_generate(other_package, clip, tmp_path) -> None:
     video = clip(tmp_path / "a.mp4", duration=1.0)
     command = [sys.executable, "-m", "d2m", "generate"]
-    paths = {"PYTHONPATH": str(tmp_path), "COLUMNS": "200"}
+    paths = {"PYTHONPATH": str(tmp_path / "site"), "COLUMNS": "200"}
     told = subprocess.run([*command, "--help"], env=os.environ | paths, capture_output=True, text=True, check=True)
     assert "hum (a steady tone)" in told.stdout
     assert "Pitch in hertz." in told.stdout

@@ -1,7 +1,8 @@
 """Entry point of the command line: find the command, run it, and report errors in one line.
 
 A new command is a row in :data:`COMMANDS` and a module with a Typer ``app``. The help text above the commands
-comes from the rows, so that ``d2m --help`` imports none of the modules.
+comes from the rows, so that ``d2m --help`` imports none of the modules. Another package adds a command with an entry
+point of the group ``d2m.commands`` (:mod:`d2m.registry`) that leads to a Typer ``app``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -21,6 +22,9 @@ from typer.core import TyperCommand, TyperGroup
 from d2m.cli.console import complain, quiet_libraries
 from d2m.cli.renamed import current_name
 from d2m.errors import D2MError
+
+if TYPE_CHECKING:
+    from d2m.registry import Registry
 
 #: Command name -> (module with an ``app``, one line of help), in the order of the help text.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -36,7 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 
 class _LazyGroup(TyperGroup):
-    """Commands from :data:`COMMANDS`, imported when one is run."""
+    """Commands from :data:`COMMANDS` and of other packages, imported when one is run."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -47,13 +51,21 @@ class _LazyGroup(TyperGroup):
         }
 
     def list_commands(self, ctx: Any) -> list[str]:
+        for name in _added():
+            self.commands.setdefault(name, TyperCommand(name=name, help="Command of another package."))
         return list(self.commands)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        if args[0] not in self.commands:
+        if args[0] in self.commands and args[0] in COMMANDS:
+            module, help_line = COMMANDS[args[0]]
+            application = importlib.import_module(module).app
+        elif args[0] in _added():
+            application, help_line = _added().get(args[0]), ""
+            if not isinstance(application, typer.Typer):
+                raise D2MError(f"the command '{args[0]}' is a {type(application).__name__}; it must be a typer.Typer")
+        else:
             return super().resolve_command(ctx, args)
-        module, help_line = COMMANDS[args[0]]
-        command = typer.main.get_command(importlib.import_module(module).app)
+        command = typer.main.get_command(application)
         command.name = args[0]
         # Typer offers to install shell completion under every command that it builds.
         command.params = [p for p in command.params if p.name not in ("install_completion", "show_completion")]
@@ -68,6 +80,13 @@ class _LazyGroup(TyperGroup):
         except KeyboardInterrupt:
             complain("interrupted")
             raise typer.Exit(130) from None
+
+
+def _added() -> Registry[typer.Typer]:
+    """Return the commands of other packages. They are looked for only where no command of this one is meant."""
+    from d2m.registry import Registry
+
+    return Registry("command", "d2m.commands", {})
 
 
 def _make_readable(command: Any) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from d2m.errors import D2MError
+from d2m.genres import genre_title
 from d2m.plans.make import Cut, lasting, looping, plan_for, retimed
 from d2m.plans.types import MOST_GAIN, PARTS, Mix, Plan, check_instrument
-from d2m.types import GENRES, TRACKS, Dance
+from d2m.types import TRACKS, Dance
 
 if TYPE_CHECKING:
     from d2m.generate_options import GenerateOptions
@@ -29,7 +30,7 @@ def check_music(options: GenerateOptions) -> None:
     Raises:
         D2MError: if a value does not exist or is out of range, or options contradict each other.
     """
-    from d2m.symbolic.composer.harmony import read_key
+    from d2m.symbolic.keys import read_key
 
     mix_of(options)
     if options.key is not None:
@@ -148,7 +149,7 @@ def planned(dance: Dance, options: GenerateOptions, arranger: str, cuts: Sequenc
         seed=int(options.seed),
         arranger=arranger,
         cuts=cuts,
-        genres=[GENRES[code] for code in options.genres],
+        genres=[genre_title(code) for code in options.genres],
         moods=moods_of(options),
         key=options.key or "",
         begin=float(options.begin),

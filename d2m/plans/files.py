@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from d2m.atomic import atomic_write_bytes
 from d2m.errors import D2MError
 from d2m.plans.types import Hit, Mix, Plan, PlanError, Section
-from d2m.whole_file import write_whole
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -43,7 +43,7 @@ def write_plan(plan: Plan, path: str | Path) -> None:
     Raises:
         D2MError: if it cannot be written.
     """
-    write_whole(path, plan_text(plan).encode())
+    atomic_write_bytes(path, plan_text(plan).encode())
 
 
 def plan_text(plan: Plan) -> str:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from d2m.errors import D2MError
+from d2m.genres import genre_title
 from d2m.plans.types import Hit, Plan, Section
-from d2m.types import GENRES, BeatGrid, Dance, genre_code
+from d2m.types import BeatGrid, Dance, genre_code
 
 #: Genre of a dance of which none is known.
 FALLBACK = "middle-hip-hop"
@@ -69,7 +70,9 @@ def plan_for(
     for what, given in (("genres", genres), ("moods", moods)):
         if len(given) > len(causes):
             raise D2MError(f"{len(given)} {what} for {len(causes)} sections; give as many or fewer, or more --scenes")
-    known = [GENRES[genre_code(name)] for name in genres] or [GENRES.get(dance.genre or "", FALLBACK)]
+    known = [genre_title(genre_code(name)) for name in genres] or [
+        genregenre_title(dance.genre) if dance.genre else FALLBACK
+    ]
     sections = []
     for index, cut in enumerate(causes):
         start, finish = times[index], times[index + 1]
@@ -77,7 +80,7 @@ def plan_for(
             Section(
                 start=start,
                 end=finish,
-                genre=GENRES[genre_code(cut.genre)] if cut.genre else known[min(index, len(known) - 1)],
+                genre=genre_title(genre_code(cut.genre)) if cut.genre else known[min(index, len(known) - 1)],
                 mood=cut.mood or (moods[min(index, len(moods) - 1)] if moods else ""),
                 energy=_mean_energy(grid, np.asarray(dance.energy), start, finish),
                 key=key,

@@ -10,7 +10,8 @@ from itertools import pairwise
 import numpy as np
 
 from d2m.errors import D2MError
-from d2m.types import BEAT_SOURCES, GENRES, ROLES, TRACKS, BeatGrid, genre_code
+from d2m.genres import genre_names
+from d2m.types import BEAT_SOURCES, ROLES, TRACKS, BeatGrid, genre_code
 
 #: Tracks that can be left out, kept alone and mixed.
 PARTS: tuple[str, ...] = (*TRACKS, "effects")
@@ -216,7 +217,7 @@ def _check_piece(plan: Plan) -> None:
 
 def _check_section(section: Section, index: int, plan: Plan) -> None:
     from d2m.engines.arrangers import ARRANGERS
-    from d2m.symbolic.composer.harmony import read_key
+    from d2m.symbolic.keys import read_key
 
     def fail(key: str, what: str) -> None:
         raise PlanError("section", index, key, what)
@@ -228,7 +229,7 @@ def _check_section(section: Section, index: int, plan: Plan) -> None:
     try:
         genre_code(section.genre)
     except ValueError:
-        fail("genre", f"{section.genre!r} does not exist; choose {', '.join(GENRES.values())}")
+        fail("genre", f"{section.genre!r} does not exist; choose {', '.join(genre_names())}")
     _choice("section", index, "role", section.role, ROLES)
     if section.arranger not in ARRANGERS and not section.arranger.lower().endswith((".mid", ".midi")):
         fail("arranger", f"{section.arranger!r} does not exist; choose {', '.join(ARRANGERS)}")

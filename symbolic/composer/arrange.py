@@ -6,19 +6,22 @@ import numpy as np
 
 from d2m.audio.presets import characters
 from d2m.errors import D2MError
+from d2m.genres import added_genre
 from d2m.sounds.patches import drawn
 from d2m.symbolic.composer import bass, club, funk, hiphop
 from d2m.symbolic.composer.comping import Comper
 from d2m.symbolic.composer.dress import dress
 from d2m.symbolic.composer.form import Bar, Form, plan
 from d2m.symbolic.composer.grooves import Drummer
-from d2m.symbolic.composer.harmony import Chord, is_minor, key_name, lay_out, pitch_classes, read_key
+from d2m.symbolic.composer.harmony import Chord, is_minor, lay_out, pitch_classes
 from d2m.symbolic.composer.lines import Feel, Line, perform
 from d2m.symbolic.composer.melody import Lead
 from d2m.symbolic.composer.production import produce
 from d2m.symbolic.composer.sections import Band, generators, section_of
 from d2m.symbolic.composer.style import Layer, Song, Style
-from d2m.types import GENRES, BeatGrid, Brief, Score
+from d2m.symbolic.composer.style_table import read_style
+from d2m.symbolic.keys import key_name, read_key
+from d2m.types import BeatGrid, Brief, Score
 
 #: AIST code -> style.
 STYLES: dict[str, Style] = {
@@ -33,6 +36,23 @@ STYLES: dict[str, Style] = {
     "gJS": club.STREET_JAZZ,
     "gJB": club.BALLET_JAZZ,
 }
+
+
+def style_of(genre: str) -> Style:
+    """Return the style of a genre.
+
+    Args:
+        genre: AIST code, or name of a genre that another package adds (:mod:`d2m.genres`).
+
+    Raises:
+        D2MError: if there is no such genre, or its style cannot be used.
+    """
+    if genre in STYLES:
+        return STYLES[genre]
+    added = added_genre(genre)
+    if added is None:
+        raise D2MError(f"no style for genre '{genre}'; choose one of {', '.join(STYLES)}")
+    return read_style(added.style, STYLES[added.like], genre)
 
 
 def compose(
@@ -69,11 +89,9 @@ def compose(
     Raises:
         D2MError: if the genre is unknown or the duration is not a positive number.
     """
-    if genre not in STYLES:
-        raise D2MError(f"no style for genre '{genre}'; choose one of {', '.join(GENRES)}")
+    style = style_of(genre)
     if not (np.isfinite(duration) and duration > 0):
         raise D2MError(f"cannot compose {duration} seconds of music; the duration must be a positive number")
-    style = STYLES[genre]
     material = rng
     if brief is not None and brief.is_section:
         material, rng = generators(rng, brief.role)
@@ -89,7 +107,7 @@ def compose(
     band = Band.of(style, material) if material is not rng else None
     lines = _write(style, song, form, chords, tonic, feel, grid.tempo, rng, band)
     parts = [perform(line, feel, grid, form, rng) for line in lines]
-    key = key_name(tonic, is_minor(song))
+    key = key_name(tonic + 12 * is_minor(song))
     score = Score(tuple(p for p in parts if p is not None), grid, float(duration), genre, key)
     if band is None:
         return produce(dress(score, rng), form, rng)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from d2m.sounds.patches import Patch, drawn, genre_sounds, patches
+from d2m.sounds.patches import Patch, drawn, genre_sound, patches
 from d2m.types import Part, Score
 
 #: General MIDI programs of the strings track that are brass playing chords, and that lead.
@@ -62,7 +62,7 @@ def _cast(
 
 
 def _choose(track: str, program: int, genre: str, taken: set[str], rng: np.random.Generator) -> Patch | None:
-    sounds = genre_sounds()[genre]
+    sounds = genre_sound(genre)
     slot = _SLOTS.get(track) or ("lead" if program in _LEADS else "pads")
     names = {name: weight for name, weight in sounds.weights[slot].items() if name not in taken}
     if program in _BRASS and track == "strings":

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-from d2m.errors import D2MError
 from d2m.symbolic.composer.form import Bar
 from d2m.symbolic.composer.style import Song
 
@@ -50,8 +48,6 @@ _QUALITIES: dict[str, tuple[int, ...]] = {
     "dim7": (3, 9, 6, 0),
     "aug": (4, 8, 0),
 }
-_KEY = re.compile(r"([A-Ga-g])([#b♯♭]?)((?:\s*:?\s*)(?:maj|major|min|minor|m|M)?)")
-_NOTE_NAMES = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
 
 
 @dataclass(frozen=True)
@@ -81,37 +77,6 @@ class Chord:
         """The seventh, or the sixth or octave of a chord that has none."""
         steps = _QUALITIES[self.quality]
         return (self.root + next((s for s in (10, 11, 9) if s in steps), 0)) % 12
-
-
-def key_name(tonic: int, minor: bool) -> str:
-    """Return the name of a key, such as ``"A:min"`` or ``"C:maj"``.
-
-    Args:
-        tonic: pitch class.
-        minor: whether it is minor.
-    """
-    return f"{_NOTE_NAMES[tonic]}:{'min' if minor else 'maj'}"
-
-
-def read_key(text: str) -> tuple[int, bool]:
-    """Read the name of a key, such as ``"A:min"``, ``"Am"``, ``"F#"`` or ``"Bb major"``.
-
-    Args:
-        text: name of a note with an optional mode; major if none is given.
-
-    Returns:
-        Pitch class of the tonic, and whether the key is minor.
-
-    Raises:
-        D2MError: if it is not the name of a key.
-    """
-    match = _KEY.fullmatch(text.strip())
-    if match is None:
-        raise D2MError(f"no key '{text}'; give a note and a mode, such as A:min, Am, F# or Bb:maj")
-    letter, accidental, mode = match.groups()
-    natural = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}[letter.upper()]
-    step = {"#": 1, "♯": 1, "b": -1, "♭": -1}.get(accidental or "", 0)
-    return (natural + step) % 12, mode.strip(" :") in ("m", "min", "minor")
 
 
 def is_minor(song: Song) -> bool:

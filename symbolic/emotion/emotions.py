@@ -17,7 +17,7 @@ from unicodedata import normalize
 import numpy as np
 
 from d2m.errors import D2MError
-from d2m.symbolic.emotion.melody import FIRST_KEY, LOWEST, STEPS_PER_BAR
+from d2m.symbolic.melody import FIRST_KEY, LOWEST, STEPS_PER_BAR
 
 if sys.version_info >= (3, 11):
     import tomllib

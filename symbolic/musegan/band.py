@@ -17,16 +17,17 @@ from d2m.audio.presets import characters
 from d2m.errors import D2MError
 from d2m.sounds.patches import drawn
 from d2m.symbolic.composer import bass
-from d2m.symbolic.composer.arrange import STYLES
+from d2m.symbolic.composer.arrange import style_of
 from d2m.symbolic.composer.comping import Comper
 from d2m.symbolic.composer.dress import dress
 from d2m.symbolic.composer.form import Bar, Form, plan
 from d2m.symbolic.composer.grooves import Drummer
-from d2m.symbolic.composer.harmony import Chord, key_name, pitch_classes, read_key
+from d2m.symbolic.composer.harmony import Chord, pitch_classes
 from d2m.symbolic.composer.lines import Feel, Line, perform, rhythm
 from d2m.symbolic.composer.production import produce
 from d2m.symbolic.composer.sections import generators, section_of
 from d2m.symbolic.composer.style import Style
+from d2m.symbolic.keys import key_name, read_key
 from d2m.symbolic.musegan.choice import Pool, Wanted, choose, draw_pool
 from d2m.symbolic.musegan.harmonise import read_phrase
 from d2m.symbolic.musegan.players import Place, Players, drums_alone
@@ -69,15 +70,14 @@ def play_for(
         D2MError: if the model needs a given track or makes silence only, the genre is unknown or the duration is not a
             positive number.
     """
-    if genre not in STYLES:
-        raise D2MError(f"no style for genre '{genre}'; choose one of {', '.join(STYLES)}")
+    style = style_of(genre)
     if not (np.isfinite(duration) and duration > 0):
         raise D2MError(f"cannot make {duration} seconds of music; the duration must be a positive number")
     if muse.config.conditional:
         raise D2MError(
             f"{muse.name or 'this model'} is conditioned on a track; choose a model that generates all tracks"
         )
-    style, rng = STYLES[genre], np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     material = rng
     if brief is not None and brief.is_section:
         material, rng = generators(rng, brief.role)
@@ -103,7 +103,7 @@ def play_for(
     free = tuple(name for name in _IN_FRONT if name != comping.track)
     front = Players(style, form, chords, scale, shift, feel.lag).play(free, places, rng)
     parts = [perform(line, feel, grid, form, rng) for line in (drummer.line, low, comping, *front)]
-    score = Score(tuple(p for p in parts if p is not None), grid, float(duration), genre, key_name(tonic, minor))
+    score = Score(tuple(p for p in parts if p is not None), grid, float(duration), genre, key_name(tonic + 12 * minor))
     score = dress(score, material)
     character = drawn(characters(genre), material) if material is not rng else None
     return section_of(produce(score, form, rng, character), brief)

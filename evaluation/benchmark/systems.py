@@ -1,4 +1,4 @@
-"""Generate the music of a row for a scene."""
+"""Generate the music of a row for an item."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import Any
 import numpy as np
 
 from d2m.errors import D2MError
-from d2m.evaluation.heard import Heard
 from d2m.evaluation.recordings import SAMPLE_RATE
+from d2m.evaluation.rhythm_features import RhythmFeatures
 
 from .baselines import fitted, metronome, noise
+from .inputs import Inputs, read_music, steady
+from .items import Item
 from .rows import SYSTEMS, Row
-from .scenes import Scene
-from .stage import Stage, read_music, steady
 
 
 @dataclass(frozen=True)
 class Played:
-    """Music for a scene.
+    """Music for an item.
 
     Attributes:
         waveform: float32 (channels, T).
@@ -39,44 +39,44 @@ class Played:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-def play(row: Row, stage: Stage, heard: Heard, others: Sequence[Scene], seed: int) -> Played:
+def play(row: Row, inputs: Inputs, heard: RhythmFeatures, others: Sequence[Item], seed: int) -> Played:
     """Return the row's music.
 
     Args:
         row: which.
-        stage: the scene.
+        inputs: the item.
         heard: the original as a listener hears it.
-        others: scenes to other music, the first of which that can be read stands in for a shuffled original.
+        others: items to other music, the first of which that can be read stands in for a shuffled original.
         seed: random seed of the music and of the noise.
 
     Raises:
         D2MError: if it cannot be made.
     """
     if row.kind == "reference":
-        return Played(stage.music[None], SAMPLE_RATE)
+        return Played(inputs.music[None], SAMPLE_RATE)
     if row.kind == "reconstruction":
-        return _reconstruct(row.key, stage.music)
+        return _reconstruct(row.key, inputs.music)
     if row.kind == "system":
-        return _compose(row.weights, stage, seed)
-    return _baseline(row.key, stage, heard, others, seed)
+        return _compose(row.weights, inputs, seed)
+    return _baseline(row.key, inputs, heard, others, seed)
 
 
-def _baseline(key: str, stage: Stage, heard: Heard, others: Sequence[Scene], seed: int) -> Played:
-    samples = len(stage.music)
+def _baseline(key: str, inputs: Inputs, heard: RhythmFeatures, others: Sequence[Item], seed: int) -> Played:
+    samples = len(inputs.music)
     if key == "silence":
         return Played(np.zeros((1, samples), np.float32), SAMPLE_RATE)
     if key == "noise":
-        rng = np.random.default_rng([seed, zlib.crc32(stage.scene.name.encode())])
-        return Played(noise(stage.music, rng)[None], SAMPLE_RATE)
+        rng = np.random.default_rng([seed, zlib.crc32(inputs.item.name.encode())])
+        return Played(noise(inputs.music, rng)[None], SAMPLE_RATE)
     if key == "shuffled":
-        return _shuffled(stage, others)
-    known = stage.true_beats is not None
-    beats = stage.true_beats if stage.true_beats is not None else heard.beats
+        return _shuffled(inputs, others)
+    known = inputs.true_beats is not None
+    beats = inputs.true_beats if inputs.true_beats is not None else heard.beats
     details = {"beats": "those the music was written on" if known else "tracked in the original"}
     return Played(metronome(beats, samples, key)[None], SAMPLE_RATE, None, details)
 
 
-def _shuffled(stage: Stage, others: Sequence[Scene]) -> Played:
+def _shuffled(inputs: Inputs, others: Sequence[Item]) -> Played:
     trouble = "the data hold no other music"
     for other in others:
         try:
@@ -84,17 +84,17 @@ def _shuffled(stage: Stage, others: Sequence[Scene]) -> Played:
         except D2MError as error:
             trouble = str(error)
             continue
-        return Played(fitted(music, len(stage.music))[None], SAMPLE_RATE, None, {"music": other.name})
+        return Played(fitted(music, len(inputs.music))[None], SAMPLE_RATE, None, {"music": other.name})
     raise D2MError(f"no other music to play: {trouble}")
 
 
-def _compose(weights: tuple[str, ...], stage: Stage, seed: int) -> Played:
+def _compose(weights: tuple[str, ...], inputs: Inputs, seed: int) -> Played:
     from d2m.engines.d2m_gan import D2MGanEngine
 
-    engine, dance = _engine(weights), stage.dance
+    engine, dance = _engine(weights), inputs.dance
     if isinstance(engine, D2MGanEngine):
-        if stage.keypoints is not None:
-            dance = replace(dance, motion=stage.keypoints)
+        if inputs.keypoints is not None:
+            dance = replace(dance, motion=inputs.keypoints)
         if engine.model.config.modality != "motion" and dance.visual is None:
             raise D2MError("this D2M-GAN needs visual features of the data; give their folder with --visual")
     began = time.process_time()

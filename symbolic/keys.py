@@ -10,12 +10,15 @@ Keys are numbers: 0 to 11 the major keys from C, 12 to 23 the minor keys.
 
 from __future__ import annotations
 
+import re
 from typing import TypeVar, overload
 
 import numpy as np
 
-from d2m.symbolic.composer import harmony
+from d2m.errors import D2MError
 
+_KEY = re.compile(r"([A-Ga-g])([#b♯♭]?)((?:\s*:?\s*)(?:maj|major|min|minor|m|M)?)")
+_NAMES = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
 #: Share of pieces' segments in which each degree occurs, from the tonic upwards.
 _MAJOR = (0.748, 0.060, 0.488, 0.082, 0.670, 0.460, 0.096, 0.715, 0.104, 0.366, 0.057, 0.400)
 _MINOR = (0.712, 0.084, 0.474, 0.618, 0.049, 0.460, 0.105, 0.747, 0.404, 0.067, 0.133, 0.330)
@@ -36,7 +39,7 @@ def key_name(key: int) -> str:
     Args:
         key: its number.
     """
-    return harmony.key_name(key % 12, key >= 12)
+    return f"{_NAMES[key % 12]}:{'min' if key >= 12 else 'maj'}"
 
 
 @overload
@@ -133,3 +136,24 @@ def changes(keys: np.ndarray) -> np.ndarray:
         int64, beginning with 0.
     """
     return np.flatnonzero(np.diff(keys, prepend=-1) != 0)
+
+
+def read_key(text: str) -> tuple[int, bool]:
+    """Read the name of a key, such as ``"A:min"``, ``"Am"``, ``"F#"`` or ``"Bb major"``.
+
+    Args:
+        text: name of a note with an optional mode; major if none is given.
+
+    Returns:
+        Pitch class of the tonic, and whether the key is minor.
+
+    Raises:
+        D2MError: if it is not the name of a key.
+    """
+    match = _KEY.fullmatch(text.strip())
+    if match is None:
+        raise D2MError(f"no key '{text}'; give a note and a mode, such as A:min, Am, F# or Bb:maj")
+    letter, accidental, mode = match.groups()
+    natural = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}[letter.upper()]
+    step = {"#": 1, "♯": 1, "b": -1, "♭": -1}.get(accidental or "", 0)
+    return (natural + step) % 12, mode.strip(" :") in ("m", "min", "minor")

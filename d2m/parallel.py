@@ -1,7 +1,10 @@
-"""Worker processes that continue when a task kills one of them.
+"""Process pool of the package: :func:`each` calls a function for many jobs, :class:`Workers` survives a dying process.
 
 A damaged video can crash a decoder written in C. Each worker is one process with its own pipe, so the task that
 crashed is known, only that task fails, and the worker is replaced.
+
+Processes are spawned: a fork would copy the threads of whatever library is loaded, and may hang. Together they use as
+many threads as there are cores. Ctrl-C is handled by the parent, which ends them; their unfinished files are removed.
 """
 
 from __future__ import annotations
@@ -9,17 +12,76 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
+
+from d2m.errors import D2MError
 
 #: Parts of a task between two reports.
 _STEP = 0.02
 #: Seconds that a process is given to end.
 _PATIENCE = 3.0
+
+
+def each(function: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], processes: int = 1) -> Iterator[Any]:
+    """Call a function for many jobs.
+
+    Args:
+        function: function of a module's top level.
+        jobs: arguments of each call; they and the results travel between processes.
+        processes: how many work at a time; with one, in order and in this process.
+
+    Yields:
+        What the function returns for each job, as they become ready.
+
+    Raises:
+        D2MError: if a process dies; besides whatever ``function`` raises.
+        RuntimeError: as :meth:`Workers.run`.
+    """
+    if processes <= 1 or len(jobs) < 2:
+        for job in jobs:
+            yield function(*job)
+        return
+    with Workers(min(processes, len(jobs)), _call) as workers:
+        for _, outcome in workers.run(((function, job) for job in jobs), lambda task, share: None):
+            if isinstance(outcome, Crash):
+                raise D2MError("a process was killed, perhaps because memory ran out; use fewer processes")
+            if isinstance(outcome, _Raised):
+                raise outcome.error from RuntimeError(outcome.trace)
+            yield outcome
+
+
+@dataclass(frozen=True)
+class _Raised:
+    """What a job raised, and its traceback."""
+
+    error: Exception
+    trace: str
+
+
+def _call(task: tuple[Callable[..., Any], tuple[Any, ...]], tell: Callable[[float], None]) -> Any:
+    function, job = task
+    try:
+        result = function(*job)
+        pickle.dumps(result)
+    except Exception as error:
+        return _Raised(_portable(error), traceback.format_exc())
+    return result
+
+
+def _portable(error: Exception) -> Exception:
+    """The error, or one with the same text if it cannot travel between processes."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
 
 
 @dataclass(frozen=True)
@@ -131,7 +193,6 @@ class Workers:
 
 class _Worker:
     def __init__(self, function: Callable, count: int):
-        # Not a fork: libraries of the parent may have threads.
         context = multiprocessing.get_context("spawn")
         self.task: Any = None
         self.ready = False

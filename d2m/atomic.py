@@ -13,7 +13,7 @@ from d2m.errors import D2MError
 
 
 @contextlib.contextmanager
-def whole_file(path: str | os.PathLike[str], make_folder: bool = True) -> Iterator[Path]:
+def atomic_write(path: str | os.PathLike[str], make_folder: bool = True) -> Iterator[Path]:
     """Yield a temporary name beside ``path`` with the same suffix; the file written there is renamed at the end.
 
     Whatever goes wrong, also on Ctrl-C, the temporary file is removed and a file that ``path`` named before stays.
@@ -29,7 +29,7 @@ def whole_file(path: str | os.PathLike[str], make_folder: bool = True) -> Iterat
     # A long name, with what is put before it, could be longer than file systems take.
     temporary = path.with_name(f".{path.stem[:80]}.{secrets.token_hex(4)}{path.suffix}")
     try:
-        with writing(path):
+        with io_errors(path):
             if path.is_dir():
                 raise D2MError(f"cannot write {path}: it is a folder; give the name of a file")
             if make_folder:
@@ -42,20 +42,20 @@ def whole_file(path: str | os.PathLike[str], make_folder: bool = True) -> Iterat
             temporary.unlink(missing_ok=True)
 
 
-def write_whole(path: str | os.PathLike[str], content: bytes, make_folder: bool = True) -> None:
-    """Write a file atomically; see :func:`whole_file`.
+def atomic_write_bytes(path: str | os.PathLike[str], content: bytes, make_folder: bool = True) -> None:
+    """Write a file atomically; see :func:`atomic_write`.
 
     Args:
         path: the output file.
         content: bytes.
         make_folder: create missing folders.
     """
-    with whole_file(path, make_folder) as temporary:
+    with atomic_write(path, make_folder) as temporary:
         temporary.write_bytes(content)
 
 
 @contextlib.contextmanager
-def writing(path: str | os.PathLike[str]) -> Iterator[None]:
+def io_errors(path: str | os.PathLike[str]) -> Iterator[None]:
     """Convert errors of the file system in a ``with`` block to a D2MError.
 
     Args:

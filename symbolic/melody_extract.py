@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from d2m.errors import D2MError
-from d2m.symbolic.emotion.melody import (
+from d2m.symbolic.melody import (
     BARS,
     BEATS_PER_BAR,
     FIRST_KEY,

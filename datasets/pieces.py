@@ -20,15 +20,19 @@ from pathlib import Path
 
 import numpy as np
 
-from d2m.datasets import aist, tiktok
+from d2m.datasets import dance_data
+from d2m.datasets.base import DanceData, Skip, Source, whole_name
+from d2m.datasets.lists import read_list
 from d2m.datasets.npy import read_npy
-from d2m.datasets.prepare import SAMPLE_RATE, Skip, Source
-from d2m.datasets.prepared import Sequence
+from d2m.datasets.offers import Part
+from d2m.datasets.prepared import SAMPLE_RATE, Sequence
 from d2m.datasets.visuals import Visuals
 from d2m.errors import D2MError
-from d2m.types import GENRES
 
 SECONDS = 2.0
+#: The authors' repository, and its folder of lists.
+D2M_GAN = "https://github.com/L-YeZhu/D2M-GAN"
+_LISTS = "https://raw.githubusercontent.com/L-YeZhu/D2M-GAN/main/dataset/"
 #: Most samples that silence may stand in for.
 _MISSING = SAMPLE_RATE // 10
 
@@ -42,13 +46,32 @@ def is_pieces(root: str | Path) -> bool:
     return (Path(root) / "motion_s2").is_dir()
 
 
+def drive(number: str) -> str:
+    """Return the address of one of the authors' archives.
+
+    Args:
+        number: its id.
+    """
+    return f"https://drive.usercontent.google.com/download?id={number}&export=download&confirm=t"
+
+
+def piece_lists(kind: str) -> tuple[Part, ...]:
+    """Return the authors' lists of pieces as parts of an offer.
+
+    Args:
+        kind: name of the data set.
+    """
+    names = [f"{kind}_{what}_{split}" for what in ("motion", "audio", "video") for split in ("train", "test")]
+    return tuple(Part(n, f"{_LISTS}{n}_segment.txt", f"{n}_segment.txt", packed=False) for n in names)
+
+
 @dataclass
 class PiecesSource(Source):
     """See above.
 
     Attributes:
         root: the folder that holds ``motion_s2/``.
-        kind: ``"aist"`` or ``"tiktok"``.
+        kind: name of the data set in :data:`d2m.datasets.DATA_SETS`: ``"aist"`` or ``"tiktok"``.
 
     Raises:
         D2MError: if the folder does not hold them.
@@ -61,7 +84,11 @@ class PiecesSource(Source):
         self.root = Path(self.root)
         if not is_pieces(self.root):
             raise D2MError(f"{self.root} has no motion_s2/; unpack the authors' archives there")
-        self.motion_fps, self.motion_size = (aist.FPS, 219) if self.kind == "aist" else (tiktok.FPS, tiktok.VALUES)
+        self.motion_fps, self.motion_size = self._data_set.motion_fps, self._data_set.motion_size
+
+    @property
+    def _data_set(self) -> DanceData:
+        return dance_data(self.kind)
 
     @cached_property
     def _split_of(self) -> dict[str, str]:
@@ -79,7 +106,7 @@ class PiecesSource(Source):
             path = self.root / f"{self.kind}_motion_{split}_segment.txt"
             if not path.is_file():
                 raise D2MError(f"{path} is missing; it is in the folder dataset/ of the authors' repository")
-            found[split] = tuple(tiktok.read_list(path))
+            found[split] = tuple(read_list(path))
         return found
 
     def music(self, name: str) -> str:
@@ -88,10 +115,10 @@ class PiecesSource(Source):
         Args:
             name: name of the piece.
         """
-        whole = tiktok.whole_name(name)
+        whole = whole_name(name)
         if whole == name:
             raise D2MError(f"'{name}' is not the name of a piece; expected one that ends in _seg1")
-        (aist.AistName if self.kind == "aist" else tiktok.TikTokName).parse(whole)
+        self._data_set.check_name(whole)
         return name
 
     def music_file(self, music: str) -> Path:
@@ -145,9 +172,7 @@ class PiecesSource(Source):
                 f"{files[0]} has shape {values.shape}, not ({wanted}, {self.motion_size})",
             )
         frames = values.reshape(wanted, self.motion_size).astype(np.float32)
-        genre = -1
-        if self.kind == "aist":
-            genre = list(GENRES).index(aist.AistName.parse(tiktok.whole_name(name)).genre)
+        genre = self._data_set.genre(whole_name(name))
         visual = None
         if len(files) > 1:
             rows, _ = Visuals(files[1].parent).read(name)

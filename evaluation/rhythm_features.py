@@ -34,7 +34,7 @@ _ODD_INTERVAL = 0.25
 
 
 @dataclass(frozen=True)
-class Heard:
+class RhythmFeatures:
     """The rhythm of a recording. All times are seconds, rising.
 
     Attributes:
@@ -52,7 +52,7 @@ class Heard:
     marks: dict[str, np.ndarray]
 
 
-def hear(waveform: np.ndarray) -> Heard:
+def rhythm_features(waveform: np.ndarray) -> RhythmFeatures:
     """Return onsets, beats and tempo of a recording.
 
     A silent recording has none but for the published scripts, which know no silence.
@@ -76,7 +76,7 @@ def hear(waveform: np.ndarray) -> Heard:
         if pulse.any():
             bpm = librosa.feature.tempo(tg=_mean_tempogram(pulse), **settings)
             _, beats = librosa.beat.beat_track(onset_envelope=pulse, bpm=bpm, units="time", **settings)
-    return Heard(len(waveform) / SAMPLE_RATE, onsets, beats, tempo_of(beats), marks)
+    return RhythmFeatures(len(waveform) / SAMPLE_RATE, onsets, beats, tempo_of(beats), marks)
 
 
 def log_mels(waveform: np.ndarray) -> np.ndarray:

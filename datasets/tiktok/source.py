@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from d2m.datasets import tiktok
-from d2m.datasets.prepare import Skip, Source
+from d2m.datasets.base import Skip, Source
 from d2m.datasets.prepared import Sequence
 from d2m.datasets.visuals import Visuals
 from d2m.errors import D2MError

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from d2m.datasets import aist
-from d2m.datasets.prepare import Skip, Source
+from d2m.datasets.base import Excluded, Skip, Source
 from d2m.datasets.prepared import Sequence
 from d2m.datasets.visuals import Visuals
 from d2m.errors import D2MError
@@ -17,6 +20,8 @@ from d2m.types import GENRES
 _FPS_RANGE = (59.9, 60.1)
 #: Seconds by which a video may differ in length from its annotation.
 _SLACK = 0.5
+#: Microseconds between pictures at 60 a second.
+_STEP = 1e6 / aist.FPS
 
 
 @dataclass
@@ -77,7 +82,7 @@ class AistSource(Source):
             name: name of the sequence.
         """
         if name in self._ignored:
-            raise Skip("in ignore_list", f"{name} is in ignore_list.txt: its annotation is faulty")
+            raise Excluded("in ignore_list", f"{name} is in ignore_list.txt: its annotation is faulty")
         genre = name[:3]
         if len(name) > 3 and name[0] == "g" and name[3] == "_" and genre not in GENRES:
             raise Skip("of an unknown genre", f"{name}: there is no genre {genre}; AIST has {', '.join(GENRES)}")
@@ -123,6 +128,45 @@ class AistSource(Source):
         genre = list(GENRES).index(aist.AistName.parse(name).genre)
         rows, seconds = (None, 2.0) if self._visuals is None else self._visuals.read(self._view(name))
         return Sequence(frames, self.music(name), 0, genre, rows, seconds)
+
+    def problems(self, name: str) -> list[str]:
+        """Return what is wrong with the keypoints and cameras of a sequence, as far as they are there.
+
+        Args:
+            name: name of the sequence.
+        """
+        problems, folder, frames = [], self.data.annotations, None
+        with contextlib.suppress(D2MError):  # reported by those who read the sequence
+            frames = len(self.data.motion(name).poses)
+        if (folder / "keypoints2d").is_dir():
+            try:
+                points = self.data.keypoints2d(name)
+                steps = np.diff(points.timestamps.astype(np.float64))
+                # a faulty clock shows in the median, a lost picture does not
+                if len(steps) and np.median(steps) > 1000 and abs(np.median(steps) - _STEP) > 20:
+                    problems.append(f"its 2-D keypoints run at {1e6 / np.median(steps):.2f} fps, not at 60")
+            except D2MError as error:
+                problems.append(str(error))
+        if (folder / "keypoints3d").is_dir():
+            try:
+                count = len(self.data.keypoints3d(name))
+                if frames is not None and abs(count - frames) > 1:
+                    problems.append(f"it has {frames} frames of motion and {count} of 3-D keypoints")
+            except D2MError as error:
+                problems.append(str(error))
+        if (folder / "cameras").is_dir():
+            try:
+                if len(self.data.cameras(name)) != 9:
+                    problems.append("its cameras are not nine")
+            except D2MError as error:
+                problems.append(str(error))
+        return problems
+
+    def notes(self) -> list[str]:
+        """Return a note on motions that no split lists."""
+        listed = {name for split in aist.SPLITS for name in self.data.listed(split)}
+        spare = set(self.data.listed()) - listed - self._ignored
+        return [f"{len(spare)} sequences are in no crossmodal split"] if spare else []
 
     def _view(self, name: str) -> str:
         return str(aist.AistName.parse(name).view(self.camera))

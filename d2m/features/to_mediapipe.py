@@ -27,17 +27,21 @@ _REAL: dict[str, tuple[int, ...]] = {
     "coco17": (*_BODY, 2, 5, 7, 8),
     "body25": (*_BODY, 2, 5, 7, 8, 29, 30, 31, 32),
     "smpl24": (*_BODY, 31, 32),
+    "mediapipe33": tuple(range(33)),
 }
-_MAPS = {"coco17": COCO17, "body25": BODY25, "smpl24": SMPL24}
+#: For each skeleton, the point that stands for each of MediaPipe's landmarks.
+ORDERS: dict[str, tuple[int, ...]] = {
+    "mediapipe33": tuple(range(33)), "coco17": COCO17, "body25": BODY25, "smpl24": SMPL24,
+}  # fmt: skip
 
 
 def to_mediapipe33(motion: Motion) -> Motion:
-    """Convert a ``"coco17"``, ``"body25"`` or ``"smpl24"`` motion to MediaPipe's landmarks, in the same units.
+    """Convert a motion of any skeleton in :data:`ORDERS` to MediaPipe's landmarks, in the same units.
 
     Args:
         motion: joints.
     """
-    order = list(_MAPS[motion.skeleton])
+    order = list(ORDERS[motion.skeleton])
     confidence = np.zeros((len(motion.joints), 33), np.float32)
     real = list(_REAL[motion.skeleton])
     confidence[:, real] = motion.confidence[:, [order[i] for i in real]]

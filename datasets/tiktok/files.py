@@ -2,7 +2,7 @@
 
 The data set of D2M-GAN (Zhu et al., ECCV 2022, section 4.1): 445 dance videos from the wild, 12.5 s long on average, to
 85 songs (their lists number 86). Its authors publish the links of the videos, two lists (392 videos to train, 53 to
-test; no song is in both) and 2 s pieces (:mod:`d2m.datasets.prepare_pieces`). The names follow from their lists:
+test; no song is in both) and 2 s pieces (:mod:`d2m.datasets.pieces`). The names follow from their lists:
 ``000007_23_207`` is video 207 (0 to 444), to music 23 (0 to 85), from collection 7 (0 to 14).
 
 The whole videos have no published layout. This is ours::
@@ -25,6 +25,8 @@ from pathlib import Path
 
 import numpy as np
 
+from d2m.datasets.base import whole_name
+from d2m.datasets.lists import MOST_TEXT, read_list
 from d2m.datasets.npy import read_npy
 from d2m.errors import D2MError
 from d2m.types import Motion
@@ -33,9 +35,8 @@ from d2m.types import Motion
 FPS, VALUES = 30.0, 75
 SPLITS: tuple[str, ...] = ("train", "val", "test")
 _NAME = re.compile(r"(?P<collection>\d{6})_(?P<music>\d{1,4})_(?P<video>\d{1,5})")
-_PIECE = re.compile(r"(?P<name>.+?)_seg\d+")
-#: Longest text file, and largest number of OpenPose's files to a video, that is read.
-_MOST_TEXT, _MOST_PICTURES = 4_000_000, 40_000
+#: Largest number of OpenPose's files to a video that is read.
+_MOST_PICTURES = 40_000
 
 
 @dataclass(frozen=True)
@@ -208,35 +209,6 @@ def find_list(root: Path, split: str) -> Path | None:
     return next((root / name for name in names if (root / name).is_file()), None)
 
 
-def read_list(path: Path) -> list[str]:
-    """Read the names in a list, without folders and suffixes.
-
-    Args:
-        path: the list.
-
-    Raises:
-        D2MError: if it cannot be read.
-    """
-    try:
-        if path.stat().st_size > _MOST_TEXT:
-            raise D2MError(f"{path} is far too long for a list of names")
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise D2MError(f"cannot read {path}: {error}") from error
-    found = (line.strip().replace("\\", "/").rsplit("/", 1)[-1] for line in lines if line.strip())
-    return [re.sub(r"\.(wav|npy|mp4)$", "", name) for name in found]
-
-
-def whole_name(piece: str) -> str:
-    """Return the name of the video of a piece: ``000007_23_207`` for ``000007_23_207_seg4``.
-
-    Args:
-        piece: name of a piece; other names are returned unchanged.
-    """
-    found = _PIECE.fullmatch(piece)
-    return found["name"] if found else piece
-
-
 def read_frames(path: Path) -> np.ndarray:
     """Read keypoints from an npy file of shape (T, 75) or (T, 25, 3).
 
@@ -295,7 +267,7 @@ def read_openpose(files: tuple[Path, ...], fps: float, height: int) -> Motion:
 def _people(path: Path) -> np.ndarray:
     """(P, 25, 3) of one picture."""
     try:
-        if path.stat().st_size > _MOST_TEXT:
+        if path.stat().st_size > MOST_TEXT:
             raise ValueError("too large")
         people = json.loads(path.read_text(encoding="utf-8"))["people"]
         found = np.array([p["pose_keypoints_2d"] for p in people], np.float32).reshape(len(people), 25, 3)

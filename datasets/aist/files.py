@@ -30,10 +30,10 @@ from pathlib import Path
 
 import numpy as np
 
+from d2m.atomic import atomic_write
 from d2m.datasets.safe_pickle import load_pickle, save_pickle
 from d2m.errors import D2MError
 from d2m.types import GENRES, Motion, SmplMotion
-from d2m.whole_file import whole_file
 
 #: Frames a second of every sequence.
 FPS = 60.0
@@ -389,5 +389,5 @@ def write_text(path: str | Path, text: str) -> None:
     Raises:
         D2MError: if it cannot be written.
     """
-    with whole_file(path) as part:
+    with atomic_write(path) as part:
         part.write_text(text, encoding="utf-8")

@@ -31,7 +31,7 @@ import numpy as np
 import torch
 
 from d2m.errors import D2MError
-from d2m.evaluation.genre_net import GenreConfig, GenreNet
+from d2m.music_genre_net import GenreConfig, GenreNet
 from d2m.types import GENRES
 
 #: Frames of a window, and from one window to the next.
@@ -41,7 +41,7 @@ _BATCH = 16
 
 
 @dataclass(frozen=True)
-class Heard:
+class Classification:
     """Classification of a recording.
 
     Attributes:
@@ -70,7 +70,7 @@ class GenreJudge:
     name: str = ""
 
     @torch.no_grad()
-    def hear(self, waveform: np.ndarray, sample_rate: int) -> Heard:
+    def hear(self, waveform: np.ndarray, sample_rate: int) -> Classification:
         """Classify one recording.
 
         Args:
@@ -93,7 +93,7 @@ class GenreJudge:
             odds.append(logits)
             embeddings.append(embedding)
         probabilities = torch.cat(odds).mean(0).softmax(0).numpy()
-        return Heard(probabilities, torch.cat(embeddings).mean(0).numpy())
+        return Classification(probabilities, torch.cat(embeddings).mean(0).numpy())
 
     def nearest(self, embedding: np.ndarray) -> int:
         """Return the genre of the nearest training song.
@@ -140,7 +140,7 @@ def confusion(truth: Sequence[int], heard: Sequence[int]) -> Confusion:
     return Confusion(counts)
 
 
-def classification(truth: Sequence[int], heard: Sequence[Heard]) -> float:
+def classification(truth: Sequence[int], heard: Sequence[Classification]) -> float:
     """Compute the share of recordings whose most likely genre is the true one.
 
     Args:
@@ -150,7 +150,7 @@ def classification(truth: Sequence[int], heard: Sequence[Heard]) -> float:
     return confusion(truth, [h.genre for h in heard]).accuracy
 
 
-def retrieval(judge: GenreJudge, truth: Sequence[int], heard: Sequence[Heard]) -> float:
+def retrieval(judge: GenreJudge, truth: Sequence[int], heard: Sequence[Classification]) -> float:
     """Compute the share of recordings whose nearest training song has the true genre.
 
     Args:
