@@ -34,9 +34,13 @@ from typing import Any
 
 import numpy as np
 
+from d2m.extras import require
 from d2m.load_librosa import load_librosa
 
 from .fidelity import mono
+
+# At import, so that a command ends before it reads the first recording.
+require("mir_eval", "evaluate", "evaluation of beats")
 
 #: Distance within which a beat is right, seconds.
 TOLERANCE = 0.07
