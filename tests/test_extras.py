@@ -19,6 +19,8 @@ from d2m.cli.main import main
 from d2m.errors import D2MError
 from d2m.extras import DISTRIBUTION, require
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 #: What d2m/ imports only behind `require`; torchvision is imported by pytorchvideo alone.
 EXTRAS = ("train", "evaluate", "d2m-gan", "smpl", "pypianoroll")

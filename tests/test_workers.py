@@ -7,7 +7,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+import pytest
+
 from d2m.features.workers import Crash, Done, Workers
+
+pytestmark = pytest.mark.slow
 
 
 def square_or_die(task: int, tell: Callable[[float], None]) -> int:
