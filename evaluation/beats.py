@@ -34,11 +34,15 @@ from typing import Any
 
 import numpy as np
 
+from d2m.extras import require
 from d2m.features.beat_score import TOLERANCE as TOLERANCE
 from d2m.features.beat_score import beat_f_measure as beat_f_measure
 from d2m.load_librosa import load_librosa
 
 from .fidelity import mono
+
+# At import, so that a command ends before it reads the first recording.
+require("mir_eval", "evaluate", "evaluation of beats")
 
 #: librosa's peak picking in the two published scripts, in frames of 512 samples at 22050 Hz.
 SCRIPTS: dict[str, dict[str, Any]] = {

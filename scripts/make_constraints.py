@@ -16,12 +16,11 @@ import tempfile
 from pathlib import Path
 
 from d2m.errors import D2MError
+from d2m.extras import DISTRIBUTION
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Packages whose version the platform decides.
 PLATFORM = re.compile(r"^(torch|torchvision|triton|nvidia-|cuda-)")
-#: Extras whose packages are pinned as well.
-EXTRAS = ("smpl", "measure", "test")
 HEADER = "# Tested versions; made by scripts/make_constraints.py. Use: pip install -c constraints.txt -e .\n"
 
 
@@ -44,12 +43,14 @@ def main() -> None:
 
 
 def requirements() -> list[str]:
-    """Return the requirements of setup.cfg, with those of :data:`EXTRAS`."""
+    """Return the requirements of setup.cfg, with those of every extra."""
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg", encoding="utf-8")
-    texts = [config["options"]["install_requires"], *(config["options.extras_require"][extra] for extra in EXTRAS)]
+    texts = [config["options"]["install_requires"], *config["options.extras_require"].values()]
     lines = [line.strip() for text in texts for line in text.splitlines()]
-    return sorted({line for line in lines if line and not line.startswith("#")})
+    # An extra that consists of others names them as extras of this distribution.
+    own = ("#", f"{DISTRIBUTION}[")
+    return sorted({line for line in lines if line and not line.startswith(own)})
 
 
 if __name__ == "__main__":

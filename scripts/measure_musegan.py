@@ -25,6 +25,7 @@ import numpy as np
 
 from d2m.datasets.phrases import Phrases
 from d2m.errors import D2MError
+from d2m.extras import require
 from d2m.symbolic.metrics import Metrics, Tally
 from d2m.symbolic.musegan import MuseGan, load
 from d2m.symbolic.musegan.latents import draw
@@ -103,6 +104,7 @@ def copies(muse: MuseGan, made: np.ndarray, folder: Path, data: Phrases) -> dict
 
 def cost(muse: MuseGan, threads: int) -> dict[str, float]:
     """Return parameters, multiply-adds of one phrase, phrases a second at batches of 1 and 64."""
+    require("torchinfo", "measure", "counting multiply-adds")
     import torch
     from torchinfo import summary
 

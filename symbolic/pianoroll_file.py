@@ -22,6 +22,7 @@ import numpy as np
 
 from d2m.atomic import atomic_write_bytes
 from d2m.errors import D2MError
+from d2m.extras import require
 from d2m.symbolic.pianoroll import PITCHES, Metre, PianoRoll, check_length, metres_of, struck
 from d2m.symbolic.pianoroll_tensor import articulate
 from d2m.symbolic.tracks import PROGRAMS, lpd_track
@@ -262,7 +263,11 @@ def to_multitrack(roll: PianoRoll) -> Multitrack:
 
     Args:
         roll: piano-roll.
+
+    Raises:
+        D2MError: if pypianoroll is not installed.
     """
+    require("pypianoroll", "pypianoroll", "a Multitrack")
     from pypianoroll import BinaryTrack, Multitrack
 
     gaps = with_gaps(roll)

@@ -34,6 +34,13 @@ def shared() -> Path:
     return folder
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that read the folder of data, so that ``-m "not shared"`` leaves them out."""
+    for item in items:
+        if "shared" in getattr(item, "fixturenames", ()):
+            item.add_marker("shared")
+
+
 def picture(time: float, duration: float, size: tuple[int, int]) -> np.ndarray:
     """uint8 (height, width, 3): grey that tells the time (:func:`time_shown`), red in the top left."""
     width, height = size

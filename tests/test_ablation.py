@@ -14,6 +14,8 @@ from d2m.evaluation.benchmark.items import find_items
 from d2m.evaluation.benchmark.studio import make_test_studio
 from d2m.training.d2m_gan import TERMS, D2MGANTraining
 
+pytestmark = pytest.mark.slow
+
 
 def test_every_variant_differs_from_the_papers_model_in_one_thing(tmp_path):
     assert [number for number, _ in TABLES.values()] == [3, 4, 5, 6]

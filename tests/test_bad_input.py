@@ -13,6 +13,8 @@ import pytest
 from d2m.cli.main import main
 from d2m.media import write_wav
 
+pytestmark = pytest.mark.slow
+
 
 def cut_off(clip, folder: Path) -> None:
     data = clip(folder / "whole.mp4").read_bytes()

@@ -30,6 +30,8 @@ from d2m.features.skeletons import to_body25, to_coco17
 from d2m.features.to_mediapipe import tidied, to_mediapipe33
 from d2m.types import Motion
 
+pytestmark = pytest.mark.slow
+
 SONGS, SECONDS, SEGMENT = 3, 9.0, 4.5
 
 

@@ -31,6 +31,8 @@ from d2m.training.bridge import BridgeTask, BridgeTraining, _pace, published_tra
 from d2m.training.export import export, read_checkpoint
 from d2m.training.loop import LoopConfig, train
 
+pytestmark = pytest.mark.slow
+
 SMALL = BridgeConfig(width=8, beat_width=12, channels=24, blocks=1, shifts=3)
 POINT = MixPoint(5, 2, 0, 0.0, "given")
 

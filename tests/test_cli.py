@@ -14,6 +14,8 @@ import pytest
 from d2m.cli.main import COMMANDS, main
 from d2m.version import __version__
 
+pytestmark = pytest.mark.slow
+
 # The real command with a small real engine, so that these tests need no trained weights.
 COMMAND = """
 import sys

@@ -25,6 +25,8 @@ from d2m.jukebox import VQVAE, JukeboxCodec, VQVAEConfig
 from d2m.jukebox.codec import codebook_digest
 from d2m.types import BeatGrid, Dance, Motion, SmplMotion, Visual
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 2.6
 
 

@@ -24,6 +24,8 @@ from d2m.training.export import export_d2m_gan
 from d2m.training.loop import LoopConfig, train
 from d2m.weights import verify
 
+pytestmark = pytest.mark.slow
+
 TINY = VQVAEConfig((5, 2), (2, 2), (8, 8), (1, 1), 64, 32)
 RATES = {"aist": (219, 60), "tiktok": (75, 30)}
 

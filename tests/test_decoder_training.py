@@ -20,6 +20,8 @@ from d2m.training.loop import LoopConfig, train
 from d2m.training.vqvae import VQVAETask, VQVAETraining, reconstruction_error
 from d2m.weights.card import Card
 
+pytestmark = pytest.mark.slow
+
 TINY = VQVAEConfig((5, 2), (2, 2), (8, 8), (1, 1), 8, 32)
 
 

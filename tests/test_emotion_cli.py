@@ -17,6 +17,8 @@ from d2m.symbolic.emotion.musicvae import HierarchicalMusicVae, MusicVaeConfig
 from d2m.symbolic.melody import from_notes, to_score
 from d2m.symbolic.midi import read_midi, write_midi
 
+pytestmark = pytest.mark.slow
+
 TUNE = from_notes(np.array([(4 * i, 4 * i + 4, 60 + (0, 4, 7, 5, 9, 2)[i % 6]) for i in range(80)]), 320)
 
 

@@ -24,6 +24,8 @@ from d2m.training.emotion import EmotionTask, EmotionTraining, joined
 from d2m.training.export import export, read_checkpoint
 from d2m.training.loop import LoopConfig, train
 
+pytestmark = pytest.mark.slow
+
 SMALL = MusicVaeConfig(6, 8, 1, True, 8, 12, 1)
 TABLE = load_emotions()
 

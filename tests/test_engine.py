@@ -15,6 +15,8 @@ from d2m.errors import D2MError
 from d2m.load_librosa import load_librosa
 from d2m.types import BeatGrid, Dance, Motion
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def engine() -> vq.VqEngine:

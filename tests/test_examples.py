@@ -15,6 +15,8 @@ from d2m.training.audio import SongCrops
 from d2m.training.genre import labelled_songs
 from d2m.training.pairs import load_pairs
 
+pytestmark = pytest.mark.slow
+
 FRAMES = 20
 GOOD = {
     "waveform": np.arange(FRAMES * 256, dtype=np.int16),

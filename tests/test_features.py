@@ -19,6 +19,8 @@ from d2m.features.batch import Source, find_sources
 from d2m.features.extract import Settings, extract, read_features
 from d2m.features.skeletons import in_pixels, to_body25, to_coco17
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 #: Few frames, since pose is what takes the time.
 SLOW = ["--fps", "5"]

@@ -13,6 +13,8 @@ from d2m.features import i3d
 from d2m.features.extract import read_features
 from d2m.media import open_video
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("pytorchvideo")
 
 

@@ -319,6 +319,7 @@ const sleep = (ms) => new Promise((r) => setTimeout(r, ms));
 </script>"""
 
 
+@pytest.mark.browser
 def test_a_listener_gets_through_in_a_browser(made, tmp_path):
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if not chromium:

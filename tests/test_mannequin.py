@@ -11,6 +11,8 @@ from d2m.datasets.studio import Camera, DancerStyle, Performance, choreograph, f
 from d2m.errors import D2MError
 from d2m.types import BeatGrid
 
+pytestmark = pytest.mark.slow
+
 
 def dance(genre: str, seed: int = 0, seconds: float = 8.0) -> Performance:
     rng = np.random.default_rng(seed)

@@ -15,6 +15,8 @@ from d2m.errors import D2MError
 from d2m.evaluation.alignment_report import Watched, judge_music
 from d2m.evaluation.rhythm_features import RhythmFeatures
 
+pytestmark = pytest.mark.slow
+
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("hypothesis")
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 if not (SCRIPTS / "midi_cases.py").is_file():

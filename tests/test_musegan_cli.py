@@ -19,6 +19,8 @@ from d2m.symbolic.pianoroll_midi import read_roll
 from d2m.symbolic.pianoroll_tensor import COMPACT as RESOLUTION
 from d2m.symbolic.pianoroll_tensor import from_tensor
 
+pytestmark = pytest.mark.slow
+
 SMALL = replace(COMPACT, temporal_width=16, width=8, encoder_width=4, critic_width=4, latent=16)
 
 

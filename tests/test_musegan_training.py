@@ -17,6 +17,8 @@ from d2m.training.loop import LoopConfig, train
 from d2m.training.musegan import MuseGanTask, MuseGanTraining, compact_training
 from d2m.training.musegan_report import distance_from, measure
 
+pytestmark = pytest.mark.slow
+
 SMALL = replace(COMPACT, temporal_width=32, width=16, encoder_width=4, critic_width=8, latent=16)
 
 

@@ -29,6 +29,8 @@ from d2m.training.export import read_checkpoint
 from d2m.training.loop import LoopConfig, train
 from d2m.training.musicvae import MusicVaeTask, MusicVaeTraining, beta, measure, rate, sampled_share, turn
 
+pytestmark = pytest.mark.slow
+
 LINKED = MusicVaeConfig(12, 16, 2, False, 16, 16, 2)
 SMALL = MusicVaeConfig(32, 48, 1, True, 48, 64, 1)
 

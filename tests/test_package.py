@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 import configparser
+import re
 import subprocess
 import sys
 from pathlib import Path
+
+from d2m.version import __version__
 
 ROOT = Path(__file__).resolve().parent.parent
 TOP = {"d2m": "d2m", "symbolic": "d2m.symbolic", "datasets": "d2m.datasets", "evaluation": "d2m.evaluation"}
@@ -21,6 +24,15 @@ def test_setup_lists_every_package_in_the_tree():
         for init in (ROOT / folder).rglob("__init__.py"):
             found.add(".".join([package, *init.parent.relative_to(ROOT / folder).parts]))
     assert listed == found
+
+
+def test_the_version_has_a_date_in_citation_and_changelog():
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    date = re.search(r'^date-released: "(\d{4}-\d\d-\d\d)"$', citation, re.MULTILINE)
+    assert f"\nversion: {__version__}\n" in citation
+    sections = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert date is not None
+    assert sections[0] == f"{__version__} ({date[1]})"
 
 
 def test_importing_d2m_loads_no_heavy_library():

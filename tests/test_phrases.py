@@ -183,8 +183,8 @@ def test_a_source_that_is_none_is_named(source):
 
 
 @pytest.fixture(scope="module")
-def pop(tmp_path_factory) -> Path:
-    archive = Path(__file__).resolve().parents[2] / "shared" / "pop909" / "pop909.zip"
+def pop(shared, tmp_path_factory) -> Path:
+    archive = shared / "pop909" / "pop909.zip"
     if not archive.is_file():
         pytest.skip("needs shared/pop909/pop909.zip beside the checkout")
     folder = tmp_path_factory.mktemp("pop")

@@ -17,6 +17,8 @@ from d2m.errors import D2MError
 from d2m.media import open_video, read_audio
 from d2m.types import Dance, Soundtrack
 
+pytestmark = pytest.mark.slow
+
 RATE = 22050
 
 

@@ -12,16 +12,16 @@ from d2m.datasets.pop909 import arrange, extract, parse_chord, read_song, song_f
 from d2m.errors import D2MError
 from d2m.symbolic.excerpt import excerpt
 
-ARCHIVE = Path(__file__).resolve().parents[2] / "shared" / "pop909" / "pop909.zip"
 PROGRAMS = {"drums": (0,), "piano": (4,), "guitar": (27,), "bass": (33,), "strings": (48,)}
 
 
 @pytest.fixture(scope="module")
-def song(tmp_path_factory) -> Path:
-    if not ARCHIVE.is_file():
+def song(shared, tmp_path_factory) -> Path:
+    archive = shared / "pop909" / "pop909.zip"
+    if not archive.is_file():
         pytest.skip("needs shared/pop909/pop909.zip beside the checkout")
     folder = tmp_path_factory.mktemp("pop")
-    with zipfile.ZipFile(ARCHIVE) as source:
+    with zipfile.ZipFile(archive) as source:
         source.extractall(folder, [name for name in source.namelist() if "/001/" in name])
     return song_folders(folder / "POP909")[0]
 

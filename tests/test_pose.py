@@ -20,6 +20,8 @@ from d2m.features.people import People, Person, dancer, distinct
 from d2m.features.pose import PeopleFinder, follow_dancers
 from d2m.media import open_video
 
+pytestmark = pytest.mark.slow
+
 FPS = 30.0
 SIZE = (480, 360)
 

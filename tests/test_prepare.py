@@ -23,6 +23,8 @@ from d2m.features.extract import Features, Settings, write_features
 from d2m.features.i3d import segments
 from d2m.types import GENRES, Motion, Visual
 
+pytestmark = pytest.mark.slow
+
 FIRST, SECOND, THIRD = AIST["train"]
 
 

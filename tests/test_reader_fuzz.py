@@ -10,6 +10,8 @@ import pytest
 
 from d2m.errors import D2MError
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("hypothesis")
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 if not (SCRIPTS / "reader_cases.py").is_file():

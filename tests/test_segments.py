@@ -15,6 +15,8 @@ from d2m.datasets.prepared import Manifest, Sequence, read_sequence, write_music
 from d2m.datasets.segments import Segments
 from d2m.errors import D2MError
 
+pytestmark = pytest.mark.slow
+
 RATE = 22050
 
 

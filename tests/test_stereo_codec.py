@@ -17,6 +17,8 @@ from d2m.errors import D2MError
 from d2m.training.stereo_audio import StereoCrops, reimaged
 from d2m.training.stereo_codec import StereoTask, StereoTraining
 
+pytestmark = pytest.mark.slow
+
 SMALL = {
     "encoder_channels": 16, "encoder_blocks": 1, "decoder_channels": 16, "decoder_blocks": 1, "feature_size": 8,
     "codebook_count": 2, "codebook_size": 16,

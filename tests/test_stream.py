@@ -24,6 +24,8 @@ from d2m.symbolic.stream import recording
 from d2m.symbolic.stream.library import Library, Place
 from d2m.symbolic.stream.recording import outline, prepare, record
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:

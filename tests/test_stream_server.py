@@ -20,6 +20,8 @@ from d2m.errors import D2MError
 from d2m.symbolic.stream.library import Library
 from d2m.symbolic.stream.server import StreamServer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
@@ -135,6 +137,7 @@ def test_broken_files_that_are_gone_are_named_no_more(folder, tmp_path):
     assert not library.broken
 
 
+@pytest.mark.browser
 @pytest.mark.skipif(not chromium(), reason="needs Chromium")
 def test_the_page_knows_songs_by_their_new_names_and_counts_who_listens(folder, tmp_path):
     with open_page(tmp_path / "profile") as page, station(folder) as radio, serving(radio) as server:

@@ -23,6 +23,8 @@ from d2m.symbolic.stream.recording import pcm, prepare
 from d2m.symbolic.stream.server import StreamServer
 from d2m.symbolic.stream.station import AHEAD, KEPT, LEAD, Station
 
+pytestmark = pytest.mark.slow
+
 
 class Clock:
     """Seconds that pass when told to."""
@@ -396,6 +398,7 @@ def test_a_locked_server_obeys_its_own_machine_only(folder, monkeypatch):
         assert not json.load(urllib.request.urlopen(server.url + "state"))["may_change"]
 
 
+@pytest.mark.browser
 @pytest.mark.skipif(not chromium(), reason="needs Chromium")
 def test_a_browser_plays_across_a_bridge_skips_and_comes_back_after_a_restart(folder, tmp_path):
     memory = tmp_path / "state.json"

@@ -27,6 +27,8 @@ from d2m.datasets.studio.music import read_beats, read_score
 from d2m.errors import D2MError
 from d2m.types import GENRES, BeatGrid
 
+pytestmark = pytest.mark.slow
+
 GRID = BeatGrid.steady(112.0, 12.0, first_beat=0.2)
 
 

@@ -11,6 +11,8 @@ from d2m.errors import D2MError
 from d2m.load_librosa import load_librosa
 from d2m.types import BeatGrid, Dance
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def dance() -> Dance:

@@ -18,6 +18,8 @@ from d2m.training.loop import LoopConfig, train
 from d2m.training.pairs import load_pairs, make_pair, save_pair
 from d2m.types import BeatGrid, Dance, Part, Score
 
+pytestmark = pytest.mark.slow
+
 SMALL = SpectralConfig(
     encoder_channels=32, encoder_blocks=1, decoder_channels=48, decoder_blocks=2, feature_size=16, codebook_count=2,
     codebook_size=32,

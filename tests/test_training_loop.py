@@ -18,6 +18,8 @@ from d2m.training.devices import make_fabric, share_of
 from d2m.training.loop import LoopConfig, Task, train
 from d2m.training.monitor import Sample
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class LineTraining:

@@ -15,6 +15,8 @@ from d2m.datasets.prepare import prepare
 from d2m.datasets.verify import verify
 from d2m.errors import D2MError
 
+pytestmark = pytest.mark.slow
+
 FIRST, SECOND, THIRD = AIST["train"]
 
 

@@ -14,6 +14,8 @@ from d2m.jukebox.losses import ReconstructionLoss
 from d2m.training.loop import LoopConfig, train
 from d2m.training.vqvae import STUDIO, VQVAETask, VQVAETraining
 
+pytestmark = pytest.mark.slow
+
 TINY = VQVAEConfig((2, 1), (2, 2), (12, 12), (2, 2), 8, 32)
 
 

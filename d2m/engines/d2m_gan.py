@@ -21,6 +21,7 @@ from d2m.audio.mastering import master
 from d2m.engines.base import Engine, Progress
 from d2m.engines.d2m_gan_inputs import Keypoints
 from d2m.errors import D2MError
+from d2m.extras import require
 from d2m.generator.d2m_gan import D2MGAN
 from d2m.generator.windows import stream
 from d2m.jukebox.blocks import decoder_reach
@@ -66,8 +67,10 @@ class D2MGanEngine(Engine):
         """Check that the files are there without which :meth:`prepare` fails.
 
         Raises:
-            D2MError: if a file is missing.
+            D2MError: if a file or a package is missing.
         """
+        if self.denoise:
+            require("noisereduce", "d2m-gan", "--denoise")
         config = self.model.config
         if config.modality != "vision":
             wants_smpl = config.dataset == "aist"
@@ -79,7 +82,10 @@ class D2MGanEngine(Engine):
             if self.motion is not None and isinstance(self.motion, SmplMotion) != wants_smpl:
                 needed = "SMPL motion (an AIST++ .pkl)" if wants_smpl else "keypoints (an .npz of d2m features)"
                 raise D2MError(f"--motion holds another kind of motion than this D2M-GAN reads: it needs {needed}")
-        if config.modality != "motion" and self.visual is None and self.visual_weights is None:
+        if config.modality == "motion" or self.visual is not None:
+            return
+        require("pytorchvideo", "d2m-gan", "I3D")
+        if self.visual_weights is None:
             raise D2MError(
                 "this D2M-GAN needs visual features of I3D: run 'd2m models fetch i3d-r50-k400' once, or add its "
                 "weights with --weights I3D_8x8_R50.pyth, or give the features with --visual FILE"

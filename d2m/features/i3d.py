@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from d2m.errors import D2MError
+from d2m.extras import require
 from d2m.types import Visual
 
 if TYPE_CHECKING:
@@ -153,10 +154,11 @@ def find_weights(weights: str | Path | None = None) -> Path:
         weights: the user's path, or None for the fetched one.
 
     Raises:
-        D2MError: if it does not exist; the message says how to get it.
+        D2MError: if it does not exist or pytorchvideo is not installed; the message says how to get it.
     """
     from d2m import weights as installed
 
+    require("pytorchvideo", "d2m-gan", "I3D")
     if weights is not None:
         path = Path(weights)
         if not path.is_file():

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from d2m.errors import D2MError
+from d2m.extras import require
 from d2m.plain_pickle import PlainObject, load_pickle
 from d2m.types import Motion, SmplMotion
 
@@ -137,11 +138,9 @@ def joints(motion: SmplMotion, model: str | Path | SmplBody) -> Motion:
     Raises:
         D2MError: if the file cannot be used, smplx is not installed, or a value is not finite.
     """
-    try:
-        import torch
-        from smplx.lbs import batch_rigid_transform, batch_rodrigues
-    except ImportError as error:
-        raise D2MError("joints of SMPL motion need smplx; install it with: pip install 'd2m[smpl]'") from error
+    require("smplx", "smpl", "the SMPL body model")
+    import torch
+    from smplx.lbs import batch_rigid_transform, batch_rodrigues
 
     _check(motion)
     body = model if isinstance(model, SmplBody) else read_body(model)

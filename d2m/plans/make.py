@@ -71,7 +71,7 @@ def plan_for(
         if len(given) > len(causes):
             raise D2MError(f"{len(given)} {what} for {len(causes)} sections; give as many or fewer, or more --scenes")
     known = [genre_title(genre_code(name)) for name in genres] or [
-        genregenre_title(dance.genre) if dance.genre else FALLBACK
+        genre_title(dance.genre) if dance.genre else FALLBACK
     ]
     sections = []
     for index, cut in enumerate(causes):
