@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from d2m.sounds.patches import genre_sounds
 from d2m.symbolic.emotion.extract import monophonic
 from d2m.types import BeatGrid, Part, Score
 
@@ -102,7 +103,9 @@ def pitched(score: Score) -> list[Part]:
 
 
 def lead_of(score: Score) -> int | None:
-    """Return the number of the part that plays the tune: a solo instrument of one voice, the highest if there are more.
+    """Return the number of the part that plays the tune: one voice of a solo instrument.
+
+    Of several, leads come before other patches that the genre uses for its tunes, then the highest part.
 
     Args:
         score: the score.
@@ -110,16 +113,16 @@ def lead_of(score: Score) -> int | None:
     Returns:
         None if there is no such part.
     """
-    solos = [
-        (float(part.pitches.mean()), number)
-        for number, part in enumerate(score.parts)
-        if len(part.starts) and part.track != "bass" and _is_solo(part) and monophonic(part)
-    ]
-    return max(solos)[1] if solos else None
-
-
-def _is_solo(part: Part) -> bool:
-    return part.patch.startswith("lead.") or (not part.patch and part.track == "strings" and part.program in _SOLO)
+    tunes = genre_sounds()[score.genre].weights["lead"] if score.genre in genre_sounds() else {}
+    solos = []
+    for number, part in enumerate(score.parts):
+        if not len(part.starts) or part.is_drum or part.track == "bass" or not monophonic(part):
+            continue
+        is_lead = part.patch.startswith("lead.")
+        plain = not part.patch and part.track == "strings" and part.program in _SOLO
+        if is_lead or plain or part.patch in tunes:
+            solos.append((is_lead, float(part.pitches.mean()), number))
+    return max(solos)[2] if solos else None
 
 
 def strokes(part: Part) -> np.ndarray:
