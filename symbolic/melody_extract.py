@@ -103,7 +103,7 @@ def melody_notes(score: Score, names: Sequence[str] = ()) -> np.ndarray:
     parts, tunes = _tunes(score, names)
     if tunes:
         best = max(tunes, key=_salience)
-        notes = one_voice(_notes(best)) if _overlap(best) < _OVERLAP else skyline(_notes(best))
+        notes = one_voice(_notes(best)) if monophonic(best) else skyline(_notes(best))
     else:
         upper = [part for part in parts if part.track != "bass"] or parts
         notes = skyline(np.concatenate([_notes(part) for part in upper]))
@@ -124,6 +124,15 @@ def only_chords(score: Score, names: Sequence[str] = ()) -> bool:
     """
     parts, tunes = _tunes(score, names)
     return not tunes and all(_overlap(part) >= _OVERLAP for part in parts)
+
+
+def monophonic(part: Part) -> bool:
+    """Tell whether a part plays one note at a time, but for a tenth of the time that it plays.
+
+    Args:
+        part: a part with notes.
+    """
+    return _overlap(part) < _OVERLAP
 
 
 def one_voice(notes: np.ndarray) -> np.ndarray:
