@@ -13,7 +13,6 @@ from d2m.errors import D2MError
 from d2m.sounds.patches import patches
 from d2m.symbolic.composer import compose
 from d2m.symbolic.emotion.emotions import load_emotions
-from d2m.symbolic.emotion.melody import NOTE_OFF
 from d2m.symbolic.emotion.mood import Mood, in_mood
 from d2m.symbolic.emotion.mood_harmony import harmony_of
 from d2m.symbolic.emotion.mood_melody import change_melody
@@ -21,6 +20,7 @@ from d2m.symbolic.emotion.mood_notes import lead_of, pitched, pulse_of
 from d2m.symbolic.emotion.mood_sound import brightness, change_sound
 from d2m.symbolic.emotion.mood_table import FIRST_MINOR, aims, cues, families, names
 from d2m.symbolic.emotion.rewrite import rewrite
+from d2m.symbolic.melody import NOTE_OFF
 from d2m.types import BeatGrid, Lane, Part, Score
 
 NINE = [emotion.name for emotion in load_emotions().emotions]

@@ -20,9 +20,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from d2m.sounds.patches import patches
-from d2m.symbolic.bridge.keys import find_keys, key_name
 from d2m.symbolic.emotion.mood_notes import Pulse, pitched, strokes, tidy
 from d2m.symbolic.emotion.mood_table import FIRST_MINOR
+from d2m.symbolic.keys import find_keys, key_name
 from d2m.types import Part, Score
 
 #: Degree of the scale of each pitch class above the tonic, and its brighter and darker variant.

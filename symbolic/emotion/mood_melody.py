@@ -16,11 +16,11 @@ import numpy as np
 
 from d2m.symbolic.emotion.actor_critic import EmotionModel
 from d2m.symbolic.emotion.emotions import Emotion
-from d2m.symbolic.emotion.extract import notes_on_grid, sections
-from d2m.symbolic.emotion.melody import STEPS_PER_BEAT, to_notes
 from d2m.symbolic.emotion.mood_harmony import Harmony, key_range
 from d2m.symbolic.emotion.mood_notes import Pulse, tidy, to_velocities
 from d2m.symbolic.emotion.song import Song, recolour_song
+from d2m.symbolic.melody import STEPS_PER_BEAT, to_notes
+from d2m.symbolic.melody_extract import notes_on_grid, sections
 from d2m.types import Part, Score
 
 #: A note that is at least so many beats long is heard as part of the chord.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from d2m.sounds.patches import genre_sounds
-from d2m.symbolic.emotion.extract import monophonic
+from d2m.symbolic.melody_extract import monophonic
 from d2m.types import BeatGrid, Part, Score
 
 STEPS_PER_BEAT = 4
