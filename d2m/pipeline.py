@@ -27,7 +27,7 @@ from d2m.engines.base import Engine, ScoreEngine
 from d2m.generate_options import GenerateOptions
 from d2m.plans.ask import planned, refuse_plan
 from d2m.plans.files import read_plan, write_plan
-from d2m.plans.play import play
+from d2m.plans.play import name_in_plan, play
 from d2m.plans.types import Plan
 from d2m.results import leave_video_out, made_by, report_of, result_files, write_media
 from d2m.staging import earlier_result, left_over, publish, staging_folder
@@ -118,7 +118,8 @@ def generate(
     opened, ending = _open(video, asked_for.write_video, asked_for.keep_audio, asked_for.reencode)
     clock = _Clock(progress)
     with staging_folder(Path(output_dir or ".")) as staging, _loading(engine, settings) as loading:
-        analysis = _watch(opened, asked_for, loading, clock)
+        with clock.stage("watch") as tell:
+            analysis = analysed(opened, asked_for, tell, loading)
         with clock.stage("compose") as tell:
             soundtrack, plan, dance = _compose(loading.result(), opened, analysis, asked_for, tell)
         files = result_files(opened.path.stem, ending, soundtrack)
@@ -133,9 +134,9 @@ def generate(
         beats = asked_for.beat_options
         asked |= {"beats_asked": beats.tempo or beats.mode, "offset": beats.offset, "downbeat": beats.downbeat}
         report = report_of(opened, analysis, soundtrack, asked, clock.seconds, files)
-        published = publish(staging, files, report)
         if plan is not None and asked_for.write_plan is not None:
             write_plan(plan, asked_for.write_plan)
+        published = publish(staging, files, report)
     return Result(soundtrack, dance, published, report, plan)
 
 
@@ -150,17 +151,11 @@ def plan(video: str | os.PathLike[str], *, arranger: str = DEFAULT, **options: A
     Raises:
         D2MError: if the video cannot be used, or an option is out of range.
     """
-    from d2m import features
     from d2m.media import open_video
 
     asked_for = GenerateOptions(**{name: _plain(value) for name, value in options.items()}).check()
-    analysis = features.analyse(open_video(video), genre=_one_genre(asked_for), beats=asked_for.beat_options)
+    analysis = analysed(open_video(video), asked_for, lambda share: None)
     return planned(analysis.dance, asked_for, arranger)[0]
-
-
-def _one_genre(options: GenerateOptions) -> str | None:
-    """Return the genre for the analysis: the first that is asked for, or None to recognise it."""
-    return options.genres[0] if options.genres else None
 
 
 def load_engine(engine: str | Engine | None, **settings: Any) -> Engine:
@@ -220,21 +215,35 @@ def _loading(engine: str | Engine | None, settings: dict[str, Any]) -> Iterator[
         executor.shutdown(wait=False, cancel_futures=True)
 
 
-def _watch(video: Video, options: GenerateOptions, loading: Future[Engine], clock: _Clock) -> Analysis:
-    """The dance, unless the engine turns out not to load meanwhile; that of a plan for an engine that needs no more."""
+def analysed(
+    video: Video,
+    options: GenerateOptions,
+    tell: Callable[[float], None],
+    loading: Future[Engine] | None = None,
+) -> Analysis:
+    """Analyse a video, or take the analysis that a plan stands for, if the engine needs no more.
+
+    Args:
+        video: the video.
+        options: what is asked for.
+        tell: called with the share done.
+        loading: the engine, if it is being loaded; the analysis ends as soon as that fails.
+
+    Raises:
+        D2MError: if the video or the plan cannot be used, or the engine not be loaded.
+    """
     from d2m import features
 
-    if options.plan is not None and not loading.result().sees:
+    if options.plan is not None and loading is not None and not loading.result().sees:
         return _unseen(read_plan(options.plan))
 
-    with clock.stage("watch") as tell:
+    def watched(share: float) -> None:
+        if loading is not None and loading.done():
+            loading.result()
+        tell(share)
 
-        def watched(share: float) -> None:
-            if loading.done():
-                loading.result()
-            tell(share)
-
-        return features.analyse(video, genre=_one_genre(options), beats=options.beat_options, progress=watched)
+    genre = options.genres[0] if options.genres else None
+    return features.analyse(video, genre=genre, beats=options.beat_options, progress=watched)
 
 
 def _compose(
@@ -256,7 +265,7 @@ def _compose(
     if options.plan is not None:
         plan = read_plan(options.plan)
     else:
-        plan, dance = planned(dance, options, engine.arranger.name)
+        plan, dance = planned(dance, options, name_in_plan(engine.arranger))
     return play(plan, engine, dance, stems=options.stems, progress=tell), plan, dance
 
 

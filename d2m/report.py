@@ -67,7 +67,7 @@ def draw_report(analysis: Analysis, soundtrack: Soundtrack, path: Path, title: s
         fontsize=13,
         color=_INK,
         parse_math=False,  # a dollar sign in a file's name is just that
-        fontfamily=_fonts(),
+        fontfamily=usable_fonts(),
     )
     _draw_motion(axes[0], analysis, duration)
     mono = np.asarray(soundtrack.waveform, np.float32).mean(axis=0)
@@ -94,7 +94,7 @@ def beats_in_words(grid: BeatGrid) -> str:
     return f"{SOURCES_IN_WORDS[grid.source]}, {grid.tempo:.0f} bpm, confidence {grid.confidence:.2f}"
 
 
-def _fonts() -> list[str]:
+def usable_fonts() -> list[str]:
     """matplotlib's own font, then those for other scripts that are installed."""
     from matplotlib.font_manager import fontManager
 

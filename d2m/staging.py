@@ -104,3 +104,30 @@ def publish(staging: Path, files: dict[str, str], report: dict[str, Any]) -> dic
         for kind, target in targets.items():
             os.replace(staging / files[kind], target)
     return targets
+
+
+def publish_folder(staging: Path, target: Path) -> Path:
+    """Move the files of a staging folder into a folder, which they replace as a whole.
+
+    Args:
+        staging: staging folder; its files are complete.
+        target: folder beside it; an older one, written by the same command, is removed.
+
+    Returns:
+        The target.
+
+    Raises:
+        D2MError: if the target is a file, or cannot be replaced.
+    """
+    if target.exists() and not target.is_dir():
+        raise D2MError(f"{target}: a file has this name; move it, or choose another folder with -o")
+    fresh, old = staging / "new", staging / "old"
+    with io_errors(target):
+        names = list(staging.iterdir())
+        fresh.mkdir()
+        for path in names:
+            os.replace(path, fresh / path.name)
+        if target.exists():
+            os.replace(target, old)
+        os.replace(fresh, target)
+    return target

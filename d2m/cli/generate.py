@@ -36,6 +36,12 @@ def generate(
             help=f"Engine that plays the music: {_TITLES}. Default: {DEFAULT}, or the one that has the options given.",
         ),
     ] = None,
+    candidates: Annotated[
+        int | None,
+        typer.Option(
+            min=2, max=16, help="Make this many pieces to choose from, with a page that plays them; see 'd2m pick'."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
     *,
     options: dict[str, Any],
@@ -50,16 +56,58 @@ def generate(
     settings = {name: value for name, value in options.items() if name in names}
     player = {"engine": engine} | {name: value for name, value in options.items() if name not in names}
     wants_video = bool(settings["write_video"])
+    if candidates is not None:
+        _make_candidates([Path(video) for video in videos], output, candidates, player | settings, as_json)
+        return
     if len(videos) == 1:
-        content = _make(Path(videos[0]), output, player | settings, as_json)
-        failed = _failed(content, wants_video)
-    else:
-        reports = _make_all([Path(video) for video in videos], output, player, settings, as_json)
-        content, failed = {"videos": reports}, any(_failed(report, wants_video) for report in reports)
+        finish(videos[0], output, player | settings, as_json)
+        return
+    reports = _make_all([Path(video) for video in videos], output, player, settings, as_json)
     if as_json:
-        _print_json(content)
-    if failed:
+        _print_json({"videos": reports})
+    if any(_failed(report, wants_video) for report in reports):
         raise typer.Exit(1)
+
+
+def finish(video: str, output: str, settings: dict[str, Any], as_json: bool) -> None:
+    """Generate music for one video, write its files and print the result.
+
+    Args:
+        video: the video file.
+        output: the output folder.
+        settings: arguments of :func:`d2m.generate`.
+        as_json: print the report as JSON.
+
+    Raises:
+        typer.Exit: if the video could not be written.
+    """
+    report = _make(Path(video), output, settings, as_json)
+    if as_json:
+        _print_json(report)
+    if _failed(report, bool(settings.get("write_video", True))):
+        raise typer.Exit(1)
+
+
+def _make_candidates(videos: list[Path], output: str, count: int, settings: dict[str, Any], as_json: bool) -> None:
+    """Make several pieces for one video, and print their ranking."""
+    from dataclasses import asdict
+
+    from d2m.candidates import make_candidates
+    from d2m.pipeline import STAGES
+
+    if len(videos) > 1:
+        raise D2MError("--candidates are made for one video at a time; give one VIDEO")
+    with stage_bars(STAGES, videos[0].name) as tell:
+        folder, made = make_candidates(videos[0], output, count, progress=tell, **settings)
+    if as_json:
+        _print_json({"folder": str(folder), "candidates": [asdict(each) for each in made]})
+        return
+    for each in made:
+        typer.echo(
+            f"{each.number}: {each.key or 'no key'}, {each.tempo:.0f} bpm, seed {each.seed}, fit {each.fit:+.2f}, "
+            f"variety {each.variety:.2f}; {', '.join(each.instruments)}"
+        )
+    typer.echo(f"Listen in {folder / 'index.html'}, then run: d2m pick {videos[0]} NUMBER -o {output}")
 
 
 def _make_all(

@@ -56,7 +56,7 @@ class MidiArranger:
 
     def __init__(self, path: Path) -> None:
         self._piece = read_piece(path)
-        self.name = path.name
+        self.name, self.path = path.name, path
         self.weights: tuple[str, ...] = ()
 
     def write(self, dance: Dance, seed: int) -> Score:

@@ -71,7 +71,7 @@ def play(
     plan.check()
     pieces = list(_pieces(plan, dance))
     played: list[Soundtrack] = []
-    arrangers: dict[str, Arranger] = {engine.arranger.name: engine.arranger}
+    arrangers: dict[str, Arranger] = {name_in_plan(engine.arranger): engine.arranger}
     for index, piece in enumerate(pieces):
         section = piece.section
         if section.arranger not in arrangers:
@@ -109,6 +109,15 @@ def play_with(
     if not isinstance(loaded, ScoreEngine):
         raise D2MError(f"the engine {loaded.name} plays no score; choose another one")
     return play(plan, loaded, stems=stems, progress=progress)
+
+
+def name_in_plan(arranger: Arranger) -> str:
+    """Return what a plan calls an arranger: its name, or the path of the user's MIDI file.
+
+    Args:
+        arranger: the arranger.
+    """
+    return str(getattr(arranger, "path", arranger.name))
 
 
 def _arranger(name: str) -> Arranger:
