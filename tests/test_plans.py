@@ -242,3 +242,19 @@ def test_a_plan_with_more_genres_than_sections_is_refused() -> None:
         plan_for(dance_of(8.0), genres=["house", "krump"])
     with pytest.raises(D2MError, match="no music fits"):
         plan_for(dance_of(8.0), begin=9.0)
+
+
+def test_what_is_written_fits_the_schema(in_three, tmp_path) -> None:
+    tomllib = pytest.importorskip("tomllib")
+
+    jsonschema = pytest.importorskip("jsonschema")
+    from d2m.plans.schema import schema
+
+    in_three.mix = mix_of(GenerateOptions(without="drums", mix="bass=2", instruments="piano=keys.organ"))
+    write_plan(in_three, tmp_path / "p.toml")
+    in_three.mix = mix_of(GenerateOptions())
+    content = tomllib.loads((tmp_path / "p.toml").read_text())
+    jsonschema.validate(content, schema())
+    content["section"][1]["role"] = "coda"
+    with pytest.raises(jsonschema.ValidationError, match="coda"):
+        jsonschema.validate(content, schema())
