@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from d2m.beat_options import BeatOptions
 from d2m.errors import D2MError
-from d2m.options import option
+from d2m.options import names, option
 from d2m.types import GENRES, TRACKS, genre_code
 
 _TRACKS = f"{', '.join(TRACKS)}, effects"
@@ -170,32 +170,3 @@ class GenerateOptions(VideoOptions, FormOptions, TempoOptions, MusicOptions):
                 raise D2MError(f"{shown} {value:g} is not usable; give seconds from {low:g} on")
         if self.loop and (self.begin or self.end is not None):
             raise D2MError("music that loops fills its whole length; leave out --loop, or --from and --to")
-
-
-def names(text: str) -> list[str]:
-    """Return the names in a list separated by commas.
-
-    Args:
-        text: value of an option.
-    """
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def pairs(text: str | None, flag: str, example: str) -> dict[str, str]:
-    """Return the names and values of an option such as ``drums=-3,bass=2``.
-
-    Args:
-        text: value of the option, or None.
-        flag: name of the option, for errors.
-        example: a usable value, for errors.
-
-    Raises:
-        D2MError: if it is no such list.
-    """
-    found = {}
-    for entry in names(text or ""):
-        name, equals, value = (part.strip() for part in entry.partition("="))
-        if not (name and equals and value):
-            raise D2MError(f"{flag}: '{entry}' is no TRACK=VALUE; give, for example, {example}")
-        found[name] = value
-    return found

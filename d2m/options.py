@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any
 
+from d2m.errors import D2MError
+
 
 @dataclass(frozen=True)
 class OptionInfo:
@@ -76,3 +78,32 @@ def flag(name: str) -> str:
         name: of the field.
     """
     return f"--{name.replace('_', '-')}"
+
+
+def names(text: str) -> list[str]:
+    """Return the names in a list separated by commas.
+
+    Args:
+        text: value of an option.
+    """
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def pairs(text: str | None, flag: str, example: str) -> dict[str, str]:
+    """Return the names and values of an option such as ``drums=-3,bass=2``.
+
+    Args:
+        text: value of the option, or None.
+        flag: name of the option, for errors.
+        example: a usable value, for errors.
+
+    Raises:
+        D2MError: if it is no such list.
+    """
+    found = {}
+    for entry in names(text or ""):
+        name, equals, value = (part.strip() for part in entry.partition("="))
+        if not (name and equals and value):
+            raise D2MError(f"{flag}: '{entry}' is no TRACK=VALUE; give, for example, {example}")
+        found[name] = value
+    return found

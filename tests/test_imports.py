@@ -12,7 +12,7 @@ TOP = {"d2m": "d2m", "symbolic": "d2m.symbolic", "datasets": "d2m.datasets", "ev
 #: Packages and modules from the ground up. Each may import from the floors below its own, none from its own or above.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "version", "cache_folder"),
-    ("registry",),
+    ("registry", "options", "extras"),
     ("genres",),
     ("types",),
     (
@@ -31,7 +31,10 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("generator", "symbolic.emotion"),
     ("datasets",),
     ("engines", "training", "evaluation"),
-    ("pipeline", "evaluation.benchmark", "evaluation.listening"),
+    ("plans", "evaluation.benchmark", "evaluation.listening"),
+    ("generate_options",),
+    ("results",),
+    ("pipeline",),
     ("cli",),
 )
 #: Imports that no package may have, whatever the floors say, but for the modules of :data:`ALLOWED`.

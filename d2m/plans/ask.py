@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from d2m.errors import D2MError
 from d2m.genres import genre_title
+from d2m.options import names, pairs
 from d2m.plans.make import Cut, lasting, looping, plan_for, retimed
 from d2m.plans.types import MOST_GAIN, PARTS, Mix, Plan, check_instrument
 from d2m.types import TRACKS, Dance
@@ -78,8 +79,6 @@ def moods_of(options: GenerateOptions) -> list[str]:
     Args:
         options: options of ``d2m generate``.
     """
-    from d2m.generate_options import names
-
     return names(options.mood or "")
 
 
@@ -92,8 +91,6 @@ def mix_of(options: GenerateOptions) -> Mix:
     Raises:
         D2MError: if a track or instrument does not exist, or a level is out of range.
     """
-    from d2m.generate_options import names, pairs
-
     without = _tracks(names(options.without or ""), "--without")
     if options.solo is not None:
         if without:
