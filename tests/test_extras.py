@@ -78,7 +78,7 @@ def test_optional_packages_are_imported_only_where_they_are_required():
 def test_all_and_test_contain_every_extra():
     assert packages("all") == {DISTRIBUTION} == {config()["metadata"]["name"]}
     assert f"{DISTRIBUTION}[{','.join(EXTRAS)}]" in config()["options.extras_require"]["all"]
-    assert f"{DISTRIBUTION}[all]" in config()["options.extras_require"]["test"]
+    assert f"{DISTRIBUTION}[all,docs]" in config()["options.extras_require"]["test"]
 
 
 def test_everything_but_training_and_evaluation_imports_without_the_extras():

@@ -16,7 +16,7 @@ from d2m.cli.main import COMMANDS, main
 from d2m.cli.renamed import RENAMED, current_name
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 #: Options whose help is one and the same text in every command.
 SAME = ("--seed", "--json", "--processes", "--soundfont", "--accelerator", "--wav")
 
