@@ -108,7 +108,7 @@ def test_thinning_empties_weak_places_first_and_the_same_in_every_bar():
         assert len(left) == round(64 * (1 + density))
         assert len(thin.starts) == 3 * len(left)
         before = left
-    # Half of the strokes stay where all eighths have gone last.
+    # Strokes on beats are removed last.
     assert {float(at) for at in range(16)} <= left
     held = replace(part, ends=part.starts + 3.0)
     assert change_density(held, pulse, -0.6, 16.0, np.random.default_rng(0)) is held

@@ -125,11 +125,19 @@ def harmony_of(score: Score, pulse: Pulse) -> Harmony | None:
 
 
 def _heard(part: Part, edges: np.ndarray) -> np.ndarray:
-    """How long each pitch class sounds in each segment, in beats: (S, 12)."""
-    within = np.minimum(part.ends[:, None], edges[1:]) - np.maximum(part.starts[:, None], edges[:-1])
-    loud = (part.velocities / 127.0)[:, None]
-    classes = np.eye(12)[part.pitches % 12]
-    return (np.maximum(within, 0.0) * loud).T @ classes
+    """How long each pitch class sounds in each segment, in beats times loudness: (S, 12)."""
+    heard = np.zeros((len(edges) - 1, 12))
+    notes = np.arange(len(part.starts))
+    segments = np.maximum(np.searchsorted(edges, part.starts, side="right") - 1, 0)
+    while len(notes):
+        at = segments[notes]
+        notes, at = notes[at < len(heard)], at[at < len(heard)]
+        within = np.minimum(part.ends[notes], edges[at + 1]) - np.maximum(part.starts[notes], edges[at])
+        loud = part.velocities[notes] / 127.0
+        np.add.at(heard, (at, part.pitches[notes] % 12), np.maximum(within, 0.0) * loud)
+        segments[notes] += 1
+        notes = notes[part.ends[notes] > edges[at + 1]]
+    return heard
 
 
 def _key(name: str | None, weights: np.ndarray) -> tuple[int, bool]:

@@ -39,7 +39,7 @@ def change_sound(score: Score, cues: Cues) -> Score:
         score: the score.
         cues: changes.
     """
-    parts = tuple(_patched(part, cues.brightness) for part in score.parts)
+    parts = tuple(_repatched(part, cues.brightness) for part in score.parts)
     lanes = _filtered(score.lanes, cues.lowpass)
     if cues.treble:
         lanes += tuple(
@@ -49,8 +49,8 @@ def change_sound(score: Score, cues: Cues) -> Score:
     return replace(score, parts=parts, lanes=lanes, character=character)
 
 
-def _patched(part: Part, bright: float) -> Part:
-    """Return the part with a brighter or darker patch of its family."""
+def _repatched(part: Part, bright: float) -> Part:
+    """A part with a darker or brighter patch of its family; the program is the one that stands for it in MIDI files."""
     family = next((family for family in families() if part.patch in family), ())
     known = [name for name in family if name in brightness() and name in patches()]
     if part.patch not in known:
@@ -61,7 +61,8 @@ def _patched(part: Part, bright: float) -> Part:
     room = len(fitting) - 1 - now if bright > 0 else now
     # Half rounds away from the patch of now, so that there is a change at full strength wherever one is possible.
     name = fitting[now + int(np.sign(bright)) * int(abs(bright) * room + 0.5)]
-    return replace(part, patch=name, program=patches()[name].fallback or part.program)
+    program = patches()[name].fallback
+    return part if name == part.patch or program is None else replace(part, patch=name, program=program)
 
 
 def _fits(part: Part, name: str) -> bool:
