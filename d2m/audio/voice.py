@@ -6,9 +6,10 @@ Speech is found by Silero VAD (https://github.com/snakers4/silero-vad, MIT licen
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,7 +64,8 @@ def voice_probability(sound: np.ndarray, sample_rate: int) -> np.ndarray:
     if not len(mono):
         return np.zeros(0, dtype=np.float32)
     mono = np.pad(mono, (0, -len(mono) % FRAME))
-    with torch.inference_mode():
+    # The network is so small that sharing its work, or compiling it anew, takes longer than running it.
+    with _one_thread(), torch.inference_mode(), torch.jit.optimized_execution(False):
         found = _network().audio_forward(torch.from_numpy(mono)[None], VOICE_RATE)
     return np.asarray(found[0], dtype=np.float32)
 
@@ -90,7 +92,8 @@ def segments_of(probability: np.ndarray, duration: float, threshold: float = THR
         duration: seconds of the sound.
         threshold: probability above which a frame is speech.
     """
-    from silero_vad import get_speech_timestamps_from_probs
+    with _one_thread():
+        from silero_vad import get_speech_timestamps_from_probs
 
     spans = get_speech_timestamps_from_probs(
         probability.tolist(),
@@ -112,16 +115,23 @@ def segments_of(probability: np.ndarray, duration: float, threshold: float = THR
 
 @functools.lru_cache(maxsize=1)
 def _network() -> Any:
-    """The network, without what its package does to others: it sets the number of PyTorch's threads to one."""
+    """The network; its package sets the number of PyTorch's threads when it is imported."""
+    from silero_vad import load_silero_vad
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        return load_silero_vad()
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let PyTorch use one thread, and the usual number again afterwards."""
     import torch
 
     threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     try:
-        from silero_vad import load_silero_vad
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            return load_silero_vad()
+        yield
     finally:
         torch.set_num_threads(threads)
 
