@@ -108,7 +108,7 @@ def _is_moved(one: np.ndarray, other: np.ndarray) -> bool:
     shift = _shift(one, other)
     warp[:, 2] = shift
     try:
-        _, warp = cv2.findTransformECC(one, other, warp, cv2.MOTION_AFFINE, stop, None, 3)
+        _, warp = cv2.findTransformECC(one, other, warp, cv2.MOTION_AFFINE, stop)
     except cv2.error:  # does not converge: the pictures have nothing in common
         return False
     size = (one.shape[1], one.shape[0])
