@@ -33,6 +33,7 @@ class Analysis:
         world: float32 (T, 33, 3) metres, hips at the origin, y downwards, at the motion's frame rate; or None.
         other_worlds: the same of each of ``dance.others``; None for pose models that do not know metres.
         cuts: frames at which a shot begins, without the first.
+        dissolves: those of ``cuts`` that are the middle of a dissolve or fade.
     """
 
     dance: Dance
@@ -43,6 +44,7 @@ class Analysis:
     world: np.ndarray | None = None
     other_worlds: tuple[np.ndarray | None, ...] = ()
     cuts: tuple[int, ...] = ()
+    dissolves: tuple[int, ...] = ()
 
     @property
     def source(self) -> str:
@@ -98,7 +100,7 @@ def analyse(
     notes += found.notes
     return Analysis(
         *(dance, rhythm.envelope, rhythm.envelope_rate, rhythm.motion_beats, tuple(notes)),
-        *(tracking.world, tracking.other_worlds, tracking.cuts),
+        *(tracking.world, tracking.other_worlds, tracking.cuts, tracking.dissolves),
     )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,6 +49,7 @@ class Tracking:
         frames: number of frames looked at.
         others, other_worlds: the same of the other dancers, of those seen in enough frames first.
         cuts: frames at which a shot begins, without the first.
+        dissolves: those of ``cuts`` that are the middle of a dissolve or fade.
     """
 
     motion: Motion | None
@@ -59,6 +60,7 @@ class Tracking:
     others: tuple[Motion, ...] = ()
     other_worlds: tuple[np.ndarray | None, ...] = ()
     cuts: tuple[int, ...] = ()
+    dissolves: tuple[int, ...] = ()
 
 
 def follow_dancers(
@@ -79,7 +81,7 @@ def follow_dancers(
     Raises:
         D2MError: if there is no pose model of that name, or its file is missing or damaged.
     """
-    people, skipped = People(rate), set[int]()
+    people, skipped, dissolves = People(rate), set[int](), []
     frames, most = 0, 0
     height = min(FRAME_HEIGHT, video.height) if video.height else FRAME_HEIGHT
     # Both take seconds and are needed afterwards.
@@ -88,14 +90,17 @@ def follow_dancers(
         for index, (frame, cut) in enumerate(read_ahead(with_cuts(video.frames(rate, height)))):
             if cut:
                 people.cut(index)
-            found = finder.find(frame.rgb, index, cut)
+            if cut == "dissolve":
+                dissolves.append(index)
+            found = finder.find(frame.rgb, index, bool(cut))
             people.add(found)
             if finder.alternating:
                 skipped.add(index)
             frames, most = index + 1, max(most, finder.count)
             if progress is not None:
                 progress(min(frame.time / max(video.duration, 1e-6), 1.0))
-    return _tracking(people, frames, most, skipped, finder.metres)
+    tracking = _tracking(people, frames, most, skipped, finder.metres)
+    return replace(tracking, dissolves=tuple(dissolves))
 
 
 def _prepare() -> None:
