@@ -110,7 +110,7 @@ def make_candidates(
         made: list[tuple[int, Soundtrack, str]] = []
         for index in range(count):
             wish = replace(asked, seed=asked.seed + index)
-            plan, dance = planned(analysis.dance, wish, name_in_plan(loaded.arranger))
+            plan, dance = planned(analysis, wish, name_in_plan(loaded.arranger))
             made.append((wish.seed, play(plan, loaded, dance), plan_text(plan)))
             tell("compose", (index + 1) / count)
         order, candidates = rank([sound for _, sound, _ in made], [seed for seed, _, _ in made], dance)

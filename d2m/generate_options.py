@@ -55,6 +55,17 @@ class FormOptions:
 
     plan: str | None = option(None, "Play this plan (.toml), as written by --write-plan and edited.", metavar="FILE")
     write_plan: str | None = option(None, "Also write the plan of the music to this file (.toml).", metavar="FILE")
+    scenes: str = option(
+        "auto",
+        "Sections of the music: auto (at cuts, pauses and changes of the dance), off (one section), or a file of times "
+        "(.txt or .toml).",
+        metavar="auto|off|FILE",
+    )
+    hits: str | None = option(
+        None,
+        "File of times that the band strikes, in place of those of the dance: one per line, Audacity labels or CSV.",
+        metavar="FILE",
+    )
     begin: float = option(0.0, "Second of the clip at which the music begins.", metavar="SECONDS", names=("--from",))
     end: float | None = option(
         None, "Second of the clip at which the music ends. Default: the end.", metavar="SECONDS", names=("--to",)
@@ -116,10 +127,19 @@ class VideoOptions:
     PANEL: ClassVar[str] = "Options of the files"
 
     write_video: bool = option(True, "Do not write the video.", names=(" /--no-video",))
-    keep_audio: bool = option(False, "Keep the clip's own sound and duck the music under it.")
+    keep_audio: str | bool = option(
+        "",
+        "Keep the clip's own sound, with the music turned down under it: all of it, or the voice alone. Without a "
+        "value: all.",
+        metavar="voice|all",
+    )
+    audio_level: float = option(0.0, "Level of the kept sound in dB (-40 to 20).", metavar="DB")
     reencode: bool = option(False, "Encode the picture as H.264 in an .mp4 instead of copying it.")
     crf: int = option(20, "Quality of --reencode as x264's CRF: 0 (lossless) to 51 (worst).", metavar="0-51")
     stems: bool = option(False, "Also write each channel of the mix as a .wav file; for --engine symbolic.")
+    markers: bool = option(
+        False, "Also write markers of sections, hits and bars: Audacity labels (.txt) and a Reaper list (.csv)."
+    )
 
 
 @dataclass(frozen=True)
@@ -152,6 +172,10 @@ class GenerateOptions(VideoOptions, FormOptions, TempoOptions, MusicOptions):
             raise D2MError("the clip's own sound is kept in the video only; leave out --keep-audio or --no-video")
         if self.reencode and not self.write_video:
             raise D2MError("there is no picture to encode without a video; leave out --reencode or --no-video")
+        if self.keep_audio not in ("", False, True, "voice", "all"):
+            raise D2MError(f"--keep-audio keeps voice or all of the clip's own sound, not '{self.keep_audio}'")
+        if not -40 <= self.audio_level <= 20:
+            raise D2MError(f"--audio-level {self.audio_level:g} is not usable; give -40 to 20 dB")
         if not 0 <= int(self.crf) <= 51:
             raise D2MError(f"a constant rate factor of {self.crf} is not possible; choose 0 (lossless) to 51 (worst)")
         self._check_times()

@@ -14,15 +14,12 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
+from d2m.atomic import atomic_write_bytes
 from d2m.errors import D2MError
 from d2m.time_list import MOST_TIMES, read_text, seconds_of
 from d2m.types import BeatGrid
-from d2m.whole_file import write_whole
-
-if TYPE_CHECKING:
-    from d2m.features.scenes import Scene
 
 #: What a marker marks.
 Kind: TypeAlias = Literal["scene", "hit", "bar", "beat"]
@@ -31,6 +28,24 @@ Kind: TypeAlias = Literal["scene", "hit", "bar", "beat"]
 TIME_COLUMNS = ("time", "start", "seconds", "position", "begin", "onset")
 #: Seconds within which two times are the same hit.
 SAME = 0.01
+
+
+class Stretch(Protocol):
+    """Part of a video with music of its own: a scene, or a section of a plan.
+
+    Attributes:
+        start, end: seconds.
+        cause: why it begins.
+    """
+
+    @property
+    def start(self) -> float: ...
+
+    @property
+    def end(self) -> float: ...
+
+    @property
+    def cause(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -54,7 +69,7 @@ def markers_of(
     grid: BeatGrid,
     duration: float,
     *,
-    scenes: Sequence[Scene] = (),
+    scenes: Sequence[Stretch] = (),
     hits: Sequence[float] = (),
     kinds: Sequence[Kind] = ("scene", "hit", "bar"),
 ) -> tuple[Marker, ...]:
@@ -116,7 +131,7 @@ def write_markers(path: str | os.PathLike[str], markers: Sequence[Marker]) -> Pa
     encode = kinds.get(path.suffix.lower())
     if encode is None:
         raise D2MError(f"{path}: markers are written as {' or '.join(kinds)}; choose one of these endings")
-    write_whole(path, encode(markers).encode())
+    atomic_write_bytes(path, encode(markers).encode())
     return path
 
 

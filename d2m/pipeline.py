@@ -115,21 +115,21 @@ def generate(
     common = {each.name for each in fields(GenerateOptions)}
     asked_for = GenerateOptions(**{name: value for name, value in options.items() if name in common}).check()
     settings = {name: _plain(value) for name, value in options.items() if name not in common}
-    opened, ending = _open(video, asked_for.write_video, asked_for.keep_audio, asked_for.reencode)
+    opened, ending = _open(video, asked_for.write_video, bool(asked_for.keep_audio), asked_for.reencode)
     clock = _Clock(progress)
     with staging_folder(Path(output_dir or ".")) as staging, _loading(engine, settings) as loading:
         with clock.stage("watch") as tell:
             analysis = analysed(opened, asked_for, tell, loading)
         with clock.stage("compose") as tell:
             soundtrack, plan, dance = _compose(loading.result(), opened, analysis, asked_for, tell)
-        files = result_files(opened.path.stem, ending, soundtrack)
+        files = result_files(opened.path.stem, ending, soundtrack, asked_for.markers)
         for name in left_over(staging.parent, opened.path.stem, files):
             opened.warn(f"{name} is left from an earlier run and does not go with this music")
         genre = asked_for.genre or "auto"
         if earlier := earlier_result(staging.parent / files["json"], int(asked_for.seed), genre):
             opened.warn(earlier)
         with clock.stage("write") as tell:
-            write_media(staging, files, opened, analysis, soundtrack, asked_for, tell)
+            write_media(staging, files, opened, analysis, soundtrack, asked_for, plan, tell)
         asked = made_by(loading.result(), soundtrack) | {"seed": int(asked_for.seed), "genre_asked": genre}
         beats = asked_for.beat_options
         asked |= {"beats_asked": beats.tempo or beats.mode, "offset": beats.offset, "downbeat": beats.downbeat}
@@ -155,7 +155,7 @@ def plan(video: str | os.PathLike[str], *, arranger: str = DEFAULT, **options: A
 
     asked_for = GenerateOptions(**{name: _plain(value) for name, value in options.items()}).check()
     analysis = analysed(open_video(video), asked_for, lambda share: None)
-    return planned(analysis.dance, asked_for, arranger)[0]
+    return planned(analysis, asked_for, arranger)[0]
 
 
 def load_engine(engine: str | Engine | None, **settings: Any) -> Engine:
@@ -265,7 +265,7 @@ def _compose(
     if options.plan is not None:
         plan = read_plan(options.plan)
     else:
-        plan, dance = planned(dance, options, name_in_plan(engine.arranger))
+        plan, dance = planned(analysis, options, name_in_plan(engine.arranger))
     return play(plan, engine, dance, stems=options.stems, progress=tell), plan, dance
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -18,7 +18,9 @@ from d2m.version import __version__
 if TYPE_CHECKING:
     from d2m.engines import Engine
     from d2m.features import Analysis
+    from d2m.markers import Kind, Marker
     from d2m.media import Video
+    from d2m.plans.types import Plan
 
 #: How the warning begins that a video could not be written though the rest was.
 WITHOUT_VIDEO = "the music was written, the video was not"
@@ -36,19 +38,36 @@ def leave_video_out(video: Video, reason: str) -> None:
     video.warn(f"{WITHOUT_VIDEO}: {reason.removeprefix(f'{video.path}: ')}")
 
 
-def result_files(stem: str, video: str, soundtrack: Soundtrack) -> dict[str, str]:
+def _markers(soundtrack: Soundtrack, plan: Plan | None, kinds: Sequence[Kind]) -> tuple[Marker, ...]:
+    """Return the markers of the music."""
+    from d2m.markers import markers_of
+
+    duration = soundtrack.waveform.shape[1] / soundtrack.sample_rate
+    scenes = () if plan is None else plan.sections
+    hits = () if plan is None else tuple(hit.time for hit in plan.hits)
+    return markers_of(soundtrack.grid, duration, scenes=scenes, hits=hits, kinds=kinds)
+
+
+def _kept(keep_audio: str | bool) -> Literal["voice", "all"] | bool:
+    """Return what is kept of the clip's own sound, as :func:`d2m.media_write.mux` takes it."""
+    return "voice" if keep_audio == "voice" else bool(keep_audio)
+
+
+def result_files(stem: str, video: str, soundtrack: Soundtrack, markers: bool = False) -> dict[str, str]:
     """Name the files of a result.
 
     Args:
         stem: name of the video without its ending.
         video: ending of the video, empty for none.
         soundtrack: the music.
+        markers: whether lists of markers are written.
 
     Returns:
         Name by kind.
     """
     notes = ".mid" if soundtrack.score is not None else ""
     endings = {"wav": ".wav", "mp4": video, "json": ".json", "png": ".png", "mid": notes}
+    endings |= {"labels": ".markers.txt", "regions": ".markers.csv"} if markers else {}
     files = {kind: f"{stem}.d2m{ending}" for kind, ending in endings.items() if ending}
     return files | {f"stem {name}": f"{stem}.d2m.{name}.wav" for name in soundtrack.stems}
 
@@ -71,6 +90,7 @@ def write_media(
     analysis: Analysis,
     soundtrack: Soundtrack,
     options: GenerateOptions,
+    plan: Plan | None,
     tell: Callable[[float], None],
 ) -> None:
     """Write the sounds, video, notes and picture of a result.
@@ -82,8 +102,10 @@ def write_media(
         analysis: its analysis.
         soundtrack: the music.
         options: what is asked for.
+        plan: plan of the music, or None.
         tell: called with the share done.
     """
+    from d2m.markers import write_markers
     from d2m.media_write import fit, mux, write_wav
     from d2m.report import draw_report
 
@@ -96,13 +118,17 @@ def write_media(
     if "mid" in files and soundtrack.score is not None:
         from d2m.symbolic.midi import write_midi
 
-        write_midi(soundtrack.score, folder / files["mid"])
+        write_midi(soundtrack.score, folder / files["mid"], _markers(soundtrack, plan, ("scene", "hit")))
+    for kind in ("labels", "regions"):
+        if kind in files:
+            write_markers(folder / files[kind], _markers(soundtrack, plan, ("scene", "hit", "bar")))
     tell(0.2)
     if "mp4" in files:
         try:
             mux(
                 *(video, fit(waveform, round(video.duration * rate)), rate, folder / files["mp4"]),
-                keep_audio=options.keep_audio,
+                keep_audio=_kept(options.keep_audio),
+                audio_level=options.audio_level,
                 reencode=options.reencode,
                 crf=options.crf,
             )

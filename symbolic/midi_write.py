@@ -152,8 +152,8 @@ def midi_bytes(score: Score, markers: Sequence[Named] = ()) -> bytes:
         head.append((tick, 0, meta(0x58, bytes([beats, unit.bit_length() - 1, 24, 8]))))
     if (key := key_signature(score.key)) is not None:
         head.append((0, 0, meta(KEY_SIGNATURE, key)))
-    for time, name in marker_texts(markers, score.duration):
-        head.append((int(ruler.tick(score.grid.position_of(np.array([time])))[0]), 2, meta(MARKER, name)))
+    for time, text in marker_texts(markers, score.duration):
+        head.append((int(ruler.tick(score.grid.position_of(np.array([time])))[0]), 2, meta(MARKER, text)))
     tracks = [in_order(head)]
     for part, (channel, shared), name in zip(heard, channels or [], _names(heard), strict=True):
         tracks.append(_track(part, channel, shared, name, ruler))

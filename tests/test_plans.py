@@ -9,6 +9,7 @@ import pytest
 
 from d2m import engines
 from d2m.errors import D2MError
+from d2m.features import Analysis
 from d2m.generate_options import GenerateOptions
 from d2m.plans import Cut, Hit, Plan, plan_for, play, read_plan, write_plan
 from d2m.plans.ask import mix_of, planned
@@ -168,7 +169,8 @@ def test_tempo_and_length_of_a_dance_change() -> None:
         assert each.grid.beats[0] <= 0.0
         assert each.grid.beats[-1] >= each.duration
     assert lasting(dance, 14.0).duration == 14.0
-    plan, _ = planned(dance, GenerateOptions(tempo="double", length=12.0, key="Am"), "composer")
+    analysis = Analysis(dance, np.zeros(2, np.float32), 1.0, np.zeros(0))
+    plan, _ = planned(analysis, GenerateOptions(tempo="double", length=12.0, key="Am"), "composer")
     assert (plan.tempo, plan.duration, plan.section(1).key) == (240.0, 12.0, "Am")
 
 
@@ -258,3 +260,31 @@ def test_what_is_written_fits_the_schema(in_three, tmp_path) -> None:
     content["section"][1]["role"] = "coda"
     with pytest.raises(jsonschema.ValidationError, match="coda"):
         jsonschema.validate(content, schema())
+
+
+def test_scenes_and_hits_come_from_files(engine, tmp_path) -> None:
+    (tmp_path / "scenes.toml").write_text(
+        '[[scene]]\nstart = 0\nmood = "gloomy:0.5"\n[[scene]]\nstart = 8.2\ngenre = "krump"\n'
+    )
+    (tmp_path / "hits.txt").write_text("2.5\n10.25\n")
+    analysis = Analysis(dance_of(), np.zeros(2, np.float32), 1.0, np.zeros(0))
+    asked = GenerateOptions(scenes=str(tmp_path / "scenes.toml"), hits=str(tmp_path / "hits.txt"))
+    plan, _ = planned(analysis, asked.check(), "composer")
+    assert [(each.start, each.genre, each.mood) for each in plan.sections] == [
+        (0.0, "house", "gloomy:0.5"),
+        (8.0, "krump", ""),
+    ]
+    assert [hit.time for hit in plan.hits] == [2.5, 10.25]
+    off, _ = planned(analysis, GenerateOptions(scenes="off"), "composer")
+    assert len(off.sections) == 1
+    by_file, _ = planned(analysis, GenerateOptions(), "song.mid")
+    assert len(by_file.sections) == 1
+
+
+def test_an_option_whose_value_is_left_out_gets_one() -> None:
+    from d2m.cli.renamed import with_values
+
+    assert with_values(["a.mp4", "--keep-audio"]) == ["a.mp4", "--keep-audio=all"]
+    assert with_values(["--keep-audio", "a.mp4"]) == ["--keep-audio=all", "a.mp4"]
+    assert with_values(["--keep-audio", "voice", "a.mp4"]) == ["--keep-audio", "voice", "a.mp4"]
+    assert with_values(["--", "--keep-audio"]) == ["--", "--keep-audio"]

@@ -18,8 +18,8 @@ def pick(
     number: Annotated[int, typer.Argument(metavar="NUMBER", min=1, help="Number of the candidate.")],
     output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help=OUTPUT_FOLDER)] = ".",
     keep_audio: Annotated[
-        bool, typer.Option("--keep-audio", help="Keep the clip's own sound and duck the music under it.")
-    ] = False,
+        str, typer.Option(metavar="voice|all", help="Keep the clip's own sound: all of it, or the voice alone.")
+    ] = "",
     stems: Annotated[bool, typer.Option("--stems", help="Also write each channel of the mix as a .wav file.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
 ) -> None:
@@ -29,4 +29,4 @@ def pick(
     """
     from d2m.candidates import pick as picked
 
-    finish(video, output, picked(video, number, output) | {"keep_audio": keep_audio, "stems": stems}, as_json)
+    finish(video, output, picked(video, number, output) | {"keep_audio": keep_audio or False, "stems": stems}, as_json)

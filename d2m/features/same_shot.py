@@ -103,7 +103,7 @@ def is_moved(pictures: Sequence[np.ndarray]) -> bool:
 def _is_moved(one: np.ndarray, other: np.ndarray) -> bool:
     import cv2
 
-    warp = np.eye(2, 3, dtype=np.float32)
+    warp: np.ndarray = np.eye(2, 3, dtype=np.float32)
     stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, _STEPS, _PRECISION)
     shift = _shift(one, other)
     warp[:, 2] = shift

@@ -142,7 +142,7 @@ def _mean_energy(grid: BeatGrid, energy: np.ndarray, start: float, end: float) -
     values = np.asarray(energy, dtype=np.float64)
     if not len(values):
         return 0.0
-    positions = np.arange(np.round(grid.position_of(start)), grid.position_of(end) - 0.25)
+    positions = np.arange(float(np.round(grid.position_of(start))), float(grid.position_of(end)) - 0.25)
     inside = values[np.clip(positions.astype(np.int64), 0, len(values) - 1)]
     return float(np.clip(inside.mean(), 0.0, 1.0)) if len(inside) else float(values[-1])
 

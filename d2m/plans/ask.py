@@ -6,19 +6,23 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from d2m.errors import D2MError
+from d2m.features.scene_file import read_scenes
 from d2m.genres import genre_title
+from d2m.markers import read_hits
 from d2m.options import names, pairs
 from d2m.plans.make import Cut, lasting, looping, plan_for, retimed
 from d2m.plans.types import MOST_GAIN, PARTS, Mix, Plan, check_instrument
 from d2m.types import TRACKS, Dance
 
 if TYPE_CHECKING:
+    from d2m.features import Analysis
     from d2m.generate_options import GenerateOptions
 
 #: Options that a plan says itself, by their fields.
 SAID_BY_PLAN = {
-    "genre": "auto", "mood": None, "key": None, "beats": "auto", "tempo": None, "offset": 0.0, "downbeat": None,
-    "begin": 0.0, "end": None, "length": None, "loop": False, "fade_in": 0.0, "fade_out": 0.0,
+    "genre": "auto", "scenes": "auto", "hits": None, "mood": None, "key": None, "beats": "auto", "tempo": None,
+    "offset": 0.0, "downbeat": None, "begin": 0.0, "end": None, "length": None, "loop": False, "fade_in": 0.0,
+    "fade_out": 0.0,
 }  # fmt: skip
 
 
@@ -59,7 +63,9 @@ def refuse_plan(options: GenerateOptions, engine: str) -> None:
     Raises:
         D2MError: if one of them is given.
     """
-    defaults = {name: SAID_BY_PLAN[name] for name in ("mood", "key", "begin", "end", "length", "loop")}
+    defaults = {
+        name: SAID_BY_PLAN[name] for name in ("mood", "key", "scenes", "hits", "begin", "end", "length", "loop")
+    }
     defaults |= {"fade_in": 0.0, "fade_out": 0.0, "plan": None, "write_plan": None, "without": None, "solo": None}
     defaults |= {"instruments": None, "mix": None, "stems": False, "tempo": None}
     for name, default in defaults.items():
@@ -123,18 +129,18 @@ def _tracks(wanted: Sequence[str], flag: str) -> tuple[str, ...]:
     return tuple(wanted)
 
 
-def planned(dance: Dance, options: GenerateOptions, arranger: str, cuts: Sequence[Cut] = ()) -> tuple[Plan, Dance]:
+def planned(analysis: Analysis, options: GenerateOptions, arranger: str) -> tuple[Plan, Dance]:
     """Return the plan that options ask for, and the dance that it follows.
 
     Args:
-        dance: analysis of a video.
+        analysis: analysis of a video.
         options: options of ``d2m generate``.
         arranger: name of the arranger.
-        cuts: beginnings of sections.
 
     Raises:
         D2MError: if the options cannot be met with this video.
     """
+    dance = analysis.dance
     if options.tempo_factor != 1.0:
         dance = retimed(dance, options.tempo_factor)
     if options.length is not None:
@@ -145,13 +151,43 @@ def planned(dance: Dance, options: GenerateOptions, arranger: str, cuts: Sequenc
         dance,
         seed=int(options.seed),
         arranger=arranger,
-        cuts=cuts,
+        cuts=cuts_of(analysis, dance, options.scenes, arranger),
         genres=[genre_title(code) for code in options.genres],
         moods=moods_of(options),
         key=options.key or "",
         begin=float(options.begin),
         end=options.end,
+        hits=None if options.hits is None else read_hits(options.hits, dance.duration),
     )
     plan.loop, plan.fade_in, plan.fade_out = options.loop, float(options.fade_in), float(options.fade_out)
     plan.mix = mix_of(options)
     return plan.check(), dance
+
+
+def cuts_of(analysis: Analysis, dance: Dance, scenes: str, arranger: str) -> list[Cut]:
+    """Return the beginnings of sections.
+
+    Args:
+        analysis: analysis of a video.
+        dance: its dance on the grid of the music.
+        scenes: value of ``--scenes``.
+        arranger: name of the arranger; a MIDI file is played through, unless the scenes are given.
+
+    Raises:
+        D2MError: if a file of scenes cannot be used.
+    """
+    if scenes == "off" or (scenes == "auto" and arranger.lower().endswith((".mid", ".midi"))):
+        return []
+    if scenes != "auto":
+        return [
+            Cut(each.start, "given", genre_title(each.genre) if each.genre else "", each.mood or "")
+            for each in read_scenes(scenes, dance.duration)
+        ]
+    from d2m.features.scenes import find_scenes
+
+    rate = analysis.envelope_rate
+    found = find_scenes(
+        *(dance.motion, [frame / rate for frame in analysis.cuts], dance.grid, dance.duration, dance.energy),
+        dissolves=[frame / rate for frame in analysis.dissolves],
+    )
+    return [Cut(scene.start, scene.cause) for scene in found[1:]]

@@ -89,6 +89,7 @@ def plan_for(
                 cause=cut.cause,
             )
         )
+    _give_roles(sections, 60.0 / grid.tempo * grid.beats_per_bar)
     return Plan(
         duration=duration,
         beats=grid.beats,
@@ -102,6 +103,22 @@ def plan_for(
         beats_per_bar=grid.beats_per_bar,
         forgiving=dance.forgiving,
     ).check()
+
+
+def _give_roles(sections: list[Section], bar: float) -> None:
+    """Give sections of at most ten bars a role by their energy; longer ones keep a form of their own."""
+    if len(sections) < 2:
+        return
+    mean = float(np.average([each.energy for each in sections], weights=[each.end - each.start for each in sections]))
+    for index, section in enumerate(sections):
+        if section.end - section.start > 10.5 * bar:
+            continue
+        if section.energy >= mean + 0.04:
+            section.role = "chorus"
+        elif section.energy <= mean - 0.12:
+            section.role = "intro" if index == 0 else "break"
+        else:
+            section.role = "verse"
 
 
 def _rounded(grid: BeatGrid) -> BeatGrid:
