@@ -29,8 +29,9 @@ class MusicOptions:
     seed: int = option(0, "Random seed.", minimum=0)
     mood: str | None = option(
         None,
-        "Emotion of the music and its strength (0 to 1), such as gloomy:0.6. Several, separated by commas, are those "
-        "of the sections.",
+        "Emotion of the music and its strength (0 to 1), such as gloomy:0.6: intense, bright, lively, peaceful, "
+        "refreshing, mysterious, melancholic, clear or gloomy, or an everyday word (sad, happy, calm …). Several, "
+        "separated by commas, are those of the sections.",
         metavar="NAME[:STRENGTH]",
     )
     key: str | None = option(None, "Key, such as Am, F# or Bb:maj. Default: chosen by the arranger.", metavar="KEY")

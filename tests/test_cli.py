@@ -247,3 +247,21 @@ def test_a_reader_that_leaves_early_is_no_error():
     done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, timeout=60)
     os.close(write)
     assert done.stderr == b""
+
+
+def test_a_folder_stands_for_its_videos(clip, tmp_path, capsys, monkeypatch):
+    from test_pipeline import Clicks
+
+    from d2m import engines
+
+    monkeypatch.setattr(engines, "load", lambda name, **_: Clicks())
+    (tmp_path / "in").mkdir()
+    for name in ("b.mp4", "a.mp4"):
+        clip(tmp_path / "in" / name, duration=0.7)
+    (tmp_path / "in" / "notes.txt").write_text("not a video")
+    (tmp_path / "in" / "a.d2m.mp4").write_text("an earlier result")
+    assert main(["generate", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--json"]) == 0
+    assert [video["video"]["name"] for video in json.loads(capsys.readouterr().out)["videos"]] == ["a.mp4", "b.mp4"]
+    (tmp_path / "empty").mkdir()
+    assert main(["generate", str(tmp_path / "empty")]) == 1
+    assert "this is a folder without videos" in capsys.readouterr().err

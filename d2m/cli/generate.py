@@ -27,7 +27,9 @@ _TITLES = ", ".join(f"{name} ({kind.title})" for name, kind in usable().items())
 @with_options(GenerateOptions, *(kind.options for kind in usable().values()), at="engine")
 def generate(
     # Plain text, since Typer's own checks of paths would answer before d2m's, in other words.
-    videos: Annotated[list[str], typer.Argument(metavar="VIDEO", help="Dance videos (mp4, mov, mkv, webm …).")],
+    videos: Annotated[
+        list[str], typer.Argument(metavar="VIDEO", help="Dance videos (mp4, mov, mkv, webm …), or folders of them.")
+    ],
     output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help=OUTPUT_FOLDER)] = ".",
     engine: Annotated[
         str | None,
@@ -55,6 +57,7 @@ def generate(
     names = {each.name for each in fields(GenerateOptions)}
     settings = {name: value for name, value in options.items() if name in names}
     player = {"engine": engine} | {name: value for name, value in options.items() if name not in names}
+    videos = _videos(videos)
     wants_video = bool(settings["write_video"])
     if candidates is not None:
         _make_candidates([Path(video) for video in videos], output, candidates, player | settings, as_json)
@@ -67,6 +70,31 @@ def generate(
         _print_json({"videos": reports})
     if any(_failed(report, wants_video) for report in reports):
         raise typer.Exit(1)
+
+
+def _videos(given: list[str]) -> list[str]:
+    """Return the videos, with those of a folder in place of the folder.
+
+    Args:
+        given: files and folders.
+
+    Raises:
+        D2MError: if a folder holds no videos.
+    """
+    from d2m.features.batch import VIDEOS
+
+    found: list[str] = []
+    for name in given:
+        folder = Path(name)
+        if not folder.is_dir():
+            found.append(name)
+            continue
+        inside = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEOS and path.is_file())
+        own = [path for path in inside if ".d2m" not in path.suffixes]
+        if not own:
+            raise D2MError(f"{folder}: this is a folder without videos; give video files, or a folder of them")
+        found += [str(path) for path in own]
+    return found
 
 
 def finish(video: str, output: str, settings: dict[str, Any], as_json: bool) -> None:

@@ -27,7 +27,7 @@ LEAD = 0.1
 #: Bars for which a section sounds on under the next one.
 TAIL_BARS = 2
 #: Level of a section in dB by its role; louder and softer sections keep their contrast after mastering.
-LEVELS = {"intro": -3.0, "verse": -1.0, "lift": -1.0, "break": -4.0, "outro": -2.0}
+LEVELS = {"intro": -2.0, "verse": -0.5, "lift": -0.5, "break": -2.5, "outro": -1.0}
 
 
 @dataclass(frozen=True)

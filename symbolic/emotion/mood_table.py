@@ -64,11 +64,19 @@ def _table() -> dict[str, Any]:
 @cache
 def names() -> dict[str, str]:
     """Return the English name of every mood by each of its names: English, Korean and aliases, in lower case."""
-    found = {}
-    for emotion in load_emotions().emotions:
-        for title in (emotion.name, emotion.korean, *_table()["mood"][emotion.name]["aliases"]):
-            found[normalize("NFC", title).casefold()] = emotion.name
-    return found
+    found = {
+        normalize("NFC", title).casefold(): emotion.name
+        for emotion in load_emotions().emotions
+        for title in (emotion.name, emotion.korean)
+    }
+    return aliases() | found
+
+
+@cache
+def aliases() -> dict[str, str]:
+    """Return the English name of a mood by each of its aliases, in lower case."""
+    moods = _table()["mood"]
+    return {normalize("NFC", word).casefold(): name for name in moods for word in moods[name]["aliases"]}
 
 
 @cache
