@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -178,7 +179,8 @@ def test_tempo_and_length_of_a_dance_change() -> None:
     ("old", "new", "line", "message"),
     [
         ('genre = "krump"', 'genre = "polka"', 'genre = "polka"', "section 2, genre: 'polka' does not exist"),
-        ('role = "auto"', 'role = "coda"', 'role = "coda"', "section 1, role: 'coda' does not exist"),
+        ('cause = "start"', "cause = 3", "cause = 3", "section 1, cause: 3 is not a text"),
+        ('cause = "start"', 'role = "coda" #', 'role = "coda"', "section 1, role: 'coda' does not exist"),
         ("end = 4.0", "end = 4.7", "start = 4.0", "section 2, start: the section before it ends later"),
         ("energy = ", "energy = 7 #", "energy = 7 #", "section 1, energy: 7 is not usable; give a number from 0 to 1"),
         ("seed = 3", "seed = 3.5", "seed = 3.5", "section 1, seed: 3.5 is not a whole number"),
@@ -193,7 +195,7 @@ def test_tempo_and_length_of_a_dance_change() -> None:
 def test_errors_name_the_line(in_three, tmp_path, old, new, line, message) -> None:
     file = tmp_path / "p.toml"
     write_plan(in_three, file)
-    text = file.read_text()
+    text = re.sub(r'role = ".*"\n', "", file.read_text())
     assert old in text
     file.write_text(text.replace(old, new, 1))
     number = next(i for i, row in enumerate(file.read_text().splitlines(), 1) if line in row)
