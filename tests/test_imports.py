@@ -12,7 +12,7 @@ TOP = {"d2m": "d2m", "symbolic": "d2m.symbolic", "datasets": "d2m.datasets", "ev
 #: Packages and modules from the ground up. Each may import from the floors below its own, none from its own or above.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "version", "cache_folder"),
-    ("registry", "options", "extras"),
+    ("registry", "options", "extras", "time_list"),
     ("genres",),
     ("types",),
     (
@@ -24,8 +24,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "parallel",
         "file_log",
     ),
-    ("load_librosa", "download", "staging", "report", "media", "audio", "sounds"),
-    ("weights", "symbolic"),
+    ("load_librosa", "download", "staging", "report", "audio", "sounds"),
+    ("media",),
+    ("weights", "symbolic", "markers", "candidate_sheet"),
     ("codec", "features", "symbolic.composer", "symbolic.bridge", "symbolic.sound"),
     ("jukebox", "music_genre", "symbolic.musegan", "symbolic.stream"),
     ("generator", "symbolic.emotion"),
@@ -35,6 +36,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("generate_options",),
     ("results",),
     ("pipeline",),
+    ("candidates",),
     ("cli",),
 )
 #: Imports that no package may have, whatever the floors say, but for the modules of :data:`ALLOWED`.
