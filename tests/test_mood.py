@@ -239,6 +239,14 @@ def test_patches_become_darker_or_brighter_and_the_filter_closes():
     assert half.character == "dry"
 
 
+def test_drum_kits_change_within_those_of_the_genre():
+    drums = part_of("drums", [(0.0, 0.1, 36)], 24, "kit.house")
+    score = Score((drums,), BeatGrid.steady(120, 4.0), 4.0, "gHO", "C:maj")
+    kits = {change_sound(score, cues(mood, 1.0)).parts[0].patch for mood in NINE}
+    assert kits == {"kit.house", "kit.909"}
+    assert change_sound(replace(score, genre=None), cues("lively", 1.0)).parts[0].patch == "kit.house"
+
+
 def test_every_patch_has_a_brightness_and_families_are_of_one_track():
     sounding = {name for name, patch in patches().items() if not patch.is_effect}
     assert set(brightness()) == sounding

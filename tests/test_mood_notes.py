@@ -92,9 +92,16 @@ def test_register_moves_chords_by_inversion_within_the_range_of_the_patch():
     up = move_register(score, harmony, 4.0, np.random.default_rng(0))
     assert up.parts[0].pitches.tolist() == [64, 67, 72, 69, 72, 77]
     np.testing.assert_array_equal(up.parts[1].pitches, score.parts[1].pitches)
-    narrow = replace(score, parts=(replace(score.parts[0], pitches=score.parts[0].pitches + 24, patch="keys.clav"),))
+    narrow = replace(score, parts=(replace(score.parts[0], pitches=score.parts[0].pitches + 12, patch="keys.clav"),))
     harmony = harmony_of(narrow, pulse_of(narrow))
     assert move_register(narrow, harmony, 8.0, np.random.default_rng(0)).parts[0].pitches.max() <= 90
+
+
+def test_low_notes_do_not_go_lower():
+    score = in_chords((0, 4, 7), (5, 9, 12), key="C:maj")
+    low = replace(score, parts=(replace(score.parts[0], pitches=score.parts[0].pitches - 24), score.parts[1]))
+    moved = move_register(low, harmony_of(low, pulse_of(low)), -8.0, np.random.default_rng(0))
+    assert moved.parts[0].pitches.tolist() == low.parts[0].pitches.tolist()
 
 
 def test_thinning_empties_weak_places_first_and_the_same_in_every_bar():

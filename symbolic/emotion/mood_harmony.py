@@ -43,8 +43,8 @@ _BASS, _TONE = 0.7, 0.08
 #: A note belongs to the chord that sounds this many beats after its start, or halfway through it.
 _AHEAD = 0.5
 _NAMES = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-#: Keys between which parts move; a chord lower than this is mud.
-_LOWEST, _HIGHEST = 43, 98
+#: Keys between which parts move; close chords below sound muddy.
+_LOWEST, _HIGHEST = 48, 98
 
 
 @dataclass(frozen=True)
@@ -242,26 +242,35 @@ def move_register(score: Score, harmony: Harmony, semitones: float, rng: np.rand
 
 
 def _shifted(part: Part, harmony: Harmony, semitones: float, offset: float) -> Part:
-    """A part moved along the chord tones; ``offset`` of 0 to 1 decides which way the number of steps is rounded."""
+    """A part moved along the chord tones as far as its range has room; ``offset`` of 0 to 1 decides the rounding."""
     low, high = key_range(part)
-    semitones = float(np.clip(semitones, min(low - part.pitches.min(), 0), max(high - part.pitches.max(), 0)))
+    sign, distance = float(np.sign(semitones)), abs(semitones)
+    keys = part.pitches
+    while distance > 0:
+        keys = _climbed(part, harmony, sign * distance, offset)
+        if keys.min() >= low and keys.max() <= high:
+            break
+        keys, distance = part.pitches, distance - 1.0
+    return tidy(replace(part, pitches=_apart(part, keys, high)))
+
+
+def _climbed(part: Part, harmony: Harmony, semitones: float, offset: float) -> np.ndarray:
+    """Keys of a part moved along the chord tones, or along the scale where they are none."""
     keys = np.empty_like(part.pitches)
     for i, (key, segment) in enumerate(zip(part.pitches.tolist(), harmony.segments(part).tolist(), strict=True)):
         tones = harmony.tones[segment]
         ladder = tones if tones[key % 12] else harmony.scale
-        steps = int(np.floor(semitones / 12.0 * ladder.sum() + offset))
-        keys[i] = climb(key, ladder, steps)
-    keys = np.where(keys < low, keys + 12, np.where(keys > high, keys - 12, keys))
-    return tidy(replace(part, pitches=_apart(part, keys)))
+        keys[i] = climb(key, ladder, int(np.floor(semitones / 12.0 * ladder.sum() + offset)))
+    return keys
 
 
-def _apart(part: Part, keys: np.ndarray) -> np.ndarray:
+def _apart(part: Part, keys: np.ndarray, high: int) -> np.ndarray:
     """Keys of which no two of a stroke, different before, are the same: the later one goes up an octave."""
     numbers = strokes(part)
     taken: set[tuple[int, int]] = set()
     keys = keys.copy()
     for i, (number, key) in enumerate(zip(numbers.tolist(), keys.tolist(), strict=True)):
-        if (number, key) in taken and key + 12 <= _HIGHEST:
+        if (number, key) in taken and key + 12 <= high:
             keys[i] = key + 12
         taken.add((number, int(keys[i])))
     return keys
@@ -288,8 +297,8 @@ def key_range(part: Part) -> tuple[int, int]:
     """Return the lowest and highest key that a part may be moved to.
 
     Args:
-        part: the part; the range of its patch counts if it has one.
+        part: a part with notes, which lie in the range in any case; the range of its patch counts if it has one.
     """
     patch = patches().get(part.patch)
     low, high = (patch.low, patch.high) if patch else (0, 127)
-    return max(low, _LOWEST), min(high, _HIGHEST)
+    return min(max(low, _LOWEST), int(part.pitches.min())), max(min(high, _HIGHEST), int(part.pitches.max()))

@@ -10,7 +10,7 @@ from importlib.resources import files
 
 import numpy as np
 
-from d2m.sounds.patches import patches
+from d2m.sounds.patches import genre_sounds, patches
 from d2m.symbolic.emotion.mood_table import Cues, families
 from d2m.types import Lane, Part, Score
 
@@ -39,7 +39,7 @@ def change_sound(score: Score, cues: Cues) -> Score:
         score: the score.
         cues: changes.
     """
-    parts = tuple(_repatched(part, cues.brightness) for part in score.parts)
+    parts = tuple(_repatched(part, score.genre, cues.brightness) for part in score.parts)
     lanes = _filtered(score.lanes, cues.lowpass)
     if cues.treble:
         lanes += tuple(
@@ -49,20 +49,28 @@ def change_sound(score: Score, cues: Cues) -> Score:
     return replace(score, parts=parts, lanes=lanes, character=character)
 
 
-def _repatched(part: Part, bright: float) -> Part:
-    """A part with a darker or brighter patch of its family; the program is the one that stands for it in MIDI files."""
-    family = next((family for family in families() if part.patch in family), ())
-    known = [name for name in family if name in brightness() and name in patches()]
-    if part.patch not in known:
+def _repatched(part: Part, genre: str | None, bright: float) -> Part:
+    """A part with a darker or brighter patch of its family; the program is the one that stands for it in MIDI files.
+
+    The wanted centroid lies between that of the patch and that of the darkest or brightest of the family, on a scale of
+    logarithms; the patch nearest to it is taken.
+    """
+    family = [name for name in _family(part, genre) if name in brightness() and name in patches() and _fits(part, name)]
+    if part.patch not in brightness() or not family:
         return part
-    ranked = sorted(known, key=lambda name: brightness()[name])
-    fitting = [name for name in ranked if name == part.patch or _fits(part, name)]
-    now = fitting.index(part.patch)
-    room = len(fitting) - 1 - now if bright > 0 else now
-    # Half rounds away from the patch of now, so that there is a change at full strength wherever one is possible.
-    name = fitting[now + int(np.sign(bright)) * int(abs(bright) * room + 0.5)]
+    now = float(np.log(brightness()[part.patch]))
+    levels = np.log([brightness()[name] for name in family])
+    end = max(levels.max(), now) if bright > 0 else min(levels.min(), now)
+    name = family[int(np.abs(levels - now - abs(bright) * (end - now)).argmin())]
     program = patches()[name].fallback
     return part if name == part.patch or program is None else replace(part, patch=name, program=program)
+
+
+def _family(part: Part, genre: str | None) -> tuple[str, ...]:
+    """The patches that may stand for that of a part: for drums the kits of the genre, since a kit makes a genre."""
+    if part.is_drum:
+        return (part.patch, *(genre_sounds()[genre].weights["drums"] if genre in genre_sounds() else ()))
+    return next((family for family in families() if part.patch in family), ())
 
 
 def _fits(part: Part, name: str) -> bool:
