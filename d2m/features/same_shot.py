@@ -104,12 +104,12 @@ def is_moved(pictures: Sequence[np.ndarray]) -> bool:
 def _is_moved(one: np.ndarray, other: np.ndarray) -> bool:
     import cv2
 
-    warp = np.eye(2, 3, dtype=np.float32)
+    warp: np.ndarray = np.eye(2, 3, dtype=np.float32)
     stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, _STEPS, _PRECISION)
     shift = _shift(one, other)
     warp[:, 2] = shift
     try:
-        _, warp = cv2.findTransformECC(one, other, warp, cv2.MOTION_AFFINE, stop)
+        warp = np.asarray(cv2.findTransformECC(one, other, warp, cv2.MOTION_AFFINE, stop)[1], dtype=np.float32)
     except cv2.error:  # does not converge: the pictures have nothing in common
         return False
     size = (one.shape[1], one.shape[0])
