@@ -147,7 +147,8 @@ def _wish(path: Path, table: Any, line: int) -> SceneRequest:
     else:
         time = None
     if time is None:
-        raise D2MError(f'{path}: line {line}: start = {str(start)[:40]} is no time; write seconds such as 12.5, or "1:04.5"')
+        shown = str(start)[:40]
+        raise D2MError(f'{path}: line {line}: start = {shown} is no time; write seconds such as 12.5, or "1:04.5"')
     for key in ("genre", "mood"):
         if not isinstance(table.get(key, ""), str):
             raise D2MError(f'{path}: line {line}: {key} is not text; write {key} = "..."')
