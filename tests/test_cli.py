@@ -139,7 +139,7 @@ def test_a_bug_is_one_line_unless_debugging(capsys, monkeypatch, tmp_path):
         raise ZeroDivisionError("oops\nand more")
 
     monkeypatch.setattr(pipeline, "generate", broken)
-    assert main(["generate", str(tmp_path)]) == 1
+    assert main(["generate", str(tmp_path / "a.mp4")]) == 1
     heard = capsys.readouterr().err
     assert len(heard.splitlines()) == 1
     assert "ZeroDivisionError: oops and more" in heard

@@ -26,9 +26,9 @@ Boundary: TypeAlias = Literal["", "cut", "dissolve"]
 #: Hard cuts: least mean difference of two frames, in 0..255; how many times that of the frames around it, to which the
 #: difference that noise makes is added; part of it that must be left between before and after; frames around it.
 LEAST, TIMES, NOISE, STAYS, AROUND = 5.0, 2.5, 0.5, 0.5, 3
-#: Dissolves: frames before and after the middle; least difference between these two; and part of it by which the
-#: frames between may miss their mixture.
-REACHES, LEAST_DISSOLVED, MISSED = (4, 8, 12, 16), 15.0, 0.15
+#: Dissolves: frames before and after the middle; least difference between these two, and where their edges correlate
+#: less than :data:`OTHER_SHOT`; and part of it by which the frames between may miss their mixture, beside noise.
+REACHES, LEAST_DISSOLVED, LEAST_FAINT, MISSED, OTHER_SHOT = (4, 8, 12, 16), 15.0, 7.0, 0.15, 0.2
 #: Frames after the middle over which the change must not grow.
 PEAK = 5
 #: A transition goes on beyond these frames if the change over twice as many is so many times as large.
@@ -128,17 +128,19 @@ class _Boundaries:
         if self._since <= 2 * reach or at <= reach or at + reach + PEAK >= len(small):
             return False
         change = differ(small[at + reach], small[at - reach])
-        if change < LEAST_DISSOLVED or self._is_part(at, reach, change):
+        if change < LEAST_FAINT or self._is_part(at, reach, change):
             return False
         middles = range(at + 1, at + PEAK + 1)
         if change < max(differ(small[middle + reach], small[middle - reach]) for middle in middles):
             return False
         first, last = small[at - reach], small[at + reach]
+        if change < LEAST_DISSOLVED and edge_correlation(first, last) > OTHER_SHOT:
+            return False
         missed = [
             differ(small[at - reach + int(2 * reach * share)], (1.0 - share) * first + share * last)
             for share in (0.25, 0.5, 0.75)
         ]
-        if np.mean(missed) >= MISSED * change or is_other_light(first, last, SAME_SHOT):
+        if np.mean(missed) >= MISSED * change + NOISE or is_other_light(first, last, SAME_SHOT):
             return False
         return not is_moved([small[i] for i in range(at - reach, at + reach + 1)])
 

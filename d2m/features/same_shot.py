@@ -12,8 +12,9 @@ SIZE = (64, 36)
 LEFT = 0.5
 #: Contrast (standard deviation in 0..255) below which a picture is uniform: black, white or a colour.
 UNIFORM = 3.0
-#: Pixels of :data:`SIZE` by which camera movement shifts the picture between two frames, at least.
-_MOVED = 0.7
+#: Camera movement between two frames: least pixels of :data:`SIZE` and most part of the picture's width by which it
+#: shifts a corner.
+_MOVED, _MOST_MOVED = 0.7, 0.3
 _STEPS, _PRECISION = 30, 1e-3
 #: Pairs of frames for which movement is looked for.
 _MOST_PAIRS = 5
@@ -108,7 +109,7 @@ def _is_moved(one: np.ndarray, other: np.ndarray) -> bool:
     shift = _shift(one, other)
     warp[:, 2] = shift
     try:
-        _, warp = cv2.findTransformECC(one, other, warp, cv2.MOTION_AFFINE, stop)
+        warp = np.asarray(cv2.findTransformECC(one, other, warp, cv2.MOTION_AFFINE, stop)[1], dtype=np.float32)
     except cv2.error:  # does not converge: the pictures have nothing in common
         return False
     size = (one.shape[1], one.shape[0])
@@ -119,7 +120,9 @@ def _is_moved(one: np.ndarray, other: np.ndarray) -> bool:
         return False
     corners = np.array([[0, 0, 1], [size[0], 0, 1], [0, size[1], 1], [*size, 1]], dtype=np.float32)
     moved = float(np.abs(corners @ warp.T - corners[:, :2]).max())
-    return moved > _MOVED and differ(back[inside], one[inside]) < LEFT * differ(other[inside], one[inside])
+    return _MOVED < moved < _MOST_MOVED * size[0] and differ(back[inside], one[inside]) < LEFT * differ(
+        other[inside], one[inside]
+    )
 
 
 def _shift(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:

@@ -11,7 +11,6 @@ mood = "calm"
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import sys
@@ -30,6 +29,8 @@ else:
 
 #: Keys of a scene.
 KEYS = ("start", "genre", "mood")
+#: Seconds beyond which a number is no time.
+LONGEST = 1e9
 #: Seconds by which two scenes must be apart.
 APART = 0.5
 
@@ -106,8 +107,8 @@ def _from_toml(path: Path) -> list[SceneRequest]:
     text = read_text(path)
     try:
         entries = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        # tomllib's message names line and column.
+    except (ValueError, RecursionError) as error:
+        # The message of a TOMLDecodeError, which is a ValueError, names line and column.
         raise D2MError(f"{path} is not a TOML file ({error}); correct that line") from None
     lines = _lines_of_tables(text)
     unknown = sorted(set(entries) - {"scene", "scenes"})
@@ -141,12 +142,13 @@ def _wish(path: Path, table: Any, line: int) -> SceneRequest:
     start = table["start"]
     if isinstance(start, str):
         time = seconds_of(start)
-    elif isinstance(start, (int, float)) and not isinstance(start, bool) and math.isfinite(start):
+    elif isinstance(start, (int, float)) and not isinstance(start, bool) and abs(start) < LONGEST:
         time = float(start)
     else:
         time = None
     if time is None:
-        raise D2MError(f'{path}: line {line}: start = {start} is no time; write seconds such as 12.5, or "1:04.5"')
+        shown = str(start)[:40]
+        raise D2MError(f'{path}: line {line}: start = {shown} is no time; write seconds such as 12.5, or "1:04.5"')
     for key in ("genre", "mood"):
         if not isinstance(table.get(key, ""), str):
             raise D2MError(f'{path}: line {line}: {key} is not text; write {key} = "..."')

@@ -142,9 +142,10 @@ def _mean_energy(grid: BeatGrid, energy: np.ndarray, start: float, end: float) -
     values = np.asarray(energy, dtype=np.float64)
     if not len(values):
         return 0.0
-    positions = np.arange(float(np.round(grid.position_of(start))), float(grid.position_of(end)) - 0.25)
+    first, last = float(grid.position_of(start)), float(grid.position_of(end))
+    positions = np.arange(round(first), max(last - 0.25, round(first) + 0.5))
     inside = values[np.clip(positions.astype(np.int64), 0, len(values) - 1)]
-    return float(np.clip(inside.mean(), 0.0, 1.0)) if len(inside) else float(values[-1])
+    return float(np.clip(inside.mean(), 0.0, 1.0))
 
 
 def _features(motion: Motion | None, edges: np.ndarray, energy: np.ndarray) -> np.ndarray:
