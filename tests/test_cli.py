@@ -144,7 +144,7 @@ def test_a_bug_is_one_line_unless_debugging(capsys, monkeypatch, tmp_path):
     assert len(heard.splitlines()) == 1
     assert "ZeroDivisionError: oops and more" in heard
     with pytest.raises(ZeroDivisionError):
-        main(["generate", str(tmp_path), "--debug"])
+        main(["generate", str(tmp_path / "a.mp4"), "--debug"])
 
 
 def test_what_is_wrong_with_the_options_is_said_once_for_all_videos(ran, capsys):
