@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 KEYPOINTS: tuple[str, ...] = ("body25", "coco17", "both")
 #: Raised when the same video and settings give other values than before.
-FORMAT = 3
+FORMAT = 4
 #: A video with fewer pictures than this part of the frames asked for is tracked at its own rate, and interpolated.
 ENOUGH_PICTURES = 0.9
 _WRITTEN = ("fps", "width", "height", "duration", "found", "people", "key")

@@ -35,7 +35,6 @@ def edited(score: Score, section: Section, mix: Mix) -> Score:
         from d2m.symbolic.emotion.mood import Mood, in_mood
 
         score = in_mood(score, Mood.read(section.mood), section.seed)
-    parts = tuple(_played_by(part, mix) for part in score.parts if track_of(part) not in mix.without)
     ends = np.array([0.0, 1.0])
     lanes = [
         Lane(channel, "gain", ends, np.full(2, float(gain)))
@@ -43,7 +42,18 @@ def edited(score: Score, section: Section, mix: Mix) -> Score:
         for channel in CHANNELS_OF[track]
         if gain
     ]
-    return replace(score, parts=parts, lanes=score.lanes + tuple(lanes))
+    return edited_mix(replace(score, lanes=score.lanes + tuple(lanes)), mix)
+
+
+def edited_mix(score: Score, mix: Mix) -> Score:
+    """Return a score with the tracks and instruments of a plan.
+
+    Args:
+        score: the score.
+        mix: changes to the mix.
+    """
+    parts = tuple(_played_by(part, mix) for part in score.parts if track_of(part) not in mix.without)
+    return replace(score, parts=parts)
 
 
 def track_of(part: Part) -> str:

@@ -17,8 +17,9 @@ from d2m.audio.mastering import CEILING_DB
 from d2m.engines.arrangers import ARRANGERS, Arranger
 from d2m.engines.base import Progress, ScoreEngine
 from d2m.errors import D2MError
-from d2m.plans.edit import edited
+from d2m.plans.edit import edited, edited_mix
 from d2m.plans.merge import merged
+from d2m.plans.transition import blend, bridged, differs, level_of
 from d2m.plans.types import SAME, Plan, Section
 from d2m.types import BeatGrid, Brief, Dance, Score, Soundtrack, genre_code
 
@@ -70,23 +71,76 @@ def play(
     """
     plan.check()
     pieces = list(_pieces(plan, dance))
-    played: list[Soundtrack] = []
+    scores: list[Score] = []
     arrangers: dict[str, Arranger] = {name_in_plan(engine.arranger): engine.arranger}
-    for index, piece in enumerate(pieces):
-        section = piece.section
+    for section, piece in zip(plan.sections, pieces, strict=True):
         if section.arranger not in arrangers:
             arrangers[section.arranger] = _arranger(section.arranger)
-        score = edited(arrangers[section.arranger].write(piece.dance, section.seed), section, plan.mix)
-
-        def tell(share: float, index: int = index) -> None:
-            if progress:
-                progress((index + share) / len(pieces))
-
-        played.append(engine.perform(score, piece.dance, seed=section.seed, stems=stems, progress=tell))
+        scores.append(edited(arrangers[section.arranger].write(piece.dance, section.seed), section, plan.mix))
+    played = _performed(plan, pieces, scores, engine, stems, progress)
     whole = len(played) == 1 and pieces[0].begin == 0.0 and abs(pieces[0].dance.duration - plan.duration) < SAME
     if whole and not (plan.loop or plan.fade_in or plan.fade_out):
         return _named(played[0], plan, played)
     return _joined(plan, pieces, played)
+
+
+def _performed(
+    plan: Plan,
+    pieces: list[Piece],
+    scores: list[Score],
+    engine: ScoreEngine,
+    stems: bool,
+    progress: Progress | None,
+) -> list[Soundtrack]:
+    """Play the scores of the sections, with the transitions between them."""
+    changed = _transitions(plan, pieces, scores)
+    total = len(scores) + len(changed)
+
+    def perform(score: Score, piece: Piece, done: int) -> Soundtrack:
+        def tell(share: float) -> None:
+            if progress:
+                progress((done + share) / total)
+
+        return engine.perform(score, piece.dance, seed=piece.section.seed, stems=stems, progress=tell)
+
+    played: list[Soundtrack] = []
+    for index, (piece, score) in enumerate(zip(pieces, scores, strict=True)):
+        done = index + sum(other < index for other in changed)
+        sound = perform(score, piece, done)
+        if index in changed:
+            sound = _with_transition(sound, perform(changed[index], piece, done + 1), piece)
+        played.append(sound)
+    return played
+
+
+def _transitions(plan: Plan, pieces: list[Piece], scores: list[Score]) -> dict[int, Score]:
+    """Return the scores of the sections that lead to another genre or key, with their transition, by index."""
+    changed = {}
+    for index in range(len(scores) - 1):
+        before, after = scores[index], scores[index + 1]
+        wanted = plan.follows(index + 1) and plan.sections[index + 1].transition == "auto"
+        if wanted and plan.beats_per_bar == 4 and differs(before, after):
+            following = pieces[index + 1]
+            begin = following.section.start - following.begin
+            score = bridged(before, pieces[index].length, after, begin)
+            if score is not None:
+                changed[index] = edited_mix(score, plan.mix)
+    return changed
+
+
+def _with_transition(plain: Soundtrack, changed: Soundtrack, piece: Piece) -> Soundtrack:
+    """Return the sound of a section with its transition; the notes are those with the transition."""
+    grid = piece.dance.grid
+    line = float(grid.time_of(round(float(grid.position_of(piece.length))) - 4))
+    at = round(line * plain.sample_rate)
+    gain = level_of(plain.waveform, changed.waveform, at, plain.sample_rate)
+    silence = np.zeros_like(plain.waveform)
+    stems = {
+        name: blend(plain.stems.get(name, silence), changed.stems.get(name, silence), at, plain.sample_rate, gain)
+        for name in {*plain.stems, *changed.stems}
+    }
+    wave = blend(plain.waveform, changed.waveform, at, plain.sample_rate, gain)
+    return replace(plain, waveform=wave, stems=stems, score=changed.score)
 
 
 def play_with(

@@ -14,7 +14,7 @@ from typing import Any
 from d2m.engines.arrangers import ARRANGERS
 from d2m.genres import genre_names
 from d2m.plans.files import VERSION
-from d2m.plans.types import MOST_GAIN, PARTS, Hit, Section
+from d2m.plans.types import MOST_GAIN, PARTS, TRANSITIONS, Hit, Section
 from d2m.types import BEAT_SOURCES, ROLES, TRACKS
 
 _HELP = {
@@ -28,6 +28,7 @@ _HELP = {
         "key": "Key, such as A:min, or empty for the arranger's choice.",
         "arranger": f"Arranger: {', '.join(ARRANGERS)}, or a MIDI file (.mid).",
         "seed": "Random seed. Sections of one genre and seed share key, chords and instruments.",
+        "transition": "auto: a composed bar leads here from another genre or key; none: it begins at once.",
         "cause": "Why the section begins here, for readers.",
     },
     "hit": {
@@ -37,7 +38,7 @@ _HELP = {
     },
 }
 _RANGES = {"energy": (0, 1), "strength": (0, 1), "seed": (0, 2**63 - 1), "start": (0, 86400), "end": (0, 86400)}
-_CHOICES = {"role": ROLES}
+_CHOICES = {"role": ROLES, "transition": TRANSITIONS}
 _TYPES = {"str": "string", "int": "integer", "float": "number"}
 
 

@@ -17,6 +17,8 @@ from d2m.types import BEAT_SOURCES, ROLES, TRACKS, BeatGrid, genre_code
 PARTS: tuple[str, ...] = (*TRACKS, "effects")
 #: Largest change of level of a track, in dB.
 MOST_GAIN = 24.0
+#: Ways to begin a section.
+TRANSITIONS: tuple[str, ...] = ("auto", "none")
 #: Seconds that two sections may be apart and still follow each other.
 SAME = 1e-4
 
@@ -34,6 +36,7 @@ class Section:
         key: key such as ``"A:min"``, or "" for the arranger's choice.
         arranger: name of the arranger that writes the notes.
         seed: random seed. Sections of one genre and seed share their key, chords and instruments.
+        transition: ``"auto"``: a bar composed by the bridge network leads here from another genre or key; ``"none"``.
         cause: why the section begins here, for readers: ``"start"``, ``"cut"``, ``"energy"`` …
     """
 
@@ -46,6 +49,7 @@ class Section:
     key: str = ""
     arranger: str = "composer"
     seed: int = 0
+    transition: str = "auto"
     cause: str = ""
 
 
@@ -231,6 +235,7 @@ def _check_section(section: Section, index: int, plan: Plan) -> None:
     except ValueError:
         fail("genre", f"{section.genre!r} does not exist; choose {', '.join(genre_names())}")
     _choice("section", index, "role", section.role, ROLES)
+    _choice("section", index, "transition", section.transition, TRANSITIONS)
     if section.arranger not in ARRANGERS and not section.arranger.lower().endswith((".mid", ".midi")):
         fail("arranger", f"{section.arranger!r} does not exist; choose {', '.join(ARRANGERS)}")
     _number("section", index, "energy", section.energy, 0.0, 1.0)
