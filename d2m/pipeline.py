@@ -27,6 +27,7 @@ from d2m.engines.base import Engine, ScoreEngine
 from d2m.generate_options import GenerateOptions
 from d2m.plans.ask import planned, refuse_plan
 from d2m.plans.files import read_plan, write_plan
+from d2m.plans.make import retimed
 from d2m.plans.play import name_in_plan, play
 from d2m.plans.types import Plan
 from d2m.results import leave_video_out, made_by, report_of, result_files, write_media
@@ -256,7 +257,9 @@ def _compose(
     """
     dance = analysis.dance
     if not isinstance(engine, ScoreEngine):
-        refuse_plan(options, engine.name)
+        refuse_plan(options, engine.name, engine.follows_beats)
+        if options.tempo_factor != 1.0:
+            dance = retimed(dance, options.tempo_factor)
         if not engine.prepares:
             return engine.compose(dance, seed=int(options.seed), progress=tell), None, dance
         dance = engine.prepare(video, dance, progress=lambda share: tell(share / 2))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from d2m.types import Dance, Score, Soundtrack
 
@@ -24,10 +24,12 @@ class Engine(ABC):
     Attributes:
         name: as on the command line.
         weights: names of the weights in use.
+        follows_beats: whether the music is on the beats of the dance.
     """
 
     name: str
     weights: tuple[str, ...]
+    follows_beats: ClassVar[bool] = True
 
     def check(self) -> None:  # noqa: B027 - engines without further inputs have nothing to check
         """Check that all inputs besides the video are there, before the video is analysed.

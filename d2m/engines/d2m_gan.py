@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
@@ -62,6 +62,7 @@ class D2MGanEngine(Engine):
     visual_weights: Path | None = None
     denoise: bool = False
     name: str = field(default="d2m-gan", init=False)
+    follows_beats: ClassVar[bool] = False
 
     def check(self) -> None:
         """Check that the files are there without which :meth:`prepare` fails.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from d2m.engines.base import Engine, EngineKind
-from d2m.engines.options import CODECS, LEVELS, SymbolicOptions, VqOptions
+from d2m.engines.options import CODECS, LEVELS, SOUNDS, ScoreOptions, SymbolicOptions, VqOptions
 from d2m.errors import D2MError
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ def _vq(options: VqOptions) -> Engine:
     for option, given in (("--motion", options.motion), ("--visual", options.visual), ("--denoise", options.denoise)):
         if given:
             raise D2MError(f"{option} is for D2M-GAN models; add their files with --weights, or leave it out")
+    if (record := _record(options)) is not None:
+        return record
     from d2m.engines.vq import load_engine
 
     if options.level != LEVELS[0] and options.codec != "jukebox":
@@ -59,7 +61,20 @@ def _d2m_gan(names: Sequence[str]) -> Sorted | None:
     return sort_files(names)
 
 
+def _record(options: ScoreOptions) -> Engine | None:
+    """Return the engine of a recording that is given in place of notes, or None."""
+    if options.sketch is None or Path(options.sketch).suffix.lower() not in SOUNDS:
+        return None
+    if options.arranger is not None:
+        raise D2MError("a recording is played as it is; leave out --arranger, or --sketch")
+    from d2m.engines.record import RecordEngine
+
+    return RecordEngine(Path(options.sketch))
+
+
 def _symbolic(options: SymbolicOptions) -> Engine:
+    if (record := _record(options)) is not None:
+        return record
     from d2m.engines.symbolic import load_engine
 
     return load_engine(options)

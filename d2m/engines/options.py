@@ -12,7 +12,12 @@ from d2m.options import option
 CODECS, LEVELS = ("spectral", "jukebox"), ("high", "low")
 
 ARRANGER = "Arranger, which writes the notes: composer (rules of the genre) or musegan (network). Default: composer."
-SKETCH = "Your own notes in place of an arranger's: a MIDI file (.mid), which is fitted to the beats of the dancer."
+SKETCH = (
+    "Your own music in place of an arranger's, fitted to the beats of the dancer: a MIDI file (.mid), or a recording "
+    "(.wav, .mp3 …), which is stretched."
+)
+#: Endings of recordings.
+SOUNDS = frozenset((".wav", ".mp3", ".flac", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".aif", ".aiff", ".wma"))
 SOUNDFONT = "SoundFont (.sf2 or .sf3) that plays the notes. Default: d2m's sound library."
 LEVEL = "Level of the JukeBox VQ-VAE: high (hop 128) or low (hop 32)."
 

@@ -53,12 +53,13 @@ def check_music(options: GenerateOptions) -> None:
             raise D2MError(f"the plan says this itself: leave out {_flag(name)}, and change the file of --plan instead")
 
 
-def refuse_plan(options: GenerateOptions, engine: str) -> None:
+def refuse_plan(options: GenerateOptions, engine: str, follows_beats: bool = True) -> None:
     """Refuse options of the score for an engine that plays none.
 
     Args:
         options: options of ``d2m generate``.
         engine: name of the engine.
+        follows_beats: whether its music is on the beats of the dance.
 
     Raises:
         D2MError: if one of them is given.
@@ -67,7 +68,8 @@ def refuse_plan(options: GenerateOptions, engine: str) -> None:
         name: SAID_BY_PLAN[name] for name in ("mood", "key", "scenes", "hits", "begin", "end", "length", "loop")
     }
     defaults |= {"fade_in": 0.0, "fade_out": 0.0, "plan": None, "write_plan": None, "without": None, "solo": None}
-    defaults |= {"instruments": None, "mix": None, "stems": False, "tempo": None}
+    defaults |= {"instruments": None, "mix": None, "stems": False}
+    defaults |= {} if follows_beats else {"tempo": None}
     for name, default in defaults.items():
         if getattr(options, name) != default:
             raise D2MError(f"the engine {engine} plays no score; leave out {_flag(name)}")
