@@ -144,7 +144,16 @@ class VideoOptions:
 
 
 @dataclass(frozen=True)
-class GenerateOptions(VideoOptions, FormOptions, TempoOptions, MusicOptions):
+class PoseOptions:
+    """How the dancers are found."""
+
+    PANEL: ClassVar[str] = "Options of the analysis"
+
+    pose: str = option("mediapipe", "Pose model that finds the dancers.", metavar="NAME")
+
+
+@dataclass(frozen=True)
+class GenerateOptions(PoseOptions, VideoOptions, FormOptions, TempoOptions, MusicOptions):
     """Options of :func:`d2m.generate` that do not depend on the engine."""
 
     @property

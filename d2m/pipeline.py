@@ -244,7 +244,7 @@ def analysed(
         tell(share)
 
     genre = options.genres[0] if options.genres else None
-    return features.analyse(video, genre=genre, beats=options.beat_options, progress=watched)
+    return features.analyse(video, genre=genre, beats=options.beat_options, progress=watched, pose=options.pose)
 
 
 def _compose(
