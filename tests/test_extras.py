@@ -121,6 +121,15 @@ def test_a_missing_extra_is_one_line(command, line, clip, tmp_path):
     assert run.stderr.startswith(f"error: {line}")
 
 
+def test_noise_reduction_is_checked_before_the_video_is_read(monkeypatch):
+    from d2m.engines.d2m_gan import D2MGanEngine
+
+    monkeypatch.setitem(sys.modules, "noisereduce", None)
+    engine = D2MGanEngine(model=None, codec=None, weights=(), denoise=True)  # no part of the model is used before
+    with pytest.raises(D2MError, match="--denoise needs the packages of the extra 'd2m-gan'"):
+        engine.ready()
+
+
 def test_the_line_contains_the_command_that_installs_the_extra(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "lightning", None)
     with pytest.raises(D2MError) as caught:
