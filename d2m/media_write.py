@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from d2m.whole_file import whole_file
+from d2m.atomic import atomic_write
 
 if TYPE_CHECKING:
     from d2m.media import Video
 
+#: What :func:`mux` keeps of a clip's own sound.
+KeepAudio: TypeAlias = Literal["voice", "all"]
 #: Sample rates that AAC knows (ISO/IEC 14496-3, table 1.18), up to the highest that makes sense for music.
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 #: Decibels by which the music steps back where the clip's own sound is loud.
@@ -43,7 +45,7 @@ def write_wav(path: str | os.PathLike[str], waveform: np.ndarray, sample_rate: i
 
     sound = _checked(waveform)
     # The standard library's writer, since libsndfile hides the reason when a write fails.
-    with whole_file(path) as temporary, wave.open(str(temporary), "wb") as wav:
+    with atomic_write(path) as temporary, wave.open(str(temporary), "wb") as wav:
         wav.setnchannels(len(sound))
         wav.setsampwidth(2)
         wav.setframerate(int(sample_rate))
@@ -58,9 +60,10 @@ def mux(
     waveform: np.ndarray,
     sample_rate: int,
     out_path: str | os.PathLike[str],
-    keep_audio: bool = False,
+    keep_audio: bool | KeepAudio = False,
     reencode: bool = False,
     crf: int = CRF,
+    audio_level: float = 0.0,
 ) -> Path:
     """Put music under a video: the picture's packets are copied, the music becomes AAC.
 
@@ -72,9 +75,11 @@ def mux(
         waveform: float (channels, samples), one or two channels; sample 0 sounds with the first picture.
         sample_rate: hertz; a rate that AAC does not know is resampled to 48 kHz.
         out_path: the ``.mp4`` to write.
-        keep_audio: keep the clip's own sound, the music ducked under it (see :func:`duck`).
+        keep_audio: ``"all"`` or True keeps the clip's own sound, with the music ducked under it (see :func:`duck`);
+            ``"voice"`` keeps only the speech in it (see :func:`d2m.audio.voice.mix_voice`).
         reencode: encode the picture anew as H.264 instead of copying it; the file is an mp4.
         crf: quality of that, 0 (lossless) to 51 (worst), x264's constant rate factor.
+        audio_level: gain of the kept sound in dB.
 
     Returns:
         The path that was written.
@@ -82,7 +87,7 @@ def mux(
     Raises:
         d2m.media_copy.CannotCopyError: if the picture cannot be copied.
         D2MError: if the video cannot be read or the file cannot be written.
-        ValueError: if the waveform is not finite or has more than two channels.
+        ValueError: if the waveform is not finite or has more than two channels, or an option is none of these values.
     """
     from d2m.media import Video, open_video, read_audio
     from d2m.media_copy import container_for, copy_video
@@ -92,24 +97,37 @@ def mux(
     sound = _checked(waveform)
     if len(sound) > 2:
         raise ValueError("music must have one or two channels")
+    if keep_audio not in (False, True, *get_args(KeepAudio)):
+        raise ValueError(f"keep_audio is {', '.join(get_args(KeepAudio))} or a truth value, not {keep_audio!r}")
+    if not np.isfinite(audio_level):
+        raise ValueError("audio_level must be a number of decibels")
     rate = int(sample_rate)
     if keep_audio and video.has_audio:
         own_rate = max(rate, 44100)
         sound, rate = resample(sound, rate, own_rate), own_rate
         own = fit(read_audio(video.path, own_rate, mono=False), round(video.duration * own_rate))
-        sound = duck(fit(sound, own.shape[1]), own, own_rate)
+        sound = _with_own(fit(sound, own.shape[1]), own, own_rate, keep_audio == "voice", audio_level)
     if rate not in AAC_RATES:
         sound, rate = resample(sound, rate, 48000), 48000
     sound = np.clip(fit(sound, round(video.duration * rate)), -1.0, 1.0)
     out_path = Path(out_path)
     if not reencode and container_for(video) == ".mkv":
         out_path = out_path.with_suffix(".mkv")
-    with whole_file(out_path) as temporary:
+    with atomic_write(out_path) as temporary:
         if reencode:
             encode_video(video, sound, rate, temporary, crf)
         else:
             copy_video(video, sound, rate, temporary)
     return out_path
+
+
+def _with_own(music: np.ndarray, own: np.ndarray, rate: int, only_voice: bool, level: float) -> np.ndarray:
+    """The music with a clip's own sound, or only the speech in it, at a gain in dB."""
+    if not only_voice:
+        return duck(music, own * np.float32(10 ** (level / 20)), rate)
+    from d2m.audio.voice import find_voice, mix_voice
+
+    return mix_voice(music, own, rate, find_voice(own, rate), level)
 
 
 def duck(music: np.ndarray, own: np.ndarray, sample_rate: int) -> np.ndarray:

@@ -12,24 +12,28 @@ from __future__ import annotations
 
 import contextlib
 import os
-import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from d2m.beat_options import BeatOptions
-from d2m.errors import D2MError
+from d2m import engines
+from d2m.engines.arrangers import DEFAULT
+from d2m.engines.base import Engine, ScoreEngine
+from d2m.generate_options import GenerateOptions
+from d2m.plans.ask import planned, refuse_plan
+from d2m.plans.files import read_plan, write_plan
+from d2m.plans.play import name_in_plan, play
+from d2m.plans.types import Plan
+from d2m.results import leave_video_out, made_by, report_of, result_files, write_media
 from d2m.staging import earlier_result, left_over, publish, staging_folder
-from d2m.types import GENRES, Dance, Soundtrack, genre_code
-from d2m.version import __version__
+from d2m.types import Dance, Soundtrack, genre_code
 
 if TYPE_CHECKING:
-    from d2m.engines import Engine
     from d2m.features import Analysis
     from d2m.media import Video
 
@@ -39,11 +43,6 @@ Progress = Callable[[str, float], None]
 #: The stages in their order, and what each does.
 STAGES = {"watch": "watching the dance", "compose": "composing", "write": "writing"}
 
-#: How the warning begins that a video could not be written though the rest was.
-WITHOUT_VIDEO = "the music was written, the video was not"
-
-_PACKAGES = ("torch", "mediapipe", "av", "numpy", "scipy")
-
 
 @dataclass(frozen=True)
 class Result:
@@ -52,15 +51,17 @@ class Result:
     Attributes:
         soundtrack: the music.
         dance: what the engine saw of the video.
-        files: paths of the written files by kind: ``"wav"``, ``"mp4"`` (unless left out), ``"json"``, ``"png"``, with
-            the symbolic engine ``"mid"``.
+        files: paths of the written files by kind: ``"wav"``, ``"mp4"`` (unless left out), ``"json"``, ``"png"``,
+            ``"mid"`` of engines that play a score, and ``"stem"`` and a channel of the mix, as ``"stem bass"``.
         report: what the json file holds, plain values.
+        plan: plan of the music, or None for an engine that plays no score.
     """
 
     soundtrack: Soundtrack
     dance: Dance
     files: dict[str, Path]
     report: dict[str, Any]
+    plan: Plan | None = None
 
 
 @dataclass
@@ -87,132 +88,88 @@ def generate(
     video: str | os.PathLike[str],
     output_dir: str | os.PathLike[str] | None = None,
     *,
-    engine: str | Engine = "vq",
-    genre: str | None = None,
-    seed: int = 0,
-    codec: str = "spectral",
-    level: str = "high",
-    weights: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
-    motion: str | os.PathLike[str] | None = None,
-    visual: str | os.PathLike[str] | None = None,
-    denoise: bool = False,
-    soundfont: str | os.PathLike[str] | None = None,
-    sketch: str | os.PathLike[str] | None = None,
-    beats: str | float = "auto",
-    offset: float = 0.0,
-    downbeat: float | None = None,
-    write_video: bool = True,
-    keep_audio: bool = False,
-    reencode: bool = False,
-    crf: int = 20,
+    engine: str | Engine | None = None,
     progress: Progress | None = None,
+    **options: Any,
 ) -> Result:
     """Make music for a dance video.
 
-    Writes ``<stem>.d2m.wav``, ``<stem>.d2m.mp4`` (``.mkv`` for a picture that mp4 cannot hold), ``<stem>.d2m.json``
-    and ``<stem>.d2m.png``, with the symbolic engine ``<stem>.d2m.mid``; files of these names are replaced. A video
-    that cannot be written is left out; the warnings say why.
+    Writes ``<stem>.d2m.wav``, ``<stem>.d2m.mp4`` (``.mkv`` for a picture that mp4 cannot hold), ``<stem>.d2m.json``,
+    ``<stem>.d2m.png`` and, by engines that play a score, ``<stem>.d2m.mid``; files of these names are replaced. A
+    video that cannot be written is left out; the warnings say why.
 
     Args:
         video: a video file.
         output_dir: folder to write to, made if missing; the current one by default.
-        engine: ``"vq"``, ``"symbolic"``, or an engine of your own (:class:`d2m.engines.Engine`), which makes the
-            arguments from ``codec`` to ``sketch`` meaningless.
-        genre: one of the ten AIST genres, as a name (``"house"``) or code (``"gHO"``); None or ``"auto"`` to choose
-            from the dance.
-        seed: the same video, seed and weights give the same music.
-        codec: ``"spectral"`` or ``"jukebox"``.
-        level: ``"high"`` or ``"low"``, for the JukeBox codec.
-        weights: name or file of generator weights other than the shipped ones; or those of a D2M-GAN in any order
-            (motion encoder, generator, VQ-VAE, I3D), which tell ``codec`` and ``level`` themselves.
-        motion: for a D2M-GAN: the dance's motion, an AIST++ ``.pkl`` or an ``.npz`` of keypoints.
-        visual: for a D2M-GAN: features of the picture, ``.npy`` or ``.npz`` with an array (segments, 2048).
-        denoise: for a D2M-GAN: take steady noise out of the music.
-        soundfont: for the symbolic engine: name or path of a .sf2 file.
-        sketch: who writes the music: ``"composer"``, ``"musegan"``, or a MIDI file, fitted to the dancer's beats.
-        beats, offset, downbeat: see :meth:`d2m.beat_options.BeatOptions.read`.
-        write_video: write the video with its music.
-        keep_audio: keep the clip's own sound in that video, the music ducked under it; not without ``write_video``.
-        reencode: encode the picture as H.264 into an ``.mp4``, instead of copying it.
-        crf: quality of that, 0 (lossless) to 51 (worst), x264's constant rate factor.
+        engine: name of an engine (:data:`d2m.engines.ENGINES`); None for the default, or the one that has the options
+            that are given; or an engine of your own (:class:`d2m.engines.Engine`), which takes no further options.
         progress: called with a stage and the share of it that is done.
+        options: fields of :class:`~d2m.generate_options.GenerateOptions` (``genre``, ``seed``, ``beats`` …) and of the
+            engine's options (:mod:`d2m.engines.options`: ``weights``, ``arranger``, ``soundfont`` …), which are also
+            the options of ``d2m generate``. Paths may be text or path objects. The same video, options and weights
+            give the same music.
 
     Raises:
-        D2MError: if the video cannot be used, an argument names nothing that exists, or a file cannot be written.
+        D2MError: if the video cannot be used, an option is unknown or out of range, or a file cannot be written.
     """
-    code = check(genre, seed, write_video, keep_audio, reencode, crf)
-    options = BeatOptions.read(beats, offset, downbeat)
-    opened, ending = _open(video, write_video, keep_audio, reencode)
+    common = {each.name for each in fields(GenerateOptions)}
+    asked_for = GenerateOptions(**{name: value for name, value in options.items() if name in common}).check()
+    settings = {name: _plain(value) for name, value in options.items() if name not in common}
+    opened, ending = _open(video, asked_for.write_video, bool(asked_for.keep_audio), asked_for.reencode)
     clock = _Clock(progress)
-    settings = {"codec": codec, "level": level, "weights": _names(weights), "denoise": bool(denoise)}
-    settings |= {"motion": _name(motion), "visual": _name(visual), "soundfont": _name(soundfont)}
-    settings |= {"sketch": _name(sketch)}
     with staging_folder(Path(output_dir or ".")) as staging, _loading(engine, settings) as loading:
-        analysis = _watch(opened, code, options, loading, clock)
+        with clock.stage("watch") as tell:
+            analysis = analysed(opened, asked_for, tell, loading)
         with clock.stage("compose") as tell:
-            soundtrack = _compose(loading.result(), opened, analysis.dance, int(seed), tell)
-        files = _files(opened.path.stem, ending, soundtrack)
+            soundtrack, plan, dance = _compose(loading.result(), opened, analysis, asked_for, tell)
+        files = result_files(opened.path.stem, ending, soundtrack, asked_for.markers)
         for name in left_over(staging.parent, opened.path.stem, files):
             opened.warn(f"{name} is left from an earlier run and does not go with this music")
-        if earlier := earlier_result(staging.parent / files["json"], int(seed), genre or "auto"):
+        genre = asked_for.genre or "auto"
+        if earlier := earlier_result(staging.parent / files["json"], int(asked_for.seed), genre):
             opened.warn(earlier)
         with clock.stage("write") as tell:
-            picture = {"keep_audio": keep_audio, "reencode": reencode, "crf": crf}
-            _write_media(staging, files, opened, analysis, soundtrack, picture, tell)
-        asked = _maker(loading.result(), soundtrack) | {"seed": int(seed), "genre_asked": genre or "auto"}
-        asked |= {"beats_asked": options.tempo or options.mode, "offset": options.offset, "downbeat": downbeat}
-        report = _report(opened, analysis, soundtrack, asked, clock.seconds, files)
+            write_media(staging, files, opened, analysis, soundtrack, asked_for, plan, tell)
+        asked = made_by(loading.result(), soundtrack) | {"seed": int(asked_for.seed), "genre_asked": genre}
+        beats = asked_for.beat_options
+        asked |= {"beats_asked": beats.tempo or beats.mode, "offset": beats.offset, "downbeat": beats.downbeat}
+        report = report_of(opened, analysis, soundtrack, asked, clock.seconds, files)
+        if plan is not None and asked_for.write_plan is not None:
+            write_plan(plan, asked_for.write_plan)
         published = publish(staging, files, report)
-    return Result(soundtrack, analysis.dance, published, report)
+    return Result(soundtrack, dance, published, report, plan)
 
 
-def check(
-    genre: str | None,
-    seed: int,
-    write_video: bool,
-    keep_audio: bool,
-    reencode: bool = False,
-    crf: int = 20,
-    **beats: Any,
-) -> str | None:
-    """Return the code of the genre asked for, None for any.
+def plan(video: str | os.PathLike[str], *, arranger: str = DEFAULT, **options: Any) -> Plan:
+    """Plan music for a dance video, to be changed and played by :func:`d2m.play`.
+
+    Args:
+        video: a video file.
+        arranger: name of the arranger that writes the notes.
+        options: fields of :class:`~d2m.generate_options.GenerateOptions`.
 
     Raises:
-        D2MError: if these arguments of :func:`generate` cannot be met, whatever the video.
+        D2MError: if the video cannot be used, or an option is out of range.
     """
-    if not 0 <= int(seed) < 2**63:
-        raise D2MError(f"seed {seed} is not usable; give a whole number from 0 to 2^63 - 1")
-    if keep_audio and not write_video:
-        raise D2MError("the clip's own sound is kept in the video only; leave out --keep-audio or --no-video")
-    if reencode and not write_video:
-        raise D2MError("there is no picture to encode without a video; leave out --reencode or --no-video")
-    if not 0 <= int(crf) <= 51:
-        raise D2MError(f"a constant rate factor of {crf} is not possible; choose 0 (lossless) to 51 (worst)")
-    BeatOptions.read(**beats)
-    if genre is None or genre.strip().lower() == "auto":
-        return None
-    try:
-        return genre_code(genre)
-    except ValueError as error:
-        raise D2MError(f"{error}, or auto") from None
+    from d2m.media import open_video
+
+    asked_for = GenerateOptions(**{name: _plain(value) for name, value in options.items()}).check()
+    analysis = analysed(open_video(video), asked_for, lambda share: None)
+    return planned(analysis, asked_for, arranger)[0]
 
 
-def load_engine(engine: str | Engine, **settings: Any) -> Engine:
+def load_engine(engine: str | Engine | None, **settings: Any) -> Engine:
     """Return an engine that lacks nothing but the video.
 
     Args:
-        engine: a name, or an engine that is loaded already.
+        engine: a name, None to choose by the settings, or an engine that is loaded already.
         settings: see :func:`d2m.engines.load`.
 
     Raises:
         D2MError: if there is no such engine, or something is missing that no video gives.
     """
-    from d2m import engines
-    from d2m.engines.base import LooksItself
-
-    loaded = engines.load(engine, **settings) if isinstance(engine, str) else engine
-    if isinstance(loaded, LooksItself):
-        loaded.ready()
+    loaded = engine if isinstance(engine, Engine) else engines.load(engine, **settings)
+    loaded.check()
     return loaded
 
 
@@ -236,45 +193,19 @@ def _open(path: str | os.PathLike[str], write_video: bool, keep_audio: bool, ree
             video.warn(f"the video is an {ending}, as .mp4 cannot hold {what}; --reencode makes an .mp4")
         return video, ending
     except CannotCopyError as error:
-        _leave_video_out(video, str(error))
+        leave_video_out(video, str(error))
         return video, ""
 
 
-def _leave_video_out(video: Video, reason: str) -> None:
-    """Warn that no video is written."""
-    video.warn(f"{WITHOUT_VIDEO}: {reason.removeprefix(f'{video.path}: ')}")
-
-
-def _files(stem: str, video: str, soundtrack: Soundtrack) -> dict[str, str]:
-    """Kind -> name of each file to be written; ``video`` is the ending of the video, empty for none."""
-    # With codes the score is a sketch, and what sounds is the generator's; without, it is the music itself.
-    notes = ".mid" if soundtrack.score is not None and soundtrack.codes is None else ""
-    endings = {"wav": ".wav", "mp4": video, "json": ".json", "png": ".png", "mid": notes}
-    return {kind: f"{stem}.d2m{ending}" for kind, ending in endings.items() if ending}
-
-
-def _maker(engine: Engine, soundtrack: Soundtrack) -> dict[str, Any]:
-    """For the report: the engine, its codec and level if it has them, and what else it tells of itself."""
-    details = soundtrack.provenance.get("details")
-    return {"engine": engine.name, "codec": None, "level": None} | (details if isinstance(details, dict) else {})
-
-
-def _name(path: str | os.PathLike[str] | None) -> str | None:
-    return None if path is None else os.fspath(path)
-
-
-def _names(
-    weights: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None,
-) -> str | list[str] | None:
-    """One name as it is; several as a list."""
-    if weights is None or isinstance(weights, (str, os.PathLike)):
-        return _name(weights)
-    names = [os.fspath(name) for name in weights]
-    return names[0] if len(names) == 1 else names or None
+def _plain(value: Any) -> Any:
+    """Return a path, or several, as text; any other value as it is."""
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
 @contextlib.contextmanager
-def _loading(engine: str | Engine, settings: dict[str, Any]) -> Iterator[Future[Engine]]:
+def _loading(engine: str | Engine | None, settings: dict[str, Any]) -> Iterator[Future[Engine]]:
     """The engine, being loaded beside the first stage, which leaves Python's lock free most of the time."""
 
     executor = ThreadPoolExecutor(1, thread_name_prefix="engine")
@@ -284,109 +215,71 @@ def _loading(engine: str | Engine, settings: dict[str, Any]) -> Iterator[Future[
         executor.shutdown(wait=False, cancel_futures=True)
 
 
-def _watch(video: Video, genre: str | None, options: BeatOptions, loading: Future[Engine], clock: _Clock) -> Analysis:
-    """The dance, unless the engine turns out not to load meanwhile."""
+def analysed(
+    video: Video,
+    options: GenerateOptions,
+    tell: Callable[[float], None],
+    loading: Future[Engine] | None = None,
+) -> Analysis:
+    """Analyse a video, or take the analysis that a plan stands for, if the engine needs no more.
+
+    Args:
+        video: the video.
+        options: what is asked for.
+        tell: called with the share done.
+        loading: the engine, if it is being loaded; the analysis ends as soon as that fails.
+
+    Raises:
+        D2MError: if the video or the plan cannot be used, or the engine not be loaded.
+    """
     from d2m import features
 
-    with clock.stage("watch") as tell:
+    if options.plan is not None and loading is not None and not loading.result().sees:
+        return _unseen(read_plan(options.plan))
 
-        def watched(share: float) -> None:
-            if loading.done():
-                loading.result()
-            tell(share)
+    def watched(share: float) -> None:
+        if loading is not None and loading.done():
+            loading.result()
+        tell(share)
 
-        return features.analyse(video, genre=genre, beats=options, progress=watched)
-
-
-def _compose(engine: Engine, video: Video, dance: Dance, seed: int, tell: Callable[[float], None]) -> Soundtrack:
-    """Music for a dance, by an engine that may want to look at the video itself first."""
-    from d2m.engines.base import LooksItself
-
-    if not isinstance(engine, LooksItself):
-        return engine.compose(dance, seed=seed, progress=tell)
-    dance = engine.look(video, dance, progress=lambda share: tell(share / 2))
-    return engine.compose(dance, seed=seed, progress=lambda share: tell(0.5 + share / 2))
+    genre = options.genres[0] if options.genres else None
+    return features.analyse(video, genre=genre, beats=options.beat_options, progress=watched)
 
 
-def _write_media(
-    folder: Path,
-    files: dict[str, str],
-    video: Video,
-    analysis: Analysis,
-    soundtrack: Soundtrack,
-    picture: dict[str, Any],
-    tell: Callable[[float], None],
-) -> None:
-    """The wav, video and picture of a result; a video that cannot be written is taken out of ``files``."""
-    from d2m.media_write import fit, mux, write_wav
-    from d2m.report import draw_report
+def _compose(
+    engine: Engine, video: Video, analysis: Analysis, options: GenerateOptions, tell: Callable[[float], None]
+) -> tuple[Soundtrack, Plan | None, Dance]:
+    """Make the music: by a plan if the engine plays scores.
 
-    rate = soundtrack.sample_rate
-    waveform = fit(np.asarray(soundtrack.waveform, np.float32), round(video.duration * rate))
-    write_wav(folder / files["wav"], waveform, rate)
-    if "mid" in files and soundtrack.score is not None:
-        from d2m.symbolic.midi import write_midi
-
-        write_midi(soundtrack.score, folder / files["mid"])
-    tell(0.2)
-    if "mp4" in files:
-        try:
-            mux(video, waveform, rate, folder / files["mp4"], **picture)
-        except D2MError as error:
-            _leave_video_out(video, str(error).replace(str(folder), str(folder.parent)))
-            del files["mp4"]
-    tell(0.6)
-    draw_report(analysis, soundtrack, folder / files["png"], title=video.path.name)
+    Returns:
+        The music, its plan, and the dance that it follows.
+    """
+    dance = analysis.dance
+    if not isinstance(engine, ScoreEngine):
+        refuse_plan(options, engine.name)
+        if not engine.prepares:
+            return engine.compose(dance, seed=int(options.seed), progress=tell), None, dance
+        dance = engine.prepare(video, dance, progress=lambda share: tell(share / 2))
+        sound = engine.compose(dance, seed=int(options.seed), progress=lambda share: tell(0.5 + share / 2))
+        return sound, None, dance
+    if options.plan is not None:
+        plan = read_plan(options.plan)
+    else:
+        plan, dance = planned(analysis, options, name_in_plan(engine.arranger))
+    return play(plan, engine, dance, stems=options.stems, progress=tell), plan, dance
 
 
-def _report(
-    video: Video,
-    analysis: Analysis,
-    soundtrack: Soundtrack,
-    asked: dict[str, Any],
-    seconds: dict[str, float],
-    files: dict[str, str],
-) -> dict[str, Any]:
-    """What the json file holds."""
-    grid, provenance = soundtrack.grid, soundtrack.provenance
-    genre = provenance.get("genre") or analysis.dance.genre
-    shown = (grid.beats >= 0) & (grid.beats < video.duration)
-    bars = grid.beats[grid.downbeats]
-    return {
-        "video": {
-            "name": video.path.name,
-            "duration": round(video.duration, 4),
-            "fps": round(video.fps, 3),
-            "width": video.width,
-            "height": video.height,
-            "rotation": video.rotation,
-            "codec": video.codec,
-            "sound": video.has_audio,
-        },
-        "duration": round(video.duration, 4),
-        "sample_rate": soundtrack.sample_rate,
-        "tempo": round(float(grid.tempo), 2),
-        "beats": [round(float(b), 4) for b in grid.beats[shown]],
-        "downbeats": [round(float(b), 4) for b in bars if 0 <= b < video.duration],
-        "source": analysis.source,
-        "confidence": round(float(grid.confidence), 3),
-        "forgiving": analysis.dance.forgiving,
-        "motion_beats": [round(float(b), 4) for b in analysis.motion_beats],
-        "genre": GENRES.get(str(genre), genre),
-        **asked,
-        "weights": provenance.get("weights"),
-        "versions": _versions(),
-        "seconds": dict(seconds),
-        "warnings": [*video.warnings, *analysis.notes],
-        "files": dict(files),
-    }
+def _unseen(plan: Plan) -> Analysis:
+    """Return the analysis that a plan stands for, without looking at the video."""
+    from d2m.features import Analysis
 
-
-def _versions() -> dict[str, str]:
-    from importlib import metadata
-
-    found = {"d2m": __version__, "python": platform.python_version()}
-    for package in _PACKAGES:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found[package] = metadata.version(package)
-    return found
+    dance = Dance(
+        plan.duration,
+        None,
+        plan.grid,
+        np.asarray(plan.energy, np.float32),
+        np.zeros(len(plan.beats), np.float32),
+        genre_code(plan.sections[0].genre),
+        forgiving=plan.forgiving,
+    )
+    return Analysis(dance, np.zeros(2, np.float32), 1.0, np.zeros(0))

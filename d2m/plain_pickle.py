@@ -3,8 +3,8 @@
 A file passes two checks. First, the opcodes are read without executing them: only those that build plain data are
 allowed, lengths must fit the file, and memo numbers must be small (a huge one makes the unpickler allocate as much).
 Then each global must be one of the four array constructors of NumPy (1 or 2), whose arguments are checked. Objects of
-other libraries are refused or, if the caller names the library, replaced by a :class:`Held` with their contents and
-without their code.
+other libraries are refused or, if the caller names the library, replaced by a :class:`PlainObject` with their contents
+and without their code.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def load_pickle(path: str | Path, most_bytes: int = MOST_BYTES, libraries: Colle
     Args:
         path: the file.
         most_bytes: larger files are refused.
-        libraries: top-level packages such as ``"scipy"`` whose objects come out as :class:`Held`.
+        libraries: top-level packages such as ``"scipy"`` whose objects come out as :class:`PlainObject`.
 
     Raises:
         D2MError: if it is missing, too large, damaged, holds anything but data, or is not a dictionary.
@@ -69,7 +69,7 @@ def load_pickle(path: str | Path, most_bytes: int = MOST_BYTES, libraries: Colle
     return {key: np.asarray(v) if isinstance(v, np.ndarray) else v for key, v in result.items()}
 
 
-class Held:
+class PlainObject:
     """Contents of an object of another library, without its class and methods.
 
     Attributes:
@@ -104,7 +104,7 @@ class _Plain(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> object:
         if module.split(".")[0] in self._libraries:
-            return Held
+            return PlainObject
         known = _BUILDERS | _OBJECT_BUILDERS if self._libraries else _BUILDERS
         found = known.get((module.replace("numpy._core", "numpy.core"), name))
         if found is None:
@@ -200,11 +200,11 @@ def _no_bytes(*arguments: object) -> bytes:
     return b""
 
 
-def _object_of(kind: object, base: object, state: object) -> Held:
+def _object_of(kind: object, base: object, state: object) -> PlainObject:
     # how protocols 0 and 1 make objects
-    if kind is not Held or base is not _OBJECT_CLASS or state is not None:
+    if kind is not PlainObject or base is not _OBJECT_CLASS or state is not None:
         raise _Unsafe("builds an object in an unusual way")
-    return Held()
+    return PlainObject()
 
 
 #: Stands for ``object`` there.

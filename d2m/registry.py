@@ -10,7 +10,9 @@ in its ``setup.cfg``::
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar, cast
@@ -34,12 +36,17 @@ class Registry(Generic[T]):
         self._own = {name: EntryPoint(name, target, group) for name, target in own.items()}
 
     def __contains__(self, name: object) -> bool:
-        return name in self._own or any(point.name == name for point in entry_points(group=self.group))
+        return name in self._own or any(point.name == name for point in _points(self.group))
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names: this package's in their order, then those of other packages, sorted."""
         yield from self._own
-        yield from sorted({point.name for point in entry_points(group=self.group)} - set(self._own))
+        yield from sorted({point.name for point in _points(self.group)} - set(self._own))
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """Names that this package provides, in their order."""
+        return tuple(self._own)
 
     def get(self, name: str) -> T:
         """Import the object that a name stands for.
@@ -50,10 +57,21 @@ class Registry(Generic[T]):
         if name in self._own:
             point = self._own[name]
             return cast(T, getattr(import_module(point.module), point.attr))
-        for point in entry_points(group=self.group):
+        for point in _points(self.group):
             if point.name == name:
                 return cast(T, _loaded(point, self.what))
         raise D2MError(f"unknown {self.what} '{name}'; choose {_listed(list(self))}")
+
+
+def _points(group: str) -> tuple[EntryPoint, ...]:
+    """Entry points of a group in the packages that are installed, or on the search path, now."""
+    return _read_points(group, tuple(sys.path))
+
+
+@lru_cache(maxsize=64)
+def _read_points(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """Read the entry points once for each search path: it takes milliseconds for every installed package."""
+    return tuple(entry_points(group=group))
 
 
 def _loaded(point: EntryPoint, what: str) -> object:

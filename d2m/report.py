@@ -52,7 +52,7 @@ def draw_report(analysis: Analysis, soundtrack: Soundtrack, path: Path, title: s
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from d2m.whole_file import whole_file
+    from d2m.atomic import atomic_write
 
     duration = soundtrack.waveform.shape[1] / soundtrack.sample_rate
     figure = Figure(figsize=(13, 7.4), dpi=110, layout="constrained", facecolor="white")
@@ -67,7 +67,7 @@ def draw_report(analysis: Analysis, soundtrack: Soundtrack, path: Path, title: s
         fontsize=13,
         color=_INK,
         parse_math=False,  # a dollar sign in a file's name is just that
-        fontfamily=_fonts(),
+        fontfamily=usable_fonts(),
     )
     _draw_motion(axes[0], analysis, duration)
     mono = np.asarray(soundtrack.waveform, np.float32).mean(axis=0)
@@ -80,7 +80,7 @@ def draw_report(analysis: Analysis, soundtrack: Soundtrack, path: Path, title: s
             axis.spines[side].set_visible(False)
     axes[2].set_xlabel("seconds", color=_INK)
     _draw_legend(figure, duration)
-    with whole_file(path) as temporary, warnings.catch_warnings():
+    with atomic_write(path) as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a box stands for it
         figure.savefig(temporary, format="png")
 
@@ -94,7 +94,7 @@ def beats_in_words(grid: BeatGrid) -> str:
     return f"{SOURCES_IN_WORDS[grid.source]}, {grid.tempo:.0f} bpm, confidence {grid.confidence:.2f}"
 
 
-def _fonts() -> list[str]:
+def usable_fonts() -> list[str]:
     """matplotlib's own font, then those for other scripts that are installed."""
     from matplotlib.font_manager import fontManager
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from d2m.atomic import io_errors
 from d2m.errors import D2MError
-from d2m.whole_file import writing
 
 # Bytes of a report above which it is none of d2m's.
 _LONGEST_REPORT = 50_000_000
@@ -33,7 +33,7 @@ def staging_folder(output_dir: Path) -> Iterator[Path]:
         raise D2MError(f"{output_dir}: this is a file; -o takes a folder")
     made = [folder for folder in (output_dir, *output_dir.parents) if not folder.exists()]
     try:
-        with writing(output_dir):
+        with io_errors(output_dir):
             output_dir.mkdir(parents=True, exist_ok=True)
             staging = Path(tempfile.mkdtemp(prefix=".d2m-", dir=output_dir))
         try:
@@ -98,9 +98,36 @@ def publish(staging: Path, files: dict[str, str], report: dict[str, Any]) -> dic
     for target in targets.values():
         if target.is_dir():
             raise D2MError(f"{target}: a folder has this name; move it or choose another folder with -o")
-    with writing(targets["json"]):
+    with io_errors(targets["json"]):
         content = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         (staging / files["json"]).write_text(content, "utf-8", errors="backslashreplace")
         for kind, target in targets.items():
             os.replace(staging / files[kind], target)
     return targets
+
+
+def publish_folder(staging: Path, target: Path) -> Path:
+    """Move the files of a staging folder into a folder, which they replace as a whole.
+
+    Args:
+        staging: staging folder; its files are complete.
+        target: folder beside it; an older one, written by the same command, is removed.
+
+    Returns:
+        The target.
+
+    Raises:
+        D2MError: if the target is a file, or cannot be replaced.
+    """
+    if target.exists() and not target.is_dir():
+        raise D2MError(f"{target}: a file has this name; move it, or choose another folder with -o")
+    fresh, old = staging / "new", staging / "old"
+    with io_errors(target):
+        names = list(staging.iterdir())
+        fresh.mkdir()
+        for path in names:
+            os.replace(path, fresh / path.name)
+        if target.exists():
+            os.replace(target, old)
+        os.replace(fresh, target)
+    return target

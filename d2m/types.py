@@ -1,7 +1,7 @@
 """Data classes that are passed between the parts of d2m: small frozen records with units.
 
-Like :mod:`d2m.errors` they depend on no other module of d2m, so that features, generator and symbolic music can
-exchange data without importing one another. No heavy package is imported here.
+Of d2m they depend on :mod:`d2m.genres` only, so that features, generator and symbolic music can exchange data without
+importing one another. No heavy package is imported here.
 """
 
 from __future__ import annotations
@@ -12,22 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from d2m.genres import GENRES as GENRES
+from d2m.genres import genre_code as genre_code
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
-
-#: The ten dance genres of the AIST database, in the order of their indices: code -> name.
-GENRES: dict[str, str] = {
-    "gBR": "break",
-    "gPO": "pop",
-    "gLO": "lock",
-    "gMH": "middle-hip-hop",
-    "gLH": "la-hip-hop",
-    "gHO": "house",
-    "gWA": "waack",
-    "gKR": "krump",
-    "gJS": "street-jazz",
-    "gJB": "ballet-jazz",
-}
 
 #: The five tracks of a score, in the order that MuseGAN uses.
 TRACKS: tuple[str, ...] = ("drums", "piano", "guitar", "bass", "strings")
@@ -35,22 +24,6 @@ TRACKS: tuple[str, ...] = ("drums", "piano", "guitar", "bass", "strings")
 #: Sources of beats: the clip's own sound, the dancer's movement, the motion of the whole picture if nobody is
 #: found, or given (by the user, a score, a data set).
 BEAT_SOURCES: tuple[str, ...] = ("sound", "dance", "picture", "given")
-
-
-def genre_code(name: str) -> str:
-    """Return the AIST code (``"gBR"``) of a genre given as a code or a name, in any case.
-
-    Args:
-        name: code or name of a genre.
-
-    Raises:
-        ValueError: if no genre has that name; the message lists those that exist.
-    """
-    wanted = name.strip().lower().replace("_", "-").replace(" ", "-")
-    for code, title in GENRES.items():
-        if wanted in (code.lower(), title):
-            return code
-    raise ValueError(f"unknown genre '{name}'; choose one of {', '.join(GENRES.values())}")
 
 
 @dataclass(frozen=True)
@@ -209,6 +182,35 @@ def _extrapolate(x: np.ndarray, knots: np.ndarray, values: np.ndarray) -> np.nda
     return values[i] + slope * (x - knots[i])
 
 
+#: Roles of a section in the form of a piece; ``"auto"`` leaves the form to the arranger.
+ROLES: tuple[str, ...] = ("auto", "intro", "verse", "lift", "chorus", "break", "outro")
+
+
+@dataclass(frozen=True)
+class Brief:
+    """Requirements on a score besides the dance.
+
+    Attributes:
+        begin: seconds from which the music plays; a bar line, or 0.
+        end: seconds at which another section follows; None for the end of the piece. The dance goes on for two bars or
+            more, which the arranger may use to lead on; notes begin before ``end``.
+        role: one of :data:`ROLES`.
+        key: key such as ``"A:min"``, or None for the arranger's choice.
+        hits: (seconds, strength in 0..1) of the moves that the whole band plays; None to choose them by the accents.
+    """
+
+    begin: float = 0.0
+    end: float | None = None
+    role: str = "auto"
+    key: str | None = None
+    hits: tuple[tuple[float, float], ...] | None = None
+
+    @property
+    def is_section(self) -> bool:
+        """Whether the music is a section of a longer piece."""
+        return self.begin > 0 or self.end is not None
+
+
 @dataclass(frozen=True)
 class Dance:
     """Analysis of a video, as input of engines.
@@ -224,6 +226,7 @@ class Dance:
         smpl: the same dance in SMPL's parameters, or None.
         forgiving: whether the beats are so unsure that the music had better not insist on them: a start without drums
             and bass, no hits of the whole band on strong moves, fewer instruments.
+        brief: what is asked of the music besides; None for nothing.
         others: the other dancers, with as many frames as ``motion`` at its rate; confidence 0 where one is not seen.
     """
 
@@ -237,6 +240,7 @@ class Dance:
     smpl: SmplMotion | None = None
     forgiving: bool = False
     others: tuple[Motion, ...] = ()
+    brief: Brief | None = None
 
     @property
     def source(self) -> str:
@@ -335,6 +339,8 @@ class Soundtrack:
         grid: the beats that the music was made on.
         score: what was played, or None for an engine without one.
         codes: int64 (codebooks, frames), or None.
+        stems: float32 (channels, samples) of each channel of the mix, which add up to the waveform; empty unless asked
+            for.
         provenance: engine, weights, seed, versions: plain JSON values.
     """
 
@@ -344,3 +350,4 @@ class Soundtrack:
     score: Score | None = None
     codes: np.ndarray | None = None
     provenance: dict[str, object] = field(default_factory=dict)
+    stems: dict[str, np.ndarray] = field(default_factory=dict)

@@ -15,12 +15,12 @@ from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 
+from d2m.atomic import atomic_write
 from d2m.datasets.aist import AistName
 from d2m.datasets.archives import Damaged, unpack
 from d2m.datasets.catalogue import VIDEO_FOLDER, VIDEO_LIST, Offer, Part
 from d2m.download import Patience, download, sha256_of
 from d2m.errors import D2MError
-from d2m.whole_file import whole_file
 
 #: Called with what is being done, bytes done and bytes in all (None while unknown).
 Progress = Callable[[str, int, int | None], None]
@@ -104,7 +104,7 @@ def _fetch_part(root: Path, offer: Offer, part: Part, progress: Progress, patien
     record.setdefault(offer.name, {})[part.name] = found | {
         "when": datetime.now(timezone.utc).isoformat(timespec="seconds"), "licence": offer.licence,
     }  # fmt: skip
-    with whole_file(root / "downloaded.json") as partial:
+    with atomic_write(root / "downloaded.json") as partial:
         partial.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 

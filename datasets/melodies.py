@@ -1,7 +1,7 @@
 """Melodies for training a MusicVAE: windows of 16 bars from POP909 or from a folder of MIDI files.
 
 A data set is a folder with ``train.npz``, ``valid.npz`` and ``held_out.npz`` and a ``melodies.json`` that says how it
-was made. Each npz holds ``melodies`` uint8 (N, 256) (:mod:`d2m.symbolic.emotion.melody`), ``songs`` int32 (N,), an
+was made. Each npz holds ``melodies`` uint8 (N, 256) (:mod:`d2m.symbolic.melody`), ``songs`` int32 (N,), an
 index into ``names`` (S,), and ``bars`` int32 (N,), the first bar of the window in its section. A song is in one part
 only.
 """
@@ -18,11 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
+from d2m.atomic import atomic_write, atomic_write_bytes
 from d2m.datasets.examples import DAMAGED
 from d2m.errors import D2MError
-from d2m.symbolic.emotion.extract import WindowRules, notes_on_grid, one_voice, read_melody, sections, windows
-from d2m.symbolic.emotion.melody import CLASSES, STEPS, room, transpose
-from d2m.whole_file import whole_file, write_whole
+from d2m.symbolic.melody import CLASSES, STEPS, room, transpose
+from d2m.symbolic.melody_extract import WindowRules, notes_on_grid, one_voice, read_melody, sections, windows
 
 PARTS: tuple[str, ...] = ("train", "valid", "held_out")
 #: A file that unpacks to more is refused: two million melodies.
@@ -207,7 +207,7 @@ def make_melodies(
         out.mkdir(parents=True, exist_ok=True)
         for part, rows in found.items():
             record[part] = _write(out / f"{part}.npz", rows)
-        write_whole(out / "melodies.json", json.dumps(record, indent=2, ensure_ascii=False).encode() + b"\n")
+        atomic_write_bytes(out / "melodies.json", json.dumps(record, indent=2, ensure_ascii=False).encode() + b"\n")
     except OSError as error:
         raise D2MError(f"cannot write {out} ({error.strerror}); choose a folder you may write to") from None
     return record
@@ -216,7 +216,7 @@ def make_melodies(
 def _write(path: Path, rows: list[tuple[str, int, np.ndarray]]) -> dict[str, int]:
     names = sorted({name for name, _, _ in rows})
     index = {name: i for i, name in enumerate(names)}
-    with whole_file(path) as part:
+    with atomic_write(path) as part:
         np.savez_compressed(
             part,
             melodies=np.stack([window for _, _, window in rows]),

@@ -20,12 +20,12 @@ from pathlib import Path
 
 import numpy as np
 
+from d2m.atomic import atomic_write
 from d2m.datasets.examples import DAMAGED
 from d2m.errors import D2MError
 from d2m.symbolic.pianoroll_tensor import RESOLUTIONS, Resolution, articulate
 from d2m.symbolic.tracks import DRUMS
 from d2m.types import TRACKS
-from d2m.whole_file import whole_file
 
 SPLITS: tuple[str, ...] = ("train", "held_out")
 BARS = 4
@@ -85,7 +85,7 @@ def save_phrases(path: str | Path, phrases: PhraseSet) -> None:
     Raises:
         D2MError: if the file cannot be written.
     """
-    with whole_file(path) as part:
+    with atomic_write(path) as part:
         np.savez_compressed(
             part, held=phrases.held, onsets=phrases.onsets, song=phrases.song.astype(np.int32),
             bar=phrases.bar.astype(np.int32), tempo=phrases.tempo.astype(np.float32),

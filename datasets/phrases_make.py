@@ -7,23 +7,23 @@ import json
 import os
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from d2m.atomic import atomic_write
 from d2m.datasets.lpd import Rules
 from d2m.datasets.phrase_sources import Song, songs_of
 from d2m.datasets.phrases import BARS, SPLITS, PhraseSet, articulated_bits, pack, save_phrases, unpack
 from d2m.errors import D2MError
+from d2m.parallel import each
 from d2m.symbolic.metrics import Metrics, Tally
 from d2m.symbolic.phrases import phrase_starts
 from d2m.symbolic.pianoroll import PianoRoll
 from d2m.symbolic.pianoroll_tensor import Resolution, resolution_named, to_tensor
-from d2m.whole_file import whole_file
 
 #: Songs in a shard: small enough that an interruption costs little, large enough that 174,000 songs are 2,800 files.
 SONGS_IN_SHARD = 64
@@ -109,7 +109,7 @@ def prepare(
     _claim(out, settings)
     todo = [(name, songs) for name, songs in groups if not _record(out, name, songs)]
     done = len(groups) - len(todo)
-    for _ in _work(todo, out, settings, processes):
+    for _ in each(make_group, [(name, songs, out, settings) for name, songs in todo], processes):
         done += 1
         if progress:
             progress(done, len(groups))
@@ -132,7 +132,7 @@ def _claim(out: Path, settings: Settings) -> None:
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    with whole_file(path) as part:
+    with atomic_write(path) as part:
         part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
@@ -151,31 +151,6 @@ def _record(out: Path, name: str, songs: Sequence[Song]) -> dict[str, Any] | Non
     return record if whole and all(path.is_file() for path in shards) else None
 
 
-def _work(
-    todo: Sequence[tuple[str, tuple[Song, ...]]], out: Path, settings: Settings, processes: int
-) -> Iterator[None]:
-    """Makes the groups, a few more in hand than there are processes; yields as each is done."""
-    if processes <= 1:
-        for name, songs in todo:
-            make_group(name, songs, out, settings)
-            yield
-        return
-    with ProcessPoolExecutor(processes) as pool:
-        running: set[Future[None]] = set()
-        left = iter(todo)
-        try:
-            for name, songs in left:
-                running.add(pool.submit(make_group, name, songs, out, settings))
-                if len(running) >= 2 * processes:
-                    finished, running = wait(running, return_when=FIRST_COMPLETED)
-                    for future in finished:
-                        yield future.result()
-            for future in running:
-                yield future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
 def make_group(name: str, songs: Sequence[Song], out: Path, settings: Settings) -> None:
     """Make the shards and the record of one group of songs.
 
@@ -192,7 +167,7 @@ def make_group(name: str, songs: Sequence[Song], out: Path, settings: Settings) 
     with_phrases: Counter[str] = Counter()
     for number, song in enumerate(songs):
         try:
-            phrases = song_phrases(song.load(settings.seed), resolution, settings, check_grid=song.kind != "studio")
+            phrases = song_phrases(song.load(settings.seed), resolution, settings, check_grid=not song.on_grid)
         except D2MError as error:
             skipped["cannot be read"] += 1
             failures.append(f"{song.name}: {error}")

@@ -1,14 +1,13 @@
 """Convert raw data sets to prepared ones (:mod:`d2m.datasets.prepared`), and list what cannot be used.
 
-A raw data set is a :class:`Source`: its sequences, and how one is read. The rest is common: several processes, resuming
-of interrupted runs, and a line in ``skipped.json`` for everything that is left out.
+A raw data set is a :class:`~d2m.datasets.base.Source`: its sequences, and how one is read. The rest is common: several
+processes, resuming of interrupted runs, and a line in ``skipped.json`` for everything that is left out.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
@@ -16,12 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from d2m.datasets.jobs import each, file_log
+from d2m.atomic import atomic_write
+from d2m.datasets.base import Skip, Source
 from d2m.datasets.prepared import (
+    SAMPLE_RATE,
     SPLITS,
     Entry,
     Manifest,
-    Sequence,
     checked_id,
     find_music,
     read_entry,
@@ -30,93 +30,11 @@ from d2m.datasets.prepared import (
     write_split,
 )
 from d2m.errors import D2MError
+from d2m.file_log import file_log
+from d2m.parallel import each
 from d2m.version import __version__
-from d2m.whole_file import whole_file
 
-#: Hertz of prepared music, as in the paper.
-SAMPLE_RATE = 22050
 Progress = Callable[[str, int, int], None]
-
-
-class Skip(D2MError):
-    """A sequence that cannot be used.
-
-    Args:
-        what: a few words, the same for all sequences with that trouble, such as ``"in ignore_list"``.
-        why: the details; ``what`` if empty.
-    """
-
-    def __init__(self, what: str, why: str = "") -> None:
-        super().__init__(why or what)
-        self.what = what
-
-    def __reduce__(self):
-        return Skip, (self.what, str(self))
-
-
-class Source(ABC):
-    """A raw data set. Instances are handed to other processes."""
-
-    kind: str
-    motion_fps: float
-    motion_size: int
-    protocol: str = "crossmodal"
-
-    @property
-    @abstractmethod
-    def visual_size(self) -> int | None:
-        """Values of a visual feature, or None if none are used."""
-
-    @abstractmethod
-    def splits(self) -> dict[str, tuple[str, ...]]:
-        """Return the names of sequences as listed, including those that will be left out.
-
-        Raises:
-            D2MError: if there are no lists.
-        """
-
-    @abstractmethod
-    def music(self, name: str) -> str:
-        """Return the id of the music of a sequence; raises Skip for a sequence that must not be used.
-
-        Args:
-            name: name of the sequence.
-        """
-
-    @abstractmethod
-    def music_file(self, music: str) -> Path:
-        """Return the file of a piece of music; raises Skip if there is none.
-
-        Args:
-            music: its id.
-        """
-
-    def finish_music(self, waveform: np.ndarray) -> np.ndarray:
-        """Apply the corrections of a data set to a piece of music.
-
-        Args:
-            waveform: int16 (T,), as read.
-
-        Returns:
-            int16 (T,).
-        """
-        return waveform
-
-    @abstractmethod
-    def files(self, name: str) -> tuple[Path, ...]:
-        """Return the files that :meth:`sequence` reads; a sequence is prepared again if one of them is newer.
-
-        Args:
-            name: name of the sequence.
-        """
-
-    @abstractmethod
-    def sequence(self, name: str) -> Sequence:
-        """Read a sequence; raises Skip or D2MError if it cannot be used.
-
-        Args:
-            name: name of the sequence.
-        """
 
 
 @dataclass(frozen=True)
@@ -251,7 +169,7 @@ def _claim(out: Path, source: Source, root: str | Path, seconds: float) -> None:
             raise D2MError(f"{out} was prepared from other data; choose an empty folder")
     elif out.exists() and any(out.iterdir()):
         raise D2MError(f"{out} is not empty; choose an empty folder")
-    with whole_file(claim) as part:
+    with atomic_write(claim) as part:
         part.write_text(json.dumps(wanted, indent=1) + "\n", encoding="utf-8")
     (out / "prepared.json").unlink(missing_ok=True)
 
@@ -370,7 +288,7 @@ def _manifest(source: Source, root: str | Path, seconds: float) -> Manifest:
 
 
 def _write_index(out: Path, source: Source, root: str | Path, seconds: float, outcome: Outcome) -> None:
-    with whole_file(out / "skipped.json") as part:
+    with atomic_write(out / "skipped.json") as part:
         entries = {"skipped": [asdict(item) for item in outcome.skipped]}
         part.write_text(json.dumps(entries, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if not any(outcome.sequences.values()):

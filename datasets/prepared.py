@@ -24,12 +24,14 @@ from pathlib import Path
 
 import numpy as np
 
+from d2m.atomic import atomic_write
+from d2m.datasets import DATA_SETS
 from d2m.datasets.examples import DAMAGED
 from d2m.errors import D2MError
-from d2m.whole_file import whole_file
 
 SPLITS: tuple[str, ...] = ("train", "val", "test")
-KINDS: tuple[str, ...] = ("aist", "tiktok")
+#: Hertz of prepared music, as in the D2M-GAN paper.
+SAMPLE_RATE = 22050
 #: Raised when the folder's layout changes.
 FORMAT = 1
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,120}")
@@ -40,7 +42,8 @@ class Manifest:
     """Description of a prepared folder.
 
     Attributes:
-        kind: ``"aist"`` (SMPL frames) or ``"tiktok"`` (BODY_25 keypoints).
+        kind: name of the data set, which says what the motion is: ``"aist"`` (SMPL frames), ``"tiktok"`` (BODY_25
+            keypoints), or another one of :data:`d2m.datasets.DATA_SETS`.
         sample_rate: hertz of the music.
         motion_fps: motion frames a second.
         motion_size: values a motion frame.
@@ -72,7 +75,7 @@ class Manifest:
         Raises:
             D2MError: if it cannot be written.
         """
-        with whole_file(Path(folder) / "prepared.json") as part:
+        with atomic_write(Path(folder) / "prepared.json") as part:
             part.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
     @classmethod
@@ -98,7 +101,7 @@ class Manifest:
             )
             numbers = (found.sample_rate, found.motion_fps, found.motion_size, found.visual_size or 1, found.seconds)
             good = (
-                found.kind in KINDS
+                found.kind in DATA_SETS
                 and isinstance(found.protocol, str)
                 and all(0 < float(number) < 1e6 for number in numbers)
             )
@@ -203,7 +206,7 @@ def write_sequence(folder: str | Path, name: str, sequence: Sequence) -> None:
     if sequence.visual is not None:
         arrays["visual"] = np.ascontiguousarray(sequence.visual, np.float16)
         arrays["visual_seconds"] = np.float64(sequence.visual_seconds)
-    with whole_file(Path(folder) / "sequences" / f"{checked_id(name)}.npz") as part:
+    with atomic_write(Path(folder) / "sequences" / f"{checked_id(name)}.npz") as part:
         np.savez(part, **arrays)  # type: ignore[arg-type]  # NumPy's stub: see write_arrays
 
 
@@ -279,7 +282,7 @@ def write_music(folder: str | Path, music: str, waveform: np.ndarray) -> None:
     """
     if waveform.dtype != np.int16:
         waveform = np.round(np.clip(waveform, -1, 1) * 32767).astype(np.int16)
-    with whole_file(Path(folder) / "music" / f"{checked_id(music)}.npy") as part:
+    with atomic_write(Path(folder) / "music" / f"{checked_id(music)}.npy") as part:
         np.save(part, waveform)
 
 
@@ -314,7 +317,7 @@ def write_split(folder: str | Path, split: str, names: list[str]) -> None:
         split: its name.
         names: names of sequences.
     """
-    with whole_file(Path(folder) / f"{split}.txt") as part:
+    with atomic_write(Path(folder) / f"{split}.txt") as part:
         part.write_text("".join(f"{checked_id(name)}\n" for name in names), encoding="utf-8")
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pickle
 from pathlib import Path
 
+from d2m.atomic import atomic_write
 from d2m.plain_pickle import load_pickle
-from d2m.whole_file import whole_file
 
 __all__ = ["load_pickle", "save_pickle"]
 
@@ -21,5 +21,5 @@ def save_pickle(path: str | Path, data: dict[str, object]) -> None:
     Raises:
         D2MError: if the file cannot be written.
     """
-    with whole_file(path) as part, part.open("wb") as file:
+    with atomic_write(path) as part, part.open("wb") as file:
         pickle.dump(data, file, protocol=4)

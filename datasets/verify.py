@@ -5,7 +5,6 @@ Raw AIST++ and TikTok folders, the authors' 2 s pieces, and prepared folders are
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import json
 from collections import Counter
@@ -15,17 +14,24 @@ from pathlib import Path
 
 import numpy as np
 
-from d2m.datasets import aist
-from d2m.datasets.aist import AistName
-from d2m.datasets.jobs import each
-from d2m.datasets.prepare import SAMPLE_RATE, Skip, Source, read_music
-from d2m.datasets.prepared import SPLITS, Manifest, find_music, read_entry, read_sequence, read_split
+from d2m.datasets import all_dance_data, dance_data
+from d2m.datasets.base import DanceData, Excluded, Source
+from d2m.datasets.pieces import is_pieces
+from d2m.datasets.prepare import read_music
+from d2m.datasets.prepared import (
+    SAMPLE_RATE,
+    SPLITS,
+    Manifest,
+    find_music,
+    read_entry,
+    read_sequence,
+    read_split,
+)
 from d2m.errors import D2MError
+from d2m.parallel import each
 from d2m.types import GENRES
 
 Progress = Callable[[int, int], None]
-#: Microseconds between pictures at 60 a second.
-_STEP = 1e6 / aist.FPS
 
 
 @dataclass(frozen=True)
@@ -42,7 +48,7 @@ class Report:
 
     Attributes:
         folder: which.
-        kind: ``"aist"`` or ``"tiktok"``, with ``" pieces"`` after it or ``"prepared "`` before.
+        kind: name of the data set, with ``" pieces"`` after it or ``"prepared "`` before, for readers.
         sequences, seconds: by split; only what is sound.
         genres: sequences by split and genre.
         songs: pieces of music by split.
@@ -70,14 +76,15 @@ class Report:
 
 @dataclass(frozen=True)
 class _Found:
-    """What one sequence holds: seconds, genre index, id of its music, and what is wrong with it."""
+    """What one sequence holds: seconds, genre index, id of its music, what is wrong with it, and why its makers exclude
+    it."""
 
     name: str
     seconds: float
     genre: int
     music: str
     problems: tuple[str, ...]
-    ignored: bool = False
+    excluded: str = ""
 
 
 def verify(folder: str | Path, *, processes: int = 1, progress: Progress | None = None) -> Report:
@@ -94,15 +101,17 @@ def verify(folder: str | Path, *, processes: int = 1, progress: Progress | None 
     folder, progress = Path(folder), progress or (lambda done, total: None)
     jobs: list[tuple]
     look: Callable[..., _Found]
+    source: Source | None = None
     if (folder / "prepared.json").is_file() or (folder / "preparing.json").is_file():
         manifest = Manifest.read(folder)
-        report, protocol = Report(str(folder), f"prepared {manifest.kind}"), manifest.protocol
+        data_set, protocol = dance_data(manifest.kind), manifest.protocol
+        report = Report(str(folder), f"prepared {manifest.kind}")
         splits = {split: read_split(folder, split) for split in SPLITS}
         jobs = [(folder, name, manifest) for names in splits.values() for name in dict.fromkeys(names)]
         look = _look_prepared
     else:
-        source, kind = _source(folder)
-        report, protocol = Report(str(folder), kind), source.protocol
+        source, data_set = _source(folder)
+        report, protocol = Report(str(folder), source.kind + " pieces" * is_pieces(folder)), source.protocol
         splits = source.splits()
         jobs = [(source, name) for names in splits.values() for name in dict.fromkeys(names)]
         look = _look_raw
@@ -113,33 +122,19 @@ def verify(folder: str | Path, *, processes: int = 1, progress: Progress | None 
         found[one.name] = one
         progress(done, len(jobs))
     _count(report, splits, found)
-    _compare(report, splits, found, protocol)
-    if report.kind == "aist":
-        _check_aist_lists(report, folder)
-    if report.kind.startswith("prepared ") and (left_out := _left_out(folder)):
-        report.notes.append(f"{left_out} sequences were left out when it was prepared: see skipped.json")
+    _compare(report, splits, found, data_set, protocol)
+    report.notes += source.notes() if source is not None else _left_out(folder)
     report.problems.sort(key=lambda problem: problem.name)
     return report
 
 
-def _source(folder: Path) -> tuple[Source, str]:
-    from d2m.datasets.prepare_aist import AistSource
-    from d2m.datasets.prepare_pieces import PiecesSource, is_pieces
-    from d2m.datasets.prepare_tiktok import TikTokSource
-
+def _source(folder: Path) -> tuple[Source, DanceData]:
     if not folder.is_dir():
         raise D2MError(f"{folder}: no such folder")
-    if is_pieces(folder):
-        kind = "aist" if (folder / "aist_motion_train_segment.txt").is_file() else "tiktok"
-        return PiecesSource(folder, kind), f"{kind} pieces"
-    if (folder / "keypoints").is_dir():
-        return TikTokSource(folder), "tiktok"
-    try:
-        aist.Aist(folder)
-    except D2MError as error:
-        raise D2MError(f"{folder} is not a data set of AIST++, TikTok or `d2m data prepare`") from error
-    # a studio has a manifest, and videos at 30 frames per second
-    return AistSource(folder, any_fps=(folder / "manifest.json").is_file()), "aist"
+    for data_set in all_dance_data():
+        if data_set.recognises(folder):
+            return data_set.source(folder), data_set
+    raise D2MError(f"{folder} is not a data set of AIST++, TikTok or `d2m data prepare`")
 
 
 def _look_raw(source: Source, name: str) -> _Found:
@@ -147,10 +142,8 @@ def _look_raw(source: Source, name: str) -> _Found:
     seconds, genre, music = 0.0, -1, ""
     try:
         music = source.music(name)
-    except Skip as skip:
-        if skip.what == "in ignore_list":
-            return _Found(name, 0.0, -1, "", (), ignored=True)
-        return _Found(name, 0.0, -1, "", (str(skip),))
+    except Excluded as excluded:
+        return _Found(name, 0.0, -1, "", (), excluded.what)
     except D2MError as error:
         return _Found(name, 0.0, -1, "", (str(error),))
     try:
@@ -168,8 +161,7 @@ def _look_raw(source: Source, name: str) -> _Found:
             problems.append(f"its music {music} lasts {length:.1f} s, its motion {seconds:.1f} s")
     except D2MError as error:
         problems.append(str(error))
-    if source.kind == "aist" and hasattr(source, "data"):
-        problems += _look_annotations(source.data, name)
+    problems += source.problems(name)
     return _Found(name, seconds, genre, music, tuple(problems))
 
 
@@ -178,37 +170,6 @@ def _music(path: Path) -> tuple[float, bool]:
     """Seconds of music, and whether it is silent; many sequences are danced to the same."""
     sound = read_music(path)
     return len(sound) / SAMPLE_RATE, not sound.any()
-
-
-def _look_annotations(data: aist.Aist, name: str) -> list[str]:
-    """What is wrong with the keypoints and cameras of a sequence, as far as they are there."""
-    problems = []
-    frames = None
-    with contextlib.suppress(D2MError):  # already reported
-        frames = len(data.motion(name).poses)
-    if (data.annotations / "keypoints2d").is_dir():
-        try:
-            points = data.keypoints2d(name)
-            steps = np.diff(points.timestamps.astype(np.float64))
-            # a faulty clock shows in the median, a lost picture does not
-            if len(steps) and np.median(steps) > 1000 and abs(np.median(steps) - _STEP) > 20:
-                problems.append(f"its 2-D keypoints run at {1e6 / np.median(steps):.2f} fps, not at 60")
-        except D2MError as error:
-            problems.append(str(error))
-    if (data.annotations / "keypoints3d").is_dir():
-        try:
-            count = len(data.keypoints3d(name))
-            if frames is not None and abs(count - frames) > 1:
-                problems.append(f"it has {frames} frames of motion and {count} of 3-D keypoints")
-        except D2MError as error:
-            problems.append(str(error))
-    if (data.annotations / "cameras").is_dir():
-        try:
-            if len(data.cameras(name)) != 9:
-                problems.append("its cameras are not nine")
-        except D2MError as error:
-            problems.append(str(error))
-    return problems
 
 
 def _look_prepared(folder: Path, name: str, manifest: Manifest) -> _Found:
@@ -233,18 +194,20 @@ def _look_prepared(folder: Path, name: str, manifest: Manifest) -> _Found:
 def _count(report: Report, splits: dict[str, tuple[str, ...]], found: dict[str, _Found]) -> None:
     for split in SPLITS:
         sound = [found[name] for name in dict.fromkeys(splits.get(split, ())) if not found[name].problems]
-        sound = [one for one in sound if not one.ignored]
+        sound = [one for one in sound if not one.excluded]
         report.sequences[split] = len(sound)
         report.seconds[split] = round(sum(one.seconds for one in sound), 2)
         report.songs[split] = len({one.music for one in sound})
         names = Counter(list(GENRES)[one.genre] for one in sound if one.genre >= 0)
         report.genres[split] = {code: names[code] for code in GENRES if names[code]}
     report.problems += [Problem(one.name, why) for one in found.values() for why in one.problems]
-    if ignored := [one.name for one in found.values() if one.ignored]:
-        report.notes.append(f"{len(ignored)} listed sequences are in ignore_list.txt and will be left out")
+    for what, count in Counter(one.excluded for one in found.values() if one.excluded).items():
+        report.notes.append(f"{count} listed sequences are {what} and will be left out")
 
 
-def _compare(report: Report, splits: dict[str, tuple[str, ...]], found: dict[str, _Found], protocol: str) -> None:
+def _compare(
+    report: Report, splits: dict[str, tuple[str, ...]], found: dict[str, _Found], data_set: DanceData, protocol: str
+) -> None:
     """Names and music that are in more than one split."""
     for split, names in splits.items():
         for name, count in Counter(names).items():
@@ -253,42 +216,22 @@ def _compare(report: Report, splits: dict[str, tuple[str, ...]], found: dict[str
     for first, second in (("train", "val"), ("train", "test"), ("val", "test")):
         both = set(splits.get(first, ())) & set(splits.get(second, ()))
         report.problems += [Problem(name, f"it is in {first} and in {second}") for name in sorted(both)]
-        songs = [{_song(report.kind, found[n].music) for n in splits.get(s, ())} - {""} for s in (first, second)]
+        songs = [{data_set.song(found[n].music) for n in splits.get(s, ())} - {""} for s in (first, second)]
         shared = sorted(songs[0] & songs[1])
         if shared and not both:
             listed = ", ".join(shared[:5]) + (" …" if len(shared) > 5 else "")
             text = f"{len(shared)} pieces of music are in {first} and in {second}: {listed}"
-            # that validation and test share music is how AIST++ splits it; another protocol keeps dancers apart
-            if protocol != "crossmodal" or (
-                first == "val" and report.kind.removeprefix("prepared ").startswith("aist")
-            ):
+            # another protocol keeps dancers apart
+            if protocol != "crossmodal" or (first, second) in data_set.shared_music:
                 report.notes.append(text)
             else:
                 report.problems.append(Problem("splits", text))
 
 
-def _song(kind: str, music: str) -> str:
-    """What is the same for all takes of a song."""
-    from d2m.datasets.tiktok import TikTokName, whole_name
-
-    if not music:
-        return ""
-    whole = whole_name(music)
-    if "tiktok" in kind:
-        return f"song {TikTokName.parse(whole).music}"
-    return whole if whole == music and "_" not in music else f"m{AistName.parse(whole).music}"
-
-
-def _left_out(folder: Path) -> int:
+def _left_out(folder: Path) -> list[str]:
+    """A note on the sequences that were left out of a prepared folder."""
     try:
-        return len(json.loads((folder / "skipped.json").read_text(encoding="utf-8"))["skipped"])
+        count = len(json.loads((folder / "skipped.json").read_text(encoding="utf-8"))["skipped"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return 0
-
-
-def _check_aist_lists(report: Report, folder: Path) -> None:
-    """Motions that no split lists."""
-    data = aist.Aist(folder)
-    listed = {name for split in aist.SPLITS for name in data.listed(split)}
-    if spare := set(data.listed()) - listed - data.ignored():
-        report.notes.append(f"{len(spare)} sequences are in no crossmodal split")
+        return []
+    return [f"{count} sequences were left out when it was prepared: see skipped.json"] if count else []

@@ -20,7 +20,6 @@ import math
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,17 +31,16 @@ from .alignment import (
     SIGMA,
     WINDOW,
     aist_beats,
-    aist_frames,
-    beat_align,
     bootstrap,
-    hit_rate,
     inside,
     judged_beats,
     speed_beats,
 )
 from .chance import SHIFTS, against_shifts
-from .heard import Heard, hear
+from .metrics import describe, metrics_of
+from .metrics.base import Metric, Timing
 from .recordings import read
+from .rhythm_features import RhythmFeatures, rhythm_features
 
 if TYPE_CHECKING:
     from d2m.features import Analysis
@@ -85,7 +83,7 @@ def evaluate_alignment(
     if audio is None and not opened.has_audio:
         raise D2MError(f"{video}: this video has no sound; name the music with --audio FILE")
     recording = read(video if audio is None else audio)
-    music = hear(recording.mono())
+    music = rhythm_features(recording.mono())
     report = judge_music(watch(opened, progress), music, sigma, window, shifts)
     if recording.silent:
         report["notes"].append("the music is silence")
@@ -136,7 +134,7 @@ def watch(video: Video, progress: Callable[[float], None] | None = None, analysi
 
 
 def judge_music(
-    dance: Watched, music: Heard, sigma: float = SIGMA, window: float = WINDOW, shifts: int = SHIFTS
+    dance: Watched, music: RhythmFeatures, sigma: float = SIGMA, window: float = WINDOW, shifts: int = SHIFTS
 ) -> dict[str, Any]:
     """Score music whose first sample sounds with the first picture, as :func:`evaluate_alignment` reports it.
 
@@ -173,7 +171,8 @@ def judge_music(
         "onsets": judged[headline]["onsets"],
         "beats": judged[headline]["beats"],
         "judges": judged,
-        "aist": None if dance.aist is None else _aist(dance.aist, music, duration, shifts),
+        "aist": None if dance.aist is None else _aist(dance.aist, music, duration, sigma, window, shifts),
+        "metrics": describe("alignment", "alignment_aist"),
         "notes": notes,
     }
 
@@ -207,43 +206,42 @@ def summary(reports: list[dict[str, Any]], rng: np.random.Generator) -> dict[str
 
 
 def _judge(
-    motion: np.ndarray, music: Heard, duration: float, sigma: float, window: float, shifts: int
+    motion: np.ndarray, music: RhythmFeatures, duration: float, sigma: float, window: float, shifts: int
 ) -> dict[str, Any]:
-    forward = partial(beat_align, sigma=sigma)
-    scores = {
-        "beat_align": forward,
-        "beat_align_music_to_motion": lambda dance, sound: forward(sound, dance),
-        "hit_rate": partial(hit_rate, window=window),
-    }
     motion = inside(motion, duration)
     found: dict[str, Any] = {"motion_beats": len(motion)}
     for events, times in (("onsets", music.onsets), ("beats", music.beats)):
         times = inside(times, duration)
         found[events] = {"count": len(times)}
-        for name, score in scores.items():
-            found[events][name] = _scored(score, motion, times, duration, shifts)
+        for metric in metrics_of("alignment"):
+            found[events][metric.name] = _scored(metric, Timing(motion, times, sigma, window), duration, shifts)
     return found
 
 
-def _aist(motion: np.ndarray, music: Heard, duration: float, shifts: int) -> dict[str, Any]:
-    def score(dance: np.ndarray, sound: np.ndarray) -> float:
-        return beat_align(aist_frames(dance), aist_frames(sound), 3 / AIST_FPS)
-
+def _aist(
+    motion: np.ndarray, music: RhythmFeatures, duration: float, sigma: float, window: float, shifts: int
+) -> dict[str, Any]:
+    """Scores with AIST++'s own motion beats. The script's own score is at the top, other metrics are by name."""
     motion = inside(motion, duration)
-    return {
-        "sigma_frames": 3,
-        "frames_per_second": AIST_FPS,
-        "motion_beats": len(motion),
-        "onsets": _scored(score, motion, inside(music.onsets, duration), duration, shifts),
-        "beats": _scored(score, motion, inside(music.beats, duration), duration, shifts),
-    }
+    found: dict[str, Any] = {"sigma_frames": 3, "frames_per_second": AIST_FPS, "motion_beats": len(motion)}
+    for events, times in (("onsets", music.onsets), ("beats", music.beats)):
+        timing = Timing(motion, inside(times, duration), sigma, window)
+        for metric in metrics_of("alignment_aist"):
+            place = found if metric.name == "aist" else found.setdefault(metric.name, {})
+            place[events] = _scored(metric, timing, duration, shifts)
+    return found
 
 
-def _scored(score, motion: np.ndarray, music: np.ndarray, duration: float, shifts: int) -> dict[str, Any]:
+def _scored(metric: Metric, timing: Timing, duration: float, shifts: int) -> dict[str, Any]:
     # Without events there is nothing that could be in time or out of it: no score, which a 0 would be.
-    if not len(motion) or not len(music):
+    if not len(timing.motion) or not len(timing.music):
         return {"value": None, "chance": None, "excess": None, "interval": [None, None], "p": None}
-    found = asdict(against_shifts(score, motion, music, duration, shifts))
+
+    def score(motion: np.ndarray, music: np.ndarray) -> float:
+        value = metric.compute(Timing(motion, music, timing.sigma, timing.window))
+        return float(value) if isinstance(value, (int, float)) else math.nan
+
+    found = asdict(against_shifts(score, timing.motion, timing.music, duration, shifts))
     return {key: _plain(value) for key, value in found.items()}
 
 

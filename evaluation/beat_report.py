@@ -1,6 +1,6 @@
 """Beat metrics of generated music against the original music of the same dances: the published and stricter ones.
 
-For each pair of recordings, with the keys of the report:
+For each pair of recordings the metrics of the group "beats" (:mod:`d2m.evaluation.metrics`):
 
 * ``d2m_coverage``, ``d2m_hit``: beat coverage and hit of D2M-GAN's script; its table has their means.
 * ``bcs``, ``bhs``: coverage and hit of LORIS's script; its table has their means, their standard deviations over the
@@ -16,23 +16,20 @@ scores 0. The tempo ratio of music without beats is None.
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from .beats import TOLERANCE, beat_f_measure, continuity, marks_score, summarise, tempo_ratio
-from .heard import Heard, hear
+from . import metrics
+from .beats import TOLERANCE
+from .metrics.base import BeatPair
 from .recordings import Pairs, measure, pair, read
+from .rhythm_features import RhythmFeatures, rhythm_features
 
 #: Difference in length of a pair in seconds above which the report has a note.
 SAME_LENGTH = 0.1
-#: The scores whose mean over pairs is a plain mean.
-_PLAIN = ("d2m_coverage", "d2m_hit", "onset_f", "beat_f", "tempo_ratio")
 
 
 def evaluate_beats(
@@ -50,7 +47,8 @@ def evaluate_beats(
 
     Returns:
         Plain JSON values: ``pairs``, ``mean``, ``counted``, ``failed`` (name and error of pairs that could not be
-        measured), ``unpaired`` (files of either side without a partner), ``tolerance`` in seconds.
+        measured), ``unpaired`` (files of either side without a partner), ``tolerance`` in seconds, ``metrics`` (their
+        titles, units, directions and sources).
 
     Raises:
         D2MError: if a place does not exist or nothing pairs.
@@ -62,6 +60,7 @@ def evaluate_beats(
     pairs = [{"name": name, **scores} for name, scores in good]
     return {
         "tolerance": TOLERANCE,
+        "metrics": metrics.describe("beats"),
         "pairs": pairs,
         "mean": mean_scores(pairs),
         "counted": _counted(pairs),
@@ -97,46 +96,32 @@ class _File:
     silent: bool
 
 
-def _listen(path: str) -> tuple[Heard, _File]:
+def _listen(path: str) -> tuple[RhythmFeatures, _File]:
     recording = read(path)
-    return hear(recording.mono()), _File(recording.sample_rate, recording.silent)
+    return rhythm_features(recording.mono()), _File(recording.sample_rate, recording.silent)
 
 
-def score_pair(reference: Heard, generated: Heard) -> dict[str, Any]:
+def score_pair(reference: RhythmFeatures, generated: RhythmFeatures) -> dict[str, Any]:
     """Score a pair of recordings over the time that both last; see the module's docstring.
 
     Args:
         reference, generated: onsets and beats.
     """
-    common = min(reference.duration, generated.duration)
-    scores: dict[str, Any] = {}
-    for script, (coverage, hit) in {"d2m-gan": ("d2m_coverage", "d2m_hit"), "loris": ("bcs", "bhs")}.items():
-        made, true = (h.marks[script][h.marks[script] < math.ceil(common)] for h in (generated, reference))
-        scores[coverage], scores[hit] = marks_score(made, true, script)
-    onsets = tuple(heard.onsets[heard.onsets < common] for heard in (reference, generated))
-    beats = tuple(heard.beats[heard.beats < common] for heard in (reference, generated))
+    compared = BeatPair(reference, generated)
     notes = []
     if not len(reference.marks["d2m-gan"]):
         notes.append("reference: no onset in it for the published scripts: D2M-GAN's is undefined, LORIS's gives 0")
-    if not len(onsets[0]):
+    if not len(compared.onsets[0]):
         notes.append("reference: no onset in it: onset_f is undefined")
-    if not len(beats[0]):
+    if not len(compared.beats[0]):
         notes.append("reference: no beat in it: beat_f, continuity and tempo_ratio are undefined")
-    if not len(beats[1]):
+    if not len(compared.beats[1]):
         notes.append("generated: no beat in it: tempo_ratio is undefined")
-    steady = reference.tempo > 0 and generated.tempo > 0
-    scores |= {
-        "csd": None,
-        "hsd": None,
-        "f1": _harmonic(scores["bcs"], scores["bhs"]),
-        "onset_f": beat_f_measure(onsets[0], onsets[1]) if len(onsets[0]) else None,
-        "beat_f": beat_f_measure(beats[0], beats[1]) if len(beats[0]) else None,
-        "tempo_ratio": tempo_ratio(generated.tempo, reference.tempo) if steady else None,
-        "continuity": asdict(continuity(beats[0], beats[1])) if len(beats[0]) else None,
+    return {
+        **metrics.compute("beats", compared),
         "tempo": {"reference": reference.tempo, "generated": generated.tempo},
         "notes": notes,
     }
-    return {key: None if _missing(value) else value for key, value in scores.items()}
 
 
 def mean_scores(pairs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -148,28 +133,15 @@ def mean_scores(pairs: list[dict[str, Any]]) -> dict[str, Any]:
     Returns:
         Means by name; None where no score is defined.
     """
-    mean: dict[str, Any] = dict.fromkeys(
-        ("d2m_coverage", "d2m_hit", "bcs", "csd", "bhs", "hsd", "f1", "onset_f", "beat_f", "tempo_ratio", "continuity")
-    )
-    if not pairs:
-        return mean
-    for key in _PLAIN:
-        mean[key] = _mean([p[key] for p in pairs])
-    loris = summarise([(p["bcs"], p["bhs"]) for p in pairs])
-    mean |= {"bcs": loris.coverage, "csd": loris.coverage_deviation, "bhs": loris.hit, "hsd": loris.hit_deviation}
-    mean["f1"] = loris.f1
-    runs = [p["continuity"] for p in pairs if p["continuity"] is not None]
-    if runs:
-        mean["continuity"] = {key: _mean([run[key] for run in runs]) for key in runs[0]}
-    return {key: None if _missing(value) else value for key, value in mean.items()}
+    return metrics.combine("beats", pairs)
 
 
 def _counted(pairs: list[dict[str, Any]]) -> dict[str, int]:
-    keys = (*_PLAIN, "bcs", "bhs", "continuity")
+    keys = [metric.name for metric in metrics.metrics_of("beats") if metric.counted]
     return {key: sum(p[key] is not None for p in pairs) for key in keys}
 
 
-def _notes(reference: Heard, generated: Heard, first: _File, second: _File) -> list[str]:
+def _notes(reference: RhythmFeatures, generated: RhythmFeatures, first: _File, second: _File) -> list[str]:
     notes = [f"{side}: silence" for side, file in (("reference", first), ("generated", second)) if file.silent]
     if abs(reference.duration - generated.duration) > SAME_LENGTH:
         common = min(reference.duration, generated.duration)
@@ -180,16 +152,3 @@ def _notes(reference: Heard, generated: Heard, first: _File, second: _File) -> l
     if first.sample_rate != second.sample_rate:
         notes.append(f"reference {first.sample_rate} Hz, generated {second.sample_rate} Hz: both brought to 22050 Hz")
     return notes
-
-
-def _mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None
-
-
-def _harmonic(a: float, b: float) -> float:
-    return 2 * a * b / (a + b) if a + b > 0 else 0.0
-
-
-def _missing(value: Any) -> bool:
-    return isinstance(value, float) and not math.isfinite(value)

@@ -35,15 +35,14 @@ from typing import Any
 import numpy as np
 
 from d2m.extras import require
+from d2m.features.beat_score import TOLERANCE as TOLERANCE
+from d2m.features.beat_score import beat_f_measure as beat_f_measure
 from d2m.load_librosa import load_librosa
 
 from .fidelity import mono
 
 # At import, so that a command ends before it reads the first recording.
 require("mir_eval", "evaluate", "evaluation of beats")
-
-#: Distance within which a beat is right, seconds.
-TOLERANCE = 0.07
 
 #: librosa's peak picking in the two published scripts, in frames of 512 samples at 22050 Hz.
 SCRIPTS: dict[str, dict[str, Any]] = {
@@ -63,25 +62,6 @@ class BeatSummary:
     hit: float
     hit_deviation: float
     f1: float
-
-
-def beat_f_measure(reference: np.ndarray, estimated: np.ndarray, tolerance: float = TOLERANCE) -> float:
-    """Compute the F-measure of beats; each beat is matched at most once (mir_eval's matching).
-
-    Args:
-        reference, estimated: times in seconds.
-        tolerance: seconds.
-
-    Returns:
-        0 to 1.
-    """
-    from mir_eval import util
-
-    reference, estimated = np.asarray(reference, float), np.asarray(estimated, float)
-    if not len(reference) or not len(estimated):
-        return 0.0
-    hits = len(util.match_events(reference, estimated, tolerance))
-    return float(util.f_measure(hits / len(estimated), hits / len(reference)))
 
 
 @dataclass(frozen=True)

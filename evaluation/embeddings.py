@@ -7,21 +7,27 @@ on it, so every report contains the name and version of the embedding.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from d2m.errors import D2MError
+from d2m.registry import Registry
 
 from .fidelity import EMBEDDING_FRAMES, EMBEDDING_SIZE, SHORTEST_EMBEDDING, embed
 from .recordings import SAMPLE_RATE
 
-#: Name -> ``module:attribute`` of what makes the embedding.
-EMBEDDINGS: dict[str, str] = {
-    "log-mel": "d2m.evaluation.embeddings:LogMelStatistics",
-    "genre": "d2m.evaluation.genre_embedding:GenreFeatures",
-}
+#: What makes an embedding, by name. Other packages add one in the group ``d2m.embeddings`` (:mod:`d2m.registry`).
+EMBEDDINGS: Registry[Callable[..., Embedding]] = Registry(
+    "embedding",
+    "d2m.embeddings",
+    {
+        "log-mel": "d2m.evaluation.embeddings:LogMelStatistics",
+        "genre": "d2m.evaluation.genre_embedding:GenreFeatures",
+    },
+)
 
 
 @runtime_checkable
@@ -99,14 +105,17 @@ def load(name: str, window: float | None = None) -> Embedding:
     Raises:
         D2MError: if there is none, or what is made is no embedding.
     """
-    place = EMBEDDINGS.get(name, name)
-    module, colon, attribute = place.partition(":")
-    if not colon:
+    maker: Any
+    module, colon, attribute = name.partition(":")
+    if name in EMBEDDINGS:
+        maker = EMBEDDINGS.get(name)
+    elif not colon:
         raise D2MError(f"no embedding '{name}'; choose {', '.join(EMBEDDINGS)} or write package.module:name")
-    try:
-        maker: Any = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise D2MError(f"the embedding '{name}' cannot be loaded: {error}") from None
+    else:
+        try:
+            maker = getattr(importlib.import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            raise D2MError(f"the embedding '{name}' cannot be loaded: {error}") from None
     try:
         made = maker(window=window)
     except TypeError as error:

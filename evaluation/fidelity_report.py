@@ -19,24 +19,17 @@ import numpy as np
 
 from d2m.errors import D2MError
 
-from .distances import Embedded, diversity, frechet_against_itself, frechet_infinity, kernel_distance
+from . import metrics
+from .distances import Embedded, diversity, frechet_infinity, kernel_distance
 from .embeddings import Embedding, embed_checked, load
-from .fidelity import (
-    LENGTH_TOLERANCE,
-    frechet_distance,
-    log_mel_l1,
-    onset_correlation,
-    scale_invariant_ratio,
-    signal_to_noise,
-    stft_distance,
-)
+from .fidelity import LENGTH_TOLERANCE, frechet_distance
+from .metrics.base import Sets, Sound, Waveforms, plain
 from .recordings import SAMPLE_RATE, find, measure, read, silent
-from .sound import levels, spectral_flatness
+from .sound import spectral_flatness
 
 #: A recording is called silent for a time, quiet, clipped, noise-like, off centre from these figures on: seconds, LUFS,
 #: share of the samples, spectral flatness (real music: 0.01 to 0.1, white noise: 0.56), mean of the samples.
 LONG_SILENCE, QUIET, CLIPPED, NOISE_LIKE, OFF_CENTRE = 1.0, -40.0, 1e-4, 0.35, 0.05
-_PAIRED = ("log_mel_l1", "stft_convergence", "stft_log_magnitude", "onset_correlation", "snr_db", "si_sdr_db")
 
 
 def evaluate_fidelity(
@@ -59,7 +52,8 @@ def evaluate_fidelity(
         progress: called with the recordings and pairs done and their number.
 
     Returns:
-        Plain JSON values; None where something cannot be worked out, and in ``notes`` why.
+        Plain JSON values; None where something cannot be worked out, and in ``notes`` why. ``scores`` are the metrics
+        of the sets as ``d2m benchmark`` has them, per value of the embedding; ``metrics`` describes all metrics.
 
     Raises:
         D2MError: if a place does not exist or is empty, or there is no such embedding.
@@ -90,9 +84,10 @@ def evaluate_fidelity(
             "size": chosen.size,
             "window": chosen.window,
         },
-        **_plain(_sets(by_side, chosen, np.random.default_rng(seed))),
+        "metrics": metrics.describe("sets", "pairs", "sound"),
+        **plain(_sets(by_side, chosen, np.random.default_rng(seed))),
         "pairs": rows,
-        "mean": {key: _mean([row[key] for row in rows]) for key in _PAIRED},
+        "mean": metrics.combine("pairs", rows),
         "checks": {side: [{"name": n, **d["checks"]} for n, d in found.items()] for side, found in by_side.items()},
         "failed": [asdict(failure) for failure in bad + worse],
         "unpaired": {
@@ -142,7 +137,8 @@ def check(waveform: np.ndarray, sample_rate: int) -> dict[str, Any]:
         waveform: (channels, samples).
         sample_rate: hertz.
     """
-    found = levels(waveform, sample_rate)
+    sound = Sound(waveform, sample_rate)
+    found = sound.levels
     flatness = spectral_flatness(waveform)
     problems = []
     if silent(waveform):
@@ -157,8 +153,8 @@ def check(waveform: np.ndarray, sample_rate: int) -> dict[str, Any]:
         problems.append(f"clipped ({found.clipped} samples)")
     if flatness > NOISE_LIKE:
         problems.append(f"sounds like noise (flatness {flatness:.2f})")
-    figures = {**asdict(found), "flatness": flatness}
-    return {**{key: _plain(value) for key, value in figures.items()}, "problems": problems}
+    figures = plain({**asdict(found), "flatness": flatness})
+    return {**figures, **metrics.compute("sound", sound), "problems": problems}
 
 
 def compare_files(reference: str, generated: str) -> dict[str, Any]:
@@ -174,23 +170,14 @@ def compare_files(reference: str, generated: str) -> dict[str, Any]:
     files = {"reference": Path(reference).name, "generated": Path(generated).name}
     if abs(pair[0].duration - pair[1].duration) > LENGTH_TOLERANCE:
         note = f"reference {pair[0].duration:.2f} s, generated {pair[1].duration:.2f} s: not compared sample by sample"
-        return {**files, **dict.fromkeys(_PAIRED), "notes": [note]}
+        return {**files, **dict.fromkeys(metrics.describe("pairs")), "notes": [note]}
     original, output = (recording.mono() for recording in pair)
-    stft = stft_distance(output, original, SAMPLE_RATE)
-    values = (
-        log_mel_l1(output, original, SAMPLE_RATE),
-        stft.convergence,
-        stft.log_magnitude,
-        onset_correlation(output, original, SAMPLE_RATE),
-        signal_to_noise(output, original, SAMPLE_RATE),
-        scale_invariant_ratio(output, original, SAMPLE_RATE),
-    )
     notes = [f"{side}: silence" for side, r in zip(files, pair, strict=True) if r.silent]
     if pair[0].sample_rate != pair[1].sample_rate:
         notes.append(
             f"reference {pair[0].sample_rate} Hz, generated {pair[1].sample_rate} Hz: both brought to 22050 Hz"
         )
-    return {**files, **dict(zip(_PAIRED, map(_plain, values), strict=True)), "notes": notes}
+    return {**files, **metrics.compute("pairs", Waveforms(output, original, SAMPLE_RATE)), "notes": notes}
 
 
 def _sets(sides: dict[str, dict[str, Any]], embedding: Embedding, rng: np.random.Generator) -> dict[str, Any]:
@@ -200,7 +187,8 @@ def _sets(sides: dict[str, dict[str, Any]], embedding: Embedding, rng: np.random
         for side, rows in sides.items()
     }
     counts = {side: {"recordings": len(r), "windows": sum(len(v) for _, v in r)} for side, r in usable.items()}
-    report: dict[str, Any] = dict.fromkeys(("frechet", "frechet_infinity", "frechet_floor", "kernel", "diversity"))
+    keys = ("frechet", "frechet_infinity", "frechet_floor", "kernel", "diversity", "scores")
+    report: dict[str, Any] = dict.fromkeys(keys)
     report = {"sets": counts, **report, "notes": (notes := [])}
     for side, rows in usable.items():
         if left_out := len(sides[side]) - len(rows):
@@ -222,29 +210,16 @@ def _sets(sides: dict[str, dict[str, Any]], embedding: Embedding, rng: np.random
         )
     else:
         report["frechet_infinity"] = asdict(endless)
-    floor = frechet_against_itself(made, real, rng)
-    if floor is None:
+    sets = Sets(made, real, rng)
+    if sets.floor is None:
         notes.append("no floor of the Fréchet distance: too few recordings (the reference needs at least four)")
     else:
-        report["frechet_floor"] = asdict(floor)
+        report["frechet_floor"] = asdict(sets.floor)
     if min(len(real.names), len(made.names)) < 2:
         notes.append("no kernel distance: each side needs at least two recordings")
     else:
         report["kernel"] = asdict(kernel_distance(made, real))
     spreads = {"reference": diversity(real), "generated": diversity(made)}
     report["diversity"] = {side: None if d is None else asdict(d) for side, d in spreads.items()}
+    report["scores"] = metrics.compute("sets", sets)
     return report
-
-
-def _mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None
-
-
-def _plain(value: Any) -> Any:
-    """The value with None for numbers that are not finite, which JSON cannot hold."""
-    if isinstance(value, dict):
-        return {key: _plain(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(entry) for entry in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

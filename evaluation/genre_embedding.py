@@ -11,12 +11,11 @@ import hashlib
 import numpy as np
 
 from d2m.errors import D2MError
-
-from .genre import WINDOW, GenreJudge, load
+from d2m.music_genre import WINDOW, GenreJudge, load
 
 
 class GenreFeatures:
-    """The layer before the last of :class:`d2m.evaluation.genre_net.GenreNet`, 96 values for each window.
+    """The layer before the last of :class:`d2m.music_genre_net.GenreNet`, 96 values for each window.
 
     Args:
         window: seconds of a window, 1 to 30; None for the 2.97 s of training. The next starts half a window later.

@@ -18,9 +18,11 @@ from typing import Any
 
 import numpy as np
 
+from d2m import music_genre as genre
 from d2m.datasets.examples import read_example, read_song
 from d2m.errors import D2MError
-from d2m.evaluation import genre
+from d2m.evaluation import metrics
+from d2m.evaluation.metrics.base import GenreVerdict
 from d2m.evaluation.recordings import SAMPLE_RATE, SOUND, VIDEO, find, measure, read
 from d2m.types import GENRES, genre_code
 
@@ -62,6 +64,10 @@ def evaluate_genre(
         wanted = None if asked is None else genre_code(asked)
     except ValueError as error:
         raise D2MError(str(error)) from None
+    if wanted is not None and wanted not in GENRES:
+        raise D2MError(
+            f"genre networks know the genres of AIST only, not '{wanted}'; choose of {', '.join(GENRES.values())}"
+        )
     _judge(weights)
     files = _files(Path(place))
     jobs = [(name, (str(path), weights)) for name, path in files.items()]
@@ -77,11 +83,12 @@ def evaluate_genre(
             heard.append(first)
             nearest.append(second)
     table, near = genre.confusion(truth, heard), genre.confusion(truth, nearest)
+    verdicts = [GenreVerdict(*genres) for genres in zip(truth, heard, nearest, strict=True)]
     return {
         "weights": _judge(weights).name,
+        "metrics": metrics.describe("genre"),
         "recordings": rows,
-        "classification": table.accuracy if truth else None,
-        "retrieval": near.accuracy if truth else None,
+        **metrics.combine("genre", [metrics.compute("genre", verdict) for verdict in verdicts]),
         "counted": len(truth),
         "confusion": {
             "genres": list(GENRES.values()),
@@ -107,7 +114,8 @@ def genre_of(path: Path) -> str | None:
     report = path.with_suffix(".json")
     if path.stem.endswith(".d2m") and report.is_file() and report.stat().st_size <= _MOST_BYTES:
         try:
-            return genre_code(json.loads(report.read_text("utf-8"))["genre"])
+            code = genre_code(json.loads(report.read_text("utf-8"))["genre"])
+            return code if code in GENRES else None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
     return None

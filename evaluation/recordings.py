@@ -7,7 +7,7 @@ one line that gives the reason.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from d2m.errors import D2MError
+from d2m.parallel import each
 
 #: Sample rate of every measurement, hertz; that of the published scripts.
 SAMPLE_RATE = 22050
@@ -274,7 +275,8 @@ def measure(
         D2MError: if a process dies.
     """
     outcomes: dict[int, Any] = {}
-    for done, (index, outcome) in enumerate(_outcomes(function, jobs, processes), start=1):
+    numbered = [(function, index, arguments) for index, (_, arguments) in enumerate(jobs)]
+    for done, (index, outcome) in enumerate(each(_attempt, numbered, processes), start=1):
         outcomes[index] = outcome
         if progress is not None:
             progress(done)
@@ -287,39 +289,15 @@ def measure(
     return good, bad
 
 
-def _outcomes(function, jobs, processes: int) -> Iterator[tuple[int, Any]]:
-    if processes <= 1 or len(jobs) < 2:
-        for index, (_, arguments) in enumerate(jobs):
-            yield index, _attempt(function, arguments)
-        return
-    from concurrent.futures import ProcessPoolExecutor, as_completed
-    from concurrent.futures.process import BrokenProcessPool
-    from multiprocessing import get_context
-
-    # spawn: a fork would copy the threads of whatever library is loaded, and may hang.
-    with ProcessPoolExecutor(min(processes, len(jobs)), mp_context=get_context("spawn")) as pool:
-        waiting = {pool.submit(_attempt, function, arguments): i for i, (_, arguments) in enumerate(jobs)}
-        try:
-            for future in as_completed(waiting):
-                yield waiting[future], future.result()
-        except BrokenProcessPool as error:
-            raise D2MError(
-                "a process was ended from outside, perhaps because memory ran out; use fewer processes"
-            ) from error
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-def _attempt(function, arguments: tuple[Any, ...]) -> Any:
-    """The function's result, or a Failure (its name is filled in by the caller)."""
+def _attempt(function: Callable[..., Any], index: int, arguments: tuple[Any, ...]) -> tuple[int, Any]:
+    """The index, and the function's result or a Failure (its name is filled in by the caller)."""
     import warnings
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return function(*arguments)
+            return index, function(*arguments)
     except D2MError as error:
-        return Failure("", str(error))
+        return index, Failure("", str(error))
     except (ValueError, MemoryError, OSError) as error:
-        return Failure("", f"{type(error).__name__}: {error}")
+        return index, Failure("", f"{type(error).__name__}: {error}")

@@ -24,6 +24,7 @@ terms of probability", Monthly Weather Review 78(1), 1950.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,8 @@ from d2m.errors import D2MError
 from d2m.types import BeatGrid, Motion
 
 from .alignment import inside
-from .beats import TOLERANCE, beat_f_measure, continuity, tempo_agrees
+from .beats import TOLERANCE, Continuity, beat_f_measure, continuity, tempo_agrees
+from .metrics import compute
 
 #: Places within one beat that the chance level is the mean of.
 SHIFTS = 64
@@ -210,8 +212,71 @@ def _times(path: Path, held: dict[str, np.ndarray], name: str, duration: float) 
     return inside(times, duration)
 
 
+@dataclass(frozen=True)
+class ClipScore:
+    """A clip and a grid of beats for it: what the metrics of the group "rhythm" are computed from.
+
+    Attributes:
+        clip: the clip.
+        grid: estimated beats.
+    """
+
+    clip: DanceClip
+    grid: BeatGrid
+
+    @cached_property
+    def beats(self) -> np.ndarray:
+        """Beats within the clip in seconds."""
+        return inside(self.grid.beats, self.clip.duration)
+
+    @cached_property
+    def downbeats(self) -> np.ndarray:
+        """First beats of bars within the clip in seconds."""
+        return inside(self.grid.beats[self.grid.downbeats], self.clip.duration)
+
+    @property
+    def tempo(self) -> float:
+        """Estimated beats per minute."""
+        return tempo_of(self.grid.beats)
+
+    @property
+    def tempo_right(self) -> bool:
+        """Whether the tempo is within 4 % of the music's."""
+        return tempo_agrees(self.tempo, self.clip.tempo)
+
+    @property
+    def octave_right(self) -> bool:
+        """Whether the tempo is within 4 % of the music's, its half or its double."""
+        return any(tempo_agrees(self.tempo, factor * self.clip.tempo) for factor in (0.5, 1.0, 2.0))
+
+    @cached_property
+    def f(self) -> float:
+        """F-measure of the beats at 70 ms."""
+        return beat_f_measure(self.clip.beats, self.beats)
+
+    @cached_property
+    def f_chance(self) -> float:
+        """F-measure by chance."""
+        return chance_f(self.clip, self.grid)
+
+    @cached_property
+    def runs(self) -> Continuity:
+        """Continuity of the beats."""
+        return continuity(self.clip.beats, self.beats)
+
+    @property
+    def downbeat_f(self) -> float | None:
+        """F-measure of the downbeats at 70 ms; None where they are unknown."""
+        return beat_f_measure(self.clip.downbeats, self.downbeats) if len(self.clip.downbeats) else None
+
+    @cached_property
+    def phase(self) -> dict[str, float | None]:
+        """Phase error."""
+        return phase_error(self.clip.beats, self.grid, self.tempo_right)
+
+
 def score_grid(clip: DanceClip, grid: BeatGrid) -> dict[str, object]:
-    """Score a grid of beats against the music of a clip; see the module's docstring.
+    """Compute the metrics of the group "rhythm" of a grid of beats against the music of a clip.
 
     Args:
         clip: the clip.
@@ -220,27 +285,14 @@ def score_grid(clip: DanceClip, grid: BeatGrid) -> dict[str, object]:
     Returns:
         Plain JSON values; None where something cannot be worked out.
     """
-    beats = inside(grid.beats, clip.duration)
-    tempo = tempo_of(grid.beats)
-    right = tempo_agrees(tempo, clip.tempo)
-    runs = continuity(clip.beats, beats)
-    f, chance = beat_f_measure(clip.beats, beats), chance_f(clip, grid)
-    bars = inside(grid.beats[grid.downbeats], clip.duration)
+    score = ClipScore(clip, grid)
     return {
-        "tempo": round(tempo, 3),
+        "tempo": round(score.tempo, 3),
         "true_tempo": round(clip.tempo, 3),
-        "confidence": round(float(grid.confidence), 4),
-        "tempo_right": right,
-        "octave_right": any(tempo_agrees(tempo, factor * clip.tempo) for factor in (0.5, 1.0, 2.0)),
-        "f": f,
-        "f_chance": chance,
-        "excess": f - chance,
-        "cmlt": runs.cmlt,
-        "amlt": runs.amlt,
-        "downbeat_f": beat_f_measure(clip.downbeats, bars) if len(clip.downbeats) else None,
-        **phase_error(clip.beats, grid, right),
-        "beats": [round(float(beat), 4) for beat in beats],
-        "downbeats": [round(float(bar), 4) for bar in bars],
+        **compute("rhythm", score),
+        **score.phase,
+        "beats": [round(float(beat), 4) for beat in score.beats],
+        "downbeats": [round(float(bar), 4) for bar in score.downbeats],
     }
 
 

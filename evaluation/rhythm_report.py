@@ -17,14 +17,10 @@ import numpy as np
 
 from d2m.errors import D2MError
 
+from .metrics import describe
 from .recordings import Failure
 from .rhythm import DanceClip, brier, circular_mean, read_clip, reliability, score_grid
 
-#: Figures of a clip that the means are of.
-MEASURES = (
-    *("tempo_right", "octave_right", "f", "f_chance", "excess", "cmlt", "amlt", "downbeat_f"),
-    *("phase_error_abs_ms", "phase_concentration", "confidence"),
-)
 #: Draws of the bootstrap.
 DRAWS = 2000
 
@@ -96,8 +92,9 @@ def summarise(rows: Sequence[dict[str, Any]], seed: int = 0) -> dict[str, Any]:
     sources, source_of = np.unique([row["group"] for row in rows], return_inverse=True)
     draws = np.random.default_rng(seed).integers(0, max(len(sources), 1), (DRAWS, len(sources)))
     report: dict[str, Any] = {"clips": list(rows), "sources": len(sources)}
+    report |= {"metrics": describe("rhythm")}
     report |= {"mean": {}, "intervals": {}, "mean_by_source": {}, "intervals_by_source": {}, "counted": {}}
-    for name in MEASURES:
+    for name in report["metrics"]:
         values = np.array([np.nan if row[name] is None else float(row[name]) for row in rows])
         report["counted"][name] = int(np.isfinite(values).sum())
         sums, counts = _by_source(values, source_of, len(sources))
@@ -161,7 +158,7 @@ def draw_reliability(report: dict[str, Any], path: str | os.PathLike[str]) -> No
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from d2m.whole_file import whole_file
+    from d2m.atomic import atomic_write
 
     figure = Figure(figsize=(5.2, 4.6), dpi=110, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
@@ -175,5 +172,5 @@ def draw_reliability(report: dict[str, Any], path: str | os.PathLike[str]) -> No
             axes.plot(row["confidence"], row["right"], "o", color="#2f6f9f")
     axes.set(xlim=(0, 1), ylim=(0, 1.08), xlabel="confidence", ylabel="share of clips with the right tempo")
     axes.legend(loc="upper left", frameon=False)
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, format="png")

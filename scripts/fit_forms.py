@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from d2m.atomic import atomic_write_bytes
 from d2m.datasets.melodies import load_melodies
 from d2m.errors import D2MError
 from d2m.symbolic.emotion.forms import FORMS, forms_of, load_forms
-from d2m.whole_file import write_whole
 
 
 def main() -> None:
@@ -39,7 +39,7 @@ def main() -> None:
     ]
     source = f"part train of {arguments.folder.name}, as written by d2m symbolic melodies"
     head = f'{{"source": {json.dumps(source)},\n"forms": [\n'
-    write_whole(arguments.output, (head + ",\n".join(rows) + "\n]}\n").encode())
+    atomic_write_bytes(arguments.output, (head + ",\n".join(rows) + "\n]}\n").encode())
     forms = load_forms(arguments.output)
     taken = forms.share > 0
     print(f"{len(forms)} forms: {taken.mean():.3f} of the bars take one up, {(forms.share == 1).mean():.3f} as it was")

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
+from d2m.atomic import atomic_write
 from d2m.datasets.studio.beat_band import Band, Beats
 from d2m.datasets.studio.beat_mix import composed, empty, mixed, recorded, spoiled
 from d2m.datasets.studio.beat_sounds import RATE, DrumSounds, open_font
 from d2m.features.sound_spectrum import spectrum
-from d2m.whole_file import whole_file
 
 SECONDS, VARIANTS = 32.0, 2
 
@@ -76,7 +76,7 @@ def main() -> None:
         for i in range(VARIANTS):
             frames, beats = variant(made, band, rng, clean=held_out and i == 0)
             arrays |= {f"frames{i}": frames, f"beats{i}": beats.beats, f"downbeats{i}": beats.downbeats}
-        with whole_file(target) as part:
+        with atomic_write(target) as part:
             np.savez(part, **arrays)
 
 

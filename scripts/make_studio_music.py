@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 from make_training_data import Job, make_all, nobody, pop_folders, pop_score, somebody
 
+from d2m.atomic import atomic_write
 from d2m.audio.presets import BAND, Preset, preset
 from d2m.datasets.studio.music import compose_song
 from d2m.symbolic.composer.dress import dress
@@ -26,7 +27,6 @@ from d2m.symbolic.sound import find_soundfont
 from d2m.symbolic.sound.render import mix_down
 from d2m.training.pairs import make_pair, save_pair
 from d2m.types import GENRES, Dance, Score
-from d2m.whole_file import whole_file
 
 RATE, HOP = 44100, 512
 
@@ -70,7 +70,7 @@ def render_song(score: Score, dance: Dance, band: Band, rng: np.random.Generator
         genre = list(GENRES).index(score.genre) if score.genre else -1
         pair = make_pair(wave[0], score, dance, genre, RATE, HOP, keep=False, patches=True)
         save_pair(pair, path.with_suffix(".npz"))
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         soundfile.write(temporary, wave.T, RATE, format="FLAC", subtype="PCM_16")
 
 

@@ -25,14 +25,14 @@ from d2m import engines
 from d2m.errors import D2MError
 from d2m.evaluation.alignment import bootstrap
 from d2m.evaluation.alignment_report import Watched, judge_music, watch
-from d2m.evaluation.heard import Heard, hear
 from d2m.evaluation.recordings import SAMPLE_RATE, VIDEO, Recording, read
+from d2m.evaluation.rhythm_features import RhythmFeatures, rhythm_features
 
 #: Engines with who writes what they play, as arguments of :func:`d2m.engines.load`.
 ENGINES: dict[str, dict[str, str]] = {
     "vq engine": {"name": "vq"},
-    "symbolic engine, MuseGAN": {"name": "symbolic", "sketch": "musegan"},
-    "symbolic engine, composer": {"name": "symbolic", "sketch": "composer"},
+    "symbolic engine, MuseGAN": {"name": "symbolic", "arranger": "musegan"},
+    "symbolic engine, composer": {"name": "symbolic", "arranger": "composer"},
 }
 #: Rows, in their order.
 ORIGINAL, PUBLISHED, OTHERS = "what was danced to", "published for the clip", "made for the other clips (vq engine)"
@@ -68,7 +68,7 @@ def measure(folder: Path, seeds: int, original: list[str]) -> Reports:
     players = {title: engines.load(**which) for title, which in ENGINES.items()}
     found: Reports = defaultdict(lambda: defaultdict(list))
     dances: dict[str, Watched] = {}
-    made: dict[str, list[Heard]] = {}
+    made: dict[str, list[RhythmFeatures]] = {}
     for name, path in clips.items():
         video = open_video(path)
         analysis = analyse(video, beats="dance")
@@ -78,7 +78,7 @@ def measure(folder: Path, seeds: int, original: list[str]) -> Reports:
         dance = dances[name] = watch(video, analysis=analysis)
         if video.has_audio:
             row = ORIGINAL if name in original else PUBLISHED
-            found[row][name].append(judge_music(dance, hear(read(path).mono())))
+            found[row][name].append(judge_music(dance, rhythm_features(read(path).mono())))
         for kind, engine in players.items():
             pieces = [_heard(engine.compose(analysis.dance, seed=seed), path) for seed in range(seeds)]
             found[f"ours, {kind}"][name] += [judge_music(dance, piece) for piece in pieces]
@@ -90,8 +90,8 @@ def measure(folder: Path, seeds: int, original: list[str]) -> Reports:
     return {row: dict(found[row]) for row in ROWS if row in found}
 
 
-def _heard(music, path: Path) -> Heard:
-    return hear(Recording(path, np.atleast_2d(music.waveform), music.sample_rate).mono(SAMPLE_RATE))
+def _heard(music, path: Path) -> RhythmFeatures:
+    return rhythm_features(Recording(path, np.atleast_2d(music.waveform), music.sample_rate).mono(SAMPLE_RATE))
 
 
 def scores(reports: list[dict[str, Any]], judge: str, events: str, score: str) -> tuple[float, float] | None:

@@ -1,7 +1,7 @@
 """Measure the alignment of music with the dancer.
 
     python scripts/measure_in_time.py --clips FOLDER            # real videos: beat-align score less chance
-    python scripts/measure_in_time.py --clips FOLDER --engine symbolic --sketch musegan
+    python scripts/measure_in_time.py --clips FOLDER --engine symbolic --arranger musegan
     python scripts/measure_in_time.py --studio 40 --seconds 12  # synthetic dances, where the true beats are known
 
 Real videos: motion beats by every judge of d2m.evaluation.alignment (local minima of mean joint speed, in space and in
@@ -126,11 +126,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="keep the music made for studio dances in this folder")
     parser.add_argument("--engine", default="vq", help="vq or symbolic")
-    parser.add_argument("--sketch", help="composer, musegan or a MIDI file")
+    parser.add_argument("--arranger", help="composer (default) or musegan")
     parser.add_argument("--weights", help="generator weights")
     parser.add_argument("--json", type=Path, help="write all figures here")
     options = parser.parse_args()
-    engine = engines.load(options.engine, weights=options.weights, sketch=options.sketch)
+    engine = engines.load(options.engine, weights=options.weights, arranger=options.arranger)
     rng, results = np.random.default_rng(0), {}
     if options.clips:
         found = clips(options.clips, engine, options.seeds)

@@ -150,9 +150,9 @@ def main() -> None:
         report["generated"] = compare_generated(wanted.generated)
         print(json.dumps({"generated": report["generated"]}, indent=1), flush=True)
     if wanted.json:
-        from d2m.whole_file import write_whole
+        from d2m.atomic import atomic_write_bytes
 
-        write_whole(wanted.json, (json.dumps(report, indent=1, ensure_ascii=False) + "\n").encode())
+        atomic_write_bytes(wanted.json, (json.dumps(report, indent=1, ensure_ascii=False) + "\n").encode())
 
 
 if __name__ == "__main__":

@@ -29,10 +29,10 @@ from d2m.datasets.pop909 import song_folders
 from d2m.datasets.pop909_band import band_score
 from d2m.errors import D2MError
 from d2m.symbolic.bridge import expectation
-from d2m.symbolic.bridge.keys import signature
 from d2m.symbolic.bridge.matching import distributions
 from d2m.symbolic.bridge.mixpoints import METHODS, MixPoint, find_mix_points, seam
 from d2m.symbolic.bridge.song import Song, song_of
+from d2m.symbolic.keys import signature
 from d2m.symbolic.pianoroll import PianoRoll, from_score, metres_of, to_score
 from d2m.symbolic.tracks import DRUMS
 

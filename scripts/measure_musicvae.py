@@ -21,9 +21,9 @@ from d2m.datasets.melodies import load_melodies
 from d2m.errors import D2MError
 from d2m.symbolic import emotion
 from d2m.symbolic.emotion.forms import load_forms
-from d2m.symbolic.emotion.melody import FIRST_KEY
 from d2m.symbolic.emotion.musicvae import HierarchicalMusicVae, MusicVae, MusicVaeConfig
 from d2m.symbolic.emotion.statistics import summary
+from d2m.symbolic.melody import FIRST_KEY
 from d2m.training.export import read_checkpoint
 from d2m.training.musicvae import measure
 

@@ -42,7 +42,7 @@ TIKTOK_COLUMNS = ("D2M-GAN", "CDCD", "LORIS", "GACA-DiT", "MotionComposer")
 #: Our engines, as arguments of :func:`d2m.engines.load`.
 ENGINES: dict[str, dict[str, str]] = {
     "d2m, vq": {"name": "vq"},
-    "d2m, symbolic": {"name": "symbolic", "sketch": "musegan"},
+    "d2m, symbolic": {"name": "symbolic", "arranger": "musegan"},
 }
 ROWS = ("D2M-GAN", "CDCD", "LORIS", "MotionComposer", "GACA-DiT", *ENGINES)
 #: Judges of the dancer's speed (:data:`d2m.evaluation.alignment.JUDGES`), and what they look at.

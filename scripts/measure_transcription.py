@@ -26,7 +26,7 @@ from d2m.types import GENRES, Dance, Score
 
 
 class _Given:
-    """A sketch that is there already."""
+    """Arranger whose score is there already."""
 
     name, weights = "given", ()
 
@@ -90,7 +90,7 @@ def main() -> None:
     for index, genre in enumerate(GENRES):
         score, _ = compose_song(genre, options.seconds, np.random.default_rng([options.seed, index]))
         dance = replace(nobody(score), genre=genre)
-        sounds = [replace(player, sketch=_Given(score)).compose(dance, seed=index) for player in players]
+        sounds = [replace(player, arranger=_Given(score)).compose(dance, seed=index) for player in players]
         figures[genre] = tuple(f1(transcribe(s.waveform, s.sample_rate), written(score)) for s in sounds)
     mean = np.mean(list(figures.values()), axis=0)
     if options.json:

@@ -20,12 +20,12 @@ from matplotlib.patches import Ellipse
 from matplotlib.patheffects import withStroke
 from measure_emotion import open_actor
 
+from d2m.atomic import atomic_write_bytes
 from d2m.datasets.melodies import load_melodies
 from d2m.errors import D2MError
 from d2m.symbolic.emotion.actor_critic import LOOKS, EmotionModel
 from d2m.symbolic.emotion.emotions import attributes
 from d2m.symbolic.emotion.forms import load_forms
-from d2m.whole_file import write_whole
 
 #: Colours in the order of the table, also distinguishable with red-green colour blindness.
 COLOURS = ("#d55e00", "#e6b800", "#f0869c", "#009e73", "#56b4e9", "#9b4f96", "#0072b2", "#66c2a5", "#4d4d4d")
@@ -114,7 +114,7 @@ def write(figure: Figure, path: Path) -> None:
     figure.tight_layout()
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
-    write_whole(path, picture.getvalue())
+    atomic_write_bytes(path, picture.getvalue())
     print(f"{path}: {len(picture.getvalue()) / 1024:.0f} kB")
 
 

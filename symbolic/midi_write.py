@@ -15,10 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
+from d2m.atomic import atomic_write_bytes
 from d2m.errors import D2MWarning
 from d2m.symbolic.controls import BEND, BEND_RANGE, PRESSURE, merged_parts
+from d2m.symbolic.midi_head import KEY_SIGNATURE, MARKER, Named, key_signature, marker_texts
 from d2m.types import BeatGrid, Part, Score
-from d2m.whole_file import write_whole
 
 TICKS_PER_BEAT = 960
 # A tempo in a MIDI file is a whole number of microseconds in three bytes.
@@ -102,16 +103,18 @@ def in_order(events: list[tuple[int, int, bytes]]) -> list[tuple[int, bytes]]:
     return [(tick, event) for tick, _, event in sorted(events, key=lambda event: event[:2])]
 
 
-def write_midi(score: Score, path: str | Path) -> Path:
+def write_midi(score: Score, path: str | Path, markers: Sequence[Named] = ()) -> Path:
     """Write a score as a MIDI file (type 1, 960 ticks a beat), one track for each part.
 
-    Time 0 of the score is tick 0, so the file can be laid under the video as it is. A track is called what its part is
+    Time 0 of the score is tick 0, so the file can be laid under the video as it is. The first track has tempo map, time
+    signatures, key signature and markers. A track is called what its part is
     called, else by the part's track. More than 15 pitched parts share channels, one after another where they can; where
     they cannot, the rarest are played by others, with a D2MWarning.
 
     Args:
         score: notes beginning before 0 or after its duration are left out.
         path: replaced only when the new file is complete; its folder is made if it is missing.
+        markers: names of sections and hits, such as :class:`d2m.markers.Marker`; those outside the score are left out.
 
     Returns:
         The path.
@@ -120,15 +123,16 @@ def write_midi(score: Score, path: str | Path) -> Path:
         D2MError: if the file cannot be written.
     """
     path = Path(path)
-    write_whole(path, midi_bytes(score))
+    atomic_write_bytes(path, midi_bytes(score, markers))
     return path
 
 
-def midi_bytes(score: Score) -> bytes:
+def midi_bytes(score: Score, markers: Sequence[Named] = ()) -> bytes:
     """Encode a score as the file that :func:`write_midi` writes, without effects of the sound library.
 
     Args:
         score: the score.
+        markers: names of sections and hits.
     """
     score = score.instruments()
     ruler = _Ruler.of(score)
@@ -146,6 +150,10 @@ def midi_bytes(score: Score) -> bytes:
         head.append((tick, 1, meta(0x51, microseconds.to_bytes(3, "big"))))
     for tick, beats, unit in _signatures(ruler):
         head.append((tick, 0, meta(0x58, bytes([beats, unit.bit_length() - 1, 24, 8]))))
+    if (key := key_signature(score.key)) is not None:
+        head.append((0, 0, meta(KEY_SIGNATURE, key)))
+    for time, text in marker_texts(markers, score.duration):
+        head.append((int(ruler.tick(score.grid.position_of(np.array([time])))[0]), 2, meta(MARKER, text)))
     tracks = [in_order(head)]
     for part, (channel, shared), name in zip(heard, channels or [], _names(heard), strict=True):
         tracks.append(_track(part, channel, shared, name, ruler))

@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from d2m.atomic import atomic_write_bytes
 from d2m.errors import D2MError
 from d2m.extras import require
 from d2m.symbolic.pianoroll import PITCHES, Metre, PianoRoll, check_length, metres_of, struck
 from d2m.symbolic.pianoroll_tensor import articulate
 from d2m.symbolic.tracks import PROGRAMS, lpd_track
 from d2m.types import TRACKS
-from d2m.whole_file import write_whole
 
 if TYPE_CHECKING:
     from pypianoroll import Multitrack
@@ -63,7 +63,7 @@ def save_npz(roll: PianoRoll, path: str | Path) -> Path:
             np.lib.format.write_array(part, array, allow_pickle=False)
             archive.writestr(f"{name}.npy", part.getvalue())
         archive.writestr("info.json", json.dumps(info))
-    write_whole(path, buffer.getvalue())
+    atomic_write_bytes(path, buffer.getvalue())
     return path
 
 

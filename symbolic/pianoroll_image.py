@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from d2m.atomic import atomic_write_bytes
 from d2m.symbolic.pianoroll import PianoRoll
 from d2m.symbolic.tracks import DRUMS
 from d2m.types import TRACKS
-from d2m.whole_file import write_whole
 
 #: Colours of the tracks, also distinguishable with red-green colour blindness.
 COLOURS: tuple[str, ...] = ("#4d4d4d", "#0072b2", "#009e73", "#d55e00", "#9b4f96")
@@ -73,7 +73,7 @@ def draw(
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a box stands for it
         figure.tight_layout(h_pad=0.3)
         figure.savefig(picture, format="png")
-    write_whole(path, picture.getvalue())
+    atomic_write_bytes(path, picture.getvalue())
     return path
 
 

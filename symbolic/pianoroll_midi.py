@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from d2m.atomic import atomic_write_bytes
 from d2m.errors import D2MError
 from d2m.symbolic.midi import MOST_BYTES, clock, load
 from d2m.symbolic.midi_file import MidiFile
 from d2m.symbolic.pianoroll import VELOCITIES, Metre, PianoRoll, accents, check_length, fill, metre_of
 from d2m.symbolic.tracks import PROGRAMS, lpd_track
 from d2m.types import TRACKS
-from d2m.whole_file import write_whole
 
 _TICKS_PER_BEAT = 960
 
@@ -157,7 +157,7 @@ def write_roll(roll: PianoRoll, path: str | Path, velocities: Sequence[int] = VE
     data = file.dumps_midi()
     if len(data) > MOST_BYTES:
         raise D2MError(f"{path} would be larger than {MOST_BYTES // 1_000_000} MB; write a shorter piece")
-    write_whole(path, data)
+    atomic_write_bytes(path, data)
     return path
 
 

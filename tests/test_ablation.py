@@ -10,7 +10,7 @@ import pytest
 
 from d2m.errors import D2MError
 from d2m.evaluation.benchmark.ablation import FULL, TABLES, Recipe, ablation
-from d2m.evaluation.benchmark.scenes import find_scenes
+from d2m.evaluation.benchmark.items import find_items
 from d2m.evaluation.benchmark.studio import make_test_studio
 from d2m.training.d2m_gan import TERMS, D2MGANTraining
 
@@ -37,8 +37,8 @@ def test_an_ablation_plays_what_was_trained_and_names_what_cannot_be(tmp_path):
     import torch
 
     from d2m import jukebox, weights
+    from d2m.datasets.aist.source import AistSource
     from d2m.datasets.prepare import prepare
-    from d2m.datasets.prepare_aist import AistSource
     from d2m.download import sha256_of
     from d2m.evaluation.benchmark import ablation as module
     from d2m.generator.d2m_gan import D2MGAN, D2MGANConfig
@@ -46,7 +46,7 @@ def test_an_ablation_plays_what_was_trained_and_names_what_cannot_be(tmp_path):
     from d2m.jukebox.codec import codebook_digest
 
     make_test_studio(tmp_path / "raw", 2, 1, 4.0, seed=3)
-    other, name = (scene.name for scene in find_scenes("studio", tmp_path / "raw"))
+    other, name = (scene.name for scene in find_items("studio", tmp_path / "raw"))
     (tmp_path / "raw" / "splits" / "crossmodal_train.txt").write_text(f"{other}\n")
     (tmp_path / "raw" / "splits" / "crossmodal_test.txt").write_text(f"{name}\n")
     prepare(AistSource(tmp_path / "raw", any_fps=True), tmp_path / "raw", tmp_path / "data")

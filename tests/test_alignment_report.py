@@ -17,7 +17,7 @@ from d2m.errors import D2MError
 from d2m.evaluation.alignment import aist_beats, aist_frames, beat_align, hit_rate
 from d2m.evaluation.alignment_report import Watched, evaluate_alignment, judge_music, summary
 from d2m.evaluation.chance import against_shifts
-from d2m.evaluation.heard import hear
+from d2m.evaluation.rhythm_features import rhythm_features
 
 # Chance --------------------------------------------------------------------------------------------------------
 
@@ -148,7 +148,7 @@ def test_music_on_the_turns_is_in_time(swing):
 def test_music_between_the_turns_is_not(swing):
     _, seen = swing
     dance = Watched(seen["duration"], {"picture motion": np.array(seen["motion_beats"])}, None)
-    report = judge_music(dance, hear(clicks(100, 4.0, first=0.9)))
+    report = judge_music(dance, rhythm_features(clicks(100, 4.0, first=0.9)))
     assert report["onsets"]["hit_rate"]["value"] == 0
     assert report["onsets"]["beat_align"]["excess"] < -0.1
     assert report["onsets"]["beat_align"]["interval"][0] < 0

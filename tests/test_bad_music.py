@@ -12,8 +12,8 @@ import soundfile
 from d2m.cli.main import main
 from d2m.evaluation.alignment_report import Watched, judge_music, summary
 from d2m.evaluation.fidelity_report import check
-from d2m.evaluation.heard import hear
 from d2m.evaluation.recordings import silent
+from d2m.evaluation.rhythm_features import rhythm_features
 
 RATE, SECONDS = 22050, 3.2
 
@@ -141,7 +141,10 @@ def test_a_constant_is_silence_to_the_beat_scores_too(folders, capsys):
 @pytest.mark.parametrize("sound", [np.zeros(4 * RATE, np.float32), np.full(4 * RATE, 0.5, np.float32)])
 def test_silence_under_a_dancer_has_no_score_and_is_in_no_mean(sound):
     dance = Watched(4.0, {"space": np.arange(0.3, 4, 0.6)}, np.arange(0.3, 4, 0.6))
-    nothing, something = judge_music(dance, hear(sound)), judge_music(dance, hear(np.tile(music(0), 2)[: 4 * RATE]))
+    nothing, something = (
+        judge_music(dance, rhythm_features(sound)),
+        judge_music(dance, rhythm_features(np.tile(music(0), 2)[: 4 * RATE])),
+    )
     json.dumps(nothing, allow_nan=False)
     assert nothing["motion_beats"] == something["motion_beats"]
     for events in ("onsets", "beats"):
@@ -152,7 +155,7 @@ def test_silence_under_a_dancer_has_no_score_and_is_in_no_mean(sound):
     table = summary([nothing, something], np.random.default_rng(0))
     assert table["beats"]["beat_align"]["clips"] == 1
     assert table["beats"]["beat_align"]["value"] == something["beats"]["beat_align"]["value"]
-    still = judge_music(Watched(4.0, {"space": np.zeros(0)}, None), hear(np.tile(music(0), 2)[: 4 * RATE]))
+    still = judge_music(Watched(4.0, {"space": np.zeros(0)}, None), rhythm_features(np.tile(music(0), 2)[: 4 * RATE]))
     assert "no motion beat in the picture: nothing can be scored" in still["notes"]
 
 

@@ -15,8 +15,8 @@ from d2m.errors import D2MError
 from d2m.evaluation import recordings
 from d2m.evaluation.beat_report import evaluate_beats, mean_scores, score_pair
 from d2m.evaluation.beats import continuity, marks_score, seconds_with_onsets
-from d2m.evaluation.heard import hear, log_mels, tempo_of
 from d2m.evaluation.recordings import find, measure, pair, read
+from d2m.evaluation.rhythm_features import log_mels, rhythm_features, tempo_of
 from d2m.load_librosa import load_librosa
 
 RATE = 22050
@@ -35,7 +35,7 @@ def clicks(tempo: float = 120.0, seconds: float = 8.0, first: float = 0.3, seed:
 
 
 def scored(reference: np.ndarray, generated: np.ndarray) -> dict:
-    return score_pair(hear(reference), hear(generated))
+    return score_pair(rhythm_features(reference), rhythm_features(generated))
 
 
 def test_the_golden_pairs_agree_with_both_published_scripts(shared, tmp_path, capsys):
@@ -105,12 +105,12 @@ def test_unrelated_clicks_reach_what_chance_gives():
 def test_one_spectrogram_in_blocks_is_librosas(monkeypatch):
     librosa = load_librosa(beat=True)
 
-    from d2m.evaluation import heard
+    from d2m.evaluation import rhythm_features as module
 
-    monkeypatch.setattr(heard, "_BLOCK", 50)
+    monkeypatch.setattr(module, "_BLOCK", 50)
     music = clicks(131, 7.3) + 0.1 * np.sin(np.arange(round(7.3 * RATE)) * 0.05).astype(np.float32)
     assert log_mels(music) == pytest.approx(librosa.power_to_db(librosa.feature.melspectrogram(y=music)), abs=1e-3)
-    found = hear(music)
+    found = rhythm_features(music)
     assert np.array_equal(found.onsets, librosa.onset.onset_detect(y=music, units="time"))
     assert np.array_equal(found.beats, librosa.beat.beat_track(y=music, units="time")[1])
     for script, marks in found.marks.items():

@@ -286,8 +286,8 @@ def test_wishes_that_cannot_be_met_are_refused(wish, offset, downbeat, reason):
 def test_no_one_measuring_movement_listens(monkeypatch, clip, tone, tmp_path):
     """Benchmark and alignment follow the movement, whatever music the clip has."""
     from d2m.evaluation.alignment_report import watch
-    from d2m.evaluation.benchmark.scenes import find_scenes
-    from d2m.evaluation.benchmark.stage import read_stage
+    from d2m.evaluation.benchmark.inputs import read_inputs
+    from d2m.evaluation.benchmark.items import find_items
     from d2m.evaluation.benchmark.studio import make_test_studio
 
     def track_sound(waveform, rate):
@@ -297,7 +297,7 @@ def test_no_one_measuring_movement_listens(monkeypatch, clip, tone, tmp_path):
     module.track_sound = track_sound
     monkeypatch.setitem(sys.modules, "d2m.features.sound_beats", module)
     make_test_studio(tmp_path / "studio", 1, 1, 5.0, seed=3)
-    assert read_stage(find_scenes("studio", tmp_path / "studio")[0]).dance.source == "dance"
+    assert read_inputs(find_items("studio", tmp_path / "studio")[0]).dance.source == "dance"
     video = open_video(clip(tmp_path / "sound.mp4", duration=1.5, size=(160, 120), sound=tone(1.5, 440)))
     assert video.has_audio
     assert watch(video).duration == video.duration
@@ -308,7 +308,7 @@ def test_no_one_measuring_movement_listens(monkeypatch, clip, tone, tmp_path):
 def test_the_report_says_where_the_beats_come_from(tracker, clip, tone, tmp_path, capsys):
     video = clip(tmp_path / "flash.mp4", duration=3.0, size=(160, 120), sound=tone(3.0, 440))
     tracker.duration = 3.0
-    words = ["generate", str(video), "--engine", "symbolic", "--sketch", "composer", "--no-video", "-o", str(tmp_path)]
+    words = ["generate", str(video), "--engine", "symbolic", "--no-video", "-o", str(tmp_path)]
     assert main(words) == 0
     told = capsys.readouterr().out
     assert "beats from the clip's own music, 126 bpm, confidence 0.93 (3.0 s of music made in" in told

@@ -15,19 +15,19 @@ from d2m.cli.main import main
 from d2m.datasets.studio import make_tiktok_studio
 from d2m.errors import D2MError
 from d2m.evaluation.benchmark.baselines import WRONG, clicks, metronome
+from d2m.evaluation.benchmark.inputs import read_inputs
+from d2m.evaluation.benchmark.items import Item, find_items
 from d2m.evaluation.benchmark.measure import cut, window_of
 from d2m.evaluation.benchmark.order import expectations
 from d2m.evaluation.benchmark.published import PUBLISHED
 from d2m.evaluation.benchmark.report import short_table
 from d2m.evaluation.benchmark.rows import BASELINES, all_rows, system_row
 from d2m.evaluation.benchmark.run import benchmark
-from d2m.evaluation.benchmark.scenes import Scene, find_scenes
-from d2m.evaluation.benchmark.skeletons import tidied, to_mediapipe33
-from d2m.evaluation.benchmark.stage import read_stage
 from d2m.evaluation.benchmark.studio import make_test_studio
 from d2m.evaluation.benchmark.work import others_for
-from d2m.evaluation.heard import hear
+from d2m.evaluation.rhythm_features import rhythm_features
 from d2m.features.skeletons import to_body25, to_coco17
+from d2m.features.to_mediapipe import tidied, to_mediapipe33
 from d2m.types import Motion
 
 pytestmark = pytest.mark.slow
@@ -224,7 +224,7 @@ def test_a_full_disk_is_no_fault_of_the_music(studio, tmp_path):
 def test_one_broken_file_is_named_and_in_no_mean(studio, tmp_path, capsys):
     data = tmp_path / "data"
     shutil.copytree(studio, data)
-    scenes = find_scenes("studio", data)
+    scenes = find_items("studio", data)
     broken = data / "wav" / f"{scenes[0].music}.wav"
     broken.write_bytes(broken.read_bytes()[:5000])
     silent = data / "wav" / f"{scenes[1].music}.wav"
@@ -247,14 +247,14 @@ def test_one_broken_file_is_named_and_in_no_mean(studio, tmp_path, capsys):
 def test_music_that_is_unfit_is_named_and_music_that_is_short_too(studio, tmp_path):
     data = tmp_path / "data"
     shutil.copytree(studio, data)
-    sound = soundfile.read(data / "wav" / f"{find_scenes('studio', data)[0].music}.wav")[0]
-    short, one, spoilt = (data / "wav" / f"{scene.music}.wav" for scene in find_scenes("studio", data))
+    sound = soundfile.read(data / "wav" / f"{find_items('studio', data)[0].music}.wav")[0]
+    short, one, spoilt = (data / "wav" / f"{scene.music}.wav" for scene in find_items("studio", data))
     soundfile.write(short, np.repeat(sound[: round(5 * 22050)], 2), 44100)
     soundfile.write(one, sound[:1], 22050)
     soundfile.write(spoilt, np.where(np.arange(len(sound)) == 9, np.nan, sound), 22050, "FLOAT")
     report = few(data, tmp_path / "out", only=("silence",))
     errors = {failure["name"]: failure["error"] for failure in report["failed"]}
-    names = [scene.name for scene in find_scenes("studio", data)]
+    names = [scene.name for scene in find_items("studio", data)]
     assert list(errors) == names[1:]
     assert "1 sample" in errors[names[1]]
     assert "not numbers" in errors[names[2]]
@@ -292,8 +292,8 @@ def test_wrong_options_are_one_line(studio, tmp_path, capsys, words, message):
 
 
 def test_the_other_layouts_are_measured_too(tmp_path):
+    from d2m.datasets.aist.source import AistSource
     from d2m.datasets.prepare import prepare
-    from d2m.datasets.prepare_aist import AistSource
 
     make_tiktok_studio(tmp_path / "tiktok", 3, 1, 5.0, seed=3)
     report = benchmark("tiktok", tmp_path / "tiktok", tmp_path / "a", (), segment=5.0, only=("noise",), split="test")
@@ -302,9 +302,9 @@ def test_the_other_layouts_are_measured_too(tmp_path):
     make_test_studio(tmp_path / "aist", 1, 1, 5.0, seed=3)
     (tmp_path / "aist" / "splits" / "crossmodal_train.txt").write_text("")
     prepare(AistSource(tmp_path / "aist", any_fps=True), tmp_path / "aist", tmp_path / "prepared")
-    scene = find_scenes("aist", tmp_path / "prepared")[0]
-    raw = find_scenes("studio", tmp_path / "aist")[0]
-    ready, stage = read_stage(scene), read_stage(raw)
+    scene = find_items("aist", tmp_path / "prepared")[0]
+    raw = find_items("studio", tmp_path / "aist")[0]
+    ready, stage = read_inputs(scene), read_inputs(raw)
     assert ready.dance.smpl.poses == pytest.approx(stage.dance.smpl.poses, abs=1e-4)
     assert ready.dance.genre == stage.dance.genre == raw.genre
     # On its own bones and in the picture's plane, the motion is still the same dance.
@@ -324,7 +324,7 @@ def test_systems_are_named_in_many_ways():
 
 
 def test_shuffling_gives_nobody_their_own_music_and_each_song_once(tmp_path):
-    scenes = [Scene(f"d{i}", f"song{i // 2}", "aist", tmp_path) for i in range(8)]
+    scenes = [Item(f"d{i}", f"song{i // 2}", "aist", tmp_path) for i in range(8)]
     drawn = {scene.name: others_for(scene, scenes, 4) for scene in scenes}
     assert all(scene.music not in {other.music for other in drawn[scene.name]} for scene in scenes)
     assert sorted(drawn[f"d{i}"][0].music for i in (0, 2, 4, 6)) == [f"song{i}" for i in range(4)]
@@ -334,7 +334,7 @@ def test_shuffling_gives_nobody_their_own_music_and_each_song_once(tmp_path):
 def test_metronomes_beat_where_they_say():
     beats = np.arange(0.4, 8, 0.5)
     samples = 8 * 22050
-    on, late, wrong = (hear(metronome(beats, samples, f"metronome{end}")) for end in ("", "-late", "-wrong"))
+    on, late, wrong = (rhythm_features(metronome(beats, samples, f"metronome{end}")) for end in ("", "-late", "-wrong"))
     assert np.abs(on.onsets[:10] - beats[:10]).max() < 0.05
     assert np.abs((late.onsets - 0.15) % 0.5 - 0.0).min() < 0.06
     assert wrong.tempo == pytest.approx(120 * WRONG, rel=0.03)

@@ -9,11 +9,11 @@ import pytest
 
 from d2m.errors import D2MError
 from d2m.symbolic.bridge import find_mix_points, read_song
-from d2m.symbolic.bridge.keys import changes, fifths_apart, find_keys, key_name, scale, signature, transposed
 from d2m.symbolic.bridge.matching import by_warping, distributions, jsd
 from d2m.symbolic.bridge.mixpoints import METHODS, seam
 from d2m.symbolic.bridge.song import Song, in_fours, song_of
-from d2m.symbolic.bridge.tracks import track_for
+from d2m.symbolic.five_tracks import track_for
+from d2m.symbolic.keys import changes, fifths_apart, find_keys, key_name, scale, signature, transposed
 from d2m.symbolic.pianoroll import Metre, PianoRoll, fill, to_score
 from d2m.symbolic.pianoroll_file import save_npz
 from d2m.symbolic.pianoroll_midi import write_roll

@@ -139,12 +139,12 @@ def test_a_bug_is_one_line_unless_debugging(capsys, monkeypatch, tmp_path):
         raise ZeroDivisionError("oops\nand more")
 
     monkeypatch.setattr(pipeline, "generate", broken)
-    assert main(["generate", str(tmp_path)]) == 1
+    assert main(["generate", str(tmp_path / "a.mp4")]) == 1
     heard = capsys.readouterr().err
     assert len(heard.splitlines()) == 1
     assert "ZeroDivisionError: oops and more" in heard
     with pytest.raises(ZeroDivisionError):
-        main(["generate", str(tmp_path), "--debug"])
+        main(["generate", str(tmp_path / "a.mp4"), "--debug"])
 
 
 def test_what_is_wrong_with_the_options_is_said_once_for_all_videos(ran, capsys):
@@ -179,7 +179,7 @@ def test_one_of_several_videos_that_shows_a_bug_does_not_stop_the_others(clip, t
     assert "short.mp4: ZeroDivisionError: oops" in short["error"]
     assert (tmp_path / "out" / long["files"]["mp4"]).is_file()
     assert [line for line in heard.err.splitlines() if line.startswith("error")] == [f"error: {short['error']}"]
-    assert loaded == ["vq"]
+    assert loaded == [None]
 
 
 def test_results_of_an_earlier_run_among_the_videos_are_not_written_over(capsys, tmp_path):
@@ -247,3 +247,21 @@ def test_a_reader_that_leaves_early_is_no_error():
     done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, timeout=60)
     os.close(write)
     assert done.stderr == b""
+
+
+def test_a_folder_stands_for_its_videos(clip, tmp_path, capsys, monkeypatch):
+    from test_pipeline import Clicks
+
+    from d2m import engines
+
+    monkeypatch.setattr(engines, "load", lambda name, **_: Clicks())
+    (tmp_path / "in").mkdir()
+    for name in ("b.mp4", "a.mp4"):
+        clip(tmp_path / "in" / name, duration=0.7)
+    (tmp_path / "in" / "notes.txt").write_text("not a video")
+    (tmp_path / "in" / "a.d2m.mp4").write_text("an earlier result")
+    assert main(["generate", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--json"]) == 0
+    assert [video["video"]["name"] for video in json.loads(capsys.readouterr().out)["videos"]] == ["a.mp4", "b.mp4"]
+    (tmp_path / "empty").mkdir()
+    assert main(["generate", str(tmp_path / "empty")]) == 1
+    assert "this is a folder without videos" in capsys.readouterr().err

@@ -41,21 +41,77 @@ def test_a_hard_cut_is_found_at_its_frame() -> None:
 
 def test_a_dissolve_is_cut_once_in_its_middle() -> None:
     one, other = scene(0, 60), scene(1, 60)
-    mixed = [
-        ((1 - share) * a + share * b).astype(np.uint8)
-        for share, a, b in zip(np.linspace(0, 1, 20), one[40:], other[:20], strict=True)
-    ]
-    cuts = found(one[:40] + mixed + other[20:])
+    cuts = found(mixed(one, other, 20))
     assert len(cuts) == 1
     assert 44 <= cuts[0] <= 56
 
 
-@pytest.mark.parametrize("kind", ["still", "moving camera", "flash"])
+@pytest.mark.parametrize("length", [8, 15, 30])
+def test_dissolves_of_a_quarter_to_one_second_are_told_from_cuts(length: int) -> None:
+    pictures = mixed(scene(0, 60), scene(1, 60), length)
+    kinds = [(index, kind) for index, (_, kind) in enumerate(with_cuts(frames(pictures))) if kind]
+    assert len(kinds) == 1
+    assert kinds[0][1] == "dissolve"
+    assert abs(kinds[0][0] - (60 - length / 2)) <= 4
+
+
+@pytest.mark.parametrize("colour", [0, 255])
+def test_a_fade_through_one_colour_is_a_dissolve_where_another_shot_follows(colour: int) -> None:
+    plain = [np.full((144, 256, 3), colour, np.uint8)] * 3
+    one, other = mixed(scene(0, 60), plain, 0), scene(1, 60)
+    fade = [blend(a, plain[0], share) for a, share in zip(one[40:49], np.linspace(0.1, 0.9, 9), strict=True)]
+    rise = [blend(plain[0], b, share) for b, share in zip(other, np.linspace(0.1, 0.9, 9), strict=False)]
+    back = [blend(plain[0], b, share) for b, share in zip(one[49:], np.linspace(0.1, 0.9, 9), strict=False)]
+    pictures = one[:40] + fade + plain
+    assert len(found(pictures + rise + other[9:])) == 1
+    assert found(pictures + back + one[58:]) == []
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["still", "moving camera", "flash", "slow flash", "half flash", "strobe", "coloured light", "dimmer", "zoom"],
+)
 def test_what_goes_on_is_no_cut(kind: str) -> None:
     pictures = scene(0, 60, drift=8 if kind == "moving camera" else 0)
     if kind == "flash":
         pictures[30] = np.full_like(pictures[30], 255)
-    assert found(pictures) == []
+    changed = [changes(kind, index, picture) for index, picture in enumerate(pictures)]
+    assert found(changed) == []
+
+
+def changes(kind: str, index: int, picture: np.ndarray) -> np.ndarray:
+    """The picture with one of the things that happen on a dance floor."""
+    light = picture.astype(np.float64)
+    if kind == "slow flash" and 30 <= index < 36:
+        light = 0.25 * light + 190 * (36 - index) / 6
+    elif kind == "half flash" and index == 30:
+        light[:, :128] += 170
+    elif kind == "strobe" and index % 6 >= 3:
+        light *= 0.25
+    elif kind == "coloured light":
+        light *= [(1.0, 0.4, 0.4), (0.4, 1.0, 0.4), (0.4, 0.4, 1.0)][index // 15 % 3]
+    elif kind == "dimmer":
+        light *= 0.6 + 0.4 * np.cos(index / 12)
+    elif kind == "zoom":
+        import cv2
+
+        size = 1 + 0.8 * np.clip((index - 25) / 5, 0, 1)
+        width, height = int(256 / size), int(144 / size)
+        x, y = (256 - width) // 2, (144 - height) // 2
+        light = cv2.resize(light[y : y + height, x : x + width], (256, 144))
+    return np.clip(light, 0, 255).astype(np.uint8)
+
+
+def blend(one: np.ndarray, other: np.ndarray, share: float) -> np.ndarray:
+    return ((1 - share) * one + share * other.astype(np.float64)).astype(np.uint8)
+
+
+def mixed(one: list[np.ndarray], other: list[np.ndarray], length: int) -> list[np.ndarray]:
+    """One scene dissolved into another over ``length`` frames."""
+    shares = (np.arange(length) + 1) / (length + 1)
+    start = len(one) - length
+    between = [blend(a, b, share) for a, b, share in zip(one[start:], other, shares, strict=False)]
+    return one[:start] + between + other[length:] if length else list(one)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 9])

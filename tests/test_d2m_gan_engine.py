@@ -14,7 +14,7 @@ from d2m import engines
 from d2m.cli.main import main
 from d2m.datasets.aist import write_motion
 from d2m.download import sha256_of
-from d2m.engines import d2m_gan_files
+from d2m.engines import d2m_gan_files, kinds
 from d2m.engines.d2m_gan import D2MGanEngine
 from d2m.engines.d2m_gan_files import Sorted
 from d2m.engines.d2m_gan_inputs import Keypoints, read_motion_file, read_visual_file
@@ -169,33 +169,33 @@ def test_key_points_come_from_the_video_or_a_file(tiktok):
     seen = Motion(rng.uniform(0, 1, (60, 33, 3)).astype(np.float32), 24, "mediapipe33", np.ones((60, 33), np.float32))
     dance = Dance(2.5, seen, grid, flat, flat, "gHO")
     video = type("Video", (), {"height": 720})()
-    assert tiktok.compose(tiktok.look(video, dance)).codes.shape == (1, 431)
+    assert tiktok.compose(tiktok.prepare(video, dance)).codes.shape == (1, 431)
 
     points = rng.uniform(0, 720, (75, 25, 3)).astype(np.float32)
     points[..., 2] = 1
     given = replace(tiktok, motion=Keypoints(points, 30.0, None))
-    looked = given.look(video, dance)
+    looked = given.prepare(video, dance)
     assert looked.motion.skeleton == "body25"
     # A file that does not say how high its picture is has the video's pixels, which are what the model reads.
     assert np.allclose(given._rows(looked, 75), points.reshape(75, 75), rtol=1e-4)
     other = replace(given, motion=Keypoints(points, 30.0, 360.0))
-    assert np.allclose(other._rows(other.look(video, dance), 75)[:, :2], 2 * points[:, 0, :2], rtol=1e-4)
+    assert np.allclose(other._rows(other.prepare(video, dance), 75)[:, :2], 2 * points[:, 0, :2], rtol=1e-4)
     with pytest.raises(D2MError, match="nobody was found in the video"):
-        tiktok.look(video, replace(dance, motion=None))
+        tiktok.prepare(video, replace(dance, motion=None))
     with pytest.raises(D2MError, match="needs keypoints"):
-        replace(tiktok, motion=smpl(2.5)).look(video, dance)
+        replace(tiktok, motion=smpl(2.5)).prepare(video, dance)
 
 
 def test_motion_and_picture_of_another_video_are_refused(engine, dance):
     video = type("Video", (), {"height": 720})()
     with pytest.raises(D2MError, match="SMPL motion .* add --motion"):
-        engine.look(video, dance)
+        engine.prepare(video, dance)
     with pytest.raises(D2MError, match=r"lasts 5\.00 s and the video 2\.60 s"):
-        replace(engine, motion=smpl(5), visual=dance.visual).look(video, dance)
+        replace(engine, motion=smpl(5), visual=dance.visual).prepare(video, dance)
     with pytest.raises(D2MError, match="visual features of I3D.*--visual"):
-        replace(engine, motion=smpl(SECONDS)).look(video, dance)
+        replace(engine, motion=smpl(SECONDS)).prepare(video, dance)
     with pytest.raises(D2MError, match=r"5 rows .* has 2 segments"):
-        replace(engine, motion=smpl(SECONDS), visual=Visual(np.zeros((5, 2048), np.float32), "v.npy")).look(
+        replace(engine, motion=smpl(SECONDS), visual=Visual(np.zeros((5, 2048), np.float32), "v.npy")).prepare(
             video, dance
         )
     with pytest.raises(D2MError, match="30 frames a second; this D2M-GAN reads 60"):
@@ -251,8 +251,8 @@ def test_the_generator_tells_its_level(files):
 
 def test_ordinary_weights_are_not_taken_for_a_d2m_gan(monkeypatch):
     monkeypatch.setattr(d2m_gan_files, "sort_files", lambda names: pytest.fail("read for nothing"))
-    assert engines._d2m_gan([]) is None
-    assert engines._d2m_gan(["studio-generator"]) is None
+    assert kinds._d2m_gan([]) is None
+    assert kinds._d2m_gan(["studio-generator"]) is None
 
 
 def test_motion_files_are_checked(tmp_path):

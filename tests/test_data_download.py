@@ -13,7 +13,7 @@ import pytest
 
 from d2m.cli.main import main
 from d2m.datasets import download as downloading
-from d2m.datasets.catalogue import CATALOGUE, Offer, Part
+from d2m.datasets.catalogue import Offer, Part, offer, offers
 from d2m.datasets.download import fetch, place, videos_of
 from d2m.download import Patience
 from d2m.errors import D2MError
@@ -139,26 +139,26 @@ def test_the_videos_of_one_camera_are_fetched(site, tmp_path, monkeypatch) -> No
     monkeypatch.setattr(downloading, "VIDEO_LIST", f"{url}list.txt")
     monkeypatch.setattr(downloading, "VIDEO_FOLDER", url)
     with pytest.raises(D2MError, match=r"1 of 2 videos are missing, the first because: .*ch02\.mp4"):
-        fetch(CATALOGUE["aist-videos"], tmp_path / "data", accept=True, patience=QUICK)
+        fetch(offer("aist-videos"), tmp_path / "data", accept=True, patience=QUICK)
     (folder / f"{names[1]}.mp4").write_bytes(b"picture")
     asked.clear()
-    assert fetch(CATALOGUE["aist-videos"], tmp_path / "data", accept=True, patience=QUICK) == names
+    assert fetch(offer("aist-videos"), tmp_path / "data", accept=True, patience=QUICK) == names
     assert asked == [f"/{names[1]}.mp4"]
     assert tree(tmp_path / "data") == ["video_list.txt", *[f"videos/{name}.mp4" for name in names]]
     with pytest.raises(D2MError, match="no camera 10"):
-        fetch(CATALOGUE["aist-videos"], tmp_path / "data", accept=True, camera=10)
+        fetch(offer("aist-videos"), tmp_path / "data", accept=True, camera=10)
     with pytest.raises(D2MError, match="none of camera 3"):
         videos_of("\n".join(lines), 3)
 
 
 def test_the_catalogue_is_sound() -> None:
-    for name, offer in CATALOGUE.items():
-        assert name == offer.name
-        assert offer.licence
-        assert offer.terms.startswith("https://")
-        assert offer.views or offer.chosen(None)
-        assert len({part.into for part in offer.parts}) == len({part.name for part in offer.parts}) == len(offer.parts)
-        for part in offer.parts:
+    for name, found in offers().items():
+        assert name == found.name
+        assert found.licence
+        assert found.terms.startswith("https://")
+        assert found.views or found.chosen(None)
+        assert len({part.into for part in found.parts}) == len({part.name for part in found.parts}) == len(found.parts)
+        for part in found.parts:
             assert part.url.startswith("https://")
             assert ".." not in part.into
             assert not part.into.startswith("/")
@@ -170,7 +170,7 @@ def test_the_command_lists_refuses_and_fetches(site, tmp_path, capfd, monkeypatc
     listed = capfd.readouterr().out
     assert "licence: CC BY 4.0 (Google LLC)" in listed
     assert main(["data", "download", "--list", "--json"]) == 0
-    assert {o["name"] for o in json.loads(capfd.readouterr().out)["data_sets"]} == set(CATALOGUE)
+    assert {o["name"] for o in json.loads(capfd.readouterr().out)["data_sets"]} == set(offers())
     assert main(["data", "download", "aist-music", "-o", str(tmp_path / "x")]) == 1
     assert "run again with --yes" in capfd.readouterr().err
     assert main(["data", "download", "nothing", "-o", str(tmp_path / "x")]) == 1

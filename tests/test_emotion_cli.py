@@ -13,8 +13,8 @@ from d2m import weights
 from d2m.cli.main import main
 from d2m.symbolic.emotion.actor_critic import ActorCritic, ActorCriticConfig, fingerprint
 from d2m.symbolic.emotion.emotions import load_emotions
-from d2m.symbolic.emotion.melody import from_notes, to_score
 from d2m.symbolic.emotion.musicvae import HierarchicalMusicVae, MusicVaeConfig
+from d2m.symbolic.melody import from_notes, to_score
 from d2m.symbolic.midi import read_midi, write_midi
 
 pytestmark = pytest.mark.slow

@@ -9,13 +9,13 @@ import pytest
 
 from d2m.errors import D2MError
 from d2m.symbolic.emotion.emotions import attributes, load_emotions
-from d2m.symbolic.emotion.melody import HOLD, NOTE_OFF, from_notes, to_notes
 from d2m.symbolic.emotion.mode import in_mode, keys_of
 from d2m.symbolic.emotion.performance import perform
 from d2m.symbolic.emotion.rewrite import rewrite
 from d2m.symbolic.emotion.similarity import tune_similarity
 from d2m.symbolic.emotion.song import Song, find_song, perform_song, recolour_song
 from d2m.symbolic.emotion.statistics import describe, sounding
+from d2m.symbolic.melody import HOLD, NOTE_OFF, from_notes, to_notes
 from d2m.types import BeatGrid, Part, Score
 
 TABLE = load_emotions()

@@ -18,8 +18,8 @@ from d2m.symbolic.emotion.actor_critic import Actor, ActorCritic, ActorCriticCon
 from d2m.symbolic.emotion.ascent import descend
 from d2m.symbolic.emotion.effect import measure
 from d2m.symbolic.emotion.emotions import attributes, load_emotions
-from d2m.symbolic.emotion.melody import CLASSES, FIRST_KEY, HIGHEST, LOWEST, from_notes
 from d2m.symbolic.emotion.musicvae import HierarchicalMusicVae, MusicVae, MusicVaeConfig
+from d2m.symbolic.melody import CLASSES, FIRST_KEY, HIGHEST, LOWEST, from_notes
 from d2m.training.emotion import EmotionTask, EmotionTraining, joined
 from d2m.training.export import export, read_checkpoint
 from d2m.training.loop import LoopConfig, train

@@ -25,8 +25,8 @@ from d2m.symbolic.emotion.losses import (
     spectrogram,
     straight_through,
 )
-from d2m.symbolic.emotion.melody import CLASSES, FIRST_KEY, LOWEST, from_notes, to_score, transpose
 from d2m.symbolic.emotion.similarity import rhythm_similarity, tune_similarity
+from d2m.symbolic.melody import CLASSES, FIRST_KEY, LOWEST, from_notes, to_score, transpose
 from d2m.symbolic.sound import render_parts
 
 NAMES = {

@@ -98,7 +98,7 @@ def test_the_same_music_comes_through_the_jukebox_codec(dance, soundtrack, level
     assert heard.waveform.shape == (1, 3 * 22050)
     assert heard.codes.shape == (1, -(-3 * 22050 // {"high": 128, "low": 32}[level]))
     assert heard.provenance["weights"][-1] == "studio-vqvae"
-    assert heard.provenance["details"] == {"codec": "jukebox", "level": level, "sketch": "composer"}
+    assert heard.provenance["details"] == {"codec": "jukebox", "level": level, "arranger": "composer"}
     through_spectral = engines.load("vq").compose(short, seed=1).waveform[0]
     level_of = [np.abs(w.reshape(-1, 2205)).mean(1) for w in (heard.waveform[0], through_spectral)]
     assert np.corrcoef(*level_of)[0, 1] > 0.6

@@ -195,9 +195,9 @@ def test_ones_own_embedding_plugs_in(tmp_path):
 def test_the_genre_networks_features_are_an_embedding():
     import torch
 
-    from d2m.evaluation.genre import GenreJudge
     from d2m.evaluation.genre_embedding import GenreFeatures
-    from d2m.evaluation.genre_net import GenreNet
+    from d2m.music_genre import GenreJudge
+    from d2m.music_genre_net import GenreNet
 
     torch.manual_seed(0)
     judge = GenreJudge(GenreNet().eval(), "untrained")

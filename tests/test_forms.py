@@ -10,9 +10,9 @@ from d2m.symbolic import emotion
 from d2m.symbolic.emotion import actor_critic
 from d2m.symbolic.emotion.emotions import attributes
 from d2m.symbolic.emotion.forms import Forms, follow, forms_of, load_forms, shared_noise
-from d2m.symbolic.emotion.melody import BARS, STEPS_PER_BAR
 from d2m.symbolic.emotion.musicvae import HierarchicalMusicVae, MusicVae, MusicVaeConfig
 from d2m.symbolic.emotion.statistics import summary
+from d2m.symbolic.melody import BARS, STEPS_PER_BAR
 
 
 def forms(rows: dict[int, tuple[int, float]]) -> Forms:

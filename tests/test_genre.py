@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from d2m import music_genre as genre
 from d2m import weights
 from d2m.errors import D2MError
-from d2m.evaluation import genre
-from d2m.evaluation.genre_net import GenreConfig
+from d2m.music_genre_net import GenreConfig
 from d2m.training.genre import GenreTask, GenreTraining
 from d2m.training.loop import LoopConfig, train
 

@@ -13,7 +13,7 @@ import pytest
 import typer
 
 from d2m.cli.main import COMMANDS, main
-from d2m.cli.options import RENAMED, current_name
+from d2m.cli.renamed import RENAMED, current_name, with_values
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -122,7 +122,7 @@ def check(words: list[str]) -> None:
         command = command.commands[words.pop(0)]
     context = typer.Context(command, token_normalize_func=current_name)
     words = [word for word in words if word not in ("...", "…")]
-    command.make_parser(context).parse_args([word for word in words if word != "--help"])
+    command.make_parser(context).parse_args(with_values([word for word in words if word != "--help"]))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

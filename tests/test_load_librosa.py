@@ -83,5 +83,5 @@ def test_nobody_goes_past_the_lock():
     # Plain imports are refused by the linter.
     assert [name for name, text in texts.items() if re.search(r"""importorskip\(["']librosa""", text)] == []
     trackers = {name: text for name, text in texts.items() if "librosa.beat." in text}
-    assert {"evaluation/beats.py", "evaluation/heard.py"} <= set(trackers)
+    assert {"evaluation/beats.py", "evaluation/rhythm_features.py"} <= set(trackers)
     assert [name for name, text in trackers.items() if "load_librosa(beat=True)" not in text] == []

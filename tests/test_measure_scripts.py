@@ -13,7 +13,7 @@ import pytest
 
 from d2m.errors import D2MError
 from d2m.evaluation.alignment_report import Watched, judge_music
-from d2m.evaluation.heard import Heard
+from d2m.evaluation.rhythm_features import RhythmFeatures
 
 pytestmark = pytest.mark.slow
 
@@ -69,7 +69,7 @@ def test_copies_that_lack_pictures_do_not_pass(script):
 
 
 def heard(times):
-    return Heard(4.0, times, times, 120.0, {})
+    return RhythmFeatures(4.0, times, times, 120.0, {})
 
 
 def test_clips_are_summed_up_over_what_is_defined(script):

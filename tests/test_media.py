@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from d2m.atomic import atomic_write
 from d2m.errors import D2MError
 from d2m.media import mux, open_video, read_audio, write_wav
 from d2m.media_write import duck
-from d2m.whole_file import whole_file
 
 RATE = 44100
 
@@ -394,7 +394,7 @@ def test_an_interrupted_write_leaves_what_was_there_before(tmp_path, error):
     (tmp_path / "a.txt").write_text("old")
 
     def write() -> None:
-        with whole_file(tmp_path / "a.txt") as temporary:
+        with atomic_write(tmp_path / "a.txt") as temporary:
             temporary.write_text("new")
             raise error
 

@@ -19,9 +19,9 @@ from d2m.datasets.melodies import (
     pop909_melodies,
 )
 from d2m.errors import D2MError
-from d2m.symbolic.emotion import melody as grid
-from d2m.symbolic.emotion.extract import WindowRules, melody_notes, melody_on_grid, read_melody, sections, windows
+from d2m.symbolic import melody as grid
 from d2m.symbolic.emotion.statistics import describe, note_f1, sounding, summary
+from d2m.symbolic.melody_extract import WindowRules, melody_notes, melody_on_grid, read_melody, sections, windows
 from d2m.symbolic.midi import write_midi
 from d2m.types import BeatGrid, Part, Score
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from d2m.cli.main import main
-from d2m.engines.sketches import load_sketch
+from d2m.engines.arrangers import load_arranger
 from d2m.errors import D2MError, D2MWarning
 from d2m.symbolic.midi import read_midi
 from d2m.symbolic.midi_file import parse
@@ -114,7 +114,7 @@ def failed(arguments: list[str], capsys) -> str:
 def test_broken_files_are_refused_by_every_reader(name, folder):
     data, what = BROKEN[name]
     path = folder(name, data)
-    for read in (read_midi, read_roll, lambda p: load_sketch(str(p))):
+    for read in (read_midi, read_roll, lambda p: load_arranger(sketch=str(p))):
         with pytest.raises(D2MError, match=what) as error:
             read(path)
         assert str(path) in str(error.value)
@@ -164,7 +164,7 @@ def test_files_without_notes_are_named(folder, accompanist, capsys, tmp_path):
     ):
         assert "no notes" in failed(["symbolic", *arguments], capsys)
     with pytest.raises(D2MError, match="no notes"):
-        load_sketch(path)
+        load_arranger(sketch=str(path))
 
 
 def test_three_four_is_refused_where_four_four_is_needed_and_played_where_not(folder, accompanist, capsys, tmp_path):
@@ -173,7 +173,7 @@ def test_three_four_is_refused_where_four_four_is_needed_and_played_where_not(fo
     out = str(tmp_path / "out.mid")
     assert "4/4" in failed(["symbolic", "accompany", path, "--model", str(accompanist), "-o", out], capsys)
     assert main(["symbolic", "render", path]) == 0
-    assert load_sketch(path).name == "waltz.mid"
+    assert load_arranger(sketch=str(path)).name == "waltz.mid"
 
 
 def test_a_track_to_accompany_that_is_not_there_is_named(folder, accompanist, capsys, tmp_path):

@@ -9,8 +9,8 @@ import pytest
 from test_midi_damage import END, TUNE, chunk, notes, number, smf
 
 from d2m.errors import D2MWarning
-from d2m.symbolic.emotion.extract import read_melody
-from d2m.symbolic.emotion.melody import FIRST_KEY
+from d2m.symbolic.melody import FIRST_KEY
+from d2m.symbolic.melody_extract import read_melody
 from d2m.symbolic.midi import read_midi
 from d2m.symbolic.midi_file import MidiFile, parse
 

@@ -10,7 +10,7 @@ import pytest
 from test_midi_damage import END, chunk, notes, number, smf
 from test_midi_field import control, name, program
 
-from d2m.engines.sketches_midi import read_piece
+from d2m.engines.arrangers_midi import read_piece
 from d2m.errors import D2MError
 from d2m.symbolic.controls import automation, bends, levels, rings
 from d2m.symbolic.midi import read_midi, write_midi

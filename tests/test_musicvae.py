@@ -14,7 +14,6 @@ from d2m.datasets.melodies import PARTS
 from d2m.errors import D2MError
 from d2m.symbolic import emotion
 from d2m.symbolic.emotion.encoder import one_hot
-from d2m.symbolic.emotion.melody import CLASSES, STEPS_PER_BAR, canonical, from_notes
 from d2m.symbolic.emotion.musicvae import (
     COMPACT,
     FULL,
@@ -25,6 +24,7 @@ from d2m.symbolic.emotion.musicvae import (
     drawing,
     spherical,
 )
+from d2m.symbolic.melody import CLASSES, STEPS_PER_BAR, canonical, from_notes
 from d2m.training.export import read_checkpoint
 from d2m.training.loop import LoopConfig, train
 from d2m.training.musicvae import MusicVaeTask, MusicVaeTraining, beta, measure, rate, sampled_share, turn

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import d2m
+from d2m.engines import Engine
 from d2m.errors import D2MError
 from d2m.media import open_video, read_audio
 from d2m.types import Dance, Soundtrack
@@ -22,7 +23,7 @@ RATE = 22050
 
 
 @dataclass
-class Clicks:
+class Clicks(Engine):
     """An engine that plays a click on each beat, a higher one on downbeats."""
 
     name: str = "clicks"
@@ -200,8 +201,8 @@ def test_a_failure_at_the_last_file_leaves_earlier_results_as_they_were(clip, tm
         ({"codec": "mp3"}, "unknown codec 'mp3'"),
         ({"level": "mid"}, "unknown level 'mid'"),
         ({"level": "low"}, "add --codec jukebox"),
-        ({"engine": "symbolic", "codec": "jukebox"}, "--codec is for the vq engine"),
-        ({"engine": "symbolic", "level": "low"}, "--level is for the vq engine"),
+        ({"engine": "symbolic", "codec": "jukebox"}, "--codec is for --engine vq"),
+        ({"engine": "symbolic", "level": "low"}, "--level is for --engine vq"),
         ({"crf": 52}, "0 .lossless. to 51"),
         ({"reencode": True, "write_video": False}, "leave out --reencode or --no-video"),
         ({"keep_audio": True, "write_video": False}, "leave out --keep-audio or --no-video"),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from d2m.errors import D2MError
-from d2m.plain_pickle import Held, load_pickle
+from d2m.plain_pickle import PlainObject, load_pickle
 
 
 def sparse() -> object:
@@ -21,7 +21,7 @@ def sparse() -> object:
 def test_an_object_of_a_named_library_gives_its_contents(tmp_path, protocol: int) -> None:
     (tmp_path / "a.pkl").write_bytes(pickle.dumps({"m": sparse(), "a": np.arange(3.0)}, protocol=protocol))
     read = load_pickle(tmp_path / "a.pkl", libraries=("scipy",))
-    assert isinstance(read["m"], Held)
+    assert isinstance(read["m"], PlainObject)
     assert np.array_equal(read["m"].contents["data"], [3.0, 2.0])
     assert np.array_equal(read["a"], np.arange(3.0))
     with pytest.raises(D2MError, match="scipy|opcode|copy_?reg"):

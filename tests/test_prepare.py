@@ -13,11 +13,11 @@ import pytest
 from raw_data import AIST, TIKTOK, make_aist, make_pieces, make_tiktok, smpl, write_wav
 
 from d2m.datasets import aist
+from d2m.datasets.aist.source import AistSource
+from d2m.datasets.pieces import PiecesSource
 from d2m.datasets.prepare import prepare
-from d2m.datasets.prepare_aist import AistSource
-from d2m.datasets.prepare_pieces import PiecesSource
-from d2m.datasets.prepare_tiktok import TikTokSource
 from d2m.datasets.segments import Segments
+from d2m.datasets.tiktok.source import TikTokSource
 from d2m.errors import D2MError
 from d2m.features.extract import Features, Settings, write_features
 from d2m.features.i3d import segments

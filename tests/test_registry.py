@@ -1,13 +1,19 @@
-"""Registries: names in this package, names of other packages, and a codec that another package adds."""
+"""Registries: names in this package, names of other packages, and parts that another package adds."""
 
 from __future__ import annotations
+
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
+from other_packages import install
 
+import d2m
 from d2m import codec as codecs
-from d2m import weights
+from d2m import engines, weights
 from d2m.engines.vq import VqEngine
 from d2m.errors import D2MError
 from d2m.generator.temporal import TemporalConfig, TemporalGenerator
@@ -48,19 +54,59 @@ def build(sizes):
     return Blocks(sizes)
 '''
 
+ENGINE = """
+from dataclasses import dataclass
+
+import numpy as np
+
+from d2m.engines import Engine, EngineKind
+from d2m.options import option
+from d2m.types import BeatGrid, Part, Score, Soundtrack
+
+
+@dataclass(frozen=True)
+class HumOptions:
+    pitch: float = option(100.0, "Pitch in hertz.", metavar="HZ")
+
+
+class Hum(Engine):
+    name, weights = "hum", ()
+
+    def __init__(self, pitch):
+        self.pitch = pitch
+
+    def compose(self, dance, *, seed=0, progress=None):
+        time = np.arange(round(dance.duration * 8000)) / 8000
+        sound = 0.5 * np.sin(2 * np.pi * self.pitch * time)
+        return Soundtrack(sound[None].astype(np.float32), 8000, dance.grid)
+
+
+HUM = EngineKind("a steady tone", HumOptions, lambda options: Hum(options.pitch))
+
+
+class Drone:
+    name, weights = "drone", ()
+
+    def write(self, dance, seed):
+        end = float(len(dance.grid.beats) - 1)
+        note = Part("strings", 48, *(np.array([v]) for v in (0.0, end)), np.array([60]), np.array([90]))
+        return Score((note,), dance.grid, dance.duration)
+"""
+
 
 @pytest.fixture
 def other_package(tmp_path, monkeypatch):
-    """Install a package that adds a codec: a module and the metadata that an installer writes."""
-    (tmp_path / "block_codec.py").write_text(MODULE)
-    info = tmp_path / "block_codec-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: block-codec\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(
+    """Install a package that adds a codec, engines and an arranger."""
+    install(
+        tmp_path / "site",
+        monkeypatch,
+        "block_codec",
+        MODULE + ENGINE,
         "[d2m.codecs]\n"
         "block-codec = block_codec:build\nbroken = block_codec:nothing\nspectral-codec = block_codec:build\n"
+        "[d2m.engines]\nhum = block_codec:HUM\nlost = block_codec:NOTHING\n"
+        "[d2m.arrangers]\ndrone = block_codec:Drone\n",
     )
-    monkeypatch.syspath_prepend(str(tmp_path))
 
 
 def test_a_codec_of_another_package_is_loaded_and_played(other_package, tmp_path) -> None:
@@ -76,6 +122,30 @@ def test_a_codec_of_another_package_is_loaded_and_played(other_package, tmp_path
     dance = Dance(2.0, None, BeatGrid.steady(120, 2.0), np.full(5, 0.5, np.float32), np.zeros(5, np.float32), "gHO")
     music = VqEngine(codec, generator, ()).compose(dance, seed=1)
     assert (music.sample_rate, music.waveform.shape) == (8000, (1, 16000))
+
+
+def test_an_engine_of_another_package_is_a_choice_of_generate(other_package, clip, tmp_path) -> None:
+    video = clip(tmp_path / "a.mp4", duration=1.0)
+    command = [sys.executable, "-m", "d2m", "generate"]
+    paths = {"PYTHONPATH": str(tmp_path / "site"), "COLUMNS": "200"}
+    told = subprocess.run([*command, "--help"], env=os.environ | paths, capture_output=True, text=True, check=True)
+    assert "hum (a steady tone)" in told.stdout
+    assert "Pitch in hertz." in told.stdout
+    music = d2m.generate(video, tmp_path / "out", engine="hum", pitch=250.0).soundtrack
+    assert np.argmax(np.abs(np.fft.rfft(music.waveform[0]))) == pytest.approx(250, abs=2)
+    with pytest.raises(D2MError, match="--pitch is for --engine hum; leave it out with --engine symbolic"):
+        engines.load("symbolic", pitch=250.0)
+    with pytest.raises(D2MError, match="unknown option --colour of the engine 'hum'"):
+        engines.load("hum", colour="blue")
+    with pytest.raises(D2MError, match="the engine 'lost' cannot be imported"):
+        engines.load("lost")
+
+
+def test_an_arranger_of_another_package_writes_for_both_engines(other_package) -> None:
+    dance = Dance(2.0, None, BeatGrid.steady(120, 2.0), np.full(5, 0.5, np.float32), np.zeros(5, np.float32), "gHO")
+    music = engines.load("symbolic", arranger="drone").compose(dance)
+    assert music.provenance["details"]["arranger"] == "drone"
+    assert [part.pitches.tolist() for part in music.score.parts] == [[60]]
 
 
 def test_names_are_this_packages_first_and_none_of_them_is_replaced(other_package) -> None:

@@ -113,7 +113,7 @@ def test_broken_files_are_left_out_by_name_until_they_change(tmp_path):
     made = programme(tmp_path, tell=told.append)
     for _ in range(4):
         made.extend()
-    assert [s.name for s in made.stretches if s.song] == ["a.mid", "b.mid", "a.mid", "b.mid", "a.mid"]
+    assert [s.name for s in made.sections if s.song] == ["a.mid", "b.mid", "a.mid", "b.mid", "a.mid"]
     assert len(told) == 2
     assert "aa.mid" in told[0]
     assert "two bars" in told[1]
@@ -126,13 +126,13 @@ def test_stretches_follow_each_other_to_the_sample(folder):
     made = programme(folder)
     for _ in range(4):
         made.extend()
-    for first, second in zip(made.stretches, made.stretches[1:], strict=False):
+    for first, second in zip(made.sections, made.sections[1:], strict=False):
         assert first.stop == second.start
-    for stretch in made.stretches[:-1]:
-        assert stretch.notes.starts.min() >= stretch.start
-        assert stretch.notes.starts.max() < stretch.stop
-        assert stretch.notes.ends.max() <= stretch.stop + 0.03 * RATE
-    bars = [s.exit - s.entry + 1 for s in made.stretches[:-1] if s.song]
+    for section in made.sections[:-1]:
+        assert section.notes.starts.min() >= section.start
+        assert section.notes.starts.max() < section.stop
+        assert section.notes.ends.max() <= section.stop + 0.03 * RATE
+    bars = [s.exit - s.entry + 1 for s in made.sections[:-1] if s.song]
     assert all(count >= 8 for count in bars)
 
 
@@ -140,8 +140,8 @@ def test_one_song_alone_goes_back_into_itself_through_a_bridge(tmp_path):
     made = programme(songs(tmp_path, 1))
     made.extend()
     made.extend()
-    assert [s.kind for s in made.stretches] == ["song", "bridge", "song", "bridge", "song"]
-    assert len(made.stretches[1].notes)
+    assert [s.kind for s in made.sections] == ["song", "bridge", "song", "bridge", "song"]
+    assert len(made.sections[1].notes)
     (tmp_path / "a.mid").unlink()
     made.extend()
     assert made.last.name == "a.mid"
@@ -152,7 +152,7 @@ def played(folder):
     """A programme, and its first seconds as one block, from beyond its first two seams."""
     made = programme(folder)
     prepare(made, 60 * RATE)
-    seam = made.stretches[1].start
+    seam = made.sections[1].start
     return made, Player(made.planner.font, made).read(seam + 8 * RATE)
 
 
@@ -166,15 +166,15 @@ def test_blocks_of_any_size_make_the_same_sound(played):
 
 def test_a_player_may_begin_anywhere_as_if_it_had_gone_on(played):
     made, whole = played
-    at = made.stretches[1].start + RATE
+    at = made.sections[1].start + RATE
     again = Player(made.planner.font, made, at, lead=6 * RATE).read(2 * RATE)
     assert np.abs(again - whole[:, at : at + 2 * RATE]).max() < 1e-3
 
 
 def test_what_rings_at_a_seam_rings_on(played):
     made, whole = played
-    seam = made.stretches[1].start
-    earlier = made.stretches[0].notes
+    seam = made.sections[1].start
+    earlier = made.sections[0].notes
 
     class Before:
         def notes(self, first, stop):
@@ -201,8 +201,8 @@ def test_loud_and_quiet_songs_are_played_equally_loud(tmp_path):
     made.extend()
     player = Player(made.planner.font, made)
     sound = player.read(made.last.start)
-    levels = [loudness(sound[:, s.start : s.stop], RATE) for s in made.stretches[:-1] if s.song]
-    assert made.stretches[2].gain > made.stretches[0].gain + 5
+    levels = [loudness(sound[:, s.start : s.stop], RATE) for s in made.sections[:-1] if s.song]
+    assert made.sections[2].gain > made.sections[0].gain + 5
     assert np.ptp(levels) < 2
     assert np.mean(levels) == pytest.approx(-14, abs=2)
 
@@ -215,11 +215,11 @@ def test_metres_that_change_are_played_and_songs_left_in_four(tmp_path):
     made = programme(tmp_path)
     for _ in range(3):
         made.extend()
-    for stretch in made.stretches[:-1]:
-        if stretch.song:
-            assert stretch.song.whole[[stretch.entry, stretch.exit]].all()
-            bars = np.diff(np.append(stretch.song.positions, 0))[stretch.entry : stretch.exit + 1]
-            assert stretch.stop - stretch.start == pytest.approx(bars.sum() * 0.5 * RATE, abs=2)
+    for section in made.sections[:-1]:
+        if section.song:
+            assert section.song.whole[[section.entry, section.exit]].all()
+            bars = np.diff(np.append(section.song.positions, 0))[section.entry : section.exit + 1]
+            assert section.stop - section.start == pytest.approx(bars.sum() * 0.5 * RATE, abs=2)
 
 
 @pytest.mark.parametrize("kind", ["no drums", "drums only", "three bars"])
@@ -232,7 +232,7 @@ def test_odd_bands_play(tmp_path, kind):
     prepare(made, 20 * RATE)
     sound = Player(made.planner.font, made).read(18 * RATE)
     assert loudness(sound, RATE) > -30
-    tracks = {int(t) for s in made.stretches for t in s.notes.tracks}
+    tracks = {int(t) for s in made.sections for t in s.notes.tracks}
     assert (DRUMS in tracks) == (kind != "no drums")
     assert (tracks == {DRUMS}) == (kind == "drums only")
 
@@ -242,7 +242,7 @@ def test_half_an_hour_of_one_song_is_played_in_little_memory(tmp_path):
     made = programme(tmp_path)
     assert len(made.last.song) == 900
     made.extend()
-    assert made.stretches[0].exit >= 675
+    assert made.sections[0].exit >= 675
     sound = Player(made.planner.font, made, 20 * 60 * RATE, lead=RATE).read(RATE)
     assert np.abs(sound).max() > 0.01
 

@@ -98,7 +98,7 @@ def test_nothing_is_played_that_nobody_asks_for_and_nobody_can_hurry(folder):
         hear(radio, 13, 60, clock)
         assert len(radio.segments) <= KEPT + LEAD + 2
         assert len(radio._snapshots) <= AHEAD + LEAD + 2
-        assert len(radio.programme.stretches) < 20
+        assert len(radio.programme.sections) < 20
         assert radio.segment(3) is None
 
 
@@ -294,7 +294,7 @@ def test_a_memory_that_does_not_fit_is_not_trusted(folder, tmp_path, harm):
     memory = tmp_path / "state.json"
     with station(folder, memory) as radio:
         hear(radio, 0, 3)
-        until(lambda: len(radio.programme.stretches) > 1)
+        until(lambda: len(radio.programme.sections) > 1)
     content = json.loads(memory.read_text())
     if harm == "cut":
         memory.write_bytes(memory.read_bytes()[:100])

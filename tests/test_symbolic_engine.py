@@ -80,5 +80,5 @@ def test_the_command_line_writes_the_notes_too(tmp_path, capsys):
     score = read_midi(tmp_path / "dance.d2m.mid")
     assert sum(len(part.starts) for part in score.parts) > 50
     assert main(["generate", str(example), "-o", str(tmp_path), "--engine", "symbolic", "--weights", "x"]) == 1
-    assert main(["generate", str(example), "-o", str(tmp_path), "--soundfont", "x.sf2"]) == 1
+    assert main(["generate", str(example), "-o", str(tmp_path), "--engine", "vq", "--soundfont", "x.sf2"]) == 1
     assert "--soundfont is for --engine symbolic" in capsys.readouterr().err

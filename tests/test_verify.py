@@ -10,8 +10,8 @@ from raw_data import AIST, TIKTOK, make_aist, make_pieces, make_tiktok, smpl
 
 from d2m.cli.main import main
 from d2m.datasets import aist
+from d2m.datasets.aist.source import AistSource
 from d2m.datasets.prepare import prepare
-from d2m.datasets.prepare_aist import AistSource
 from d2m.datasets.verify import verify
 from d2m.errors import D2MError
 
@@ -51,7 +51,7 @@ def test_files_that_are_missing_or_damaged_are_named(tmp_path) -> None:
     report = verify(root)
     assert {p.name for p in report.problems} == {FIRST, THIRD}
     assert report.sequences["train"] == 0
-    assert "1 listed sequences are in ignore_list.txt and will be left out" in report.notes
+    assert "1 listed sequences are in ignore_list and will be left out" in report.notes
 
 
 def test_keypoints_and_cameras_are_read_where_they_are(tmp_path) -> None:

@@ -81,6 +81,57 @@ def finish(mix: np.ndarray, sample_rate: int, crest: float = 12.0) -> Finish:
     return Finish(gain)
 
 
+@dataclass(frozen=True)
+class Mastering:
+    """Mastering of a piece, to be applied to its mix and to its stems alike.
+
+    Attributes:
+        finish: gains.
+        samples, fade: length of the result, and of the fades at both ends, in samples.
+    """
+
+    finish: Finish
+    samples: int
+    fade: int
+
+    def apply(self, signal: np.ndarray) -> np.ndarray:
+        """Return a signal without constant offset, with the gains, length and fades of the piece.
+
+        Args:
+            signal: float (channels, n).
+
+        Returns:
+            float32 (channels, samples).
+        """
+        out = self.finish.apply(_fitted(signal, self.samples))
+        ramp = np.linspace(0, 1, self.fade, dtype=np.float32)
+        out[:, : self.fade] *= ramp
+        out[:, self.samples - self.fade :] *= ramp[::-1]
+        return out
+
+
+def _fitted(signal: np.ndarray, samples: int) -> np.ndarray:
+    """Cut or pad (channels, n) with silence, without a constant offset."""
+    out = np.zeros((signal.shape[0], samples), np.float32)
+    kept = min(samples, signal.shape[1])
+    out[:, :kept] = signal[:, :kept] - signal[:, :kept].mean(1, keepdims=True)
+    return out
+
+
+def mastering(waveform: np.ndarray, sample_rate: int, duration: float, crest: float = 12.0) -> Mastering:
+    """Find the mastering of a piece: loudness, peaks, length and ends.
+
+    Args:
+        waveform: float (channels, samples), the mix.
+        sample_rate: sample rate in hertz.
+        duration: seconds that the result lasts.
+        crest: see :func:`finish`.
+    """
+    samples = int(round(duration * sample_rate))
+    gains = finish(_fitted(waveform, samples), sample_rate, crest)
+    return Mastering(gains, samples, min(int(0.015 * sample_rate), samples // 2))
+
+
 def master(waveform: np.ndarray, sample_rate: int, duration: float, crest: float = 12.0) -> np.ndarray:
     """Finish a piece: loudness, peaks, length and ends.
 
@@ -93,13 +144,4 @@ def master(waveform: np.ndarray, sample_rate: int, duration: float, crest: float
     Returns:
         float32 (channels, round(duration * sample_rate)) without a constant offset, faded over 15 ms at both ends.
     """
-    samples = int(round(duration * sample_rate))
-    out = np.zeros((waveform.shape[0], samples), np.float32)
-    kept = min(samples, waveform.shape[1])
-    out[:, :kept] = waveform[:, :kept] - waveform[:, :kept].mean(1, keepdims=True)
-    out = finish(out, sample_rate, crest).apply(out)
-    fade = min(int(0.015 * sample_rate), samples // 2)
-    ramp = np.linspace(0, 1, fade, dtype=np.float32)
-    out[:, :fade] *= ramp
-    out[:, samples - fade :] *= ramp[::-1]
-    return out
+    return mastering(waveform, sample_rate, duration, crest).apply(waveform)

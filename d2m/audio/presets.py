@@ -8,6 +8,7 @@ from functools import cache
 from importlib.resources import files
 
 from d2m.audio.dynamics import Compression
+from d2m.genres import added_genre
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -114,7 +115,7 @@ class Preset:
 
 @cache
 def preset(name: str | None, character: str = "") -> Preset:
-    """Read the mix preset of a genre (AIST code); None or a genre without one gives :data:`BAND`.
+    """Read the mix preset of a genre (AIST code or added genre); None or a genre without one gives :data:`BAND`.
 
     Args:
         name: name of the genre.
@@ -122,7 +123,7 @@ def preset(name: str | None, character: str = "") -> Preset:
             those of the genre, its equalisers follow theirs.
     """
     table = _table()
-    base, own = table[BAND], table.get(name or BAND, {})
+    base, own = table[BAND], _of(name)
     change = table["characters"][character] if character else {}
     strips = {}
     for channel in CHANNELS:
@@ -142,7 +143,15 @@ def characters(genre: str | None) -> dict[str, float]:
     Returns:
         Name of a character -> relative frequency.
     """
-    return _table().get(genre or BAND, {}).get("characters", {"": 1.0})
+    return _of(genre).get("characters", {"": 1.0})
+
+
+def _of(genre: str | None) -> dict:
+    """The table of a genre; an added genre without one has that of the genre that it is like."""
+    added = added_genre(genre)
+    if added is None:
+        return _table().get(genre or BAND, {})
+    return added.mix or _table().get(added.like, {})
 
 
 def _changed(values: dict, change: dict) -> dict:

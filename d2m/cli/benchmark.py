@@ -118,6 +118,30 @@ def tiktok(
     _run("tiktok", data, out, as_json, given)
 
 
+def _others() -> None:
+    """Add a command for each data set that another package provides (:data:`d2m.datasets.DATA_SETS`)."""
+    from d2m.datasets import DATA_SETS
+
+    for name in DATA_SETS:
+        if name not in DATA_SETS.own:
+            app.command(name=name, help=f"Run the benchmark on {name}.")(_measuring(_benchmark_of(name)))
+
+
+def _benchmark_of(name: str) -> Callable[..., None]:
+    def command(
+        data: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the data set, raw or prepared.")],
+        out: _Out,
+        given: dict[str, Any],
+        as_json: _Json = False,
+    ) -> None:
+        _run(name, data, out, as_json, given)
+
+    return command
+
+
+_others()
+
+
 @app.command()
 @_measuring
 def studio(

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from d2m.cli.options import JSON, PROCESSES, RESUMED_FOLDER, SEED, VISUAL
+
+if TYPE_CHECKING:
+    from d2m.datasets.base import Source
 
 app = typer.Typer(help="Download, make, prepare and verify data sets.", no_args_is_help=True)
 
@@ -170,13 +173,13 @@ def _list_offers(as_json: bool) -> None:
     import dataclasses
     import json
 
-    from d2m.datasets.catalogue import CATALOGUE
+    from d2m.datasets.catalogue import offers as known
 
     if as_json:
-        offers = [dataclasses.asdict(offer) for offer in CATALOGUE.values()]
+        offers = [dataclasses.asdict(offer) for offer in known().values()]
         typer.echo(json.dumps({"data_sets": offers}, indent=2, ensure_ascii=False))
         return
-    for offer in CATALOGUE.values():
+    for offer in known().values():
         typer.echo(f"{offer.name}: {offer.title}")
         typer.echo(f"  licence: {offer.licence} ({offer.terms})")
         for part in offer.parts:
@@ -221,23 +224,14 @@ def _transfer_bars() -> Iterator[Callable[[str, int, int | None], None]]:
         yield tell
 
 
-def _source(kind: str, root: Path, visual: Path | None, protocol: str):
-    from d2m.datasets.prepare_aist import AistSource
-    from d2m.datasets.prepare_pieces import PiecesSource, is_pieces
-    from d2m.datasets.prepare_tiktok import TikTokSource
+def _source(kind: str, root: Path, visual: Path | None, protocol: str) -> Source:
+    from d2m.datasets import dance_data
     from d2m.errors import D2MError
 
-    if protocol not in ("crossmodal", "pose"):
-        raise D2MError(f"there is no protocol '{protocol}'; choose crossmodal or pose")
-    if kind in ("aist", "tiktok") and is_pieces(root):
-        return PiecesSource(root, kind)
-    if kind == "tiktok" or (kind == "studio" and (root / "keypoints").is_dir()):
-        return TikTokSource(root, visual)
-    if kind == "aist":
-        return AistSource(root, visual, protocol)
-    if kind == "studio":
-        return AistSource(root, visual, protocol, any_fps=True)
-    raise D2MError(f"there is no data set '{kind}'; choose aist, tiktok or studio")
+    data_set = dance_data(kind)
+    if protocol not in data_set.protocols:
+        raise D2MError(f"{kind} has no protocol '{protocol}'; choose {' or '.join(data_set.protocols)}")
+    return data_set.source(root, visual, protocol)
 
 
 @contextlib.contextmanager

@@ -57,13 +57,9 @@ def beats(
         mean, counted = report["mean"], report["counted"]
         typer.echo(f"{len(report['pairs'])} pairs; means:")
         for key, value in mean.items():
-            if key == "continuity":
-                for name, share in (value or {}).items():
-                    typer.echo(f"  {name:<13} {share:.4f}")
-                continue
             of = counted.get(key, len(report["pairs"]))
             note = "" if of == len(report["pairs"]) else f"  (of {of} pairs; undefined for the others)"
-            typer.echo(f"  {key:<13} {_number(value)}{note}")
+            _tell_score(key, value, 13, note)
     _end(report, len(report["pairs"]))
 
 
@@ -284,12 +280,41 @@ def _tell_fidelity(report: dict[str, Any]) -> None:
         if spread:
             first, second, apart = spread["closest"]
             typer.echo(f"  diversity, {side:<10} {spread['value']:.3f} (closest: {first} and {second}, {apart:.3f})")
+    _tell_added(report["scores"] or {})
     if report["pairs"]:
         typer.echo(f"{len(report['pairs'])} pairs; means:")
         for key, value in report["mean"].items():
-            typer.echo(f"  {key:<19} {_number(value)}")
+            _tell_score(key, value, 19)
     for note in report["notes"]:
         typer.echo(f"note: {note}")
+
+
+def _tell_score(name: str, score: Any, width: int, note: str = "") -> None:
+    """Print a score; the values of one that has several stand in a line each.
+
+    Args:
+        name: name of the metric.
+        score: number, values by name, or None.
+        width: of the names.
+        note: end of the line.
+    """
+    if isinstance(score, dict):
+        for part, value in score.items():
+            typer.echo(f"  {part:<{width}} {_number(value)}")
+    else:
+        typer.echo(f"  {name:<{width}} {_number(score)}{note}")
+
+
+def _tell_added(scores: dict[str, Any]) -> None:
+    """Print the metrics of sets that other packages add."""
+    from d2m.evaluation.metrics import added
+    from d2m.evaluation.metrics.base import reading
+
+    for name in added():
+        if name in scores:
+            value, interval = reading(scores[name])
+            ends = "" if interval is None else f" ({_number(interval[0])} to {_number(interval[1])})"
+            typer.echo(f"  {name:<21} {_number(value)}{ends}")
 
 
 def _percent(tell: Callable[[int, int], None], share: float) -> None:
@@ -325,9 +350,9 @@ def _finish(report: dict[str, Any], as_json: bool, output: str | None) -> None:
     """Write the report as JSON to stdout and to a file, if asked for."""
     text = _json_text(report)
     if output is not None:
-        from d2m.whole_file import whole_file
+        from d2m.atomic import atomic_write
 
-        with whole_file(output) as temporary:
+        with atomic_write(output) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8")
         typer.echo(f"wrote {output}", err=True)
     if as_json:

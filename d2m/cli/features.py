@@ -51,6 +51,9 @@ def features(
     ] = None,
     seconds: Annotated[float, typer.Option(help="Length of a segment of visual features in seconds.")] = 2.0,
     fps: Annotated[float, typer.Option(help="Frame rate of the keypoints in frames per second.")] = 30.0,
+    pose: Annotated[
+        str, typer.Option(metavar="NAME", help="Pose model: mediapipe, or one that another package adds.")
+    ] = "mediapipe",
     processes: Annotated[int, typer.Option(min=1, max=256, help=PROCESSES)] = 1,
     cache: Annotated[
         str | None,
@@ -76,7 +79,7 @@ def features(
     if visual not in ("i3d", "none"):
         raise D2MError(f"unknown visual features '{visual}'; choose i3d or none")
     sources = find_sources(videos)
-    settings = Settings(fps, keypoints, visual == "i3d", seconds, i3d_weights, keep_empty, cache, force)
+    settings = Settings(fps, keypoints, visual == "i3d", seconds, i3d_weights, keep_empty, cache, force, pose)
     outcomes: list[Outcome] = []
     with _bar(len(sources)) as (tell, tick):
         for outcome in extract_all(sources, output, settings, processes, tell):

@@ -2,137 +2,154 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from d2m.cli.console import complain, stage_bars
-from d2m.cli.options import JSON, LEVEL, OUTPUT_FOLDER, SEED, SOUNDFONT
+from d2m.cli.from_dataclass import with_options
+from d2m.cli.options import JSON, OUTPUT_FOLDER
+from d2m.engines import DEFAULT, usable
 from d2m.errors import D2MError
-from d2m.types import GENRES
+from d2m.generate_options import GenerateOptions
 
 if TYPE_CHECKING:
     from d2m.pipeline import Result
 
 app = typer.Typer(add_completion=False)
 
+_TITLES = ", ".join(f"{name} ({kind.title})" for name, kind in usable().items())
+
 
 @app.command()
+@with_options(GenerateOptions, *(kind.options for kind in usable().values()), at="engine")
 def generate(
     # Plain text, since Typer's own checks of paths would answer before d2m's, in other words.
-    videos: Annotated[list[str], typer.Argument(metavar="VIDEO", help="Dance videos (mp4, mov, mkv, webm …).")],
+    videos: Annotated[
+        list[str], typer.Argument(metavar="VIDEO", help="Dance videos (mp4, mov, mkv, webm …), or folders of them.")
+    ],
     output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help=OUTPUT_FOLDER)] = ".",
     engine: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME", help="Engine that plays the music: vq (neural codec) or symbolic (sound library)."
-        ),
-    ] = "vq",
-    genre: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME", help=f"Dance genre: {', '.join(GENRES.values())}; or auto, recognised from the dance."
-        ),
-    ] = "auto",
-    seed: Annotated[int, typer.Option(min=0, help=SEED)] = 0,
-    codec: Annotated[
-        str, typer.Option(metavar="NAME", help="Codec of the vq engine: spectral or jukebox.")
-    ] = "spectral",
-    level: Annotated[str, typer.Option(metavar="NAME", help=LEVEL)] = "high",
-    weights: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME|FILE",
-            help="Weights of the generator (name or file). Default: the shipped ones. Repeat the option "
-            "for the files of a D2M-GAN, in any order: mencoder.pt, netG.pt, vqvae_high.pt and the "
-            "I3D weights.",
-        ),
-    ] = None,
-    motion: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Motion for a D2M-GAN: AIST++ motion (.pkl) or keypoints (.npz).")
-    ] = None,
-    visual: Annotated[
-        str | None,
-        typer.Option(metavar="FILE", help="Visual features for a D2M-GAN: .npy or .npz of shape (segments, 2048)."),
-    ] = None,
-    denoise: Annotated[
-        bool, typer.Option("--denoise", help="Reduce stationary noise in the music of a D2M-GAN, as its authors do.")
-    ] = False,
-    soundfont: Annotated[str | None, typer.Option(metavar="NAME|FILE", help=SOUNDFONT)] = None,
-    sketch: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME|FILE",
-            help="Source of the notes: composer (default), musegan, or a MIDI file (.mid), which is fitted to the "
-            "beats of the dancer.",
+            metavar="NAME",
+            help=f"Engine that plays the music: {_TITLES}. Default: {DEFAULT}, or the one that has the options given.",
         ),
     ] = None,
-    beats: Annotated[
-        str,
+    candidates: Annotated[
+        int | None,
         typer.Option(
-            metavar="auto|dance|sound|BPM",
-            help="Source of the beats: sound (the clip's own sound), dance (the movement), a tempo in "
-            "beats per minute (placed by the movement), or auto (the sound if its beat is clear, "
-            "otherwise the movement).",
-        ),
-    ] = "auto",
-    offset: Annotated[
-        float, typer.Option(metavar="MS", help="Shift of all beats in milliseconds (-2000 to 2000); positive is later.")
-    ] = 0.0,
-    downbeat: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SECONDS", help="Time of one downbeat (first beat of a bar) in seconds. Default: estimated."
+            min=2, max=16, help="Make this many pieces to choose from, with a page that plays them; see 'd2m pick'."
         ),
     ] = None,
-    no_video: Annotated[bool, typer.Option("--no-video", help="Do not write the video.")] = False,
-    keep_audio: Annotated[
-        bool, typer.Option("--keep-audio", help="Keep the clip's own sound and duck the music under it.")
-    ] = False,
-    reencode: Annotated[
-        bool, typer.Option("--reencode", help="Encode the picture as H.264 in an .mp4 instead of copying it.")
-    ] = False,
-    crf: Annotated[
-        int, typer.Option(metavar="0-51", help="Quality of --reencode as x264's CRF: 0 (lossless) to 51 (worst).")
-    ] = 20,
     as_json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
+    *,
+    options: dict[str, Any],
 ) -> None:
     """Generate music for dance videos.
 
     Each VIDEO gets four files: .d2m.wav (the music), .d2m.mp4 (the video with the music and an unchanged picture; .mkv
     if an mp4 cannot hold the picture), .d2m.json (report: tempo, beats, genre …) and .d2m.png (plot of motion, waveform
-    and spectrogram). The symbolic engine also writes .d2m.mid (the notes).
+    and spectrogram). Engines that play a score also write .d2m.mid (the notes).
     """
-    player: dict[str, Any] = {"engine": engine, "codec": codec, "level": level, "weights": weights}
-    player |= {"motion": motion, "visual": visual, "denoise": denoise, "soundfont": soundfont, "sketch": sketch}
-    settings: dict[str, Any] = {"beats": beats, "offset": offset, "downbeat": downbeat}
-    settings |= {"genre": genre, "seed": seed, "write_video": not no_video, "keep_audio": keep_audio}
-    settings |= {"reencode": reencode, "crf": crf}
+    names = {each.name for each in fields(GenerateOptions)}
+    settings = {name: value for name, value in options.items() if name in names}
+    player = {"engine": engine} | {name: value for name, value in options.items() if name not in names}
+    videos = _videos(videos)
+    wants_video = bool(settings["write_video"])
+    if candidates is not None:
+        _make_candidates([Path(video) for video in videos], output, candidates, player | settings, as_json)
+        return
     if len(videos) == 1:
-        content = _make(Path(videos[0]), output, player | settings, as_json)
-        failed = _failed(content, not no_video)
-    else:
-        reports = _make_all([Path(video) for video in videos], output, player, settings, as_json)
-        content, failed = {"videos": reports}, any(_failed(report, not no_video) for report in reports)
+        finish(videos[0], output, player | settings, as_json)
+        return
+    reports = _make_all([Path(video) for video in videos], output, player, settings, as_json)
     if as_json:
-        _print_json(content)
-    if failed:
+        _print_json({"videos": reports})
+    if any(_failed(report, wants_video) for report in reports):
         raise typer.Exit(1)
+
+
+def _videos(given: list[str]) -> list[str]:
+    """Return the videos, with those of a folder in place of the folder.
+
+    Args:
+        given: files and folders.
+
+    Raises:
+        D2MError: if a folder holds no videos.
+    """
+    from d2m.features.batch import VIDEOS
+
+    found: list[str] = []
+    for name in given:
+        folder = Path(name)
+        if not folder.is_dir():
+            found.append(name)
+            continue
+        inside = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEOS and path.is_file())
+        own = [path for path in inside if ".d2m" not in path.suffixes]
+        if not own:
+            raise D2MError(f"{folder}: this is a folder without videos; give video files, or a folder of them")
+        found += [str(path) for path in own]
+    return found
+
+
+def finish(video: str, output: str, settings: dict[str, Any], as_json: bool) -> None:
+    """Generate music for one video, write its files and print the result.
+
+    Args:
+        video: the video file.
+        output: the output folder.
+        settings: arguments of :func:`d2m.generate`.
+        as_json: print the report as JSON.
+
+    Raises:
+        typer.Exit: if the video could not be written.
+    """
+    report = _make(Path(video), output, settings, as_json)
+    if as_json:
+        _print_json(report)
+    if _failed(report, bool(settings.get("write_video", True))):
+        raise typer.Exit(1)
+
+
+def _make_candidates(videos: list[Path], output: str, count: int, settings: dict[str, Any], as_json: bool) -> None:
+    """Make several pieces for one video, and print their ranking."""
+    from dataclasses import asdict
+
+    from d2m.candidates import make_candidates
+    from d2m.pipeline import STAGES
+
+    if len(videos) > 1:
+        raise D2MError("--candidates are made for one video at a time; give one VIDEO")
+    with stage_bars(STAGES, videos[0].name) as tell:
+        folder, made = make_candidates(videos[0], output, count, progress=tell, **settings)
+    if as_json:
+        _print_json({"folder": str(folder), "candidates": [asdict(each) for each in made]})
+        return
+    for each in made:
+        typer.echo(
+            f"{each.number}: {each.key or 'no key'}, {each.tempo:.0f} bpm, seed {each.seed}, fit {each.fit:+.2f}, "
+            f"variety {each.variety:.2f}; {', '.join(each.instruments)}"
+        )
+    typer.echo(f"Listen in {folder / 'index.html'}, then run: d2m pick {videos[0]} NUMBER -o {output}")
 
 
 def _make_all(
     videos: list[Path], output: str, player: dict[str, Any], settings: dict[str, Any], as_json: bool
 ) -> list[dict[str, Any]]:
     """Generate music for several videos; an error in one of them does not stop the others."""
-    from d2m.pipeline import check, load_engine
+    from d2m.pipeline import load_engine
 
-    if player["motion"] or player["visual"]:
+    if player.get("motion") or player.get("visual"):
         raise D2MError("--motion and --visual belong to one video; run the videos one by one")
     _refuse_same_names(videos)
     _refuse_own_results(videos, Path(output))
     # What is wrong with the options is wrong with all of them: it is said once, and the engine is loaded once.
-    check(**settings)
+    GenerateOptions(**settings).check()
     engine = load_engine(**player)
     reports: list[dict[str, Any]] = []
     for video in videos:
@@ -153,8 +170,9 @@ def _make_all(
 
 def _make(video: Path, output: str, settings: dict[str, Any], as_json: bool) -> dict[str, Any]:
     """Generate music for one video, write its files and return the report."""
-    from d2m.pipeline import STAGES, WITHOUT_VIDEO
+    from d2m.pipeline import STAGES
     from d2m.pipeline import generate as make
+    from d2m.results import WITHOUT_VIDEO
 
     with stage_bars(STAGES, video.name) as tell:
         result = make(video, output, progress=tell, **settings)

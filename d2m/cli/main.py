@@ -1,7 +1,8 @@
 """Entry point of the command line: find the command, run it, and report errors in one line.
 
 A new command is a row in :data:`COMMANDS` and a module with a Typer ``app``. The help text above the commands
-comes from the rows, so that ``d2m --help`` imports none of the modules.
+comes from the rows, so that ``d2m --help`` imports none of the modules. Another package adds a command with an entry
+point of the group ``d2m.commands`` (:mod:`d2m.registry`) that leads to a Typer ``app``.
 """
 
 from __future__ import annotations
@@ -13,18 +14,22 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from d2m.cli.console import complain, quiet_libraries
-from d2m.cli.options import current_name
+from d2m.cli.renamed import current_name, with_values
 from d2m.errors import D2MError
+
+if TYPE_CHECKING:
+    from d2m.registry import Registry
 
 #: Command name -> (module with an ``app``, one line of help), in the order of the help text.
 COMMANDS: dict[str, tuple[str, str]] = {
     "generate": ("d2m.cli.generate", "Generate music for dance videos."),
+    "pick": ("d2m.cli.pick", "Finish one of the candidates that generate made for a video."),
     "features": ("d2m.cli.features", "Extract keypoints and visual features from videos."),
     "data": ("d2m.cli.data", "Download, make, prepare and verify data sets."),
     "train": ("d2m.cli.train", "Train the models."),
@@ -36,7 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 
 class _LazyGroup(TyperGroup):
-    """Commands from :data:`COMMANDS`, imported when one is run."""
+    """Commands from :data:`COMMANDS` and of other packages, imported when one is run."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -47,19 +52,27 @@ class _LazyGroup(TyperGroup):
         }
 
     def list_commands(self, ctx: Any) -> list[str]:
+        for name in _added():
+            self.commands.setdefault(name, TyperCommand(name=name, help="Command of another package."))
         return list(self.commands)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        if args[0] not in self.commands:
+        if args[0] in self.commands and args[0] in COMMANDS:
+            module, help_line = COMMANDS[args[0]]
+            application = importlib.import_module(module).app
+        elif args[0] in _added():
+            application, help_line = _added().get(args[0]), ""
+            if not isinstance(application, typer.Typer):
+                raise D2MError(f"the command '{args[0]}' is a {type(application).__name__}; it must be a typer.Typer")
+        else:
             return super().resolve_command(ctx, args)
-        module, help_line = COMMANDS[args[0]]
-        command = typer.main.get_command(importlib.import_module(module).app)
+        command = typer.main.get_command(application)
         command.name = args[0]
         # Typer offers to install shell completion under every command that it builds.
         command.params = [p for p in command.params if p.name not in ("install_completion", "show_completion")]
         command.help = command.help or help_line
         _make_readable(command)
-        return args[0], command, args[1:]
+        return args[0], command, with_values(args[1:])
 
     def invoke(self, ctx: Any) -> Any:
         # Caught here, since Typer catches it further up and prints nothing.
@@ -68,6 +81,13 @@ class _LazyGroup(TyperGroup):
         except KeyboardInterrupt:
             complain("interrupted")
             raise typer.Exit(130) from None
+
+
+def _added() -> Registry[typer.Typer]:
+    """Return the commands of other packages. They are looked for only where no command of this one is meant."""
+    from d2m.registry import Registry
+
+    return Registry("command", "d2m.commands", {})
 
 
 def _make_readable(command: Any) -> None:

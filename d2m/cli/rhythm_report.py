@@ -9,20 +9,6 @@ import typer
 
 from d2m.errors import D2MError
 
-_SCORES = {
-    "tempo_right": "tempo within 4 %",
-    "octave_right": "  or half or double",
-    "f": "F-measure at 70 ms",
-    "f_chance": "  shifted grid",
-    "excess": "  difference",
-    "cmlt": "CMLt",
-    "amlt": "AMLt",
-    "downbeat_f": "F-measure of downbeats",
-    "phase_error_abs_ms": "phase error, ms",
-    "phase_concentration": "phase concentration",
-    "confidence": "confidence",
-}
-
 
 def check_outputs(outputs: list[str]) -> None:
     """Check the names of the files to write.
@@ -37,14 +23,14 @@ def check_outputs(outputs: list[str]) -> None:
 
 def write_outputs(report: dict[str, Any], text: str, outputs: list[str]) -> None:
     """Write the report as JSON, or its reliability diagram as a picture, by the ending of each name."""
+    from d2m.atomic import atomic_write
     from d2m.evaluation.rhythm_report import draw_reliability
-    from d2m.whole_file import whole_file
 
     for output in outputs:
         if Path(output).suffix.lower() == ".png":
             draw_reliability(report, output)
         else:
-            with whole_file(output) as temporary:
+            with atomic_write(output) as temporary:
                 temporary.write_text(text + "\n", encoding="utf-8")
         typer.echo(f"wrote {output}", err=True)
 
@@ -65,7 +51,7 @@ def tell_rhythm(report: dict[str, Any]) -> None:
         )
     typer.echo(f"\n{len(clips)} clips of {report['sources']} sources; 95 % intervals: bootstrap over sources")
     typer.echo(f"{'':<24} {'mean over clips':<27} mean over sources")
-    for name, title in _SCORES.items():
+    for name, title in _titles().items():
         of = report["counted"][name]
         note = "" if of == len(clips) else f"  (of {of} clips)"
         columns = (_with_interval(report, name, suffix) for suffix in ("", "_by_source"))
@@ -74,11 +60,20 @@ def tell_rhythm(report: dict[str, Any]) -> None:
     _tell_calibration(report["calibration"])
 
 
+def _titles() -> dict[str, str]:
+    """Titles of the metrics by name; those that add to the one above are indented."""
+    from d2m.evaluation.metrics import metrics_of
+
+    return {metric.name: "  " * metric.indented + metric.title for metric in metrics_of("rhythm")}
+
+
 def _with_interval(report: dict[str, Any], name: str, suffix: str) -> str:
+    from d2m.evaluation.metrics import METRICS
+
     value, (low, high) = report[f"mean{suffix}"][name], report[f"intervals{suffix}"][name]
     if value is None:
         return "undefined"
-    digits = 1 if name.endswith("_ms") else 3
+    digits = METRICS.get(name).digits
     return f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 

@@ -166,8 +166,8 @@ def _given(at: str, a: Any, b: Any) -> Any:
 
 
 def _about(a: Any, b: Any, point: Any) -> dict[str, Any]:
-    from d2m.symbolic.bridge.keys import key_name
     from d2m.symbolic.bridge.mixpoints import seam
+    from d2m.symbolic.keys import key_name
 
     found = dict(point.to_json())
     for side, song, bar in (("a", a, point.bar_a), ("b", b, point.bar_b)):

@@ -24,8 +24,8 @@ def melodies(
 ) -> None:
     """Cut the melodies of POP909 or of a folder of MIDI files into windows of 16 bars in 4/4."""
     from d2m.datasets.melodies import PARTS, is_pop909, load_melodies, make_melodies, midi_melodies, pop909_melodies
-    from d2m.symbolic.emotion.extract import WindowRules
     from d2m.symbolic.emotion.statistics import summary
+    from d2m.symbolic.melody_extract import WindowRules
 
     if is_pop909(source):
         songs, told = pop909_melodies(source), "POP909 (Wang et al. 2020, MIT licence), MELODY track"

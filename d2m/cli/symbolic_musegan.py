@@ -146,10 +146,10 @@ def _write(
     roll: Any, out: Path, wav: bool, png: bool, as_json: bool, about: dict[str, Any], data: bytes | None = None
 ) -> None:
     """Write a roll, or the MIDI file ``data`` instead, and the optional picture and sound; print the names."""
+    from d2m.atomic import atomic_write_bytes
     from d2m.symbolic.midi import read_midi
     from d2m.symbolic.pianoroll import plays, to_score
     from d2m.symbolic.pianoroll_midi import write_roll
-    from d2m.whole_file import write_whole
 
     if not roll.held.any() or not about.get("added", True):
         raise D2MError(
@@ -160,7 +160,7 @@ def _write(
     if data is None:
         write_roll(roll, out)
     else:
-        write_whole(out, data)
+        atomic_write_bytes(out, data)
     files = [out]
     if png:
         from d2m.symbolic.pianoroll_image import draw

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeVar
+from typing import TYPE_CHECKING, Annotated, Optional, TypeVar
 
 import typer
 
+from d2m.cli.from_dataclass import with_options
 from d2m.cli.options import ACCELERATOR, SEED
+from d2m.options import option
 
 if TYPE_CHECKING:
     from d2m.training.loop import LoopConfig
@@ -50,28 +51,25 @@ StartWith = Annotated[str, _START]
 class RunOptions:
     """Values of the shared options; each field is an option of that name."""
 
-    run: Annotated[Path, typer.Option(help="Folder of the run; an existing run is resumed.")]
-    minutes: Annotated[float, typer.Option(min=0.0, help="Time limit in minutes; 0 for none.")] = 0.0
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help=SEED)] = 0
-    log_every: Annotated[int, typer.Option(min=1, help="Number of steps between lines of the log.")] = 25
-    evaluate_every: Annotated[
-        int, typer.Option(min=1, help="Number of steps between evaluations on held-out data.")
-    ] = 500
-    checkpoint_every: Annotated[int, typer.Option(min=1, help="Number of steps between checkpoints.")] = 250
-    samples_every: Annotated[
-        int, typer.Option(min=0, help="Number of steps between samples (sounds and plots); 0 for none.")
-    ] = 1000
-    precision: Annotated[
-        str,
-        typer.Option(metavar="NAME", help="Precision: 32-true, bf16-mixed, 16-mixed, or auto (by model and device)."),
-    ] = "auto"
-    accelerator: Annotated[str, typer.Option(metavar="NAME", help=ACCELERATOR)] = "auto"
-    devices: Annotated[int, typer.Option(help="Number of devices per machine, which share every batch.")] = 1
-    nodes: Annotated[
-        int, typer.Option(help="Number of machines; start one process per machine with its NODE_RANK, or use torchrun.")
-    ] = 1
-    strategy: Annotated[str, typer.Option(metavar="NAME", help="Strategy for several devices: auto or ddp.")] = "auto"
-    tensorboard: Annotated[bool, typer.Option(help="Write TensorBoard event files into the folder of the run.")] = True
+    run: Path = option(MISSING, "Folder of the run; an existing run is resumed.")
+    minutes: float = option(0.0, "Time limit in minutes; 0 for none.", minimum=0.0)
+    seed: int = option(0, SEED, minimum=0, maximum=2**32 - 1)
+    log_every: int = option(25, "Number of steps between lines of the log.", minimum=1)
+    evaluate_every: int = option(500, "Number of steps between evaluations on held-out data.", minimum=1)
+    checkpoint_every: int = option(250, "Number of steps between checkpoints.", minimum=1)
+    samples_every: int = option(1000, "Number of steps between samples (sounds and plots); 0 for none.", minimum=0)
+    precision: str = option(
+        "auto", "Precision: 32-true, bf16-mixed, 16-mixed, or auto (by model and device).", metavar="NAME"
+    )
+    accelerator: str = option("auto", ACCELERATOR, metavar="NAME")
+    devices: int = option(1, "Number of devices per machine, which share every batch.")
+    nodes: int = option(1, "Number of machines; start one process per machine with its NODE_RANK, or use torchrun.")
+    strategy: str = option("auto", "Strategy for several devices: auto or ddp.", metavar="NAME")
+    tensorboard: bool = option(
+        True,
+        "Write TensorBoard event files into the folder of the run.",
+        names=("--tensorboard/--no-tensorboard",),
+    )
 
     def loop(self, steps: int, precision: str = "bf16-mixed") -> LoopConfig:
         """Return the configuration of the training loop.
@@ -102,8 +100,7 @@ def _precision(wanted: str, accelerator: str) -> str:
     return wanted
 
 
-_SHARED = inspect.signature(RunOptions, eval_str=True).parameters
-_NAMES = tuple(_SHARED)
+_NAMES = tuple(each.name for each in fields(RunOptions))
 
 
 def with_run(function: Callable[..., None]) -> Callable[..., None]:
@@ -112,17 +109,4 @@ def with_run(function: Callable[..., None]) -> Callable[..., None]:
     Args:
         function: the command; it gets the values of the shared options as ``options``.
     """
-    signature = inspect.signature(function, eval_str=True)
-    own = [entry for name, entry in signature.parameters.items() if name != "options"]
-    shared = [entry.replace(kind=inspect.Parameter.KEYWORD_ONLY) for entry in _SHARED.values()]
-    own = [entry.replace(kind=inspect.Parameter.KEYWORD_ONLY) for entry in own]
-
-    def command(**values: Any) -> None:
-        options = RunOptions(**{name: values.pop(name) for name in _NAMES})
-        function(options=options, **values)
-
-    command.__name__, command.__doc__ = function.__name__, function.__doc__
-    # Typer reads the signature, and the annotations beside it.
-    command.__dict__["__signature__"] = signature.replace(parameters=[*own, *shared])
-    command.__annotations__ = {entry.name: entry.annotation for entry in (*own, *shared)}
-    return command
+    return with_options(RunOptions, build=RunOptions)(function)

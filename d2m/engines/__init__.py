@@ -2,92 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import fields
+from typing import Any
 
-from d2m.engines.base import Engine
+from d2m.engines.base import Engine, EngineKind
 from d2m.errors import D2MError
+from d2m.options import flag
+from d2m.registry import Registry
 
-if TYPE_CHECKING:
-    from d2m.engines.d2m_gan_files import Sorted
+#: The engines by the names that ``--engine`` takes: objects of :class:`~d2m.engines.base.EngineKind`.
+ENGINES: Registry[EngineKind[Any]] = Registry(
+    "engine", "d2m.engines", {"vq": "d2m.engines.kinds:VQ", "symbolic": "d2m.engines.kinds:SYMBOLIC"}
+)
+#: Engine that is used if none is named: the one whose music an outside judge finds nearest to that of real dance clips
+#: (docs/mixing.md).
+DEFAULT = "symbolic"
 
-#: Values of ``--engine``, ``--codec`` and ``--level``; the first is the default.
-ENGINES, CODECS, LEVELS = ("vq", "symbolic"), ("spectral", "jukebox"), ("high", "low")
 
-
-def load(
-    name: str = "vq",
-    *,
-    codec: str = "spectral",
-    level: str = "high",
-    weights: str | Sequence[str] | None = None,
-    soundfont: str | None = None,
-    sketch: str | None = None,
-    motion: str | None = None,
-    visual: str | None = None,
-    denoise: bool = False,
-) -> Engine:
+def load(name: str | None = None, **settings: Any) -> Engine:
     """Return an engine with its weights in memory.
 
     Args:
-        name: ``"vq"`` or ``"symbolic"``.
-        codec: ``"spectral"`` or ``"jukebox"``, which codec makes the sound of the vq engine.
-        level: ``"high"`` or ``"low"``, for the JukeBox codec: hop 128 or 32.
-        weights: name or file of other generator weights than the shipped ones, for the vq engine; or the files of a
-            D2M-GAN, in any order, which tell codec and level themselves.
-        soundfont: name or path of a .sf2 file, for the symbolic engine; None for the default.
-        sketch: who writes the music: ``"composer"`` (None), ``"musegan"`` or a MIDI file
-            (:mod:`d2m.engines.sketches`). A D2M-GAN takes none.
-        motion: file of the dance's motion, for a D2M-GAN.
-        visual: file of visual features, for a D2M-GAN.
-        denoise: take steady noise out of the music of a D2M-GAN.
+        name: name of an engine in :data:`ENGINES`, or None to choose by the options.
+        settings: its options by name; see :mod:`d2m.engines.options` for this package's. Options of other engines may
+            be given with their defaults.
 
     Raises:
-        D2MError: if there is no such engine, codec, level or soundfont, the weights cannot be used, or an option is of
-            no use to the engine.
+        D2MError: if there is no such engine, the weights cannot be used, or an option is unknown, out of its range or
+            of another engine.
     """
-    for what, chosen, choice in (("engine", name, ENGINES), ("codec", codec, CODECS), ("level", level, LEVELS)):
-        if chosen not in choice:
-            raise D2MError(f"unknown {what} '{chosen}'; choose {' or '.join(choice)}")
-    if name == "vq" and soundfont is not None:
-        raise D2MError("--soundfont is for --engine symbolic; the vq engine plays through its codec")
-    names = [weights] if isinstance(weights, str) else list(weights or [])
-    gan = _d2m_gan(names) if name == "vq" else None
-    if gan is not None:
-        from d2m.engines.d2m_gan_files import load_engine as load_gan
-
-        if sketch is not None:
-            raise D2MError("a D2M-GAN uses no score; leave out --sketch")
-        return load_gan(gan, level, motion, visual, denoise)
-    for option, given in (("--motion", motion), ("--visual", visual), ("--denoise", denoise)):
-        if given:
-            raise D2MError(f"{option} is for D2M-GAN models; add their files with --weights, or leave it out")
-    if name == "symbolic":
-        from d2m.engines import symbolic
-
-        for option, asked in (("--weights", names), ("--codec", codec != CODECS[0]), ("--level", level != LEVELS[0])):
-            if asked:
-                raise D2MError(f"{option} is for the vq engine; leave it out with --engine symbolic")
-        return symbolic.load_engine(soundfont, sketch or "composer")
-    from d2m.engines.vq import load_engine
-
-    if level != LEVELS[0] and codec != "jukebox":
-        raise D2MError("--level low is for the JukeBox codec; add --codec jukebox, or leave out --level")
-    if len(names) > 1:
-        raise D2MError("several --weights are for a D2M-GAN, but the generator is missing; add netG.pt")
-    return load_engine(codec, level, names[0] if names else None, sketch or "composer")
+    name = name or choose(settings)
+    kind = ENGINES.get(name)
+    own = {each.name for each in fields(kind.options)}
+    for option, value in settings.items():
+        if option not in own:
+            _refuse(name, option, value)
+    return kind.load(**{option: value for option, value in settings.items() if option in own})
 
 
-def _d2m_gan(names: Sequence[str]) -> Sorted | None:
-    """The parts of a D2M-GAN among these weights. What is neither a file nor in the catalogue is no part of one."""
-    from d2m.weights.catalogue import find_entry
+def choose(settings: Mapping[str, Any]) -> str:
+    """Return the name of the engine that has all options that are given: the default one if it has.
 
-    if not any(Path(name).is_file() or find_entry(name) is not None for name in names):
-        return None
-    from d2m.engines.d2m_gan_files import sort_files
+    Args:
+        settings: options by name; those with their defaults count as not given.
+    """
+    kinds = usable()
+    known = {each.name: each.default for kind in kinds.values() for each in fields(kind.options)}
+    given = {name for name, value in settings.items() if value != known.get(name) and (name != "weights" or value)}
+    for name in (DEFAULT, *kinds):
+        if given <= {each.name for each in fields(kinds[name].options)}:
+            return name
+    return DEFAULT
 
-    return sort_files(names)
+
+def usable() -> dict[str, EngineKind[Any]]:
+    """Return the engines that can be imported, by name. Those of other packages that cannot are left out; :func:`load`
+    says why if one of them is asked for."""
+    kinds = {}
+    for name in ENGINES:
+        with suppress(D2MError):
+            kinds[name] = ENGINES.get(name)
+    return kinds
 
 
-__all__ = ["Engine", "load"]
+def _refuse(name: str, option: str, value: Any) -> None:
+    """Raise an error for an option that an engine does not have, unless it has the default of the one that has it."""
+    owners = []
+    for other, kind in usable().items():
+        defaults = {each.name: each.default for each in fields(kind.options)}
+        if option in defaults:
+            if value == defaults[option] or (option == "weights" and not value):
+                return
+            owners.append(other)
+    if not owners:
+        raise D2MError(f"unknown option {flag(option)} of the engine '{name}'; leave it out")
+    raise D2MError(f"{flag(option)} is for --engine {' or '.join(owners)}; leave it out with --engine {name}")
+
+
+__all__ = ["DEFAULT", "ENGINES", "Engine", "EngineKind", "choose", "load", "usable"]

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from d2m.types import Dance, Soundtrack
+from d2m.types import Dance, Score, Soundtrack
 
 if TYPE_CHECKING:
+    from d2m.engines.arrangers import Arranger
     from d2m.media import Video
 
 #: Called with the share done, 0 to 1.
 Progress = Callable[[float], None]
+Options = TypeVar("Options")
 
 
-class Engine(Protocol):
+class Engine(ABC):
     """Engine that generates music for a dance.
 
     Attributes:
@@ -22,38 +26,18 @@ class Engine(Protocol):
         weights: names of the weights in use.
     """
 
-    @property
-    def name(self) -> str: ...
+    name: str
+    weights: tuple[str, ...]
 
-    @property
-    def weights(self) -> tuple[str, ...]: ...
-
-    def compose(self, dance: Dance, *, seed: int = 0, progress: Progress | None = None) -> Soundtrack:
-        """Generate music for a dance, with its length, beats and genre. The same arguments and weights give the same
-        music.
-
-        Args:
-            dance: analysis of a video.
-            seed: random seed.
-            progress: called with the share done, from 0 to 1.
-        """
-        ...
-
-
-@runtime_checkable
-class LooksItself(Protocol):
-    """Engine that needs more of a video than the common analysis."""
-
-    def ready(self) -> None:
+    def check(self) -> None:  # noqa: B027 - engines without further inputs have nothing to check
         """Check that all inputs besides the video are there, before the video is analysed.
 
         Raises:
             D2MError: if something is missing that the video does not give.
         """
-        ...
 
-    def look(self, video: Video, dance: Dance, *, progress: Progress | None = None) -> Dance:
-        """Add to a dance the inputs that :meth:`Engine.compose` needs besides.
+    def prepare(self, video: Video, dance: Dance, *, progress: Progress | None = None) -> Dance:
+        """Add to a dance the inputs that :meth:`compose` needs besides the common analysis.
 
         Args:
             video: the video.
@@ -63,4 +47,91 @@ class LooksItself(Protocol):
         Returns:
             The extended dance.
         """
-        ...
+        return dance
+
+    @property
+    def sees(self) -> bool:
+        """Whether the music depends on more of a dance than a plan says: on motion or picture."""
+        return True
+
+    @property
+    def prepares(self) -> bool:
+        """Whether the engine needs more of a video than the common analysis."""
+        return type(self).prepare is not Engine.prepare
+
+    @abstractmethod
+    def compose(self, dance: Dance, *, seed: int = 0, progress: Progress | None = None) -> Soundtrack:
+        """Generate music for a dance, with its length, beats and genre. The same arguments and weights give the same
+        music.
+
+        Args:
+            dance: analysis of a video.
+            seed: random seed.
+            progress: called with the share done, from 0 to 1.
+        """
+
+
+class ScoreEngine(Engine):
+    """Engine that plays a score, which an arranger writes for the dance.
+
+    Attributes:
+        arranger: writes the score.
+    """
+
+    arranger: Arranger
+
+    def compose(self, dance: Dance, *, seed: int = 0, progress: Progress | None = None) -> Soundtrack:
+        """Write a score for a dance and play it; see :meth:`Engine.compose`.
+
+        Args:
+            dance: analysis of a video.
+            seed: random seed.
+            progress: called with the share done, from 0 to 1.
+        """
+        return self.perform(self.arranger.write(dance, seed), dance, seed=seed, progress=progress)
+
+    @abstractmethod
+    def perform(
+        self,
+        score: Score,
+        dance: Dance,
+        *,
+        seed: int = 0,
+        stems: bool = False,
+        progress: Progress | None = None,
+    ) -> Soundtrack:
+        """Play a score for a dance. The same arguments and weights give the same music.
+
+        Args:
+            score: what to play, as long as the dance.
+            dance: analysis of a video.
+            seed: random seed.
+            stems: give the channels of the mix, too.
+            progress: called with the share done, from 0 to 1.
+
+        Raises:
+            D2MError: if the engine cannot give what is asked for.
+        """
+
+
+@dataclass(frozen=True)
+class EngineKind(Generic[Options]):
+    """Entry of the registry of engines.
+
+    Attributes:
+        title: what plays the music, for the help of ``--engine``.
+        options: frozen data class of the engine's options (:mod:`d2m.options`); each has a default.
+        build: makes the engine from them, with its weights in memory.
+    """
+
+    title: str
+    options: type[Options]
+    build: Callable[[Options], Engine]
+
+    def load(self, **settings: Any) -> Engine:
+        """Return the engine with these options.
+
+        Args:
+            settings: fields of :attr:`options`.
+        """
+        return self.build(self.options(**settings))

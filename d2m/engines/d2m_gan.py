@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from d2m.audio.mastering import master
-from d2m.engines.base import Progress
+from d2m.engines.base import Engine, Progress
 from d2m.engines.d2m_gan_inputs import Keypoints
 from d2m.errors import D2MError
 from d2m.extras import require
@@ -39,7 +39,7 @@ TOLERANCE = 0.5
 
 
 @dataclass
-class D2MGanEngine:
+class D2MGanEngine(Engine):
     """D2M-GAN engine; see the module's docstring.
 
     Attributes:
@@ -63,8 +63,8 @@ class D2MGanEngine:
     denoise: bool = False
     name: str = field(default="d2m-gan", init=False)
 
-    def ready(self) -> None:
-        """Check that the files are there without which :meth:`look` fails.
+    def check(self) -> None:
+        """Check that the files are there without which :meth:`prepare` fails.
 
         Raises:
             D2MError: if a file or a package is missing.
@@ -91,7 +91,7 @@ class D2MGanEngine:
                 "weights with --weights I3D_8x8_R50.pyth, or give the features with --visual FILE"
             )
 
-    def look(self, video: Video, dance: Dance, *, progress: Progress | None = None) -> Dance:
+    def prepare(self, video: Video, dance: Dance, *, progress: Progress | None = None) -> Dance:
         """Add SMPL motion or keypoints, and visual features, to a dance.
 
         Args:
@@ -105,7 +105,7 @@ class D2MGanEngine:
         Raises:
             D2MError: if something is missing that the video does not give, or a file is not of this video.
         """
-        self.ready()
+        self.check()
         config = self.model.config
         if config.modality != "vision":
             dance = self._with_motion(dance, video.height)
@@ -138,7 +138,7 @@ class D2MGanEngine:
 
     @torch.no_grad()
     def compose(self, dance: Dance, *, seed: int = 0, progress: Progress | None = None) -> Soundtrack:
-        """Return music for ``dance``, which :meth:`look` has completed.
+        """Return music for ``dance``, which :meth:`prepare` has completed.
 
         Args:
             dance: what the music follows.

@@ -30,4 +30,5 @@ def write_score(dance: Dance, seed: int) -> Score:
         energy=dance.energy,
         accents=dance.accents,
         forgiving=dance.forgiving,
+        brief=dance.brief,
     )

@@ -8,64 +8,81 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from d2m.audio.mastering import master
+from d2m.audio.mastering import mastering
 from d2m.audio.presets import preset
-from d2m.engines.base import Progress
+from d2m.engines.arrangers import Arranger, RuleArranger, load_arranger
+from d2m.engines.base import Progress, ScoreEngine
+from d2m.engines.options import SymbolicOptions
 from d2m.engines.score import ATTACK
-from d2m.engines.sketches import ComposerSketch, Sketch, load_sketch
 from d2m.symbolic.sound.player import RATE
 from d2m.types import Dance, Score, Soundtrack
+
+if TYPE_CHECKING:
+    from d2m.symbolic.sound.render import Rendered
 
 #: Seconds played before the video begins, and cut off.
 _LEAD_IN = 0.1
 
 
 @dataclass
-class SymbolicEngine:
+class SymbolicEngine(ScoreEngine):
     """Symbolic engine; see the module's docstring.
 
     Attributes:
         soundfont: path or name of a .sf2 file (:func:`d2m.symbolic.sound.find_soundfont`); None for the default.
-        sketch: who writes the music.
+        arranger: writes the music.
+        weights: names of the weights in use.
     """
 
     soundfont: str | None = None
-    sketch: Sketch = field(default_factory=ComposerSketch)
+    arranger: Arranger = field(default_factory=RuleArranger)
     name: str = "symbolic"
+    weights: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.weights = self.arranger.weights
 
     @property
-    def weights(self) -> tuple[str, ...]:
-        """Names of the weights in use."""
-        return self.sketch.weights
+    def sees(self) -> bool:
+        """Whether the music depends on motion or picture: it does not."""
+        return False
 
-    def compose(self, dance: Dance, *, seed: int = 0, progress: Progress | None = None) -> Soundtrack:
-        """Return music for ``dance``, in stereo.
+    def perform(
+        self,
+        score: Score,
+        dance: Dance,
+        *,
+        seed: int = 0,
+        stems: bool = False,
+        progress: Progress | None = None,
+    ) -> Soundtrack:
+        """Play a score in stereo; see :meth:`ScoreEngine.perform`.
 
         Args:
+            score: what to play.
             dance: what the music follows.
-            seed: random seed of the score.
+            seed: of the score, for the provenance.
+            stems: give the channels of the mixer, too.
             progress: called with the share done.
 
         Raises:
-            D2MError: if the soundfont cannot be used.
+            D2MError: if the SoundFont cannot be used.
         """
         from d2m.symbolic.sound import find_soundfont
 
         font = find_soundfont(self.soundfont)
-        score = self.sketch.write(dance, seed)
         if progress:
             progress(0.2)
-        waveform = _play_ahead(score, font)
+        played = _play_ahead(score, font, stems)
         if progress:
             progress(0.9)
-        mastered = master(waveform, RATE, dance.duration, preset(score.genre, score.character).bus.crest)
+        gains = mastering(played.mix, RATE, dance.duration, preset(score.genre, score.character).bus.crest)
         if progress:
             progress(1.0)
         return Soundtrack(
-            mastered,
+            gains.apply(played.mix),
             RATE,
             score.grid,
             score,
@@ -75,32 +92,35 @@ class SymbolicEngine:
                 "weights": list(self.weights),
                 "seed": seed,
                 "genre": score.genre,
-                "details": {"soundfont": font.name, "sketch": self.sketch.name},
+                "details": {"soundfont": font.name, "arranger": self.arranger.name},
             },
+            {name: gains.apply(stem) for name, stem in played.stems.items()},
         )
 
 
-def _play_ahead(score: Score, font: Path) -> np.ndarray:
-    """Mix the score, every note :data:`ATTACK` early: float32 (2, samples) at the player's rate."""
-    from d2m.symbolic.sound.render import mix_down
+def _play_ahead(score: Score, font: Path, stems: bool) -> Rendered:
+    """Mix the score, every note :data:`ATTACK` early."""
+    from d2m.symbolic.sound.render import Rendered, mix_down
 
     # A note on the first frame starts before the video does: the piece is played with a lead-in, which is cut off.
     lead = round(_LEAD_IN * RATE)
     later = replace(score.grid, beats=score.grid.beats + lead / RATE - ATTACK)
     played = replace(score, grid=later, duration=score.duration + lead / RATE)
-    return mix_down(played, font).mix[:, lead:]
+    made = mix_down(played, font, stems="finished" if stems else "")
+    cut = {name: stem[:, lead:] for name, stem in made.stems.items() if stem.any()}
+    return Rendered(made.mix[:, lead:], cut, made.sample_rate)
 
 
-def load_engine(soundfont: str | None, sketch: str = "composer") -> SymbolicEngine:
-    """Load the engine with its SoundFont and its source of scores (:func:`~d2m.engines.sketches.load_sketch`).
+def load_engine(options: SymbolicOptions) -> SymbolicEngine:
+    """Load the engine with its SoundFont and its arranger.
 
     Args:
-        soundfont: name or file, or None for the sound library.
-        sketch: one of :data:`d2m.engines.sketches.SKETCHES`, or a MIDI file.
+        options: options of the engine.
 
     Raises:
-        D2MError: if there is no such soundfont or sketch.
+        D2MError: if there is no such SoundFont, arranger or MIDI file.
     """
     from d2m.symbolic.sound import find_soundfont
 
-    return SymbolicEngine(str(find_soundfont(soundfont)), sketch=load_sketch(sketch))
+    font = str(find_soundfont(options.soundfont))
+    return SymbolicEngine(font, load_arranger(options.arranger, options.sketch))

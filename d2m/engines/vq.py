@@ -15,9 +15,10 @@ from d2m import generator as generators
 from d2m.audio.mastering import master
 from d2m.audio.presets import preset
 from d2m.codec.base import Codec
-from d2m.engines.base import Progress
+from d2m.engines.arrangers import Arranger, RuleArranger, load_arranger
+from d2m.engines.base import Progress, ScoreEngine
+from d2m.engines.options import VqOptions
 from d2m.engines.score import ATTACK
-from d2m.engines.sketches import ComposerSketch, Sketch, load_sketch
 from d2m.errors import D2MError
 from d2m.generator.conditions import motion_rows, rhythm_rows
 from d2m.generator.sketch import PATCH_PROGRAM, sketch
@@ -35,20 +36,20 @@ _WINDOW = 1024
 
 
 @dataclass
-class VqEngine:
+class VqEngine(ScoreEngine):
     """VQ engine; see the module's docstring.
 
     Attributes:
         codec: makes the sound.
         generator: trained on that codec.
         weights: names of all in use.
-        sketch: who writes the music.
+        arranger: writes the music.
     """
 
     codec: Codec
     generator: TemporalGenerator
     weights: tuple[str, ...]
-    sketch: Sketch = field(default_factory=ComposerSketch)
+    arranger: Arranger = field(default_factory=RuleArranger)
     name: str = "vq"
 
     @property
@@ -57,15 +58,29 @@ class VqEngine:
         return self.generator.config.programs > PATCH_PROGRAM
 
     @torch.no_grad()
-    def compose(self, dance: Dance, *, seed: int = 0, progress: Progress | None = None) -> Soundtrack:
-        """Return music for ``dance``.
+    def perform(
+        self,
+        score: Score,
+        dance: Dance,
+        *,
+        seed: int = 0,
+        stems: bool = False,
+        progress: Progress | None = None,
+    ) -> Soundtrack:
+        """Play a score; see :meth:`ScoreEngine.perform`.
 
         Args:
+            score: what to play.
             dance: what the music follows.
-            seed: random seed of the score and of the generator's noise.
+            seed: random seed of the generator's noise.
+            stems: not possible with this engine.
             progress: called with the share done.
+
+        Raises:
+            D2MError: if stems are asked for.
         """
-        score = self.sketch.write(dance, seed)
+        if stems:
+            raise D2MError("the vq engine makes the whole band at once; use --engine symbolic for stems")
         if not self.patched:
             score = _playable(score)
         total = math.ceil(dance.duration * self.codec.frame_rate)
@@ -88,7 +103,7 @@ class VqEngine:
                 "weights": list(self.weights),
                 "seed": seed,
                 "genre": score.genre,
-                "details": {"codec": "spectral", "sketch": self.sketch.name},
+                "details": {"codec": "spectral", "arranger": self.arranger.name},
             },
         )
 
@@ -148,7 +163,7 @@ def _noise(seed: int, left: int, right: int, size: int, block: int = 256) -> np.
 
 
 @dataclass
-class JukeboxEngine:
+class JukeboxEngine(ScoreEngine):
     """VQ engine with a JukeBox VQ-VAE: its codes and its decoder.
 
     JukeBox's codes hold the phase of the waveform, which no feed-forward generator that sees a score can know: aimed
@@ -167,17 +182,31 @@ class JukeboxEngine:
     level: str
     weights: tuple[str, ...]
     name: str = "vq"
+    arranger: Arranger = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.arranger = self.player.arranger
 
     @torch.no_grad()
-    def compose(self, dance: Dance, *, seed: int = 0, progress: Progress | None = None) -> Soundtrack:
-        """Generate music for a dance; see :meth:`VqEngine.compose`.
+    def perform(
+        self,
+        score: Score,
+        dance: Dance,
+        *,
+        seed: int = 0,
+        stems: bool = False,
+        progress: Progress | None = None,
+    ) -> Soundtrack:
+        """Play a score; see :meth:`VqEngine.perform`.
 
         Args:
+            score: what to play.
             dance: analysis of a video.
-            seed: random seed.
+            seed: random seed of the generator's noise.
+            stems: not possible with this engine.
             progress: called with the share done, from 0 to 1.
         """
-        played = self.player.compose(dance, seed=seed, progress=progress)
+        played = self.player.perform(score, dance, seed=seed, stems=stems, progress=progress)
         hop = self.codec.hop
         samples = torch.from_numpy(_mono(played.waveform, played.sample_rate, self.codec.sample_rate))
         codes = self.codec.encode(nn.functional.pad(samples, (0, -samples.shape[1] % hop)))
@@ -190,7 +219,7 @@ class JukeboxEngine:
             provenance=played.provenance
             | {
                 "weights": list(self.weights),
-                "details": {"codec": "jukebox", "level": self.level, "sketch": self.player.sketch.name},
+                "details": {"codec": "jukebox", "level": self.level, "arranger": self.player.arranger.name},
             },
         )
 
@@ -204,28 +233,26 @@ def _mono(waveform: np.ndarray, sample_rate: int, wanted: int) -> np.ndarray:
     return resample_poly(mono, wanted // common, sample_rate // common, axis=1).astype(np.float32)
 
 
-def load_engine(codec: str, level: str, weights: str | None, sketch: str = "composer") -> VqEngine | JukeboxEngine:
-    """Load the engine with the shipped weights or another generator; see :func:`d2m.engines.load`.
+def load_engine(options: VqOptions, weights: str | None) -> VqEngine | JukeboxEngine:
+    """Load the engine with the shipped weights or another generator.
 
     Args:
-        codec: ``"spectral"`` or ``"jukebox"``.
-        level: ``"high"`` or ``"low"``, for the JukeBox codec.
+        options: codec, level and arranger of the engine.
         weights: generator (name or file), or None for the shipped one.
-        sketch: one of :data:`d2m.engines.sketches.SKETCHES`, or a MIDI file.
 
     Raises:
-        D2MError: if the sketch is unknown, or the weights do not fit.
+        D2MError: if there is no such arranger or MIDI file, or the weights do not fit.
     """
     name = weights or "studio-generator"
     generator, trained_on = generators.load(name)
     sound = codecs.load(trained_on or CODEC)
     if generator.config.feature_size != sound.feature_size:
         raise D2MError(f"{name} was not trained on the codec '{trained_on or CODEC}'; choose other weights")
-    music = load_sketch(sketch)
-    player = VqEngine(sound, generator, (trained_on or CODEC, str(name), *music.weights), music)
-    if codec == "spectral":
+    arranger = load_arranger(options.arranger, options.sketch)
+    player = VqEngine(sound, generator, (trained_on or CODEC, str(name), *arranger.weights), arranger)
+    if options.codec == "spectral":
         return player
-    return JukeboxEngine(player, _jukebox(level), level, (*player.weights, "studio-vqvae"))
+    return JukeboxEngine(player, _jukebox(options.level), options.level, (*player.weights, "studio-vqvae"))
 
 
 def _jukebox(level: str) -> JukeboxCodec:

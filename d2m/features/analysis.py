@@ -13,6 +13,7 @@ from d2m.features.beat_source import follow_beats
 from d2m.features.flow import picture_speeds
 from d2m.features.group import Moving, together
 from d2m.features.pose import Tracking, follow_dancers
+from d2m.features.pose_models import DEFAULT
 from d2m.types import Dance, genre_code
 
 if TYPE_CHECKING:
@@ -30,8 +31,9 @@ class Analysis:
         motion_beats: float64 (K,), seconds of the salient motion events.
         notes: what the user should know, one line each.
         world: float32 (T, 33, 3) metres, hips at the origin, y downwards, at the motion's frame rate; or None.
-        other_worlds: the same of each of ``dance.others``.
+        other_worlds: the same of each of ``dance.others``; None for pose models that do not know metres.
         cuts: frames at which a shot begins, without the first.
+        dissolves: those of ``cuts`` that are the middle of a dissolve or fade.
     """
 
     dance: Dance
@@ -40,8 +42,9 @@ class Analysis:
     motion_beats: np.ndarray
     notes: tuple[str, ...] = ()
     world: np.ndarray | None = None
-    other_worlds: tuple[np.ndarray, ...] = ()
+    other_worlds: tuple[np.ndarray | None, ...] = ()
     cuts: tuple[int, ...] = ()
+    dissolves: tuple[int, ...] = ()
 
     @property
     def source(self) -> str:
@@ -56,6 +59,7 @@ def analyse(
     beats: str | float | BeatOptions = "auto",
     progress: Callable[[float], None] | None = None,
     rate: float = 30.0,
+    pose: str = DEFAULT,
 ) -> Analysis:
     """Analyse a dance video: landmarks, beats, energy and genre.
 
@@ -68,6 +72,7 @@ def analyse(
         progress: called with the part done, 0..1.
         rate: frames a second to look at; never more than the video has where it moves (:attr:`Video.rate`), for a
             frame shown twice looks like a dancer who stops.
+        pose: name of the pose model (:data:`d2m.features.pose_models.POSE_MODELS`).
 
     Raises:
         D2MError: if the video cannot be decoded, the pose model is missing, or there are no beats where they are to
@@ -77,7 +82,7 @@ def analyse(
     code = None if genre is None else genre_code(genre)
     options = BeatOptions.read(beats)
     rate = float(min(rate, max(video.rate, 5.0)))
-    tracking = follow_dancers(video, rate=rate, progress=progress)
+    tracking = follow_dancers(video, rate=rate, progress=progress, pose=pose)
     notes = []
     if tracking.motion is None:
         notes.append("no dancer found: following the motion of the picture")
@@ -95,7 +100,7 @@ def analyse(
     notes += found.notes
     return Analysis(
         *(dance, rhythm.envelope, rhythm.envelope_rate, rhythm.motion_beats, tuple(notes)),
-        *(tracking.world, tracking.other_worlds, tracking.cuts),
+        *(tracking.world, tracking.other_worlds, tracking.cuts, tracking.dissolves),
     )
 
 

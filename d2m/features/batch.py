@@ -12,7 +12,7 @@ from pathlib import Path
 from d2m.errors import D2MError
 from d2m.features.extract import Keys, Settings, extract, is_cached, key_in, keys_of, read_features, write_features
 from d2m.features.store import StopRun
-from d2m.features.workers import Crash, Done, Workers
+from d2m.parallel import Crash, Done, Workers
 
 #: Endings of the files that are taken from a folder.
 VIDEOS = frozenset(
@@ -284,10 +284,10 @@ def _log(output: Path, outcome: Outcome) -> None:
 
 
 def _write_failed(output: Path, failed: list[Outcome]) -> None:
-    from d2m.whole_file import write_whole
+    from d2m.atomic import atomic_write_bytes
 
     if failed:
         content = json.dumps([outcome.as_json() for outcome in failed], indent=1, ensure_ascii=False)
-        write_whole(output / FAILED, f"{content}\n".encode(errors="backslashreplace"))
+        atomic_write_bytes(output / FAILED, f"{content}\n".encode(errors="backslashreplace"))
     else:
         (output / FAILED).unlink(missing_ok=True)

@@ -21,7 +21,7 @@ What a written file holds (all plain arrays, ``numpy.load`` reads them):
 ``segments``       float64 (S, 2): start and end in seconds of each row of ``visual``
 ``width, height``  pixels of the video as shown; ``duration`` in seconds
 ``found``          part of the frames in which the dancer was seen; ``people`` the most in one frame
-``pose_model``     name and start of the sha256 of the model; ``visual_model`` likewise
+``pose_model``     name and start of the sha256, or version, of the model; ``visual_model`` likewise
 ``notes``          what went wrong and could be worked around
 ``key``            hash of the video's content, the settings and the models; ``d2m`` the version
 =================  =====================================================================================
@@ -39,6 +39,7 @@ import numpy as np
 
 from d2m.errors import D2MError
 from d2m.features import skeletons
+from d2m.features.pose_models import DEFAULT, pose_model
 from d2m.features.store import StopRun, Store, content_of, key_of, read_arrays, write_arrays
 from d2m.types import Motion, Visual
 from d2m.version import __version__
@@ -51,6 +52,7 @@ KEYPOINTS: tuple[str, ...] = ("body25", "coco17", "both")
 FORMAT = 3
 #: A video with fewer pictures than this part of the frames asked for is tracked at its own rate, and interpolated.
 ENOUGH_PICTURES = 0.9
+_WRITTEN = ("fps", "width", "height", "duration", "found", "people", "key")
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Settings:
         keep_empty: a video in which nobody is found gives zeros with confidence 0, instead of an error.
         cache: its folder; None for the platform's.
         force: extract anew whatever the cache has.
+        pose: name of the pose model (:data:`d2m.features.pose_models.POSE_MODELS`).
     """
 
     fps: float = 30.0
@@ -76,6 +79,7 @@ class Settings:
     keep_empty: bool = False
     cache: str | Path | None = None
     force: bool = False
+    pose: str = DEFAULT
 
     def check(self) -> None:
         """Check the settings.
@@ -85,6 +89,7 @@ class Settings:
         """
         from d2m.features.i3d import LONGEST, find_weights
 
+        pose_model(self.pose)
         if self.keypoints not in KEYPOINTS:
             raise D2MError(f"unknown keypoints '{self.keypoints}'; choose one of {', '.join(KEYPOINTS)}")
         if not 1 <= self.fps <= 240:
@@ -158,20 +163,14 @@ def keys_of(path: str | Path, settings: Settings) -> Keys:
 
         open_video(path)  # says what is wrong with it
     content = content_of(path)
-    pose = key_of(part="pose", format=FORMAT, content=content, fps=float(settings.fps), model=pose_model())
+    model = pose_model(settings.pose).identity()
+    pose = key_of(part="pose", format=FORMAT, content=content, fps=float(settings.fps), model=model)
     visual = None
     if settings.visual:
         model = visual_model(settings.weights)
         visual = key_of(part="visual", format=FORMAT, content=content, seconds=float(settings.seconds), model=model)
     both = key_of(pose=pose, visual=visual, keypoints=settings.keypoints, keep_empty=settings.keep_empty)
     return Keys(pose, visual, both)
-
-
-def pose_model() -> str:
-    """Name of the pose model and the start of its sha256."""
-    from d2m.features.pose import BUNDLE
-
-    return f"mediapipe-{BUNDLE.stem}:{_content(BUNDLE)[:12]}"
 
 
 def visual_model(weights: str | Path | None) -> str:
@@ -210,7 +209,7 @@ def extract(
     if keys.visual and (settings.force or not store.has(keys.visual)):
         _visual_network(settings.weights)  # weights that do not fit are better known before the long work
     pose, posed = store.get_or_make(
-        keys.pose, lambda: _track(path, settings.fps, lambda done: tell(share * done)), settings.force
+        keys.pose, lambda: _track(path, settings, lambda done: tell(share * done)), settings.force
     )
     if not len(pose["joints"]) and not settings.keep_empty:
         seen = f"somebody was seen in {float(pose['found']):.0%} of the frames"
@@ -252,9 +251,9 @@ def write_features(path: str | Path, features: Features, settings: Settings) -> 
     if features.visual is not None:
         arrays |= {"visual": features.visual.features, "segments": features.segments}
         arrays["visual_model"] = visual_model(settings.weights)
-    for name in ("fps", "width", "height", "duration", "found", "people", "key"):
-        arrays[name] = getattr(features, name)
-    arrays |= {"pose_model": pose_model(), "notes": np.array(features.notes, dtype=np.str_), "d2m": __version__}
+    arrays |= {name: getattr(features, name) for name in _WRITTEN}
+    arrays |= {"notes": np.array(features.notes, dtype=np.str_), "d2m": __version__}
+    arrays["pose_model"] = pose_model(settings.pose).identity()
     write_arrays(Path(path), {name: np.asarray(value) for name, value in arrays.items()})
 
 
@@ -290,16 +289,16 @@ def key_in(path: Path) -> str | None:
         return None
 
 
-def _track(path: str | Path, fps: float, tell: Callable[[float], None]) -> dict[str, np.ndarray]:
+def _track(path: str | Path, settings: Settings, tell: Callable[[float], None]) -> dict[str, np.ndarray]:
     """The pose part of the cache."""
     from d2m.features.analysis import notes_on
     from d2m.features.pose import follow_dancers
     from d2m.media import open_video
 
-    video = open_video(path)
+    video, fps = open_video(path), settings.fps
     # A picture shown twice would look like a dancer who stops.
     rate = float(fps if video.rate >= ENOUGH_PICTURES * fps else max(video.rate, 5.0))
-    tracking = follow_dancers(video, rate=rate, progress=tell)
+    tracking = follow_dancers(video, rate=rate, progress=tell, pose=settings.pose)
     frames = max(1, int(np.ceil(video.duration * fps - 1e-6)))
     motion = None if tracking.motion is None else _at_rate(tracking.motion, fps, frames)
     others = [_at_rate(other, fps, frames) for other in tracking.others]
@@ -361,7 +360,7 @@ def _features(pose: dict[str, np.ndarray], visual: dict[str, np.ndarray] | None,
     return Features(
         motion=motion,
         frames=int(pose["frames"]),
-        fps=float(pose["fps"]),
+        fps=fps,
         width=int(pose["width"]),
         height=int(pose["height"]),
         duration=float(pose["duration"]),
@@ -385,9 +384,7 @@ def _nobody(features: Features) -> Motion:
     )
 
 
-@functools.lru_cache(maxsize=8)
-def _content(path: Path) -> str:
-    return content_of(path)
+_content = functools.lru_cache(maxsize=8)(content_of)
 
 
 @functools.lru_cache(maxsize=1)

@@ -11,14 +11,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from d2m.features.landmarker import Landmarker
+from d2m.features.landmarker import BUNDLE, Landmarker
 from d2m.features.people import MOST_PEOPLE, TORSO, Person, apart
+from d2m.features.pose_models import PoseModel
+from d2m.features.store import content_of
 
 #: Most people who are followed in every frame rather than in every second.
 MOST_EVERY_FRAME = 2
@@ -38,20 +40,19 @@ PASSES, COVERED = 3, (0, 11, 12, 23, 24, 25, 26, 27, 28)
 TALLER = 1.3
 
 
-class PeopleFinder:
-    """Detector of people, frame by frame.
+class PeopleFinder(PoseModel):
+    """Detector of people, frame by frame, with a pose landmarker of MediaPipe.
 
     Args:
         bundle: a MediaPipe pose landmarker ``.task``.
         rate: frames a second.
     """
 
+    name = "mediapipe"
+
     def __init__(self, bundle: str | Path, rate: float):
-        self.rate = rate
+        PoseModel.__init__(self, rate)
         self.bundle = Path(bundle)
-        #: Whether people are looked for in every second frame only, and how many are followed.
-        self.alternating = False
-        self.count = 0
         self._look_around = max(int(round(LOOK * rate)), 1)
         self._next_look = 0
         self._looks = 0
@@ -61,10 +62,8 @@ class PeopleFinder:
         self._trackers = [_Tracker(self.bundle, rate)]
         self._threads: ThreadPoolExecutor | None = None
 
-    def __enter__(self) -> PeopleFinder:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
+    def close(self) -> None:
+        """Close all trackers."""
         if self._threads is not None:
             self._threads.shutdown()
         self._look.close()
@@ -205,6 +204,22 @@ class PeopleFinder:
                 job.result()
 
 
+class MediaPipe(PeopleFinder):
+    """Detector of people with the landmarker that ships with the package.
+
+    Args:
+        rate: frames per second.
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__(BUNDLE, rate)
+
+    @classmethod
+    def identity(cls) -> str:
+        """Return the name of the landmarker's file with the start of its sha256."""
+        return f"{cls.name}-{BUNDLE.stem}:{_content(BUNDLE)[:12]}"
+
+
 class _Tracker:
     """Follows one person.
 
@@ -286,6 +301,11 @@ class _Tracker:
         """Milliseconds of a frame; a later time than that of any call before."""
         self._time = max(int(round(index * 1000 / self.rate)), self._time + 1)
         return self._time
+
+
+@lru_cache(maxsize=1)
+def _content(path: Path) -> str:
+    return content_of(path)
 
 
 def covered(rgb: np.ndarray, people: list[Person]) -> np.ndarray:

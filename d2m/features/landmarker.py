@@ -14,12 +14,10 @@ import numpy as np
 
 from d2m.errors import D2MError
 from d2m.features.native_log import native_log_hidden
-from d2m.features.people import Person, distinct
+from d2m.features.people import SMALLEST, Person, distinct
 
 #: The model that ships with the package.
 BUNDLE = Path(__file__).with_name("pose_landmarker_full.task")
-#: People lower than this (picture heights) are background.
-SMALLEST = 0.15
 
 
 class Landmarker:
@@ -97,14 +95,22 @@ def _person(index: int, rgb: np.ndarray, image: list, world: list, left: int) ->
     inside = (joints[:, 0] >= 0) & (joints[:, 0] <= aspect) & (joints[:, 1] >= 0) & (joints[:, 1] <= 1)
     # Landmarks outside the picture are extrapolated by the model.
     confidence = np.where(inside, confidence, 0.2 * confidence).astype(np.float32)
-    colour = _clothes(rgb, joints[:, :2] * height)
+    colour = clothes(rgb, joints[:, :2] * height)
     if left:
         joints[:, 0] += np.float32(left / height)
     return Person(index, joints, metres, confidence, colour)
 
 
-def _clothes(rgb: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-    """float32 (6,): CIELAB / 100 of the middle of the torso and of the thighs; ``pixels`` (33, 2) x, y."""
+def clothes(rgb: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    """Return the colours of a person's clothes.
+
+    Args:
+        rgb: uint8 (H, W, 3).
+        pixels: (33, 2), x and y of the landmarks in pixels.
+
+    Returns:
+        float32 (6,), CIELAB / 100 of the middle of the torso and of the thighs.
+    """
     import cv2
 
     points = np.concatenate(

@@ -51,6 +51,8 @@ class Lane:
         for person in self.people.values():
             joints[person.frame], world[person.frame] = person.joints, person.world
             confidence[person.frame] = person.confidence
+            if person.seen is not None:
+                joints[person.frame, ~person.seen] = np.nan
         filled = []
         for first, last in pairwise([0, *self.cuts, frames]):
             shot = slice(first, last)

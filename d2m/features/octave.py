@@ -6,11 +6,32 @@ from dataclasses import replace
 
 import numpy as np
 
-from d2m.types import GENRES, BeatGrid
+from d2m.genres import GENRES, added_genre
+from d2m.types import BeatGrid
 
 #: Tempos that the genres are danced to, beats a minute: those of the AIST recordings (80 to 130, house 110 to 135;
 #: Tsuchida et al., "AIST Dance Video Database", ISMIR 2019, section 3) with 3 % of room at both ends.
 GENRE_TEMPOS: dict[str, tuple[float, float]] = dict.fromkeys(GENRES, (78.0, 133.0)) | {"gHO": (107.0, 138.0)}
+
+
+def tempos_of(genre: str) -> tuple[float, float]:
+    """Return the tempos that a genre is danced to.
+
+    Args:
+        genre: AIST code, or name of a genre that another package adds.
+
+    Returns:
+        Lowest and highest in beats per minute.
+
+    Raises:
+        ValueError: if there is no such genre.
+    """
+    if genre in GENRE_TEMPOS:
+        return GENRE_TEMPOS[genre]
+    added = added_genre(genre)
+    if added is None:
+        raise ValueError(f"unknown genre '{genre}'; choose one of {', '.join(GENRES)}")
+    return added.tempos or GENRE_TEMPOS[added.like]
 
 
 def octave_of(tempo: float, genre: str | None) -> float:
@@ -28,9 +49,7 @@ def octave_of(tempo: float, genre: str | None) -> float:
     """
     if genre is None:
         return 1.0
-    if genre not in GENRE_TEMPOS:
-        raise ValueError(f"unknown genre '{genre}'; choose one of {', '.join(GENRES)}")
-    low, high = GENRE_TEMPOS[genre]
+    low, high = tempos_of(genre)
     return next((factor for factor in (1.0, 0.5, 2.0) if low <= factor * tempo <= high), 1.0)
 
 

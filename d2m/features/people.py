@@ -16,6 +16,8 @@ TORSO = (11, 12, 24, 23)
 #: Shoulders, elbows, wrists, hips, knees, ankles and the nose: the shape of a pose.
 BODY = (0, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)
 
+#: People lower than this (picture heights) are background.
+SMALLEST = 0.15
 #: Maximum number of people.
 MOST_PEOPLE = 5
 #: How far, in body heights, a person may be from where they are expected, at once and per second unseen.
@@ -38,6 +40,7 @@ class Person:
         world: float32 (33, 3), metres, hips at the origin, y downwards.
         confidence: float32 (33,).
         colour: float32 (6,), CIELAB / 100 of the torso and of the thighs.
+        seen: bool (33,), landmarks that the model saw; the others are filled in from other frames. None for all.
     """
 
     frame: int
@@ -45,6 +48,7 @@ class Person:
     world: np.ndarray
     confidence: np.ndarray
     colour: np.ndarray
+    seen: np.ndarray | None = None
 
     @property
     def height(self) -> float:

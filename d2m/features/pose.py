@@ -1,17 +1,17 @@
-"""Landmarks of the dancers: MediaPipe BlazePose over a stream of frames, tracking everybody through all shots.
+"""Landmarks of the dancers: a pose model over a stream of frames, tracking everybody through all shots.
 
-Most clips show one person, so one person is tracked (10 to 30 ms per frame on one core), and the whole picture is
-searched for others once a second (:mod:`d2m.features.finder`). If there are any, up to five people are tracked
-(:mod:`d2m.features.people`); after a cut (:mod:`d2m.features.cuts`) everybody is detected again. The main dancer is
-chosen at the end of the clip (:mod:`d2m.features.lanes`). Only landmarks are stored, never pictures.
+The default is MediaPipe BlazePose; other packages add others (:mod:`d2m.features.pose_models`). Most clips show one
+person, so one person is tracked (10 to 30 ms per frame on one core), and the whole picture is searched for others once
+a second (:mod:`d2m.features.finder`). If there are any, up to five people are tracked (:mod:`d2m.features.people`);
+after a cut (:mod:`d2m.features.cuts`) everybody is detected again. The main dancer is chosen at the end of the clip
+(:mod:`d2m.features.lanes`). Only landmarks are stored, never pictures.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +21,7 @@ from d2m.features.finder import PeopleFinder
 from d2m.features.landmarker import BUNDLE
 from d2m.features.lanes import lanes
 from d2m.features.people import People
+from d2m.features.pose_models import DEFAULT, pose_model
 from d2m.features.read_ahead import read_ahead
 from d2m.types import Motion
 
@@ -48,6 +49,7 @@ class Tracking:
         frames: number of frames looked at.
         others, other_worlds: the same of the other dancers, of those seen in enough frames first.
         cuts: frames at which a shot begins, without the first.
+        dissolves: those of ``cuts`` that are the middle of a dissolve or fade.
     """
 
     motion: Motion | None
@@ -56,8 +58,9 @@ class Tracking:
     people: int
     frames: int
     others: tuple[Motion, ...] = ()
-    other_worlds: tuple[np.ndarray, ...] = ()
+    other_worlds: tuple[np.ndarray | None, ...] = ()
     cuts: tuple[int, ...] = ()
+    dissolves: tuple[int, ...] = ()
 
 
 def follow_dancers(
@@ -65,7 +68,7 @@ def follow_dancers(
     *,
     rate: float = 30.0,
     progress: Callable[[float], None] | None = None,
-    bundle: str | Path = BUNDLE,
+    pose: str = DEFAULT,
 ) -> Tracking:
     """Track up to five dancers of a video through its shots.
 
@@ -73,28 +76,31 @@ def follow_dancers(
         video: an open video.
         rate: frames a second to look at.
         progress: called with the part done, 0..1.
-        bundle: a MediaPipe pose landmarker ``.task``.
+        pose: name of the pose model (:data:`d2m.features.pose_models.POSE_MODELS`).
 
     Raises:
-        D2MError: if the bundle is missing or is not a pose model.
+        D2MError: if there is no pose model of that name, or its file is missing or damaged.
     """
-    people, skipped = People(rate), set[int]()
+    people, skipped, dissolves = People(rate), set[int](), []
     frames, most = 0, 0
     height = min(FRAME_HEIGHT, video.height) if video.height else FRAME_HEIGHT
     # Both take seconds and are needed afterwards.
     threading.Thread(target=_prepare, daemon=True).start()
-    with PeopleFinder(bundle, rate) as finder:
+    with pose_model(pose)(rate) as finder:
         for index, (frame, cut) in enumerate(read_ahead(with_cuts(video.frames(rate, height)))):
             if cut:
                 people.cut(index)
-            found = finder.find(frame.rgb, index, cut)
+            if cut == "dissolve":
+                dissolves.append(index)
+            found = finder.find(frame.rgb, index, bool(cut))
             people.add(found)
             if finder.alternating:
                 skipped.add(index)
             frames, most = index + 1, max(most, finder.count)
             if progress is not None:
                 progress(min(frame.time / max(video.duration, 1e-6), 1.0))
-    return _tracking(people, frames, most, skipped)
+    tracking = _tracking(people, frames, most, skipped, finder.metres)
+    return replace(tracking, dissolves=tuple(dissolves))
 
 
 def _prepare() -> None:
@@ -102,11 +108,13 @@ def _prepare() -> None:
     import scipy.signal  # noqa: F401
 
 
-def _tracking(people: People, frames: int, most: int, skipped: set[int]) -> Tracking:
+def _tracking(people: People, frames: int, most: int, skipped: set[int], metres: bool) -> Tracking:
     found = lanes(people, frames, skipped)
     part = len(found[0].people) / max(frames, 1) if found else 0.0
     cuts = tuple(people.starts[1:])
     if frames < 2 or part < ENOUGH:
         return Tracking(None, None, part, most, frames, cuts=cuts)
     motions, worlds = zip(*(lane.motion(frames, people.fps) for lane in found), strict=True)
+    if not metres:
+        worlds = (None,) * len(worlds)
     return Tracking(motions[0], worlds[0], part, most, frames, motions[1:], worlds[1:], cuts)

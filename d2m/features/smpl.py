@@ -18,7 +18,7 @@ import numpy as np
 
 from d2m.errors import D2MError
 from d2m.extras import require
-from d2m.plain_pickle import Held, load_pickle
+from d2m.plain_pickle import PlainObject, load_pickle
 from d2m.types import Motion, SmplMotion
 
 JOINTS = 24
@@ -166,7 +166,7 @@ def _dense(value: object) -> np.ndarray | None:
     """A number array from an array, from chumpy's wrapper of one, or from SciPy's compressed columns or rows."""
     if isinstance(value, np.ndarray) and value.dtype.kind in "fiu":
         return value
-    if not isinstance(value, Held):
+    if not isinstance(value, PlainObject):
         return None
     parts = value.contents
     if "x" in parts:

@@ -14,8 +14,6 @@ import contextlib
 import hashlib
 import io
 import json
-import os
-import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from d2m.cache_folder import default_folder
 from d2m.errors import D2MError
 
 _DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, MemoryError)
@@ -30,15 +29,6 @@ _DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.er
 
 class StopRun(D2MError):
     """Error that would occur for every other video too, such as a full disk or wrong weights."""
-
-
-def default_folder() -> Path:
-    """Return the default cache folder: ``d2m/features`` in the platform's folder for caches."""
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local"
-    else:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "d2m" / "features"
 
 
 def content_of(path: str | Path) -> str:
@@ -184,11 +174,11 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     Raises:
         StopRun: if it cannot be written.
     """
-    from d2m.whole_file import write_whole
+    from d2m.atomic import atomic_write_bytes
 
     content = io.BytesIO()
     np.savez(content, **arrays)  # type: ignore[arg-type]  # NumPy's stub: any name could be allow_pickle
     try:
-        write_whole(path, content.getvalue())
+        atomic_write_bytes(path, content.getvalue())
     except D2MError as error:
         raise StopRun(str(error)) from error

@@ -19,7 +19,7 @@ import numpy as np
 
 from d2m.features.envelope import MotionEvents
 from d2m.features.event_fit import PHASES, TRUST, WINDOW, likelihood, log_density
-from d2m.features.tempo_model import PIECE, Stretch, TempoBelief
+from d2m.features.tempo_model import PIECE, TempoBelief, TempoSegment
 
 #: How far (log) around the believed tempo a steady and a wandering tempo are searched, and the step of the latter.
 STEADY_RANGE, WANDERING_RANGE = 0.02, 0.09
@@ -68,7 +68,7 @@ class Pulse:
         return np.concatenate([first, middle, last])
 
 
-def find_beats(events: MotionEvents, stretches: Sequence[Stretch], start: float, end: float) -> np.ndarray:
+def find_beats(events: MotionEvents, stretches: Sequence[TempoSegment], start: float, end: float) -> np.ndarray:
     """Find the most probable beats of a clip.
 
     Args:
@@ -92,7 +92,7 @@ def find_beats(events: MotionEvents, stretches: Sequence[Stretch], start: float,
     return found
 
 
-def _seam(events: MotionEvents, before: tuple[Stretch, Pulse], after: tuple[Stretch, Pulse]) -> float:
+def _seam(events: MotionEvents, before: tuple[TempoSegment, Pulse], after: tuple[TempoSegment, Pulse]) -> float:
     """Where the events cease to fit the tempo before and begin to fit the one after."""
     (stretch, one), (following, other) = before, after
     near = (events.times > max(stretch.start, stretch.end - PIECE)) & (

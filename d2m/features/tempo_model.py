@@ -263,7 +263,7 @@ class TempoBelief:
 
 
 @dataclass(frozen=True)
-class Stretch:
+class TempoSegment:
     """Part of a clip, seconds ``start`` to ``end``, that has one tempo."""
 
     start: float
@@ -271,7 +271,7 @@ class Stretch:
     belief: TempoBelief
 
 
-def believe(curves: Curves, events: MotionEvents) -> list[Stretch]:
+def believe(curves: Curves, events: MotionEvents) -> list[TempoSegment]:
     """Weigh all tempos; find stretches of different tempos.
 
     Clips of up to :data:`LONGEST_WHOLE` have one tempo unless their events say clearly that they have two
@@ -297,18 +297,20 @@ def believe(curves: Curves, events: MotionEvents) -> list[Stretch]:
     edges = [0, *(np.flatnonzero(np.diff(path)) + 1).tolist(), len(path)]
     times = [0.0, *(float(starts[i] + (PIECE - PIECE_HOP) / 2) for i in edges[1:-1]), duration]
     return [
-        Stretch(times[k], times[k + 1], _belief(_normal(seen[edges[k] : edges[k + 1]].mean(axis=0)), curves.moving))
+        TempoSegment(
+            times[k], times[k + 1], _belief(_normal(seen[edges[k] : edges[k + 1]].mean(axis=0)), curves.moving)
+        )
         for k in range(len(edges) - 1)
     ]
 
 
-def _stretch(curves: Curves, events: MotionEvents, start: float, end: float, weights: np.ndarray) -> Stretch:
+def _stretch(curves: Curves, events: MotionEvents, start: float, end: float, weights: np.ndarray) -> TempoSegment:
     """What is believed about a part of a clip; of a short part, its events have the last word."""
     if end - start >= len(curves.seen) / curves.rate:
-        return Stretch(start, end, _belief(weigh(figures(curves, events), weights), curves.moving))
+        return TempoSegment(start, end, _belief(weigh(figures(curves, events), weights), curves.moving))
     part, inside = _part(curves, events, start, end - start)
     seen = weigh(figures(part, inside), weights) + evidence(inside, TEMPOS)
-    return Stretch(start, end, _belief(_normal(seen), curves.moving))
+    return TempoSegment(start, end, _belief(_normal(seen), curves.moving))
 
 
 def _belief(log_probability: np.ndarray, moving: float) -> TempoBelief:

@@ -11,6 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from d2m.errors import D2MError
+from d2m.genres import added_genre
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:  # pragma: no cover
@@ -128,3 +131,26 @@ def genre_sounds() -> dict[str, GenreSound]:
         genre: GenreSound(row["about"], {slot: dict(row[slot]) for slot in SLOTS})
         for genre, row in _table()["genres"].items()
     }
+
+
+def genre_sound(genre: str) -> GenreSound:
+    """Return the patches of a genre.
+
+    Args:
+        genre: AIST code, or name of a genre that another package adds (:mod:`d2m.genres`).
+
+    Raises:
+        D2MError: if an added genre names a slot or patch that does not exist.
+    """
+    added = added_genre(genre)
+    if added is None:
+        return genre_sounds()[genre]
+    base = genre_sounds()[added.like]
+    for slot, weights in added.sounds.items():
+        if slot not in SLOTS:
+            raise D2MError(f"the sounds of the genre '{genre}' have no '{slot}'; choose of {', '.join(SLOTS)}")
+        unknown = [name for name in weights if name not in patches()]
+        if unknown or not weights or not all(isinstance(w, (int, float)) and w > 0 for w in weights.values()):
+            named = f"no patch '{unknown[0]}'" if unknown else "weights that are not above 0"
+            raise D2MError(f"the {slot} of the genre '{genre}' have {named}; see d2m/sounds/patches.toml")
+    return GenreSound(added.name, base.weights | added.sounds)

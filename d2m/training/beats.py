@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from d2m.datasets.examples import read_example
 from d2m.errors import D2MError
-from d2m.evaluation.beats import beat_f_measure
 from d2m.features.bar_pointer import decode
+from d2m.features.beat_score import beat_f_measure
 from d2m.features.sound_net import BeatNet, BeatNetConfig
 from d2m.features.sound_spectrum import FRAMES
 from d2m.training.loop import Task

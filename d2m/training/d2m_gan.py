@@ -348,6 +348,9 @@ def matching_loss(real: Answers, fake: Answers) -> Tensor:
 
 def _config(settings: D2MGANTraining, segments: Segments) -> D2MGANConfig:
     """The model that fits settings and data."""
+    if segments.kind not in DATASETS:
+        known = " or ".join(DATASETS)
+        raise D2MError(f"D2M-GAN takes data of {known}, but {settings.data} is of {segments.kind}; use another model")
     shape = DATASETS[segments.kind]
     if settings.modality not in MODALITIES:
         raise D2MError(f"no modality '{settings.modality}'; choose one of {', '.join(MODALITIES)}")

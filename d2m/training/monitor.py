@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from d2m.whole_file import whole_file, write_whole, writing
+from d2m.atomic import atomic_write, atomic_write_bytes, io_errors
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Monitor:
             aloud: write to stderr in any case.
         """
         path = self.folder / "log.txt"
-        with writing(path), open(path, "a", encoding="utf-8") as file:
+        with io_errors(path), open(path, "a", encoding="utf-8") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}\n")
         if aloud or not self._quiet:
             print(line, file=sys.stderr, flush=True)
@@ -82,12 +82,12 @@ class Monitor:
         record = {"step": step, **({"held_out": True} if held_out else {}), **figures}
         rounded = {k: round(v, 5) if isinstance(v, float) else v for k, v in record.items()}
         path = self.folder / "log.jsonl"
-        with writing(path), open(path, "a", encoding="utf-8") as file:
+        with io_errors(path), open(path, "a", encoding="utf-8") as file:
             file.write(json.dumps(rounded) + "\n")
         kind = "held out" if held_out else "training"
         self.say(f"step {step:>7}  {kind}  " + "  ".join(f"{name} {value:.4g}" for name, value in figures.items()))
         if self._events is not None:
-            with writing(self.folder / "events"):
+            with io_errors(self.folder / "events"):
                 for name, value in figures.items():
                     self._events.add_scalar(f"{kind.replace(' ', '_')}/{name}", value, step)
 
@@ -102,7 +102,7 @@ class Monitor:
 
         folder = self.folder / "samples" / f"{step:06d}"
         for sample in samples:
-            with writing(folder):
+            with io_errors(folder):
                 folder.mkdir(parents=True, exist_ok=True)
             _write_wav(folder / f"{sample.name}.wav", sample.waveform, sample.sample_rate)
             real = folder.parent / f"{sample.name}_real.wav"
@@ -111,7 +111,7 @@ class Monitor:
             picture = plot_comparison(sample, folder / f"{sample.name}.png", f"step {step}")
             if self._events is not None:
                 sound = np.clip(sample.waveform, -1, 1)[None]
-                with writing(self.folder / "events"):
+                with io_errors(self.folder / "events"):
                     self._events.add_audio(f"samples/{sample.name}", sound, step, sample.sample_rate)
                     self._events.add_image(f"samples/{sample.name}", picture, step, dataformats="HWC")
         plot_losses(self.folder / "log.jsonl", self.folder / "losses.png")
@@ -119,7 +119,7 @@ class Monitor:
     def close(self) -> None:
         """Finish the event files."""
         if self._events is not None:
-            with writing(self.folder / "events"):
+            with io_errors(self.folder / "events"):
                 self._events.close()
 
     def _forget_after(self, step: int) -> None:
@@ -127,7 +127,7 @@ class Monitor:
         if not path.exists():
             return
         kept = [line for line in path.read_text(encoding="utf-8").splitlines() if _step_of(line) <= step]
-        write_whole(path, "".join(f"{line}\n" for line in kept).encode())
+        atomic_write_bytes(path, "".join(f"{line}\n" for line in kept).encode())
 
 
 def _step_of(line: str) -> float:
@@ -143,14 +143,14 @@ def _event_writer(folder: Path, step: int):
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return None
-    with writing(folder):
+    with io_errors(folder):
         return SummaryWriter(str(folder), purge_step=step + 1, flush_secs=30)
 
 
 def _write_wav(path: Path, waveform: np.ndarray, sample_rate: int) -> None:
     import wave
 
-    with whole_file(path) as temporary, wave.open(str(temporary), "wb") as file:
+    with atomic_write(path) as temporary, wave.open(str(temporary), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(sample_rate)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from d2m.atomic import atomic_write
 from d2m.codec.mel import LogMel
-from d2m.whole_file import whole_file
 
 if TYPE_CHECKING:
     from d2m.training.monitor import Sample
@@ -99,5 +99,5 @@ def plot_comparison(sample: Sample, path: Path, title: str) -> np.ndarray:
 
 
 def _save(figure, path: Path) -> None:
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, format="png", dpi=100)

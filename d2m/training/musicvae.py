@@ -27,7 +27,16 @@ from d2m.datasets.melodies import load_melodies
 from d2m.errors import D2MError
 from d2m.symbolic.emotion.decoder import Choose
 from d2m.symbolic.emotion.encoder import one_hot
-from d2m.symbolic.emotion.melody import (
+from d2m.symbolic.emotion.musicvae import (
+    COMPACT,
+    HierarchicalMusicVae,
+    MusicVae,
+    MusicVaeConfig,
+    divergence,
+    drawing,
+)
+from d2m.symbolic.emotion.statistics import note_f1, summary
+from d2m.symbolic.melody import (
     BARS,
     BEATS_PER_BAR,
     CLASSES,
@@ -38,15 +47,6 @@ from d2m.symbolic.emotion.melody import (
     diatonic,
     to_score,
 )
-from d2m.symbolic.emotion.musicvae import (
-    COMPACT,
-    HierarchicalMusicVae,
-    MusicVae,
-    MusicVaeConfig,
-    divergence,
-    drawing,
-)
-from d2m.symbolic.emotion.statistics import note_f1, summary
 from d2m.training.export import read_checkpoint
 from d2m.training.loop import Task
 

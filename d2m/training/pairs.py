@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
+from d2m.atomic import atomic_write
 from d2m.datasets.examples import read_example
 from d2m.errors import D2MError
 from d2m.generator.conditions import MOTION_SIZE, RHYTHM_SIZE, motion_rows, rhythm_rows
 from d2m.generator.sketch import ROWS, sketch
 from d2m.types import Dance, Score
-from d2m.whole_file import whole_file
 
 _ARRAYS: dict[str, tuple[type[np.generic], int]] = {
     "waveform": (np.int16, 1), "rows": (np.uint8, 3), "programs": (np.int64, 1), "motion": (np.float16, 2),
@@ -111,7 +111,7 @@ def save_pair(pair: Pair, path: str | Path) -> None:
         pair: the example.
         path: the output file.
     """
-    with whole_file(path) as temporary:
+    with atomic_write(path) as temporary:
         np.savez_compressed(temporary, **{name: getattr(pair, name) for name in _ARRAYS})
 
 

@@ -9,8 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from d2m.atomic import atomic_write_bytes
 from d2m.errors import D2MError
-from d2m.whole_file import write_whole
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -93,7 +93,7 @@ def write_settings(folder: Path, settings: Mapping[str, Any], machine: Mapping[s
         machine: machine of the latest start.
     """
     content = {"settings": settings, "latest start": {**machine, "arguments": sys.argv[1:]}}
-    write_whole(folder / "settings.json", (json.dumps(content, indent=2) + "\n").encode())
+    atomic_write_bytes(folder / "settings.json", (json.dumps(content, indent=2) + "\n").encode())
 
 
 def _json(value: Any) -> Any:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from d2m.atomic import io_errors
 from d2m.errors import D2MError
 from d2m.training.devices import of_all
 from d2m.weights.torch_file import check_torch_file
-from d2m.whole_file import writing
 
 if TYPE_CHECKING:
     from d2m.training.loop import Task
@@ -166,7 +166,7 @@ def _write(path: Path, state: dict[str, Any]) -> None:
     # Always the same name, so that runs that are killed do not leave one file each.
     temporary = path.with_suffix(".partial")
     try:
-        with writing(path):
+        with io_errors(path):
             try:
                 torch.save(state, temporary)
             except RuntimeError as error:

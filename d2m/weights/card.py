@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from d2m.atomic import atomic_write_bytes
 from d2m.errors import D2MError
-from d2m.whole_file import write_whole
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -114,7 +114,7 @@ class Card:
         for table in ("config", "scores"):
             lines += ["", f"[{table}]"]
             lines += [f"{json.dumps(k)} = {_toml(v)}" for k, v in getattr(self, table).items() if v is not None]
-        write_whole(path, ("\n".join(lines) + "\n").encode())
+        atomic_write_bytes(path, ("\n".join(lines) + "\n").encode())
 
 
 def _toml(value: Any) -> str:

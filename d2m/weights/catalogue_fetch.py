@@ -9,9 +9,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from d2m.atomic import atomic_write_bytes
 from d2m.download import download, sha256_of
 from d2m.errors import D2MError
-from d2m.whole_file import write_whole
 
 from .catalogue import Entry
 
@@ -40,7 +40,7 @@ def fetch(entry: Entry, progress: Callable[[int, int | None], None] | None = Non
         incoming.unlink()
         raise
     note = {"url": entry.url, "sha256": sha256_of(incoming), "size": incoming.stat().st_size}
-    write_whole(_note(entry), json.dumps(note, indent=1).encode() + b"\n")
+    atomic_write_bytes(_note(entry), json.dumps(note, indent=1).encode() + b"\n")
     os.replace(incoming, entry.path)
     incoming.parent.rmdir()
     return entry.path

@@ -10,8 +10,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from d2m.atomic import atomic_write_bytes
 from d2m.errors import D2MError
-from d2m.whole_file import write_whole
 
 from .recognise import recognise
 from .rows import SCALE, pack, unpack
@@ -168,7 +168,7 @@ def save_state(
             fits = fits and not (name.endswith(SCALE) and bool(tensor.min() < torch.finfo(torch.float16).tiny))
             tensor = tensor.to(torch.float16 if half and fits else torch.float32)
         stored[name] = tensor.clone()
-    write_whole(path, save(stored, {"kind": kind, "config": json.dumps(dict(config))}))
+    atomic_write_bytes(path, save(stored, {"kind": kind, "config": json.dumps(dict(config))}))
 
 
 def wrong_model(path: Path | str, kind: str | None, names: Mapping[str, Any], expect: str) -> str:

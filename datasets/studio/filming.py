@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from d2m.whole_file import whole_file
+from d2m.atomic import atomic_write
 
 from . import skeleton as sk
 from .camera import Camera
@@ -70,7 +70,7 @@ def film(
     """
     import av
 
-    with whole_file(path) as part, av.open(str(part), "w") as container:
+    with atomic_write(path) as part, av.open(str(part), "w") as container:
         stream = _video_stream(container, camera.size, fps, crf)
         sound = None
         if waveform is not None:

@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from d2m.atomic import atomic_write
 from d2m.datasets import aist
-from d2m.datasets.jobs import each, file_log
 from d2m.errors import D2MError
+from d2m.file_log import file_log
+from d2m.parallel import each
 from d2m.types import SmplMotion
 from d2m.version import __version__
-from d2m.whole_file import whole_file
 
 from . import plan
 from .camera import Camera, aist_cameras
@@ -179,7 +180,7 @@ def write_wav(path: Path, waveform: np.ndarray, sample_rate: int) -> None:
     """
     import soundfile
 
-    with whole_file(path) as part:
+    with atomic_write(path) as part:
         try:
             soundfile.write(part, waveform.T, sample_rate, subtype="PCM_16")
         except soundfile.LibsndfileError as error:

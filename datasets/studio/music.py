@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
+from d2m.atomic import atomic_write
 from d2m.datasets.aist import write_text
 from d2m.datasets.examples import DAMAGED
 from d2m.errors import D2MError
 from d2m.types import BeatGrid, Lane, Part, Score
-from d2m.whole_file import whole_file
 
 #: Of a score unpacked: ten minutes have some thousand notes.
 _MOST_BYTES = 16 << 20
@@ -113,7 +113,7 @@ def write_score(path: str | Path, score: Score, energy: np.ndarray | None = None
             arrays[f"part{i}_{name}"] = getattr(part, name)
     for i, lane in enumerate(score.lanes):
         arrays[f"lane{i}"] = np.stack([lane.beats, lane.values])
-    with whole_file(path) as part_path:
+    with atomic_write(path) as part_path:
         np.savez_compressed(part_path, **arrays)  # type: ignore[arg-type]  # NumPy's stub: see write_arrays
 
 

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
+from d2m.atomic import atomic_write
 from d2m.datasets import tiktok
 from d2m.datasets.aist import write_text
-from d2m.datasets.jobs import each, file_log
 from d2m.errors import D2MError
+from d2m.file_log import file_log
+from d2m.parallel import each
 from d2m.version import __version__
-from d2m.whole_file import whole_file
 
 from . import plan
 from .camera import wild_camera
@@ -122,7 +123,7 @@ def write_keypoints(out: Path, name: str, motion) -> None:
     """
     from d2m.features.skeletons import body25_frames
 
-    with whole_file(out / "keypoints" / f"{name}.npy") as part:
+    with atomic_write(out / "keypoints" / f"{name}.npy") as part:
         np.save(part, body25_frames(motion))
 
 

@@ -19,14 +19,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from d2m.datasets.jobs import file_log
+from d2m.atomic import atomic_write
 from d2m.errors import D2MError
-from d2m.whole_file import whole_file
+from d2m.file_log import file_log
 
+from .items import find_items
 from .report import write_report
 from .rows import Row, all_rows, files_row
 from .run import Progress, check, compose_report, genre_network, make_folder, possible
-from .scenes import find_scenes
 from .work import Outcome, Settings, run_all
 
 if TYPE_CHECKING:
@@ -165,15 +165,15 @@ def ablation(
         beside = all_rows((), (f"vq-jukebox-{recipe.level}", *BESIDE))
         above = [row for row in beside if row.kind != "baseline"]
         below = [row for row in beside if row.kind == "baseline"]
-        scenes = find_scenes(kind, recipe.data, "test", limit)
-        table_rows = possible([*above, *rows, *below], scenes)
+        items = find_items(kind, recipe.data, "test", limit)
+        table_rows = possible([*above, *rows, *below], items)
         settings = Settings(segment, recipe.seed, "given", None, judge, fingerprint)
-        found = run_all(scenes, table_rows, settings, out / table, processes, log, progress)
+        found = run_all(items, table_rows, settings, out / table, processes, log, progress)
         about = _about(kind, modality, table, recipe) | {"segment": segment, "limit": limit, "processes": processes}
         about["genre_weights"] = judge
         outcome = Outcome(found.results, failed + found.failed, found.measured)
         title = f"Ablation: {table} (D2M-GAN's table {number}), {recipe.steps} steps"
-        report = compose_report(title, scenes, table_rows, outcome, about, command) | {"training": figures}
+        report = compose_report(title, items, table_rows, outcome, about, command) | {"training": figures}
         if modality == "motion":
             report["remarks"].append("The data have no visual features: every variant is of motion alone.")
         write_report(report, out / table)
@@ -279,7 +279,7 @@ def train_variant(variant: Variant, recipe: Recipe, runs: Path, modality: str, c
             "scores": {},
         }
         export_d2m_gan(read_checkpoint(folder / "last.ckpt"), generator, about)
-        with whole_file(done) as part:
+        with atomic_write(done) as part:
             part.write_text(json.dumps(wanted, indent=1) + "\n", encoding="utf-8")
     return tuple(file for file in (generator, encoder, path) if file.is_file())
 

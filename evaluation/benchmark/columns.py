@@ -1,14 +1,34 @@
-"""Columns of the report's tables: formatting of each metric of a row."""
+"""Columns of the report's tables: a metric of the registry each, and what else a row has."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
+
+from d2m.evaluation.metrics import metrics_of
+from d2m.evaluation.metrics.base import Metric, Score, reading
 
 from .table import FAULTS
 
-#: Title, and what writes the figure of a row.
-Column = tuple[str, Callable[[dict[str, Any]], str]]
+#: Where a row keeps the scores of a group.
+_PLACES = {"beats": "beats", "sets": "fidelity", "genre": "genre", "sound": "sound", "pairs": "pairs"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """Column of a table.
+
+    Attributes:
+        title: heading.
+        text: function that formats the figure of a row.
+        name: name of the metric, or ``""``.
+    """
+
+    title: str
+    text: Callable[[dict[str, Any]], str]
+    name: str = ""
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -38,28 +58,55 @@ def spread(value: float | None, interval: list[float] | None, signed: bool = Fal
     return figures[0] if interval is None else f"{figures[0]} ({figures[1]} to {figures[2]})"
 
 
-def _beat(key: str, digits: int = 3) -> Callable[[dict[str, Any]], str]:
-    return lambda row: number(row["beats"][key], digits)
+def score_of(row: dict[str, Any], metric: Metric, events: str = "beats") -> Score:
+    """Return the score of a row.
+
+    Args:
+        row: line of the table, see :func:`~d2m.evaluation.benchmark.table.summarise`.
+        metric: the metric.
+        events: of alignment, ``"beats"`` or ``"onsets"``.
+
+    Returns:
+        Number, or mapping with an interval; None where it is undefined.
+    """
+    if metric.group == "true_beats":
+        value = row[metric.name]
+    elif metric.group in _PLACES:
+        value = (row[_PLACES[metric.group]] or {}).get(metric.name)
+    else:
+        return (row["alignment"] or {events: {}})[events].get(metric.name)
+    interval = row["intervals"].get(metric.name)
+    return value if interval is None else {"value": value, "interval": interval}
 
 
-def _over_chance(events: str, score: str, digits: int = 3) -> Callable[[dict[str, Any]], str]:
+def column(metric: Metric, events: str = "beats", short: bool = False) -> Column:
+    """Return the column of a metric.
+
+    Args:
+        metric: the metric.
+        events: of alignment, ``"beats"`` or ``"onsets"``.
+        short: for the short table, with two decimals.
+    """
+    fit = metric.group.startswith("alignment")
+    title = metric.headline if short else f"{metric.title}, {events}" if fit else metric.title
+    digits = min(2, metric.digits) if short else metric.digits
+    signed = fit or metric.target == 0
+
     def text(row: dict[str, Any]) -> str:
-        found = (row["alignment"] or {events: {}})[events].get(score)
-        return "undefined" if found is None else spread(found["excess"], found["interval"], True, digits)
+        value, interval = reading(score_of(row, metric, events))
+        return spread(value, None if short and not metric.headline_interval else interval, signed, digits)
 
-    return text
+    return Column(title, text, metric.name)
 
 
-def _value(events: str, score: str) -> Callable[[dict[str, Any]], str]:
+def _chance(metric: Metric, events: str) -> Column:
+    """Score and chance of a metric of alignment."""
+
     def text(row: dict[str, Any]) -> str:
-        found = (row["alignment"] or {events: {}})[events].get(score)
-        return "undefined" if found is None else f"{found['value']:.3f} / {found['chance']:.3f}"
+        score = score_of(row, metric, events)
+        return f"{score['value']:.3f} / {score['chance']:.3f}" if isinstance(score, dict) else "undefined"
 
-    return text
-
-
-def _within(group: str, key: str, digits: int = 3) -> Callable[[dict[str, Any]], str]:
-    return lambda row: number((row[group] or {}).get(key), digits)
+    return Column("score / chance", text)
 
 
 def _faults(row: dict[str, Any]) -> str:
@@ -68,85 +115,70 @@ def _faults(row: dict[str, Any]) -> str:
     return ", ".join(found) + f" of {row['segments']}" if found else "none"
 
 
-def _excess_of_halves(row: dict[str, Any]) -> str:
-    halves = (row["fidelity"] or {}).get("halves")
-    return "undefined" if halves is None else spread(halves["excess"], halves["interval"], signed=True)
-
-
-def _kernel(row: dict[str, Any]) -> str:
-    kernel = (row["fidelity"] or {}).get("kernel")
-    return "undefined" if kernel is None else spread(kernel["value"], kernel["interval"])
-
-
 def _seconds(digits: int) -> Callable[[dict[str, Any]], str]:
     """Nothing for what is no system."""
     return lambda row: "" if row["seconds_per_second"] is None else number(row["seconds_per_second"], digits)
 
 
-SHORT: tuple[Column, ...] = (
-    ("hit", _beat("d2m_hit", 2)),
-    ("F1", _beat("f1", 2)),
-    ("onset F", _beat("onset_f", 2)),
-    ("beat F", lambda row: spread(row["beats"]["beat_f"], row["intervals"]["beat_f"], digits=2)),
-    ("fit over chance", _over_chance("beats", "beat_align", 2)),
-    ("Fréchet", _within("fidelity", "frechet", 2)),
-    ("genre", _within("genre", "retrieval", 2)),
-    ("s per s", _seconds(2)),
-)
-BEATS: tuple[Column, ...] = (
-    ("coverage", _beat("d2m_coverage")),
-    ("hit", _beat("d2m_hit")),
-    ("BCS", _beat("bcs")),
-    ("CSD", _beat("csd")),
-    ("BHS", _beat("bhs")),
-    ("HSD", _beat("hsd")),
-    ("F1", _beat("f1")),
-    ("onset F", lambda row: spread(row["beats"]["onset_f"], row["intervals"]["onset_f"])),
-    ("beat F", lambda row: spread(row["beats"]["beat_f"], row["intervals"]["beat_f"])),
-    ("true beat F", lambda row: spread(row["true_beat_f"], row["intervals"]["true_beat_f"])),
-    ("tempo ratio", _beat("tempo_ratio")),
-)
-ALIGNMENT: tuple[Column, ...] = (
-    ("beat-align, beats", _over_chance("beats", "beat_align")),
-    ("score / chance", _value("beats", "beat_align")),
-    ("hit rate, beats", _over_chance("beats", "hit_rate")),
-    ("beat-align, onsets", _over_chance("onsets", "beat_align")),
-    ("AIST++ script, beats", _over_chance("beats", "aist")),
-)
-SOUND: tuple[Column, ...] = (
-    ("Fréchet", _within("fidelity", "frechet")),
-    ("over real halves", _excess_of_halves),
-    ("kernel distance", _kernel),
-    ("genre, classified", _within("genre", "classification")),
-    ("genre, retrieved", _within("genre", "retrieval")),
-    ("loudness, LUFS", _within("sound", "loudness_lufs", 1)),
-    ("faults", _faults),
-    ("s per s", _seconds(3)),
-)
-PAIRS: tuple[Column, ...] = (
-    ("log-mel L1", _within("pairs", "log_mel_l1")),
-    ("STFT convergence", _within("pairs", "stft_convergence")),
-    ("STFT log magnitude", _within("pairs", "stft_log_magnitude")),
-    ("onset correlation", _within("pairs", "onset_correlation")),
-    ("SNR, dB", _within("pairs", "snr_db", 1)),
-    ("SI-SDR, dB", _within("pairs", "si_sdr_db", 1)),
-)
-LEGEND: dict[str, str] = {
-    "coverage, hit": "D2M-GAN's script: whole seconds with an onset, generated over original, and in both over "
-    "original",
-    "BCS, CSD, BHS, HSD, F1": "LORIS's script: means and standard deviations of coverage and hit, harmonic mean of the "
-    "means",
-    "onset F, beat F": "F-measure at 70 ms against onsets, and tracked beats, of the original; 95 % over dances",
-    "true beat F": "tracked beats against those that the music was written on, where the data tell them",
-    "tempo ratio": "tempo heard over the original's; undefined without beats",
-    "fit over chance": "the beat-align score of beats, as in its own table",
-    "beat-align, hit rate": "AIST++'s score with sigma 0.05 s, and motion beats with music within 70 ms; less the mean "
-    "of the same music shifted round; undefined for music without beats",
-    "Fréchet": "distance to the originals in the log-mel embedding, per value, of the ground truth that of its "
-    "halves; biased upwards by small sets; shuffled originals are the same set",
-    "over real halves": "distance to one half of the originals less that of the other half; 0 is real music",
-    "kernel distance": "unbiased, squared maximum mean discrepancy with a cubic kernel; 95 %",
-    "genre": "share of segments in the dance's genre, by classification and by the nearest song of the network's "
-    "training",
-    "s per s": "seconds of processor time, all cores together, to a second of music, without loading weights",
-}  # fmt: skip
+def short_columns() -> tuple[Column, ...]:
+    """Return the columns of the short table."""
+    chosen = [metric for metric in metrics_of(*_PLACES, "true_beats", "alignment") if metric.headline]
+    return (*(column(metric, short=True) for metric in chosen), Column("s per s", _seconds(2)))
+
+
+def beat_columns() -> tuple[Column, ...]:
+    """Return the columns of the table of beats."""
+    return _columns("beats", "true_beats")
+
+
+def alignment_columns() -> tuple[Column, ...]:
+    """Return the columns of the fit to the dancer: all metrics of the music's beats, then of its onsets."""
+    found = []
+    for group in ("alignment", "alignment_aist"):
+        for events in ("beats", "onsets"):
+            for metric in metrics_of(group):
+                if metric.column and events in metric.events:
+                    found.append(column(metric, events))
+                    if metric.chance_column and events == metric.events[0]:
+                        found.append(_chance(metric, events))
+    return tuple(found)
+
+
+def sound_columns() -> tuple[Column, ...]:
+    """Return the columns of sound and genre."""
+    return (*_columns("sets", "genre", "sound"), Column("faults", _faults), Column("s per s", _seconds(3)))
+
+
+def pair_columns() -> tuple[Column, ...]:
+    """Return the columns of reconstructions."""
+    return _columns("pairs")
+
+
+def _columns(*groups: str) -> tuple[Column, ...]:
+    return tuple(column(metric) for metric in metrics_of(*groups) if metric.column)
+
+
+def legend() -> dict[str, str]:
+    """Return what the columns are: titles of metrics that share a description, and the description with direction,
+    unit and range."""
+    titles: dict[str, list[str]] = {}
+    for metric in metrics_of("beats", "true_beats", "alignment", "alignment_aist", "sets", "genre", "sound", "pairs"):
+        if metric.column:
+            titles.setdefault(f"{metric.about} ({_properties(metric)})", []).append(metric.title)
+    merged = {
+        ("; " if any("," in name for name in names) else ", ").join(names): text for text, names in titles.items()
+    }
+    return merged | {
+        "fit over chance": "the beat-align score of beats, as in its own table",
+        "s per s": "seconds of processor time, all cores together, to a second of music, without loading weights",
+    }
+
+
+def _properties(metric: Metric) -> str:
+    """Direction, unit and range of a metric; no range where it has no end."""
+    unit = f" {metric.unit}" if metric.unit else ""
+    if math.isinf(metric.high):
+        ends = f"at least {metric.low:g}{unit}" if math.isfinite(metric.low) else metric.unit
+    else:
+        ends = f"{metric.low:g} to {metric.high:g}{unit}"
+    return "; ".join(part for part in (metric.direction, ends) if part)

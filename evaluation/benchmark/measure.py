@@ -1,12 +1,11 @@
-"""Compute every metric of one piece of music for one scene, as plain values for a summary.
+"""Compute every metric of one piece of music for one item, as plain values for a summary.
 
-Beats, sound and genre are measured segment by segment, as in the papers; the fit to the dancer over the whole scene,
+Beats, sound and genre are measured segment by segment, as in the papers; the fit to the dancer over the whole item,
 where more beats make the chance level more precise.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,63 +14,53 @@ from typing import Any
 import numpy as np
 
 from d2m.errors import D2MError
+from d2m.evaluation import metrics
 from d2m.evaluation.alignment_report import judge_music
 from d2m.evaluation.beat_report import score_pair
-from d2m.evaluation.beats import beat_f_measure
 from d2m.evaluation.embeddings import embed_checked, load
-from d2m.evaluation.fidelity import (
-    log_mel_l1,
-    onset_correlation,
-    scale_invariant_ratio,
-    signal_to_noise,
-    stft_distance,
-)
 from d2m.evaluation.fidelity_report import check
-from d2m.evaluation.heard import Heard, hear
+from d2m.evaluation.metrics.base import Score, TrueBeats, Waveforms
 from d2m.evaluation.recordings import SAMPLE_RATE, Recording, silent
+from d2m.evaluation.rhythm_features import RhythmFeatures, rhythm_features
 
-from .players import Played
-from .stage import Stage
+from .inputs import Inputs
+from .systems import Played
 
-#: Distances of a reconstruction from its original.
-PAIRED: tuple[str, ...] = (
-    "log_mel_l1", "stft_convergence", "stft_log_magnitude", "onset_correlation", "snr_db", "si_sdr_db",
-)  # fmt: skip
 #: Seconds that an embedding's window has at least; shorter segments are not embedded.
 SHORTEST_WINDOW, USUAL_WINDOW = 2.0, 2.98
 
 
 @dataclass(frozen=True)
 class Original:
-    """Original music of a scene.
+    """Original music of an item.
 
     Attributes:
-        whole: features of the whole scene.
+        whole: features of the whole item.
         segments: features of each segment.
         seconds: length of a segment in seconds.
     """
 
-    whole: Heard
-    segments: tuple[Heard, ...]
+    whole: RhythmFeatures
+    segments: tuple[RhythmFeatures, ...]
     seconds: float
 
     @classmethod
-    def of(cls, stage: Stage, seconds: float) -> Original:
-        """Analyse the original of a scene.
+    def of(cls, inputs: Inputs, seconds: float) -> Original:
+        """Analyse the original of an item.
 
         Args:
-            stage: the scene.
+            inputs: the item.
             seconds: length of a segment.
 
         Raises:
-            D2MError: if the scene is shorter than a segment.
+            D2MError: if the item is shorter than a segment.
         """
-        parts = cut(stage.music[None], SAMPLE_RATE, seconds, stage.dance.duration)
+        parts = cut(inputs.music[None], SAMPLE_RATE, seconds, inputs.dance.duration)
         if not parts:
             raise D2MError(
-                f"{stage.scene.name}: {stage.dance.duration:.2f} s are shorter than a segment of {seconds:g} s"
+                f"{inputs.item.name}: {inputs.dance.duration:.2f} s are shorter than a segment of {seconds:g} s"
             )
-        return cls(hear(stage.music), tuple(hear(part[0]) for part in parts), seconds)
+        return cls(rhythm_features(inputs.music), tuple(rhythm_features(part[0]) for part in parts), seconds)
 
 
 def cut(waveform: np.ndarray, rate: int, seconds: float, duration: float) -> list[np.ndarray]:
@@ -81,7 +70,7 @@ def cut(waveform: np.ndarray, rate: int, seconds: float, duration: float) -> lis
         waveform: (channels, T).
         rate: hertz.
         seconds: length of a segment.
-        duration: length of the scene in seconds.
+        duration: length of the item in seconds.
     """
     count = int(duration / seconds + 1e-3)
     edges = [round(i * seconds * rate) for i in range(count + 1)]
@@ -89,12 +78,12 @@ def cut(waveform: np.ndarray, rate: int, seconds: float, duration: float) -> lis
 
 
 def measure(
-    stage: Stage, original: Original, played: Played, paired: bool, genre_weights: str | None
+    inputs: Inputs, original: Original, played: Played, paired: bool, genre_weights: str | None
 ) -> dict[str, Any]:
     """Return scores of one piece of music.
 
     Args:
-        stage: the scene.
+        inputs: the item.
         original: its music as heard.
         played: the music.
         paired: whether it is to be the original again, sample by sample.
@@ -104,43 +93,49 @@ def measure(
         Plain JSON values: ``duration``, ``seconds`` of processor time that it took, ``segments``, ``alignment``,
         ``details``, ``notes``.
     """
-    whole = Recording(Path(stage.scene.name), played.waveform, played.sample_rate)
+    whole = Recording(Path(inputs.item.name), played.waveform, played.sample_rate)
     mono = whole.mono()
-    heard = hear(mono)
-    pieces = cut(played.waveform, played.sample_rate, original.seconds, stage.dance.duration)
+    heard = rhythm_features(mono)
+    pieces = cut(played.waveform, played.sample_rate, original.seconds, inputs.dance.duration)
     return {
-        "duration": stage.dance.duration,
+        "duration": inputs.dance.duration,
         "seconds": played.seconds,
         "details": played.details,
-        "notes": list(stage.notes),
+        "notes": list(inputs.notes),
         "segments": [
-            _segment(stage, original, index, piece, played.sample_rate, paired, genre_weights)
+            _segment(inputs, original, index, piece, played.sample_rate, paired, genre_weights)
             for index, piece in enumerate(pieces)
         ],
-        "alignment": _alignment(stage, heard),
+        "alignment": _alignment(inputs, heard),
     }
 
 
 def _segment(
-    stage: Stage, original: Original, index: int, piece: np.ndarray, rate: int, paired: bool, genre_weights: str | None
+    inputs: Inputs,
+    original: Original,
+    index: int,
+    piece: np.ndarray,
+    rate: int,
+    paired: bool,
+    genre_weights: str | None,
 ) -> dict[str, Any]:
     start, seconds = index * original.seconds, original.seconds
-    mono = Recording(Path(stage.scene.name), piece, rate).mono()
-    heard = hear(mono)
+    mono = Recording(Path(inputs.item.name), piece, rate).mono()
+    heard = rhythm_features(mono)
     checks = check(piece, rate)
     quiet = silent(piece)
-    true = None
-    if stage.true_beats is not None:
-        inside = stage.true_beats[(stage.true_beats >= start) & (stage.true_beats < start + seconds)] - start
-        true = beat_f_measure(inside, heard.beats) if len(inside) else None
+    true: dict[str, Score] = dict.fromkeys(metrics.describe("true_beats"))
+    if inputs.true_beats is not None:
+        inside = inputs.true_beats[(inputs.true_beats >= start) & (inputs.true_beats < start + seconds)] - start
+        true = metrics.compute("true_beats", TrueBeats(inside, heard))
     pairs = None
     if paired:
-        real = stage.music[round(start * SAMPLE_RATE) : round((start + seconds) * SAMPLE_RATE)]
-        pairs = _distances(mono, real)
+        real = inputs.music[round(start * SAMPLE_RATE) : round((start + seconds) * SAMPLE_RATE)]
+        pairs = metrics.compute("pairs", Waveforms(mono, real, SAMPLE_RATE))
     return {
         "start": start,
         "beats": score_pair(original.segments[index], heard),
-        "true_beat_f": true,
+        **true,
         "checks": checks,
         "genre": None if quiet or genre_weights is None else _genre(piece, rate, genre_weights),
         "vectors": None if quiet else _vectors(mono, seconds),
@@ -148,27 +143,16 @@ def _segment(
     }
 
 
-def _alignment(stage: Stage, heard: Heard) -> dict[str, Any] | None:
+def _alignment(inputs: Inputs, heard: RhythmFeatures) -> dict[str, Any] | None:
     """Fit to the dancer."""
-    report = judge_music(stage.watched, heard)
+    report = judge_music(inputs.watched, heard)
     found: dict[str, Any] = {"judge": report["judge"], "motion_beats": len(report["motion_beats"])}
     for events in ("onsets", "beats"):
         found[events] = {name: row for name, row in report[events].items() if isinstance(row, dict)}
-        found[f"aist_{events}"] = None if report["aist"] is None else report["aist"][events]
+        for name in metrics.describe("alignment_aist"):
+            script = report["aist"] if name == "aist" or report["aist"] is None else report["aist"][name]
+            found[f"{name}_{events}"] = None if script is None else script[events]
     return found
-
-
-def _distances(output: np.ndarray, original: np.ndarray) -> dict[str, float | None]:
-    stft = stft_distance(output, original, SAMPLE_RATE)
-    values = (
-        log_mel_l1(output, original, SAMPLE_RATE),
-        stft.convergence,
-        stft.log_magnitude,
-        onset_correlation(output, original, SAMPLE_RATE),
-        signal_to_noise(output, original, SAMPLE_RATE),
-        scale_invariant_ratio(output, original, SAMPLE_RATE),
-    )
-    return {name: float(v) if math.isfinite(v) else None for name, v in zip(PAIRED, values, strict=True)}
 
 
 def window_of(seconds: float) -> float | None:
@@ -200,7 +184,7 @@ def _vectors(mono: np.ndarray, seconds: float) -> list[list[float]] | None:
 
 @lru_cache(maxsize=2)
 def _judge(weights: str):
-    from d2m.evaluation.genre import load as load_judge
+    from d2m.music_genre import load as load_judge
 
     return load_judge(weights)
 

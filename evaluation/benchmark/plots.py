@@ -6,6 +6,11 @@ import io
 from collections.abc import Callable
 from typing import Any
 
+from d2m.evaluation.metrics import METRICS
+from d2m.evaluation.metrics.base import reading
+
+from .columns import score_of
+
 #: Colours of the kinds of rows.
 _COLOURS = {"reference": "#333333", "reconstruction": "#8a8a8a", "system": "#1f77b4", "baseline": "#d98c3f"}
 
@@ -26,34 +31,30 @@ def all_plots(lines: list[dict[str, Any]]) -> dict[str, bytes]:
 def _beats(lines: list[dict[str, Any]]) -> bytes | None:
     """The published scores beside the strict ones: how much a metric tells the rows apart."""
     panels = [
-        ("D2M-GAN's hit", lambda line: (line["beats"]["d2m_hit"], None)),
-        ("LORIS's F1", lambda line: (line["beats"]["f1"], None)),
-        ("onset F, 70 ms", lambda line: (line["beats"]["onset_f"], line["intervals"]["onset_f"])),
-        ("beat F, 70 ms", lambda line: (line["beats"]["beat_f"], line["intervals"]["beat_f"])),
+        ("D2M-GAN's hit", _panel("d2m_hit")),
+        ("LORIS's F1", _panel("f1")),
+        ("onset F, 70 ms", _panel("onset_f")),
+        ("beat F, 70 ms", _panel("beat_f")),
     ]
     return _bars(lines, panels, (0, 1.02))
 
 
 def _alignment(lines: list[dict[str, Any]]) -> bytes | None:
-    def panel(score: str) -> Callable[[dict[str, Any]], tuple[float | None, list[float] | None]]:
-        def value(line: dict[str, Any]) -> tuple[float | None, list[float] | None]:
-            found = (line["alignment"] or {"beats": {}})["beats"].get(score)
-            return (None, None) if found is None else (found["excess"], found["interval"])
-
-        return value
-
     panels = [
-        ("beats: beat-align score over chance", panel("beat_align")),
-        ("beats: hit rate at 70 ms over chance", panel("hit_rate")),
+        ("beats: beat-align score over chance", _panel("beat_align")),
+        ("beats: hit rate at 70 ms over chance", _panel("hit_rate")),
     ]
     return _bars(lines, panels, None)
 
 
 def _fidelity(lines: list[dict[str, Any]]) -> bytes | None:
-    def value(line: dict[str, Any]) -> tuple[float | None, None]:
-        return (line["fidelity"] or {}).get("frechet"), None
+    return _bars(lines, [("Fréchet distance a value (log-mel embedding)", _panel("frechet"))], None, log=True)
 
-    return _bars(lines, [("Fréchet distance a value (log-mel embedding)", value)], None, log=True)
+
+def _panel(name: str) -> Callable[[dict[str, Any]], tuple[float | None, list[float] | None]]:
+    """What reads value and interval of a metric from a line."""
+    metric = METRICS.get(name)
+    return lambda line: reading(score_of(line, metric))
 
 
 def _bars(lines, panels, limits: tuple[float, float] | None, log: bool = False) -> bytes | None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from d2m.datasets import dance_data
+
 UNIMUMO = (
     "UniMuMo (Yang et al., AAAI 2025, arXiv:2410.04534), table 2, as transcribed in github.com/ZeyuLing/Motius, "
     "docs/leaderboards/hf_space_dance_to_music/dance_to_music_results.json: 86 segments of 2 s, D2M-GAN's script"
@@ -26,7 +28,7 @@ class Published:
 
     Attributes:
         title: title of the method.
-        data: ``"aist"`` or ``"tiktok"``.
+        data: name of the data set in :data:`d2m.datasets.DATA_SETS`.
         seconds: length of the segments that were scored in seconds.
         scores: keys as in :func:`d2m.evaluation.beat_report.mean_scores`, shares.
         source: where they stand.
@@ -74,9 +76,10 @@ PUBLISHED: tuple[Published, ...] = (
 
 
 def published_for(kind: str) -> tuple[Published, ...]:
-    """Return the published results for a benchmark: TikTok's for TikTok, AIST++'s for AIST++ and studios.
+    """Return the published results for a data set: TikTok's for TikTok, AIST++'s for AIST++ and studios.
 
     Args:
-        kind: kind of the benchmark.
+        kind: name of the data set.
     """
-    return tuple(row for row in PUBLISHED if row.data == ("tiktok" if kind == "tiktok" else "aist"))
+    data_set = dance_data(kind)
+    return tuple(row for row in PUBLISHED if row.data == (data_set.published_as or data_set.name))

@@ -5,12 +5,23 @@ from __future__ import annotations
 import base64
 import html
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from d2m.whole_file import whole_file
+from d2m.atomic import atomic_write
+from d2m.datasets import dance_data
 
-from .columns import ALIGNMENT, BEATS, LEGEND, PAIRS, SHORT, SOUND, Column, number
+from .columns import (
+    Column,
+    alignment_columns,
+    beat_columns,
+    legend,
+    number,
+    pair_columns,
+    short_columns,
+    sound_columns,
+)
 from .order import expectations
 from .plots import all_plots
 
@@ -33,7 +44,7 @@ def write_report(report: dict[str, Any], folder: Path) -> dict[str, Path]:
     """
     pictures = all_plots(report["rows"])
     for name, png in pictures.items():
-        with whole_file(folder / "plots" / f"{name}.png") as part:
+        with atomic_write(folder / "plots" / f"{name}.png") as part:
             part.write_bytes(png)
     texts = {
         "json": json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
@@ -43,7 +54,7 @@ def write_report(report: dict[str, Any], folder: Path) -> dict[str, Path]:
     paths = {}
     for kind, text in texts.items():
         paths[kind] = folder / f"report.{kind}"
-        with whole_file(paths[kind]) as part:
+        with atomic_write(paths[kind]) as part:
             part.write_text(text, encoding="utf-8")
     return paths
 
@@ -60,7 +71,7 @@ def markdown(report: dict[str, Any], pictures: tuple[str, ...] = ()) -> str:
         parts += [f"## {title}", text, _table(header, lines)]
     parts += [f"![{name}](plots/{name}.png)" for name in pictures]
     parts += ["## What the rows are", "\n".join(f"- **{title}**: {note}" for title, note in _notes(report))]
-    parts += ["## What the columns are", "\n".join(f"- **{name}**: {text}" for name, text in LEGEND.items())]
+    parts += ["## What the columns are", "\n".join(f"- **{name}**: {text}" for name, text in legend().items())]
     if report["notes"]:
         parts += ["## Unusual", "\n".join(f"- {line}" for line in report["notes"])]
     if report["failed"]:
@@ -105,7 +116,7 @@ def page(report: dict[str, Any], pictures: dict[str, bytes]) -> str:
         body.append(f"<img alt='{_safe(name)}' src='data:image/png;base64,{base64.b64encode(png).decode()}'>")
     lists = {
         "What the rows are": [f"{title}: {note}" for title, note in _notes(report)],
-        "What the columns are": [f"{name}: {text}" for name, text in LEGEND.items()],
+        "What the columns are": [f"{name}: {text}" for name, text in legend().items()],
         "Unusual": report["notes"],
         "Not measured": failures(report),
         "Sources of the published figures": _sources(report),
@@ -123,29 +134,27 @@ def tables(report: dict[str, Any]) -> list[tuple[str, str, list[str], list[list[
         report: the report.
     """
     rows = report["rows"]
-    made = [
-        ("In short", "The figures that tell most; every one of them and the rest stand below.", _lines(rows, SHORT)),
-        (
+    found = [
+        _of(
+            rows, "In short", "The figures that tell most; every one of them and the rest stand below.", short_columns()
+        ),
+        _of(
+            rows,
             "Beats",
             "Against the original of the same dance; means over segments.",
-            _lines(rows, BEATS) + _published(report),
+            beat_columns(),
+            _published(report, beat_columns()),
         ),
-        (
+        _of(
+            rows,
             "Fit to the dancer",
             f"Over whole dances; excess over chance, in brackets 95 % over dances. Motion beats: {report['judge']}.",
-            _lines(rows, ALIGNMENT),
+            alignment_columns(),
         ),
-        ("Sound and genre", report["genre_note"], _lines(rows, SOUND)),
+        _of(rows, "Sound and genre", report["genre_note"], sound_columns()),
     ]
-    headers = (SHORT, BEATS, ALIGNMENT, SOUND)
-    found = [
-        (title, text, ["", *(name for name, _ in columns)], lines)
-        for (title, text, lines), columns in zip(made, headers, strict=True)
-    ]
-    compared = [row for row in rows if row["pairs"]]
-    if compared:
-        header = ["", *(name for name, _ in PAIRS)]
-        found.append(("Reconstruction", "Against the original, sample by sample.", header, _lines(compared, PAIRS)))
+    if compared := [row for row in rows if row["pairs"]]:
+        found.append(_of(compared, "Reconstruction", "Against the original, sample by sample.", pair_columns()))
     if report.get("training"):
         found.append(("Training", TRAINING, *_training(report)))
     if ordered := expectations(rows):
@@ -163,19 +172,25 @@ def _training(report: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     return ["", "steps", *names], lines
 
 
-def _lines(rows: list[dict[str, Any]], columns: tuple[Column, ...]) -> list[list[str]]:
-    return [[row["title"], *(value(row) for _, value in columns)] for row in rows]
+def _of(
+    rows: list[dict[str, Any]],
+    title: str,
+    text: str,
+    columns: tuple[Column, ...],
+    more: Sequence[list[str]] = (),
+) -> tuple[str, str, list[str], list[list[str]]]:
+    """A table with a line of each row, and more lines."""
+    lines = [[row["title"], *(column.text(row) for column in columns)] for row in rows]
+    return title, text, ["", *(column.title for column in columns)], [*lines, *more]
 
 
-def _published(report: dict[str, Any]) -> list[list[str]]:
+def _published(report: dict[str, Any], columns: tuple[Column, ...]) -> list[list[str]]:
     """Lines of other people's tables, with what they have."""
-    keys = ("d2m_coverage", "d2m_hit", "bcs", "csd", "bhs", "hsd", "f1")
-    names = {"aist": "AIST++", "tiktok": "TikTok"}
     lines = []
     for row in report["published"]:
-        title = f"{row['title']} (as published: {names[row['data']]}, {row['seconds']:g} s)"
-        cells = [number(row["scores"][key], 4) if key in row["scores"] else "" for key in keys]
-        lines.append([title, *cells, *[""] * (len(BEATS) - len(keys))])
+        title = f"{row['title']} (as published: {dance_data(row['data']).title}, {row['seconds']:g} s)"
+        scores = row["scores"]
+        lines.append([title, *(number(scores[c.name], 4) if c.name in scores else "" for c in columns)])
     return lines
 
 

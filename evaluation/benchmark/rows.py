@@ -18,7 +18,7 @@ class EngineOptions(TypedDict, total=False):
     name: str
     codec: str
     level: str
-    sketch: str
+    arranger: str
 
 
 #: Named systems: name -> (title, arguments of :func:`d2m.engines.load`).
@@ -26,8 +26,8 @@ SYSTEMS: dict[str, tuple[str, EngineOptions]] = {
     "studio": ("ours, vq engine, spectral codec", {"name": "vq", "codec": "spectral"}),
     "jukebox-high": ("ours, vq engine, JukeBox codec, high", {"name": "vq", "codec": "jukebox", "level": "high"}),
     "jukebox-low": ("ours, vq engine, JukeBox codec, low", {"name": "vq", "codec": "jukebox", "level": "low"}),
-    "symbolic": ("ours, symbolic engine, MuseGAN", {"name": "symbolic", "sketch": "musegan"}),
-    "symbolic-composer": ("ours, symbolic engine, composer", {"name": "symbolic", "sketch": "composer"}),
+    "symbolic": ("ours, symbolic engine, MuseGAN", {"name": "symbolic", "arranger": "musegan"}),
+    "symbolic-composer": ("ours, symbolic engine, composer", {"name": "symbolic", "arranger": "composer"}),
 }
 RECONSTRUCTIONS: dict[str, str] = {
     "vq-spectral": "original through the spectral codec",

@@ -8,14 +8,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from d2m.datasets.jobs import file_log
 from d2m.errors import D2MError
+from d2m.evaluation.metrics import describe
+from d2m.evaluation.metrics.base import GROUPS
+from d2m.file_log import file_log
 from d2m.version import __version__
 
+from .items import Item, find_items
 from .published import published_for
 from .report import write_report
 from .rows import DEFAULT_SYSTEMS, REFERENCE, Row, all_rows
-from .scenes import Scene, find_scenes
 from .table import summarise
 from .work import Outcome, Settings, run_all
 
@@ -46,7 +48,7 @@ def benchmark(
     """Measure systems and baselines on a data set, reusing the results of an earlier run.
 
     Args:
-        kind, data, split, limit: see :func:`~d2m.evaluation.benchmark.scenes.find_scenes`.
+        kind, data, split, limit: see :func:`~d2m.evaluation.benchmark.items.find_items`.
         out: folder of the report; ``results/`` in it is what a later run goes on from.
         systems, only: see :func:`~d2m.evaluation.benchmark.rows.all_rows`.
         segment: seconds that are scored at a time; music is made for whole sequences. 2 is D2M-GAN's protocol.
@@ -65,20 +67,20 @@ def benchmark(
     """
     check(segment, limit, genre, processes)
     out = Path(out)
-    scenes = find_scenes(kind, data, split, limit)
-    rows = possible(all_rows(systems, only), scenes)
+    items = find_items(kind, data, split, limit)
+    rows = possible(all_rows(systems, only), items)
     judge, fingerprint = genre_network(genre_weights)
     folder = None if visual is None else Path(visual)
     settings = Settings(segment, seed, genre, folder, judge, fingerprint, out / "audio" if keep else None)
     make_folder(out)
     with file_log(out / "benchmark.log") as log:
         log.info("%s %s: %s", kind, data, settings)
-        outcome = run_all(scenes, rows, settings, out, processes, log, progress)
+        outcome = run_all(items, rows, settings, out, processes, log, progress)
         about = {
             "kind": kind, "data": Path(data).name, "split": split, "segment": segment, "genre": genre, "seed": seed,
             "limit": limit, "processes": processes, "genre_weights": judge, "visual": visual is not None,
         }  # fmt: skip
-        report = compose_report(f"Benchmark: {kind}", scenes, rows, outcome, about, command)
+        report = compose_report(f"Benchmark: {kind}", items, rows, outcome, about, command)
         write_report(report, out)
         log.info("report written, %d failed", len(outcome.failed))
     return report
@@ -119,14 +121,14 @@ def make_folder(out: Path) -> None:
         raise D2MError(f"cannot write into {out}: {error.strerror or error}; choose another folder") from error
 
 
-def possible(rows: Sequence[Row], scenes: Sequence[Scene]) -> tuple[Row, ...]:
+def possible(rows: Sequence[Row], items: Sequence[Item]) -> tuple[Row, ...]:
     """Return the rows that are possible: without a second song there are no shuffled originals.
 
     Args:
         rows: all rows.
-        scenes: scenes of the benchmark.
+        items: items of the benchmark.
     """
-    several = len({scene.music for scene in scenes}) > 1
+    several = len({item.music for item in items}) > 1
     return tuple(row for row in rows if several or row.key != "shuffled")
 
 
@@ -149,13 +151,13 @@ def genre_network(name: str | None) -> tuple[str | None, str]:
 
 
 def compose_report(
-    title: str, scenes: Sequence[Scene], rows: Sequence[Row], outcome: Outcome, about: dict[str, Any], command: str
+    title: str, items: Sequence[Item], rows: Sequence[Row], outcome: Outcome, about: dict[str, Any], command: str
 ) -> dict[str, Any]:
     """Compose the report.
 
     Args:
         title: title of the report.
-        scenes: scenes of the benchmark.
+        items: items of the benchmark.
         rows: rows of the table.
         outcome: results.
         about: settings.
@@ -170,7 +172,7 @@ def compose_report(
         raise D2MError(
             f"nothing could be measured; the first of {len(outcome.failed)}: {first['name']}: {first['error']}"
         )
-    known = any(scene.genre for scene in scenes)
+    known = any(item.genre for item in items)
     if about["genre_weights"] is None:
         note = "No genre weights: genre accuracy is undefined (train them with d2m train genre)."
     else:
@@ -180,9 +182,9 @@ def compose_report(
     remarks = []
     if outcome.failed:
         remarks.append(f"{len(outcome.failed)} could not be measured and are in no mean; they are named below.")
-    if len({scene.music for scene in scenes}) == 1:
+    if len({item.music for item in items}) == 1:
         remarks.append("All dances are to one song: there are no shuffled originals.")
-    if any(scene.layout == "prepared" for scene in scenes) or judge == "picture":
+    if any(item.prepared for item in items) or judge == "picture":
         remarks.append("The dancer is judged by the same motion that the engines see: fit to the dancer is flattering.")
     return {
         "title": title,
@@ -200,6 +202,7 @@ def compose_report(
         "genre_note": note,
         "remarks": remarks,
         "notes": [f"{result['name']}: {note}" for result in originals for note in result.get("notes", ())],
+        "metrics": describe(*(group for group in GROUPS if group != "rhythm")),
         "rows": summarise(rows, outcome.results, about["seed"]),
         "published": [row.plain() for row in published_for(about["kind"])],
         "failed": outcome.failed,

@@ -1,20 +1,21 @@
-"""Summarise the results of scenes to a row of the table."""
+"""Summarise the results of items to a row of the table."""
 
 from __future__ import annotations
 
+import zlib
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from d2m.evaluation import metrics
 from d2m.evaluation.alignment import bootstrap
 from d2m.evaluation.beat_report import mean_scores
-from d2m.evaluation.distances import Embedded, frechet_against_itself, kernel_distance
-from d2m.evaluation.fidelity import frechet_distance
+from d2m.evaluation.distances import Embedded
+from d2m.evaluation.metrics.base import GenreVerdict, Metric, Score, Sets, mean, plain
 from d2m.types import GENRES
 
-from .measure import PAIRED
 from .rows import REFERENCE, Row
 
 #: What a recording can be called, and the words of :func:`d2m.evaluation.fidelity_report.check` that say so.
@@ -43,16 +44,28 @@ def summarise(rows: Sequence[Row], results: dict[str, list[Result]], seed: int) 
         real = real.scaled(centre, scale)
     lines = []
     for row in rows:
-        rng = np.random.default_rng([seed, 9])
+        draws = _Draws(seed)
         made = embedded(results[row.key], songs)
         pair = None if real is None or made is None else (made.scaled(centre, scale), real)
-        lines.append(_line(row, results[row.key], pair, rng))
+        lines.append(_line(row, results[row.key], pair, draws))
     return lines
 
 
-def _line(
-    row: Row, found: list[Result], pair: tuple[Embedded, Embedded] | None, rng: np.random.Generator
-) -> dict[str, Any]:
+class _Draws:
+    """Random generators of one row: one for all metrics of this package, which draw in a fixed order, and one for each
+    metric that another package adds, so that the others' intervals do not depend on it."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed, self._own = seed, np.random.default_rng([seed, 9])
+        self._added = metrics.added()
+
+    def of(self, name: str) -> np.random.Generator:
+        if name in self._added:
+            return np.random.default_rng([self._seed, 9, zlib.crc32(name.encode())])
+        return self._own
+
+
+def _line(row: Row, found: list[Result], pair: tuple[Embedded, Embedded] | None, draws: _Draws) -> dict[str, Any]:
     segments = [segment for result in found for segment in result["segments"]]
     composed = [result for result in found if result["seconds"] is not None]
     return {
@@ -63,11 +76,11 @@ def _line(
         "sequences": len(found),
         "segments": len(segments),
         "beats": mean_scores([segment["beats"] for segment in segments]),
-        "intervals": {key: _interval(found, key, rng) for key in ("beat_f", "onset_f", "true_beat_f")},
-        "true_beat_f": _mean([segment["true_beat_f"] for segment in segments]),
-        "alignment": _alignment(found, rng),
+        "intervals": _intervals(found, draws),
+        **metrics.combine("true_beats", segments),
+        "alignment": _alignment(found, draws),
         "genre": _genre(found),
-        "fidelity": None if pair is None else _fidelity(row, *pair, rng),
+        "fidelity": None if pair is None else _fidelity(row, *pair, draws),
         "pairs": _pairs(segments),
         "sound": _sound(segments),
         "seconds_per_second": sum(r["seconds"] for r in composed) / sum(r["duration"] for r in composed)
@@ -76,35 +89,36 @@ def _line(
     }
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return float(np.mean(known)) if known else None
+def _intervals(found: list[Result], draws: _Draws) -> dict[str, list[float] | None]:
+    """Intervals of the metrics that have one, drawn in the order of their names."""
+    chosen = [metric for metric in metrics.metrics_of("beats", "true_beats") if metric.interval]
+    return {m.name: _interval(found, m, draws.of(m.name)) for m in sorted(chosen, key=lambda metric: metric.name)}
 
 
-def _interval(found: list[Result], key: str, rng: np.random.Generator) -> list[float] | None:
-    """95 % of the mean, bootstrap over scenes: their segments are no independent measurements."""
+def _interval(found: list[Result], metric: Metric, rng: np.random.Generator) -> list[float] | None:
+    """95 % of the mean, bootstrap over items: their segments are no independent measurements."""
     means = []
     for result in found:
-        values = [s["true_beat_f"] if key == "true_beat_f" else s["beats"][key] for s in result["segments"]]
-        if (mean := _mean(values)) is not None:
-            means.append(mean)
+        scores = [segment if metric.group == "true_beats" else segment["beats"] for segment in result["segments"]]
+        if (value := mean([score[metric.name] for score in scores])) is not None:
+            means.append(value)
     if len(means) < 2:
         return None
     _, low, high = bootstrap(np.array(means), rng)
     return [low, high]
 
 
-def _alignment(found: list[Result], rng: np.random.Generator) -> dict[str, Any] | None:
-    """Means over scenes of the fit to the dancer, and of its excess over chance, with bootstrap intervals."""
+def _alignment(found: list[Result], draws: _Draws) -> dict[str, Any] | None:
+    """Means over items of the fit to the dancer, and of its excess over chance, with bootstrap intervals."""
     if not found:
         return None
     table: dict[str, Any] = {"judge": found[0]["alignment"]["judge"]}
     for events in ("beats", "onsets"):
-        scores = {}
-        for name in found[0]["alignment"][events]:
-            scores[name] = _excess([r["alignment"][events][name] for r in found], rng)
-        scores["aist"] = _excess([r["alignment"][f"aist_{events}"] for r in found], rng)
-        table[events] = scores
+        table[events] = {}
+        for metric in metrics.metrics_of("alignment", "alignment_aist"):
+            name, script = metric.name, metric.group == "alignment_aist"
+            rows = [r["alignment"][f"{name}_{events}"] if script else r["alignment"][events][name] for r in found]
+            table[events][name] = _excess(rows, draws.of(name))
     return table
 
 
@@ -112,11 +126,11 @@ def _excess(rows: list[dict[str, Any] | None], rng: np.random.Generator) -> dict
     known = [row for row in rows if row is not None and row["excess"] is not None]
     if not known:
         return None
-    mean, low, high = bootstrap(np.array([row["excess"] for row in known]), rng)
+    excess, low, high = bootstrap(np.array([row["excess"] for row in known]), rng)
     return {
-        "value": _mean([row["value"] for row in known]),
-        "chance": _mean([row["chance"] for row in known]),
-        "excess": mean,
+        "value": mean([row["value"] for row in known]),
+        "chance": mean([row["chance"] for row in known]),
+        "excess": excess,
         "interval": [low, high] if len(known) > 1 else None,
         "sequences": len(known),
     }
@@ -125,21 +139,17 @@ def _excess(rows: list[dict[str, Any] | None], rng: np.random.Generator) -> dict
 def _genre(found: list[Result]) -> dict[str, Any] | None:
     """Shares of the segments in the dance's genre, as the network hears them and by the nearest song it learnt from."""
     codes = list(GENRES)
-    pairs = [
-        (codes.index(result["genre"]), segment["genre"])
+    verdicts = [
+        GenreVerdict(codes.index(result["genre"]), segment["genre"]["heard"], segment["genre"]["nearest"])
         for result in found
         if result["genre"] in GENRES
         for segment in result["segments"]
         if segment["genre"] is not None
     ]
-    if not pairs:
+    if not verdicts:
         return None
-    nearest = [(true, heard["nearest"]) for true, heard in pairs if heard["nearest"] is not None]
-    return {
-        "classification": float(np.mean([true == heard["heard"] for true, heard in pairs])),
-        "retrieval": float(np.mean([true == near for true, near in nearest])) if nearest else None,
-        "segments": len(pairs),
-    }
+    scores = [metrics.compute("genre", verdict) for verdict in verdicts]
+    return {**metrics.combine("genre", scores), "segments": len(verdicts)}
 
 
 def embedded(found: list[Result], songs: dict[str, str]) -> Embedded | None:
@@ -148,7 +158,7 @@ def embedded(found: list[Result], songs: dict[str, str]) -> Embedded | None:
 
     Args:
         found: results of a row.
-        songs: songs of the scenes. What was made for a scene goes under its song; the original of another one under its
+        songs: songs of the items. What was made for an item goes under its song; the original of another one under its
             own.
     """
     by_song: dict[str, list[list[list[float]]]] = defaultdict(list)
@@ -162,55 +172,29 @@ def embedded(found: list[Result], songs: dict[str, str]) -> Embedded | None:
     return Embedded.of(rows) if rows else None
 
 
-def _fidelity(row: Row, made: Embedded, real: Embedded, rng: np.random.Generator) -> dict[str, Any] | None:
-    """Distances to the originals per value of the embedding. Of the originals themselves, that of one half to the
-    other: a set is at 0 from itself, which would say nothing."""
+def _fidelity(row: Row, made: Embedded, real: Embedded, draws: _Draws) -> dict[str, Any] | None:
+    """Distances to the originals, per value of the embedding."""
     if min(len(made.vectors), len(real.vectors)) < 2:
         return None
-    size = real.vectors.shape[1]
-    floor = frechet_against_itself(made, real, rng)
-    if row.kind == "reference":
-        own = None if floor is None else floor.reference / size
-        return {"windows": len(made.vectors), "frechet": own, "halves": None, "kernel": None}
-    several = min(len(made.names), len(real.names)) > 1 and len({*made.names, *real.names}) > 2
-    kernel = kernel_distance(made, real) if several else None
-    halves = None
-    if floor is not None:
-        halves = {
-            "windows": floor.windows,
-            "generated": floor.generated / size,
-            "reference": floor.reference / size,
-            "excess": floor.excess / size,
-            "interval": [value / size for value in floor.interval],
-        }
-    return {
-        "windows": len(made.vectors),
-        "frechet": frechet_distance(made.vectors, real.vectors) / size,
-        "halves": halves,
-        "kernel": None
-        if kernel is None
-        else {"value": _finite(kernel.value), "interval": _finite_pair(kernel.interval)},
-    }
+    same = row.kind == "reference"
+    own = Sets(made, real, draws.of(""), same)
+    scores: dict[str, Score] = {}
+    for metric in metrics.metrics_of("sets"):
+        rng = draws.of(metric.name)
+        scores[metric.name] = plain(metric.compute(own if rng is own.rng else Sets(made, real, rng, same)))
+    return {"windows": len(made.vectors), **scores}
 
 
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
-def _finite_pair(values: tuple[float, float]) -> list[float] | None:
-    return [float(value) for value in values] if np.isfinite(values).all() else None
-
-
-def _pairs(segments: list[Result]) -> dict[str, float | None] | None:
+def _pairs(segments: list[Result]) -> dict[str, Score] | None:
     compared = [segment["pairs"] for segment in segments if segment["pairs"] is not None]
-    return {key: _mean([pair[key] for pair in compared]) for key in PAIRED} if compared else None
+    return metrics.combine("pairs", compared) if compared else None
 
 
 def _sound(segments: list[Result]) -> dict[str, Any]:
-    """How many segments have which fault, and the mean loudness of those that have any."""
+    """How many segments have which fault, and the means of the metrics of sound, such as loudness."""
     checks = [segment["checks"] for segment in segments]
     counts = {
         fault: sum(any(words in problem for problem in check["problems"]) for check in checks)
         for fault, words in FAULTS.items()
     }
-    return {**counts, "loudness_lufs": _mean([check["loudness_lufs"] for check in checks])}
+    return {**counts, **metrics.combine("sound", checks)}

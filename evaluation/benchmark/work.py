@@ -1,6 +1,6 @@
-"""Work of a benchmark: every row for every scene, in any number of processes, stored piece by piece.
+"""Work of a benchmark: every row for every item, in any number of processes, stored piece by piece.
 
-Each result is a file, ``results/ROW/NAME-KEY.json``, whose key depends on all inputs: the scene's files, weights,
+Each result is a file, ``results/ROW/NAME-KEY.json``, whose key depends on all inputs: the item's files, weights,
 settings, and the version of the measurements. Existing results are reused; a failure leaves no file, is listed, and
 is tried again by the next run.
 """
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -18,13 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from d2m.datasets.jobs import each
+from d2m.atomic import atomic_write
 from d2m.errors import D2MError
+from d2m.evaluation.metrics import added
+from d2m.parallel import each
 from d2m.version import __version__
-from d2m.whole_file import whole_file
 
+from .items import Item, item_files, picture_name
 from .rows import Row
-from .scenes import Scene, picture_name, scene_files
 
 #: Raised whenever the same music would get other figures than before.
 FORMAT = 1
@@ -39,7 +39,7 @@ class Settings:
     Attributes:
         segment: seconds that are scored at a time.
         seed: random seed of the music, the noise and the shuffling.
-        genre: ``"given"`` or ``"auto"``, see :func:`~d2m.evaluation.benchmark.stage.read_stage`.
+        genre: ``"given"`` or ``"auto"``, see :func:`~d2m.evaluation.benchmark.inputs.read_inputs`.
         visual: folder of visual features of the videos, or None.
         genre_weights: name or file of the genre network, or None where there is none.
         genre_fingerprint: fingerprint of that file.
@@ -61,8 +61,8 @@ class Outcome:
 
     Attributes:
         results: for each row's key what :func:`~d2m.evaluation.benchmark.measure.measure` gave, in the order of the
-            scenes, with ``name``, ``music`` and ``genre`` of the scene.
-        failed: ``name`` of the scene, ``row`` (None for all of them) and ``error`` of what could not be measured.
+            items, with ``name``, ``music`` and ``genre`` of the item.
+        failed: ``name`` of the item, ``row`` (None for all of them) and ``error`` of what could not be measured.
         measured: pieces of music that were made now; the others were there.
     """
 
@@ -72,7 +72,7 @@ class Outcome:
 
 
 def run_all(
-    scenes: Sequence[Scene],
+    items: Sequence[Item],
     rows: Sequence[Row],
     settings: Settings,
     folder: Path,
@@ -83,7 +83,7 @@ def run_all(
     """Compute all missing results.
 
     Args:
-        scenes, rows: scenes and rows of the table.
+        items, rows: items and rows of the table.
         settings: see there.
         folder: that holds ``results/``.
         processes: how many work at a time; the figures are the same, but for speed.
@@ -94,19 +94,18 @@ def run_all(
         D2MError: if results cannot be written, or a process dies.
     """
     tell = progress or (lambda done, total: None)
-    others = {scene.name: others_for(scene, scenes, settings.seed) for scene in scenes}
+    others = {item.name: others_for(item, items, settings.seed) for item in items}
     places = {
-        scene.name: {row: _place(folder, scene, row, others[scene.name], settings) for row in rows} for scene in scenes
+        item.name: {row: _place(folder, item, row, others[item.name], settings) for row in rows} for item in items
     }
     missing = {name: [(row, path) for row, path in table.items() if not _there(path)] for name, table in places.items()}
-    total = len(scenes) * len(rows)
+    total = len(items) * len(rows)
     done = total - sum(map(len, missing.values()))
-    log.info("%d scenes, %d rows, %d of %d there already", len(scenes), len(rows), done, total)
+    log.info("%d items, %d rows, %d of %d there already", len(items), len(rows), done, total)
     tell(done, total)
-    threads = max(1, (os.cpu_count() or 1) // processes) if processes > 1 else 0
-    jobs = [(s, missing[s.name], others[s.name], settings, threads) for s in scenes if missing[s.name]]
+    jobs = [(s, missing[s.name], others[s.name], settings) for s in items if missing[s.name]]
     failed, measured = [], 0
-    for name, good, bad in each(_measure_scene, jobs, processes):
+    for name, good, bad in each(_measure_item, jobs, processes):
         done += len(missing[name])
         measured += good
         failed += [{"name": name, "row": row, "error": error} for row, error in bad]
@@ -114,52 +113,54 @@ def run_all(
         for row, error in bad:
             log.info("%s, %s: failed: %s", name, row or "every row", error)
         tell(done, total)
-    order = {scene.name: place for place, scene in enumerate(scenes)}
+    order = {item.name: place for place, item in enumerate(items)}
     failed.sort(key=lambda failure: (order[failure["name"]], failure["row"] or ""))
     results: dict[str, list[dict[str, Any]]] = {row.key: [] for row in rows}
-    for scene in scenes:
-        for row, path in places[scene.name].items():
+    for item in items:
+        for row, path in places[item.name].items():
             if path.is_file():
-                results[row.key].append({"name": scene.name, "music": scene.music, "genre": scene.genre, **_read(path)})
+                results[row.key].append({"name": item.name, "music": item.music, "genre": item.genre, **_read(path)})
     return Outcome(results, failed, measured)
 
 
-def others_for(scene: Scene, scenes: Sequence[Scene], seed: int) -> tuple[Scene, ...]:
-    """Choose scenes with other music for the shuffled original: the next songs in a random cyclic order.
+def others_for(item: Item, items: Sequence[Item], seed: int) -> tuple[Item, ...]:
+    """Choose items with other music for the shuffled original: the next songs in a random cyclic order.
 
     Args:
-        scene: the scene.
-        scenes: all scenes.
+        item: the item.
+        items: all items.
         seed: random seed.
 
     Returns:
         Scenes in order; later ones are used if the music of the first cannot be read.
     """
-    first = {other.music: other for other in reversed(scenes)}
+    first = {other.music: other for other in reversed(items)}
     songs = sorted(first)
     ring = [songs[int(i)] for i in np.random.default_rng([seed, 5]).permutation(len(songs))]
-    place = ring.index(scene.music)
+    place = ring.index(item.music)
     return tuple(first[song] for song in (ring[place + 1 :] + ring[:place])[:_CANDIDATES])
 
 
-def _place(folder: Path, scene: Scene, row: Row, others: Sequence[Scene], settings: Settings) -> Path:
+def _place(folder: Path, item: Item, row: Row, others: Sequence[Item], settings: Settings) -> Path:
     content: dict[str, Any] = {
-        "format": FORMAT, "version": __version__, "scene": scene.name, "files": _stamps(scene), "row": row.key,
+        "format": FORMAT, "version": __version__, "scene": item.name, "files": _stamps(item), "row": row.key,
         "weights": row.fingerprint, "segment": settings.segment, "seed": settings.seed, "genre": settings.genre,
         "visual": str(settings.visual or ""), "judge": settings.genre_fingerprint, "kept": settings.keep is not None,
     }  # fmt: skip
+    if names := added():
+        content["metrics"] = names
     if settings.visual is not None:
         from d2m.datasets.visuals import Visuals
 
-        content["pictures"] = _stamp(Visuals(settings.visual).path(picture_name(scene)))
+        content["pictures"] = _stamp(Visuals(settings.visual).path(picture_name(item)))
     if row.key == "shuffled":
         content["others"] = [[other.name, _stamps(other)] for other in others]
     digest = sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
-    return folder / "results" / row.key / f"{scene.name}-{digest}.json"
+    return folder / "results" / row.key / f"{item.name}-{digest}.json"
 
 
-def _stamps(scene: Scene) -> list[list[Any]]:
-    return [_stamp(path) for path in scene_files(scene)]
+def _stamps(item: Item) -> list[list[Any]]:
+    return [_stamp(path) for path in item_files(item)]
 
 
 def _stamp(path: Path) -> list[Any]:
@@ -183,31 +184,29 @@ def _read(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _measure_scene(
-    scene: Scene, rows: list[tuple[Row, Path]], others: tuple[Scene, ...], settings: Settings, threads: int
+def _measure_item(
+    item: Item, rows: list[tuple[Row, Path]], others: tuple[Item, ...], settings: Settings
 ) -> tuple[str, int, list[tuple[str | None, str]]]:
     """Makes and measures the rows that are missing; the number that worked, and what did not."""
     import warnings
 
+    from .inputs import read_inputs
     from .measure import Original, measure
-    from .players import play
-    from .stage import read_stage
+    from .systems import play
 
-    if threads:
-        _be_a_worker(threads)
     good = 0
     bad: list[tuple[str | None, str]] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            stage = read_stage(scene, settings.genre, settings.visual)
-            original = Original.of(stage, settings.segment)
+            inputs = read_inputs(item, settings.genre, settings.visual)
+            original = Original.of(inputs, settings.segment)
         except Exception as error:  # An error in one file does not stop the others.
-            return scene.name, 0, [(None, _line(error))]
+            return item.name, 0, [(None, _line(error))]
         for row, path in rows:
             try:
-                played = play(row, stage, original.whole, others, settings.seed)
-                found = measure(stage, original, played, row.kind == "reconstruction", settings.genre_weights)
+                played = play(row, inputs, original.whole, others, settings.seed)
+                found = measure(inputs, original, played, row.kind == "reconstruction", settings.genre_weights)
                 text = json.dumps(found, allow_nan=False)
             except Exception as error:
                 bad.append((row.key, _line(error)))
@@ -216,22 +215,12 @@ def _measure_scene(
             if settings.keep is not None:
                 from d2m.media_write import write_wav
 
-                with whole_file(settings.keep / row.key / f"{scene.name}.wav") as part:
+                with atomic_write(settings.keep / row.key / f"{item.name}.wav") as part:
                     write_wav(part, played.waveform, played.sample_rate)
-            with whole_file(path) as part:
+            with atomic_write(path) as part:
                 part.write_text(text, encoding="utf-8")
             good += 1
-    return scene.name, good, bad
-
-
-def _be_a_worker(threads: int) -> None:
-    """Share the cores, and end at once when the user interrupts: the parent tells them."""
-    import signal
-
-    import torch
-
-    torch.set_num_threads(threads)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    return item.name, good, bad
 
 
 def _line(error: BaseException) -> str:

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from d2m.atomic import atomic_write
 from d2m.errors import D2MError
 from d2m.evaluation.listening.questions import Question
-from d2m.whole_file import whole_file
 
 SOUND = (".wav", ".flac", ".mp3", ".m4a", ".ogg")
 VIDEO = (".mp4", ".mov", ".mkv", ".webm")
@@ -135,7 +135,7 @@ def _write_test(
         if progress:
             progress(done + 1, len(jobs))
     _write_page(out / "page", test, shown, rng)
-    with whole_file(out / "key.json") as part:
+    with atomic_write(out / "key.json") as part:
         part.write_text(json.dumps(key, indent=1, ensure_ascii=False), "utf-8")
     return len(jobs)
 
@@ -220,7 +220,7 @@ def _write_page(folder: Path, test: ListeningTest, clips: list[dict[str, Any]], 
     inside = json.dumps(plan, ensure_ascii=False).replace("</", "<\\/")
     page = (_PAGE / "index.html").read_text("utf-8")
     page = page.replace("@TITLE@", html.escape(test.title)).replace("@PLAN@", inside)
-    with whole_file(folder / "index.html") as part:
+    with atomic_write(folder / "index.html") as part:
         part.write_text(page, "utf-8")
     for name in ("page.css", "page.js"):
         shutil.copyfile(_PAGE / name, folder / name)

@@ -8,9 +8,9 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from d2m.atomic import atomic_write
 from d2m.errors import D2MError
 from d2m.evaluation.listening.answers import MAX_BYTES, parse, read_key
-from d2m.whole_file import whole_file
 
 _TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -109,7 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
             file = self.server.answers / f"{listener.name}.json"
             if not file.exists() and _count(self.server.answers) >= MAX_LISTENERS:
                 raise D2MError("the limit of answers is reached")
-            with whole_file(file) as temporary:
+            with atomic_write(file) as temporary:
                 temporary.write_bytes(data)
         except D2MError as error:
             self._say(400, str(error))

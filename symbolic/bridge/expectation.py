@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from d2m.symbolic.bridge import keys as key_finding
+from d2m.symbolic import keys as key_finding
 from d2m.symbolic.bridge.bars import Bars
 from d2m.symbolic.bridge.song import Song
 from d2m.symbolic.metrics import tonal_centroid

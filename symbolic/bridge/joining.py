@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from d2m.errors import D2MError
-from d2m.symbolic.bridge import keys as key_finding
+from d2m.symbolic import keys as key_finding
 from d2m.symbolic.bridge.composer import Composer
 from d2m.symbolic.bridge.mixpoints import MixPoint
 from d2m.symbolic.bridge.song import BEATS, Song

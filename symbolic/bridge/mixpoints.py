@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from d2m.errors import D2MError
-from d2m.symbolic.bridge import keys as key_finding
+from d2m.symbolic import keys as key_finding
 from d2m.symbolic.bridge.expectation import TERMS, terms
 from d2m.symbolic.bridge.matching import by_distribution, by_warping
 from d2m.symbolic.bridge.song import Song

@@ -14,8 +14,8 @@ import numpy as np
 
 from d2m.errors import D2MError
 from d2m.symbolic.bridge.bars import Bars, look_at
-from d2m.symbolic.bridge.keys import find_keys
-from d2m.symbolic.bridge.tracks import five_tracks
+from d2m.symbolic.five_tracks import five_tracks
+from d2m.symbolic.keys import find_keys
 from d2m.symbolic.midi import load, score_of
 from d2m.symbolic.phrases import boundaries
 from d2m.symbolic.pianoroll import PITCHES, VELOCITIES, Metre, PianoRoll, to_score
@@ -73,7 +73,7 @@ class Song:
 
     @cached_property
     def keys(self) -> np.ndarray:
-        """int64 (B,): the key of each bar, as :mod:`~d2m.symbolic.bridge.keys` numbers them."""
+        """int64 (B,): the key of each bar, as :mod:`~d2m.symbolic.keys` numbers them."""
         return find_keys(self.bars.chroma.sum(axis=1))
 
     @cached_property

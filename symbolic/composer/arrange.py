@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 
+from d2m.audio.presets import characters
 from d2m.errors import D2MError
+from d2m.genres import added_genre
+from d2m.sounds.patches import drawn
 from d2m.symbolic.composer import bass, club, funk, hiphop
 from d2m.symbolic.composer.comping import Comper
 from d2m.symbolic.composer.dress import dress
 from d2m.symbolic.composer.form import Bar, Form, plan
 from d2m.symbolic.composer.grooves import Drummer
-from d2m.symbolic.composer.harmony import Chord, is_minor, key_name, lay_out, pitch_classes
+from d2m.symbolic.composer.harmony import Chord, is_minor, lay_out, pitch_classes
 from d2m.symbolic.composer.lines import Feel, Line, perform
 from d2m.symbolic.composer.melody import Lead
 from d2m.symbolic.composer.production import produce
+from d2m.symbolic.composer.sections import Band, generators, section_of
 from d2m.symbolic.composer.style import Layer, Song, Style
-from d2m.types import GENRES, BeatGrid, Score
+from d2m.symbolic.composer.style_table import read_style
+from d2m.symbolic.keys import key_name, read_key
+from d2m.types import BeatGrid, Brief, Score
 
 #: AIST code -> style.
 STYLES: dict[str, Style] = {
@@ -32,6 +38,23 @@ STYLES: dict[str, Style] = {
 }
 
 
+def style_of(genre: str) -> Style:
+    """Return the style of a genre.
+
+    Args:
+        genre: AIST code, or name of a genre that another package adds (:mod:`d2m.genres`).
+
+    Raises:
+        D2MError: if there is no such genre, or its style cannot be used.
+    """
+    if genre in STYLES:
+        return STYLES[genre]
+    added = added_genre(genre)
+    if added is None:
+        raise D2MError(f"no style for genre '{genre}'; choose one of {', '.join(STYLES)}")
+    return read_style(added.style, STYLES[added.like], genre)
+
+
 def compose(
     grid: BeatGrid,
     duration: float,
@@ -41,6 +64,7 @@ def compose(
     energy: np.ndarray | None = None,
     accents: np.ndarray | None = None,
     forgiving: bool = False,
+    brief: Brief | None = None,
 ) -> Score:
     """Write music for a beat grid.
 
@@ -55,6 +79,8 @@ def compose(
         accents: (N,) in 0..1 per beat of the grid; the strongest are played by the whole band.
         forgiving: the beats may be wrong: begin without drums and bass, leave out hits and crashes, play with fewer
             instruments.
+        brief: what is asked besides. Sections of one piece that get generators of one state share their material:
+            song, key, instruments and feel.
 
     Returns:
         A score in which each of the five tracks has one part or more, unless it rests throughout, with patches of the
@@ -63,26 +89,41 @@ def compose(
     Raises:
         D2MError: if the genre is unknown or the duration is not a positive number.
     """
-    if genre not in STYLES:
-        raise D2MError(f"no style for genre '{genre}'; choose one of {', '.join(GENRES)}")
+    style = style_of(genre)
     if not (np.isfinite(duration) and duration > 0):
         raise D2MError(f"cannot compose {duration} seconds of music; the duration must be a positive number")
-    style = STYLES[genre]
-    form = plan(grid, duration, rng, energy, accents, forgiving)
-    song = style.songs[int(rng.integers(0, len(style.songs)))]
-    tonic = int(rng.choice(style.tonics))
+    material = rng
+    if brief is not None and brief.is_section:
+        material, rng = generators(rng, brief.role)
+    form = plan(grid, duration, rng, energy, accents, forgiving, brief)
+    song, tonic = _song(style, brief.key if brief else None, material)
     chords = lay_out(form.bars, song, tonic, form.final)
     feel = Feel(
-        float(rng.uniform(*style.swing)),
-        float(rng.uniform(*style.shuffle)),
-        float(rng.uniform(*style.lag)) / 1000.0,
+        float(material.uniform(*style.swing)),
+        float(material.uniform(*style.shuffle)),
+        float(material.uniform(*style.lag)) / 1000.0,
         style.looseness / 1000.0,
     )
-    lines = _write(style, song, form, chords, tonic, feel, grid.tempo, rng)
+    band = Band.of(style, material) if material is not rng else None
+    lines = _write(style, song, form, chords, tonic, feel, grid.tempo, rng, band)
     parts = [perform(line, feel, grid, form, rng) for line in lines]
-    key = key_name(tonic, is_minor(song))
+    key = key_name(tonic + 12 * is_minor(song))
     score = Score(tuple(p for p in parts if p is not None), grid, float(duration), genre, key)
-    return produce(dress(score, rng), form, rng)
+    if band is None:
+        return produce(dress(score, rng), form, rng)
+    score = dress(score, material, band.roster(style))
+    return section_of(produce(score, form, rng, drawn(characters(genre), material)), brief)
+
+
+def _song(style: Style, key: str | None, rng: np.random.Generator) -> tuple[Song, int]:
+    """Draw a song and its tonic; with a given key, one of its mode where the style has any."""
+    song = style.songs[int(rng.integers(0, len(style.songs)))]
+    tonic = int(rng.choice(style.tonics))
+    if key is None:
+        return song, tonic
+    tonic, minor = read_key(key)
+    fitting = [each for each in style.songs if is_minor(each) == minor]
+    return (song if song in fitting or not fitting else fitting[int(rng.integers(0, len(fitting)))]), tonic
 
 
 def _write(
@@ -94,16 +135,18 @@ def _write(
     feel: Feel,
     tempo: float,
     rng: np.random.Generator,
+    band: Band | None = None,
 ) -> list[Line]:
     scale = pitch_classes(song.scale, tonic)
-    drummer = Drummer(style, int(rng.choice(style.kits)), tempo, rng)
+    drummer = Drummer(style, band.kit if band else int(rng.choice(style.kits)), tempo, rng)
     drums = drummer.play(form)
-    low = bass.play(form, chords, style, int(rng.choice(style.bass_programs)), drummer, scale, rng)
+    program = band.bass if band else int(rng.choice(style.bass_programs))
+    low = bass.play(form, chords, style, program, drummer, scale, rng)
     low.lag = 0.5 * feel.lag
     lines = [drums, low]
     players: list[Comper | Lead] = []
-    for layer in style.layers:
-        program = int(rng.choice(layer.programs))
+    for index, layer in enumerate(style.layers):
+        program = band.layers[index] if band else int(rng.choice(layer.programs))
         leads = layer.manner in ("lead", "answer")
         players.append((Lead if leads else Comper)(layer, program, chords, scale, rng))
     for player, wanted in zip(players, _calls(style.layers, form, rng), strict=True):

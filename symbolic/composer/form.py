@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from d2m.types import BeatGrid
+from d2m.types import BeatGrid, Brief
 
 #: How full each kind of section is when nothing is known about the dancer's energy.
 _FULLNESS = {
@@ -14,6 +14,8 @@ _FULLNESS = {
 }  # fmt: skip
 #: Order of sections in a longer piece, taken round again from the first verse as long as there are bars left.
 _COURSE = (("verse", 8), ("lift", 4), ("chorus", 8), ("break", 4), ("verse", 8), ("chorus", 8))
+#: What a section leads to, by its role; a verse otherwise.
+_FOLLOWS = {"main": "verse", "intro": "verse", "verse": "chorus", "lift": "chorus", "break": "chorus"}
 
 #: For beats that may be wrong: bars at the beginning without drums and bass, and how full they are; the share of its
 #: fullness that the rest keeps.
@@ -84,6 +86,7 @@ def plan(
     energy: np.ndarray | None,
     accents: np.ndarray | None,
     forgiving: bool = False,
+    brief: Brief | None = None,
 ) -> Form:
     """Lay out ``duration`` seconds.
 
@@ -92,11 +95,20 @@ def plan(
         energy, accents: (N,) in 0..1, one per beat of the grid, or None.
         forgiving: lay out a piece with fewer instruments that begins without drums and bass and has no hits of the
             whole band, for beats that may be wrong.
+        brief: what is asked besides; of a section the bars after its end are laid out, too, as what it leads to.
     """
-    first, last = float(grid.position_of(0.0)), float(grid.position_of(duration))
+    brief = brief or Brief()
+    first, last = float(grid.position_of(brief.begin)), float(grid.position_of(duration))
+    if brief.begin > 0:
+        first = round(first, 3)
     spans = _bar_spans(grid, first, last)
-    weights = _bar_energy(spans, energy)
-    sections = _sections(len(spans), weights, rng)
+    end = last if brief.end is None else float(grid.position_of(brief.end))
+    own = max(sum(start < end - 1e-3 for start, _ in spans), 1)
+    weights = _bar_energy(spans[:own], energy)
+    sections = _sections(own, weights, rng) if brief.role == "auto" else [(brief.role, own)]
+    if len(spans) > own:
+        sections.append((_FOLLOWS.get(sections[-1][0], "verse"), len(spans) - own))
+        weights = None if weights is None else np.pad(weights, (0, len(spans) - own), mode="edge")
     bars: list[Bar] = []
     spread = 0.0 if weights is None else float(np.ptp(weights))
     for number, (role, length) in enumerate(sections):
@@ -110,20 +122,53 @@ def plan(
                 level = (1 - share) * level + share * (0.15 + 0.85 * weights[len(bars)])
             bars.append(Bar(start, beats, number, role, place, length, float(np.clip(level, 0.08, 1.0))))
     alone = frozenset(i for i, (role, _) in enumerate(sections) if role == "break" and rng.random() < 0.5)
-    final = _final_position(grid, duration, bars)
+    final = _final_position(grid, duration, bars) if brief.end is None else bars[own].end
     slow = float(np.clip((112.0 - grid.tempo) / 22.0, 0.0, 1.0))
     entry = float(np.ceil(first - 1e-6))
     if float(grid.time_of(entry)) > min(0.9, 0.3 * duration):
         entry = first
-    form = Form(bars, first, last, entry, final, _hits(accents, first, final), alone, slow)
-    return _softened(form) if forgiving else form
+    hits = _hits(accents, first, final) if brief.hits is None else _given(brief.hits, grid, first, end)
+    form = Form(bars, first, last, entry, final, hits, alone, slow)
+    return _softened(form, brief.begin == 0) if forgiving else form
 
 
-def _softened(form: Form) -> Form:
+def choose_hits(grid: BeatGrid, duration: float, accents: np.ndarray | None) -> list[tuple[float, float]]:
+    """Choose the moves that the whole band plays in a piece of this length.
+
+    Args:
+        grid: beats of the dance.
+        duration: seconds.
+        accents: (N,) in 0..1 per beat of the grid, or None.
+
+    Returns:
+        (position in beats, strength) of each.
+    """
+    first, last = float(grid.position_of(0.0)), float(grid.position_of(duration))
+    bars = [Bar(start, beats, 0, "main", 0, 1, 1.0) for start, beats in _bar_spans(grid, first, last)]
+    return _hits(accents, first, _final_position(grid, duration, bars))
+
+
+def _given(
+    hits: tuple[tuple[float, float], ...], grid: BeatGrid, first: float, end: float
+) -> list[tuple[float, float]]:
+    """Place hits given in seconds on the grid; what lies within 10 ms of a beat is on it."""
+    placed = []
+    for time, strength in sorted(hits):
+        position = float(grid.position_of(time))
+        if abs(time - float(grid.time_of(round(position)))) < 0.01:
+            position = float(round(position))
+        if first - 1e-6 <= position < end - 1e-3:
+            placed.append((position, float(strength)))
+    return placed
+
+
+def _softened(form: Form, opening: bool) -> Form:
     """The form for beats that may be wrong: see :func:`plan`."""
+    bars = [replace(bar, level=FULLEST_FORGIVING * bar.level) for bar in form.bars]
+    if not opening:
+        return replace(form, bars=bars, hits=[], drum_breaks=frozenset(), forgiving=True)
     # A clip of a few seconds has no bar to spare: there drums and bass rest for half a bar.
     count = SOFT_BARS if len(form.bars) >= 4 * SOFT_BARS else int(len(form.bars) > 3)
-    bars = [replace(bar, level=FULLEST_FORGIVING * bar.level) for bar in form.bars]
     bars[:count] = [replace(bar, level=SOFT_LEVEL) for bar in bars[:count]]
     start = bars[count].start if count else form.entry + 0.5 * bars[0].beats
     drums_from = min(start, form.final)

@@ -48,7 +48,6 @@ _QUALITIES: dict[str, tuple[int, ...]] = {
     "dim7": (3, 9, 6, 0),
     "aug": (4, 8, 0),
 }
-_NOTE_NAMES = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
 
 
 @dataclass(frozen=True)
@@ -78,16 +77,6 @@ class Chord:
         """The seventh, or the sixth or octave of a chord that has none."""
         steps = _QUALITIES[self.quality]
         return (self.root + next((s for s in (10, 11, 9) if s in steps), 0)) % 12
-
-
-def key_name(tonic: int, minor: bool) -> str:
-    """Return the name of a key, such as ``"A:min"`` or ``"C:maj"``.
-
-    Args:
-        tonic: pitch class.
-        minor: whether it is minor.
-    """
-    return f"{_NOTE_NAMES[tonic]}:{'min' if minor else 'maj'}"
 
 
 def is_minor(song: Song) -> bool:

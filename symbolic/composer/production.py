@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from d2m.audio.presets import characters
-from d2m.sounds.patches import drawn, genre_sounds, patches
+from d2m.errors import D2MError
+from d2m.genres import added_genre
+from d2m.sounds.patches import drawn, genre_sound, patches
 from d2m.symbolic.composer.form import Bar, Form
 from d2m.types import Lane, Part, Score
 
@@ -62,11 +64,29 @@ _FILTERED = ("keys", "guitar", "pad", "lead")
 _SHOT_EVERY = 4.0
 
 
+def taste_of(genre: str) -> Taste:
+    """Return the production style of a genre.
+
+    Args:
+        genre: AIST code, or name of a genre that another package adds (:mod:`d2m.genres`).
+
+    Raises:
+        D2MError: if an added genre has values that do not exist.
+    """
+    added = added_genre(genre)
+    if added is None:
+        return TASTES[genre]
+    try:
+        return replace(TASTES[added.like], **added.production)
+    except TypeError as error:
+        raise D2MError(f"the production of the genre '{genre}' has an unknown field ({error})") from error
+
+
 class _Effects:
     """Draws the effects of a genre by their weights."""
 
     def __init__(self, genre: str, rng: np.random.Generator) -> None:
-        self._weights, self._rng = genre_sounds()[genre].weights["effects"], rng
+        self._weights, self._rng = genre_sound(genre).weights["effects"], rng
         self.leads = [name for name in self._weights if patches()[name].leads]
 
     def draw(self, names: Sequence[str]) -> str:
@@ -86,16 +106,17 @@ class _Effects:
             events.setdefault(self.draw(names), []).append((start, end, velocity))
 
 
-def produce(score: Score, form: Form, rng: np.random.Generator) -> Score:
+def produce(score: Score, form: Form, rng: np.random.Generator, character: str | None = None) -> Score:
     """Add effects, movements and a character of the mix to a score.
 
     Args:
-        score: score of a genre in :data:`TASTES`.
+        score: score with a genre.
         form: that it was written on.
         rng: makes the choices.
+        character: character of the mix, or None to choose one of the genre.
     """
     genre = score.genre or ""
-    taste, effects = TASTES[genre], _Effects(genre, rng)
+    taste, effects = taste_of(genre), _Effects(genre, rng)
     events: dict[str, list[tuple[float, float, int]]] = {}
     lanes: list[Lane] = []
     for before, after in _rises(form):
@@ -109,9 +130,9 @@ def produce(score: Score, form: Form, rng: np.random.Generator) -> Score:
     if taste.opening:
         lanes += _opening(form)
     parts = tuple(_part(name, notes) for name, notes in sorted(events.items()))
-    return replace(
-        score, parts=score.parts + parts, lanes=score.lanes + tuple(lanes), character=drawn(characters(genre), rng)
-    )
+    if character is None:
+        character = drawn(characters(genre), rng)
+    return replace(score, parts=score.parts + parts, lanes=score.lanes + tuple(lanes), character=character)
 
 
 def _rises(form: Form) -> Iterator[tuple[list[Bar], list[Bar]]]:

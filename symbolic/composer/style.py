@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from d2m.genres import added_genre
+
 #: General MIDI programs that the composer may use, per track; for drums the kit's program.
 PROGRAMS: dict[str, tuple[int, ...]] = {
     "drums": (0, 8, 16, 24, 25, 40),
@@ -41,12 +43,16 @@ def typical_tempo(genre: str) -> tuple[int, int]:
     """Return the usual range of tempo of a genre.
 
     Args:
-        genre: AIST code.
+        genre: AIST code, or name of a genre that another package adds.
 
     Returns:
         Lowest and highest tempo in beats per minute.
     """
-    return TEMPOS[genre]
+    added = added_genre(genre)
+    if added is None:
+        return TEMPOS[genre]
+    low, high = added.tempos or TEMPOS[added.like]
+    return round(low), round(high)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,12 @@
     model = emotion.load_emotion("runs/emotion.safetensors", vae)
     new = model.compose("melancholic", count=4)
     changed = model.recolour(melodies, "밝음", strength=0.5)
+
+``mood`` changes whole scores, with the cues of ``mood_table``:
+
+    from d2m.symbolic.emotion.mood import Mood, in_mood
+
+    score = in_mood(score, Mood.read("gloomy:0.6"), seed=1)
 """
 
 from __future__ import annotations

@@ -24,8 +24,8 @@ from torch.nn import functional
 from d2m.errors import D2MError
 from d2m.symbolic.emotion.emotions import REGION, Emotion, EmotionTable, attributes, check_strength, load_emotions
 from d2m.symbolic.emotion.forms import Forms, load_forms
-from d2m.symbolic.emotion.melody import STEPS
 from d2m.symbolic.emotion.musicvae import HierarchicalMusicVae, MusicVae
+from d2m.symbolic.melody import STEPS
 
 #: Targets of an emotion: mean pitch and density.
 TARGETS = 2

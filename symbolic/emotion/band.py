@@ -15,7 +15,7 @@ import torch
 from d2m.symbolic.emotion.chords import estimate_chords
 from d2m.symbolic.emotion.emotions import Emotion
 from d2m.symbolic.emotion.encoder import one_hot
-from d2m.symbolic.emotion.melody import BEATS_PER_BAR, FIRST_KEY, LOWEST, STEPS_PER_BAR
+from d2m.symbolic.melody import BEATS_PER_BAR, FIRST_KEY, LOWEST, STEPS_PER_BAR
 from d2m.symbolic.musegan.accompaniment import accompany_roll
 from d2m.symbolic.musegan.sampler import MuseGan
 from d2m.symbolic.pianoroll import from_score, to_score

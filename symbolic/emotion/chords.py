@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from d2m.symbolic.emotion.melody import CLASSES, FIRST_KEY, HOLD, LOWEST, STEPS_PER_BAR, STEPS_PER_BEAT
+from d2m.symbolic.melody import CLASSES, FIRST_KEY, HOLD, LOWEST, STEPS_PER_BAR, STEPS_PER_BEAT
 
 #: Root and quality of chord ``i``: ``i % 12`` and ``i // 12``, 0 for major, 1 for minor.
 CHORDS = 24

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from d2m.symbolic.emotion.encoder import initialise, one_hot
 from d2m.symbolic.emotion.forms import Forms, follow
-from d2m.symbolic.emotion.melody import BARS, CLASSES, STEPS_PER_BAR
+from d2m.symbolic.melody import BARS, CLASSES, STEPS_PER_BAR
 
 #: Function from the logits (n, 90) of a step to the input of the next step: one-hot or soft, (n, 90).
 Choose = Callable[[Tensor], Tensor]

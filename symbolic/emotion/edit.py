@@ -22,7 +22,9 @@ import numpy as np
 
 from d2m.symbolic.emotion.actor_critic import EmotionModel
 from d2m.symbolic.emotion.emotions import attributes
-from d2m.symbolic.emotion.melody import (
+from d2m.symbolic.emotion.rewrite import fewer, more, place_strength
+from d2m.symbolic.emotion.statistics import sounding
+from d2m.symbolic.melody import (
     BARS,
     FIRST_KEY,
     HIGHEST,
@@ -33,8 +35,6 @@ from d2m.symbolic.emotion.melody import (
     from_notes,
     to_notes,
 )
-from d2m.symbolic.emotion.rewrite import fewer, more, place_strength
-from d2m.symbolic.emotion.statistics import sounding
 
 #: Shares of the way from a vector to the moved one at which it is decoded.
 _SHARES = np.array([0.25, 0.5, 0.75, 1.0])
@@ -70,7 +70,7 @@ class Edit:
 
 
 @dataclass(frozen=True)
-class Stretch:
+class MelodySegment:
     """Part of a song's melody that is covered by one window.
 
     Attributes:
@@ -92,7 +92,7 @@ class Stretch:
 
 
 #: All of a melody of 16 bars.
-WHOLE = Stretch(0, 0, 0, 0, STEPS)
+WHOLE = MelodySegment(0, 0, 0, 0, STEPS)
 
 
 def find_edit(
@@ -126,7 +126,7 @@ def find_edit(
 
 
 def edited(
-    melodies: Sequence[np.ndarray], stretches: Sequence[Stretch], edit: Edit, strength: float
+    melodies: Sequence[np.ndarray], stretches: Sequence[MelodySegment], edit: Edit, strength: float
 ) -> list[np.ndarray]:
     """Return the sections of a song, edited.
 
@@ -168,7 +168,7 @@ def _shifts(old: np.ndarray, new: Sequence[np.ndarray]) -> np.ndarray:
     return total / np.square(_SHARES).sum()
 
 
-def _recounted(notes: np.ndarray, count: int, stretch: Stretch, edit: Edit) -> np.ndarray:
+def _recounted(notes: np.ndarray, count: int, stretch: MelodySegment, edit: Edit) -> np.ndarray:
     """Notes (N, 3) of a stretch, so many of them: those that the edit has least for go, those it has most for come."""
     favour = edit.favour[stretch.window, stretch.inside]
     if count <= len(notes):

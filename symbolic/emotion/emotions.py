@@ -17,7 +17,7 @@ from unicodedata import normalize
 import numpy as np
 
 from d2m.errors import D2MError
-from d2m.symbolic.emotion.melody import FIRST_KEY, LOWEST, STEPS_PER_BAR
+from d2m.symbolic.melody import FIRST_KEY, LOWEST, STEPS_PER_BAR
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -94,7 +94,7 @@ class EmotionTable:
     density_deviation: float
 
     def find(self, name: str) -> Emotion:
-        """Find an emotion by its English or Korean name, in any case.
+        """Find an emotion by its English or Korean name or an everyday word (``moods.toml``), in any case.
 
         Args:
             name: name of the emotion.
@@ -106,6 +106,10 @@ class EmotionTable:
         by_name = {title: emotion for emotion in self.emotions for title in (emotion.name, emotion.korean)}
         if wanted in by_name:
             return by_name[wanted]
+        from d2m.symbolic.emotion.mood_table import aliases
+
+        if (known := aliases().get(wanted)) in by_name:
+            return by_name[str(known)]
         # Letters of Korean syllables, so that 우울 and 우울한 are near 우울함.
         spelled = {normalize("NFD", title): title for title in by_name}
         near = difflib.get_close_matches(normalize("NFD", wanted), spelled, n=1, cutoff=0.5)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from d2m.symbolic.emotion.melody import CLASSES
+from d2m.symbolic.melody import CLASSES
 
 
 def initialise(lstm: nn.LSTM) -> nn.LSTM:

@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from d2m.symbolic.emotion.melody import BARS, CLASSES, STEPS_PER_BAR
 from d2m.symbolic.emotion.statistics import likeness
+from d2m.symbolic.melody import BARS, CLASSES, STEPS_PER_BAR
 
 FORMS = Path(__file__).with_name("forms.json")
 #: Bars that share less of their onsets than this have nothing to do with each other.

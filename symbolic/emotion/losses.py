@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from d2m.symbolic.emotion.chords import chord_tones, estimate_chords, on_pitch_classes, step_weights
 from d2m.symbolic.emotion.decoder import Choose
-from d2m.symbolic.emotion.melody import CLASSES, FIRST_KEY, HIGHEST, HOLD, LOWEST, STEPS_PER_BAR
+from d2m.symbolic.melody import CLASSES, FIRST_KEY, HIGHEST, HOLD, LOWEST, STEPS_PER_BAR
 
 #: Energy that is left of a stroke after a sixteenth: -10 dB, -80 dB a second at 120 beats a minute.
 FADE = 0.1

@@ -22,8 +22,8 @@ import torch
 from torch import Tensor
 
 from d2m.errors import D2MError
-from d2m.symbolic.emotion.melody import CLASSES
 from d2m.symbolic.emotion.musicvae import FULL, MusicVaeConfig
+from d2m.symbolic.melody import CLASSES
 from d2m.weights.tf_bundle import open_bundle
 
 _ENCODER = "encoder/cell_{}/bidirectional_rnn/{}/multi_rnn_cell/cell_0/lstm_cell"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from d2m.symbolic.bridge.keys import find_keys
-from d2m.symbolic.emotion.melody import CLASSES, FIRST_KEY, LOWEST, STEPS_PER_BAR
 from d2m.symbolic.emotion.statistics import sounding
+from d2m.symbolic.keys import find_keys
+from d2m.symbolic.melody import CLASSES, FIRST_KEY, LOWEST, STEPS_PER_BAR
 
 #: Degrees of the scale that differ, in semitones above the tonic: in major, and in natural minor.
 _MAJOR, _MINOR = (4, 9, 11), (3, 8, 10)

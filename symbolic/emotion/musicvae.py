@@ -18,8 +18,8 @@ from d2m.errors import D2MError
 from d2m.symbolic.emotion.decoder import Choose, HierarchicalDecoder
 from d2m.symbolic.emotion.encoder import FlatEncoder
 from d2m.symbolic.emotion.forms import Forms, shared_noise
-from d2m.symbolic.emotion.melody import CLASSES, STEPS, canonical
 from d2m.symbolic.emotion.side_by_side import BarReader, BarWriter
+from d2m.symbolic.melody import CLASSES, STEPS, canonical
 
 #: Melodies that go through the networks at a time.
 _ROWS = 128
@@ -219,7 +219,7 @@ def spherical(a: np.ndarray, b: np.ndarray, steps: int) -> np.ndarray:
 class MusicVae:
     """A trained model for use: numpy in, numpy out.
 
-    Melodies are uint8 (N, 256) (:mod:`d2m.symbolic.emotion.melody`), latent vectors float32 (N, latent).
+    Melodies are uint8 (N, 256) (:mod:`d2m.symbolic.melody`), latent vectors float32 (N, latent).
 
     Args:
         network: in evaluation mode, on any device.

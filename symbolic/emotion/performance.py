@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from d2m.symbolic.emotion.emotions import Emotion
-from d2m.symbolic.emotion.melody import HIGHEST, LOWEST, STEPS_PER_BAR, STEPS_PER_BEAT, to_notes
 from d2m.symbolic.emotion.mode import in_mode
+from d2m.symbolic.melody import HIGHEST, LOWEST, STEPS_PER_BAR, STEPS_PER_BEAT, to_notes
 from d2m.symbolic.midi import track_of
 from d2m.types import BeatGrid, Part, Score
 

@@ -10,7 +10,7 @@ import heapq
 
 import numpy as np
 
-from d2m.symbolic.emotion.melody import STEPS_PER_BAR, from_notes, room, to_notes, transpose
+from d2m.symbolic.melody import STEPS_PER_BAR, from_notes, room, to_notes, transpose
 
 
 def rewrite(melody: np.ndarray, pitch: float, density: float) -> np.ndarray:

@@ -20,7 +20,7 @@ from torch.nn import functional
 from d2m.symbolic.emotion.decoder import Choose
 from d2m.symbolic.emotion.encoder import initialise, one_hot
 from d2m.symbolic.emotion.forms import Forms, follow
-from d2m.symbolic.emotion.melody import BARS, CLASSES, STEPS_PER_BAR
+from d2m.symbolic.melody import BARS, CLASSES, STEPS_PER_BAR
 
 #: Size of the input of a step from the conductor, and of that from the step before.
 _HINT, _TOLD = 64, 64

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from d2m.symbolic.emotion.melody import FIRST_KEY
+from d2m.symbolic.melody import FIRST_KEY
 
 #: Transpositions that count as the same tune, semitones.
 _SHIFTS = range(-24, 25)

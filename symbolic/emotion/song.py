@@ -15,12 +15,12 @@ import numpy as np
 
 from d2m.errors import D2MError
 from d2m.symbolic.emotion.actor_critic import EmotionModel
-from d2m.symbolic.emotion.edit import Stretch, edited, find_edit
+from d2m.symbolic.emotion.edit import MelodySegment, edited, find_edit
 from d2m.symbolic.emotion.emotions import Emotion, attributes, check_strength
-from d2m.symbolic.emotion.extract import in_fours, melody_on_grid, only_chords, sections
-from d2m.symbolic.emotion.melody import BARS, FIRST_KEY, STEPS, STEPS_PER_BAR, canonical
 from d2m.symbolic.emotion.performance import pace, part, toned
 from d2m.symbolic.emotion.statistics import sounding
+from d2m.symbolic.melody import BARS, FIRST_KEY, STEPS, STEPS_PER_BAR, canonical
+from d2m.symbolic.melody_extract import in_fours, melody_on_grid, only_chords, sections
 from d2m.symbolic.midi import read_midi
 from d2m.types import BeatGrid, Score
 
@@ -171,12 +171,12 @@ def _windows(melody: np.ndarray) -> np.ndarray:
     return np.stack([canonical(filled[first * STEPS_PER_BAR :][:STEPS]) for first, _, _ in _plan(bars)])
 
 
-def _stretches(melodies: Sequence[np.ndarray], plays: np.ndarray) -> list[Stretch]:
+def _stretches(melodies: Sequence[np.ndarray], plays: np.ndarray) -> list[MelodySegment]:
     """Where the windows in which something plays lie."""
     row_of, at, found = np.cumsum(plays) - 1, 0, []
     for section, melody in enumerate(melodies):
         for bars in _plan(len(melody) // STEPS_PER_BAR):
             if plays[at]:
-                found.append(Stretch(section, int(row_of[at]), *(bar * STEPS_PER_BAR for bar in bars)))
+                found.append(MelodySegment(section, int(row_of[at]), *(bar * STEPS_PER_BAR for bar in bars)))
             at += 1
     return found

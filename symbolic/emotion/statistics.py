@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from d2m.symbolic.emotion.melody import FIRST_KEY, HOLD, LOWEST, STEPS_PER_BAR
+from d2m.symbolic.melody import FIRST_KEY, HOLD, LOWEST, STEPS_PER_BAR
 
 #: The names of :func:`describe`'s figures.
 FIGURES: tuple[str, ...] = (

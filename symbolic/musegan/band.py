@@ -13,23 +13,27 @@ from dataclasses import replace
 
 import numpy as np
 
+from d2m.audio.presets import characters
 from d2m.errors import D2MError
+from d2m.sounds.patches import drawn
 from d2m.symbolic.composer import bass
-from d2m.symbolic.composer.arrange import STYLES
+from d2m.symbolic.composer.arrange import style_of
 from d2m.symbolic.composer.comping import Comper
 from d2m.symbolic.composer.dress import dress
 from d2m.symbolic.composer.form import Bar, Form, plan
 from d2m.symbolic.composer.grooves import Drummer
-from d2m.symbolic.composer.harmony import Chord, key_name, pitch_classes
+from d2m.symbolic.composer.harmony import Chord, pitch_classes
 from d2m.symbolic.composer.lines import Feel, Line, perform, rhythm
 from d2m.symbolic.composer.production import produce
+from d2m.symbolic.composer.sections import generators, section_of
 from d2m.symbolic.composer.style import Style
+from d2m.symbolic.keys import key_name, read_key
 from d2m.symbolic.musegan.choice import Pool, Wanted, choose, draw_pool
 from d2m.symbolic.musegan.harmonise import read_phrase
 from d2m.symbolic.musegan.players import Place, Players, drums_alone
 from d2m.symbolic.musegan.sampler import MuseGan
 from d2m.symbolic.tracks import DRUMS
-from d2m.types import BeatGrid, Score
+from d2m.types import BeatGrid, Brief, Score
 
 _KICKS, _SNARES = (35, 36), (37, 38, 39, 40)
 #: Tracks that play MuseGAN's notes, but for the one that the rhythm section's comping takes.
@@ -47,6 +51,7 @@ def play_for(
     energy: np.ndarray | None = None,
     accents: np.ndarray | None = None,
     forgiving: bool = False,
+    brief: Brief | None = None,
 ) -> Score:
     """Return music by a MuseGAN for a beat grid; arguments as of :func:`d2m.symbolic.composer.compose`.
 
@@ -59,42 +64,49 @@ def play_for(
         energy: float32 (N,) in 0..1 per beat interval, or None.
         accents: float32 (N,) in 0..1 per beat, or None.
         forgiving: make wrong beats less audible.
+        brief: what is asked besides; the mode of a key is MuseGAN's own.
 
     Raises:
         D2MError: if the model needs a given track or makes silence only, the genre is unknown or the duration is not a
             positive number.
     """
-    if genre not in STYLES:
-        raise D2MError(f"no style for genre '{genre}'; choose one of {', '.join(STYLES)}")
+    style = style_of(genre)
     if not (np.isfinite(duration) and duration > 0):
         raise D2MError(f"cannot make {duration} seconds of music; the duration must be a positive number")
     if muse.config.conditional:
         raise D2MError(
             f"{muse.name or 'this model'} is conditioned on a track; choose a model that generates all tracks"
         )
-    style, rng = STYLES[genre], np.random.default_rng(seed)
-    form = plan(grid, duration, rng, energy, accents, forgiving)
+    rng = np.random.default_rng(seed)
+    material = rng
+    if brief is not None and brief.is_section:
+        material, rng = generators(rng, brief.role)
+    form = plan(grid, duration, rng, energy, accents, forgiving, brief)
     places = _places(draw_pool(muse, seed), muse, form)
     minor = _is_minor(places)
-    tonic = int(rng.choice(style.tonics))
+    tonic = int(material.choice(style.tonics))
+    if brief is not None and brief.key is not None:
+        tonic = read_key(brief.key)[0]
     # Phrases are read in C, whose relative minor is A.
     shift = (tonic - (9 if minor else 0) + 6) % 12 - 6
     chords, scale = _chords(places, form, shift, minor), pitch_classes("minor" if minor else "major", tonic)
     feel = Feel(
-        float(rng.uniform(*style.swing)),
-        float(rng.uniform(*style.shuffle)),
-        float(rng.uniform(*style.lag)) / 1000.0,
+        float(material.uniform(*style.swing)),
+        float(material.uniform(*style.shuffle)),
+        float(material.uniform(*style.lag)) / 1000.0,
         style.looseness / 1000.0,
     )
     drummer = _drummer(places, style, form, grid.tempo, rng)
-    low = bass.play(form, chords, style, int(rng.choice(style.bass_programs)), drummer, scale, rng)
+    low = bass.play(form, chords, style, int(material.choice(style.bass_programs)), drummer, scale, rng)
     low.lag = 0.5 * feel.lag
     comping = _comping(style, form, chords, scale, feel, rng)
     free = tuple(name for name in _IN_FRONT if name != comping.track)
     front = Players(style, form, chords, scale, shift, feel.lag).play(free, places, rng)
     parts = [perform(line, feel, grid, form, rng) for line in (drummer.line, low, comping, *front)]
-    score = Score(tuple(p for p in parts if p is not None), grid, float(duration), genre, key_name(tonic, minor))
-    return produce(dress(score, rng), form, rng)
+    score = Score(tuple(p for p in parts if p is not None), grid, float(duration), genre, key_name(tonic + 12 * minor))
+    score = dress(score, material)
+    character = drawn(characters(genre), material) if material is not rng else None
+    return section_of(produce(score, form, rng, character), brief)
 
 
 def _places(pool: Pool, muse: MuseGan, form: Form) -> list[Place]:
@@ -112,7 +124,7 @@ def _places(pool: Pool, muse: MuseGan, form: Form) -> list[Place]:
     rows = choose(pool, wanted)
     phrases = {row: read_phrase(pool.held[row], int(pool.tonic[row]), muse) for row in set(rows)}
     if not any(len(notes) for phrase in phrases.values() for notes in phrase.notes[DRUMS + 1 :]):
-        raise D2MError("the model generated only silence; choose another --seed, or --sketch composer")
+        raise D2MError("the model generated only silence; choose another --seed, or --arranger composer")
     return [
         Place(bar, phrases[row], bar.place % length)
         for bars, row in zip(groups, rows, strict=True)

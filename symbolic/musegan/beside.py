@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from d2m.errors import D2MError
-from d2m.symbolic.bridge.tracks import five_tracks, homes_of
+from d2m.symbolic.five_tracks import five_tracks, homes_of
 from d2m.symbolic.midi import MOST_BYTES, file_bytes, load_bytes
 from d2m.symbolic.midi_chunks import MOST_TRACKS
 from d2m.symbolic.midi_events import Event, Events, free_channels, only, read_events

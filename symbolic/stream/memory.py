@@ -11,14 +11,14 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from d2m.atomic import atomic_write_bytes
 from d2m.errors import D2MError
 from d2m.symbolic.bridge.joining import write_bridge
 from d2m.symbolic.bridge.mixpoints import MixPoint
 from d2m.symbolic.stream.library import Place, stamp
 from d2m.symbolic.stream.planning import Plan
-from d2m.symbolic.stream.programme import Programme, Stretch, bridge_stretch, close, song_stretch
+from d2m.symbolic.stream.programme import Programme, Section, bridge_section, close, song_section
 from d2m.symbolic.stream.wishes import Wish
-from d2m.whole_file import write_whole
 
 if TYPE_CHECKING:
     from d2m.symbolic.stream.station import Station
@@ -49,28 +49,28 @@ def remember(station: Station, path: Path) -> None:
             "revision": station.revision,
             "wishes": [list(wish) for wish in station.wishes.queue],
             "wish_count": station.wishes.count,
-            "stretches": [_to_json(stretch) for stretch in programme.stretches],
+            "stretches": [_to_json(section) for section in programme.sections],
         }
-    write_whole(path, json.dumps(content, indent=1).encode())
+    atomic_write_bytes(path, json.dumps(content, indent=1).encode())
 
 
-class Diary:
+class Checkpoint:
     """Periodic writer of a station's state, which reports when writing fails and works again.
 
     Args:
         station: whose.
-        path: path of the file; None keeps no diary.
+        path: path of the file; None saves nothing.
     """
 
     def __init__(self, station: Station, path: Path | None) -> None:
         self.station, self.path = station, path
         self._due, self._fails = -1e9, False
 
-    def hurry(self) -> None:
-        """The next call notes, however soon it comes."""
+    def save_now(self) -> None:
+        """Make the next call of :meth:`save` write, however soon it comes."""
         self._due = -1e9
 
-    def note(self, force: bool = False) -> None:
+    def save(self, force: bool = False) -> None:
         """Write the state of the station if it is time to. If the disk is full or missing, this is tried again later.
 
         Args:
@@ -121,33 +121,33 @@ def recall(station: Station, path: Path) -> bool:
         content = json.loads(path.read_bytes())
         if content["version"] != _VERSION or content["settings"] != settings(station.programme):
             return False
-        stretches = _rebuild(content["stretches"], station.programme)
+        sections = _rebuild(content["stretches"], station.programme)
         head, revision, count = (int(content[name]) for name in ("head", "revision", "wish_count"))
         wishes = [(int(number), str(name)) for number, name in content["wishes"][:_MOST_WISHES]]
         identity = str(content["programme"])[:64]
     except (OSError, ValueError, KeyError, TypeError, IndexError, OverflowError, RecursionError, D2MError) as error:
         station.tell(f"the programme cannot go on where it was ({error}); it begins anew")
         return False
-    station.programme.stretches = stretches
+    station.programme.sections = sections
     station.head, station.revision, station.identity = head, revision, identity
     station.wishes.queue, station.wishes.count = [Wish(*wish) for wish in wishes], count
     return True
 
 
-def _to_json(stretch: Stretch) -> dict[str, Any]:
-    found: dict[str, Any] = {"kind": stretch.kind, "name": stretch.name, "start": stretch.start, "stop": stretch.stop}
-    point = stretch.point
+def _to_json(section: Section) -> dict[str, Any]:
+    found: dict[str, Any] = {"kind": section.kind, "name": section.name, "start": section.start, "stop": section.stop}
+    point = section.point
     if point is not None:
-        found |= {"number": stretch.number, "point": [point.bar_a, point.bar_b, point.transpose, point.cost]}
+        found |= {"number": section.number, "point": [point.bar_a, point.bar_b, point.transpose, point.cost]}
         return found | {"method": point.method}
-    found |= {"entry": stretch.entry, "exit": stretch.exit, "moved": stretch.moved, "gain": stretch.gain}
-    return found | {"place": list(stretch.place), "queued": stretch.queued, "file": list(stretch.file)}
+    found |= {"entry": section.entry, "exit": section.exit, "moved": section.moved, "gain": section.gain}
+    return found | {"place": list(section.place), "queued": section.queued, "file": list(section.file)}
 
 
-def _rebuild(content: list[dict[str, Any]], programme: Programme) -> list[Stretch]:
+def _rebuild(content: list[dict[str, Any]], programme: Programme) -> list[Section]:
     """Raises D2MError if the songs are not what they were."""
     songs = programme.library.songs()
-    found: list[Stretch | None] = []
+    found: list[Section | None] = []
     for entry in content[:_MOST_STRETCHES]:
         if entry["kind"] == "bridge":
             found.append(None)
@@ -163,7 +163,7 @@ def _rebuild(content: list[dict[str, Any]], programme: Programme) -> list[Stretc
         if not all(0 <= bar < len(song) for bar in bars):
             raise D2MError(f"{entry['name']} has other bars")
         place = Place(int(entry["place"][0]), str(entry["place"][1]))
-        made = song_stretch(song, str(entry["name"]), int(entry["start"]), bars[0], moved, float(entry["gain"]), place)
+        made = song_section(song, str(entry["name"]), int(entry["start"]), bars[0], moved, float(entry["gain"]), place)
         made.queued, made.file = int(entry["queued"]), stamp(path)
         if len(bars) > 1:
             close(made, bars[1])
@@ -173,7 +173,7 @@ def _rebuild(content: list[dict[str, Any]], programme: Programme) -> list[Stretc
     return [_bridge(content[at], found, at, programme) if s is None else s for at, s in enumerate(found)]
 
 
-def _bridge(entry: dict[str, Any], found: list[Stretch | None], at: int, programme: Programme) -> Stretch:
+def _bridge(entry: dict[str, Any], found: list[Section | None], at: int, programme: Programme) -> Section:
     before, after = (found[at - 1] if at else None), found[at + 1]
     if before is None or after is None or before.stop is None:
         raise D2MError("a bridge stands alone")
@@ -182,7 +182,7 @@ def _bridge(entry: dict[str, Any], found: list[Stretch | None], at: int, program
     local = MixPoint(bar_a, bar_b, 0, point.cost, point.method)
     planner = programme.planner
     bridge = write_bridge(before.played, after.played, local, planner.composer, planner.bars)
-    made = bridge_stretch(before, Plan(point, after.played, bridge, after.gain), after, int(entry["number"]))
+    made = bridge_section(before, Plan(point, after.played, bridge, after.gain), after, int(entry["number"]))
     if made.stop != after.start or before.stop != entry["start"]:
         raise D2MError("the songs have other lengths than before")
     return made

@@ -1,6 +1,6 @@
 """Endless sequence of songs and bridges.
 
-The last stretch is always a song whose end is not decided yet; it may be played up to its next mix point. Times are
+The last section is always a song whose end is not decided yet; it may be played up to its next mix point. Times are
 samples from the beginning of the programme. A programme contains the decisions made so far; its player requests further
 ones in time (:meth:`Programme.extend`), or changes the programme from some sample on (:meth:`Programme.leave`).
 """
@@ -36,7 +36,7 @@ class _ShownAlways(TypedDict):
 
 
 class Shown(_ShownAlways, total=False):
-    """What a listener may know of a :class:`Stretch`: seconds, bars counted from 1; the bars of songs only."""
+    """What a listener may know of a :class:`Section`: seconds, bars counted from 1; the bars of songs only."""
 
     first_bar: int
     last_bar: int | None
@@ -46,7 +46,7 @@ class Shown(_ShownAlways, total=False):
 
 
 @dataclass(eq=False)
-class Stretch:
+class Section:
     """A part of the programme.
 
     Attributes:
@@ -85,7 +85,7 @@ class Stretch:
 
     @property
     def played(self) -> Song:
-        """The song of a stretch that is one.
+        """The song of a section that is one.
 
         Raises:
             ValueError: if it is a bridge.
@@ -96,7 +96,7 @@ class Stretch:
 
     @property
     def end(self) -> int:
-        """The sample at which a closed stretch ends.
+        """The sample at which a closed section ends.
 
         Raises:
             ValueError: if it is open.
@@ -127,7 +127,7 @@ class Programme:
         planner: planner of the bridges.
         shuffle, seed: the order.
         tell: called with one line when a file is skipped, or a line of the playlist names none.
-        stretches: to go on with.
+        sections: to go on with.
 
     Raises:
         D2MError: if no song can be played.
@@ -140,19 +140,19 @@ class Programme:
         shuffle: bool = False,
         seed: int = 0,
         tell: Callable[[str], None] = lambda line: None,
-        stretches: list[Stretch] | None = None,
+        sections: list[Section] | None = None,
     ) -> None:
         self.library, self.planner, self.shuffle, self.seed, self.tell = library, planner, shuffle, seed, tell
         self._told: set[str] = set()
         self._tell_missing()
-        self.stretches = stretches or [self._first()]
+        self.sections = sections or [self._first()]
 
     @property
-    def last(self) -> Stretch:
+    def last(self) -> Section:
         """The song whose end is open."""
-        return self.stretches[-1]
+        return self.sections[-1]
 
-    def _first(self) -> Stretch:
+    def _first(self) -> Section:
         place = Place()
         while True:
             # One look for both: files may come and go between two.
@@ -165,7 +165,7 @@ class Programme:
             stamped = stamp(path)
             try:
                 song = self.planner.read(path)
-                made = song_stretch(song, found.name, 0, 0, 0, self.planner.gain(path, song), found)
+                made = song_section(song, found.name, 0, 0, 0, self.planner.gain(path, song), found)
                 made.file = stamped
                 return made
             except D2MError as error:
@@ -231,22 +231,22 @@ class Programme:
         return None if found is None else (found, 0, playable[found.name])
 
     def plan_from(
-        self, stretch: Stretch, between: tuple[int, int], wanted: list[tuple[int, str]]
-    ) -> tuple[Plan, Stretch]:
+        self, section: Section, between: tuple[int, int], wanted: list[tuple[int, str]]
+    ) -> tuple[Plan, Section]:
         """Plan the transition to the next song that can be played, without changing the programme.
 
         Where no song of the library can be played any more, the song goes back into itself.
 
         Args:
-            stretch: the current song.
+            section: the current song.
             between: first and last bar after which it may be left.
             wanted: requests, as (number, name).
 
         Returns:
-            The plan, and the stretch of the next song.
+            The plan, and the section of the next song.
         """
-        number = 1 + max((s.number for s in self.stretches), default=0)
-        place = stretch.place
+        number = 1 + max((s.number for s in self.sections), default=0)
+        place = section.place
         names = dict(wanted)
         while (found := self.choose(place, wanted)) is not None:
             place_after, wish, path = found
@@ -254,16 +254,16 @@ class Programme:
             # Before it is read: if it changes meanwhile, it is not taken for what is played.
             stamped = stamp(path)
             try:
-                plan = self.planner.plan(stretch.played, between, path, number)
+                plan = self.planner.plan(section.played, between, path, number)
             except D2MError as error:
                 if not self._is_fault_of(path):
                     raise
                 self.skip_file(name, path, error)
                 continue
             return plan, self._open(plan, name, place_after, wish, stamped)
-        plan = self.planner.repeat(stretch.played, between, number, stretch.gain)
-        following = self._open(plan, stretch.name, place, 0, stretch.file)
-        following.moved = stretch.moved
+        plan = self.planner.repeat(section.played, between, number, section.gain)
+        following = self._open(plan, section.name, place, 0, section.file)
+        following.moved = section.moved
         return plan, following
 
     def _is_fault_of(self, path: Path) -> bool:
@@ -274,30 +274,30 @@ class Programme:
             return True
         return False
 
-    def _open(self, plan: Plan, name: str, place: Place, wish: int, file: tuple[int, int]) -> Stretch:
-        made = song_stretch(plan.song, name, 0, plan.point.bar_b, plan.point.transpose, plan.gain, place)
+    def _open(self, plan: Plan, name: str, place: Place, wish: int, file: tuple[int, int]) -> Section:
+        made = song_section(plan.song, name, 0, plan.point.bar_b, plan.point.transpose, plan.gain, place)
         made.queued, made.file = wish, file
         return made
 
-    def leave(self, stretch: Stretch, plan: Plan, following: Stretch) -> int:
+    def leave(self, section: Section, plan: Plan, following: Section) -> int:
         """Leave a song by a plan, and discard everything that came after it.
 
         Args:
-            stretch: the song.
+            section: the song.
             plan: plan of the transition.
-            following: stretch of the next song.
+            following: section of the next song.
 
         Returns:
             The sample at which the song ends.
         """
-        at = self.stretches.index(stretch)
-        number = 1 + max((s.number for s in self.stretches[: at + 1]), default=0)
-        close(stretch, plan.point.bar_a)
-        bridge = bridge_stretch(stretch, plan, following, number)
+        at = self.sections.index(section)
+        number = 1 + max((s.number for s in self.sections[: at + 1]), default=0)
+        close(section, plan.point.bar_a)
+        bridge = bridge_section(section, plan, following, number)
         shift = bridge.end - following.start
         following.start, following.notes = bridge.end, moved_notes(following.notes, shift)
-        self.stretches = [*self.stretches[: at + 1], bridge, following]
-        return stretch.end
+        self.sections = [*self.sections[: at + 1], bridge, following]
+        return section.end
 
     def extend(self, wanted: list[tuple[int, str]] | None = None) -> None:
         """Decide how the last song is left and which song follows.
@@ -305,10 +305,10 @@ class Programme:
         Args:
             wanted: requests, as (number, name), or None.
         """
-        stretch = self.last
-        bars = exits(stretch.played)
-        between = (min(self.planner.earliest(stretch.played, stretch.entry), int(bars[-1])), int(bars[-1]))
-        self.leave(stretch, *self.plan_from(stretch, between, wanted or []))
+        section = self.last
+        bars = exits(section.played)
+        between = (min(self.planner.earliest(section.played, section.entry), int(bars[-1])), int(bars[-1]))
+        self.leave(section, *self.plan_from(section, between, wanted or []))
 
     def decided(self) -> int:
         """Return the sample up to which :meth:`extend` changes nothing except the lengths of held notes."""
@@ -324,18 +324,18 @@ class Programme:
             first, stop: range of samples.
         """
         found = [
-            s.notes.within(first, stop) for s in self.stretches if s.start < stop and (s.stop is None or s.stop > first)
+            s.notes.within(first, stop) for s in self.sections if s.start < stop and (s.stop is None or s.stop > first)
         ]
         return joined(found) if len(found) != 1 else found[0]
 
-    def changeable(self, sample: int) -> Stretch:
+    def changeable(self, sample: int) -> Section:
         """Return the first song that can still be left after a sample."""
-        songs = (s for s in self.stretches if s.song is not None and (s.stop is None or s.stop > sample))
+        songs = (s for s in self.sections if s.song is not None and (s.stop is None or s.stop > sample))
         return next(songs, self.last)
 
-    def following(self, sample: int) -> list[Stretch]:
+    def following(self, sample: int) -> list[Section]:
         """Return the songs after the one that can be left after a sample."""
-        songs = [s for s in self.stretches if s.song is not None]
+        songs = [s for s in self.sections if s.song is not None]
         return songs[songs.index(self.changeable(sample)) + 1 :]
 
     def forget(self, sample: int) -> None:
@@ -344,12 +344,12 @@ class Programme:
         Args:
             sample: the sample.
         """
-        while len(self.stretches) > 3 and self.stretches[1].end < sample:
-            self.stretches = self.stretches[2:]
+        while len(self.sections) > 3 and self.sections[1].end < sample:
+            self.sections = self.sections[2:]
 
 
-def song_stretch(song: Song, name: str, start: int, entry: int, moved: int, gain: float, place: Place) -> Stretch:
-    """Make the stretch of a song from a bar on, with an open end.
+def song_section(song: Song, name: str, start: int, entry: int, moved: int, gain: float, place: Place) -> Section:
+    """Make the section of a song from a bar on, with an open end.
 
     Args:
         song: the song.
@@ -360,29 +360,29 @@ def song_stretch(song: Song, name: str, start: int, entry: int, moved: int, gain
         gain: decibels.
         place: place of the song in the order.
     """
-    found = Stretch("song", name, start, None, _song_notes(song, start, entry, None, gain), song, entry)
+    found = Section("song", name, start, None, _song_notes(song, start, entry, None, gain), song, entry)
     found.moved, found.gain, found.place = moved, gain, place
     return found
 
 
-def close(stretch: Stretch, exit_bar: int) -> None:
+def close(section: Section, exit_bar: int) -> None:
     """End a song after a bar.
 
     Args:
-        stretch: the song.
+        section: the song.
         exit_bar: its last bar.
     """
-    stretch.exit, stretch.stop = exit_bar, stretch.sample_of_bar(exit_bar + 1)
-    stretch.notes = _song_notes(stretch.played, stretch.start, stretch.entry, exit_bar, stretch.gain)
+    section.exit, section.stop = exit_bar, section.sample_of_bar(exit_bar + 1)
+    section.notes = _song_notes(section.played, section.start, section.entry, exit_bar, section.gain)
 
 
-def bridge_stretch(before: Stretch, plan: Plan, following: Stretch, number: int) -> Stretch:
-    """Make the stretch of a bridge.
+def bridge_section(before: Section, plan: Plan, following: Section, number: int) -> Section:
+    """Make the section of a bridge.
 
     Args:
         before: the closed song before it.
         plan: plan of the transition.
-        following: stretch of the next song.
+        following: section of the next song.
         number: number of the bridge.
     """
     bridge: Bridge = plan.bridge
@@ -398,7 +398,7 @@ def bridge_stretch(before: Stretch, plan: Plan, following: Stretch, number: int)
     parts = [(part, places.get((part.track, part.program, part.name), 0.0)) for part in bridge.parts]
     notes = notes_of(parts, sample_of, gain_of, RATE)
     stop = int(sample_of(beats[-1:])[0])
-    return Stretch("bridge", following.name, before.end, stop, notes, point=plan.point, number=number)
+    return Section("bridge", following.name, before.end, stop, notes, point=plan.point, number=number)
 
 
 def moved_notes(notes: Notes, samples: int) -> Notes:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from d2m.atomic import atomic_write
 from d2m.errors import D2MError
 from d2m.symbolic.sound.player import RATE, Player
 from d2m.symbolic.stream.programme import Programme, Shown
-from d2m.whole_file import whole_file
 
 #: Seconds that are played at a time, and over which the end fades.
 _BLOCK, FADE = 4.0, 4.0
@@ -40,7 +40,7 @@ def record(
         progress: called with the share that is done.
 
     Returns:
-        The stretches that were played, as :meth:`~d2m.symbolic.stream.programme.Stretch.to_json`.
+        The sections that were played, as :meth:`~d2m.symbolic.stream.programme.Section.to_json`.
 
     Raises:
         D2MError: if the file cannot be written or there is no space for it.
@@ -48,7 +48,7 @@ def record(
     total = int(round(minutes * 60 * RATE))
     check_space(out, total)
     played: list[Shown] = []
-    with whole_file(out) as temporary, temporary.open("wb") as file:
+    with atomic_write(out) as temporary, temporary.open("wb") as file:
         file.write(header(total))
         done = 0
         while done < total:
@@ -71,18 +71,18 @@ def prepare(programme: Programme, sample: int) -> list[Shown]:
         sample: the sample.
 
     Returns:
-        The stretches that this closed.
+        The sections that this closed.
     """
     closed: list[Shown] = []
     while programme.last.start < sample:
         before = programme.last
         programme.extend()
-        closed += [before.to_json(), programme.stretches[-2].to_json()]
+        closed += [before.to_json(), programme.sections[-2].to_json()]
     return closed
 
 
 def outline(programme: Programme, minutes: float) -> list[Shown]:
-    """List the stretches of the first minutes, without playing them.
+    """List the sections of the first minutes, without playing them.
 
     Args:
         programme: the programme.

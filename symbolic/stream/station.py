@@ -23,10 +23,10 @@ from typing import Any
 from d2m.errors import D2MError
 from d2m.symbolic.sound.player import RATE, Player
 from d2m.symbolic.stream.checks import Checks
-from d2m.symbolic.stream.memory import Diary, recall
+from d2m.symbolic.stream.memory import Checkpoint, recall
 from d2m.symbolic.stream.pace import BURST, Pace
 from d2m.symbolic.stream.planning import Plan, Planner, exits
-from d2m.symbolic.stream.programme import Programme, Stretch
+from d2m.symbolic.stream.programme import Programme, Section
 from d2m.symbolic.stream.recording import pcm
 from d2m.symbolic.stream.wishes import Wishes
 
@@ -46,7 +46,7 @@ class _Task:
     """Something to be composed: how to leave a song."""
 
     generation: int
-    stretch: Stretch
+    section: Section
     between: tuple[int, int]
     wanted: list[tuple[int, str]]
     skip: bool
@@ -86,7 +86,7 @@ class Station:
         self._threads: list[threading.Thread] = []
         #: What ended one of the threads, which nothing should.
         self.failure: Exception | None = None
-        self._diary = Diary(self, memory)
+        self._checkpoint = Checkpoint(self, memory)
         self.recalled = memory is not None and recall(self, memory)
         #: The next segment to be played, and the synthesiser as it is then; None until it is ready.
         self.rendered = max(self.head - AHEAD, 0)
@@ -112,7 +112,7 @@ class Station:
             self.changed.notify_all()
         for thread in self._threads:
             thread.join()
-        self._diary.note(force=True)
+        self._checkpoint.save(force=True)
 
     # Requests of listeners
 
@@ -152,7 +152,7 @@ class Station:
     def state(self) -> dict[str, Any]:
         """Return all that the page shows."""
         with self.changed:
-            used = {s.queued for s in self.programme.stretches}
+            used = {s.queued for s in self.programme.sections}
             following = self.programme.following(self._safe())
             return {
                 "programme": self.identity,
@@ -160,7 +160,7 @@ class Station:
                 "live": max(self.head - AHEAD, min(self.segments, default=self.rendered)),
                 "revisions": {str(k): r for k, (r, _) in self.segments.items() if k > self.head - AHEAD - 2},
                 "revision": self.revision,
-                "stretches": [s.to_json() for s in self.programme.stretches],
+                "stretches": [s.to_json() for s in self.programme.sections],
                 "next": following[0].name if following else None,
                 "queue": [{"number": w.number, "name": w.name, "decided": w.number in used} for w in self.wishes.queue],
                 "skipping": self.skipping,
@@ -248,29 +248,29 @@ class Station:
         """Wishes that can be played, as far as is known."""
         return [(wish.number, wish.name) for wish in self.wishes.queue if wish.name in self._songs]
 
-    def _drop_played(self, current: Stretch) -> None:
+    def _drop_played(self, current: Section) -> None:
         """Wishes that have come true leave the queue."""
-        self.wishes.remove({s.queued for s in self.programme.stretches if s.start <= current.start})
+        self.wishes.remove({s.queued for s in self.programme.sections if s.start <= current.start})
 
     def _skip_task(self, safe: int) -> _Task | None:
-        stretch = self.programme.changeable(safe)
-        bars = [int(b) for b in exits(stretch.played) if b >= stretch.entry]
-        soon = [b for b in bars if stretch.sample_of_bar(b + 1) >= safe + self._margin()]
-        if not soon or (stretch.exit is not None and soon[0] >= stretch.exit):
+        section = self.programme.changeable(safe)
+        bars = [int(b) for b in exits(section.played) if b >= section.entry]
+        soon = [b for b in bars if section.sample_of_bar(b + 1) >= safe + self._margin()]
+        if not soon or (section.exit is not None and soon[0] >= section.exit):
             # It is about to be left anyway.
             self.skipping = False
             return None
-        return _Task(self._generation, stretch, (soon[0], soon[0]), self._wanted(), True)
+        return _Task(self._generation, section, (soon[0], soon[0]), self._wanted(), True)
 
-    def _leave_task(self, stretch: Stretch, safe: int, wanted: list[tuple[int, str]]) -> _Task:
-        if stretch.skipped and stretch.exit is not None:
+    def _leave_task(self, section: Section, safe: int, wanted: list[tuple[int, str]]) -> _Task:
+        if section.skipped and section.exit is not None:
             # A request changes the next song, not the time of the transition.
-            return _Task(self._generation, stretch, (stretch.exit, stretch.exit), wanted, False)
-        bars = [int(b) for b in exits(stretch.played) if b >= stretch.entry]
-        earliest = self.planner.earliest(stretch.played, stretch.entry)
+            return _Task(self._generation, section, (section.exit, section.exit), wanted, False)
+        bars = [int(b) for b in exits(section.played) if b >= section.entry]
+        earliest = self.planner.earliest(section.played, section.entry)
         late = [b for b in bars if b >= earliest] or bars[-1:]
-        soon = [b for b in late if stretch.sample_of_bar(b + 1) >= safe + self._margin()] or late[-1:]
-        return _Task(self._generation, stretch, (soon[0], soon[-1]), wanted, False)
+        soon = [b for b in late if section.sample_of_bar(b + 1) >= safe + self._margin()] or late[-1:]
+        return _Task(self._generation, section, (soon[0], soon[-1]), wanted, False)
 
     def _margin(self) -> int:
         """Samples that listeners may hear while a bridge is composed."""
@@ -289,7 +289,7 @@ class Station:
                     continue
             began = self.clock()
             try:
-                plan, following = self.programme.plan_from(task.stretch, task.between, task.wanted)
+                plan, following = self.programme.plan_from(task.section, task.between, task.wanted)
             except D2MError as error:
                 self._complain(f"no bridge: {error}")
                 with self.changed:
@@ -300,10 +300,10 @@ class Station:
             self._listed = -1e9
             with self.changed:
                 self._took = min(max(self.clock() - began, 0.3), 20.0)
-                current = task.generation == self._generation and task.stretch in self.programme.stretches
-                end = task.stretch.sample_of_bar(plan.point.bar_a + 1)
+                current = task.generation == self._generation and task.section in self.programme.sections
+                end = task.section.sample_of_bar(plan.point.bar_a + 1)
                 # An open song is played no further than to its first exit, but a skip may leave it before that.
-                if current and (end >= self._safe() or (task.stretch is self.programme.last and not task.skip)):
+                if current and (end >= self._safe() or (task.section is self.programme.last and not task.skip)):
                     self._install(task, plan, following)
 
     def _list(self) -> None:
@@ -335,17 +335,17 @@ class Station:
             self.tell(line)
         self._complaint = line
 
-    def _install(self, task: _Task, plan: Plan, following: Stretch) -> None:
-        end = self.programme.leave(task.stretch, plan, following)
+    def _install(self, task: _Task, plan: Plan, following: Section) -> None:
+        end = self.programme.leave(task.section, plan, following)
         if task.skip:
-            self.skipping, task.stretch.skipped = False, True
+            self.skipping, task.section.skipped = False, True
         # What is being played at the moment is thrown away.
         self._edition += 1
         if self.player is not None:
             if self.player.mixed > end:
                 self._go_back((end - self.player.delay - 1) // RATE)
             self.player.let_go(end)
-        self._diary.hurry()
+        self._checkpoint.save_now()
         self.changed.notify_all()
 
     def _go_back(self, first: int) -> None:
@@ -380,7 +380,7 @@ class Station:
                 self.player, self.rendered = copy, number + 1
                 self._tidy()
                 self.changed.notify_all()
-            self._diary.note()
+            self._checkpoint.save()
 
     def _due(self) -> bool:
         """Whether the next segment is wanted, and decided."""

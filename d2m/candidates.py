@@ -1,0 +1,285 @@
+"""Several pieces for one video: they are planned and played while the video is analysed once, and one is picked.
+
+The folder ``<stem>.d2m.candidates`` holds the music of each (``1.wav``), its plan (``1.toml``), a page that plays them
+under the video (``index.html``), a picture (``sheet.png``) and the ranking (``candidates.json``).
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from importlib.resources import files as resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from d2m.atomic import atomic_write_bytes
+from d2m.engines import Engine
+from d2m.engines.base import ScoreEngine
+from d2m.errors import D2MError
+from d2m.generate_options import GenerateOptions
+from d2m.plans.ask import planned
+from d2m.plans.files import plan_text
+from d2m.plans.play import name_in_plan, play
+from d2m.staging import publish_folder, staging_folder
+from d2m.types import Dance, Score, Soundtrack
+
+if TYPE_CHECKING:
+    from d2m.features import Analysis
+    from d2m.media import Video
+
+#: Most candidates of one video.
+MOST = 16
+#: Weight of the distance to the candidates before it, beside the fit, in the ranking.
+_VARIETY = 0.5
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One of several pieces for a video.
+
+    Attributes:
+        number: its place in the ranking, from 1.
+        seed: random seed.
+        fit: correlation of the loudness per beat with the dancer's energy, -1 to 1; 0 where either is constant.
+        variety: distance to the nearest candidate before it (:func:`distance`); 1 for the first.
+        key, tempo: of the music.
+        instruments: names of its instruments.
+    """
+
+    number: int
+    seed: int
+    fit: float
+    variety: float
+    key: str | None
+    tempo: float
+    instruments: tuple[str, ...]
+
+
+def folder_of(video: str | os.PathLike[str], output_dir: str | os.PathLike[str]) -> Path:
+    """Return the folder of a video's candidates.
+
+    Args:
+        video: the video file.
+        output_dir: the output folder.
+    """
+    return Path(output_dir) / f"{Path(video).stem}.d2m.candidates"
+
+
+def make_candidates(
+    video: str | os.PathLike[str],
+    output_dir: str | os.PathLike[str] | None,
+    count: int,
+    *,
+    engine: str | Engine | None = None,
+    progress: Callable[[str, float], None] | None = None,
+    **options: Any,
+) -> tuple[Path, list[Candidate]]:
+    """Make several pieces for a video, and rank them by fit and variety.
+
+    Args:
+        video: a video file.
+        output_dir: folder in which the folder of the candidates is made; the current one by default.
+        count: number of pieces, 2 to :data:`MOST`.
+        engine, progress, options: as of :func:`d2m.generate`; the seeds count up from ``seed``.
+
+    Returns:
+        The folder, and the candidates in the order of their ranking.
+
+    Raises:
+        D2MError: if the video cannot be used, or an option is out of range or of no use here.
+    """
+    from d2m.media import open_video
+    from d2m.pipeline import analysed, load_engine
+
+    common = {each.name for each in fields(GenerateOptions)}
+    asked = GenerateOptions(**{name: value for name, value in options.items() if name in common}).check()
+    _check(asked, count)
+    settings = {name: value for name, value in options.items() if name not in common}
+    tell = progress or (lambda stage, share: None)
+    opened = open_video(video)
+    with staging_folder(Path(output_dir or ".")) as staging:
+        loaded = load_engine(engine, **settings)
+        if not isinstance(loaded, ScoreEngine):
+            raise D2MError(f"the engine {loaded.name} makes one piece for a video; leave out --candidates")
+        analysis = analysed(opened, asked, lambda share: tell("watch", share))
+        made: list[tuple[int, Soundtrack, str]] = []
+        for index in range(count):
+            wish = replace(asked, seed=asked.seed + index)
+            plan, dance = planned(analysis, wish, name_in_plan(loaded.arranger))
+            made.append((wish.seed, play(plan, loaded, dance), plan_text(plan)))
+            tell("compose", (index + 1) / count)
+        order, candidates = rank([sound for _, sound, _ in made], [seed for seed, _, _ in made], dance)
+        chosen = [made[index] for index in order]
+        _write(staging, opened, analysis, chosen, candidates)
+        report = {
+            "video": os.path.relpath(opened.path, folder_of(video, output_dir or ".")),
+            "engine": loaded.name,
+            "settings": {name: value for name, value in settings.items() if value},
+            "candidates": [asdict(each) for each in candidates],
+        }
+        atomic_write_bytes(staging / "candidates.json", json.dumps(report, indent=2, ensure_ascii=False).encode())
+        tell("write", 1.0)
+        return publish_folder(staging, folder_of(video, output_dir or ".")), candidates
+
+
+def _check(options: GenerateOptions, count: int) -> None:
+    if not 2 <= count <= MOST:
+        raise D2MError(f"{count} candidates are not possible; choose 2 to {MOST}")
+    for name, flag in (("plan", "--plan"), ("write_plan", "--write-plan"), ("stems", "--stems")):
+        if getattr(options, name):
+            raise D2MError(f"{flag} belongs to one piece; leave it out, and give it to 'd2m pick'")
+
+
+def rank(sounds: Sequence[Soundtrack], seeds: Sequence[int], dance: Dance) -> tuple[list[int], list[Candidate]]:
+    """Order pieces by fit and variety: the next one has the best sum of its fit and its distance to those before it.
+
+    Args:
+        sounds: the pieces.
+        seeds: their seeds.
+        dance: the dance that they follow.
+
+    Returns:
+        Indices in order, and the candidates in that order.
+    """
+    fits = [fit_to(sound, dance) for sound in sounds]
+    scores = [sound.score for sound in sounds]
+    order = [int(np.argmax(fits))]
+    candidates = [_candidate(1, seeds[order[0]], fits[order[0]], 1.0, sounds[order[0]])]
+    while len(order) < len(sounds):
+        left = [index for index in range(len(sounds)) if index not in order]
+        apart = {index: min(distance(scores[index], scores[other]) for other in order) for index in left}
+        best = max(left, key=lambda index: (fits[index] + _VARIETY * apart[index], -index))
+        order.append(best)
+        candidates.append(_candidate(len(order), seeds[best], fits[best], apart[best], sounds[best]))
+    return order, candidates
+
+
+def _candidate(number: int, seed: int, fit: float, variety: float, sound: Soundtrack) -> Candidate:
+    parts = sound.score.parts if sound.score is not None else ()
+    names = tuple(dict.fromkeys(part.patch or f"{part.track} {part.program}" for part in parts if not part.is_effect))
+    key = sound.score.key if sound.score is not None else None
+    return Candidate(number, seed, round(fit, 3), round(variety, 3), key, round(float(sound.grid.tempo), 2), names)
+
+
+def fit_to(sound: Soundtrack, dance: Dance) -> float:
+    """Return the correlation of the loudness of the beats of a piece with the dancer's energy.
+
+    Args:
+        sound: the piece.
+        dance: the dance that it follows.
+    """
+    edges = np.round(np.clip(dance.grid.beats, 0.0, dance.duration) * sound.sample_rate).astype(int)
+    mono = np.asarray(sound.waveform, np.float64).mean(0)
+    total = np.concatenate([[0.0], np.cumsum(mono**2)])
+    edges = np.minimum(edges, len(mono))
+    length = np.diff(edges)
+    usable = length > 0
+    level = 10 * np.log10(np.diff(total[edges])[usable] / length[usable] + 1e-8)
+    energy = np.asarray(dance.energy, np.float64)[: len(usable)][usable]
+    if len(level) < 3 or level.std() < 1e-6 or energy.std() < 1e-6:
+        return 0.0
+    return float(np.corrcoef(level, energy)[0, 1])
+
+
+def distance(one: Score | None, other: Score | None) -> float:
+    """Return how different two scores are, 0 to 1: the mean difference of their profiles.
+
+    The profiles are the shares of the 12 pitch classes of the melodic parts, of the 16 positions in the bar of all
+    onsets, and the sets of instruments.
+
+    Args:
+        one, other: two scores, or None for a piece without one.
+    """
+    if one is None or other is None:
+        return 0.0
+    (pitches, places, names), (other_pitches, other_places, other_names) = _profile(one), _profile(other)
+    parts = [0.5 * float(np.abs(pitches - other_pitches).sum()), 0.5 * float(np.abs(places - other_places).sum())]
+    union = names | other_names
+    parts.append(1.0 - len(names & other_names) / len(union) if union else 0.0)
+    return float(np.mean(parts))
+
+
+def _profile(score: Score) -> tuple[np.ndarray, np.ndarray, set[str]]:
+    melodic = [part for part in score.parts if not part.is_drum and not part.is_effect]
+    pitches = np.concatenate([part.pitches for part in melodic]) if melodic else np.zeros(0, np.int64)
+    starts = np.concatenate([part.starts for part in score.parts]) if score.parts else np.zeros(0)
+    line = float(score.grid.downbeats[0]) if len(score.grid.downbeats) else 0.0
+    places = np.round(4 * (starts - line)).astype(int) % (4 * score.grid.beats_per_bar)
+    names = {part.patch or f"{part.track} {part.program}" for part in score.parts if not part.is_effect}
+    return _shares(pitches % 12, 12), _shares(places, 4 * score.grid.beats_per_bar), names
+
+
+def _shares(values: np.ndarray, count: int) -> np.ndarray:
+    counts = np.bincount(values, minlength=count).astype(np.float64)
+    return counts / max(counts.sum(), 1.0)
+
+
+def _write(
+    folder: Path,
+    video: Video,
+    analysis: Analysis,
+    made: Sequence[tuple[int, Soundtrack, str]],
+    candidates: Sequence[Candidate],
+) -> None:
+    """Write the sounds, plans, page and picture."""
+    from d2m.candidate_sheet import draw_candidates
+    from d2m.media_write import write_wav
+
+    for candidate, (_, sound, plan) in zip(candidates, made, strict=True):
+        write_wav(folder / f"{candidate.number}.wav", sound.waveform, sound.sample_rate)
+        atomic_write_bytes(folder / f"{candidate.number}.toml", plan.encode())
+    draw_candidates([sound for _, sound, _ in made], candidates, folder / "sheet.png", title=video.path.name)
+    atomic_write_bytes(folder / "index.html", page(video.path, folder, candidates).encode())
+
+
+def page(video: Path, folder: Path, candidates: Sequence[Candidate]) -> str:
+    """Return a page that plays the candidates under the video, in step with its picture.
+
+    Args:
+        video: the video file.
+        folder: folder of the page while it is made, beside which the folder of the candidates will lie.
+        candidates: the candidates.
+    """
+    template = resources("d2m").joinpath("candidates.html").read_text("utf-8")
+    rows = "\n".join(
+        f'<li><label><input type="radio" name="piece" value="{each.number}"> {each.number}</label> '
+        f"<span>{html.escape(each.key or '')}, {each.tempo:g} bpm, seed {each.seed}; "
+        f"{html.escape(', '.join(each.instruments))}</span></li>"
+        for each in candidates
+    )
+    source = html.escape(os.path.relpath(video.resolve(), folder.parent.resolve() / "folder"), quote=True)
+    return template.replace("{{title}}", html.escape(video.name)).replace("{{video}}", source).replace("{{rows}}", rows)
+
+
+def pick(
+    video: str | os.PathLike[str], number: int, output_dir: str | os.PathLike[str] | None = None
+) -> dict[str, Any]:
+    """Return the arguments of :func:`d2m.generate` that finish a candidate.
+
+    Args:
+        video: the video file.
+        number: number of the candidate, from 1.
+        output_dir: folder in which the folder of the candidates lies; the current one by default.
+
+    Raises:
+        D2MError: if there are no candidates of this video, or none of this number.
+    """
+    folder = folder_of(video, output_dir or ".")
+    try:
+        report = json.loads((folder / "candidates.json").read_text("utf-8"))
+        engine, settings = str(report["engine"]), dict(report["settings"])
+        count = len(report["candidates"])
+    except FileNotFoundError:
+        raise D2MError(f"no candidates in {folder}; make them with d2m generate {video} --candidates 5") from None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise D2MError(f"{folder / 'candidates.json'} cannot be read ({error}); make the candidates again") from error
+    if not 1 <= number <= count:
+        raise D2MError(f"there is no candidate {number}; choose 1 to {count}")
+    # The plan says who writes the notes.
+    settings = {name: value for name, value in settings.items() if name not in ("arranger",)}
+    return {"engine": engine, "plan": str(folder / f"{number}.toml"), **settings}

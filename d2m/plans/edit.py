@@ -1,0 +1,66 @@
+"""Changes that a plan makes to a score: mood, tracks, instruments and levels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from d2m.audio.presets import CHANNELS
+from d2m.plans.types import Mix, Section
+from d2m.sounds.patches import patches
+from d2m.types import Lane, Part, Score
+
+#: Channels of the mixer that a track plays on.
+CHANNELS_OF: dict[str, tuple[str, ...]] = {
+    "drums": ("kick", "snare", "hats", "percussion"),
+    "bass": ("bass",),
+    "piano": ("keys",),
+    "guitar": ("guitar",),
+    "strings": ("pad", "lead"),
+    "effects": ("effects",),
+}
+assert {name for names in CHANNELS_OF.values() for name in names} == set(CHANNELS)
+
+
+def edited(score: Score, section: Section, mix: Mix) -> Score:
+    """Return a score with the mood of its section and the changes to the mix.
+
+    Args:
+        score: as the arranger wrote it.
+        section: its section.
+        mix: changes to the mix.
+    """
+    if section.mood:
+        from d2m.symbolic.emotion.mood import Mood, in_mood
+
+        score = in_mood(score, Mood.read(section.mood), section.seed)
+    parts = tuple(_played_by(part, mix) for part in score.parts if track_of(part) not in mix.without)
+    ends = np.array([0.0, 1.0])
+    lanes = [
+        Lane(channel, "gain", ends, np.full(2, float(gain)))
+        for track, gain in mix.gains.items()
+        for channel in CHANNELS_OF[track]
+        if gain
+    ]
+    return replace(score, parts=parts, lanes=score.lanes + tuple(lanes))
+
+
+def track_of(part: Part) -> str:
+    """Return the track of a part as plans name it.
+
+    Args:
+        part: the part.
+    """
+    return "effects" if part.is_effect else part.track
+
+
+def _played_by(part: Part, mix: Mix) -> Part:
+    """Return the part with the instrument that is asked for its track."""
+    instrument = mix.instruments.get(track_of(part))
+    if instrument is None:
+        return part
+    if instrument.isdecimal():
+        return replace(part, program=int(instrument), patch="")
+    patch = patches()[instrument]
+    return replace(part, program=patch.fallback or 0, patch=instrument)

@@ -1,0 +1,294 @@
+"""Play a plan: each section is written, mixed and mastered alone, and the sections are joined.
+
+A section therefore depends on its own lines of the plan, and on the beats and hits within it, alone. Two bars after its
+end it has faded out under the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from d2m.audio.dynamics import STEP, apply_gain, needed_gain, recover, step_peaks
+from d2m.audio.mastering import CEILING_DB
+from d2m.engines.arrangers import ARRANGERS, Arranger
+from d2m.engines.base import Progress, ScoreEngine
+from d2m.errors import D2MError
+from d2m.plans.edit import edited
+from d2m.plans.merge import merged
+from d2m.plans.types import SAME, Plan, Section
+from d2m.types import BeatGrid, Brief, Dance, Score, Soundtrack, genre_code
+
+#: Seconds that a section which follows another is played before it begins: the attacks of its first notes.
+LEAD = 0.1
+#: Bars for which a section sounds on under the next one.
+TAIL_BARS = 2
+#: Level of a section in dB by its role; louder and softer sections keep their contrast after mastering.
+LEVELS = {"intro": -2.0, "verse": -0.5, "lift": -0.5, "break": -2.5, "outro": -1.0}
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A section as it is played.
+
+    Attributes:
+        section: of the plan.
+        begin: seconds of the piece at which its dance begins.
+        length: seconds from there to where the next section begins, or to its end.
+        dance: dance of the section, with what it needs before and after.
+    """
+
+    section: Section
+    begin: float
+    length: float
+    dance: Dance
+
+
+def play(
+    plan: Plan,
+    engine: ScoreEngine,
+    dance: Dance | None = None,
+    *,
+    stems: bool = False,
+    progress: Progress | None = None,
+) -> Soundtrack:
+    """Play a plan.
+
+    Args:
+        plan: the plan.
+        engine: plays the scores.
+        dance: analysis of the video that the plan was made for, whose motion and picture the vq engine takes into
+            account; None for the plan alone.
+        stems: give the channels of the mix, too.
+        progress: called with the share done.
+
+    Raises:
+        D2MError: if the plan cannot be played.
+    """
+    plan.check()
+    pieces = list(_pieces(plan, dance))
+    played: list[Soundtrack] = []
+    arrangers: dict[str, Arranger] = {name_in_plan(engine.arranger): engine.arranger}
+    for index, piece in enumerate(pieces):
+        section = piece.section
+        if section.arranger not in arrangers:
+            arrangers[section.arranger] = _arranger(section.arranger)
+        score = edited(arrangers[section.arranger].write(piece.dance, section.seed), section, plan.mix)
+
+        def tell(share: float, index: int = index) -> None:
+            if progress:
+                progress((index + share) / len(pieces))
+
+        played.append(engine.perform(score, piece.dance, seed=section.seed, stems=stems, progress=tell))
+    whole = len(played) == 1 and pieces[0].begin == 0.0 and abs(pieces[0].dance.duration - plan.duration) < SAME
+    if whole and not (plan.loop or plan.fade_in or plan.fade_out):
+        return _named(played[0], plan, played)
+    return _joined(plan, pieces, played)
+
+
+def play_with(
+    plan: Plan, engine: str | ScoreEngine = "symbolic", *, stems: bool = False, progress: Progress | None = None
+) -> Soundtrack:
+    """Play a plan with an engine by name; see :func:`play`.
+
+    Args:
+        plan: the plan.
+        engine: name of an engine, or an engine.
+        stems: give the channels of the mix, too.
+        progress: called with the share done.
+
+    Raises:
+        D2MError: if the plan cannot be played, or the engine plays no score.
+    """
+    from d2m import engines
+
+    loaded = engines.load(engine) if isinstance(engine, str) else engine
+    if not isinstance(loaded, ScoreEngine):
+        raise D2MError(f"the engine {loaded.name} plays no score; choose another one")
+    return play(plan, loaded, stems=stems, progress=progress)
+
+
+def name_in_plan(arranger: Arranger) -> str:
+    """Return what a plan calls an arranger: its name, or the path of the user's MIDI file.
+
+    Args:
+        arranger: the arranger.
+    """
+    return str(getattr(arranger, "path", arranger.name))
+
+
+def _arranger(name: str) -> Arranger:
+    if name in ARRANGERS:
+        return ARRANGERS.get(name)()
+    from pathlib import Path
+
+    from d2m.engines.arrangers_midi import MidiArranger
+
+    return MidiArranger(Path(name))
+
+
+def _pieces(plan: Plan, dance: Dance | None) -> Iterator[Piece]:
+    """Yield the sections with their dances."""
+    grid = plan.grid.covering(plan.duration + 60.0 / plan.tempo * plan.beats_per_bar * (TAIL_BARS + 1))
+    bar = plan.beats_per_bar * float(np.median(np.diff(plan.beats)))
+    for index, section in enumerate(plan.sections):
+        last = index == len(plan.sections) - 1
+        followed = plan.follows(index + 1) if not last else plan.loop
+        lead = LEAD if plan.follows(index) else 0.0
+        begin = max(section.start - lead, 0.0)
+        lead = section.start - begin if plan.follows(index) else 0.0
+        begin = section.start - lead
+        length = section.end - begin
+        tail = (TAIL_BARS + 0.02) * bar if followed else 0.0
+        brief = Brief(
+            begin=lead,
+            end=length if followed else None,
+            role=section.role,
+            key=section.key or None,
+            hits=tuple(
+                (hit.time - begin, hit.strength)
+                for hit in plan.hits
+                if section.start - 1e-6 <= hit.time < section.end - 1e-6
+            ),
+        )
+        yield Piece(section, begin, length, _cut(plan, grid, dance, section, begin, length + tail, brief))
+
+
+def _cut(
+    plan: Plan, grid: BeatGrid, dance: Dance | None, section: Section, begin: float, duration: float, brief: Brief
+) -> Dance:
+    """Return the dance from ``begin`` on."""
+    whole = begin == 0.0 and abs(duration - plan.duration) < SAME
+    shifted = plan.grid if whole else replace(grid, beats=grid.beats - begin).covering(duration)
+    times = shifted.beats + begin
+    at = np.clip(np.round(plan.grid.position_of(times)).astype(int), 0, len(plan.beats) - 1)
+    inside = (times >= section.start - 1e-3) & (times < section.end - 1e-3)
+    energy = np.asarray(plan.energy, np.float64)[at]
+    if inside.any():
+        # What lies outside belongs to other sections, which this one must not depend on.
+        energy = np.where(inside, energy, energy[inside].mean()) if not whole else energy
+        moved = section.energy - round(float(energy[inside].mean()), 4)
+        energy = np.clip(energy + (moved if abs(moved) > 1e-3 else 0.0), 0.0, 1.0)
+    accents = np.zeros(len(at), np.float32)
+    for time, strength in brief.hits or ():
+        accents[int(np.abs(shifted.beats - time).argmin())] = strength
+    base = dance or Dance(plan.duration, None, plan.grid, energy, accents)
+    if dance is not None and whole and len(dance.accents) == len(accents):
+        accents = np.asarray(dance.accents)
+    return replace(
+        base,
+        duration=duration,
+        motion=_motion(base, begin, duration),
+        visual=base.visual if whole else None,
+        grid=shifted,
+        energy=energy.astype(np.float32),
+        accents=accents,
+        genre=genre_code(section.genre),
+        forgiving=plan.forgiving,
+        brief=brief,
+    )
+
+
+def _motion(dance: Dance, begin: float, duration: float) -> Any:
+    """Return the motion from ``begin`` on, for as long as there is any."""
+    motion = dance.motion
+    if motion is None or begin == 0.0:
+        return motion
+    first, last = round(begin * motion.fps), round((begin + duration) * motion.fps)
+    if first >= len(motion.joints) - 2:
+        return None
+    cuts = tuple(cut - first for cut in motion.cuts if first < cut < last)
+    return replace(motion, joints=motion.joints[first:last], confidence=motion.confidence[first:last], cuts=cuts)
+
+
+def _joined(plan: Plan, pieces: list[Piece], played: list[Soundtrack]) -> Soundtrack:
+    """Join the sections: each fades out under the next, and peaks of the sum are limited."""
+    rate = played[0].sample_rate
+    names = sorted({name for sound in played for name in sound.stems})
+    total = _laid(plan, pieces, [sound.waveform for sound in played], rate)
+    stems = {}
+    for name in names:
+        parts = [sound.stems.get(name, np.zeros_like(sound.waveform)) for sound in played]
+        stems[name] = _laid(plan, pieces, parts, rate)
+    gain = _safe(total, rate)
+    fade = _fades(plan, total.shape[1], rate)
+    finished = {name: gain(stem) * fade for name, stem in stems.items()}
+    sound = replace(played[0], waveform=gain(total) * fade, stems=finished, grid=plan.grid)
+    codes = [each.codes for each in played if each.codes is not None]
+    sound = replace(sound, codes=np.concatenate(codes, axis=1) if len(codes) == len(played) else None)
+    scores = [(each.score, piece.begin) for each, piece in zip(played, pieces, strict=True) if each.score is not None]
+    return _named(replace(sound, score=merged(plan, scores) if scores else None), plan, played)
+
+
+def _laid(plan: Plan, pieces: list[Piece], sounds: list[np.ndarray], rate: int) -> np.ndarray:
+    """Add the sections at their places."""
+    count = round(plan.duration * rate)
+    total = np.zeros((sounds[0].shape[0], count), np.float32)
+    for piece, sound in zip(pieces, sounds, strict=True):
+        at, stop = round(piece.begin * rate), round(piece.length * rate)
+        level = np.float32(10 ** (LEVELS.get(piece.section.role, 0.0) / 20))
+        shaped = sound * level
+        rest = shaped.shape[1] - stop
+        if rest > 0:
+            # Silence a little before the end of the bars that follow.
+            fall = np.minimum(np.arange(1, rest + 1) / (0.95 * rest), 1.0)
+            shaped[:, stop:] *= (0.5 + 0.5 * np.cos(np.pi * fall)).astype(np.float32)
+        # What sounds on after the end of a loop is heard at its beginning.
+        for place in (at, at - count) if plan.loop else (at,):
+            first, last = max(place, 0), min(place + shaped.shape[1], count)
+            if last > first:
+                total[:, first:last] += shaped[:, first - place : last - place]
+    return total
+
+
+def _safe(total: np.ndarray, rate: int) -> Any:
+    """Return a function that keeps the peaks of a sum, and of its stems, below the ceiling."""
+    count = total.shape[1]
+    padded = np.pad(total, ((0, 0), (0, -count % STEP + STEP)))
+    peaks = step_peaks(padded[:, :-STEP], padded[:, -STEP : -STEP + 4])
+    ceiling = 10 ** (CEILING_DB / 20)
+    # Sections are mastered already, to a little less: only where two of them sound at once is there more.
+    peaks = np.where(peaks <= ceiling, 0.0, peaks)
+    decibels = 20 * np.log10(np.maximum(recover(needed_gain(peaks, ceiling, rate), rate), 1e-9))
+
+    def apply(signal: np.ndarray) -> np.ndarray:
+        whole = np.pad(signal, ((0, 0), (0, -count % STEP))).astype(np.float32)
+        return apply_gain(whole, decibels[1:], float(decibels[0]))[:, :count]
+
+    return apply
+
+
+def _fades(plan: Plan, count: int, rate: int) -> np.ndarray:
+    """Return the gain of the fades of the piece."""
+    curve = np.ones(count, np.float32)
+    first, last = round(plan.sections[0].start * rate), round(min(plan.sections[-1].end, plan.duration) * rate)
+    fade = min(round(plan.fade_in * rate), last - first)
+    if fade > 0:
+        curve[first : first + fade] = np.sin(0.5 * np.pi * np.arange(fade) / fade) ** 2
+    fade = min(round(plan.fade_out * rate), last - first)
+    if fade > 0:
+        curve[last - fade : last] *= np.cos(0.5 * np.pi * np.arange(1, fade + 1) / fade).astype(np.float32) ** 2
+        curve[last:] = 0.0
+    return curve
+
+
+def _named(sound: Soundtrack, plan: Plan, played: list[Soundtrack]) -> Soundtrack:
+    """Add the sections to the provenance."""
+    sections = []
+    for section, each in zip(plan.sections, played, strict=True):
+        score: Score | None = each.score
+        sections.append(
+            {
+                "start": round(section.start, 4),
+                "end": round(section.end, 4),
+                "role": section.role,
+                "genre": section.genre,
+                "mood": section.mood,
+                "key": score.key if score is not None else None,
+                "cause": section.cause,
+            }
+        )
+    return replace(sound, provenance=sound.provenance | {"sections": sections})

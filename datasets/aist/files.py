@@ -1,0 +1,393 @@
+"""AIST++ on disk: names, reader and writer.
+
+AIST++ (Li et al., "AI Choreographer", ICCV 2021) annotates the AIST Dance Video Database (Tsuchida et al.,
+ISMIR 2019): 1,408 sequences of 30 dancers in ten genres, nine cameras, 60 frames a second. The layout is that of
+google/aistplusplus_api::
+
+    motions/NAME.pkl        smpl_poses (T, 24, 3) or (T, 72) radians, smpl_scaling (1,), smpl_trans (T, 3) cm, smpl_loss
+    keypoints2d/NAME.pkl    keypoints2d (9, T, 17, 3) pixels and confidence, det_scores (9, T), timestamps (T,)
+    keypoints3d/NAME.pkl    keypoints3d, keypoints3d_optim (T, 17, 3) cm, y upwards
+    cameras/mapping.txt     "NAME setting" a line; cameras/SETTING.json: nine cameras
+    splits/                 crossmodal_train.txt, crossmodal_val.txt, crossmodal_test.txt, pose_*.txt
+    ignore_list.txt         names whose annotation is faulty
+    wav/ (or all_musics/)   mBR0.wav ...
+    videos/                 NAME with a camera's number in the place of "All", .mp4; optional
+
+Splits (their site's table 2): 980 sequences to train, 20 to validate, 20 to test; validation and test share ten songs,
+training shares none with them. Annotations count 60 frames a second exactly, also where a video runs at 59.94.
+
+Pickles may come from anywhere: they are read by an unpickler that knows numbers, text, containers and numpy
+arrays, and calls nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from d2m.atomic import atomic_write
+from d2m.datasets.safe_pickle import load_pickle, save_pickle
+from d2m.errors import D2MError
+from d2m.types import GENRES, Motion, SmplMotion
+
+#: Frames a second of every sequence.
+FPS = 60.0
+VIEWS: tuple[str, ...] = tuple(f"c{i:02d}" for i in range(1, 10))
+SPLITS: tuple[str, ...] = ("train", "val", "test")
+_NAME = re.compile(
+    r"g(?P<genre>[A-Z]{2})_s(?P<situation>[A-Z]{2})_c(?P<camera>All|\d{2})_d(?P<dancer>\d{2,3})"
+    r"_m(?P<music>[A-Z]{2}\d{1,3})_ch(?P<dance>\d{2,3})"
+)
+
+
+@dataclass(frozen=True)
+class AistName:
+    """A name such as ``gBR_sBM_cAll_d04_mBR0_ch01``, taken apart.
+
+    Attributes:
+        genre: AIST code such as ``"gBR"``.
+        situation: ``"BM"`` (basic moves) or ``"FM"`` (freestyle) in AIST++.
+        camera: ``"All"``, or ``"01"`` to ``"09"`` for one view's video.
+        dancer, dance: numbers as written, ``"04"`` and ``"01"``.
+        music: ``"BR0"``; its file is ``mBR0.wav``.
+    """
+
+    genre: str
+    situation: str
+    camera: str
+    dancer: str
+    music: str
+    dance: str
+
+    @classmethod
+    def parse(cls, text: str) -> AistName:
+        """Parse a name.
+
+        Args:
+            text: such as ``gBR_sBM_cAll_d04_mBR0_ch01``.
+
+        Raises:
+            D2MError: for a name of another form.
+        """
+        found = _NAME.fullmatch(text.strip())
+        if found is None or f"g{found['genre']}" not in GENRES:
+            raise D2MError(f"'{text}' is not an AIST name; expected one like gBR_sBM_cAll_d04_mBR0_ch01")
+        parts = found.groupdict()
+        return cls(**(parts | {"genre": f"g{parts['genre']}"}))
+
+    def __str__(self) -> str:
+        return f"{self.genre}_s{self.situation}_c{self.camera}_d{self.dancer}_m{self.music}_ch{self.dance}"
+
+    def view(self, camera: int | str) -> AistName:
+        """Return the name of one view's video.
+
+        Args:
+            camera: 1 to 9, or ``"All"`` for the sequence.
+        """
+        return replace(self, camera=f"{camera:02d}" if isinstance(camera, int) else camera)
+
+
+@dataclass(frozen=True)
+class Keypoints2d:
+    """Keypoints of nine views.
+
+    Attributes:
+        points: float32 (9, T, 17, 3): x and y in pixels of 1920 x 1080, confidence; NaN where nobody was found.
+        scores: float32 (9, T), detection scores.
+        timestamps: int64 (T,), as stored.
+    """
+
+    points: np.ndarray
+    scores: np.ndarray
+    timestamps: np.ndarray
+
+
+class Aist:
+    """A folder in the layout of AIST++.
+
+    Args:
+        root: the folder that holds ``motions/`` or ``keypoints3d/``, or holds the unpacked ``aist_plusplus_final/`` or
+            ``annotations/`` that does. Music and videos may lie in either.
+
+    Attributes:
+        root: as given.
+        annotations: where ``motions/`` is.
+
+    Raises:
+        D2MError: if it holds neither.
+    """
+
+    def __init__(self, root: str | Path):
+        self.root = Path(root)
+        for folder in (self.root, self.root / "aist_plusplus_final", self.root / "annotations"):
+            if (folder / "motions").is_dir() or (folder / "keypoints3d").is_dir():
+                self.annotations = folder
+                break
+        else:
+            raise D2MError(f"{root} is not an AIST++ folder: it has neither motions/ nor keypoints3d/")
+
+    def ignored(self) -> frozenset[str]:
+        """Return names whose annotation its makers found faulty."""
+        return frozenset(_lines(self.annotations / "ignore_list.txt", missing_ok=True))
+
+    def names(self, split: str | None = None, protocol: str = "crossmodal") -> tuple[str, ...]:
+        """Return sequences of ``"train"``, ``"val"`` or ``"test"``, or all that are there; without the ignored ones.
+
+        Args:
+            split: which part, or None.
+            protocol: ``"crossmodal"`` (music unseen) or ``"pose"`` (dancers unseen).
+
+        Raises:
+            D2MError: if there is no such split.
+        """
+        ignored = self.ignored()
+        return tuple(name for name in self.listed(split, protocol) if name not in ignored)
+
+    def listed(self, split: str | None = None, protocol: str = "crossmodal") -> tuple[str, ...]:
+        """Return the names of a split, as :meth:`names`, including ignored ones.
+
+        Args:
+            split: its name, or None for all.
+            protocol: ``"crossmodal"`` or ``"pose"``.
+        """
+        if split is not None:
+            return tuple(_lines(self.annotations / "splits" / f"{protocol}_{split}.txt"))
+        folder = "motions" if (self.annotations / "motions").is_dir() else "keypoints3d"
+        return tuple(sorted(p.stem for p in (self.annotations / folder).glob("*.pkl")))
+
+    def motion(self, name: str) -> SmplMotion:
+        """Read the SMPL parameters of a sequence."""
+        return read_motion(self.annotations / "motions" / f"{_checked(name)}.pkl")
+
+    def keypoints2d(self, name: str) -> Keypoints2d:
+        """Read the 2-D keypoints of a sequence in all views."""
+        return read_keypoints2d(self.annotations / "keypoints2d" / f"{_checked(name)}.pkl")
+
+    def keypoints3d(self, name: str, optimised: bool = True) -> np.ndarray:
+        """Read the 3-D keypoints of a sequence.
+
+        Args:
+            name: name of the sequence.
+            optimised: the temporally smoothed ones.
+
+        Returns:
+            float32 (T, 17, 3), COCO keypoints in centimetres.
+        """
+        return read_keypoints3d(self.annotations / "keypoints3d" / f"{_checked(name)}.pkl", optimised)
+
+    def landmarks(self, name: str) -> Motion:
+        """Read the dance in space: ``"coco17"``, metres, y upwards; joints that were not found have confidence 0."""
+        points = self.keypoints3d(name) / 100.0
+        seen = np.all(np.isfinite(points), axis=-1)
+        return Motion(np.where(seen[..., None], points, 0.0), FPS, "coco17", seen.astype(np.float32))
+
+    def wav(self, name: str) -> Path:
+        """Return the music file of a sequence.
+
+        Args:
+            name: name of the sequence.
+
+        Raises:
+            D2MError: if the file is not there.
+        """
+        return self.wav_file(f"m{AistName.parse(name).music}")
+
+    def wav_file(self, music: str) -> Path:
+        """Return a music file.
+
+        Raises:
+            D2MError: if it does not exist.
+        """
+        for root in dict.fromkeys((self.root, self.annotations)):
+            for folder in ("wav", "all_musics", "music"):
+                if (root / folder / f"{music}.wav").is_file():
+                    return root / folder / f"{music}.wav"
+        raise D2MError(f"no music {music}.wav in {self.root}/wav; put the AIST music files there")
+
+    def video(self, name: str, camera: int = 1) -> Path | None:
+        """Return the video of one view.
+
+        Args:
+            name: name of the sequence.
+            camera: 1 to 9.
+
+        Returns:
+            The file, or None if it does not exist.
+        """
+        file = f"{AistName.parse(name).view(camera)}.mp4"
+        places = (root / "videos" / file for root in (self.root, self.annotations))
+        return next((path for path in places if path.is_file()), None)
+
+    def cameras(self, name: str) -> list[dict[str, object]]:
+        """Return the nine cameras that filmed a sequence: name, size, matrix, rotation, translation (cm), distortions.
+
+        Args:
+            name: name of the sequence.
+
+        Raises:
+            D2MError: if there are none.
+        """
+        for line in _lines(self.annotations / "cameras" / "mapping.txt"):
+            sequence, _, setting = line.partition(" ")
+            if sequence == name and re.fullmatch(r"\w+", setting.strip()):
+                path = self.annotations / "cameras" / f"{setting.strip()}.json"
+                try:
+                    if path.stat().st_size > 1_000_000:
+                        raise ValueError("far too long")
+                    return json.loads(path.read_text(encoding="utf-8"))
+                except (OSError, ValueError, RecursionError) as error:
+                    raise D2MError(f"cannot read the cameras in {path}: {error}") from error
+        raise D2MError(f"cameras/mapping.txt in {self.root} does not list {name}")
+
+
+def _checked(name: str) -> str:
+    """A name that cannot lead out of its folder."""
+    return str(AistName.parse(name))
+
+
+def _lines(path: Path, missing_ok: bool = False) -> list[str]:
+    try:
+        if path.stat().st_size > 4_000_000:
+            raise D2MError(f"{path} is far too long for a list of names; download it again")
+        return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except FileNotFoundError as error:
+        if missing_ok:
+            return []
+        raise D2MError(f"{path} is missing; download the AIST++ annotations again") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise D2MError(f"cannot read {path}: {error}") from error
+
+
+def _array(data: Mapping[str, object], key: str, path: Path, shape: tuple[int | None, ...]) -> np.ndarray:
+    """A numeric array of the shape asked for; None stands for any length."""
+    value = data.get(key)
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiub":
+        raise D2MError(f"{path} has no array '{key}'; it is not an AIST++ file of this kind")
+    if value.ndim != len(shape) or any(w not in (None, n) for w, n in zip(shape, value.shape, strict=True)):
+        wanted = ", ".join("T" if n is None else str(n) for n in shape)
+        raise D2MError(f"{path}: '{key}' has shape {value.shape}, expected ({wanted})")
+    return value
+
+
+def read_motion(path: str | Path) -> SmplMotion:
+    """Read SMPL parameters from ``motions/NAME.pkl``.
+
+    Raises:
+        D2MError: if the file is missing, unsafe, or of another kind.
+    """
+    path = Path(path)
+    data = load_pickle(path)
+    poses = data.get("smpl_poses")
+    if isinstance(poses, np.ndarray) and poses.ndim == 2:
+        data = data | {"smpl_poses": poses.reshape(len(poses), -1, 3)}
+    poses = _array(data, "smpl_poses", path, (None, 24, 3))
+    translation = _array(data, "smpl_trans", path, (len(poses), 3))
+    scale = float(np.ravel(_array(data, "smpl_scaling", path, (1,)))[0])
+    if not (np.isfinite(poses).all() and np.isfinite(translation).all() and np.isfinite(scale) and scale > 0):
+        raise D2MError(f"{path} holds numbers that are not finite; download it again")
+    for key in ("fps", "mocap_framerate", "mocap_frame_rate"):
+        # not in AIST++, but in what converters from other collections write
+        told = np.ravel(np.asarray(data.get(key, FPS)))
+        if told.dtype.kind in "fiu" and told.size and abs(float(told[0]) - FPS) > 0.1:
+            raise D2MError(f"{path} runs at {float(told[0]):g} fps, not at 60; resample it first")
+    return SmplMotion(poses.astype(np.float32), translation.astype(np.float32), scale, FPS)
+
+
+def write_motion(path: str | Path, motion: SmplMotion, loss: float = 0.0) -> None:
+    """Write ``motions/NAME.pkl`` atomically.
+
+    Args:
+        path: the file.
+        motion: SMPL parameters.
+        loss: loss of the fit.
+    """
+    save_pickle(
+        path,
+        {
+            "smpl_poses": motion.poses.reshape(len(motion.poses), 72).astype(np.float32),
+            "smpl_scaling": np.array([motion.scale], dtype=np.float32),
+            "smpl_trans": motion.translation.astype(np.float32),
+            "smpl_loss": float(loss),
+        },
+    )
+
+
+def read_keypoints2d(path: str | Path) -> Keypoints2d:
+    """Read the keypoints of nine views from ``keypoints2d/NAME.pkl``.
+
+    Raises:
+        D2MError: as for :func:`read_motion`.
+    """
+    path = Path(path)
+    data = load_pickle(path)
+    points = _array(data, "keypoints2d", path, (9, None, 17, 3))
+    scores = _array(data, "det_scores", path, (9, points.shape[1]))
+    stamps = _array(data, "timestamps", path, (points.shape[1],))
+    return Keypoints2d(points.astype(np.float32), scores.astype(np.float32), stamps.astype(np.int64))
+
+
+def write_keypoints2d(path: str | Path, keypoints: Keypoints2d) -> None:
+    """Write ``keypoints2d/NAME.pkl`` atomically.
+
+    Args:
+        path: the file.
+        keypoints: keypoints of nine views.
+    """
+    save_pickle(
+        path,
+        {
+            "keypoints2d": keypoints.points.astype(np.float32),
+            "det_scores": keypoints.scores.astype(np.float32),
+            "timestamps": keypoints.timestamps.astype(np.int64),
+        },
+    )
+
+
+def read_keypoints3d(path: str | Path, optimised: bool = True) -> np.ndarray:
+    """Read ``keypoints3d/NAME.pkl``.
+
+    Args:
+        path: the file.
+        optimised: the temporally smoothed keypoints.
+
+    Returns:
+        float32 (T, 17, 3), centimetres.
+
+    Raises:
+        D2MError: as for :func:`read_motion`.
+    """
+    path = Path(path)
+    key = "keypoints3d_optim" if optimised else "keypoints3d"
+    return _array(load_pickle(path), key, path, (None, 17, 3)).astype(np.float32)
+
+
+def write_keypoints3d(path: str | Path, raw: np.ndarray, optimised: np.ndarray) -> None:
+    """Write ``keypoints3d/NAME.pkl`` atomically.
+
+    Args:
+        path: the file.
+        raw, optimised: float (T, 17, 3), centimetres.
+    """
+    save_pickle(
+        path,
+        {"keypoints3d": raw.astype(np.float32), "keypoints3d_optim": optimised.astype(np.float32)},
+    )
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a small text file atomically.
+
+    Args:
+        path: the file.
+        text: its content.
+
+    Raises:
+        D2MError: if it cannot be written.
+    """
+    with atomic_write(path) as part:
+        part.write_text(text, encoding="utf-8")

@@ -1,0 +1,100 @@
+"""Candidates: several pieces for one video, ranked, of which one is finished."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from d2m import engines
+from d2m.candidates import distance, fit_to, make_candidates, pick, rank
+from d2m.cli.main import main
+from d2m.errors import D2MError
+from d2m.types import BeatGrid, Dance, Soundtrack
+
+
+@pytest.fixture(scope="module")
+def made(clip, tone, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("candidates")
+    video = clip(folder / "flash & <b>.mp4", duration=3.0, size=(320, 240), sound=tone(3.0, 300))
+    return video, *make_candidates(video, folder / "out", 3, genre="house", seed=4)
+
+
+def test_each_has_its_music_and_plan_and_all_have_a_page_and_a_picture(made) -> None:
+    video, folder, candidates = made
+    assert folder == video.parent / "out" / "flash & <b>.d2m.candidates"
+    names = {"1.wav", "2.wav", "3.wav", "1.toml", "2.toml", "3.toml", "index.html", "sheet.png", "candidates.json"}
+    assert {path.name for path in folder.iterdir()} == names
+    assert sorted(each.seed for each in candidates) == [4, 5, 6]
+    assert [each.number for each in candidates] == [1, 2, 3]
+    assert min(each.variety for each in candidates) > 0.1
+    page = (folder / "index.html").read_text()
+    assert "flash &amp; &lt;b&gt;" in page
+    assert 'src="../../flash &amp; &lt;b&gt;.mp4"' in page
+    assert "http" not in page.replace("http-equiv", "")
+    assert json.loads((folder / "candidates.json").read_text())["video"] == "../../flash & <b>.mp4"
+
+
+def test_a_picked_one_sounds_as_it_did(made) -> None:
+    video, folder, _ = made
+    assert main(["pick", str(video), "2", "-o", str(folder.parent)]) == 0
+    assert (folder.parent / "flash & <b>.d2m.wav").read_bytes() == (folder / "2.wav").read_bytes()
+    assert (folder.parent / "flash & <b>.d2m.mp4").is_file()
+
+
+def test_what_cannot_be_picked_is_said(made, tmp_path) -> None:
+    video, folder, _ = made
+    with pytest.raises(D2MError, match="there is no candidate 4; choose 1 to 3"):
+        pick(video, 4, folder.parent)
+    with pytest.raises(D2MError, match="no candidates in .*make them with d2m generate"):
+        pick(video, 1, tmp_path)
+    shutil.copytree(folder, tmp_path / folder.name)
+    (tmp_path / folder.name / "candidates.json").write_text("{}")
+    with pytest.raises(D2MError, match="make the candidates again"):
+        pick(video, 1, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--candidates", "3", "--plan", "p.toml"], "--plan belongs to one piece"),
+        (["--candidates", "3", "--stems"], "--stems belongs to one piece"),
+        (["other.mp4", "--candidates", "3"], "one video at a time"),
+    ],
+)
+def test_options_of_one_piece_are_refused(made, capsys, words, message) -> None:
+    assert main(["generate", str(made[0]), *words]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_fit_follows_the_energy_and_distance_the_notes() -> None:
+    grid = BeatGrid.steady(120, 8.0)
+    energy = np.tile([0.2, 0.9], len(grid.beats))[: len(grid.beats)].astype(np.float32)
+    dance = Dance(8.0, None, grid, energy, np.zeros_like(energy), "gHO")
+    samples = np.arange(8 * 8000) / 8000
+    loud = np.where((samples // 0.5) % 2 == 1, 0.5, 0.05) * np.sin(2 * np.pi * 200 * samples)
+    follows, against = (Soundtrack(wave[None].astype(np.float32), 8000, grid) for wave in (loud, np.roll(loud, 4000)))
+    assert fit_to(follows, dance) > 0.99
+    assert fit_to(against, dance) < -0.99
+    assert fit_to(replace(follows, waveform=np.zeros((1, 64000), np.float32)), dance) == 0.0
+    order, ranked = rank([against, follows], [1, 2], dance)
+    assert order == [1, 0]
+    assert [each.seed for each in ranked] == [2, 1]
+    arranger = engines.load("symbolic").arranger
+    house, krump = arranger.write(dance, 1), arranger.write(replace(dance, genre="gKR"), 1)
+    assert distance(house, house) == 0.0
+    assert distance(house, krump) > 0.2
+    assert distance(house, arranger.write(dance, 2)) > 0.1
+
+
+def test_the_folder_is_replaced_as_a_whole(clip, tmp_path) -> None:
+    video = clip(tmp_path / "a.mp4", duration=1.5)
+    folder, _ = make_candidates(video, tmp_path, 3, genre="house")
+    again, candidates = make_candidates(video, tmp_path, 2, genre="krump")
+    assert again == folder
+    assert not (folder / "3.wav").exists()
+    assert len(candidates) == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.d2m.candidates", "a.mp4"]
