@@ -34,22 +34,35 @@ REFERENCE: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "features": (
         "From an opened video to the motion of its dancers and a beat grid.",
-        ("d2m.features", "d2m.features.[abefpr]*", "d2m.features.s[kmt]*", "d2m.features.sound_beats"),
+        ("d2m.features", "d2m.features.[abefpr]*", "d2m.features.s[ckmt]*", "d2m.features.sound_beats",
+         "d2m.features.[tv]*"),
+    ),
+    "plans": (
+        "Plans of the music, candidates and markers.",
+        ("d2m.plans", "d2m.plans.*", "d2m.candidates", "d2m.markers"),
     ),
     "codec": (
         "Neural audio codecs: waveform to codebook indices and back.",
         ("d2m.codec", "d2m.codec.[bqrs]*", "d2m.jukebox", "d2m.jukebox.co*"),
     ),
     "engines": ("From a dance to a soundtrack.", ("d2m.engines", "d2m.engines.*")),
+    "weights": ("Weights files and their cards.", ("d2m.weights", "d2m.weights.[cf]a*", "d2m.weights.files")),
     "symbolic": ("Scores, piano-rolls and MIDI files.", ("d2m.symbolic", "d2m.symbolic.[a-z]*")),
     "sound": ("Soundfonts, the player and the mixer.", ("d2m.symbolic.sound", "d2m.symbolic.sound.*", "d2m.audio.*")),
     "models": (
         "The composer, MuseGAN, bridges, streams and melodies with an emotion.",
         ("d2m.symbolic.composer", "d2m.symbolic.musegan", "d2m.symbolic.bridge", "d2m.symbolic.stream",
-         "d2m.symbolic.emotion", "d2m.symbolic.*.musicvae", "d2m.symbolic.*.actor_critic"),
+         "d2m.symbolic.emotion", "d2m.symbolic.*.musicvae", "d2m.symbolic.*.actor_critic", "d2m.symbolic.*.mood",
+         "d2m.symbolic.*.accompaniment"),
     ),
-    "datasets": ("AIST++, TikTok Dance-Music, POP909, LPD and the studio.", ("d2m.datasets", "d2m.datasets.[a-z]*")),
-    "evaluation": ("Metrics, each with its definition and source.", ("d2m.evaluation", "d2m.evaluation.[a-z]*")),
+    "datasets": (
+        "AIST++, TikTok Dance-Music, POP909, LPD and the studio.",
+        ("d2m.datasets", "d2m.datasets.[a-z]*", "d2m.datasets.*.data_set"),
+    ),
+    "evaluation": (
+        "Metrics, each with its definition and source.",
+        ("d2m.evaluation", "d2m.evaluation.[a-z]*", "d2m.evaluation.metrics", "d2m.evaluation.metrics.*"),
+    ),
     "training": ("The training loop and its data.", ("d2m.training", "d2m.training.[adelmps]*")),
 }  # fmt: skip
 _LOADED = re.compile(
@@ -138,7 +151,7 @@ def module_page(name: str, modules: list[str]) -> str:
         if not fitting:
             raise ValueError(f"reference/{name}.md: no module fits '{pattern}'; correct REFERENCE in {__file__}")
         listed += [module for module in fitting if module not in listed]
-    title = patterns[0]
+    title = patterns[0] if patterns[0].endswith(name) else f"Music {name}"
     return f"# {title}\n\n{head}\n\n" + "\n".join(
         f"::: {module}\n    options:\n      heading_level: 2\n" for module in listed
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from d2m.extras import require
+
 #: Distance within which a beat is right, seconds.
 TOLERANCE = 0.07
 
@@ -18,6 +20,7 @@ def beat_f_measure(reference: np.ndarray, estimated: np.ndarray, tolerance: floa
     Returns:
         0 to 1.
     """
+    require("mir_eval", "evaluate", "the F-measure of beats")
     from mir_eval import util
 
     reference, estimated = np.asarray(reference, float), np.asarray(estimated, float)
