@@ -256,12 +256,14 @@ def _shifted(part: Part, harmony: Harmony, semitones: float, offset: float) -> P
 
 def _climbed(part: Part, harmony: Harmony, semitones: float, offset: float) -> np.ndarray:
     """Keys of a part moved along the chord tones, or along the scale where they are none."""
-    keys = np.empty_like(part.pitches)
-    for i, (key, segment) in enumerate(zip(part.pitches.tolist(), harmony.segments(part).tolist(), strict=True)):
+    # The same keys are struck again and again in one segment.
+    pairs, which = np.unique(np.stack([harmony.segments(part), part.pitches]), axis=1, return_inverse=True)
+    moved = np.empty(pairs.shape[1], np.int64)
+    for i, (segment, key) in enumerate(pairs.T.tolist()):
         tones = harmony.tones[segment]
         ladder = tones if tones[key % 12] else harmony.scale
-        keys[i] = climb(key, ladder, int(np.floor(semitones / 12.0 * ladder.sum() + offset)))
-    return keys
+        moved[i] = climb(key, ladder, int(np.floor(semitones / 12.0 * ladder.sum() + offset)))
+    return moved[which.ravel()]
 
 
 def _apart(part: Part, keys: np.ndarray, high: int) -> np.ndarray:
