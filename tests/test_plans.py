@@ -309,3 +309,15 @@ def test_an_option_whose_value_is_left_out_gets_one() -> None:
     assert with_values(["--keep-audio", "a.mp4"]) == ["--keep-audio=all", "a.mp4"]
     assert with_values(["--keep-audio", "voice", "a.mp4"]) == ["--keep-audio", "voice", "a.mp4"]
     assert with_values(["--", "--keep-audio"]) == ["--", "--keep-audio"]
+
+
+def test_a_mood_changes_its_section_and_names_its_models(engine, in_three, played) -> None:
+    sad = replace(in_three, sections=[replace(section) for section in in_three.sections])
+    sad.section(2).mood, sad.section(2).transition, sad.section(3).transition = "sad:0.8", "none", "none"
+    sound = play(sad, engine)
+    first, last = changed(sound, played)
+    assert 4.0 - 0.11 <= first < 4.2
+    assert last <= 12.0 + 2 * BAR
+    assert "studio-emotion" in sound.provenance["weights"]
+    assert sound.provenance["sections"][1]["mood"] == "sad:0.8"
+    assert "studio-emotion" not in played.provenance["weights"]

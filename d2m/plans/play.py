@@ -345,4 +345,14 @@ def _named(sound: Soundtrack, plan: Plan, played: list[Soundtrack]) -> Soundtrac
                 "cause": section.cause,
             }
         )
-    return replace(sound, provenance=sound.provenance | {"sections": sections})
+    used = [str(name) for each in played for name in _listed(each.provenance.get("weights"))]
+    moods = [section.mood for section in plan.sections if section.mood]
+    if moods:
+        from d2m.symbolic.emotion.mood import MODELS, STRONG, Mood
+
+        used += MODELS if any(Mood.read(mood).strength > STRONG for mood in moods) else ()
+    return replace(sound, provenance=sound.provenance | {"sections": sections, "weights": list(dict.fromkeys(used))})
+
+
+def _listed(value: object) -> list[object]:
+    return list(value) if isinstance(value, (list, tuple)) else []

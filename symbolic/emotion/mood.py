@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 #: Strength above which the tune and the feel of the drums change.
 STRONG = 0.5
+#: Weights of the models that change it.
+MODELS: tuple[str, ...] = ("studio-emotion", "studio-musicvae")
 
 
 @dataclass(frozen=True)
