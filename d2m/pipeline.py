@@ -123,8 +123,9 @@ def generate(
         with clock.stage("compose") as tell:
             soundtrack, plan, dance = _compose(loading.result(), opened, analysis, asked_for, tell)
         files = result_files(opened.path.stem, ending, soundtrack, asked_for.markers)
-        for name in left_over(staging.parent, opened.path.stem, files):
-            opened.warn(f"{name} is left from an earlier run and does not go with this music")
+        if old := left_over(staging.parent, opened.path.stem, files):
+            verbs = "is left from an earlier run and does" if len(old) == 1 else "are left from an earlier run and do"
+            opened.warn(f"{', '.join(old)} {verbs} not go with this music")
         genre = asked_for.genre or "auto"
         if earlier := earlier_result(staging.parent / files["json"], int(asked_for.seed), genre):
             opened.warn(earlier)
