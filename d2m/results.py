@@ -127,7 +127,9 @@ def write_media(
             write_markers(folder / files[kind], _markers(soundtrack, plan, ("scene", "hit", "bar")))
     tell(0.2)
     if options.plan is not None and abs(seconds - video.duration) > OTHER_LENGTH:
-        video.warn(f"the plan lasts {seconds:.2f} s and the video {video.duration:.2f} s; the .wav lasts as the plan says")
+        video.warn(
+            f"the plan lasts {seconds:.2f} s and the video {video.duration:.2f} s; the .wav lasts as the plan says"
+        )
     if "mp4" in files:
         try:
             mux(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from test_plans import dance_of
 
 from d2m import engines
 from d2m.cli.main import main
@@ -18,7 +19,6 @@ from d2m.plans import Cut, Hit, plan_for, play, read_plan, write_plan
 from d2m.plans.files import plan_text
 from d2m.plans.make import looping
 from d2m.staging import left_over
-from test_plans import dance_of
 
 RATE = 44100
 TEXT = plan_text(replace(plan_for(dance_of(8.0), seed=3), hits=[Hit(2.0)]))
