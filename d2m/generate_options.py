@@ -199,5 +199,7 @@ class GenerateOptions(VideoOptions, FormOptions, TempoOptions, MusicOptions):
                 raise D2MError(f"{shown} {value:g} is not usable; give seconds from {low:g} on")
         if self.end is not None and self.end <= self.begin:
             raise D2MError(f"no music fits between --from {self.begin:g} and --to {self.end:g}; give a later --to")
+        if self.loop and (self.fade_in or self.fade_out):
+            raise D2MError("fades would be a seam of music that loops; leave out --loop, or --fade-in and --fade-out")
         if self.loop and (self.begin or self.end is not None):
             raise D2MError("music that loops fills its whole length; leave out --loop, or --from and --to")

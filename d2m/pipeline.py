@@ -127,11 +127,13 @@ def generate(
             verbs = "is left from an earlier run and does" if len(old) == 1 else "are left from an earlier run and do"
             opened.warn(f"{', '.join(old)} {verbs} not go with this music")
         genre = asked_for.genre or "auto"
-        if earlier := earlier_result(staging.parent / files["json"], int(asked_for.seed), genre):
+        # A plan says the seed itself.
+        seed = int(asked_for.seed if plan is None else plan.sections[0].seed)
+        if earlier := earlier_result(staging.parent / files["json"], seed, genre):
             opened.warn(earlier)
         with clock.stage("write") as tell:
             write_media(staging, files, opened, analysis, soundtrack, asked_for, plan, tell)
-        asked = made_by(loading.result(), soundtrack) | {"seed": int(asked_for.seed), "genre_asked": genre}
+        asked = made_by(loading.result(), soundtrack) | {"seed": seed, "genre_asked": genre}
         beats = asked_for.beat_options
         asked |= {"beats_asked": beats.tempo or beats.mode, "offset": beats.offset, "downbeat": beats.downbeat}
         report = report_of(opened, analysis, soundtrack, asked, clock.seconds, files)

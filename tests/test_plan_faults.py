@@ -157,3 +157,22 @@ def test_stems_and_markers_of_an_earlier_run_are_named(tmp_path) -> None:
     for name in ("a.d2m.kick.wav", "a.d2m.markers.txt", "a.d2m.wav"):
         (tmp_path / name).touch()
     assert left_over(tmp_path, "a", {"wav": "a.d2m.wav"}) == ["a.d2m.markers.txt", "a.d2m.kick.wav"]
+
+
+def test_music_that_loops_has_no_fades_and_whole_bars(tmp_path) -> None:
+    with pytest.raises(D2MError, match="fades would be a seam"):
+        GenerateOptions(loop=True, fade_out=1.0).check()
+    plan = plan_for(looping(dance_of(8.0)), seed=3)
+    assert replace(plan, loop=True).check().loop
+    with pytest.raises(D2MError, match="fades would be a seam"):
+        replace(plan, loop=True, fade_in=1.0).check()
+    with pytest.raises(D2MError, match="bar line at its beginning and end"):
+        replace(plan_for(dance_of(7.0), seed=3), loop=True).check()
+
+
+def test_the_report_says_the_seed_of_the_plan(clip, tmp_path) -> None:
+    video = clip(tmp_path / "a.mp4", duration=2.0)
+    write_plan(plan_for(dance_of(2.0), seed=7), tmp_path / "p.toml")
+    asked = ["generate", str(video), "--plan", str(tmp_path / "p.toml"), "-o", str(tmp_path), "--no-video"]
+    assert main(asked) == 0
+    assert json.loads((tmp_path / "a.d2m.json").read_text())["seed"] == 7

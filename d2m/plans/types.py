@@ -19,6 +19,8 @@ PARTS: tuple[str, ...] = (*TRACKS, "effects")
 MOST_GAIN = 24.0
 #: Seconds that two sections may be apart and still follow each other.
 SAME = 1e-4
+#: Seconds from a bar line within which a time is on it.
+LINE = 0.02
 #: Beats that the grid may lie beyond either end of the music, and beats that the music may have (24 hours at 1000 bpm).
 MOST_REACH, MOST_BEATS = 1000, 1_440_000
 #: Largest usual distance of two beats in seconds.
@@ -226,6 +228,18 @@ def _check_piece(plan: Plan) -> None:
         raise PlanError("", None, "section", "the plan has no section; add one with start and end")
     if plan.loop and (plan.sections[0].start > SAME or plan.sections[-1].end < plan.duration - SAME):
         raise PlanError("", None, "loop", "music that loops fills the whole duration; extend the sections")
+    if plan.loop and (plan.fade_in or plan.fade_out):
+        raise PlanError("", None, "loop", "fades would be a seam of music that loops; set them to 0, or loop to false")
+    if plan.loop and not _is_round(plan):
+        what = "music that loops has a bar line at its beginning and end; make its plan with 'd2m generate --loop'"
+        raise PlanError("", None, "loop", what)
+
+
+def _is_round(plan: Plan) -> bool:
+    """Tell whether there is a bar line at both ends of the music."""
+    grid = plan.grid.covering(plan.duration)
+    lines = grid.beats[grid.downbeats]
+    return bool(len(lines)) and all(np.abs(lines - time).min() <= LINE for time in (0.0, plan.duration))
 
 
 def _check_section(section: Section, index: int, plan: Plan) -> None:
@@ -256,7 +270,7 @@ def _check_section(section: Section, index: int, plan: Plan) -> None:
                 fail(key, str(error))
     if plan.follows(index):
         lines = plan.grid.beats[plan.grid.downbeats]
-        if len(lines) and np.abs(lines - section.start).min() > 0.02:
+        if len(lines) and np.abs(lines - section.start).min() > LINE:
             near = float(lines[np.abs(lines - section.start).argmin()])
             fail("start", f"sections meet at bar lines; the nearest to {section.start:g} s is at {near:.3f} s")
 
