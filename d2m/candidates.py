@@ -302,6 +302,4 @@ def pick(
         raise D2MError(f"{folder / 'candidates.json'} cannot be read ({error}); make the candidates again") from error
     if not 1 <= number <= count:
         raise D2MError(f"there is no candidate {number}; choose 1 to {count}")
-    # The plan says who writes the notes.
-    settings = {name: value for name, value in settings.items() if name not in ("arranger",)}
     return {"engine": engine, "plan": str(folder / f"{number}.toml"), **settings, **files}

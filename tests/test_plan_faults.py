@@ -19,6 +19,7 @@ from d2m.plans import Cut, Hit, plan_for, play, read_plan, write_plan
 from d2m.plans.files import plan_text
 from d2m.plans.make import looping
 from d2m.staging import left_over
+from d2m.symbolic.midi import write_midi
 
 RATE = 44100
 TEXT = plan_text(replace(plan_for(dance_of(8.0), seed=3), hits=[Hit(2.0)]))
@@ -176,3 +177,40 @@ def test_the_report_says_the_seed_of_the_plan(clip, tmp_path) -> None:
     asked = ["generate", str(video), "--plan", str(tmp_path / "p.toml"), "-o", str(tmp_path), "--no-video"]
     assert main(asked) == 0
     assert json.loads((tmp_path / "a.d2m.json").read_text())["seed"] == 7
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ({"mix": "drums=-3"}, "leave out --mix"),
+        ({"without": "drums"}, "leave out --without"),
+        ({"solo": "drums"}, "leave out --solo"),
+        ({"instruments": "bass=38"}, "leave out --instruments"),
+        ({"seed": 3}, "leave out --seed"),
+    ],
+)
+def test_what_the_plan_says_is_not_said_again(asked: dict, told: str) -> None:
+    with pytest.raises(D2MError, match=told):
+        GenerateOptions(plan="p.toml", **asked).check()
+
+
+def test_an_arranger_that_the_plan_does_not_name_is_refused(clip, tmp_path, capsys) -> None:
+    video = clip(tmp_path / "a.mp4", duration=2.0)
+    plan = plan_for(dance_of(2.0), seed=7)
+    write_plan(plan, tmp_path / "p.toml")
+    asked = ["generate", str(video), "--plan", str(tmp_path / "p.toml"), "-o", str(tmp_path / "o"), "--no-video"]
+    write_midi(play(plan, engines.load("symbolic")).score, tmp_path / "s.mid", ())
+    assert main([*asked, "--sketch", str(tmp_path / "s.mid")]) == 1
+    assert "no section of the plan has the arranger" in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()
+    plan.section(1).arranger = str(tmp_path / "s.mid")
+    write_plan(plan, tmp_path / "p.toml")
+    assert main([*asked, "--sketch", str(tmp_path / "s.mid")]) == 0
+
+
+@pytest.mark.parametrize("asked", [["--mix", "drums=-3"], ["--instruments", "piano=keys.organ"], ["--stems"]])
+def test_an_engine_without_channels_refuses_levels_patches_and_stems(clip, tmp_path, capsys, asked: list[str]) -> None:
+    video = clip(tmp_path / "a.mp4", duration=1.0)
+    assert main(["generate", str(video), "--engine", "vq", "-o", str(tmp_path / "o"), "--no-video", *asked]) == 1
+    assert "makes the whole band at once; use --engine symbolic for" in capsys.readouterr().err
+    assert not (tmp_path / "o").exists()
