@@ -21,7 +21,7 @@ from d2m.atomic import atomic_write_bytes
 from d2m.engines import Engine
 from d2m.engines.base import ScoreEngine
 from d2m.errors import D2MError
-from d2m.generate_options import GenerateOptions
+from d2m.generate_options import GenerateOptions, VideoOptions
 from d2m.plans.ask import planned
 from d2m.plans.files import plan_text
 from d2m.plans.play import name_in_plan, play
@@ -120,11 +120,33 @@ def make_candidates(
             "video": os.path.relpath(opened.path, folder_of(video, output_dir or ".")),
             "engine": loaded.name,
             "settings": {name: value for name, value in settings.items() if value},
+            "files": _files_asked(asked),
             "candidates": [asdict(each) for each in candidates],
         }
         atomic_write_bytes(staging / "candidates.json", json.dumps(report, indent=2, ensure_ascii=False).encode())
         tell("write", 1.0)
         return publish_folder(staging, folder_of(video, output_dir or ".")), candidates
+
+
+def _files_asked(options: GenerateOptions) -> dict[str, Any]:
+    """Return what is asked for the files, which 'd2m pick' writes."""
+    values = {each.name: (getattr(options, each.name), each.default) for each in fields(VideoOptions)}
+    return {name: value for name, (value, default) in values.items() if value != default}
+
+
+def _files_read(report: dict[str, Any]) -> dict[str, Any]:
+    """Return what was asked for the files, from a file that the user may have changed.
+
+    Raises:
+        ValueError: if a value has another kind than its option.
+    """
+    kinds = {each.name: type(each.default) for each in fields(VideoOptions)}
+    asked = dict(report.get("files", {}))
+    for name, value in asked.items():
+        allowed = (bool, str) if name == "keep_audio" else (int, float) if name == "audio_level" else (kinds.get(name),)
+        if type(value) not in allowed:
+            raise ValueError(f"'{name}' has no such value")
+    return asked
 
 
 def _check(options: GenerateOptions, count: int) -> None:
@@ -273,13 +295,11 @@ def pick(
     try:
         report = json.loads((folder / "candidates.json").read_text("utf-8"))
         engine, settings = str(report["engine"]), dict(report["settings"])
-        count = len(report["candidates"])
+        count, files = len(report["candidates"]), _files_read(report)
     except FileNotFoundError:
         raise D2MError(f"no candidates in {folder}; make them with d2m generate {video} --candidates 5") from None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise D2MError(f"{folder / 'candidates.json'} cannot be read ({error}); make the candidates again") from error
     if not 1 <= number <= count:
         raise D2MError(f"there is no candidate {number}; choose 1 to {count}")
-    # The plan says who writes the notes.
-    settings = {name: value for name, value in settings.items() if name not in ("arranger",)}
-    return {"engine": engine, "plan": str(folder / f"{number}.toml"), **settings}
+    return {"engine": engine, "plan": str(folder / f"{number}.toml"), **settings, **files}

@@ -188,6 +188,10 @@ class GenerateOptions(PoseOptions, VideoOptions, FormOptions, TempoOptions, Musi
             raise D2MError(f"--audio-level {self.audio_level:g} is not usable; give -40 to 20 dB")
         if not 0 <= int(self.crf) <= 51:
             raise D2MError(f"a constant rate factor of {self.crf} is not possible; choose 0 (lossless) to 51 (worst)")
+        if self.write_plan is not None:
+            from d2m.plans.files import check_plan_path
+
+            check_plan_path(self.write_plan)
         self._check_times()
         _ = self.beat_options, self.genres
         from d2m.plans.ask import check_music
@@ -202,5 +206,9 @@ class GenerateOptions(PoseOptions, VideoOptions, FormOptions, TempoOptions, Musi
             if value is not None and not (math.isfinite(value) and low <= value <= 24 * 3600):
                 shown = {"begin": "--from", "end": "--to"}.get(name, f"--{name.replace('_', '-')}")
                 raise D2MError(f"{shown} {value:g} is not usable; give seconds from {low:g} on")
+        if self.end is not None and self.end <= self.begin:
+            raise D2MError(f"no music fits between --from {self.begin:g} and --to {self.end:g}; give a later --to")
+        if self.loop and (self.fade_in or self.fade_out):
+            raise D2MError("fades would be a seam of music that loops; leave out --loop, or --fade-in and --fade-out")
         if self.loop and (self.begin or self.end is not None):
             raise D2MError("music that loops fills its whole length; leave out --loop, or --from and --to")

@@ -24,8 +24,9 @@ import numpy as np
 from d2m import engines
 from d2m.engines.arrangers import DEFAULT
 from d2m.engines.base import Engine, ScoreEngine
+from d2m.errors import D2MError
 from d2m.generate_options import GenerateOptions
-from d2m.plans.ask import planned, refuse_plan
+from d2m.plans.ask import mix_of, planned, refuse_mix, refuse_plan
 from d2m.plans.files import read_plan, write_plan
 from d2m.plans.make import retimed
 from d2m.plans.play import name_in_plan, play
@@ -118,20 +119,23 @@ def generate(
     settings = {name: _plain(value) for name, value in options.items() if name not in common}
     opened, ending = _open(video, asked_for.write_video, bool(asked_for.keep_audio), asked_for.reencode)
     clock = _Clock(progress)
-    with staging_folder(Path(output_dir or ".")) as staging, _loading(engine, settings) as loading:
+    with staging_folder(Path(output_dir or ".")) as staging, _loading(engine, settings, asked_for) as loading:
         with clock.stage("watch") as tell:
             analysis = analysed(opened, asked_for, tell, loading)
         with clock.stage("compose") as tell:
             soundtrack, plan, dance = _compose(loading.result(), opened, analysis, asked_for, tell)
         files = result_files(opened.path.stem, ending, soundtrack, asked_for.markers)
-        for name in left_over(staging.parent, opened.path.stem, files):
-            opened.warn(f"{name} is left from an earlier run and does not go with this music")
+        if old := left_over(staging.parent, opened.path.stem, files):
+            verbs = "is left from an earlier run and does" if len(old) == 1 else "are left from an earlier run and do"
+            opened.warn(f"{', '.join(old)} {verbs} not go with this music")
         genre = asked_for.genre or "auto"
-        if earlier := earlier_result(staging.parent / files["json"], int(asked_for.seed), genre):
+        # A plan says the seed itself.
+        seed = int(asked_for.seed if plan is None else plan.sections[0].seed)
+        if earlier := earlier_result(staging.parent / files["json"], seed, genre):
             opened.warn(earlier)
         with clock.stage("write") as tell:
             write_media(staging, files, opened, analysis, soundtrack, asked_for, plan, tell)
-        asked = made_by(loading.result(), soundtrack) | {"seed": int(asked_for.seed), "genre_asked": genre}
+        asked = made_by(loading.result(), soundtrack) | {"seed": seed, "genre_asked": genre}
         beats = asked_for.beat_options
         asked |= {"beats_asked": beats.tempo or beats.mode, "offset": beats.offset, "downbeat": beats.downbeat}
         report = report_of(opened, analysis, soundtrack, asked, clock.seconds, files)
@@ -205,13 +209,32 @@ def _plain(value: Any) -> Any:
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
+def _suited(engine: str | Engine | None, settings: dict[str, Any], options: GenerateOptions) -> Engine:
+    """Return an engine that can do what is asked for."""
+    loaded = load_engine(engine, **settings)
+    if not isinstance(loaded, ScoreEngine):
+        refuse_plan(options, loaded.name, loaded.follows_beats)
+        return loaded
+    if options.plan is None:
+        refuse_mix(mix_of(options), options.stems, loaded)
+        return loaded
+    plan = read_plan(options.plan)
+    refuse_mix(plan.mix, options.stems, loaded)
+    name = name_in_plan(loaded.arranger)
+    if (settings.get("arranger") or settings.get("sketch")) and name not in {each.arranger for each in plan.sections}:
+        raise D2MError(f"no section of the plan has the arranger '{name}'; change the file of --plan instead")
+    return loaded
+
+
 @contextlib.contextmanager
-def _loading(engine: str | Engine | None, settings: dict[str, Any]) -> Iterator[Future[Engine]]:
+def _loading(
+    engine: str | Engine | None, settings: dict[str, Any], options: GenerateOptions
+) -> Iterator[Future[Engine]]:
     """The engine, being loaded beside the first stage, which leaves Python's lock free most of the time."""
 
     executor = ThreadPoolExecutor(1, thread_name_prefix="engine")
     try:
-        yield executor.submit(load_engine, engine, **settings)
+        yield executor.submit(_suited, engine, settings, options)
     finally:
         executor.shutdown(wait=False, cancel_futures=True)
 
@@ -257,7 +280,6 @@ def _compose(
     """
     dance = analysis.dance
     if not isinstance(engine, ScoreEngine):
-        refuse_plan(options, engine.name, engine.follows_beats)
         if options.tempo_factor != 1.0:
             dance = retimed(dance, options.tempo_factor)
         if not engine.prepares:

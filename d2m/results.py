@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 #: How the warning begins that a video could not be written though the rest was.
 WITHOUT_VIDEO = "the music was written, the video was not"
 
+#: Seconds by which a plan may differ from its video without a word.
+OTHER_LENGTH = 0.1
+
 _PACKAGES = ("torch", "mediapipe", "av", "numpy", "scipy")
 
 
@@ -110,7 +113,7 @@ def write_media(
     from d2m.report import draw_report
 
     rate = soundtrack.sample_rate
-    seconds = video.duration if options.length is None else float(options.length)
+    seconds = video.duration if plan is None else plan.duration
     waveform = fit(np.asarray(soundtrack.waveform, np.float32), round(seconds * rate))
     write_wav(folder / files["wav"], waveform, rate)
     for name, stem in soundtrack.stems.items():
@@ -123,6 +126,10 @@ def write_media(
         if kind in files:
             write_markers(folder / files[kind], _markers(soundtrack, plan, ("scene", "hit", "bar")))
     tell(0.2)
+    if options.plan is not None and abs(seconds - video.duration) > OTHER_LENGTH:
+        video.warn(
+            f"the plan lasts {seconds:.2f} s and the video {video.duration:.2f} s; the .wav lasts as the plan says"
+        )
     if "mp4" in files:
         try:
             mux(
@@ -159,7 +166,9 @@ def report_of(
     """
     grid, provenance = soundtrack.grid, soundtrack.provenance
     genre = provenance.get("genre") or analysis.dance.genre
-    shown = (grid.beats >= 0) & (grid.beats < video.duration)
+    # Also for music that is longer or shorter than the video.
+    duration = soundtrack.waveform.shape[1] / soundtrack.sample_rate
+    shown = (grid.beats >= 0) & (grid.beats < duration)
     bars = grid.beats[grid.downbeats]
     return {
         "video": {
@@ -172,11 +181,11 @@ def report_of(
             "codec": video.codec,
             "sound": video.has_audio,
         },
-        "duration": round(soundtrack.waveform.shape[1] / soundtrack.sample_rate, 4),
+        "duration": round(duration, 4),
         "sample_rate": soundtrack.sample_rate,
         "tempo": round(float(grid.tempo), 2),
         "beats": [round(float(b), 4) for b in grid.beats[shown]],
-        "downbeats": [round(float(b), 4) for b in bars if 0 <= b < video.duration],
+        "downbeats": [round(float(b), 4) for b in bars if 0 <= b < duration],
         "source": analysis.source,
         "confidence": round(float(grid.confidence), 3),
         "forgiving": analysis.dance.forgiving,

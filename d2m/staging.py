@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from d2m.atomic import io_errors
+from d2m.audio.presets import CHANNELS
 from d2m.errors import D2MError
 
 # Bytes of a report above which it is none of d2m's.
@@ -57,7 +58,8 @@ def left_over(folder: Path, stem: str, files: dict[str, str]) -> list[str]:
         stem: beginning of the names.
         files: names by kind, of this run.
     """
-    names = [f"{stem}.d2m{ending}" for ending in (".mp4", ".mkv", ".mid")]
+    endings = (".mp4", ".mkv", ".mid", ".markers.txt", ".markers.csv", *(f".{channel}.wav" for channel in CHANNELS))
+    names = [f"{stem}.d2m{ending}" for ending in endings]
     return [name for name in names if name not in files.values() and (folder / name).is_file()]
 
 

@@ -98,3 +98,25 @@ def test_the_folder_is_replaced_as_a_whole(clip, tmp_path) -> None:
     assert not (folder / "3.wav").exists()
     assert len(candidates) == 2
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.d2m.candidates", "a.mp4"]
+
+
+def test_a_picked_one_gets_the_files_that_were_asked_for(made, tmp_path) -> None:
+    video, folder, _ = made
+    shutil.copytree(folder, tmp_path / folder.name)
+    report = json.loads((tmp_path / folder.name / "candidates.json").read_text())
+    assert report["files"] == {}
+    report["files"] = {"markers": True, "write_video": False}
+    (tmp_path / folder.name / "candidates.json").write_text(json.dumps(report))
+    assert main(["pick", str(video), "1", "-o", str(tmp_path)]) == 0
+    assert (tmp_path / "flash & <b>.d2m.markers.txt").is_file()
+    assert not (tmp_path / "flash & <b>.d2m.mp4").exists()
+
+
+@pytest.mark.parametrize("files", [{"crf": "20"}, {"plan": "x.toml"}, {"stems": 1}, {"audio_level": True}, [1], 3])
+def test_wishes_of_another_kind_are_refused(made, tmp_path, files) -> None:
+    video, folder, _ = made
+    shutil.copytree(folder, tmp_path / folder.name)
+    report = json.loads((folder / "candidates.json").read_text()) | {"files": files}
+    (tmp_path / folder.name / "candidates.json").write_text(json.dumps(report))
+    with pytest.raises(D2MError, match="cannot be read"):
+        pick(video, 1, tmp_path)

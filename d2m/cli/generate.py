@@ -146,6 +146,9 @@ def _make_all(
 
     if player.get("motion") or player.get("visual"):
         raise D2MError("--motion and --visual belong to one video; run the videos one by one")
+    for name in ("plan", "write_plan"):
+        if settings.get(name) is not None:
+            raise D2MError(f"--{name.replace('_', '-')} belongs to one video; run the videos one by one")
     _refuse_same_names(videos)
     _refuse_own_results(videos, Path(output))
     # What is wrong with the options is wrong with all of them: it is said once, and the engine is loaded once.

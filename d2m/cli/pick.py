@@ -25,8 +25,10 @@ def pick(
 ) -> None:
     """Finish one of the candidates of 'd2m generate VIDEO --candidates N'.
 
-    The files are those of 'd2m generate'. DIR is the folder in which the candidates were made.
+    The files are those of 'd2m generate', with its options of the files as they were given there. DIR is the folder in
+    which the candidates were made.
     """
     from d2m.candidates import pick as picked
 
-    finish(video, output, picked(video, number, output) | {"keep_audio": keep_audio or False, "stems": stems}, as_json)
+    given = {name: value for name, value in (("keep_audio", keep_audio), ("stems", stems)) if value}
+    finish(video, output, picked(video, number, output) | given, as_json)

@@ -82,6 +82,11 @@ class ScoreEngine(Engine):
 
     arranger: Arranger
 
+    @property
+    def mixes(self) -> bool:
+        """Whether the engine plays channels one by one, which have levels, patches of the sound library and stems."""
+        return True
+
     def compose(self, dance: Dance, *, seed: int = 0, progress: Progress | None = None) -> Soundtrack:
         """Write a score for a dance and play it; see :meth:`Engine.compose`.
 

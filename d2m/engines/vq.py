@@ -53,6 +53,11 @@ class VqEngine(ScoreEngine):
     name: str = "vq"
 
     @property
+    def mixes(self) -> bool:
+        """Whether the engine plays channels one by one: it makes the whole band at once."""
+        return False
+
+    @property
     def patched(self) -> bool:
         """Whether the generator knows the patches of the sound library."""
         return self.generator.config.programs > PATCH_PROGRAM
@@ -186,6 +191,11 @@ class JukeboxEngine(ScoreEngine):
 
     def __post_init__(self) -> None:
         self.arranger = self.player.arranger
+
+    @property
+    def mixes(self) -> bool:
+        """Whether the engine plays channels one by one: it makes the whole band at once."""
+        return False
 
     @torch.no_grad()
     def perform(

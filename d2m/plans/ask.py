@@ -15,6 +15,7 @@ from d2m.plans.types import MOST_GAIN, PARTS, Mix, Plan, check_instrument
 from d2m.types import TRACKS, Dance
 
 if TYPE_CHECKING:
+    from d2m.engines.base import ScoreEngine
     from d2m.features import Analysis
     from d2m.generate_options import GenerateOptions
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 SAID_BY_PLAN = {
     "genre": "auto", "scenes": "auto", "hits": None, "mood": None, "key": None, "beats": "auto", "tempo": None,
     "offset": 0.0, "downbeat": None, "begin": 0.0, "end": None, "length": None, "loop": False, "fade_in": 0.0,
-    "fade_out": 0.0,
+    "fade_out": 0.0, "seed": 0, "without": None, "solo": None, "instruments": None, "mix": None,
 }  # fmt: skip
 
 
@@ -75,6 +76,30 @@ def refuse_plan(options: GenerateOptions, engine: str, follows_beats: bool = Tru
             raise D2MError(f"the engine {engine} plays no score; leave out {_flag(name)}")
     if len(options.genres) > 1:
         raise D2MError(f"the engine {engine} plays one genre; give one --genre")
+
+
+def refuse_mix(mix: Mix, stems: bool, engine: ScoreEngine) -> None:
+    """Refuse levels, patches and stems for an engine that makes the whole band at once.
+
+    Args:
+        mix: changes to the mix.
+        stems: whether stems are asked for.
+        engine: the engine.
+
+    Raises:
+        D2MError: if it is such an engine and one of them is asked for.
+    """
+    if engine.mixes:
+        return
+    patches = [name for name in mix.instruments.values() if not name.isdecimal()]
+    asked = {
+        "--stems": stems,
+        "levels of tracks": any(mix.gains.values()),
+        f"the patch {' and '.join(patches)}": patches,
+    }
+    for what, wanted in asked.items():
+        if wanted:
+            raise D2MError(f"the engine {engine.name} makes the whole band at once; use --engine symbolic for {what}")
 
 
 def _flag(name: str) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
+from unicodedata import category
 
 import numpy as np
 
@@ -23,6 +25,8 @@ else:  # pragma: no cover
 VERSION = 1
 #: Bytes of a file above which it is no plan.
 LARGEST = 20_000_000
+#: Largest whole number, and most characters of a text, in a plan.
+LARGEST_NUMBER, LONGEST_TEXT = 2**63 - 1, 1000
 
 _HEAD = """# Plan of a piece for d2m. Change what you like and play it:
 #   d2m generate VIDEO --plan THIS_FILE
@@ -43,7 +47,32 @@ def write_plan(plan: Plan, path: str | Path) -> None:
     Raises:
         D2MError: if it cannot be written.
     """
-    atomic_write_bytes(path, plan_text(plan).encode())
+    try:
+        content = plan_text(plan).encode()
+    except UnicodeEncodeError:
+        raise D2MError("a plan cannot name a file whose name is not valid Unicode; rename the MIDI file") from None
+    atomic_write_bytes(path, content)
+
+
+def check_plan_path(path: str | Path) -> None:
+    """Check that a plan can be written to a path, before the work begins.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        D2MError: if its name does not end in ``.toml``, or it is a folder or in one that is not writable.
+    """
+    file = Path(path)
+    if file.suffix.lower() != ".toml":
+        raise D2MError(f"{file}: a plan is a TOML file; give --write-plan a name that ends in .toml")
+    if file.is_dir():
+        raise D2MError(f"cannot write {file}: it is a folder; give --write-plan the name of a file")
+    folder = next((each for each in file.absolute().parents if each.exists()), Path("/"))
+    if not folder.is_dir():
+        raise D2MError(f"cannot write {file}: {folder} is a file; choose another folder for --write-plan")
+    if not os.access(folder, os.W_OK):
+        raise D2MError(f"cannot write {file}: no permission to write in {folder}; choose another folder")
 
 
 def plan_text(plan: Plan) -> str:
@@ -81,9 +110,12 @@ def read_plan(path: str | Path) -> Plan:
     """
     file = Path(path)
     try:
-        if file.stat().st_size > LARGEST:
+        with file.open("rb") as source:
+            data = source.read(LARGEST + 1)
+        if len(data) > LARGEST:
             raise D2MError(f"{file}: too large for a plan; give a file that 'd2m generate --write-plan' wrote")
-        text = file.read_text("utf-8")
+        # Editors on Windows put a byte order mark first, and write CR LF.
+        text = data.decode("utf-8-sig").replace("\r\n", "\n")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text"
         raise D2MError(f"cannot read the plan {file}: {reason}") from error
@@ -91,6 +123,9 @@ def read_plan(path: str | Path) -> Plan:
         content = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise D2MError(f"{file}: not a TOML file ({error}); correct that line") from error
+    except ValueError as error:
+        # Python converts whole numbers of some thousand digits neither from text nor to text.
+        raise D2MError(f"{file}: a number has too many digits; give a shorter one") from error
     try:
         return _plan(content).check()
     except PlanError as error:
@@ -125,6 +160,7 @@ def _plan(content: dict[str, Any]) -> Plan:
     if content.get("version") != VERSION:
         raise PlanError("", None, "version", f"this d2m reads plans of version {VERSION}")
     _known("", None, content, {"version", *_TOP, "tempo", "section", "hit", "mix"})
+    _refuse_huge(content)
     tempo = _table(content, "tempo")
     _known("tempo", None, tempo, {*_TEMPO, "beats", "downbeats", "energy"})
     top = {name: content[name] for name in _TOP if name in content}
@@ -147,6 +183,23 @@ def _plan(content: dict[str, Any]) -> Plan:
     )
 
 
+def _refuse_huge(content: dict[str, Any]) -> None:
+    """Refuse numbers and texts that no plan needs, before they are converted or shown in a message."""
+    left: list[tuple[str, int | None, str, Any]] = [("", None, "", content)]
+    while left:
+        table, index, key, value = left.pop()
+        if isinstance(value, dict):
+            inner = table or key
+            left += [(inner, index, name, each) for name, each in value.items()]
+        elif isinstance(value, list):
+            rows = key in ("section", "hit") and not table
+            left += [(key, i, key, each) if rows else (table, index, key, each) for i, each in enumerate(value)]
+        elif isinstance(value, int) and abs(value) > LARGEST_NUMBER:
+            raise PlanError(table, index, key, "the number is too large; give a smaller one")
+        elif isinstance(value, str) and (len(value) > LONGEST_TEXT or any(category(sign) == "Cc" for sign in value)):
+            raise PlanError(table, index, key, "the text is too long, or contains control characters; correct it")
+
+
 def _mix(table: dict[str, Any]) -> Mix:
     without, instruments = table.get("without", []), table.get("instruments", {})
     if not isinstance(without, list) or not all(isinstance(name, str) for name in without):
@@ -154,6 +207,9 @@ def _mix(table: dict[str, Any]) -> Mix:
     if not isinstance(instruments, dict):
         raise PlanError("mix", None, "instruments", "give a table of tracks, such as { bass = 38 }")
     gains = {name: value for name, value in table.items() if name not in ("without", "instruments")}
+    for name, value in instruments.items():
+        if isinstance(value, bool) or not isinstance(value, (int, str)):
+            raise PlanError("mix", None, name, "give a program, 0-127, or the name of a patch")
     return Mix(tuple(without), gains, {name: str(value) for name, value in instruments.items()})
 
 

@@ -69,7 +69,8 @@ def plan_for(
     times, causes = _edges(grid, begin, min(stop, duration), cuts)
     for what, given in (("genres", genres), ("moods", moods)):
         if len(given) > len(causes):
-            raise D2MError(f"{len(given)} {what} for {len(causes)} sections; give as many or fewer, or more --scenes")
+            few = "one section" if len(causes) == 1 else f"{len(causes)} sections"
+            raise D2MError(f"{len(given)} {what} for {few}; give as many or fewer, or more --scenes")
     known = [genre_title(genre_code(name)) for name in genres] or [
         genre_title(dance.genre) if dance.genre else FALLBACK
     ]

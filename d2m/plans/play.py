@@ -6,6 +6,7 @@ end it has faded out under the next one.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -281,21 +282,37 @@ def _laid(plan: Plan, pieces: list[Piece], sounds: list[np.ndarray], rate: int) 
     """Add the sections at their places."""
     count = round(plan.duration * rate)
     total = np.zeros((sounds[0].shape[0], count), np.float32)
-    for piece, sound in zip(pieces, sounds, strict=True):
+    limits = _silences(plan, rate)
+    for piece, sound, limit in zip(pieces, sounds, limits, strict=True):
         at, stop = round(piece.begin * rate), round(piece.length * rate)
         level = np.float32(10 ** (LEVELS.get(piece.section.role, 0.0) / 20))
-        shaped = sound * level
+        shaped = sound[:, : max(limit - at, stop)] * level
         rest = shaped.shape[1] - stop
         if rest > 0:
             # Silence a little before the end of the bars that follow.
             fall = np.minimum(np.arange(1, rest + 1) / (0.95 * rest), 1.0)
             shaped[:, stop:] *= (0.5 + 0.5 * np.cos(np.pi * fall)).astype(np.float32)
-        # What sounds on after the end of a loop is heard at its beginning.
-        for place in (at, at - count) if plan.loop else (at,):
+        # What sounds on after the end of a loop is heard at its beginning, and again if it is longer than the loop.
+        places = range(at, -shaped.shape[1], -count) if plan.loop else (at,)
+        for place in places:
             first, last = max(place, 0), min(place + shaped.shape[1], count)
             if last > first:
                 total[:, first:last] += shaped[:, first - place : last - place]
     return total
+
+
+def _silences(plan: Plan, rate: int) -> list[int]:
+    """Return for each section the sample at which the music next rests, the end of the piece included."""
+    found: list[int] = []
+    for index in reversed(range(len(plan.sections))):
+        last = index == len(plan.sections) - 1
+        if not last and plan.follows(index + 1):
+            found.append(found[-1])
+        elif last and plan.loop:
+            found.append(sys.maxsize)
+        else:
+            found.append(round(plan.sections[index].end * rate))
+    return found[::-1]
 
 
 def _safe(total: np.ndarray, rate: int) -> Any:

@@ -21,6 +21,12 @@ MOST_GAIN = 24.0
 TRANSITIONS: tuple[str, ...] = ("auto", "none")
 #: Seconds that two sections may be apart and still follow each other.
 SAME = 1e-4
+#: Seconds from a bar line within which a time is on it.
+LINE = 0.02
+#: Beats that the grid may lie beyond either end of the music, and beats that the music may have (24 hours at 1000 bpm).
+MOST_REACH, MOST_BEATS = 1000, 1_440_000
+#: Largest usual distance of two beats in seconds.
+SLOWEST_BEAT = 12.0
 
 
 @dataclass
@@ -202,6 +208,13 @@ def _check_piece(plan: Plan) -> None:
     beats, downbeats = np.asarray(plan.beats), np.asarray(plan.downbeats)
     if beats.ndim != 1 or len(beats) < 2 or not np.isfinite(beats).all() or (np.diff(beats) <= 0.01).any():
         raise PlanError("tempo", None, "beats", "beats are two or more rising times in seconds")
+    spacing = float(np.median(np.diff(beats)))
+    if beats[0] > plan.duration + MOST_REACH * spacing or beats[-1] < -MOST_REACH * spacing:
+        raise PlanError("tempo", None, "beats", f"the beats lie far from the music of {plan.duration:g} s; move them")
+    if spacing > SLOWEST_BEAT:
+        raise PlanError("tempo", None, "beats", f"most beats are more than {SLOWEST_BEAT:g} s apart; give more of them")
+    if plan.duration / spacing > MOST_BEATS:
+        raise PlanError("tempo", None, "beats", f"that is more than {MOST_BEATS} beats in the music; give fewer")
     if not ((downbeats >= 0) & (downbeats < len(beats))).all() or (np.diff(downbeats) <= 0).any():
         raise PlanError("tempo", None, "downbeats", f"downbeats are rising numbers of beats, 0 to {len(beats) - 1}")
     energy = np.asarray(plan.energy)
@@ -210,6 +223,8 @@ def _check_piece(plan: Plan) -> None:
     _number("tempo", None, "bpm", plan.tempo, 10.0, 1000.0)
     _number("tempo", None, "confidence", plan.confidence, 0.0, 1.0)
     _number("tempo", None, "beats_per_bar", plan.beats_per_bar, 1, 32)
+    if plan.beats_per_bar != int(plan.beats_per_bar):
+        raise PlanError("tempo", None, "beats_per_bar", f"{plan.beats_per_bar!r} is not a whole number")
     _choice("tempo", None, "source", plan.source, BEAT_SOURCES)
     for key in ("fade_in", "fade_out"):
         _number("", None, key, getattr(plan, key), 0.0, plan.duration)
@@ -217,6 +232,18 @@ def _check_piece(plan: Plan) -> None:
         raise PlanError("", None, "section", "the plan has no section; add one with start and end")
     if plan.loop and (plan.sections[0].start > SAME or plan.sections[-1].end < plan.duration - SAME):
         raise PlanError("", None, "loop", "music that loops fills the whole duration; extend the sections")
+    if plan.loop and (plan.fade_in or plan.fade_out):
+        raise PlanError("", None, "loop", "fades would be a seam of music that loops; set them to 0, or loop to false")
+    if plan.loop and not _is_round(plan):
+        what = "music that loops has a bar line at its beginning and end; make its plan with 'd2m generate --loop'"
+        raise PlanError("", None, "loop", what)
+
+
+def _is_round(plan: Plan) -> bool:
+    """Tell whether there is a bar line at both ends of the music."""
+    grid = plan.grid.covering(plan.duration)
+    lines = grid.beats[grid.downbeats]
+    return bool(len(lines)) and all(np.abs(lines - time).min() <= LINE for time in (0.0, plan.duration))
 
 
 def _check_section(section: Section, index: int, plan: Plan) -> None:
@@ -248,7 +275,7 @@ def _check_section(section: Section, index: int, plan: Plan) -> None:
                 fail(key, str(error))
     if plan.follows(index):
         lines = plan.grid.beats[plan.grid.downbeats]
-        if len(lines) and np.abs(lines - section.start).min() > 0.02:
+        if len(lines) and np.abs(lines - section.start).min() > LINE:
             near = float(lines[np.abs(lines - section.start).argmin()])
             fail("start", f"sections meet at bar lines; the nearest to {section.start:g} s is at {near:.3f} s")
 
@@ -273,10 +300,10 @@ def _check_mix(mix: Mix) -> None:
     if len(set(mix.without)) == len(PARTS):
         raise PlanError("mix", None, "without", "all tracks are left out; keep one of them")
     for name, gain in mix.gains.items():
-        _choice("mix", None, "gains", name, PARTS)
+        _choice("mix", None, name, name, PARTS)
         _number("mix", None, name, gain, -MOST_GAIN, MOST_GAIN)
     for name, instrument in mix.instruments.items():
-        _choice("mix", None, "instruments", name, TRACKS)
+        _choice("mix", None, name, name, TRACKS)
         check_instrument(name, instrument)
 
 
@@ -293,7 +320,7 @@ def check_instrument(track: str, instrument: str) -> None:
     from d2m.sounds.patches import patches
 
     if instrument.isdecimal():
-        if int(instrument) > 127:
+        if len(instrument) > 3 or int(instrument) > 127:
             raise PlanError("mix", None, track, f"General MIDI has programs 0 to 127, not {instrument}")
         return
     if instrument not in patches() or instrument.startswith("fx."):
