@@ -283,6 +283,7 @@ def test_wishes_that_cannot_be_met_are_refused(wish, offset, downbeat, reason):
         BeatOptions.read(wish, offset, downbeat)
 
 
+@pytest.mark.slow
 def test_no_one_measuring_movement_listens(monkeypatch, clip, tone, tmp_path):
     """Benchmark and alignment follow the movement, whatever music the clip has."""
     from d2m.evaluation.alignment_report import watch
@@ -305,6 +306,7 @@ def test_no_one_measuring_movement_listens(monkeypatch, clip, tone, tmp_path):
         analyse(video)
 
 
+@pytest.mark.slow
 def test_the_report_says_where_the_beats_come_from(tracker, clip, tone, tmp_path, capsys):
     video = clip(tmp_path / "flash.mp4", duration=3.0, size=(160, 120), sound=tone(3.0, 440))
     tracker.duration = 3.0

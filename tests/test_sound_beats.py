@@ -144,6 +144,7 @@ def test_an_encoder_moves_nothing():
     assert around[1] == max(around)
 
 
+@pytest.mark.slow
 def test_training_learns_and_resumes(tmp_path):
     pytest.importorskip("torch")
     from d2m.features.sound_net import BeatNetConfig
