@@ -3,7 +3,7 @@
     python scripts/measure_emotion.py ACTOR --vae VAE --data MELODIES [--count 500] [--json scores.json]
 
 ACTOR and VAE are names, safetensors files, or the checkpoints of runs (``runs/emotion/best.ckpt``). Prints tables in
-Markdown; the JSON file holds the same figures, flat, as ``scripts/export_weights.py --scores`` takes them.
+Markdown; the JSON file holds the same figures, flat, as ``d2m models export --scores`` takes them.
 
 For every emotion as many vectors are drawn (the same for all; from the distribution fitted to real melodies' vectors,
 beside MusicVAE's prior), and decoded in the same forms as they are, moved by the actor, and moved by the actor alone,

@@ -226,7 +226,7 @@ def main() -> None:
     parser.add_argument("--binarise", default="threshold")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--scores", type=Path, help="write figures for a card, for scripts/export_weights.py")
+    parser.add_argument("--scores", type=Path, help="write figures for a card, for d2m models export")
     args = parser.parse_args()
     if args.scores and len(args.models) > 1:
         raise D2MError("--scores are one model's; name one")

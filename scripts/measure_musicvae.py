@@ -82,7 +82,7 @@ def main() -> None:
             "seconds a melody": seconds,
         }
     if args.json:
-        # As scripts/export_weights.py takes it for the card.
+        # As d2m models export takes it for the card.
         results = {"means of latent vectors": kept} | rows
         print(json.dumps({"part": args.part, "songs": len(songs.names), "results": results, "real": like}))
         return

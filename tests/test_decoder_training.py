@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 import d2m.jukebox
+from d2m.cli.main import main
 from d2m.download import sha256_of
 from d2m.errors import D2MError
 from d2m.jukebox import VQVAE, VQVAEConfig
@@ -126,30 +124,17 @@ def test_what_cannot_be_trained_is_refused(songs):
         task(songs, 1, length=4000)
 
 
-@pytest.fixture
-def exporter(monkeypatch):
-    """scripts/export_weights.py as a module, and a call of it with these words."""
-    path = Path(__file__).resolve().parent.parent / "scripts" / "export_weights.py"
-    if not path.is_file():
-        pytest.skip("needs the scripts of the repository")
-    spec = importlib.util.spec_from_file_location("export_weights", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-
-    def call(*words) -> None:
-        monkeypatch.setattr(sys, "argv", ["export_weights.py", *map(str, words)])
-        module.main()
-
-    return module, call
+def export(*words: object) -> int:
+    return main(["models", "export", *map(str, words)])
 
 
-def test_an_exported_run_keeps_the_codes_and_the_other_level(songs, tmp_path, exporter):
+def test_an_exported_run_keeps_the_codes_and_the_other_level(songs, tmp_path, capsys):
     d2m.jukebox.save(started(songs), tmp_path / "start.safetensors")
     vqvae = d2m.jukebox.load(tmp_path / "start.safetensors")
     train(DecoderTask(DecoderTraining(songs, songs, 2, batch=1, length=4096), vqvae), loop(tmp_path / "run", 2))
-    _, call = exporter
     out = tmp_path / "tuned.safetensors"
-    call("decoder", tmp_path / "run", "--command", "one;  two", "--steps-before", 7, "--out", out, "--scores", "x=1.5")
+    words = ("--command", "one;  two", "--steps-before", 7, "-o", out, "--scores", "x=1.5")
+    assert export(tmp_path / "run", *words) == 0
     card = Card.read(out.with_suffix(".toml"))
     assert (card.kind, card.command, card.steps, card.scores) == ("jukebox-vqvae", "one; two", 9, {"x": 1.5})
     assert card.sha256 == sha256_of(out)
@@ -158,39 +143,20 @@ def test_an_exported_run_keeps_the_codes_and_the_other_level(songs, tmp_path, ex
     codes = before.encode(wave)
     assert all(torch.equal(a, b) for a, b in zip(after.encode(wave), codes, strict=True))
     assert torch.equal(before.decode(codes, 0), after.decode(codes, 0))
-    with pytest.raises(D2MError, match="not a run of 'd2m train vqvae'"):
-        call("vqvae", tmp_path / "run", "--command", "one", "--out", out)
+    assert export(tmp_path / "run", "--kind", "vqvae", "--command", "one", "-o", tmp_path / "b.safetensors") == 1
+    assert "not a run of 'd2m train vqvae'" in capsys.readouterr().err
+    assert not (tmp_path / "b.safetensors").exists()
 
 
-def test_a_vqvae_is_exported_once_it_quantises(songs, tmp_path, exporter):
-    _, call = exporter
+def test_a_vqvae_is_exported_once_it_quantises(songs, tmp_path, capsys):
     settings = VQVAETraining(songs, songs, 6, batch=1, length=2048, levels=(0, 1), quantise_after=2)
-    for steps in (4, 6):
+    out = tmp_path / "w.safetensors"
+    for steps, status in ((4, 1), (6, 0)):
         train(VQVAETask(settings, TINY), loop(tmp_path / "run", steps))
-        words = ("vqvae", tmp_path / "run", "--command", "one", "--out", tmp_path / "w.safetensors")
-        if steps == 4:
-            with pytest.raises(D2MError, match="not begun to quantise"):
-                call(*words)
-        else:
-            call(*words)
-    assert d2m.jukebox.load(tmp_path / "w.safetensors").config == TINY
-
-
-def test_scores_are_pairs_and_files(tmp_path, exporter):
-    module, _ = exporter
-    flat, measured = tmp_path / "flat.json", tmp_path / "measured.json"
-    flat.write_text('{"a": 0.123456789}', encoding="utf-8")
-    measured.write_text(
-        '{"songs": 3, "seconds": 10, "results": {"codec": {"mel": 0.5}, "white noise": {"mel": 1}}}', encoding="utf-8"
-    )
-    assert module.read_scores([str(flat), "b=2", str(measured)]) == {
-        "a": 0.12346,
-        "b": 2.0,
-        "codec: mel, 3 held-out songs of 10 s": 0.5,
-    }
-    for word in ("nothing.json", "b=two", str(tmp_path)):
-        with pytest.raises(D2MError, match="name=value"):
-            module.read_scores([word])
+        assert export(tmp_path / "run", "--command", "one", "-o", out) == status
+        assert ("not begun to quantise" in capsys.readouterr().err) == (status == 1)
+        assert out.exists() == (status == 0)
+    assert d2m.jukebox.load(out).config == TINY
 
 
 def test_the_discriminator_hears_each_scale():

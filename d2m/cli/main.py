@@ -36,7 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "evaluate": ("d2m.cli.evaluate", "Evaluate music: beats, alignment with the dance, sound quality, genre."),
     "benchmark": ("d2m.cli.benchmark", "Compare systems with baselines on a data set."),
     "symbolic": ("d2m.cli.symbolic", "Compose, arrange, convert, play and measure MIDI music."),
-    "models": ("d2m.cli.models", "List, show, download and verify weights."),
+    "models": ("d2m.cli.models", "List, show, download, verify and export weights."),
 }
 
 

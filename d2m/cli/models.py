@@ -1,4 +1,4 @@
-"""``d2m models``: list, show, download and verify weights, shipped ones and those of others."""
+"""``d2m models``: list, show, download, verify and export weights, shipped ones and those of others."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from d2m.cli.models_export import export
 from d2m.cli.options import JSON
 from d2m.errors import D2MError
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from d2m.weights.catalogue import Entry
 
 app = typer.Typer(
-    help="List, show, download and verify weights: d2m's own and those of others.",
+    help="List, show, download and verify weights, d2m's own and those of others; export those of a training run.",
     no_args_is_help=True,
     add_completion=False,
 )
@@ -143,6 +144,9 @@ def verify(
         return
     for name, words in said.items():
         typer.echo(f"{name}: {words}")
+
+
+app.command()(export)
 
 
 def _named(name: str) -> Entry:

@@ -65,7 +65,12 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
 
 
 def _is_checkpoint(content: object) -> TypeGuard[Checkpoint]:
-    return isinstance(content, dict) and isinstance(content.get("step"), int) and _are_modules(content.get("modules"))
+    return (
+        isinstance(content, dict)
+        and isinstance(content.get("step"), int)
+        and isinstance(content.get("task", {}), dict)
+        and _are_modules(content.get("modules"))
+    )
 
 
 def _are_modules(content: object) -> bool:
@@ -114,7 +119,7 @@ def export_d2m_gan(state: Checkpoint, path: str | Path, card: About) -> list[wei
     The headers name the VQ-VAE that the model was trained on, and its codebook, without which it makes noise.
 
     Args:
-        state: state from :func:`read_checkpoint`, of ``d2m train generator --model d2m-gan``.
+        state: state from :func:`read_checkpoint`, of ``d2m train d2m-gan``.
         path: ``NAME.safetensors``: the generator; ``NAME-motion.safetensors`` beside it: the motion encoder, unless the
             model is of vision alone.
         card: as for :func:`export`.
@@ -127,7 +132,7 @@ def export_d2m_gan(state: Checkpoint, path: str | Path, card: About) -> list[wei
 
     task = state.get("task", {})
     if not {"config", "vqvae", "codebook"} <= set(task) or "generator" not in state["modules"]:
-        raise D2MError("this is not a checkpoint of 'd2m train generator --model d2m-gan'")
+        raise D2MError("this is not a checkpoint of 'd2m train d2m-gan'")
     model = D2MGAN(D2MGANConfig(**task["config"]))
     model.load_state_dict(state["modules"]["generator"])
     model.codec, model.codebook = task["vqvae"], task["codebook"]

@@ -51,12 +51,34 @@ def read_settings(folder: Path) -> dict[str, Any]:
     Raises:
         D2MError: if the file is damaged.
     """
+    return dict(_read(folder).get("settings", {}))
+
+
+def read_start(folder: Path) -> list[str]:
+    """Read the arguments that the latest start of a run was called with, without the name of the program.
+
+    Args:
+        folder: folder of the run.
+
+    Returns:
+        The arguments; empty if the run stored none.
+
+    Raises:
+        D2MError: if the file is damaged.
+    """
+    words = _read(folder).get("latest start", {}).get("arguments", [])
+    return [str(word) for word in words] if isinstance(words, list) else []
+
+
+def _read(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return the content of ``settings.json``; empty if there is none."""
     path = folder / "settings.json"
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8"))["settings"])
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return {"settings": dict(content["settings"]), "latest start": dict(content.get("latest start", {}))}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise D2MError(f"{path} is damaged; remove it to go on without a comparison of settings") from error
 
 
