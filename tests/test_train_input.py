@@ -86,7 +86,7 @@ def test_a_generator_without_examples_says_so(data, tmp_path, capsys):
 
 
 def test_a_wrong_modality_is_named_before_missing_features(data, tmp_path, capsys):
-    words = ("train", "generator", "--model", "d2m-gan", "--data", data, "--run", tmp_path / "run", "--modality")
+    words = ("train", "d2m-gan", "--data", data, "--run", tmp_path / "run", "--modality")
     assert "no modality 'sound'; choose one of both, motion, vision" in refused(capsys, 1, *words, "sound")
     assert "no visual features" in refused(capsys, 1, *words, "both")
 
