@@ -81,7 +81,7 @@ def test_a_generator_without_examples_says_so(data, tmp_path, capsys):
     assert "no examples of 160 frames" in refused(
         capsys, 1, "train", "generator", "--data", data, "--run", tmp_path / "run"
     )
-    with pytest.raises(D2MError, match="make_training_data"):
+    with pytest.raises(D2MError, match="d2m data examples"):
         _examples(tmp_path, GeneratorTraining(tmp_path, tmp_path, 1))
 
 
