@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from d2m.codec.base import Codec
+    from d2m.datasets.pairs import Pair
     from d2m.generator.temporal import TemporalGenerator
-    from d2m.training.pairs import Pair
 
 #: Parts of a sketch that are played; the most that any example has.
 PARTS = 10

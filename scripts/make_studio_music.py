@@ -5,7 +5,7 @@
 writes OUT/train/*.flac and OUT/held_out/*.flac, 44.1 kHz stereo of 30 s each. Half of it (``--own``) is played as the
 toolkit plays (the first font, the genre's mix); the rest by a font drawn from all and with a mix drawn at random, so
 that the codec hears more than one band. Beside each song that is played as the toolkit plays lies the example that a
-generator learns from (NAME.npz, see :mod:`d2m.training.pairs`), with somebody dancing to it unless it is of POP909.
+generator learns from (NAME.npz, see :mod:`d2m.datasets.pairs`), with somebody dancing to it unless it is of POP909.
 Songs are split by seed (studio) and by number (POP909: every tenth song is held out), and studio dancers of the two
 parts are different people. A file that exists is not made again, so an interrupted run goes on.
 """
@@ -17,15 +17,15 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
-from make_training_data import Job, make_all, nobody, pop_folders, pop_score, somebody
 
 from d2m.atomic import atomic_write
 from d2m.audio.presets import BAND, Preset, preset
+from d2m.datasets.examples_make import Job, make_all, nobody, pop_folders, pop_score, somebody
+from d2m.datasets.pairs import make_pair, save_pair
 from d2m.datasets.studio.music import compose_song
 from d2m.symbolic.composer.dress import dress
 from d2m.symbolic.sound import find_soundfont
 from d2m.symbolic.sound.render import mix_down
-from d2m.training.pairs import make_pair, save_pair
 from d2m.types import GENRES, Dance, Score
 
 RATE, HOP = 44100, 512
@@ -124,7 +124,7 @@ def main() -> None:
     args = parser.parse_args()
     for font in args.fonts:
         find_soundfont(font)
-    make_all(jobs(args), args.processes)
+    make_all(jobs(args), args.processes, lambda done, total: print(f"{done} of {total}", flush=True))
 
 
 if __name__ == "__main__":

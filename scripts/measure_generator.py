@@ -51,7 +51,7 @@ def _as_long(sound: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 def measure(files: list[Path], options: argparse.Namespace) -> dict[str, dict[str, list[float]]]:
     """Return figures of every song, by what is compared with it."""
-    from d2m.training.pairs import load_pairs
+    from d2m.datasets.pairs import load_pairs
 
     generator, codec = open_generator(options.generator, options.codec)
     frames = int(options.seconds * codec.frame_rate)

@@ -17,9 +17,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from make_training_data import nobody
 from recordings import table
 
+from d2m.datasets.examples_make import nobody
 from d2m.datasets.studio.music import compose_song
 from d2m.errors import D2MError
 from d2m.types import GENRES, Dance, Score

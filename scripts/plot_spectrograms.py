@@ -110,7 +110,7 @@ def panels_of(options: argparse.Namespace) -> list[tuple[str, np.ndarray]]:
 
 
 def _played(file: Path, name: str, start: float, seconds: float) -> np.ndarray:
-    from d2m.training.pairs import load_pairs
+    from d2m.datasets.pairs import load_pairs
 
     if file.suffix != ".npz":
         raise D2MError(f"{file} has no sketch to play; give an example (npz)")

@@ -210,34 +210,51 @@ def test_what_does_not_fit_is_refused(data, tiktok, tmp_path):
 @pytest.mark.parametrize(
     ("words", "status", "message"),
     [
-        (["--model", "wavenet"], 2, "no generator 'wavenet'"),
-        (["--level", "low"], 2, "--level is not an option of --model temporal"),
-        (
-            ["--model", "d2m-gan", "--adversarial-after", "0"],
-            2,
-            "--adversarial-after is not an option of --model d2m-gan",
-        ),
-        (["--model", "d2m-gan", "--from", "x"], 2, "--from is not an option of --model d2m-gan"),
-        (["--model", "d2m-gan", "--without", "noise"], 1, "no loss 'noise' for --without; choose from adversarial"),
-        (
-            ["--model", "d2m-gan", *(word for term in TERMS for word in ("--without", term))],
-            1,
-            "all losses are left out",
-        ),
-        (["--model", "d2m-gan", "--scales", "4"], 1, "1 to 3 scales, not 4"),
-        (["--model", "d2m-gan", "--sigma", "3", "--no-scaling"], 1, "--no-scaling means --sigma 1"),
-        (["--model", "d2m-gan", "--vqvae", "nothing"], 1, "no weights called 'nothing'"),
-        (["--model", "d2m-gan"], 1, "is not a prepared data set"),
+        (["--adversarial-after", "0"], 2, "No such option: --adversarial-after"),
+        (["--from", "x"], 2, "No such option: --from"),
+        (["--without", "noise"], 1, "no loss 'noise' for --without; choose from adversarial"),
+        ([word for term in TERMS for word in ("--without", term)], 1, "all losses are left out"),
+        (["--scales", "4"], 1, "1 to 3 scales, not 4"),
+        (["--sigma", "3", "--no-scaling"], 1, "--no-scaling means --sigma 1"),
+        (["--vqvae", "nothing"], 1, "no weights called 'nothing'"),
+        ([], 1, "is not a prepared data set"),
     ],
 )
 def test_wrong_calls_are_one_clear_line(tmp_path, capsys, words, status, message):
     from d2m.cli.main import main
 
-    assert main(["train", "generator", "--data", str(tmp_path), "--run", str(tmp_path / "run"), *words]) == status
+    assert main(["train", "d2m-gan", "--data", str(tmp_path), "--run", str(tmp_path / "run"), *words]) == status
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert message in error
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "lines"),
+    [
+        (
+            ["--model", "d2m-gan", "--level", "low"],
+            1,
+            ["warning: 'train generator --model d2m-gan' is now 'd2m train d2m-gan'", "is not a prepared data set"],
+        ),
+        (
+            ["--model=temporal"],
+            1,
+            ["warning: 'train generator --model temporal' is now 'd2m train generator'", "no examples of 160 frames"],
+        ),
+        (["--model", "wavenet"], 2, ["No such option: --model"]),
+        (["--model"], 2, ["No such option: --model"]),
+        (["--level", "low"], 2, ["No such option: --level"]),
+    ],
+)
+def test_the_former_option_for_the_model_still_works(tmp_path, capsys, words, status, lines):
+    from d2m.cli.main import main
+
+    assert main(["train", "generator", "--data", str(tmp_path), "--run", str(tmp_path / "run"), *words]) == status
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == len(lines)
+    assert all(part in line for part, line in zip(lines, told, strict=True))
 
 
 def test_the_command_trains_the_model_that_its_options_say(data, tmp_path, monkeypatch):
@@ -246,9 +263,9 @@ def test_the_command_trains_the_model_that_its_options_say(data, tmp_path, monke
 
     seen = []
     monkeypatch.setattr(d2m.training.loop, "train", lambda task, config: seen.append((task, config)))
-    words = ["--data", str(data), "--run", str(tmp_path), "--model", "d2m-gan", "--level", "low", "--no-scaling"]
+    words = ["--data", str(data), "--run", str(tmp_path), "--level", "low", "--no-scaling"]
     words += ["--modality", "vision", "--without", "mel", "--without", "waveform", "--scales", "2", "--no-reshape"]
-    assert main(["train", "generator", *words, "--batch", "3", "--devices", "2", "--samples-every", "7"]) == 0
+    assert main(["train", "d2m-gan", *words, "--batch", "3", "--devices", "2", "--samples-every", "7"]) == 0
     ((task, config),) = seen
     weights = task.settings.weights
     assert [getattr(weights, term) for term in TERMS] == [1, 3, 15, 0, 0]

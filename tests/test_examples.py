@@ -8,12 +8,12 @@ import soundfile
 
 from d2m.cli.main import main
 from d2m.datasets.examples import read_example
+from d2m.datasets.pairs import load_pairs
 from d2m.errors import D2MError
 from d2m.generator.conditions import MOTION_SIZE, RHYTHM_SIZE
 from d2m.generator.sketch import ROWS
 from d2m.training.audio import SongCrops
 from d2m.training.genre import labelled_songs
-from d2m.training.pairs import load_pairs
 
 pytestmark = pytest.mark.slow
 

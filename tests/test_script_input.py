@@ -35,7 +35,6 @@ def said(monkeypatch, name: str, *words: object) -> str:
         ("fit_emotions", ["{}"]),
         ("fit_forms", ["{}"]),
         ("measure_musicvae", ["studio-musicvae", "--data", "{}"]),
-        ("make_training_data", ["out", "--pop909", "{}", "--pop-songs", "1"]),
     ],
 )
 def test_a_file_that_is_not_there_is_named(tmp_path, monkeypatch, name, words):
@@ -43,18 +42,6 @@ def test_a_file_that_is_not_there_is_named(tmp_path, monkeypatch, name, words):
     line = said(monkeypatch, name, *[word.format(tmp_path / "nowhere") for word in words])
     assert line.startswith("error: ")
     assert "nowhere" in line
-
-
-@pytest.mark.parametrize(("words", "what"), [([], "nothing to make"), (["--pop-songs", 3], "needs --pop909")])
-def test_making_examples_of_nothing_is_refused(tmp_path, monkeypatch, words, what):
-    assert what in said(monkeypatch, "make_training_data", tmp_path / "out", *words)
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_folder_that_is_a_file_is_named(tmp_path, monkeypatch):
-    (tmp_path / "out").write_text("")
-    line = said(monkeypatch, "make_training_data", tmp_path / "out", "--studio-songs", 1)
-    assert line.startswith(f"error: {tmp_path / 'out'}")
 
 
 def test_no_script_has_a_function_of_that_name_itself():

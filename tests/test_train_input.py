@@ -81,12 +81,12 @@ def test_a_generator_without_examples_says_so(data, tmp_path, capsys):
     assert "no examples of 160 frames" in refused(
         capsys, 1, "train", "generator", "--data", data, "--run", tmp_path / "run"
     )
-    with pytest.raises(D2MError, match="make_training_data"):
+    with pytest.raises(D2MError, match="d2m data examples"):
         _examples(tmp_path, GeneratorTraining(tmp_path, tmp_path, 1))
 
 
 def test_a_wrong_modality_is_named_before_missing_features(data, tmp_path, capsys):
-    words = ("train", "generator", "--model", "d2m-gan", "--data", data, "--run", tmp_path / "run", "--modality")
+    words = ("train", "d2m-gan", "--data", data, "--run", tmp_path / "run", "--modality")
     assert "no modality 'sound'; choose one of both, motion, vision" in refused(capsys, 1, *words, "sound")
     assert "no visual features" in refused(capsys, 1, *words, "both")
 

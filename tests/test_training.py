@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from d2m.codec.spectral import SpectralCodec, SpectralConfig
+from d2m.datasets.pairs import load_pairs, make_pair, save_pair
 from d2m.errors import D2MError
 from d2m.generator.temporal import TemporalConfig
 from d2m.training.codec import CodecTask, CodecTraining
 from d2m.training.export import export, read_checkpoint
 from d2m.training.generator import GeneratorTask, GeneratorTraining
 from d2m.training.loop import LoopConfig, train
-from d2m.training.pairs import load_pairs, make_pair, save_pair
 from d2m.types import BeatGrid, Dance, Part, Score
 
 pytestmark = pytest.mark.slow

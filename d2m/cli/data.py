@@ -51,6 +51,30 @@ def studio(
 
 
 @app.command()
+def examples(
+    out: Annotated[Path, typer.Argument(help=RESUMED_FOLDER)],
+    studio_songs: Annotated[
+        int, typer.Option(min=0, help="Number of songs of the studio with a dance to each, spread over the ten genres.")
+    ] = 0,
+    pop_songs: Annotated[int, typer.Option(min=0, help="Number of songs of POP909, without a dance.")] = 0,
+    pop909: Annotated[Path | None, typer.Option(help="Folder of POP909 with the songs 001 to 909.")] = None,
+    held_out: Annotated[int, typer.Option(min=0, help="Number of held-out songs of each kind.")] = 20,
+    seconds: Annotated[float, typer.Option(help="Maximum length of an example in seconds (2-600).")] = 24.0,
+    seed: Annotated[int, typer.Option(min=0, help=SEED)] = 1,
+    processes: Annotated[int, typer.Option(help=PROCESSES)] = 1,
+) -> None:
+    """Make examples of music, score and dance for 'd2m train codec', 'vqvae', 'decoder', 'generator' and 'genre'."""
+    from d2m.datasets.examples_make import make_examples
+
+    with _bars({"examples": "examples"}) as tell:
+        count = make_examples(
+            out, studio_songs, pop_songs, pop909, held_out=held_out, seconds=seconds, seed=seed, processes=processes,
+            progress=lambda done, total: tell("examples", done, total),
+        )  # fmt: skip
+    typer.echo(f"{count} examples in {out}", err=True)
+
+
+@app.command()
 def prepare(
     kind: Annotated[str, typer.Argument(help="Data set in the folder: aist, tiktok or studio.")],
     root: Annotated[Path, typer.Option(help="Folder of the raw data set.")],

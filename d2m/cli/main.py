@@ -20,7 +20,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from d2m.cli.console import complain, quiet_libraries
-from d2m.cli.renamed import current_name, with_values
+from d2m.cli.renamed import current_name, current_words, with_values
 from d2m.errors import D2MError
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class _LazyGroup(TyperGroup):
         command.params = [p for p in command.params if p.name not in ("install_completion", "show_completion")]
         command.help = command.help or help_line
         _make_readable(command)
-        return args[0], command, with_values(args[1:])
+        return args[0], command, with_values(current_words(args[0], args[1:]))
 
     def invoke(self, ctx: Any) -> Any:
         # Caught here, since Typer catches it further up and prints nothing.

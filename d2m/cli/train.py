@@ -10,7 +10,9 @@ import typer
 from d2m.cli.options import ADVERSARIAL_AFTER, DECODER_ONLY, LEVEL, RATE, STEPS
 from d2m.cli.train_beats import beats
 from d2m.cli.train_bridge import bridge
+from d2m.cli.train_d2m_gan import d2m_gan
 from d2m.cli.train_emotion import emotion
+from d2m.cli.train_generator import generator
 from d2m.cli.train_genre import genre
 from d2m.cli.train_musegan import musegan
 from d2m.cli.train_musicvae import musicvae
@@ -163,130 +165,8 @@ def decoder(
     train(DecoderTask(settings, vqvae), options.loop(steps))
 
 
-@app.command()
-@with_run
-def generator(
-    options: RunOptions,
-    data: Annotated[
-        Path,
-        typer.Option(
-            help="temporal: folder of pairs made by scripts/make_training_data.py. d2m-gan: folder of a "
-            "prepared data set."
-        ),
-    ],
-    model: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME", help="Model: temporal (any length, guided by a score) or d2m-gan (as in the paper)."
-        ),
-    ] = "temporal",
-    steps: Steps = 10000,
-    batch: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(min=1, help="Batch size: crops per step over all devices. Default: 8 (temporal), 16 (d2m-gan)."),
-    ] = None,
-    rate: Annotated[
-        Optional[float],  # noqa: UP045
-        typer.Option(callback=above_zero, help="Peak learning rate. Default: 6e-4 (temporal), 1e-4 (d2m-gan)."),
-    ] = None,
-    start: Start = None,
-    codec: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="temporal: weights of the codec (name or file) whose features are predicted."),
-    ] = None,
-    perceptual_after: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(help="temporal: step at which the losses on the decoded waveform start."),
-    ] = None,
-    adversarial_after: Annotated[
-        Optional[int],  # noqa: UP045
-        typer.Option(help="temporal: step at which the adversarial loss starts."),
-    ] = None,
-    vqvae: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(help="d2m-gan: weights of the JukeBox VQ-VAE (name or file). Default: studio-vqvae."),
-    ] = None,
-    level: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(
-            metavar="NAME", help="d2m-gan: level of the JukeBox VQ-VAE: high (hop 128) or low (hop 32). Default: high."
-        ),
-    ] = None,
-    seconds: Annotated[
-        Optional[float],  # noqa: UP045
-        typer.Option(help="d2m-gan: length of a segment in seconds (2-6). Default: 2."),
-    ] = None,
-    modality: Annotated[
-        Optional[str],  # noqa: UP045
-        typer.Option(metavar="NAME", help="d2m-gan: inputs: both, motion or vision. Default: both."),
-    ] = None,
-    without: Annotated[
-        Optional[list[str]],  # noqa: UP045
-        typer.Option(
-            metavar="TERM",
-            help="d2m-gan: loss to leave out: adversarial, matching, codebook, waveform or mel. Repeatable.",
-        ),
-    ] = None,
-    scales: Annotated[Optional[int], typer.Option(help="d2m-gan: number of discriminators (1-3). Default: 3.")] = None,  # noqa: UP045
-    sigma: Annotated[
-        Optional[float],  # noqa: UP045
-        typer.Option(help="d2m-gan: scale of the generator's output. Default: 100."),
-    ] = None,
-    no_scaling: Annotated[
-        bool, typer.Option("--no-scaling", help="d2m-gan: do not scale the generator's output (--sigma 1).")
-    ] = False,
-    no_reshape: Annotated[
-        bool, typer.Option("--no-reshape", help="d2m-gan: give the discriminators 64 channels instead of one row.")
-    ] = False,
-    augment: Annotated[
-        bool, typer.Option("--augment", help="d2m-gan: vary the loudness of the music (data augmentation).")
-    ] = False,
-) -> None:
-    """Train a generator on a frozen codec: d2m's own, or D2M-GAN with all ablations of the paper."""
-    from d2m.cli.train_generator import run_d2m_gan, run_temporal
-
-    own: dict[str, object] = {
-        "start": start, "codec": codec, "perceptual_after": perceptual_after, "adversarial_after": adversarial_after,
-    }  # fmt: skip
-    paper: dict[str, object] = {
-        "vqvae": vqvae, "level": level, "seconds": seconds, "modality": modality, "without": without, "scales": scales,
-        "sigma": sigma, "no_scaling": no_scaling, "no_reshape": no_reshape, "augment": augment,
-    }  # fmt: skip
-    if model not in ("temporal", "d2m-gan"):
-        raise typer.BadParameter(f"no generator '{model}'; choose temporal or d2m-gan", param_hint="--model")
-    foreign = own if model == "d2m-gan" else paper
-    surplus = [name for name, value in foreign.items() if value not in (None, []) and value is not False]
-    if surplus:
-        name = "--from" if surplus[0] == "start" else f"--{surplus[0].replace('_', '-')}"
-        raise typer.BadParameter(f"{name} is not an option of --model {model}")
-    if model == "temporal":
-        run_temporal(
-            *(options, data, steps),
-            start=start,
-            codec=codec,
-            batch=batch,
-            learning_rate=rate,
-            perceptual_after=perceptual_after,
-            adversarial_after=adversarial_after,
-        )
-    else:
-        run_d2m_gan(
-            *(options, data, steps),
-            vqvae=vqvae,
-            without=without,
-            no_scaling=no_scaling,
-            no_reshape=no_reshape,
-            level=level,
-            seconds=seconds,
-            modality=modality,
-            scales=scales,
-            sigma=sigma,
-            augment=augment,
-            batch=batch,
-            learning_rate=rate,
-        )
-
-
+app.command()(with_run(generator))
+app.command("d2m-gan")(with_run(d2m_gan))
 app.command()(with_run(beats))
 app.command()(with_run(genre))
 app.command()(with_run(bridge))

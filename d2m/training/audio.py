@@ -22,7 +22,7 @@ class SongCrops:
     """Random crops of songs.
 
     Args:
-        folder: examples (npz files with an int16 array ``waveform``; :mod:`d2m.training.pairs`) or wav files at
+        folder: examples (npz files with an int16 array ``waveform``; :mod:`d2m.datasets.pairs`) or wav files at
             ``sample_rate``, of which the channels' mean is taken; or ``PREPARED/train`` and ``PREPARED/held_out``,
             where ``PREPARED`` is a prepared data set (:mod:`d2m.datasets.prepared`): the music of that split, each
             piece once. Held out is the music of ``val``, or ``test``, that is not in ``train``.
@@ -45,9 +45,7 @@ class SongCrops:
         if not folder.exists() and (folder.parent / "prepared.json").is_file():
             self.songs = [song for song, _ in prepared_songs(folder.parent, folder.name, sample_rate)]
         if not self.songs:
-            raise D2MError(
-                f"no music to train on in {folder}; give one of 'd2m data prepare' or scripts/make_training_data.py"
-            )
+            raise D2MError(f"no music to train on in {folder}; give one of 'd2m data prepare' or 'd2m data examples'")
         self._weights = np.array([len(song) for song in self.songs], float)
         self._weights /= self._weights.sum()
 

@@ -12,13 +12,13 @@ from torch import Tensor
 
 from d2m.codec.base import Codec
 from d2m.codec.discriminators import adversarial_loss, feature_matching_loss
+from d2m.datasets.pairs import Pair, crop, load_pairs
 from d2m.errors import D2MError
 from d2m.generator.discriminator import MultiScaleDiscriminator
 from d2m.generator.losses import LossWeights, PerceptualLoss
 from d2m.generator.temporal import Conditions, TemporalConfig, TemporalGenerator
 from d2m.training.adversarial import train_discriminator
 from d2m.training.loop import Task
-from d2m.training.pairs import Pair, crop, load_pairs
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class GeneratorTraining:
     """Settings of a run.
 
     Attributes:
-        train, held_out: folders of examples (:mod:`d2m.training.pairs`).
+        train, held_out: folders of examples (:mod:`d2m.datasets.pairs`).
         steps: of the whole run; the learning rate falls to a twentieth over them (cosine).
         batch, frames: crops a step and their length.
         perceptual_after: step from which the output is also decoded and heard (waveform and mel terms).
@@ -199,7 +199,7 @@ def _examples(folder: Path, settings: GeneratorTraining) -> list[Pair]:
     pairs = [pair for pair in load_pairs(sorted(folder.glob("*.npz"))) if pair.frames >= settings.frames]
     if not pairs:
         raise D2MError(
-            f"no examples of {settings.frames} frames or more in {folder}; make some with scripts/make_training_data.py"
+            f"no examples of {settings.frames} frames or more in {folder}; make some with 'd2m data examples'"
         )
     return pairs
 

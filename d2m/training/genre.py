@@ -48,7 +48,7 @@ def labelled_songs(folder: str | Path) -> tuple[list[np.ndarray], np.ndarray]:
     """Return music with known genres: int16 arrays (T,) at 22.05 kHz, and genre indices (N,).
 
     Args:
-        folder: folder of npz files with ``waveform`` and ``genre`` (:mod:`d2m.training.pairs`), or ``PREPARED/train``
+        folder: folder of npz files with ``waveform`` and ``genre`` (:mod:`d2m.datasets.pairs`), or ``PREPARED/train``
             and ``PREPARED/held_out`` of a prepared data set (:class:`~d2m.training.audio.SongCrops`). Music of unknown
             genre is left out.
 
@@ -65,9 +65,7 @@ def labelled_songs(folder: str | Path) -> tuple[list[np.ndarray], np.ndarray]:
             found.append((read_song(path), genre))
     found = [(song, genre) for song, genre in found if 0 <= genre < len(GENRES)]
     if not found:
-        raise D2MError(
-            f"no music with a genre in {folder}; give one of 'd2m data prepare' or scripts/make_training_data.py"
-        )
+        raise D2MError(f"no music with a genre in {folder}; give one of 'd2m data prepare' or 'd2m data examples'")
     return [song for song, _ in found], np.array([genre for _, genre in found], np.int64)
 
 

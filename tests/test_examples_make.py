@@ -1,0 +1,91 @@
+"""``d2m data examples``: examples that training reads, the same in any number of processes; bad input is one line."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from d2m.cli.main import main
+from d2m.datasets.pairs import load_pairs
+from d2m.types import GENRES
+
+
+def make(*words: object) -> int:
+    return main(["data", "examples", *map(str, words)])
+
+
+@pytest.mark.slow
+def test_examples_are_pairs_and_a_run_is_resumed(tmp_path, capsys):
+    words = (tmp_path / "a", "--studio-songs", 2, "--held-out", 1, "--seconds", 4, "--seed", 3)
+    assert make(*words) == 0
+    assert capsys.readouterr().err == f"3 examples in {tmp_path / 'a'}\n"
+    files = sorted((tmp_path / "a").rglob("*.npz"))
+    assert [f"{path.parent.name}/{path.stem}" for path in files] == [
+        "held_out/studio-00000",
+        "train/studio-00000",
+        "train/studio-00001",
+    ]
+    pairs = load_pairs(files)
+    assert [pair.genre for pair in pairs] == [0, 0, 1]
+    assert len(GENRES) == 10
+    for pair in pairs:
+        assert pair.frames == 4 * 22050 // 256
+        assert len(pair.motion) == pair.frames
+        assert np.abs(pair.waveform).max() > 3000
+    assert not np.array_equal(pairs[0].waveform, pairs[1].waveform)
+    before = files[1].read_bytes()
+    files[1].unlink()
+    kept = files[2].stat().st_mtime_ns
+    assert make(*words, "--processes", 2) == 0
+    assert (files[1].read_bytes(), files[2].stat().st_mtime_ns) == (before, kept)
+    capsys.readouterr()
+    assert make(*words[:-1], 4) == 1
+    assert "contains examples of another seed or length" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        ([], "nothing to make"),
+        (["--pop-songs", 3], "needs --pop909"),
+        (["--studio-songs", 1, "--seconds", 1], "choose 2 to 600 seconds"),
+        (["--studio-songs", 1, "--seconds", "nan"], "choose 2 to 600 seconds"),
+        (["--pop-songs", 1, "--pop909", "nowhere"], "nowhere"),
+    ],
+)
+def test_what_cannot_be_made_is_one_line(tmp_path, capsys, words, what):
+    assert make(tmp_path / "out", *words) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert what in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_is_a_file_is_named(tmp_path, capsys):
+    (tmp_path / "out").write_text("", encoding="utf-8")
+    assert make(tmp_path / "out", "--studio-songs", 1) == 1
+    assert f"cannot write {tmp_path / 'out'}" in capsys.readouterr().err
+
+
+def test_damaged_settings_are_named(tmp_path, capsys):
+    (tmp_path / "examples.json").write_text("{", encoding="utf-8")
+    assert make(tmp_path, "--studio-songs", 1) == 1
+    assert "examples.json is damaged" in capsys.readouterr().err
+
+
+def test_an_example_that_fails_is_a_warning_and_the_others_are_made(tmp_path, capsys, monkeypatch):
+    def one(index: int, *rest: object) -> None:
+        if index == 0:
+            raise ValueError("out of tune")
+        rest[-1].write_bytes(b"x")
+
+    monkeypatch.setattr("d2m.datasets.examples_make.studio_example", one)
+    assert make(tmp_path, "--studio-songs", 3, "--held-out", 0) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "warning: studio-00000.npz: ValueError('out of tune')",
+        "error: 1 of 3 files could not be made, see the warnings; the others are complete",
+    ]
+    assert len(list(tmp_path.rglob("*.npz"))) == 2
+    assert json.loads((tmp_path / "examples.json").read_text(encoding="utf-8")) == {"seed": 1, "seconds": 24.0}
