@@ -129,7 +129,7 @@ def test_a_band_plays_along(models, song, tmp_path, capsys):
 
 def test_bad_input_is_one_clear_line(models, song, tmp_path, capsys):
     out = ["-o", tmp_path / "a.mid", *models]
-    assert "did you mean 'melancholic'" in refusal(capsys, "-e", "melancholy", *out)
+    assert "did you mean 'melancholic'" in refusal(capsys, "-e", "melanchollic", *out)
     assert "did you mean '우울함'" in refusal(capsys, "-e", "우울", *out)
     assert "between 0" in refusal(capsys, "-e", "bright", "--strength", 7, *out)
     assert "end in .mid" in refusal(capsys, "-e", "bright", *models, "-o", tmp_path / "a.wav")
