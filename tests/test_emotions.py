@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
+from d2m.cli.main import main
 from d2m.errors import D2MError
 from d2m.symbolic.emotion.chords import chord_tones, estimate_chords
 from d2m.symbolic.emotion.emotions import TABLE, attributes, check_strength, load_emotions, tomllib
 from d2m.symbolic.emotion.encoder import one_hot
+from d2m.symbolic.emotion.fit import fit_table, fitted
 from d2m.symbolic.emotion.losses import (
     Scale,
     density_loss,
@@ -127,23 +126,35 @@ def test_a_table_that_does_not_hold_is_refused(tmp_path, old, new):
 
 
 def test_targets_are_fitted_to_melodies_and_comments_stay():
-    path = Path(__file__).resolve().parent.parent / "scripts" / "fit_emotions.py"
-    if not path.is_file():
-        pytest.skip("needs the scripts of the repository")
-    spec = importlib.util.spec_from_file_location("fit_emotions", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     text = TABLE.read_text(encoding="utf-8")
     values = np.stack([np.linspace(50, 70, 101), np.linspace(2, 12, 101)], axis=1)
-    fitted = module.fit(text, values, "a ruler")
-    table = tomllib.loads(fitted)
+    new = fitted(text, values, "a ruler")
+    table = tomllib.loads(new)
     assert table["data"]["source"] == "a ruler"
     assert table["data"]["pitch_mean"] == 60.0
     for name, row in table["emotion"].items():
         assert row["pitch"] == pytest.approx(50 + 20 * row["pitch_quantile"], abs=0.01), name
         assert row["density"] == pytest.approx(2 + 10 * row["density_quantile"], abs=0.01), name
     kept = [line for line in text.splitlines() if not line.startswith(("pitch", "density", "source", "melodies"))]
-    assert kept == [line for line in fitted.splitlines() if not line.startswith(("pitch", "density", "source", "mel"))]
+    assert kept == [line for line in new.splitlines() if not line.startswith(("pitch", "density", "source", "mel"))]
+
+
+def test_a_table_is_rewritten_only_if_it_is_usable(tmp_path, capsys):
+    path = tmp_path / "emotions.toml"
+    path.write_bytes(TABLE.read_bytes())
+    melodies = np.stack([steady([60 + number], every=1 + number % 3) for number in range(12)])
+    table = fit_table(melodies, 'the "best"', path)
+    assert load_emotions(path) == table
+    assert "the 'best'" in path.read_text(encoding="utf-8")
+    before = path.read_bytes()
+    with pytest.raises(D2MError, match="deviations are above 0"):
+        fit_table(melodies[:1].repeat(3, axis=0), "one", path)
+    with pytest.raises(D2MError, match="fewer than two"):
+        fit_table(np.zeros((3, 256), np.uint8), "silence", path)
+    assert path.read_bytes() == before
+    assert sorted(tmp_path.iterdir()) == [path]
+    assert main(["symbolic", "emotion-fit", str(tmp_path / "nowhere"), "--table", str(path)]) == 1
+    assert "nowhere" in capsys.readouterr().err
 
 
 def test_attributes_are_those_that_the_losses_hear():

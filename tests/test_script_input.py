@@ -32,7 +32,6 @@ def said(monkeypatch, name: str, *words: object) -> str:
         ("measure_outputs", ["{}"]),
         ("measure_speed", ["{}", "x"]),
         ("measure_roundtrip", ["{}"]),
-        ("fit_emotions", ["{}"]),
         ("fit_forms", ["{}"]),
         ("measure_musicvae", ["studio-musicvae", "--data", "{}"]),
     ],

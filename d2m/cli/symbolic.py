@@ -11,6 +11,7 @@ from d2m.cli.console import complain
 from d2m.cli.options import JSON, PROCESSES, RESUMED_FOLDER, SEED, SOUNDFONT
 from d2m.cli.symbolic_bridge import bridge, mixpoints
 from d2m.cli.symbolic_emotion import emotion
+from d2m.cli.symbolic_emotion_fit import emotion_fit
 from d2m.cli.symbolic_melodies import melodies
 from d2m.cli.symbolic_musegan import accompany, generate
 from d2m.cli.symbolic_out import check_playable, wav_path
@@ -341,3 +342,4 @@ app.command()(mixpoints)
 app.command()(bridge)
 app.command()(stream)
 app.command()(emotion)
+app.command("emotion-fit")(emotion_fit)

@@ -197,9 +197,9 @@ def load_emotions(path: str | Path = TABLE) -> EmotionTable:
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise D2MError(f"{path} is not a table of emotions ({error}); see the one that comes with d2m") from error
     if not emotions or not all(map(math.isfinite, data.values())):
-        raise D2MError(f"{path} has no emotions, or no figures of real melodies; run scripts/fit_emotions.py")
+        raise D2MError(f"{path} has no emotions, or no figures of real melodies; run 'd2m symbolic emotion-fit'")
     if data["pitch_deviation"] <= 0 or data["density_deviation"] <= 0:
-        raise D2MError(f"{path}: deviations are above 0; run scripts/fit_emotions.py")
+        raise D2MError(f"{path}: deviations are above 0; run 'd2m symbolic emotion-fit'")
     return EmotionTable(emotions, **data)
 
 
