@@ -261,7 +261,7 @@ def test_options_that_cannot_be_met_are_refused(options, message) -> None:
 
 
 def test_a_plan_with_more_genres_than_sections_is_refused() -> None:
-    with pytest.raises(D2MError, match="2 genres for 1 sections"):
+    with pytest.raises(D2MError, match="2 genres for one section"):
         plan_for(dance_of(8.0), genres=["house", "krump"])
     with pytest.raises(D2MError, match="no music fits"):
         plan_for(dance_of(8.0), begin=9.0)
