@@ -158,6 +158,7 @@ def test_left_out_tracks_are_silent_and_levels_are_theirs(engine) -> None:
     assert {part.track for part in quiet.score.parts} & {"bass"}
     total = np.sum(list(quiet.stems.values()), axis=0)
     assert np.abs(total - quiet.waveform).max() < 1e-3 * np.abs(quiet.waveform).max()
+    assert np.array_equal(play(plan, engine).waveform, quiet.waveform)
     plan.mix = mix_of(GenerateOptions(solo="bass", instruments="bass=38"))
     alone = play(plan, engine)
     assert [(part.track, part.program, part.patch) for part in alone.score.parts] == [("bass", 38, "")]

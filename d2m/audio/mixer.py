@@ -215,7 +215,7 @@ class Mixer:
         self._channels = {
             name: _Channel(strip, space.duck_release * beat, sample_rate) for name, strip in preset.strips.items()
         }
-        wet = CHANNELS if stems else ("mix",)
+        wet = ("mix", *CHANNELS) if stems else ("mix",)
         self._rooms = {name: Rooms(responses, block) for name in wet}
         self._echoes = {name: PingPong(space.echo * beat, space.feedback, sample_rate) for name in wet}
         self._sum = _Sum(preset.bus, 1 + len(CHANNELS) * stems, sample_rate)
@@ -238,11 +238,11 @@ class Mixer:
             lanes = [lane for lane in self.lanes if lane.target == name]
             if name in channels:
                 dry[name] = channel(channels[name], position, kicks, lanes)
+        # The mix is computed as without stems, so that both give the same samples.
+        signals = self._with_spaces(dry, "mix")[None]
         if self.stems:
-            alone = {name: self._with_spaces({name: dry[name]} if name in dry else {}, name) for name in CHANNELS}
-            signals = np.stack([sum(alone.values()), *alone.values()])
-        else:
-            signals = self._with_spaces(dry, "mix")[None]
+            alone = [self._with_spaces({name: dry[name]} if name in dry else {}, name) for name in CHANNELS]
+            signals = np.stack([signals[0], *alone])
         out = self._sum(self._automated(signals, position))
         return Mixed(out[0], dict(zip(CHANNELS, out[1:], strict=False)), dry)
 
