@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from d2m import engines
+from d2m.audio.presets import CHANNELS
 from d2m.engines.arrangers import DEFAULT
 from d2m.engines.base import Engine, ScoreEngine
 from d2m.errors import D2MError
@@ -125,7 +126,7 @@ def generate(
         with clock.stage("compose") as tell:
             soundtrack, plan, dance = _compose(loading.result(), opened, analysis, asked_for, tell)
         files = result_files(opened.path.stem, ending, soundtrack, asked_for.markers)
-        if old := left_over(staging.parent, opened.path.stem, files):
+        if old := left_over(staging.parent, opened.path.stem, files, CHANNELS):
             verbs = "is left from an earlier run and does" if len(old) == 1 else "are left from an earlier run and do"
             opened.warn(f"{', '.join(old)} {verbs} not go with this music")
         genre = asked_for.genre or "auto"

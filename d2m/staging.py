@@ -7,12 +7,11 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from d2m.atomic import io_errors
-from d2m.audio.presets import CHANNELS
 from d2m.errors import D2MError
 
 # Bytes of a report above which it is none of d2m's.
@@ -49,7 +48,7 @@ def staging_folder(output_dir: Path) -> Iterator[Path]:
                 folder.rmdir()
 
 
-def left_over(folder: Path, stem: str, files: dict[str, str]) -> list[str]:
+def left_over(folder: Path, stem: str, files: dict[str, str], channels: Sequence[str] = ()) -> list[str]:
     """List files of an earlier run that this run does not replace. They are not deleted, since the user may have edited
     them.
 
@@ -57,8 +56,9 @@ def left_over(folder: Path, stem: str, files: dict[str, str]) -> list[str]:
         folder: the output folder.
         stem: beginning of the names.
         files: names by kind, of this run.
+        channels: channels of the mix that a run may have written.
     """
-    endings = (".mp4", ".mkv", ".mid", ".markers.txt", ".markers.csv", *(f".{channel}.wav" for channel in CHANNELS))
+    endings = (".mp4", ".mkv", ".mid", ".markers.txt", ".markers.csv", *(f".{channel}.wav" for channel in channels))
     names = [f"{stem}.d2m{ending}" for ending in endings]
     return [name for name in names if name not in files.values() and (folder / name).is_file()]
 

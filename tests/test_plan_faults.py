@@ -157,7 +157,7 @@ def test_what_sounds_on_after_a_short_loop_goes_round_until_it_ends(engine) -> N
 def test_stems_and_markers_of_an_earlier_run_are_named(tmp_path) -> None:
     for name in ("a.d2m.kick.wav", "a.d2m.markers.txt", "a.d2m.wav"):
         (tmp_path / name).touch()
-    assert left_over(tmp_path, "a", {"wav": "a.d2m.wav"}) == ["a.d2m.markers.txt", "a.d2m.kick.wav"]
+    assert left_over(tmp_path, "a", {"wav": "a.d2m.wav"}, ("kick", "snare")) == ["a.d2m.markers.txt", "a.d2m.kick.wav"]
 
 
 def test_music_that_loops_has_no_fades_and_whole_bars(tmp_path) -> None:
