@@ -314,6 +314,7 @@ class Score:
         key: e.g. ``"A:min"``, or None.
         lanes: automation of the mix.
         character: character of the mix (:func:`d2m.audio.presets.characters`), or "".
+        key_changes: position in beats and name of each later key.
     """
 
     parts: tuple[Part, ...]
@@ -323,6 +324,7 @@ class Score:
     key: str | None = None
     lanes: tuple[Lane, ...] = ()
     character: str = ""
+    key_changes: tuple[tuple[float, str], ...] = ()
 
     def instruments(self) -> Score:
         """Return the score without the parts that play effects."""

@@ -107,7 +107,7 @@ def write_midi(score: Score, path: str | Path, markers: Sequence[Named] = ()) ->
     """Write a score as a MIDI file (type 1, 960 ticks a beat), one track for each part.
 
     Time 0 of the score is tick 0, so the file can be laid under the video as it is. The first track has tempo map, time
-    signatures, key signature and markers. A track is called what its part is
+    signatures, key signatures and markers. A track is called what its part is
     called, else by the part's track. More than 15 pitched parts share channels, one after another where they can; where
     they cannot, the rarest are played by others, with a D2MWarning.
 
@@ -152,6 +152,9 @@ def midi_bytes(score: Score, markers: Sequence[Named] = ()) -> bytes:
         head.append((tick, 0, meta(0x58, bytes([beats, unit.bit_length() - 1, 24, 8]))))
     if (key := key_signature(score.key)) is not None:
         head.append((0, 0, meta(KEY_SIGNATURE, key)))
+    for position, name in score.key_changes:
+        if (key := key_signature(name)) is not None:
+            head.append((max(int(ruler.tick(np.array([position]))[0]), 0), 0, meta(KEY_SIGNATURE, key)))
     for time, text in marker_texts(markers, score.duration):
         head.append((int(ruler.tick(score.grid.position_of(np.array([time])))[0]), 2, meta(MARKER, text)))
     tracks = [in_order(head)]

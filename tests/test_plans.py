@@ -322,3 +322,23 @@ def test_a_mood_changes_its_section_and_names_its_models(engine, in_three, playe
     assert "studio-emotion" in sound.provenance["weights"]
     assert sound.provenance["sections"][1]["mood"] == "sad:0.8"
     assert "studio-emotion" not in played.provenance["weights"]
+
+
+def test_the_midi_file_has_the_key_of_each_section(engine, in_three, tmp_path) -> None:
+    mido = pytest.importorskip("mido")
+    from d2m.symbolic.midi import write_midi
+
+    keyed = replace(in_three, sections=[replace(section, transition="none") for section in in_three.sections])
+    for section, key in zip(keyed.sections, ("Am", "F", "F"), strict=True):
+        section.key = key
+    score = play(keyed, engine).score
+    assert score.key == "A:min"
+    assert score.key_changes == ((8.0, "F:maj"),)
+    write_midi(score, tmp_path / "a.mid")
+    file = mido.MidiFile(tmp_path / "a.mid")
+    ticks, found = 0, []
+    for message in file.tracks[0]:
+        ticks += message.time
+        if message.type == "key_signature":
+            found.append((ticks / file.ticks_per_beat, message.key))
+    assert found == [(0.0, "Am"), (8.0, "F")]

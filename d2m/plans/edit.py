@@ -9,6 +9,7 @@ import numpy as np
 from d2m.audio.presets import CHANNELS
 from d2m.plans.types import Mix, Section
 from d2m.sounds.patches import patches
+from d2m.symbolic.keys import read_key
 from d2m.types import Lane, Part, Score
 
 #: Channels of the mixer that a track plays on.
@@ -31,6 +32,8 @@ def edited(score: Score, section: Section, mix: Mix) -> Score:
         section: its section.
         mix: changes to the mix.
     """
+    if section.key:
+        score = in_key(score, section.key)
     if section.mood:
         from d2m.symbolic.emotion.mood import Mood, in_mood
 
@@ -43,6 +46,24 @@ def edited(score: Score, section: Section, mix: Mix) -> Score:
         if gain
     ]
     return edited_mix(replace(score, lanes=score.lanes + tuple(lanes)), mix)
+
+
+def in_key(score: Score, key: str) -> Score:
+    """Return a score in the mode of a key; styles that have no music in a mode are moved to it.
+
+    Args:
+        score: score on the tonic of the key.
+        key: name of a key.
+    """
+    from d2m.symbolic.emotion.mood_harmony import harmony_of, reharmonise
+    from d2m.symbolic.emotion.mood_notes import pulse_of
+    from d2m.symbolic.emotion.mood_table import MODES
+
+    tonic, minor = read_key(key)
+    if score.key is None or read_key(score.key) != (tonic, not minor):
+        return score
+    harmony = harmony_of(score, pulse_of(score))
+    return score if harmony is None else reharmonise(score, harmony, MODES.index("aeolian" if minor else "ionian"))
 
 
 def edited_mix(score: Score, mix: Mix) -> Score:

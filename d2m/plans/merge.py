@@ -31,7 +31,19 @@ def merged(plan: Plan, scores: Sequence[tuple[Score, float]]) -> Score:
             )
             groups.setdefault((part.track, part.program, part.name, part.patch), []).append(moved)
     first = scores[0][0]
-    return Score(tuple(map(_one, groups.values())), plan.grid, plan.duration, first.genre, first.key)
+    parts = tuple(map(_one, groups.values()))
+    return Score(parts, plan.grid, plan.duration, first.genre, first.key, key_changes=_key_changes(plan, scores))
+
+
+def _key_changes(plan: Plan, scores: Sequence[tuple[Score, float]]) -> tuple[tuple[float, str], ...]:
+    """Return the position of each section in another key than the one before, and its key."""
+    changes, key = [], scores[0][0].key
+    for score, begin in scores[1:]:
+        if score.key is not None and score.key != key:
+            key = score.key
+            # A section is played a little before its first beat.
+            changes.append((float(np.ceil(plan.grid.position_of(begin) - 1e-3)), key))
+    return tuple(changes)
 
 
 def _moved(controls: np.ndarray, plan: Plan, score: Score, begin: float) -> np.ndarray:
