@@ -26,7 +26,7 @@ from d2m.errors import D2MError
 #: Parts of a task between two reports.
 _STEP = 0.02
 #: Seconds that a process is given to end.
-_PATIENCE = 3.0
+_PATIENCE = 10.0
 
 
 def each(function: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], processes: int = 1) -> Iterator[Any]:
