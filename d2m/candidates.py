@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from d2m.atomic import atomic_write_bytes
-from d2m.engines import Engine
+from d2m.engines import Engine, usable
 from d2m.engines.base import ScoreEngine
 from d2m.errors import D2MError
 from d2m.generate_options import GenerateOptions, VideoOptions
@@ -26,6 +26,7 @@ from d2m.plans.ask import planned
 from d2m.plans.files import plan_text
 from d2m.plans.play import name_in_plan, play
 from d2m.staging import publish_folder, staging_folder
+from d2m.time_list import read_text
 from d2m.types import Dance, Score, Soundtrack
 
 if TYPE_CHECKING:
@@ -94,12 +95,12 @@ def make_candidates(
         D2MError: if the video cannot be used, or an option is out of range or of no use here.
     """
     from d2m.media import open_video
-    from d2m.pipeline import analysed, load_engine
+    from d2m.pipeline import analysed, load_engine, plain
 
     common = {each.name for each in fields(GenerateOptions)}
-    asked = GenerateOptions(**{name: value for name, value in options.items() if name in common}).check()
+    asked = GenerateOptions(**{name: plain(value) for name, value in options.items() if name in common}).check()
     _check(asked, count)
-    settings = {name: value for name, value in options.items() if name not in common}
+    settings = {name: plain(value) for name, value in options.items() if name not in common}
     tell = progress or (lambda stage, share: None)
     opened = open_video(video)
     with staging_folder(Path(output_dir or ".")) as staging:
@@ -292,14 +293,17 @@ def pick(
         D2MError: if there are no candidates of this video, or none of this number.
     """
     folder = folder_of(video, output_dir or ".")
+    if not (folder / "candidates.json").is_file():
+        raise D2MError(f"no candidates in {folder}; make them with d2m generate {video} --candidates 5")
     try:
-        report = json.loads((folder / "candidates.json").read_text("utf-8"))
+        report = json.loads(read_text(folder / "candidates.json"))
         engine, settings = str(report["engine"]), dict(report["settings"])
         count, files = len(report["candidates"]), _files_read(report)
-    except FileNotFoundError:
-        raise D2MError(f"no candidates in {folder}; make them with d2m generate {video} --candidates 5") from None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise D2MError(f"{folder / 'candidates.json'} cannot be read ({error}); make the candidates again") from error
+    known = {each.name for kind in usable().values() for each in fields(kind.options)}
+    if unknown := sorted(set(settings) - known):
+        raise D2MError(f"{folder / 'candidates.json'} has an unknown setting '{unknown[0]}'; make the candidates again")
     if not 1 <= number <= count:
         raise D2MError(f"there is no candidate {number}; choose 1 to {count}")
     return {"engine": engine, "plan": str(folder / f"{number}.toml"), **settings, **files}

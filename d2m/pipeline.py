@@ -116,8 +116,8 @@ def generate(
         D2MError: if the video cannot be used, an option is unknown or out of range, or a file cannot be written.
     """
     common = {each.name for each in fields(GenerateOptions)}
-    asked_for = GenerateOptions(**{name: value for name, value in options.items() if name in common}).check()
-    settings = {name: _plain(value) for name, value in options.items() if name not in common}
+    asked_for = GenerateOptions(**{name: plain(value) for name, value in options.items() if name in common}).check()
+    settings = {name: plain(value) for name, value in options.items() if name not in common}
     opened, ending = _open(video, asked_for.write_video, bool(asked_for.keep_audio), asked_for.reencode)
     clock = _Clock(progress)
     with staging_folder(Path(output_dir or ".")) as staging, _loading(engine, settings, asked_for) as loading:
@@ -159,7 +159,7 @@ def plan(video: str | os.PathLike[str], *, arranger: str = DEFAULT, **options: A
     """
     from d2m.media import open_video
 
-    asked_for = GenerateOptions(**{name: _plain(value) for name, value in options.items()}).check()
+    asked_for = GenerateOptions(**{name: plain(value) for name, value in options.items()}).check()
     analysis = analysed(open_video(video), asked_for, lambda share: None)
     return planned(analysis, asked_for, arranger)[0]
 
@@ -203,10 +203,14 @@ def _open(path: str | os.PathLike[str], write_video: bool, keep_audio: bool, ree
         return video, ""
 
 
-def _plain(value: Any) -> Any:
-    """Return a path, or several, as text; any other value as it is."""
+def plain(value: Any) -> Any:
+    """Return a path, or several, as text; any other value as it is.
+
+    Args:
+        value: value of an option.
+    """
     if isinstance(value, (list, tuple)):
-        return [_plain(each) for each in value]
+        return [plain(each) for each in value]
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 

@@ -55,6 +55,11 @@ def test_what_cannot_be_picked_is_said(made, tmp_path) -> None:
     (tmp_path / folder.name / "candidates.json").write_text("{}")
     with pytest.raises(D2MError, match="make the candidates again"):
         pick(video, 1, tmp_path)
+    report = json.loads((folder / "candidates.json").read_text())
+    report["settings"] = {"output_dir": "/"}
+    (tmp_path / folder.name / "candidates.json").write_text(json.dumps(report))
+    with pytest.raises(D2MError, match="has an unknown setting 'output_dir'"):
+        pick(video, 1, tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,8 @@ _CROSSFADE, _MARGIN = 0.03, 0.12
 _DRIFT = 0.008
 #: Seconds of the fade at the end, in which the recording does not end by itself.
 _END = 0.6
+#: Longest recording in seconds: an hour takes gigabytes of memory to track.
+LONGEST = 1800.0
 #: Least confidence in the beats of the recording.
 _SURE = 0.3
 
@@ -64,6 +66,8 @@ class RecordEngine(Engine):
         self.name, self.weights = "record", ("studio-beats",)
         self.path = path
         self._sound = read_audio(path, RATE, mono=False)
+        if self._sound.shape[1] > LONGEST * RATE:
+            raise D2MError(f"{path}: a recording may last {LONGEST / 60:.0f} minutes at most; cut it")
         self._beats = track_sound(self._sound, RATE)
         if len(self._beats.beats) < 9 or self._beats.confidence < _SURE:
             raise D2MError(f"{path}: no clear beat was found in this recording; choose one with drums")

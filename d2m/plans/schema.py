@@ -71,7 +71,7 @@ def schema() -> dict[str, Any]:
         "properties": {
             "version": {"const": VERSION},
             "duration": seconds,
-            "forgiving": {"type": "boolean", "description": "Avoid to insist on beats that may be wrong."},
+            "forgiving": {"type": "boolean", "description": "The beats may be wrong: begin softly, without hits."},
             "fade_in": seconds,
             "fade_out": seconds,
             "loop": {"type": "boolean", "description": "The end leads back to the beginning."},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -103,7 +102,7 @@ class Plan:
         hits: strong moves that the band plays together.
         source, confidence: of the beats.
         beats_per_bar: beats per bar.
-        forgiving: whether the music avoids to insist on beats that may be wrong.
+        forgiving: whether the beats may be wrong, so that the music begins softly and has no hits.
         fade_in, fade_out: seconds.
         loop: whether the end leads back to the beginning.
         mix: changes to the mix.
@@ -167,9 +166,9 @@ class Plan:
         _check_piece(self)
         for index, section in enumerate(self.sections):
             _check_section(section, index, self)
-        for before, after in pairwise(self.sections):
+        for index, (before, after) in enumerate(pairwise(self.sections), 1):
             if after.start < before.end - SAME:
-                raise PlanError("section", self.sections.index(after), "start", "the section before it ends later")
+                raise PlanError("section", index, "start", "the section before it ends later; move its start")
         for index, hit in enumerate(self.hits):
             _number("hit", index, "time", hit.time, 0.0, self.duration)
             _number("hit", index, "strength", hit.strength, 0.0, 1.0)
@@ -332,12 +331,3 @@ def check_instrument(track: str, instrument: str) -> None:
         )
     if instrument.startswith("kit.") != (track == "drums"):
         raise PlanError("mix", None, track, f"the patch '{instrument}' does not fit this track; choose another")
-
-
-def finite(value: float | None) -> bool:
-    """Tell whether a value is a finite number.
-
-    Args:
-        value: number or None.
-    """
-    return value is not None and math.isfinite(value)
