@@ -31,7 +31,7 @@ def draw_candidates(sounds: Sequence[Soundtrack], candidates: Sequence[Candidate
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from d2m.atomic import atomic_write
+    from d2m.files.atomic import atomic_write
     from d2m.report import usable_fonts
 
     figure = Figure(figsize=(11, 0.6 + 1.25 * len(sounds)), dpi=100, layout="constrained", facecolor="white")

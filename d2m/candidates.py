@@ -17,16 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from d2m.atomic import atomic_write_bytes
 from d2m.engines import Engine, usable
 from d2m.engines.base import ScoreEngine
 from d2m.errors import D2MError
+from d2m.files.atomic import atomic_write_bytes
+from d2m.files.staging import publish_folder, staging_folder
+from d2m.files.time_list import read_text
 from d2m.generate_options import GenerateOptions, VideoOptions
 from d2m.plans.ask import planned
 from d2m.plans.files import plan_text
 from d2m.plans.play import name_in_plan, play
-from d2m.staging import publish_folder, staging_folder
-from d2m.time_list import read_text
 from d2m.types import Dance, Score, Soundtrack
 
 if TYPE_CHECKING:
@@ -251,7 +251,7 @@ def _write(
 ) -> None:
     """Write the sounds, plans, page and picture."""
     from d2m.candidate_sheet import draw_candidates
-    from d2m.media_write import write_wav
+    from d2m.media.write import write_wav
 
     for candidate, (_, sound, plan) in zip(candidates, made, strict=True):
         write_wav(folder / f"{candidate.number}.wav", sound.waveform, sound.sample_rate)

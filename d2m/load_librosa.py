@@ -43,7 +43,7 @@ def _alone() -> Iterator[None]:
     """Holds the lock of this user's processes; where no lock can be had, loading is still worth a try."""
     from filelock import FileLock, Timeout
 
-    from d2m.cache_folder import default_folder
+    from d2m.files.cache_folder import default_folder
 
     temporary = Path(tempfile.gettempdir()) / f"d2m-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
     with contextlib.ExitStack() as held:

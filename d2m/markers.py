@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
-from d2m.atomic import atomic_write_bytes
 from d2m.errors import D2MError
-from d2m.time_list import MOST_TIMES, read_text, seconds_of
+from d2m.files.atomic import atomic_write_bytes
+from d2m.files.time_list import MOST_TIMES, read_text, seconds_of
 from d2m.types import BeatGrid
 
 #: What a marker marks.

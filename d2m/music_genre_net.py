@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor, nn
 
-from d2m.codec.mel import LogMel
+from d2m.nn.mel import LogMel
 from d2m.types import GENRES
 
 

@@ -26,6 +26,7 @@ from d2m.audio.presets import CHANNELS
 from d2m.engines.arrangers import DEFAULT
 from d2m.engines.base import Engine, ScoreEngine
 from d2m.errors import D2MError
+from d2m.files.staging import earlier_result, left_over, publish, staging_folder
 from d2m.generate_options import GenerateOptions
 from d2m.plans.ask import mix_of, planned, refuse_mix, refuse_plan
 from d2m.plans.files import read_plan, write_plan
@@ -33,7 +34,6 @@ from d2m.plans.make import retimed
 from d2m.plans.play import name_in_plan, play
 from d2m.plans.types import Plan
 from d2m.results import leave_video_out, made_by, report_of, result_files, write_media
-from d2m.staging import earlier_result, left_over, publish, staging_folder
 from d2m.types import Dance, Soundtrack, genre_code
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def load_engine(engine: str | Engine | None, **settings: Any) -> Engine:
 def _open(path: str | os.PathLike[str], write_video: bool, keep_audio: bool, reencode: bool) -> tuple[Video, str]:
     """The video, and the ending of the one to be written: empty for none, also where the picture cannot be copied."""
     from d2m.media import open_video
-    from d2m.media_copy import CannotCopyError, container_for
+    from d2m.media.copy import CannotCopyError, container_for
 
     video = open_video(path)
     if keep_audio and not video.has_audio:

@@ -52,7 +52,7 @@ def draw_report(analysis: Analysis, soundtrack: Soundtrack, path: Path, title: s
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from d2m.atomic import atomic_write
+    from d2m.files.atomic import atomic_write
 
     duration = soundtrack.waveform.shape[1] / soundtrack.sample_rate
     figure = Figure(figsize=(13, 7.4), dpi=110, layout="constrained", facecolor="white")

@@ -52,7 +52,7 @@ def _markers(soundtrack: Soundtrack, plan: Plan | None, kinds: Sequence[Kind]) -
 
 
 def _kept(keep_audio: str | bool) -> Literal["voice", "all"] | bool:
-    """Return what is kept of the clip's own sound, as :func:`d2m.media_write.mux` takes it."""
+    """Return what is kept of the clip's own sound, as :func:`d2m.media.write.mux` takes it."""
     return "voice" if keep_audio == "voice" else bool(keep_audio)
 
 
@@ -109,7 +109,7 @@ def write_media(
         tell: called with the share done.
     """
     from d2m.markers import write_markers
-    from d2m.media_write import fit, mux, write_wav
+    from d2m.media.write import fit, mux, write_wav
     from d2m.report import draw_report
 
     rate = soundtrack.sample_rate

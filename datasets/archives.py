@@ -25,8 +25,8 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from d2m.careful_tar import MOST_AT_ONCE, CarefulStream, Stream, each_member
 from d2m.errors import D2MError
+from d2m.files.careful_tar import MOST_AT_ONCE, CarefulStream, Stream, each_member
 
 _BLOCK = MOST_AT_ONCE
 _DAMAGED = (

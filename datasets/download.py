@@ -1,7 +1,7 @@
 """Download the data sets of the catalogue (:mod:`d2m.datasets.catalogue`) and unpack them in their layout.
 
-Files are downloaded by :mod:`d2m.download`, archives unpacked by :mod:`d2m.datasets.archives`. ``downloaded.json`` in
-the folder of the data set lists the parts that are there and their sources.
+Files are downloaded by :mod:`d2m.files.download`, archives unpacked by :mod:`d2m.datasets.archives`.
+``downloaded.json`` in the folder of the data set lists the parts that are there and their sources.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 
-from d2m.atomic import atomic_write
 from d2m.datasets.aist import AistName
 from d2m.datasets.archives import Damaged, unpack
 from d2m.datasets.catalogue import VIDEO_FOLDER, VIDEO_LIST, Offer, Part
-from d2m.download import Patience, download, sha256_of
 from d2m.errors import D2MError
+from d2m.files.atomic import atomic_write
+from d2m.files.download import Patience, download, sha256_of
 
 #: Called with what is being done, bytes done and bytes in all (None while unknown).
 Progress = Callable[[str, int, int | None], None]
@@ -59,7 +59,7 @@ def fetch(
         accept: whether the user agrees to its terms.
         camera: 1 to 9, for videos.
         progress: see :data:`Progress`.
-        patience: see :class:`d2m.download.Patience`.
+        patience: see :class:`d2m.files.download.Patience`.
 
     Returns:
         What is there now: names of parts, or of videos.

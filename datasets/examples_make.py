@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-from d2m.atomic import atomic_write_bytes, io_errors
 from d2m.datasets.pairs import make_pair, save_pair
 from d2m.datasets.pop909 import arrange, song_folders
 from d2m.datasets.studio.camera import wild_camera
@@ -23,6 +22,7 @@ from d2m.datasets.studio.music import compose_song
 from d2m.errors import D2MError, D2MWarning
 from d2m.features.envelope import body_speeds, motion_events
 from d2m.features.rhythm import accents_per_beat, energy_per_beat
+from d2m.files.atomic import atomic_write_bytes, io_errors
 from d2m.parallel import each
 from d2m.symbolic.excerpt import excerpt
 from d2m.symbolic.sound import render

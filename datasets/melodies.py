@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from d2m.atomic import atomic_write, atomic_write_bytes
 from d2m.datasets.examples import DAMAGED
 from d2m.errors import D2MError
+from d2m.files.atomic import atomic_write, atomic_write_bytes
 from d2m.symbolic.melody import CLASSES, STEPS, room, transpose
 from d2m.symbolic.melody_extract import WindowRules, notes_on_grid, one_voice, read_melody, sections, windows
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from d2m.atomic import atomic_write
 from d2m.datasets.examples import read_example
 from d2m.errors import D2MError
+from d2m.files.atomic import atomic_write
 from d2m.generator.conditions import MOTION_SIZE, RHYTHM_SIZE, motion_rows, rhythm_rows
 from d2m.generator.sketch import ROWS, sketch
 from d2m.types import Dance, Score

@@ -20,9 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
-from d2m.atomic import atomic_write
 from d2m.datasets.examples import DAMAGED
 from d2m.errors import D2MError
+from d2m.files.atomic import atomic_write
 from d2m.symbolic.pianoroll_tensor import RESOLUTIONS, Resolution, articulate
 from d2m.symbolic.tracks import DRUMS
 from d2m.types import TRACKS

@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from d2m.atomic import atomic_write
 from d2m.datasets.lpd import Rules
 from d2m.datasets.phrase_sources import Song, songs_of
 from d2m.datasets.phrases import BARS, SPLITS, PhraseSet, articulated_bits, pack, save_phrases, unpack
 from d2m.errors import D2MError
+from d2m.files.atomic import atomic_write
 from d2m.parallel import each
 from d2m.symbolic.metrics import Metrics, Tally
 from d2m.symbolic.phrases import phrase_starts

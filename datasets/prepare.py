@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 
-from d2m.atomic import atomic_write
 from d2m.datasets.base import Skip, Source
 from d2m.datasets.prepared import (
     SAMPLE_RATE,
@@ -30,7 +29,8 @@ from d2m.datasets.prepared import (
     write_split,
 )
 from d2m.errors import D2MError
-from d2m.file_log import file_log
+from d2m.files.atomic import atomic_write
+from d2m.files.file_log import file_log
 from d2m.parallel import each
 from d2m.version import __version__
 

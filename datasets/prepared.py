@@ -24,10 +24,10 @@ from pathlib import Path
 
 import numpy as np
 
-from d2m.atomic import atomic_write
 from d2m.datasets import DATA_SETS
 from d2m.datasets.examples import DAMAGED
 from d2m.errors import D2MError
+from d2m.files.atomic import atomic_write
 
 SPLITS: tuple[str, ...] = ("train", "val", "test")
 #: Hertz of prepared music, as in the D2M-GAN paper.

@@ -1,12 +1,12 @@
-"""Pickles of data sets: read as data only (:mod:`d2m.plain_pickle`), written atomically."""
+"""Pickles of data sets: read as data only (:mod:`d2m.files.plain_pickle`), written atomically."""
 
 from __future__ import annotations
 
 import pickle
 from pathlib import Path
 
-from d2m.atomic import atomic_write
-from d2m.plain_pickle import load_pickle
+from d2m.files.atomic import atomic_write
+from d2m.files.plain_pickle import load_pickle
 
 __all__ = ["load_pickle", "save_pickle"]
 

@@ -172,7 +172,7 @@ def _decoded(path: Path) -> tuple[np.ndarray, int]:
 
 def _header(path: Path) -> tuple[int, float]:
     """Sample rate in hertz and length in seconds (0 where unknown) that a file's header gives."""
-    from d2m.media_container import open_container, sound_stream
+    from d2m.media.container import open_container, sound_stream
 
     with open_container(path) as container:
         stream = sound_stream(container)

@@ -158,7 +158,7 @@ def draw_reliability(report: dict[str, Any], path: str | os.PathLike[str]) -> No
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from d2m.atomic import atomic_write
+    from d2m.files.atomic import atomic_write
 
     figure = Figure(figsize=(5.2, 4.6), dpi=110, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from d2m.atomic import atomic_write_bytes
 from d2m.datasets.melodies import load_melodies
 from d2m.errors import D2MError
+from d2m.files.atomic import atomic_write_bytes
 from d2m.symbolic.emotion.forms import FORMS, forms_of, load_forms
 
 

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from d2m.atomic import atomic_write
 from d2m.datasets.studio.beat_band import Band, Beats
 from d2m.datasets.studio.beat_mix import composed, empty, mixed, recorded, spoiled
 from d2m.datasets.studio.beat_sounds import RATE, DrumSounds, open_font
 from d2m.features.sound_spectrum import spectrum
+from d2m.files.atomic import atomic_write
 
 SECONDS, VARIANTS = 32.0, 2
 

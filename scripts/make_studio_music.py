@@ -18,11 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
-from d2m.atomic import atomic_write
 from d2m.audio.presets import BAND, Preset, preset
 from d2m.datasets.examples_make import Job, make_all, nobody, pop_folders, pop_score, somebody
 from d2m.datasets.pairs import make_pair, save_pair
 from d2m.datasets.studio.music import compose_song
+from d2m.files.atomic import atomic_write
 from d2m.symbolic.composer.dress import dress
 from d2m.symbolic.sound import find_soundfont
 from d2m.symbolic.sound.render import mix_down

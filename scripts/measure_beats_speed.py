@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from d2m.errors import D2MError
-from d2m.media_write import write_wav
+from d2m.media.write import write_wav
 
 
 def song(seconds: float, rate: int, rng: np.random.Generator) -> np.ndarray:

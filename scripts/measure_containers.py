@@ -29,8 +29,8 @@ from one_line import run_main
 
 from d2m.errors import D2MError
 from d2m.media import mux, open_video, read_audio
-from d2m.media_container import open_container, picture_stream
-from d2m.media_copy import CannotCopyError
+from d2m.media.container import open_container, picture_stream
+from d2m.media.copy import CannotCopyError
 
 RATE = 44100
 #: Seconds by which the music may miss the first picture.

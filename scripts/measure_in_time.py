@@ -77,7 +77,7 @@ def studio(count: int, seconds: float, seed: int, engine, keep: Path | None) -> 
     from d2m.datasets.studio.music import compose_song
     from d2m.features.beat_source import dance_rhythm
     from d2m.features.genre import choose_genre
-    from d2m.media_write import write_wav
+    from d2m.media.write import write_wav
     from d2m.types import Dance
 
     found: dict[str, list[float]] = defaultdict(list)

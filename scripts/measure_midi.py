@@ -150,7 +150,7 @@ def main() -> None:
         report["generated"] = compare_generated(wanted.generated)
         print(json.dumps({"generated": report["generated"]}, indent=1), flush=True)
     if wanted.json:
-        from d2m.atomic import atomic_write_bytes
+        from d2m.files.atomic import atomic_write_bytes
 
         atomic_write_bytes(wanted.json, (json.dumps(report, indent=1, ensure_ascii=False) + "\n").encode())
 

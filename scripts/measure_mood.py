@@ -64,7 +64,7 @@ class Renderer:
         made = mix_down(score)
         sound = made.mix.mean(axis=0)
         if self.folder is not None:
-            from d2m.media_write import write_wav
+            from d2m.media.write import write_wav
 
             self.folder.mkdir(parents=True, exist_ok=True)
             write_wav(self.folder / f"{name}.wav", finished(made, score).mix, RATE)

@@ -22,7 +22,7 @@ import d2m
 from d2m.engines.vq import _WINDOW
 from d2m.evaluation.sound import levels, seams
 from d2m.media import open_video, read_audio
-from d2m.media_container import open_container, picture_stream
+from d2m.media.container import open_container, picture_stream
 
 
 def picture_packets(path: Path) -> list[tuple[float, str]]:

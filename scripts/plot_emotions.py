@@ -20,9 +20,9 @@ from matplotlib.patches import Ellipse
 from matplotlib.patheffects import withStroke
 from measure_emotion import open_actor
 
-from d2m.atomic import atomic_write_bytes
 from d2m.datasets.melodies import load_melodies
 from d2m.errors import D2MError
+from d2m.files.atomic import atomic_write_bytes
 from d2m.symbolic.emotion.actor_critic import LOOKS, EmotionModel
 from d2m.symbolic.emotion.emotions import attributes
 from d2m.symbolic.emotion.forms import load_forms

@@ -227,7 +227,7 @@ def _video(container: str, picture: str, sound: str) -> bytes:
 def check_video(data: bytes) -> None:
     """Open a video, watch it and hear it: pictures and samples within bounds, or one line."""
     from d2m.media import open_video
-    from d2m.media_sound import read_audio
+    from d2m.media.sound import read_audio
 
     def read(path: Path) -> None:
         video = open_video(path)

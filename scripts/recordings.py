@@ -80,7 +80,7 @@ def fine_log_mel_l1(output: np.ndarray, reference: np.ndarray) -> float:
     """Measure the log10-mel L1 of two mono recordings at 44.1 kHz: 128 mels to 20 kHz, n_fft 4096, floor 2e-4."""
     import torch
 
-    from d2m.codec.mel import LogMel
+    from d2m.nn.mel import LogMel
 
     log_mel = LogMel(44100, 4096, 512, 128, 2e-4, 20000.0)
     one, other = (log_mel(torch.from_numpy(np.ascontiguousarray(x, np.float32))[None]) for x in (output, reference))

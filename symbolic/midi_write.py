@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from d2m.atomic import atomic_write_bytes
 from d2m.errors import D2MWarning
+from d2m.files.atomic import atomic_write_bytes
 from d2m.symbolic.controls import BEND, BEND_RANGE, PRESSURE, merged_parts
 from d2m.symbolic.midi_head import KEY_SIGNATURE, MARKER, Named, key_signature, marker_texts
 from d2m.types import BeatGrid, Part, Score

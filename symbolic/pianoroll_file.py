@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from d2m.atomic import atomic_write_bytes
 from d2m.errors import D2MError
 from d2m.extras import require
+from d2m.files.atomic import atomic_write_bytes
 from d2m.symbolic.pianoroll import PITCHES, Metre, PianoRoll, check_length, metres_of, struck
 from d2m.symbolic.pianoroll_tensor import articulate
 from d2m.symbolic.tracks import PROGRAMS, lpd_track

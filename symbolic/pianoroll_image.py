@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from d2m.atomic import atomic_write_bytes
+from d2m.files.atomic import atomic_write_bytes
 from d2m.symbolic.pianoroll import PianoRoll
 from d2m.symbolic.tracks import DRUMS
 from d2m.types import TRACKS

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from d2m.atomic import atomic_write_bytes
 from d2m.errors import D2MError
+from d2m.files.atomic import atomic_write_bytes
 from d2m.symbolic.midi import MOST_BYTES, clock, load
 from d2m.symbolic.midi_file import MidiFile
 from d2m.symbolic.pianoroll import VELOCITIES, Metre, PianoRoll, accents, check_length, fill, metre_of

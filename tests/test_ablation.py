@@ -39,8 +39,8 @@ def test_an_ablation_plays_what_was_trained_and_names_what_cannot_be(tmp_path):
     from d2m import jukebox, weights
     from d2m.datasets.aist.source import AistSource
     from d2m.datasets.prepare import prepare
-    from d2m.download import sha256_of
     from d2m.evaluation.benchmark import ablation as module
+    from d2m.files.download import sha256_of
     from d2m.generator.d2m_gan import D2MGAN, D2MGANConfig
     from d2m.generator.d2m_gan_checkpoint import save_d2m_gan
     from d2m.jukebox.codec import codebook_digest

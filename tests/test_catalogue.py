@@ -16,8 +16,8 @@ import torch
 
 from d2m import weights
 from d2m.cli.main import main
-from d2m.download import sha256_of
 from d2m.errors import D2MError
+from d2m.files.download import sha256_of
 from d2m.jukebox import VQVAE, VQVAEConfig
 from d2m.weights import catalogue
 from d2m.weights.catalogue import ENTRIES, Entry, find_entry, home

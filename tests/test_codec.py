@@ -9,12 +9,12 @@ import torch
 from d2m import codec as codecs
 from d2m import weights
 from d2m.codec.losses import SpectralLoss
-from d2m.codec.mel import InverseStft, LogMel, Stft, mel_filters
 from d2m.codec.quantiser import ResidualQuantiser
 from d2m.codec.spectral import SpectralCodec, SpectralConfig
 from d2m.codec.tones import ToneBank
 from d2m.errors import D2MError
 from d2m.load_librosa import load_librosa
+from d2m.nn.mel import InverseStft, LogMel, Stft, mel_filters
 
 SMALL = SpectralConfig(
     encoder_channels=32, encoder_blocks=2, decoder_channels=32, decoder_blocks=2, feature_size=16, codebook_count=3,

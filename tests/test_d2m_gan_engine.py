@@ -13,12 +13,12 @@ import torch
 from d2m import engines
 from d2m.cli.main import main
 from d2m.datasets.aist import write_motion
-from d2m.download import sha256_of
 from d2m.engines import d2m_gan_files, kinds
 from d2m.engines.d2m_gan import D2MGanEngine
 from d2m.engines.d2m_gan_files import Sorted
 from d2m.engines.d2m_gan_inputs import Keypoints, read_motion_file, read_visual_file
 from d2m.errors import D2MError
+from d2m.files.download import sha256_of
 from d2m.generator.d2m_gan import D2MGAN, D2MGANConfig
 from d2m.generator.d2m_gan_checkpoint import GENERATOR, Part
 from d2m.jukebox import VQVAE, JukeboxCodec, VQVAEConfig

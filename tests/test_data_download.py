@@ -15,8 +15,8 @@ from d2m.cli.main import main
 from d2m.datasets import download as downloading
 from d2m.datasets.catalogue import Offer, Part, offer, offers
 from d2m.datasets.download import fetch, place, videos_of
-from d2m.download import Patience
 from d2m.errors import D2MError
+from d2m.files.download import Patience
 
 QUICK = Patience(timeout=1.0, attempts=2, wait=0.01)
 NAME = "gBR_sBM_c01_d04_mBR0_ch01"

@@ -10,8 +10,8 @@ import torch
 
 import d2m.jukebox
 from d2m.cli.main import main
-from d2m.download import sha256_of
 from d2m.errors import D2MError
+from d2m.files.download import sha256_of
 from d2m.jukebox import VQVAE, VQVAEConfig
 from d2m.training.decoder import DecoderTask, DecoderTraining, WaveformDiscriminator
 from d2m.training.loop import LoopConfig, train

@@ -10,9 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from d2m import download as downloading
-from d2m.download import Patience, download, file_name
 from d2m.errors import D2MError
+from d2m.files import download as downloading
+from d2m.files.download import Patience, download, file_name
 
 QUICK = Patience(timeout=0.4, attempts=3, wait=0.01)
 CONTENT = bytes(range(256)) * 4000

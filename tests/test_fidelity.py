@@ -64,7 +64,7 @@ def test_the_lowest_mels_hear_the_bass_and_nothing_else():
 def test_the_evaluations_mel_agrees_with_the_training_losses_mel():
     import torch
 
-    from d2m.codec.mel import LogMel
+    from d2m.nn.mel import LogMel
 
     a, b = music(4), noise(4)
     mel = LogMel(RATE, 1024, 256, 80)

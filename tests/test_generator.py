@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from d2m.generator.conditions import MOTION_SIZE, RHYTHM_SIZE, motion_rows, rhythm_rows
-from d2m.generator.discriminator import MultiScaleDiscriminator
 from d2m.generator.sketch import DRUM_PROGRAM, KEYS, ROWS, sketch
 from d2m.generator.temporal import Conditions, TemporalConfig, TemporalGenerator
+from d2m.nn.multi_scale import MultiScaleDiscriminator
 from d2m.types import BeatGrid, Dance, Motion, Part, Score
 
 CONFIG = TemporalConfig(feature_size=16, channels=32, blocks=4, part_channels=16, part_blocks=2)

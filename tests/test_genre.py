@@ -89,7 +89,7 @@ def test_recordings_are_judged_against_the_genre_their_names_tell(trained, tmp_p
     import json
 
     from d2m.cli.main import main
-    from d2m.media_write import write_wav
+    from d2m.media.write import write_wav
 
     for name, kind in (("a-gLO", 0), ("mKR2", 1), ("wrong_gKR_x", 0), ("nameless", 1)):
         write_wav(tmp_path / f"{name}.wav", music(kind, 300)[None], 22050)

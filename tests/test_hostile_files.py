@@ -17,13 +17,14 @@ import numpy as np
 import pytest
 import torch
 
-from d2m import plain_pickle, weights
+from d2m import weights
 from d2m.datasets.archives import unpack
 from d2m.datasets.examples import read_song
 from d2m.datasets.melodies import load_melodies
 from d2m.datasets.studio.music import read_score
 from d2m.errors import D2MError
-from d2m.plain_pickle import load_pickle
+from d2m.files import plain_pickle
+from d2m.files.plain_pickle import load_pickle
 from d2m.training.export import read_checkpoint
 from d2m.training.settings import read_settings
 from d2m.weights.checkpoint import load_checkpoint

@@ -11,20 +11,17 @@ TOP = {"d2m": "d2m", "symbolic": "d2m.symbolic", "datasets": "d2m.datasets", "ev
 
 #: Packages and modules from the ground up. Each may import from the floors below its own, none from its own or above.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "version", "cache_folder"),
-    ("registry", "options", "extras", "time_list"),
+    ("errors", "version", "files.cache_folder"),
+    ("registry", "options", "extras", "files.time_list"),
     ("genres",),
     ("types",),
     (
         "d2m",
         "beat_options",
-        "atomic",
-        "plain_pickle",
-        "careful_tar",
+        "files",
         "parallel",
-        "file_log",
     ),
-    ("load_librosa", "download", "staging", "report", "audio", "sounds"),
+    ("load_librosa", "report", "audio", "sounds", "nn"),
     ("media",),
     ("weights", "symbolic", "markers", "candidate_sheet"),
     ("codec", "features", "symbolic.composer", "symbolic.bridge", "symbolic.sound"),
@@ -85,8 +82,6 @@ def unit(module: str) -> str:
     """The package or module of :data:`FLOORS` that a module belongs to."""
     known = {name for floor in FLOORS for name in floor}
     name = module.removeprefix("d2m.")
-    if name.split(".")[0].startswith("media_"):
-        return "media"
     if name.split(".")[0].startswith("music_genre"):
         return "music_genre"
     while name not in known and "." in name:
@@ -163,7 +158,7 @@ def test_no_packages_import_each_other():
 
 
 def test_the_graph_is_read_from_the_source():
-    assert ("d2m.pipeline", "d2m.staging") in ARROWS
+    assert ("d2m.pipeline", "d2m.files.staging") in ARROWS
     assert ("d2m.evaluation.benchmark.run", "d2m.evaluation.benchmark.report") in ARROWS
     assert ("d2m.codec", "d2m.weights.rebuild") in ARROWS
     assert ("d2m.codec", "d2m.codec.base") not in ARROWS

@@ -22,7 +22,7 @@ from d2m.evaluation.listening.make import LOW_PASS, ListeningTest, make_test
 from d2m.evaluation.listening.questions import SETS, read_questions
 from d2m.evaluation.listening.server import ListeningServer
 from d2m.media import read_audio
-from d2m.media_write import write_wav
+from d2m.media.write import write_wav
 
 
 def tone(hertz: float, level: float, seconds: float = 2.0) -> np.ndarray:

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from d2m.atomic import atomic_write
 from d2m.errors import D2MError
+from d2m.files.atomic import atomic_write
 from d2m.media import mux, open_video, read_audio, write_wav
-from d2m.media_write import duck
+from d2m.media.write import duck
 
 RATE = 44100
 
@@ -174,7 +174,7 @@ def test_a_file_without_an_index_that_is_cut_off_says_so(clip, tone, tmp_path, e
 
 
 def test_sound_without_end_is_refused_before_it_fills_the_memory(tmp_path, tone, monkeypatch):
-    from d2m import media_sound
+    from d2m.media import sound as media_sound
 
     write_wav(tmp_path / "long.wav", tone(3.0, 300, 8000), 8000)
     assert read_audio(tmp_path / "long.wav", 8000).shape == (1, 24000)

@@ -12,7 +12,7 @@ import pytest
 from pictures import told
 
 from d2m.media import mux, open_video, read_audio
-from d2m.media_copy import CannotCopyError, container_for
+from d2m.media.copy import CannotCopyError, container_for
 
 RATE = 44100
 BFRAMES = {"bf": "3", "b-adapt": "0", "g": "20", "preset": "veryfast"}

@@ -112,7 +112,7 @@ def test_the_rate_factor_decides_the_size_and_must_exist(clip, tmp_path):
 def test_what_the_encoder_refuses_is_one_line_and_leaves_nothing(clip, tmp_path, monkeypatch):
     import av
 
-    from d2m import media_encode
+    from d2m.media import encode as media_encode
 
     def refuse(*args: Any) -> None:
         raise av.error.ArgumentError(22, "Invalid argument")

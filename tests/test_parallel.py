@@ -121,7 +121,7 @@ def test_an_interrupt_ends_the_processes_and_removes_unfinished_files(tmp_path) 
     (tmp_path / "slow_jobs.py").write_text(
         "import signal, time\n"
         "from d2m.parallel import each\n"
-        "from d2m.atomic import atomic_write\n"
+        "from d2m.files.atomic import atomic_write\n"
         "def slow(path):\n"
         "    with atomic_write(path) as part:\n"
         "        part.write_text('half')\n"

@@ -238,7 +238,7 @@ def test_a_gif_gets_its_music_in_a_matroska_file_or_as_h264(clip, tmp_path):
     ],
 )
 def test_the_music_is_written_even_if_the_video_cannot_be(clip, tmp_path, monkeypatch, place, error, told):
-    from d2m import media_copy
+    from d2m.media import copy as media_copy
 
     def fail(*args, **settings):
         raise getattr(media_copy, error)(f"{told}; do something else")

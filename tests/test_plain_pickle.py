@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from d2m.errors import D2MError
-from d2m.plain_pickle import PlainObject, load_pickle
+from d2m.files.plain_pickle import PlainObject, load_pickle
 
 
 def sparse() -> object:

@@ -14,11 +14,11 @@ from test_plans import dance_of
 from d2m import engines
 from d2m.cli.main import main
 from d2m.errors import D2MError
+from d2m.files.staging import left_over
 from d2m.generate_options import GenerateOptions
 from d2m.plans import Cut, Hit, plan_for, play, read_plan, write_plan
 from d2m.plans.files import plan_text
 from d2m.plans.make import looping
-from d2m.staging import left_over
 from d2m.symbolic.midi import write_midi
 
 RATE = 44100

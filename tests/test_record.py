@@ -11,7 +11,7 @@ from d2m import engines
 from d2m.engines.record import RATE, RecordEngine, choose_passages, fitting_ratio, stretched
 from d2m.errors import D2MError
 from d2m.features.sound_beats import track_sound
-from d2m.media_write import write_wav
+from d2m.media.write import write_wav
 from d2m.types import BeatGrid, Dance
 
 mir_eval = pytest.importorskip("mir_eval")

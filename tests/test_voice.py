@@ -9,7 +9,7 @@ import pytest
 
 from d2m.audio.voice import VoiceSegment, duck, find_voice, mix_voice, presence, segments_of, voice_probability
 from d2m.media import mux, open_video, read_audio
-from d2m.media_write import duck as duck_under
+from d2m.media.write import duck as duck_under
 
 RATE = 16000
 

@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from d2m import weights
-from d2m.download import sha256_of
 from d2m.errors import D2MError
+from d2m.files.download import sha256_of
 from d2m.weights import Card
 from d2m.weights.checkpoint import load_checkpoint, state_of
 from d2m.weights.recognise import recognise

@@ -169,8 +169,8 @@ def download_data(
     """Download and unpack a data set. Complete parts are skipped, interrupted downloads are resumed."""
     from d2m.datasets.catalogue import offer
     from d2m.datasets.download import agreed, fetch
-    from d2m.download import download, file_name
     from d2m.errors import D2MError
+    from d2m.files.download import download, file_name
 
     if show:
         _list_offers(as_json)

@@ -350,7 +350,7 @@ def _finish(report: dict[str, Any], as_json: bool, output: str | None) -> None:
     """Write the report as JSON to stdout and to a file, if asked for."""
     text = _json_text(report)
     if output is not None:
-        from d2m.atomic import atomic_write
+        from d2m.files.atomic import atomic_write
 
         with atomic_write(output) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8")

@@ -23,8 +23,8 @@ def check_outputs(outputs: list[str]) -> None:
 
 def write_outputs(report: dict[str, Any], text: str, outputs: list[str]) -> None:
     """Write the report as JSON, or its reliability diagram as a picture, by the ending of each name."""
-    from d2m.atomic import atomic_write
     from d2m.evaluation.rhythm_report import draw_reliability
+    from d2m.files.atomic import atomic_write
 
     for output in outputs:
         if Path(output).suffix.lower() == ".png":

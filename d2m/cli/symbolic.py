@@ -66,7 +66,7 @@ def render(
     """Render a MIDI file or piano-roll to a stereo .wav file at 44.1 kHz, mixed to -14 LUFS."""
     from dataclasses import replace
 
-    from d2m.media_write import write_wav
+    from d2m.media.write import write_wav
     from d2m.symbolic.sound import find_soundfont, render_stems
     from d2m.symbolic.sound import render as play
 

@@ -192,7 +192,7 @@ def _picture(joined: Any, out: Path, songs: tuple[Any, Any]) -> Path:
 def _sound(joined: Any, out: Path) -> Path:
     from dataclasses import replace
 
-    from d2m.media_write import write_wav
+    from d2m.media.write import write_wav
     from d2m.symbolic.sound import render
 
     path = out.with_suffix(".wav")

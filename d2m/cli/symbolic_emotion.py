@@ -181,7 +181,7 @@ def _write(score: Score, path: Path, wav: bool, png: bool) -> list[Path]:
     if wav:
         from dataclasses import replace
 
-        from d2m.media_write import write_wav
+        from d2m.media.write import write_wav
         from d2m.symbolic.sound import render
 
         files.append(path.with_suffix(".wav"))

@@ -146,7 +146,7 @@ def _write(
     roll: Any, out: Path, wav: bool, png: bool, as_json: bool, about: dict[str, Any], data: bytes | None = None
 ) -> None:
     """Write a roll, or the MIDI file ``data`` instead, and the optional picture and sound; print the names."""
-    from d2m.atomic import atomic_write_bytes
+    from d2m.files.atomic import atomic_write_bytes
     from d2m.symbolic.midi import read_midi
     from d2m.symbolic.pianoroll import plays, to_score
     from d2m.symbolic.pianoroll_midi import write_roll
@@ -167,7 +167,7 @@ def _write(
 
         files.append(draw(roll, out.with_suffix(".png"), title=out.stem))
     if wav:
-        from d2m.media_write import write_wav
+        from d2m.media.write import write_wav
         from d2m.symbolic.sound import render
 
         score = to_score(roll) if data is None else read_midi(out)

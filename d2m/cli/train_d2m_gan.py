@@ -48,7 +48,7 @@ def d2m_gan(
     import torch
 
     from d2m import jukebox, weights
-    from d2m.download import sha256_of
+    from d2m.files.download import sha256_of
     from d2m.training.d2m_gan import TERMS, D2MGANTask, D2MGANTraining
     from d2m.training.loop import train
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from d2m.codec.mel import LogMel, Stft
+from d2m.nn.mel import LogMel, Stft
 
 
 class SpectralLoss(nn.Module):

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from d2m.codec.base import FrameDecoder, SpectralBase
-from d2m.codec.layers import ConvNeXtBlock, initialise
-from d2m.codec.mel import InverseStft, Stft, mel_filters
 from d2m.codec.quantiser import ResidualQuantiser
 from d2m.codec.spectral import SpectralCodec
 from d2m.codec.tones import ToneBank
+from d2m.nn.layers import ConvNeXtBlock, initialise
+from d2m.nn.mel import InverseStft, Stft, mel_filters
 
 
 @dataclass(frozen=True)

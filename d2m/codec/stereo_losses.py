@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from d2m.codec.losses import SpectralLoss
-from d2m.codec.mel import LogMel, Stft, mel_filters
 from d2m.codec.stereo import middle_side
+from d2m.nn.mel import LogMel, Stft, mel_filters
 
 #: The highest frequency that is compared, in hertz.
 HIGHEST = 20000.0

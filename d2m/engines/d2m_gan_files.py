@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from d2m import weights
-from d2m.download import sha256_of
 from d2m.engines.d2m_gan import D2MGanEngine
 from d2m.engines.d2m_gan_inputs import read_motion_file, read_visual_file
 from d2m.errors import D2MError
+from d2m.files.download import sha256_of
 from d2m.generator.d2m_gan import D2MGAN, FEATURE_SIZE
 from d2m.generator.d2m_gan_checkpoint import ENCODER, GENERATOR, Part, assemble, part_of
 from d2m.jukebox.codec import JukeboxCodec, codebook_digest

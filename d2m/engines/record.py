@@ -61,7 +61,7 @@ class RecordEngine(Engine):
     """
 
     def __init__(self, path: Path) -> None:
-        from d2m.media_sound import read_audio
+        from d2m.media.sound import read_audio
 
         self.name, self.weights = "record", ("studio-beats",)
         self.path = path

@@ -284,7 +284,7 @@ def _log(output: Path, outcome: Outcome) -> None:
 
 
 def _write_failed(output: Path, failed: list[Outcome]) -> None:
-    from d2m.atomic import atomic_write_bytes
+    from d2m.files.atomic import atomic_write_bytes
 
     if failed:
         content = json.dumps([outcome.as_json() for outcome in failed], indent=1, ensure_ascii=False)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from d2m.errors import D2MError
-from d2m.time_list import read_text, seconds_of, time_lines
+from d2m.files.time_list import read_text, seconds_of, time_lines
 from d2m.types import genre_code
 
 if sys.version_info >= (3, 11):

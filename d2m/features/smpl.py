@@ -18,7 +18,7 @@ import numpy as np
 
 from d2m.errors import D2MError
 from d2m.extras import require
-from d2m.plain_pickle import PlainObject, load_pickle
+from d2m.files.plain_pickle import PlainObject, load_pickle
 from d2m.types import Motion, SmplMotion
 
 JOINTS = 24

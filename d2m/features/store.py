@@ -21,8 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-from d2m.cache_folder import default_folder
 from d2m.errors import D2MError
+from d2m.files.cache_folder import default_folder
 
 _DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, MemoryError)
 
@@ -174,7 +174,7 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     Raises:
         StopRun: if it cannot be written.
     """
-    from d2m.atomic import atomic_write_bytes
+    from d2m.files.atomic import atomic_write_bytes
 
     content = io.BytesIO()
     np.savez(content, **arrays)  # type: ignore[arg-type]  # NumPy's stub: any name could be allow_pickle

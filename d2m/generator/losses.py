@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from d2m.codec.mel import LogMel
+from d2m.nn.mel import LogMel
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from d2m.codec.layers import ConvNeXtBlock, initialise
 from d2m.generator.conditions import MOTION_SIZE, RHYTHM_SIZE
 from d2m.generator.sketch import DRUM_ROWS, PATCH_PROGRAM, PROGRAM_COUNT, ROWS, drum_programs, patch_numbers
+from d2m.nn.layers import ConvNeXtBlock, initialise
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from unicodedata import category
 
 import numpy as np
 
-from d2m.atomic import atomic_write_bytes
 from d2m.errors import D2MError
+from d2m.files.atomic import atomic_write_bytes
 from d2m.plans.types import Hit, Mix, Plan, PlanError, Section
 
 if sys.version_info >= (3, 11):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from d2m.codec.discriminators import discriminator_loss
+from d2m.nn.discriminators import discriminator_loss
 from d2m.training.loop import Task
 
 

@@ -13,16 +13,16 @@ import torch
 from torch import Tensor, nn
 
 from d2m.codec.base import SpectralBase
-from d2m.codec.discriminators import (
-    MultiResolutionDiscriminator,
-    adversarial_loss,
-    feature_matching_loss,
-)
-from d2m.codec.layers import initialise
 from d2m.codec.losses import SpectralLoss
 from d2m.codec.spectral import SpectralCodec, SpectralConfig
 from d2m.errors import D2MError
 from d2m.jukebox.bottleneck import gathered
+from d2m.nn.discriminators import (
+    MultiResolutionDiscriminator,
+    adversarial_loss,
+    feature_matching_loss,
+)
+from d2m.nn.layers import initialise
 from d2m.training.adversarial import train_discriminator
 from d2m.training.audio import SongCrops, compared
 from d2m.training.loop import Task

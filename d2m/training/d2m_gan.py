@@ -26,8 +26,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from d2m.codec.discriminators import Answers
-from d2m.codec.mel import LogMel
 from d2m.datasets.prepared import read_split
 from d2m.datasets.segments import Segment, Segments
 from d2m.errors import D2MError
@@ -36,6 +34,8 @@ from d2m.generator.d2m_gan_discriminator import D2MGANDiscriminator
 from d2m.generator.losses import LossWeights
 from d2m.jukebox import VQVAE
 from d2m.jukebox.codec import JukeboxCodec, codebook_digest
+from d2m.nn.discriminators import Answers
+from d2m.nn.mel import LogMel
 from d2m.training.devices import mean_of
 from d2m.training.loop import Task
 from d2m.training.monitor import Sample

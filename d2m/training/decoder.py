@@ -15,12 +15,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from d2m.codec.discriminators import adversarial_loss, feature_matching_loss
 from d2m.errors import D2MError
-from d2m.generator.discriminator import MultiScaleDiscriminator, ScaleDiscriminator
 from d2m.generator.losses import LossWeights, PerceptualLoss
 from d2m.jukebox import VQVAE
 from d2m.jukebox.codec import HOPS, codebook_digest
+from d2m.nn.discriminators import adversarial_loss, feature_matching_loss
+from d2m.nn.multi_scale import MultiScaleDiscriminator, ScaleDiscriminator
 from d2m.training.adversarial import train_discriminator
 from d2m.training.audio import SongCrops, compared
 from d2m.training.loop import Task

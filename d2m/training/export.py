@@ -8,8 +8,8 @@ from typing import Any, TypedDict, TypeGuard
 import torch
 
 from d2m import weights
-from d2m.download import sha256_of
 from d2m.errors import D2MError
+from d2m.files.download import sha256_of
 from d2m.weights.torch_file import Hostile, check_torch_file
 
 

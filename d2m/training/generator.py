@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from d2m.codec.base import Codec
-from d2m.codec.discriminators import adversarial_loss, feature_matching_loss
 from d2m.datasets.pairs import Pair, crop, load_pairs
 from d2m.errors import D2MError
-from d2m.generator.discriminator import MultiScaleDiscriminator
 from d2m.generator.losses import LossWeights, PerceptualLoss
 from d2m.generator.temporal import Conditions, TemporalConfig, TemporalGenerator
+from d2m.nn.discriminators import adversarial_loss, feature_matching_loss
+from d2m.nn.multi_scale import MultiScaleDiscriminator
 from d2m.training.adversarial import train_discriminator
 from d2m.training.loop import Task
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from d2m.atomic import atomic_write, atomic_write_bytes, io_errors
+from d2m.files.atomic import atomic_write, atomic_write_bytes, io_errors
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from d2m.atomic import atomic_write
-from d2m.codec.mel import LogMel
+from d2m.files.atomic import atomic_write
+from d2m.nn.mel import LogMel
 
 if TYPE_CHECKING:
     from d2m.training.monitor import Sample

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from d2m.atomic import io_errors
 from d2m.errors import D2MError
+from d2m.files.atomic import io_errors
 from d2m.training.devices import of_all
 from d2m.weights.torch_file import check_torch_file
 

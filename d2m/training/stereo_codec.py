@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from d2m.codec.discriminators import MultiResolutionDiscriminator
 from d2m.codec.stereo import StereoCodec, StereoConfig
 from d2m.codec.stereo_losses import StereoLoss
+from d2m.nn.discriminators import MultiResolutionDiscriminator
 from d2m.training.codec import CodecTask, CodecTraining
 from d2m.training.monitor import Sample
 from d2m.training.stereo_audio import StereoCrops

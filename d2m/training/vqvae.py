@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from d2m.codec.mel import LogMel
 from d2m.jukebox import VQVAE, VQVAEConfig
 from d2m.jukebox.losses import ReconstructionLoss
+from d2m.nn.mel import LogMel
 from d2m.training.audio import SongCrops, compared
 from d2m.training.loop import Task
 from d2m.training.monitor import Sample

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from d2m.atomic import atomic_write_bytes
 from d2m.errors import D2MError
+from d2m.files.atomic import atomic_write_bytes
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -9,9 +9,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from d2m.atomic import atomic_write_bytes
-from d2m.download import download, sha256_of
 from d2m.errors import D2MError
+from d2m.files.atomic import atomic_write_bytes
+from d2m.files.download import download, sha256_of
 
 from .catalogue import Entry
 

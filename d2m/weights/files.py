@@ -10,8 +10,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from d2m.atomic import atomic_write_bytes
 from d2m.errors import D2MError
+from d2m.files.atomic import atomic_write_bytes
 
 from .recognise import recognise
 from .rows import SCALE, pack, unpack

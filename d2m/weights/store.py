@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from d2m.download import sha256_of
 from d2m.errors import D2MError
+from d2m.files.download import sha256_of
 
 from .card import Card
 from .catalogue import find_entry, path_of

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import IO, Protocol
 
-from d2m.careful_tar import CarefulStream, each_member
 from d2m.errors import D2MError
+from d2m.files.careful_tar import CarefulStream, each_member
 
 _GZIP = b"\x1f\x8b\x08"
 _MOST_MEMBERS = 1000

@@ -30,9 +30,9 @@ from pathlib import Path
 
 import numpy as np
 
-from d2m.atomic import atomic_write
 from d2m.datasets.safe_pickle import load_pickle, save_pickle
 from d2m.errors import D2MError
+from d2m.files.atomic import atomic_write
 from d2m.types import GENRES, Motion, SmplMotion
 
 #: Frames a second of every sequence.

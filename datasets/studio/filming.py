@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from d2m.atomic import atomic_write
+from d2m.files.atomic import atomic_write
 
 from . import skeleton as sk
 from .camera import Camera

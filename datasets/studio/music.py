@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from d2m.atomic import atomic_write
 from d2m.datasets.aist import write_text
 from d2m.datasets.examples import DAMAGED
 from d2m.errors import D2MError
+from d2m.files.atomic import atomic_write
 from d2m.types import BeatGrid, Lane, Part, Score
 
 #: Of a score unpacked: ten minutes have some thousand notes.

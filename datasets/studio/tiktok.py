@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from d2m.atomic import atomic_write
 from d2m.datasets import tiktok
 from d2m.datasets.aist import write_text
 from d2m.errors import D2MError
-from d2m.file_log import file_log
+from d2m.files.atomic import atomic_write
+from d2m.files.file_log import file_log
 from d2m.parallel import each
 from d2m.version import __version__
 

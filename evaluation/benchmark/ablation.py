@@ -19,9 +19,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from d2m.atomic import atomic_write
 from d2m.errors import D2MError
-from d2m.file_log import file_log
+from d2m.files.atomic import atomic_write
+from d2m.files.file_log import file_log
 
 from .items import find_items
 from .report import write_report
@@ -243,7 +243,7 @@ def train_variant(variant: Variant, recipe: Recipe, runs: Path, modality: str, c
     import torch
 
     from d2m import jukebox, weights
-    from d2m.download import sha256_of
+    from d2m.files.download import sha256_of
     from d2m.training.d2m_gan import D2MGANTask, D2MGANTraining
     from d2m.training.export import export_d2m_gan, read_checkpoint
     from d2m.training.loop import LoopConfig, train

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from d2m.atomic import atomic_write
 from d2m.datasets import dance_data
+from d2m.files.atomic import atomic_write
 
 from .columns import (
     Column,

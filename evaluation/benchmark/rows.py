@@ -137,7 +137,7 @@ def files_row(key: str, title: str, paths: Sequence[str], note: str = "") -> Row
 def _digest(names: Sequence[str]) -> str:
     """Of the files that these names lead to."""
     from d2m import weights
-    from d2m.download import sha256_of
+    from d2m.files.download import sha256_of
 
     return sha256("".join(sha256_of(weights.find(name)[0]) for name in names).encode()).hexdigest()[:16]
 

@@ -11,7 +11,7 @@ from typing import Any
 from d2m.errors import D2MError
 from d2m.evaluation.metrics import describe
 from d2m.evaluation.metrics.base import GROUPS
-from d2m.file_log import file_log
+from d2m.files.file_log import file_log
 from d2m.version import __version__
 
 from .items import Item, find_items
@@ -139,7 +139,7 @@ def genre_network(name: str | None) -> tuple[str | None, str]:
         name: name or file, or None for the shipped one.
     """
     from d2m import weights
-    from d2m.download import sha256_of
+    from d2m.files.download import sha256_of
 
     try:
         path, _ = weights.find(name or GENRE, "genre")

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from d2m.atomic import atomic_write
 from d2m.errors import D2MError
 from d2m.evaluation.metrics import added
+from d2m.files.atomic import atomic_write
 from d2m.parallel import each
 from d2m.version import __version__
 
@@ -213,7 +213,7 @@ def _measure_item(
                 continue
             # Outside: a full disk is no fault of the music, and stops the run.
             if settings.keep is not None:
-                from d2m.media_write import write_wav
+                from d2m.media.write import write_wav
 
                 with atomic_write(settings.keep / row.key / f"{item.name}.wav") as part:
                     write_wav(part, played.waveform, played.sample_rate)

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from d2m.atomic import atomic_write
 from d2m.errors import D2MError
 from d2m.evaluation.listening.questions import Question
+from d2m.files.atomic import atomic_write
 
 SOUND = (".wav", ".flac", ".mp3", ".m4a", ".ogg")
 VIDEO = (".mp4", ".mov", ".mkv", ".webm")
@@ -168,7 +168,7 @@ def _write_clip(source: Any, system: str, stem: Path, beeps: int) -> Path:
     """One clip under a name that says nothing, all at one loudness, without its file's metadata."""
     from d2m.audio.loudness import loudness
     from d2m.media import open_video, read_audio
-    from d2m.media_write import mux, write_wav
+    from d2m.media.write import mux, write_wav
 
     picture, sound = source if isinstance(source, tuple) else (source, source)
     rate = 44100

@@ -8,9 +8,9 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from d2m.atomic import atomic_write
 from d2m.errors import D2MError
 from d2m.evaluation.listening.answers import MAX_BYTES, parse, read_key
+from d2m.files.atomic import atomic_write
 
 _TYPES = {
     ".html": "text/html; charset=utf-8",

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from d2m.atomic import atomic_write
 from d2m.errors import D2MError
+from d2m.files.atomic import atomic_write
 from d2m.symbolic.emotion.emotions import TABLE, EmotionTable, attributes, load_emotions
 
 

@@ -11,8 +11,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from d2m.atomic import atomic_write_bytes
 from d2m.errors import D2MError
+from d2m.files.atomic import atomic_write_bytes
 from d2m.symbolic.bridge.joining import write_bridge
 from d2m.symbolic.bridge.mixpoints import MixPoint
 from d2m.symbolic.stream.library import Place, stamp

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from d2m.atomic import atomic_write
 from d2m.errors import D2MError
+from d2m.files.atomic import atomic_write
 from d2m.symbolic.sound.player import RATE, Player
 from d2m.symbolic.stream.programme import Programme, Shown
 

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from d2m.errors import D2MError
-from d2m.media_clock import Timeline, packets, read_timeline
-from d2m.media_container import first_picture, has_alpha_beside, open_container, picture_stream
-from d2m.media_extras import carry_metadata, carry_subtitles
+from d2m.media.clock import Timeline, packets, read_timeline
+from d2m.media.container import first_picture, has_alpha_beside, open_container, picture_stream
+from d2m.media.extras import carry_metadata, carry_subtitles
 
 if TYPE_CHECKING:
-    from d2m.media import Video
+    from d2m.media.video import Video
 
 #: Muxers by suffix, in the order in which they are tried.
 MUXERS = {".mp4": "mp4", ".mkv": "matroska"}

@@ -1,4 +1,4 @@
-"""Read video and sound by timestamps, and write sound beside an unchanged picture.
+"""Read the pictures of a video by their timestamps.
 
 Clips from phones have rotation flags, variable frame rates, pictures that begin later than the sound, and damaged
 frames. Pictures are sampled at even times counted from the first picture shown, upright and in square pixels, and sound
@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from d2m.errors import D2MError
-from d2m.media_clock import extent
-from d2m.media_container import (
+from d2m.media.clock import extent
+from d2m.media.container import (
     LONGEST,
     decode_all,
     first_picture,
@@ -31,10 +31,6 @@ from d2m.media_container import (
     shown_at,
     sound_stream,
 )
-from d2m.media_sound import read_audio
-from d2m.media_write import mux, write_wav
-
-__all__ = ["Frame", "Video", "mux", "open_video", "read_audio", "write_wav"]
 
 #: Seconds of picture below which there is no dance to follow.
 SHORTEST = 0.5

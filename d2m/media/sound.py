@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from d2m.errors import D2MError
-from d2m.media_clock import extent
-from d2m.media_container import (
+from d2m.media.clock import extent
+from d2m.media.container import (
     LONGEST,
     decode_all,
     first_picture,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from d2m.codec.mel import Stft
+from d2m.nn.mel import Stft
 
 
 class StftDiscriminator(nn.Module):

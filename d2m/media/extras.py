@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from d2m.media_container import open_container
+from d2m.media.container import open_container
 
 if TYPE_CHECKING:
-    from d2m.media import Video
+    from d2m.media.video import Video
 
 # Text subtitles, which can be rewritten, and the codec for them by muxer.
 _TEXT = {"subrip", "srt", "ass", "ssa", "webvtt", "mov_text", "text"}

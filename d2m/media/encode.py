@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from d2m.errors import D2MError
-from d2m.media_container import open_container, picture_stream
-from d2m.media_copy import last_duration, open_output, refused_by_ffmpeg, write_streams
+from d2m.media.container import open_container, picture_stream
+from d2m.media.copy import last_duration, open_output, refused_by_ffmpeg, write_streams
 
 if TYPE_CHECKING:
-    from d2m.media import Video
+    from d2m.media.video import Video
 
 #: Ticks a second of the pictures' times: what MPEG uses, which holds every usual frame rate.
 CLOCK = 90_000
@@ -45,7 +45,7 @@ def encode_video(video: Video, sound: np.ndarray, rate: int, target: Path, crf: 
         raise D2MError(f"a constant rate factor of {crf} is not possible; choose 0 (lossless) to 51 (worst)")
     if ENCODER not in av.codecs_available:
         raise D2MError("this installation of PyAV cannot encode H.264; reinstall av from PyPI, or use --no-video")
-    from d2m.media import decoded
+    from d2m.media.video import decoded
 
     if video.alpha:
         video.warn("the transparency of the picture is lost: H.264 has none")

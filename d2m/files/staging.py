@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from d2m.atomic import io_errors
 from d2m.errors import D2MError
+from d2m.files.atomic import io_errors
 
 # Bytes of a report above which it is none of d2m's.
 _LONGEST_REPORT = 50_000_000

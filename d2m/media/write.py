@@ -1,7 +1,7 @@
 """Write sound: a .wav file, or music beside a picture that is copied packet for packet.
 
 The first sample of the music is synchronised with the first picture shown; the encoder's priming samples (1024 for
-AAC) come before it, where players skip them. The picture is copied by :mod:`d2m.media_copy`.
+AAC) come before it, where players skip them. The picture is copied by :mod:`d2m.media.copy`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from d2m.atomic import atomic_write
+from d2m.files.atomic import atomic_write
 
 if TYPE_CHECKING:
-    from d2m.media import Video
+    from d2m.media.video import Video
 
 #: What :func:`mux` keeps of a clip's own sound.
 KeepAudio: TypeAlias = Literal["voice", "all"]
@@ -85,13 +85,14 @@ def mux(
         The path that was written.
 
     Raises:
-        d2m.media_copy.CannotCopyError: if the picture cannot be copied.
+        d2m.media.copy.CannotCopyError: if the picture cannot be copied.
         D2MError: if the video cannot be read or the file cannot be written.
         ValueError: if the waveform is not finite or has more than two channels, or an option is none of these values.
     """
-    from d2m.media import Video, open_video, read_audio
-    from d2m.media_copy import container_for, copy_video
-    from d2m.media_encode import encode_video
+    from d2m.media.copy import container_for, copy_video
+    from d2m.media.encode import encode_video
+    from d2m.media.sound import read_audio
+    from d2m.media.video import Video, open_video
 
     video = video_path if isinstance(video_path, Video) else open_video(video_path)
     sound = _checked(waveform)

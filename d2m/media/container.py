@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from d2m.errors import D2MError
-from d2m.media_order import DisplayOrder, counts_pictures
+from d2m.media.order import DisplayOrder, counts_pictures
 
 #: Seconds of picture or of sound above which a file is refused: a damaged or hostile header may claim any length.
 LONGEST = 2 * 3600.0
@@ -173,7 +173,7 @@ def shown_at(frame: Any, stream: Any) -> float | None:
 def decode_all(
     container: Any, stream: Any, on_damage: Callable[[], None], order: DisplayOrder | None = None
 ) -> Iterator[Any]:
-    """Decode a stream, its timestamps repaired (:func:`d2m.media_clock.packets`).
+    """Decode a stream, its timestamps repaired (:func:`d2m.media.clock.packets`).
 
     Args:
         container: container from :func:`open_container`, at its beginning.
@@ -186,7 +186,7 @@ def decode_all(
     """
     import av
 
-    from d2m.media_clock import packets
+    from d2m.media.clock import packets
 
     if order is None and counts_pictures(container, stream):
         order = DisplayOrder()

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from d2m.media_container import open_container
-from d2m.media_order import DisplayOrder, counts_pictures
+from d2m.media.container import open_container
+from d2m.media.order import DisplayOrder, counts_pictures
 
 #: Seconds by which decoding times may fall before the clock counts as started again.
 MOST_BACK = 1.0
@@ -72,7 +72,7 @@ def packets(container: Any, stream: Any, on_damage: Callable[[], None] = lambda:
     """Read the packets of a stream with a continuous clock.
 
     Display times that the format does not store are worked out if the packets suffice for it, and are else the same as
-    the decoding times (:mod:`d2m.media_order`). Where the clock starts again, the packets go on from the last time
+    the decoding times (:mod:`d2m.media.order`). Where the clock starts again, the packets go on from the last time
     before. The last packet is empty and flushes a decoder.
 
     Args:
@@ -281,7 +281,7 @@ def read_timeline(path: Path, index: int, first: int | None = None, ordered: boo
 
 def _decoded_times(path: Path, index: int, count: int) -> np.ndarray:
     """Display times of packets in the decoder's order, int64 (count,); ``_NONE`` where there is no picture."""
-    from d2m.media_container import decode_all
+    from d2m.media.container import decode_all
 
     times = np.full(count, _NONE)
     with open_container(path) as container:

@@ -1,0 +1,1 @@
+"""Layers, spectrograms and discriminators that several networks share."""
