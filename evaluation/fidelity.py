@@ -344,18 +344,11 @@ def embed_all(recordings: Iterable[np.ndarray], sample_rate: int) -> np.ndarray:
 
 
 def _moments(x: np.ndarray, shrink: bool) -> tuple[np.ndarray, np.ndarray]:
-    mean = x.mean(0)
-    centred = x - mean
-    covariance = centred.T @ centred / len(x)
     if not shrink:
-        return mean, covariance
-    size = x.shape[1]
-    target = np.trace(covariance) / size
-    spread = np.square(covariance - target * np.eye(size)).sum()
-    # How far single windows' outer products lie from their mean tells how uncertain that mean is.
-    noise = (np.square(np.square(centred).sum(1)).sum() / len(x) - np.square(covariance).sum()) / len(x)
-    weight = min(max(noise / spread, 0.0), 1.0) if spread > 0 else 0.0
-    return mean, (1 - weight) * covariance + weight * target * np.eye(size)
+        return x.mean(0), np.cov(x, rowvar=False, bias=True).reshape(x.shape[1], x.shape[1])
+    from sklearn.covariance import ledoit_wolf
+
+    return x.mean(0), ledoit_wolf(x)[0]
 
 
 def _same_length(output: np.ndarray, reference: np.ndarray, sample_rate: int) -> tuple[np.ndarray, np.ndarray]:

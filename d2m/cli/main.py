@@ -33,7 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "features": ("d2m.cli.features", "Extract keypoints and visual features from videos."),
     "data": ("d2m.cli.data", "Download, make, prepare and verify data sets."),
     "train": ("d2m.cli.train", "Train the models."),
-    "evaluate": ("d2m.cli.evaluate", "Evaluate music: beats, alignment with the dance, sound quality, genre."),
+    "evaluate": ("d2m.cli.evaluate", "Evaluate music: beats, alignment, sound, genre."),
     "benchmark": ("d2m.cli.benchmark", "Compare systems with baselines on a data set."),
     "symbolic": ("d2m.cli.symbolic", "Compose, arrange, convert, play and measure MIDI music."),
     "models": ("d2m.cli.models", "List, show, download, verify and export weights."),
@@ -107,6 +107,7 @@ app = typer.Typer(
     cls=_LazyGroup,
     add_completion=False,
     no_args_is_help=True,
+    rich_markup_mode=None,  # Rich takes longer to import than all the rest of `d2m --help`.
     pretty_exceptions_enable=False,
     context_settings={"token_normalize_func": current_name},
 )
