@@ -10,6 +10,7 @@ import json
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -138,13 +139,21 @@ def make_examples(
         for index in range(count):
             path = folder / part / f"studio-{index:05d}.npz"
             jobs.append((studio_example, (index, seed, part == "held_out", seconds, path)))
-    _claim(folder, {"seed": seed, "seconds": float(seconds)})
+    claim(folder, {"seed": seed, "seconds": float(seconds)})
     make_all(jobs, processes, progress)
     return len(jobs)
 
 
-def _claim(folder: Path, settings: dict[str, float]) -> None:
-    """Write the settings into a folder, which never contains examples of two settings."""
+def claim(folder: Path, settings: dict[str, Any]) -> None:
+    """Make the folders of both parts and write the settings, since a folder never contains examples of two settings.
+
+    Args:
+        folder: output folder.
+        settings: values that JSON can hold.
+
+    Raises:
+        D2MError: if the folder contains examples of other settings or cannot be written.
+    """
     path = folder / "examples.json"
     with io_errors(path):
         for part in ("train", "held_out"):
@@ -158,7 +167,7 @@ def _claim(folder: Path, settings: dict[str, float]) -> None:
     except (ValueError, RecursionError) as error:
         raise D2MError(f"{path} is damaged; remove it, or choose another folder") from error
     if before != settings:
-        raise D2MError(f"{folder} contains examples of another seed or length ({path}); choose another folder")
+        raise D2MError(f"{folder} contains examples of other settings ({path}); choose another folder")
 
 
 def make_all(jobs: list[Job], processes: int, progress: Callable[[int, int], None] | None = None) -> None:

@@ -1,6 +1,6 @@
 """Fit the confidence of the beat tracker for sound: logistic regression on features of its result.
 
-    python scripts/make_beat_data.py calibration --songs 300 --empty 0.35 --seed 9 ...
+    d2m data beats calibration --songs 300 --empty 0.35 --seed 9 ...
     python scripts/fit_sound_confidence.py calibration/train
 
 Every mix is cut to an excerpt of 4 to 32 s. The outcome is an F-measure of the beats of 0.8 or more; sound without a

@@ -93,7 +93,7 @@ def main() -> None:
     if options.count and len(files) > options.count:
         files = [files[i] for i in np.linspace(0, len(files) - 1, options.count).round().astype(int)]
     if not files:
-        raise D2MError(f"no {pattern} in {options.songs}; make examples with scripts/make_studio_music.py")
+        raise D2MError(f"no {pattern} in {options.songs}; make examples with 'd2m data music'")
     found = measure(files, options)
     results = {name: {k: float(np.mean(v)) for k, v in figures.items()} for name, figures in found.items()}
     if options.json:

@@ -1,6 +1,6 @@
 """Measure the beat tracker for sound, beside librosa's, on music with known or separately tracked beats.
 
-    python scripts/measure_sound_beats.py studio DATA [--noise]            held-out music of make_beat_data.py
+    python scripts/measure_sound_beats.py studio DATA [--noise]            held-out music of 'd2m data beats'
     python scripts/measure_sound_beats.py real BEATS.jsonl [--half 0|1]    recordings
 
 BEATS.jsonl has one object a line: file (a sound file), beats and down (seconds), strength (0..1, how clear the beats

@@ -6,9 +6,11 @@ import json
 
 import numpy as np
 import pytest
+import soundfile
 
 from d2m.cli.main import main
 from d2m.datasets.pairs import load_pairs
+from d2m.symbolic.sound import find_soundfont
 from d2m.types import GENRES
 
 
@@ -42,7 +44,7 @@ def test_examples_are_pairs_and_a_run_is_resumed(tmp_path, capsys):
     assert (files[1].read_bytes(), files[2].stat().st_mtime_ns) == (before, kept)
     capsys.readouterr()
     assert make(*words[:-1], 4) == 1
-    assert "contains examples of another seed or length" in capsys.readouterr().err
+    assert "contains examples of other settings" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -89,3 +91,64 @@ def test_an_example_that_fails_is_a_warning_and_the_others_are_made(tmp_path, ca
     ]
     assert len(list(tmp_path.rglob("*.npz"))) == 2
     assert json.loads((tmp_path / "examples.json").read_text(encoding="utf-8")) == {"seed": 1, "seconds": 24.0}
+
+
+@pytest.mark.slow
+def test_music_for_the_stereo_codec_is_resumed_and_has_examples_for_a_generator(tmp_path, capsys):
+    words = ["data", "music", tmp_path, "--hours", 0.003, "--seconds", 5, "--held-out", 1, "--own", 1, "--seed", 2]
+    assert main([*map(str, words)]) == 0
+    assert capsys.readouterr().err == f"4 songs in {tmp_path}\n"
+    songs = sorted(tmp_path.rglob("*.flac"))
+    assert [f"{song.parent.name}/{song.stem}" for song in songs] == [
+        "held_out/studio-00000",
+        "train/studio-00000",
+        "train/studio-00001",
+        "train/studio-00002",
+    ]
+    waves = [soundfile.read(song)[0] for song in songs]
+    assert all(wave.shape == (5 * 44100, 2) and np.abs(wave).max() > 0.1 for wave in waves)
+    assert not np.array_equal(waves[0], waves[1])
+    pairs = load_pairs([song.with_suffix(".npz") for song in songs])
+    assert [pair.genre for pair in pairs] == [0, 0, 1, 2]
+    before = songs[2].read_bytes()
+    songs[2].unlink()
+    songs[2].with_suffix(".npz").unlink()
+    assert main([*map(str, words)]) == 0
+    assert songs[2].read_bytes() == before
+
+
+@pytest.mark.slow
+def test_music_with_beats_has_clicks_where_the_beats_are(tmp_path, capsys):
+    font = find_soundfont()
+    words = ["data", "beats", tmp_path, "--soundfont", font, "--songs", 2, "--empty", 0, "--seed", 4]
+    assert main([*map(str, words)]) == 0
+    assert capsys.readouterr().err == f"2 songs in {tmp_path}\n"
+    with np.load(tmp_path / "held_out" / "000000.npz") as data:
+        frames, beats = data["frames0"].astype(float) / 28, data["beats0"]
+    assert frames.shape[1] == 80
+    assert len(beats) > 20
+    assert (np.diff(beats) > 0.25).all()
+    onsets = np.maximum(np.diff(frames, axis=0), 0).sum(1)
+    at = np.rint(beats * len(frames) / 32).astype(int)
+    at = at[(at > 2) & (at < len(onsets) - 2)]
+    on_beats = np.mean([onsets[k - 2 : k + 2].max() for k in at])
+    between = (at[1:] + at[:-1]) // 2 + (at[1:] - at[:-1]) // 8
+    assert on_beats > 1.2 * np.mean([onsets[k - 2 : k + 2].max() for k in between])
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (["music", "out", "--hours", 0], "at most 1000 hours"),
+        (["music", "out", "--seconds", 1], "4 to 600 s"),
+        (["music", "out", "--soundfont", "nothing"], "no soundfont 'nothing'"),
+        (["beats", "out", "--soundfont", "nothing.sf2"], "nothing.sf2"),
+    ],
+)
+def test_music_that_cannot_be_made_is_one_line(tmp_path, monkeypatch, capsys, words, what):
+    monkeypatch.chdir(tmp_path)
+    assert main(["data", *map(str, words)]) == 1
+    error = capsys.readouterr().err
+    assert what in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from d2m.cli.data_make import beats, music
 from d2m.cli.options import JSON, PROCESSES, RESUMED_FOLDER, SEED, VISUAL
+from d2m.cli.stage_bars import stage_bars, transfer_bars
 
 if TYPE_CHECKING:
     from d2m.datasets.base import Source
@@ -42,7 +42,7 @@ def studio(
     makers = {"aist": make_studio, "tiktok": make_tiktok_studio}
     if layout not in makers:
         raise D2MError(f"there is no layout '{layout}'; choose aist or tiktok")
-    with _bars({"songs": "songs"}) as tell:
+    with stage_bars({"songs": "songs"}) as tell:
         makers[layout](
             out, songs, dances, seconds, seed, video, lambda done, total: tell("songs", done, total),
             processes=processes,
@@ -66,12 +66,16 @@ def examples(
     """Make examples of music, score and dance for 'd2m train codec', 'vqvae', 'decoder', 'generator' and 'genre'."""
     from d2m.datasets.examples_make import make_examples
 
-    with _bars({"examples": "examples"}) as tell:
+    with stage_bars({"examples": "examples"}) as tell:
         count = make_examples(
             out, studio_songs, pop_songs, pop909, held_out=held_out, seconds=seconds, seed=seed, processes=processes,
             progress=lambda done, total: tell("examples", done, total),
         )  # fmt: skip
     typer.echo(f"{count} examples in {out}", err=True)
+
+
+app.command()(music)
+app.command()(beats)
 
 
 @app.command()
@@ -91,7 +95,7 @@ def prepare(
     from d2m.datasets import prepare as preparing
 
     source = _source(kind, root, visual, protocol)
-    with _bars({"music": "music", "sequences": "sequences"}) as tell:
+    with stage_bars({"music": "music", "sequences": "sequences"}) as tell:
         outcome = preparing.prepare(source, root, out, seconds=seconds, processes=processes, progress=tell)
     if as_json:
         import dataclasses
@@ -121,7 +125,7 @@ def verify(
 
     from d2m.datasets.verify import verify as read_all
 
-    with _bars({"sequences": "sequences"}) as tell:
+    with stage_bars({"sequences": "sequences"}) as tell:
         report = read_all(folder, processes=processes, progress=lambda done, total: tell("sequences", done, total))
     if as_json:
         typer.echo(json.dumps(report.plain(), indent=2, ensure_ascii=False))
@@ -180,7 +184,7 @@ def download_data(
     if "://" in what:
         name = file_name(what) if out is None or out.is_dir() else out.name
         target = Path(name) if out is None else out / name if out.is_dir() else out
-        with _transfer_bars() as tell:
+        with transfer_bars() as tell:
             path = download(what, target, sha256=sha256, progress=lambda *n: tell(name, *n))
         typer.echo(f"{path}: {path.stat().st_size:,} bytes", err=True)
         return
@@ -188,7 +192,7 @@ def download_data(
     agreed(wanted, yes)
     if out is None:
         raise D2MError(f"no output folder for {what}; give one with -o FOLDER")
-    with _transfer_bars() as tell:
+    with transfer_bars() as tell:
         there = fetch(wanted, out, part, accept=yes, camera=camera, progress=tell)
     typer.echo(f"{wanted.title} in {out}: {len(there)} files or parts; licence: {wanted.licence}", err=True)
 
@@ -213,41 +217,6 @@ def _list_offers(as_json: bool) -> None:
             typer.echo(f"  {offer.note}")
 
 
-@contextlib.contextmanager
-def _transfer_bars() -> Iterator[Callable[[str, int, int | None], None]]:
-    """A bar per file; yields what to call with (name, bytes done, bytes in all or None)."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        Progress,
-        TaskID,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda name, done, total: None
-        return
-    columns = (
-        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
-    )  # fmt: skip
-    with Progress(*columns, console=console, transient=True) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def tell(name: str, done: int, total: int | None) -> None:
-            if name not in tasks:
-                for old in tasks.values():
-                    bars.remove_task(old)
-                tasks.clear()
-                tasks[name] = bars.add_task(name, total=total)
-            bars.update(tasks[name], completed=done, total=total)
-
-        yield tell
-
-
 def _source(kind: str, root: Path, visual: Path | None, protocol: str) -> Source:
     from d2m.datasets import dance_data
     from d2m.errors import D2MError
@@ -256,25 +225,3 @@ def _source(kind: str, root: Path, visual: Path | None, protocol: str) -> Source
     if protocol not in data_set.protocols:
         raise D2MError(f"{kind} has no protocol '{protocol}'; choose {' or '.join(data_set.protocols)}")
     return data_set.source(root, visual, protocol)
-
-
-@contextlib.contextmanager
-def _bars(stages: dict[str, str]) -> Iterator[Callable[[str, int, int], None]]:
-    """A bar per stage that appears when it begins; yields what to call with (stage, done, total)."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda stage, done, total: None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bars:
-        tasks = {}
-
-        def tell(stage: str, done: int, total: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stages[stage], total=total)
-            bars.update(tasks[stage], completed=done)
-
-        yield tell

@@ -13,7 +13,7 @@ from d2m.cli.train_options import RunOptions, above_zero
 
 def beats(
     options: RunOptions,
-    data: Annotated[Path, typer.Option(help="Folder with train/ and held_out/, made by scripts/make_beat_data.py.")],
+    data: Annotated[Path, typer.Option(help="Folder with train/ and held_out/, made by 'd2m data beats'.")],
     steps: Annotated[int, typer.Option(min=1, help=STEPS)] = 6000,
     batch: Annotated[int, typer.Option(min=1, help="Batch size: excerpts of 20 s per step over all devices.")] = 8,
     rate: Annotated[float, typer.Option(callback=above_zero, help=RATE)] = 2e-3,

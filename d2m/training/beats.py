@@ -29,7 +29,7 @@ class BeatTraining:
     """Settings of a run.
 
     Attributes:
-        data: folder with ``train`` and ``held_out`` of ``scripts/make_beat_data.py``.
+        data: folder with ``train`` and ``held_out`` of ``d2m data beats``.
         steps: number of steps of the whole run; the learning rate falls to nothing over them (cosine).
         batch: excerpts a step.
         length: frames of an excerpt, at 50 Hz.
@@ -58,7 +58,7 @@ class Excerpt:
 
 
 def read_mixes(path: Path) -> list[Excerpt]:
-    """Read the mixes in a file of ``scripts/make_beat_data.py``.
+    """Read the mixes in a file of ``d2m data beats``.
 
     Args:
         path: the file.
@@ -87,7 +87,7 @@ def read_folder(folder: Path) -> list[Excerpt]:
     """
     mixes = [mix for path in sorted(folder.glob("*.npz")) for mix in read_mixes(path)]
     if not mixes:
-        raise D2MError(f"no music with beats in {folder}; make some with scripts/make_beat_data.py")
+        raise D2MError(f"no music with beats in {folder}; make some with 'd2m data beats'")
     return mixes
 
 

@@ -26,7 +26,7 @@ class StereoCrops:
         self.folder, self.sample_rate = Path(folder), sample_rate
         self.paths = sorted(path for end in ("flac", "wav") for path in self.folder.glob(f"*.{end}"))
         if not self.paths:
-            raise D2MError(f"no .flac or .wav files in {folder}; give the folder of scripts/make_studio_music.py")
+            raise D2MError(f"no .flac or .wav files in {folder}; give a folder of 'd2m data music'")
         self.lengths = np.array([_length(path, sample_rate) for path in self.paths])
         self._weights = self.lengths / self.lengths.sum()
 

@@ -1,0 +1,66 @@
+"""``d2m data music`` and ``d2m data beats``: music that codecs, generators and the beat tracker are trained with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from d2m.cli.options import PROCESSES, RESUMED_FOLDER, SEED
+from d2m.cli.stage_bars import stage_bars
+
+_POP909 = "Folder of POP909 with the songs 001 to 909."
+
+
+def music(
+    out: Annotated[Path, typer.Argument(help=RESUMED_FOLDER)],
+    hours: Annotated[float, typer.Option(help="Length of the training part in hours (0-1000).")] = 8.0,
+    pop909: Annotated[Path | None, typer.Option(help=f"{_POP909} A quarter of the music is from it.")] = None,
+    soundfont: Annotated[
+        list[str] | None,
+        typer.Option(help="Further soundfonts that play songs (.sf2 or .sf3). Repeatable. Default: only d2m's own."),
+    ] = None,
+    own: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of the songs in d2m's own sound and mix (0-1).")
+    ] = 0.5,
+    held_out: Annotated[int, typer.Option(min=0, help="Number of held-out songs of each kind.")] = 20,
+    seconds: Annotated[float, typer.Option(help="Length of each song in seconds (4-600).")] = 30.0,
+    seed: Annotated[int, typer.Option(min=0, help=SEED)] = 1,
+    processes: Annotated[int, typer.Option(min=1, help=PROCESSES)] = 1,
+) -> None:
+    """Make stereo music and examples for 'd2m train stereo-codec' and for a generator that plays through it."""
+    from d2m.datasets.music_make import Players, make_music
+    from d2m.symbolic.sound.fonts import LIBRARY
+
+    players = Players((LIBRARY.stem, *(soundfont or ())), own)
+    with stage_bars({"songs": "songs"}) as tell:
+        count = make_music(
+            out, players, hours=hours, pop909=pop909, held_out=held_out, seconds=seconds, seed=seed,
+            processes=processes, progress=lambda done, total: tell("songs", done, total),
+        )  # fmt: skip
+    typer.echo(f"{count} songs in {out}", err=True)
+
+
+def beats(
+    out: Annotated[Path, typer.Argument(help=RESUMED_FOLDER)],
+    soundfont: Annotated[list[Path], typer.Option(help="Soundfont file that plays the notes. Repeatable.")],
+    songs: Annotated[int, typer.Option(min=1, help="Number of songs; five of each hundred are held out.")] = 1000,
+    samples: Annotated[list[Path] | None, typer.Option(help="Folder of drum samples. Repeatable.")] = None,
+    pop909: Annotated[Path | None, typer.Option(help=_POP909)] = None,
+    empty: Annotated[float, typer.Option(min=0, max=0.9, help="Share of sound without a beat (0-0.9).")] = 0.06,
+    seed: Annotated[int, typer.Option(min=0, help=SEED)] = 1,
+    processes: Annotated[int, typer.Option(min=1, help=PROCESSES)] = 1,
+) -> None:
+    """Make music with exact beats for 'd2m train beats'."""
+    from d2m.datasets.beats_make import Sources, make_beats
+    from d2m.datasets.pop909 import song_folders
+
+    pop = tuple(song_folders(pop909)) if pop909 else ()
+    sources = Sources(tuple(soundfont), tuple(samples or ()), pop, empty)
+    with stage_bars({"songs": "songs"}) as tell:
+        count = make_beats(
+            out, sources, songs=songs, seed=seed, processes=processes,
+            progress=lambda done, total: tell("songs", done, total),
+        )  # fmt: skip
+    typer.echo(f"{count} songs in {out}", err=True)
