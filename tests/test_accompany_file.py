@@ -59,6 +59,7 @@ def messages(data: bytes) -> list[list]:
     return [list(track) for track in mido.MidiFile(file=io.BytesIO(data), clip=True).tracks]
 
 
+@pytest.mark.slow
 def test_every_event_of_the_file_stays(weights, tmp_path, capsys):  # noqa: F811
     source = mine(tmp_path / "in.mid", HEAD, GRAND, FLUTE, EFFECT)
     out, about = accompany(source, weights[1], "--wav", "--png", capsys=capsys)
@@ -84,6 +85,7 @@ def test_a_name_that_is_taken_gets_a_number(weights, tmp_path, capsys):  # noqa:
     assert "bass" in about["added"]
 
 
+@pytest.mark.slow
 def test_anew_keeps_the_given_track_alone(weights, tmp_path, capsys):  # noqa: F811
     source = mine(tmp_path / "in.mid", HEAD, GRAND, FLUTE, EFFECT)
     out, about = accompany(source, weights[1], "--anew", capsys=capsys)
@@ -94,6 +96,7 @@ def test_anew_keeps_the_given_track_alone(weights, tmp_path, capsys):  # noqa: F
     assert not any(m.type == "pitchwheel" for track in after for m in track)
 
 
+@pytest.mark.slow
 def test_a_file_that_plays_all_five_is_left_alone_unless_anew(weights, tmp_path, capsys):  # noqa: F811
     source = mine(tmp_path / "in.mid", HEAD, GRAND)
     out, _ = accompany(source, weights[1], "--anew", capsys=capsys)

@@ -106,6 +106,7 @@ def test_music_of_an_added_genre_is_composed_and_played_without_a_genre_for_the_
     assert engine._conditions(dance, score, 0, 0, 20).genre is None
 
 
+@pytest.mark.slow
 def test_generate_makes_a_soundtrack_in_it(salsa, clip, tmp_path):
     import d2m
 
@@ -114,6 +115,7 @@ def test_generate_makes_a_soundtrack_in_it(salsa, clip, tmp_path):
     assert made.soundtrack.score.genre == "salsa"
 
 
+@pytest.mark.slow
 def test_it_can_be_asked_for_and_unknown_ones_are_told(salsa, tmp_path, capsys):
     score = compose(BeatGrid.steady(180.0, 4.0), 4.0, "salsa", np.random.default_rng(1))
     write_midi(score, tmp_path / "a.mid")

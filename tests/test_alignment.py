@@ -64,6 +64,7 @@ def test_chance_is_what_evenly_spread_distances_give() -> None:
     assert backward == pytest.approx(expected, rel=0.1)
 
 
+@pytest.mark.slow
 def test_music_in_time_exceeds_chance_and_random_music_does_not() -> None:
     rng = np.random.default_rng(0)
     assert excess(BEATS, BEATS + 0.01, 20.0).excess > 0.6

@@ -19,6 +19,8 @@ from d2m.evaluation.alignment_report import Watched, evaluate_alignment, judge_m
 from d2m.evaluation.chance import against_shifts
 from d2m.evaluation.rhythm_features import rhythm_features
 
+pytestmark = pytest.mark.slow
+
 # Chance --------------------------------------------------------------------------------------------------------
 
 

@@ -200,6 +200,7 @@ def test_arrangers_are_found_by_name_and_notes_by_file(tmp_path):
         load_arranger("composer", song)
 
 
+@pytest.mark.slow
 def test_both_engines_play_a_midi_file(tmp_path):
     moves = dance(112, 4.0)
     notes = [*quarters(16), *((1, i, i + 1, 36) for i in range(16))]
@@ -221,6 +222,7 @@ def test_the_generator_gets_instruments_that_it_knows():
     assert [part.program for part in score.parts] == [48, 4, 40]
 
 
+@pytest.mark.slow
 def test_musegan_plays_for_both_engines():
     moves = dance(112, 4.0)
     arranger = MuseGanArranger()

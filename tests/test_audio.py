@@ -132,6 +132,7 @@ def test_saturation_keeps_quiet_samples_and_bends_loud_ones():
     assert saturate(loud, 6.0)[0, 0] < 0.6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("genre", [None, *GENRES])
 def test_stems_add_up_to_the_mix(genre):
     music = {name: noise(3 * BLOCK / RATE, 0.05, i) for i, name in enumerate(CHANNELS)}

@@ -76,6 +76,7 @@ def words_of(command, folders, made):
     return (command, "--reference", folders / "real", "--generated", folders / made)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["beats", "fidelity", "genre"])
 def test_unfit_files_are_named_in_report_and_on_stderr_and_the_others_measured(folders, capsys, command):
     status, report, told = run(capsys, *words_of(command, folders, "made"))
@@ -111,6 +112,7 @@ def test_an_empty_folder_is_one_line(folders, capsys, command):
     assert "no sound files" in told[0]
 
 
+@pytest.mark.slow
 def test_silence_and_a_constant_are_in_no_distance_of_sets(folders, capsys):
     _, report, told = run(capsys, *words_of("fidelity", folders, "made"))
     problems = {row["name"]: row["problems"] for row in report["checks"]["generated"]}

@@ -9,6 +9,8 @@ from d2m.features import bar_pointer
 from d2m.features.bar_pointer import BarPointer, decode
 from d2m.features.bar_pointer_search import posterior
 
+pytestmark = pytest.mark.slow
+
 
 def activation(beats, seconds, rate, first_down=0, bar=4, noise=0.05, missing=0.0, seed=0):
     """Bumps of 15 ms at beats, of varying height, with noise between them: (T, 2)."""

@@ -201,6 +201,7 @@ def test_lengths_and_rates_that_differ_are_told(tmp_path):
     assert "48000 Hz" in told
 
 
+@pytest.mark.slow
 def test_video_and_compressed_sound_are_heard(tmp_path, clip):
     import av
 
@@ -295,6 +296,7 @@ def _silent_video(folder):
     return write_clip(folder / "v.mp4", duration=1.0)
 
 
+@pytest.mark.slow
 def test_processes_do_not_change_the_figures_or_the_order():
     jobs = [(str(n), (n,)) for n in (3, -1, 2, 0, 1)]
     told = []

@@ -145,6 +145,7 @@ def test_what_cannot_be_mixed_is_told_in_one_line_and_by_name(tmp_path, command,
     assert not out.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["changing", "three bars", "no drums", "drums only", "half an hour"])
 def test_unusual_songs_are_mixed(tmp_path, kind):
     good, other = str(write_song(tmp_path / "a.mid")), str(unusual(tmp_path, kind))

@@ -15,6 +15,8 @@ from d2m.cli.main import main
 from d2m.errors import D2MError
 from d2m.types import BeatGrid, Dance, Soundtrack
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def made(clip, tone, tmp_path_factory):

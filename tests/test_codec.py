@@ -122,6 +122,7 @@ def test_shipped_codec_keeps_the_music():
     assert kept < 0.5 * float((mel(noise) - mel(wave[:, :frames])).abs().mean())
 
 
+@pytest.mark.slow
 def test_shipped_codec_keeps_the_pitch_of_the_bass():
     from d2m.symbolic.sound import render
     from d2m.types import BeatGrid, Part, Score

@@ -217,6 +217,7 @@ def test_uneven_bars_and_drifting_beats_are_played_too() -> None:
         assert {p.track for p in score.parts} == set(TRACKS)
 
 
+@pytest.mark.slow
 def test_a_minute_is_written_in_a_moment_and_ten_minutes_too() -> None:
     song("gLO", 5.0)
     begun = time.process_time()

@@ -17,6 +17,8 @@ from d2m.generator.d2m_gan import D2MGAN, DATASETS, LEVELS, MODALITIES, D2MGANCo
 from d2m.generator.d2m_gan_checkpoint import check_part, save_d2m_gan
 from d2m.generator.d2m_gan_discriminator import D2MGANDiscriminator
 
+pytestmark = pytest.mark.slow
+
 DATA = Path(__file__).parent / "data"
 
 

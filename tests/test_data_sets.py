@@ -121,6 +121,7 @@ def test_a_data_set_of_another_package_is_prepared_verified_and_read_by_training
     assert "c.wav is missing" in json.loads(capfd.readouterr().out)["problems"][0]["what"]
 
 
+@pytest.mark.slow
 def test_the_benchmark_reads_a_data_set_of_another_package_raw_and_prepared(club, tmp_path):
     assert main(["data", "prepare", "club", "--root", str(club), "-o", str(tmp_path / "out")]) == 0
     raw, prepared = (find_items("club", root)[0] for root in (club, tmp_path / "out"))

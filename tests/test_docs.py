@@ -42,6 +42,7 @@ def test_links_of_the_readme_fit_its_place_among_the_pages(script):
     assert pages.on_page_markdown("[e](../README.md)", None) == "[e](index.md)"
 
 
+@pytest.mark.slow
 def test_the_reference_lists_modules_once_and_refuses_a_name_that_is_gone(script, monkeypatch):
     pages = script("docs_pages")
     for name in pages.REFERENCE:

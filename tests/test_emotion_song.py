@@ -110,6 +110,7 @@ def tunes(count: int = 6) -> list[np.ndarray]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("emotion", TABLE.emotions, ids=lambda emotion: emotion.name)
 def test_the_stronger_the_feeling_the_less_is_left_of_the_tune(emotion):
     for tune in tunes():

@@ -227,6 +227,7 @@ def test_the_spectrogram_shows_partials_that_end_with_the_note():
     torch.testing.assert_close(spectrogram(steps).sum(dim=2).unflatten(1, (16, 16)).sum(dim=2), energy(steps))
 
 
+@pytest.mark.slow
 def test_the_drawn_energy_goes_with_that_of_sound():
     rng = np.random.default_rng(0)
     tunes = []

@@ -121,6 +121,7 @@ def test_shrinkage_makes_the_covariance_of_few_vectors_invertible_and_keeps_its_
     assert np.trace(shrunk) == pytest.approx(np.trace(plain))
 
 
+@pytest.mark.slow
 def test_music_is_nearer_to_music_than_music_in_pieces_and_noise():
     real, other = (fidelity.embed_all([music(9, seed=s) for s in seeds], RATE) for seeds in ((0, 1, 2), (3, 4, 5)))
     rng = np.random.default_rng(0)
@@ -177,6 +178,7 @@ def test_levels_see_clipping_silence_and_unsteady_loudness():
     assert sound.levels(np.zeros(RATE), RATE).loudness_lufs == float("-inf")
 
 
+@pytest.mark.slow
 def test_texture_tells_music_from_noise_and_tone():
     tone, tune, hiss = sine(440, 4, RATE, 0.3), music(4), noise(4)
     assert sound.spectral_flatness(tone) < sound.spectral_flatness(tune) < sound.spectral_flatness(hiss)

@@ -115,6 +115,7 @@ def test_a_set_is_no_distance_from_itself():
     assert floor.reference > 0
 
 
+@pytest.mark.slow
 def test_extrapolation_takes_the_bias_off_the_frechet_distance():
     """Means 1 apart in each of 6 values: the distance is 6, and small samples say more."""
     rng = np.random.default_rng(5)
@@ -181,6 +182,7 @@ class Loudest:
         return np.abs(waveform[: len(waveform) // 8000 * 8000].reshape(-1, 8000)).max(1, keepdims=True)
 
 
+@pytest.mark.slow
 def test_ones_own_embedding_plugs_in(tmp_path):
     for side, level in (("r", 0.2), ("g", 0.5)):
         (tmp_path / side).mkdir()
@@ -252,6 +254,7 @@ def sets(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_music_is_nearer_than_noise_by_both_distances(sets):
     near, far = (evaluate_fidelity(sets / "real", sets / name) for name in ("other", "noise"))
     assert near["frechet"]["value"] < 0.1 * far["frechet"]["value"]
@@ -264,6 +267,7 @@ def test_music_is_nearer_than_noise_by_both_distances(sets):
     assert all("noise" in " ".join(row["problems"]) for row in far["checks"]["generated"])
 
 
+@pytest.mark.slow
 def test_a_set_against_itself_on_the_command_line(sets, tmp_path, capsys):
     words = ["--reference", str(sets / "real"), "--generated", str(sets / "real")]
     assert main(["evaluate", "fidelity", *words, "--json", "-o", str(tmp_path / "report.json")]) == 0
@@ -275,6 +279,7 @@ def test_a_set_against_itself_on_the_command_line(sets, tmp_path, capsys):
     assert not any(row["problems"] for row in report["checks"]["generated"])
 
 
+@pytest.mark.slow
 def test_faults_are_named_and_do_not_stop_the_rest(sets, tmp_path, capsys):
     made = tmp_path / "made"
     made.mkdir()
@@ -301,6 +306,7 @@ def test_faults_are_named_and_do_not_stop_the_rest(sets, tmp_path, capsys):
     assert "6.wav" in said.err
 
 
+@pytest.mark.slow
 def test_two_recordings_a_side_have_a_distance_without_an_interval(sets, tmp_path, capsys):
     for side, source in (("r", "real"), ("g", "other")):
         (tmp_path / side).mkdir()

@@ -99,6 +99,7 @@ def test_new_melodies_come_back_to_what_they_said():
     assert formed["notes a bar"] == pytest.approx(free["notes a bar"], rel=0.15)
 
 
+@pytest.mark.slow
 def test_melodies_that_miss_their_emotion_are_drawn_anew(monkeypatch):
     model = emotion.load_emotion("studio-emotion", emotion.load("studio-musicvae"))
     target = np.array([[model.table.find("gloomy").pitch, model.table.find("gloomy").density]])

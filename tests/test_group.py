@@ -43,6 +43,7 @@ def in_shots(*motions: Motion) -> Motion:
     return replace(motions[0], joints=np.concatenate(parts), cuts=tuple(edges[1:-1].tolist()))
 
 
+@pytest.mark.slow
 def test_the_others_overrule_the_first_dancer() -> None:
     ours, others = steady_beats(100.0, DURATION, 0.2), steady_beats(126.0, DURATION, 0.1)
     odd = dance(others, DURATION, 5)
@@ -57,6 +58,7 @@ def test_the_others_overrule_the_first_dancer() -> None:
     assert np.mean(scores) > 0.8
 
 
+@pytest.mark.slow
 def test_dancers_who_hardly_show_the_beat_show_it_together() -> None:
     """Loose dancers: five of them tell the tempo more often than each by itself."""
     beats = steady_beats(112.0, DURATION, 0.15)

@@ -129,6 +129,7 @@ def comment(length: int) -> bytes:
     return b"%d comment=%s\n" % (length, b"a" * (length - 9 - len(str(length)) - 1))
 
 
+@pytest.mark.slow
 def test_what_headers_of_a_tar_hold_is_not_kept(tmp_path):
     with gzip.open(tmp_path / "a.tar.gz", "wb", compresslevel=1) as file:
         for number in range(300):

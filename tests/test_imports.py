@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
 TOP = {"d2m": "d2m", "symbolic": "d2m.symbolic", "datasets": "d2m.datasets", "evaluation": "d2m.evaluation"}
 
@@ -75,6 +77,7 @@ def modules() -> dict[str, Path]:
     return found
 
 
+STATEMENTS = (ast.stmt, ast.excepthandler, ast.match_case)
 MODULES = modules()
 
 
@@ -91,16 +94,14 @@ def unit(module: str) -> str:
 
 def imported(module: str, path: Path) -> Iterator[str]:
     """Modules of the packages that a module imports anywhere in it, but for types only."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for_types = {
-        id(node)
-        for branch in ast.walk(tree)
-        if isinstance(branch, ast.If) and isinstance(branch.test, ast.Name) and branch.test.id == "TYPE_CHECKING"
-        for node in ast.walk(branch)
-    }
-    for node in ast.walk(tree):
-        if id(node) in for_types:
+    waiting: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
             continue
+        waiting.extend(
+            child for child in ast.iter_child_nodes(node) if isinstance(child, (ast.stmt, ast.excepthandler))
+        )
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in MODULES)
         elif isinstance(node, ast.ImportFrom):
@@ -114,7 +115,10 @@ def imported(module: str, path: Path) -> Iterator[str]:
                     yield inner if inner in MODULES else origin
 
 
-ARROWS = {(module, target) for module, path in MODULES.items() for target in imported(module, path)}
+@pytest.fixture(scope="module")
+def arrows() -> set[tuple[str, str]]:
+    """Every import of one module by another."""
+    return {(module, target) for module, path in MODULES.items() for target in imported(module, path)}
 
 
 def test_every_module_has_a_floor():
@@ -124,41 +128,41 @@ def test_every_module_has_a_floor():
     assert len(known) == sum(map(len, FLOORS))
 
 
-def test_packages_import_from_the_floors_below():
+def test_packages_import_from_the_floors_below(arrows):
     floor = {name: number for number, names in enumerate(FLOORS) for name in names}
     wrong = []
-    for module, target in sorted(ARROWS):
+    for module, target in sorted(arrows):
         a, b = unit(module), unit(target)
         if module != "d2m.__main__" and a != b and floor[b] >= floor[a] and ALLOWED.get(module) != b:
             wrong.append(f"{module} imports {target}: move what it needs to a floor below '{a}'")
     assert not wrong, "\n".join(wrong)
 
 
-def test_forbidden_imports_are_those_that_are_listed_and_no_others():
-    found = {(module, unit(target)) for module, target in ARROWS if (unit(module), unit(target)) in FORBIDDEN}
+def test_forbidden_imports_are_those_that_are_listed_and_no_others(arrows):
+    found = {(module, unit(target)) for module, target in arrows if (unit(module), unit(target)) in FORBIDDEN}
     assert found == set(ALLOWED.items()), "a new forbidden import, or one that is gone and must leave the list"
 
 
-def test_no_packages_import_each_other():
-    arrows: dict[str, set[str]] = {}
-    for module, target in ARROWS:
+def test_no_packages_import_each_other(arrows):
+    graph: dict[str, set[str]] = {}
+    for module, target in arrows:
         if unit(module) != unit(target):
-            arrows.setdefault(unit(module), set()).add(unit(target))
+            graph.setdefault(unit(module), set()).add(unit(target))
     done: set[str] = set()
 
     def follow(name: str, path: tuple[str, ...]) -> None:
         assert name not in path, " -> ".join([*path[path.index(name) :], name])
         if name not in done:
-            for target in sorted(arrows.get(name, ())):
+            for target in sorted(graph.get(name, ())):
                 follow(target, (*path, name))
             done.add(name)
 
-    for name in sorted(arrows):
+    for name in sorted(graph):
         follow(name, ())
 
 
-def test_the_graph_is_read_from_the_source():
-    assert ("d2m.pipeline", "d2m.files.staging") in ARROWS
-    assert ("d2m.evaluation.benchmark.run", "d2m.evaluation.benchmark.report") in ARROWS
-    assert ("d2m.codec", "d2m.weights.rebuild") in ARROWS
-    assert ("d2m.codec", "d2m.codec.base") not in ARROWS
+def test_the_graph_is_read_from_the_source(arrows):
+    assert ("d2m.pipeline", "d2m.files.staging") in arrows
+    assert ("d2m.evaluation.benchmark.run", "d2m.evaluation.benchmark.report") in arrows
+    assert ("d2m.codec", "d2m.weights.rebuild") in arrows
+    assert ("d2m.codec", "d2m.codec.base") not in arrows

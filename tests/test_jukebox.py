@@ -94,6 +94,7 @@ def test_encoder_output_is_the_originals(vqvae, waveform, golden):
         assert relative(vqvae.features(waveform, level)[0, :, :64], golden[f"encoded_level{level}_first64"]) < 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [0, 1, 2])
 def test_decoded_audio_is_the_originals(vqvae, golden, level):
     codes = [torch.from_numpy(golden[f"codes_level{i}"].astype(np.int64))[None] for i in range(3)]
@@ -107,6 +108,7 @@ def test_decoded_audio_is_the_originals(vqvae, golden, level):
 # Any length -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", [0, 1, 2])
 def test_chunks_leave_no_seam(level):
     torch.manual_seed(level)
@@ -143,6 +145,7 @@ def test_every_length_gives_its_whole_number_of_codes(samples):
     assert [c.shape for c in codes] == [(2, samples // hop) for hop in (8, 32, 128)]
 
 
+@pytest.mark.slow
 def test_two_seconds_are_344_codes_at_the_high_level_and_1378_at_the_low():
     model = VQVAE(VQVAEConfig(widths=(4, 4, 4), depths=(1, 1, 1))).eval()
     assert JukeboxCodec(model, "high").encode(torch.zeros(1, 44_100)).shape == (1, 1, 344)
@@ -173,6 +176,7 @@ def test_a_codec_is_one_level_of_the_model(vqvae, waveform, golden):
 # Checkpoints ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_openai_checkpoint_is_read(tmp_path, golden_state, waveform, golden):
     prefixed = {f"module.{name}": tensor for name, tensor in golden_state.items()}
     path = tmp_path / "vqvae.pth.tar"
@@ -183,6 +187,7 @@ def test_openai_checkpoint_is_read(tmp_path, golden_state, waveform, golden):
     assert np.array_equal(model.encode(waveform)[2][0].numpy(), golden["codes_level2"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zipped", [False, True], ids=["old format", "zip format"])
 def test_d2m_gan_checkpoint_is_read(tmp_path, golden_state, zipped):
     torch.save(golden_state, tmp_path / "vqvae_high.pt", _use_new_zipfile_serialization=zipped)

@@ -99,6 +99,7 @@ def test_nobody_is_no_lane() -> None:
     assert lanes(People(FPS), 30, set()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [2, 5, 7])
 def test_several_people_have_a_lane_each_up_to_five(count: int) -> None:
     people = People(FPS)

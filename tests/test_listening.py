@@ -66,6 +66,7 @@ def test_nothing_on_the_page_tells_whose_clip_is_whose(made):
     assert sorted(c["system"] for c in key["clips"].values()).count(LOW_PASS) == 3
 
 
+@pytest.mark.slow
 def test_all_clips_are_equally_loud(made):
     levels = [loudness(read_audio(p, 44100), 44100) for p in (made[0] / "page" / "media").iterdir()]
     assert np.ptp([level for level in levels if level < -15]) < 4

@@ -8,6 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 # Says when the lock is taken and left, and which of the modules are there by then.
 PROGRAM = """
 import sys

@@ -253,6 +253,7 @@ def test_false_entries_are_refused(tmp_path, changed, said):
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.slow
 def test_every_cut_and_flipped_byte_of_an_index_is_noticed(tmp_path):
     for suffix in (".index", ".data-00000-of-00001"):
         shutil.copy(f"{GENUINE}{suffix}", tmp_path / f"a.ckpt{suffix}")

@@ -183,6 +183,7 @@ def test_sound_without_end_is_refused_before_it_fills_the_memory(tmp_path, tone,
         read_audio(tmp_path / "long.wav", 8000)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_length_of_a_video(clip, tmp_path):
     import av
 
@@ -234,6 +235,7 @@ def test_sound_is_read_at_any_rate_on_the_pictures_clock(clip, tone, tmp_path, s
     assert float(np.abs(sound[0, 4000:28000]).max()) == pytest.approx(0.3, abs=0.05)
 
 
+@pytest.mark.slow
 def test_a_wav_is_read_with_its_own_channels(tmp_path):
     made = clicks(1.0)
     write_wav(tmp_path / "a.wav", made, RATE)

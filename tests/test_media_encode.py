@@ -51,6 +51,7 @@ def test_a_varying_rate_stays_as_it_is(clip, shown, tmp_path):
     assert [grey for _, grey in seen] == pytest.approx(times, abs=0.06)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rotation", [-90, 180, 90])
 def test_a_phones_picture_stays_upright(clip, tmp_path, rotation):
     source = clip(tmp_path / "phone.mp4", rotation=rotation)

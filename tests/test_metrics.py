@@ -100,6 +100,7 @@ def test_metrics_of_another_package_are_in_every_report(dummy_metrics, tmp_path,
     assert report["mean"]["bands"] == {"low": 1.0, "high": None}
 
 
+@pytest.mark.slow
 def test_a_metric_of_another_package_is_in_the_benchmark_and_changes_no_other(dummy_metrics, tmp_path, monkeypatch):
     make_test_studio(tmp_path / "studio", 2, 1, 9.0, seed=3)
     settings = {"segment": 4.5, "only": ("silence",)}

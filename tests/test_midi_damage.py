@@ -145,6 +145,7 @@ def test_the_commands_say_so_in_one_line(name, folder, accompanist, capsys, tmp_
     assert sorted(p.suffix for p in tmp_path.iterdir()) == [".mid"]
 
 
+@pytest.mark.slow
 def test_generating_from_a_broken_file_writes_nothing(folder, capsys, tmp_path):
     example = Path(__file__).parent.parent / "examples" / "dance.mp4"
     out = tmp_path / "out"

@@ -202,6 +202,7 @@ def test_the_same_seed_gives_the_same_score():
     assert not all(same(*pair) for pair in zip(one.parts, other.parts, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("measure", "aim"), [(notes_a_second, "density"), (mean_pitch, "pitch"), (mean_velocity, "velocity")]
 )

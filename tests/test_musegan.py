@@ -167,6 +167,7 @@ def test_the_output_starts_at_the_density_of_the_data():
     assert chances[2] < 0.03
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "condition"), CASES)
 def test_tracks_rest_as_often_as_in_the_data_and_then_are_silent(model, condition):
     config = replace(SMALL, model=model, condition=condition, latent=64)

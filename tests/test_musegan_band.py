@@ -92,6 +92,7 @@ def test_little_movement_means_little_music(score):
     assert busy > 1.4 * quiet
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("genre", GENRES)
 def test_every_genre_has_its_own_instruments(muse, genre):
     grid = BeatGrid.steady(100, 6.0)
@@ -102,6 +103,7 @@ def test_every_genre_has_its_own_instruments(muse, genre):
     assert made.genre == genre
 
 
+@pytest.mark.slow
 def test_the_same_seed_plays_the_same(muse):
     grid = BeatGrid.steady(120, 5.0)
     first, again, other = (play_for(muse, grid, 5.0, "gHO", seed) for seed in (1, 1, 2))
@@ -109,6 +111,7 @@ def test_the_same_seed_plays_the_same(muse):
     assert [len(p.starts) for p in first.parts] != [len(p.starts) for p in other.parts]
 
 
+@pytest.mark.slow
 def test_odd_lengths_and_grids_are_played(muse):
     for seconds in (0.4, 1.7, 40.0):
         made = play_for(muse, BeatGrid.steady(87, seconds, first_beat=0.3), seconds, "gJB", 0)

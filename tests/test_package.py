@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from d2m.version import __version__
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,6 +43,7 @@ def test_importing_d2m_loads_no_heavy_library():
     assert result.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_training_modules_need_only_torch_numpy_safetensors_and_lightning():
     code = (
         "import sys, d2m.training.codec, d2m.training.generator, d2m.training.vqvae, d2m.training.decoder\n"

@@ -263,6 +263,7 @@ def test_songs_are_split_and_counted(made):
     assert (train.tempo > 40).all()
 
 
+@pytest.mark.slow
 def test_what_is_finished_is_not_made_again(made):
     shard = next((made / "train").glob("studio-*.npz"))
     record = made / "parts" / f"{shard.stem}.json"
@@ -278,6 +279,7 @@ def test_what_is_finished_is_not_made_again(made):
     np.testing.assert_array_equal(load_phrases(shard).held, content.held)
 
 
+@pytest.mark.slow
 def test_several_processes_make_the_same(made, tmp_path):
     prepare(["studio:12"], tmp_path / "out", processes=2)
     for split in ("train", "held_out"):
@@ -358,6 +360,7 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "d2m.cli.main", *words], capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_render_metrics_and_pictures_from_the_command_line(tmp_path, capsys):
     import wave
 

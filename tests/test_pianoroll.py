@@ -338,6 +338,7 @@ def test_onsets_fit_what_is_held():
     assert struck(held, onsets).ravel().tolist() == [False, True, True, False, True]
 
 
+@pytest.mark.slow
 def test_a_picture_shows_every_track(hard, tmp_path):
     import matplotlib.image
 

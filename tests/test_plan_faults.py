@@ -117,6 +117,7 @@ def test_an_end_before_the_beginning_is_told_before_the_work_begins() -> None:
         GenerateOptions(begin=3.0, end=2.0).check()
 
 
+@pytest.mark.slow
 def test_the_music_lasts_as_the_plan_says(clip, tmp_path, capsys) -> None:
     video = clip(tmp_path / "a.mp4", duration=2.0)
     plan = plan_for(dance_of(5.0), seed=1)
@@ -130,6 +131,7 @@ def test_the_music_lasts_as_the_plan_says(clip, tmp_path, capsys) -> None:
     assert max(report["beats"]) > 4.0
 
 
+@pytest.mark.slow
 def test_a_rest_after_a_short_section_is_silent(engine) -> None:
     plan = plan_for(dance_of(16.0), seed=3, cuts=[Cut(6.0, "cut"), Cut(8.0, "cut")], genres=["ballet-jazz"])
     plan = replace(plan, sections=plan.sections[:2])
@@ -139,6 +141,7 @@ def test_a_rest_after_a_short_section_is_silent(engine) -> None:
     assert np.abs(sound[:, 7 * RATE : 8 * RATE]).max() > 0.01
 
 
+@pytest.mark.slow
 def test_what_sounds_on_after_a_short_loop_goes_round_until_it_ends(engine) -> None:
     plan = replace(plan_for(looping(dance_of(2.0)), seed=3), loop=True)
     looped = play(plan, engine).waveform
@@ -171,6 +174,7 @@ def test_music_that_loops_has_no_fades_and_whole_bars(tmp_path) -> None:
         replace(plan_for(dance_of(7.0), seed=3), loop=True).check()
 
 
+@pytest.mark.slow
 def test_the_report_says_the_seed_of_the_plan(clip, tmp_path) -> None:
     video = clip(tmp_path / "a.mp4", duration=2.0)
     write_plan(plan_for(dance_of(2.0), seed=7), tmp_path / "p.toml")
@@ -194,6 +198,7 @@ def test_what_the_plan_says_is_not_said_again(asked: dict, told: str) -> None:
         GenerateOptions(plan="p.toml", **asked).check()
 
 
+@pytest.mark.slow
 def test_an_arranger_that_the_plan_does_not_name_is_refused(clip, tmp_path, capsys) -> None:
     video = clip(tmp_path / "a.mp4", duration=2.0)
     plan = plan_for(dance_of(2.0), seed=7)
@@ -208,6 +213,7 @@ def test_an_arranger_that_the_plan_does_not_name_is_refused(clip, tmp_path, caps
     assert main([*asked, "--sketch", str(tmp_path / "s.mid")]) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asked", [["--mix", "drums=-3"], ["--instruments", "piano=keys.organ"], ["--stems"]])
 def test_an_engine_without_channels_refuses_levels_patches_and_stems(clip, tmp_path, capsys, asked: list[str]) -> None:
     video = clip(tmp_path / "a.mp4", duration=1.0)

@@ -17,6 +17,8 @@ from d2m.plans.ask import mix_of, planned
 from d2m.plans.make import lasting, looping, retimed
 from d2m.types import BeatGrid, Dance
 
+pytestmark = pytest.mark.slow
+
 TEMPO, SECONDS = 120.0, 16.0
 BAR = 240.0 / TEMPO
 

@@ -71,6 +71,7 @@ def test_names_in_charsets_of_many_countries_are_found(tmp_path, name, charset):
     assert [line.path for line in found] == [tmp_path / f"{name}.mid"] * 2
 
 
+@pytest.mark.slow
 def test_a_long_list_of_names_in_no_charset_is_looked_up_quickly(tmp_path):
     (tmp_path / "Łódź.mid").write_bytes(b"")
     lines = b"".join(b"\xe9\xa3%d.mid\n" % number for number in range(5000)) + "Łódź.mid".encode()
@@ -177,6 +178,7 @@ def test_karaoke_and_riff_files_in_a_folder_are_songs(folder):
     assert sorted(Library(folder).songs()) == sorted(f"Musik/{name}" for name in NAMES)
 
 
+@pytest.mark.slow
 def test_a_programme_names_each_line_once_and_the_list_shows_them(tmp_path):
     songs(tmp_path, 2)
     path = tmp_path / "list.m3u"
@@ -193,6 +195,7 @@ def test_a_programme_names_each_line_once_and_the_list_shows_them(tmp_path):
     assert "line 2 of list.m3u: 'gone.mid'" not in made.library.left_out()
 
 
+@pytest.mark.slow
 def test_the_command_names_them_on_stderr_and_in_its_json(tmp_path):
     songs(tmp_path, 2)
     (tmp_path / "list.m3u").write_text("a.mid\ngone.mid\nb.mid\n")

@@ -115,6 +115,7 @@ def test_patches_are_programs_of_a_sketch():
         assert drum_programs()[program] == part.is_drum
 
 
+@pytest.mark.slow
 def test_stems_add_up_to_the_mix_and_dry_ones_have_no_room():
     score = song("gWA", 6.0)
     made = render_stems(score)
@@ -125,6 +126,7 @@ def test_stems_add_up_to_the_mix_and_dry_ones_have_no_room():
     np.testing.assert_allclose(dry.mix, made.mix, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_the_command_line_mixes_and_writes_stems(tmp_path, capsys):
     write_midi(song("gHO", 6.0), tmp_path / "a.mid")
     words = ["symbolic", "render", str(tmp_path / "a.mid"), "-o", str(tmp_path / "a.wav")]

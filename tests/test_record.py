@@ -14,6 +14,8 @@ from d2m.features.sound_beats import track_sound
 from d2m.media.write import write_wav
 from d2m.types import BeatGrid, Dance
 
+pytestmark = pytest.mark.slow
+
 mir_eval = pytest.importorskip("mir_eval")
 
 

@@ -124,6 +124,7 @@ def test_a_codec_of_another_package_is_loaded_and_played(other_package, tmp_path
     assert (music.sample_rate, music.waveform.shape) == (8000, (1, 16000))
 
 
+@pytest.mark.slow
 def test_an_engine_of_another_package_is_a_choice_of_generate(other_package, clip, tmp_path) -> None:
     video = clip(tmp_path / "a.mp4", duration=1.0)
     command = [sys.executable, "-m", "d2m", "generate"]

@@ -15,6 +15,7 @@ from d2m.features.tempo_change import change_of_tempo
 from d2m.types import GENRES, BeatGrid, Motion
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tempo", [84.0, 100.0, 118.0, 134.0])
 def test_the_beats_of_a_dance_are_found(tempo: float) -> None:
     scores = []
@@ -26,6 +27,7 @@ def test_the_beats_of_a_dance_are_found(tempo: float) -> None:
     assert np.mean(scores) >= 0.85
 
 
+@pytest.mark.slow
 def test_beats_of_the_studio_are_found_through_an_estimators_mistakes() -> None:
     from d2m.datasets.studio.example import sample
 
@@ -73,6 +75,7 @@ def test_a_slowly_changing_tempo_is_followed_over_a_minute() -> None:
     assert 60 / late - 60 / early > 6.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("before", "after", "change"), [(121.0, 102.0, 5.0), (96.0, 132.0, 6.5), (140.0, 108.0, 4.0)])
 def test_a_change_of_tempo_in_a_short_clip_is_followed(before: float, after: float, change: float) -> None:
     early = np.arange(0.2, change, 60.0 / before)
@@ -206,6 +209,7 @@ def test_results_do_not_depend_on_the_dancers_size_or_place() -> None:
     assert np.allclose(events.weights, far_events.weights, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_genres_of_unseen_studio_dances_are_mostly_recognised() -> None:
     from d2m.datasets.studio.example import sample
 

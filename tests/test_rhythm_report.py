@@ -70,6 +70,7 @@ def test_a_clip_with_several_dancers_and_cuts_is_read(dances, tmp_path):
             read_clip(tmp_path / "group.npz")
 
 
+@pytest.mark.slow
 def test_made_dances_are_found_and_every_figure_is_reported(dances, tmp_path, capsys):
     files = [str(tmp_path / "report.json"), str(tmp_path / "reliability.png")]
     assert main(["evaluate", "rhythm", str(dances), "--json", "-o", files[0], "-o", files[1]]) == 0

@@ -38,6 +38,7 @@ def beat(tempo, seconds, first=0.4, rate=RATE):
     return (0.4 * wave).astype(np.float32), beats
 
 
+@pytest.mark.slow
 def test_a_slow_pattern_with_eighth_notes_may_count_double_but_misses_no_beat():
     wave, beats = beat(84.0, 16)
     found = track_sound(wave, RATE)
@@ -45,6 +46,7 @@ def test_a_slow_pattern_with_eighth_notes_may_count_double_but_misses_no_beat():
     assert np.abs(beats[:, None] - found.beats).min(axis=1).max() < 0.07
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tempo", [100.0, 120.0, 150.0])
 def test_beats_of_a_drum_pattern_are_found(tempo):
     wave, beats = beat(tempo, 16)
@@ -55,12 +57,14 @@ def test_beats_of_a_drum_pattern_are_found(tempo):
     assert found.activation.shape == (800, 2)
 
 
+@pytest.mark.slow
 def test_channels_and_rate_change_little():
     wave, beats = beat(110.0, 12, rate=48000)
     stereo = track_sound(np.stack([wave, 0.5 * wave]), 48000)
     assert beat_f_measure(beats, stereo.beats) > 0.95
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_speech_crowds_and_silence_have_no_clear_beat(seed):
     rng = np.random.default_rng(seed)
@@ -69,6 +73,7 @@ def test_speech_crowds_and_silence_have_no_clear_beat(seed):
     assert track_sound(np.zeros(10 * RATE, np.float32), RATE).confidence < 0.2
 
 
+@pytest.mark.slow
 def test_a_song_of_the_band_is_tracked_in_noise(band):
     scores = []
     for seed in (2, 4, 6):
@@ -117,6 +122,7 @@ def test_numpy_and_torch_compute_the_same():
     assert np.allclose(found, expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_band_plays_on_its_beats(band):
     """Most kicks fall within a tenth of a beat of a beat; evenly spread ones would in a fifth of all cases."""
     distances = []

@@ -209,6 +209,7 @@ def test_a_stream_never_decodes_to_more_than_it_holds(damage: str, tmp_path: Pat
     assert np.count_nonzero(found.wave[0]) <= 0.31 * RATE
 
 
+@pytest.mark.slow
 def test_a_bomb_of_silence_is_refused(tmp_path: Path) -> None:
     packed = stream(np.zeros(9_000_000, dtype=np.float32))
     font = SoundFont(font_file(tmp_path / "a.sf3", tone(), {(0, 0): {}}, packed))
@@ -216,6 +217,7 @@ def test_a_bomb_of_silence_is_refused(tmp_path: Path) -> None:
         font.tone(0, False, 69, 100, RATE, 0.2, 1)
 
 
+@pytest.mark.slow
 def test_a_preset_with_millions_of_zones_is_refused(tmp_path: Path) -> None:
     path = font_file(tmp_path / "a.sf2", tone(), {(0, 0): {}})
     data = path.read_bytes()

@@ -51,6 +51,7 @@ def test_the_package_stays_small() -> None:
     assert LIBRARY.stat().st_size < 28_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(4))
 def test_presets_are_equally_loud(part: int, font: SoundFont, phrases) -> None:
     found = {}
@@ -61,6 +62,7 @@ def test_presets_are_equally_loud(part: int, font: SoundFont, phrases) -> None:
     assert all(-13.0 < found[preset] < 2.0 for preset in QUIETER & set(found))
 
 
+@pytest.mark.slow
 def test_instruments_are_in_tune(font: SoundFont, phrases) -> None:
     from sound_library.tuning import deviation
 

@@ -91,6 +91,7 @@ print(Store(sys.argv[1]).get_or_make(sys.argv[3], make)[0]["a"].tolist())
 """
 
 
+@pytest.mark.slow
 def test_several_processes_do_the_work_once(tmp_path) -> None:
     command = [sys.executable, "-c", RACE, str(tmp_path / "cache"), str(tmp_path / "made"), KEY]
     running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]

@@ -27,6 +27,7 @@ def level(wave: np.ndarray, start: float, end: float) -> float:
     return float(20 * np.log10(np.sqrt(np.mean(wave[..., int(start * RATE) : int(end * RATE)] ** 2)) + 1e-9))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stereo", [False, True])
 @pytest.mark.parametrize("rate", [22050, 44100])
 def test_a_piece_is_exactly_as_long_as_asked_and_never_clips(rate: int, stereo: bool) -> None:
@@ -75,6 +76,7 @@ def test_a_short_note_stops_and_a_long_one_goes_on() -> None:
     assert level(long, 2.0, 2.4) > level(short, 2.0, 2.4) + 30
 
 
+@pytest.mark.slow
 def test_stereo_spreads_the_parts() -> None:
     score = compose(BeatGrid.steady(110, 4.0), 4.0, "gLO", np.random.default_rng(0))
     wide = render(score, RATE, stereo=True)
@@ -116,6 +118,7 @@ def test_the_packaged_soundfont_plays_too() -> None:
         assert level(wave, 0, 3) > -60, (part.track, part.program)
 
 
+@pytest.mark.slow
 def test_what_was_played_before_does_not_change_the_sound() -> None:
     one, other = (compose(BeatGrid.steady(112, 5.0), 5.0, genre, np.random.default_rng(0)) for genre in ("gBR", "gPO"))
     for font in {"TimGM6mb", find_soundfont().name}:

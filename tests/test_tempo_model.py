@@ -77,6 +77,7 @@ def test_every_skeleton_and_speeds_alone_have_curves() -> None:
         assert found.shape == (len(TEMPOS), 6 * len(GROUPS) + 10)
 
 
+@pytest.mark.slow
 def test_a_tempo_that_changes_in_a_long_clip_is_followed() -> None:
     joints = np.concatenate([swinging(100.0, 24.0), swinging(132.0, 24.0)])
     stretches = belief(dancer(joints))

@@ -102,6 +102,7 @@ def test_motion_that_is_not_finite_is_named(data, tmp_path):
         segments[1]
 
 
+@pytest.mark.slow
 def test_a_finished_run_says_that_there_is_nothing_to_do(data, tmp_path, capsys):
     words = ["train", "vqvae", "--data", str(data), "--run", str(tmp_path / "run"), "--batch", "1", "--steps", "1",
              "--samples-every", "0", "--no-tensorboard"]  # fmt: skip
@@ -111,6 +112,7 @@ def test_a_finished_run_says_that_there_is_nothing_to_do(data, tmp_path, capsys)
     assert "has its 1 steps; nothing to do until --steps is more" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_told_as_such(data, tmp_path, capsys, monkeypatch):
     def full(*_: object, **__: object) -> None:
         (tmp_path / "run" / "last.partial").write_bytes(b"half of it")

@@ -275,6 +275,7 @@ def test_a_scale_without_its_matrix_is_damage(tmp_path):
         weights.load_state(tmp_path / "a.safetensors", "musicvae")
 
 
+@pytest.mark.slow
 def test_loading_an_engine_does_not_import_the_compiler_of_pytorch() -> None:
     code = "import sys\nfrom d2m.engines import load\nload('vq')\nprint('torch._dynamo' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
