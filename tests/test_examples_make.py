@@ -10,7 +10,6 @@ import soundfile
 
 from d2m.cli.main import main
 from d2m.datasets.pairs import load_pairs
-from d2m.symbolic.sound import find_soundfont
 from d2m.types import GENRES
 
 
@@ -119,8 +118,7 @@ def test_music_for_the_stereo_codec_is_resumed_and_has_examples_for_a_generator(
 
 @pytest.mark.slow
 def test_music_with_beats_has_clicks_where_the_beats_are(tmp_path, capsys):
-    font = find_soundfont()
-    words = ["data", "beats", tmp_path, "--soundfont", font, "--songs", 2, "--empty", 0, "--seed", 4]
+    words = ["data", "beats", tmp_path, "--songs", 2, "--empty", 0, "--seed", 4]
     assert main([*map(str, words)]) == 0
     assert capsys.readouterr().err == f"2 songs in {tmp_path}\n"
     with np.load(tmp_path / "held_out" / "000000.npz") as data:
@@ -141,8 +139,8 @@ def test_music_with_beats_has_clicks_where_the_beats_are(tmp_path, capsys):
     [
         (["music", "out", "--hours", 0], "at most 1000 hours"),
         (["music", "out", "--seconds", 1], "4 to 600 s"),
-        (["music", "out", "--soundfont", "nothing"], "no soundfont 'nothing'"),
-        (["beats", "out", "--soundfont", "nothing.sf2"], "nothing.sf2"),
+        (["music", "out", "--font", "nothing"], "no soundfont 'nothing'"),
+        (["beats", "out", "--font", "nothing.sf2"], "nothing.sf2"),
     ],
 )
 def test_music_that_cannot_be_made_is_one_line(tmp_path, monkeypatch, capsys, words, what):

@@ -11,16 +11,14 @@ from d2m.cli.options import PROCESSES, RESUMED_FOLDER, SEED
 from d2m.cli.stage_bars import stage_bars
 
 _POP909 = "Folder of POP909 with the songs 001 to 909."
+_FONT = "Soundfont that plays songs (name or file). Repeatable. Default: only d2m's own."
 
 
 def music(
     out: Annotated[Path, typer.Argument(help=RESUMED_FOLDER)],
     hours: Annotated[float, typer.Option(help="Length of the training part in hours (0-1000).")] = 8.0,
-    pop909: Annotated[Path | None, typer.Option(help=f"{_POP909} A quarter of the music is from it.")] = None,
-    soundfont: Annotated[
-        list[str] | None,
-        typer.Option(help="Further soundfonts that play songs (.sf2 or .sf3). Repeatable. Default: only d2m's own."),
-    ] = None,
+    pop909: Annotated[Path | None, typer.Option(help=_POP909)] = None,
+    font: Annotated[list[str] | None, typer.Option(help=_FONT)] = None,
     own: Annotated[
         float, typer.Option(min=0, max=1, help="Share of the songs in d2m's own sound and mix (0-1).")
     ] = 0.5,
@@ -33,7 +31,7 @@ def music(
     from d2m.datasets.music_make import Players, make_music
     from d2m.symbolic.sound.fonts import LIBRARY
 
-    players = Players((LIBRARY.stem, *(soundfont or ())), own)
+    players = Players((LIBRARY.stem, *(font or ())), own)
     with stage_bars({"songs": "songs"}) as tell:
         count = make_music(
             out, players, hours=hours, pop909=pop909, held_out=held_out, seconds=seconds, seed=seed,
@@ -44,8 +42,8 @@ def music(
 
 def beats(
     out: Annotated[Path, typer.Argument(help=RESUMED_FOLDER)],
-    soundfont: Annotated[list[Path], typer.Option(help="Soundfont file that plays the notes. Repeatable.")],
     songs: Annotated[int, typer.Option(min=1, help="Number of songs; five of each hundred are held out.")] = 1000,
+    font: Annotated[list[str] | None, typer.Option(help=_FONT)] = None,
     samples: Annotated[list[Path] | None, typer.Option(help="Folder of drum samples. Repeatable.")] = None,
     pop909: Annotated[Path | None, typer.Option(help=_POP909)] = None,
     empty: Annotated[float, typer.Option(min=0, max=0.9, help="Share of sound without a beat (0-0.9).")] = 0.06,
@@ -55,9 +53,11 @@ def beats(
     """Make music with exact beats for 'd2m train beats'."""
     from d2m.datasets.beats_make import Sources, make_beats
     from d2m.datasets.pop909 import song_folders
+    from d2m.symbolic.sound import find_soundfont
 
     pop = tuple(song_folders(pop909)) if pop909 else ()
-    sources = Sources(tuple(soundfont), tuple(samples or ()), pop, empty)
+    fonts = tuple(find_soundfont(name) for name in font or [None])
+    sources = Sources(fonts, tuple(samples or ()), pop, empty)
     with stage_bars({"songs": "songs"}) as tell:
         count = make_beats(
             out, sources, songs=songs, seed=seed, processes=processes,
