@@ -29,6 +29,12 @@ _STEP = 0.02
 _PATIENCE = 10.0
 
 
+def cores() -> int:
+    """Return how many threads this process should use: all cores, or a worker process's share of them."""
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    return max(int(told), 1) if told.isdecimal() else os.cpu_count() or 1
+
+
 def each(function: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], processes: int = 1) -> Iterator[Any]:
     """Call a function for many jobs.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import platform
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -109,7 +110,7 @@ def write_media(
         tell: called with the share done.
     """
     from d2m.markers import write_markers
-    from d2m.media.write import fit, mux, write_wav
+    from d2m.media.write import fit, write_wav
     from d2m.report import draw_report
 
     rate = soundtrack.sample_rate
@@ -130,20 +131,32 @@ def write_media(
         video.warn(
             f"the plan lasts {seconds:.2f} s and the video {video.duration:.2f} s; the .wav lasts as the plan says"
         )
-    if "mp4" in files:
-        try:
-            mux(
-                *(video, fit(waveform, round(video.duration * rate)), rate, folder / files["mp4"]),
-                keep_audio=_kept(options.keep_audio),
-                audio_level=options.audio_level,
-                reencode=options.reencode,
-                crf=options.crf,
-            )
-        except D2MError as error:
-            leave_video_out(video, str(error).replace(str(folder), str(folder.parent)))
-            del files["mp4"]
-    tell(0.6)
-    draw_report(analysis, soundtrack, folder / files["png"], title=video.path.name)
+    with ThreadPoolExecutor(1, thread_name_prefix="mux") as thread:
+        # The encoder and the decoder of the video leave Python's lock to the drawing.
+        video_written = thread.submit(_write_video, folder, files, video, waveform, rate, options)
+        draw_report(analysis, soundtrack, folder / files["png"], title=video.path.name)
+        video_written.result()
+
+
+def _write_video(
+    folder: Path, files: dict[str, str], video: Video, waveform: np.ndarray, rate: int, options: GenerateOptions
+) -> None:
+    """Write the video with the music; one that cannot be written is taken out of the files."""
+    from d2m.media.write import fit, mux
+
+    if "mp4" not in files:
+        return
+    try:
+        mux(
+            *(video, fit(waveform, round(video.duration * rate)), rate, folder / files["mp4"]),
+            keep_audio=_kept(options.keep_audio),
+            audio_level=options.audio_level,
+            reencode=options.reencode,
+            crf=options.crf,
+        )
+    except D2MError as error:
+        leave_video_out(video, str(error).replace(str(folder), str(folder.parent)))
+        del files["mp4"]
 
 
 def report_of(

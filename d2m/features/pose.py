@@ -9,6 +9,7 @@ after a cut (:mod:`d2m.features.cuts`) everybody is detected again. The main dan
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,11 +19,13 @@ import numpy as np
 
 from d2m.features.cuts import with_cuts
 from d2m.features.finder import PeopleFinder
+from d2m.features.in_pieces import find_people
 from d2m.features.landmarker import BUNDLE
 from d2m.features.lanes import lanes
 from d2m.features.people import People
 from d2m.features.pose_models import DEFAULT, pose_model
 from d2m.features.read_ahead import read_ahead
+from d2m.parallel import cores
 from d2m.types import Motion
 
 if TYPE_CHECKING:
@@ -86,20 +89,22 @@ def follow_dancers(
     height = min(FRAME_HEIGHT, video.height) if video.height else FRAME_HEIGHT
     # Both take seconds and are needed afterwards.
     threading.Thread(target=_prepare, daemon=True).start()
-    with pose_model(pose)(rate) as finder:
-        for index, (frame, cut) in enumerate(read_ahead(with_cuts(video.frames(rate, height)))):
-            if cut:
+    model = pose_model(pose)
+    frames_read = read_ahead(with_cuts(video.frames(rate, height)))
+    found = find_people(model, model.warm_up, rate, frames_read, video.duration, cores())
+    with contextlib.closing(found):
+        for index, detection in enumerate(found):
+            if detection.boundary:
                 people.cut(index)
-            if cut == "dissolve":
+            if detection.boundary == "dissolve":
                 dissolves.append(index)
-            found = finder.find(frame.rgb, index, bool(cut))
-            people.add(found)
-            if finder.alternating:
+            people.add(detection.people)
+            if detection.alternating:
                 skipped.add(index)
-            frames, most = index + 1, max(most, finder.count)
+            frames, most = index + 1, max(most, detection.count)
             if progress is not None:
-                progress(min(frame.time / max(video.duration, 1e-6), 1.0))
-    tracking = _tracking(people, frames, most, skipped, finder.metres)
+                progress(min(detection.time / max(video.duration, 1e-6), 1.0))
+    tracking = _tracking(people, frames, most, skipped, model.metres)
     return replace(tracking, dissolves=tuple(dissolves))
 
 

@@ -37,6 +37,8 @@ class PoseModel(ABC):
         metres: whether :attr:`~d2m.features.people.Person.world` is known.
         alternating: whether people are looked for in every second frame only at present.
         count: number of people followed at present.
+        warm_up: frames after which detections no longer depend on where the model began; instances of the model are
+            then given pieces of a video, on several cores. None gives one instance all frames in their order.
     """
 
     name: str
@@ -44,6 +46,7 @@ class PoseModel(ABC):
     metres: bool = True
     alternating: bool = False
     count: int = 0
+    warm_up: int | None = None
 
     def __init__(self, rate: float) -> None:
         self.rate = rate
