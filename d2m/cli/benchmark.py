@@ -13,6 +13,7 @@ import typer
 
 from d2m.cli.console import complain, counting_bar
 from d2m.cli.options import ACCELERATOR, GENRE_NETWORK, JSON, LEVEL, PROCESSES, RESUMED_FOLDER, SEED, VISUAL
+from d2m.errors import D2MError
 
 app = typer.Typer(help="Compare systems with baselines on a data set.", no_args_is_help=True)
 
@@ -23,7 +24,7 @@ _Weights = Annotated[
         metavar="SYSTEM",
         help="System to measure: studio, jukebox-high, jukebox-low, symbolic, symbolic-composer, or "
         "NAME=FILE,FILE for a generator or a D2M-GAN. Repeatable. Default: the five named "
-        "systems.",
+        "systems, or none with --system.",
     ),
 ]
 _Segment = Annotated[float, typer.Option(help="Length of the measured segments in seconds (D2M-GAN: 2).")]
@@ -49,6 +50,18 @@ _Rows = Annotated[
     typer.Option("--row", metavar="KEY", help="Row of the report to compute. Repeatable. Default: all."),
 ]
 _Json = Annotated[bool, typer.Option("--json", help=JSON)]
+_Systems = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option(
+        "--system",
+        metavar="NAME=SOURCE",
+        help="System from elsewhere to measure: a folder of sound files or videos that are named after the dances, a "
+        "command with {video} or {name} and {output}, or a Python function MODULE:FUNCTION. Repeatable.",
+    ),
+]
+_Format = Annotated[
+    str, typer.Option("--format", metavar="NAME", help="Format printed on stdout: md, csv, latex, json or html.")
+]
 
 
 @app.callback()
@@ -58,6 +71,7 @@ def _group() -> None:
 
 def _shared(
     weights: _Weights = None,
+    system: _Systems = None,
     segment: _Segment = 6.0,
     split: _Split = "test",
     limit: _Limit = None,
@@ -73,6 +87,7 @@ def _shared(
     given = {
         "segment": segment, "split": split, "limit": limit, "genre": genre, "genre_weights": genre_weights,
         "visual": visual, "seed": seed, "processes": processes, "keep": keep, "only": row or None,
+        "outside": tuple(system or ()),
     }  # fmt: skip
     return given | ({"systems": weights} if weights else {})
 
@@ -101,9 +116,10 @@ def aist(
     out: _Out,
     given: dict[str, Any],
     as_json: _Json = False,
+    form: _Format = "md",
 ) -> None:
     """Run the benchmark on AIST++."""
-    _run("aist", data, out, as_json, given)
+    _run("aist", data, out, _form(as_json, form), given)
 
 
 @app.command()
@@ -113,9 +129,10 @@ def tiktok(
     out: _Out,
     given: dict[str, Any],
     as_json: _Json = False,
+    form: _Format = "md",
 ) -> None:
     """Run the benchmark on TikTok Dance-Music."""
-    _run("tiktok", data, out, as_json, given)
+    _run("tiktok", data, out, _form(as_json, form), given)
 
 
 def _others() -> None:
@@ -133,8 +150,9 @@ def _benchmark_of(name: str) -> Callable[..., None]:
         out: _Out,
         given: dict[str, Any],
         as_json: _Json = False,
+        form: _Format = "md",
     ) -> None:
-        _run(name, data, out, as_json, given)
+        _run(name, data, out, _form(as_json, form), given)
 
     return command
 
@@ -160,6 +178,7 @@ def studio(
     seconds: Annotated[float, typer.Option(help="Length of each song of a new studio data set in seconds.")] = 24.0,
     studio_seed: Annotated[int, typer.Option(min=0, help="Random seed of a new studio data set.")] = 20_000,
     as_json: _Json = False,
+    form: _Format = "md",
 ) -> None:
     """Run the benchmark on synthetic dances whose true beats are known. Without --data they are made first."""
     from d2m.evaluation.benchmark.studio import make_test_studio
@@ -168,7 +187,7 @@ def studio(
         data = out / "studio"
         with counting_bar("songs") as tell:
             make_test_studio(data, songs, dances, seconds, studio_seed, given["processes"], tell)
-    _run("studio", data, out, as_json, given)
+    _run("studio", data, out, _form(as_json, form), given)
 
 
 @app.command()
@@ -192,6 +211,7 @@ def ablation(
     seed: _Seed = 0,
     processes: _Processes = 1,
     as_json: _Json = False,
+    form: _Format = "md",
 ) -> None:
     """Train the variants of one of the D2M-GAN paper's tables 3 to 6 and compare them."""
     from d2m.evaluation.benchmark.ablation import Recipe
@@ -219,33 +239,38 @@ def ablation(
             training=told,
             progress=tell,
         )
-    finish(report, out / table, as_json)
+    finish(report, out / table, _form(as_json, form))
 
 
-def _run(kind: str, data: Path, out: Path, as_json: bool, given: dict[str, Any]) -> None:
+def _form(as_json: bool, form: str) -> str:
+    """Return the format to print."""
+    from d2m.evaluation.benchmark.report import FORMATS
+
+    if form not in FORMATS:
+        raise D2MError(f"there is no format '{form}'; choose {', '.join(FORMATS)}")
+    return "json" if as_json else form
+
+
+def _run(kind: str, data: Path, out: Path, form: str, given: dict[str, Any]) -> None:
     from d2m.evaluation.benchmark.run import benchmark
 
     with counting_bar("pieces of music") as tell:
         report = benchmark(kind, data, out, command=_command(), progress=tell, **given)
-    finish(report, out, as_json)
+    finish(report, out, form)
 
 
-def finish(report: dict[str, Any], out: Path, as_json: bool) -> None:
+def finish(report: dict[str, Any], out: Path, form: str) -> None:
     """Print the result; exit with status 1 if something could not be measured.
 
     Args:
         report: of :func:`d2m.evaluation.benchmark.run.benchmark`.
         out: folder of the report.
-        as_json: print the report as JSON instead of a table.
+        form: format to print.
     """
-    import json
+    from d2m.evaluation.benchmark.report import failures, formatted
 
-    from d2m.evaluation.benchmark.report import failures, short_table
-
-    if as_json:
-        typer.echo(json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False))
-    else:
-        typer.echo(short_table(report))
+    typer.echo(formatted(report, form), nl=False)
+    if form == "md":
         typer.echo(f"{report['segments']} segments of {report['sequences']} dances: {out / 'report.html'}")
     for line in report["notes"]:
         complain(f"warning: {line}")

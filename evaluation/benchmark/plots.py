@@ -1,34 +1,37 @@
-"""Plots of the table: PNG files as bytes."""
+"""Plots of the table: PNG and PDF files as bytes."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from d2m.evaluation.metrics import METRICS
 from d2m.evaluation.metrics.base import reading
 
 from .columns import score_of
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 #: Colours of the kinds of rows.
 _COLOURS = {"reference": "#333333", "reconstruction": "#8a8a8a", "system": "#1f77b4", "baseline": "#d98c3f"}
 
 
-def all_plots(lines: list[dict[str, Any]]) -> dict[str, bytes]:
+def all_plots(lines: list[dict[str, Any]]) -> dict[str, dict[str, bytes]]:
     """Draw all plots that have data.
 
     Args:
         lines: rows of the table.
 
     Returns:
-        PNG by name.
+        Plots by name, each with the content of its ``png`` and ``pdf`` file.
     """
     drawn = {"beats": _beats(lines), "alignment": _alignment(lines), "fidelity": _fidelity(lines)}
-    return {name: png for name, png in drawn.items() if png is not None}
+    return {name: files for name, files in drawn.items() if files is not None}
 
 
-def _beats(lines: list[dict[str, Any]]) -> bytes | None:
+def _beats(lines: list[dict[str, Any]]) -> dict[str, bytes] | None:
     """The published scores beside the strict ones: how much a metric tells the rows apart."""
     panels = [
         ("D2M-GAN's hit", _panel("d2m_hit")),
@@ -39,7 +42,7 @@ def _beats(lines: list[dict[str, Any]]) -> bytes | None:
     return _bars(lines, panels, (0, 1.02))
 
 
-def _alignment(lines: list[dict[str, Any]]) -> bytes | None:
+def _alignment(lines: list[dict[str, Any]]) -> dict[str, bytes] | None:
     panels = [
         ("beats: beat-align score over chance", _panel("beat_align")),
         ("beats: hit rate at 70 ms over chance", _panel("hit_rate")),
@@ -47,7 +50,7 @@ def _alignment(lines: list[dict[str, Any]]) -> bytes | None:
     return _bars(lines, panels, None)
 
 
-def _fidelity(lines: list[dict[str, Any]]) -> bytes | None:
+def _fidelity(lines: list[dict[str, Any]]) -> dict[str, bytes] | None:
     return _bars(lines, [("Fréchet distance a value (log-mel embedding)", _panel("frechet"))], None, log=True)
 
 
@@ -57,7 +60,7 @@ def _panel(name: str) -> Callable[[dict[str, Any]], tuple[float | None, list[flo
     return lambda line: reading(score_of(line, metric))
 
 
-def _bars(lines, panels, limits: tuple[float, float] | None, log: bool = False) -> bytes | None:
+def _bars(lines, panels, limits: tuple[float, float] | None, log: bool = False) -> dict[str, bytes] | None:
     from matplotlib.figure import Figure
 
     values = [[value(line) for line in lines] for _, value in panels]
@@ -83,6 +86,11 @@ def _bars(lines, panels, limits: tuple[float, float] | None, log: bool = False) 
             axis.set_xlim(*limits)
     axes[0].set_yticks(list(places), [line["title"] for line in lines])
     axes[0].set_ylim(len(lines) - 0.4, -0.6)
+    return {"png": _saved(figure, "png"), "pdf": _saved(figure, "pdf")}
+
+
+def _saved(figure: Figure, ending: str) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
+    # Without the date, so that the same figures make the same file.
+    figure.savefig(buffer, format=ending, dpi=110, metadata={"CreationDate": None} if ending == "pdf" else None)
     return buffer.getvalue()

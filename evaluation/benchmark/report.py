@@ -1,15 +1,16 @@
-"""Write the report as JSON, Markdown, and one HTML file."""
+"""Write the report as JSON, Markdown, one HTML file, CSV and LaTeX."""
 
 from __future__ import annotations
 
 import base64
 import html
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from d2m.datasets import dance_data
+from d2m.errors import D2MError
 from d2m.files.atomic import atomic_write
 
 from .columns import (
@@ -22,9 +23,12 @@ from .columns import (
     short_columns,
     sound_columns,
 )
+from .formats import csv_text, latex
 from .order import expectations
 from .plots import all_plots
 
+#: Formats of the report, with the ending of each file.
+FORMATS: dict[str, str] = {"md": "md", "csv": "csv", "latex": "tex", "json": "json", "html": "html"}
 #: Failures that are listed one by one in the readable reports; the JSON has them all.
 _LISTED = 50
 #: Above the figures of training, and above the answers on the baselines.
@@ -33,7 +37,7 @@ ORDER = "A strict measure that is any good gives these answers; a NO says that a
 
 
 def write_report(report: dict[str, Any], folder: Path) -> dict[str, Path]:
-    """Write ``report.json``, ``report.md``, ``report.html`` and ``plots/`` atomically.
+    """Write ``report`` with the endings of :data:`FORMATS` and ``plots/`` (PNG and PDF), each file atomically.
 
     Args:
         report: the report.
@@ -42,21 +46,47 @@ def write_report(report: dict[str, Any], folder: Path) -> dict[str, Path]:
     Returns:
         What they are -> where they are.
     """
-    pictures = all_plots(report["rows"])
-    for name, png in pictures.items():
-        with atomic_write(folder / "plots" / f"{name}.png") as part:
-            part.write_bytes(png)
+    drawn = all_plots(report["rows"])
+    for name, files in drawn.items():
+        for ending, content in files.items():
+            with atomic_write(folder / "plots" / f"{name}.{ending}") as part:
+                part.write_bytes(content)
+    pictures = {name: files["png"] for name, files in drawn.items()}
     texts = {
-        "json": json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        "json": formatted(report, "json"),
         "md": markdown(report, tuple(pictures)),
         "html": page(report, pictures),
+        "csv": formatted(report, "csv"),
+        "latex": formatted(report, "latex"),
     }
     paths = {}
     for kind, text in texts.items():
-        paths[kind] = folder / f"report.{kind}"
+        paths[kind] = folder / f"report.{FORMATS[kind]}"
         with atomic_write(paths[kind]) as part:
             part.write_text(text, encoding="utf-8")
     return paths
+
+
+def formatted(report: dict[str, Any], kind: str) -> str:
+    """Format the report for the terminal or another program.
+
+    Args:
+        report: the report.
+        kind: key of :data:`FORMATS`; Markdown is the short table alone.
+
+    Raises:
+        D2MError: if there is no such format.
+    """
+    makers: dict[str, Callable[[dict[str, Any]], str]] = {
+        "md": lambda r: short_table(r) + "\n",
+        "csv": csv_text,
+        "latex": latex,
+        "json": lambda r: json.dumps(r, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        "html": lambda r: page(r, {name: files["png"] for name, files in all_plots(r["rows"]).items()}),
+    }
+    if kind not in makers:
+        raise D2MError(f"there is no format '{kind}'; choose {', '.join(FORMATS)}")
+    return makers[kind](report)
 
 
 def markdown(report: dict[str, Any], pictures: tuple[str, ...] = ()) -> str:
@@ -229,11 +259,15 @@ def _safe(text: str) -> str:
 
 
 _PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title><style>
 body {{ font: 15px/1.5 system-ui, sans-serif; max-width: 82rem; margin: 2rem auto; padding: 0 1rem; color: #222 }}
 .wide {{ overflow-x: auto }} table {{ border-collapse: collapse; font-size: 13px }}
 th, td {{ padding: .3rem .6rem; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap }}
 th:first-child, td:first-child {{ text-align: left }} img {{ max-width: 100%; display: block; margin: 1.5rem 0 }}
+p, li {{ overflow-wrap: anywhere }}
+.wide td:first-child, .wide th:first-child {{ position: sticky; left: 0; background: #fff }}
+@media (max-width: 40rem) {{ .wide td:first-child {{ white-space: normal; min-width: 7rem; max-width: 9rem }} }}
 </style></head><body>
 {body}
 </body></html>

@@ -65,6 +65,8 @@ class Row:
         weights: weights of a system: its name in :data:`SYSTEMS`, or files.
         fingerprint: changes whenever the weights do.
         note: what exactly is heard.
+        source: what ``weights`` are: ``"engine"`` for a system of this package, or of one from elsewhere ``"folder"``,
+            ``"command"`` or ``"function"`` (:mod:`d2m.evaluation.benchmark.outside`).
     """
 
     key: str
@@ -73,26 +75,30 @@ class Row:
     weights: tuple[str, ...] = ()
     fingerprint: str = ""
     note: str = ""
+    source: str = "engine"
 
 
-def all_rows(systems: Sequence[str] = DEFAULT_SYSTEMS, only: Sequence[str] | None = None) -> tuple[Row, ...]:
+def all_rows(
+    systems: Sequence[str] = DEFAULT_SYSTEMS, only: Sequence[str] | None = None, outside: Sequence[Row] = ()
+) -> tuple[Row, ...]:
     """Return the rows of a benchmark in their order.
 
     Args:
         systems: what ``--weights`` takes: a name of :data:`SYSTEMS`, files of weights separated by commas, or
             ``NAME=`` and files.
         only: keys of the rows wanted besides the original; None for all.
+        outside: rows of systems from elsewhere.
 
     Raises:
         D2MError: if a system cannot be found, two have one name, or a row is asked for that does not exist.
     """
     rows = [Row(REFERENCE, "ground truth", "reference", note="the original music of the dance")]
     rows += [Row(key, title, "reconstruction", (), _codec(key)) for key, title in RECONSTRUCTIONS.items()]
-    rows += [system_row(text) for text in systems]
+    rows += [*(system_row(text) for text in systems), *outside]
     rows += [Row(key, title, "baseline", note=note) for key, (title, note) in BASELINES.items()]
     keys = [row.key for row in rows]
     if twice := sorted({key for key in keys if keys.count(key) > 1}):
-        raise D2MError(f"two rows are called '{twice[0]}'; name one of them with --weights NAME=FILE")
+        raise D2MError(f"two rows are called '{twice[0]}'; give one of them another NAME=")
     if only is None:
         return tuple(rows)
     if missing := [key for key in only if key not in keys]:

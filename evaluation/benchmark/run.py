@@ -15,6 +15,7 @@ from d2m.files.file_log import file_log
 from d2m.version import __version__
 
 from .items import Item, find_items
+from .outside import keep_common, outside_row
 from .published import published_for
 from .report import write_report
 from .rows import DEFAULT_SYSTEMS, REFERENCE, Row, all_rows
@@ -30,8 +31,9 @@ def benchmark(
     kind: str,
     data: str | Path,
     out: str | Path,
-    systems: Sequence[str] = DEFAULT_SYSTEMS,
+    systems: Sequence[str] | None = None,
     *,
+    outside: Sequence[str] = (),
     segment: float = 6.0,
     split: str = "test",
     limit: int | None = None,
@@ -50,7 +52,10 @@ def benchmark(
     Args:
         kind, data, split, limit: see :func:`~d2m.evaluation.benchmark.items.find_items`.
         out: folder of the report; ``results/`` in it is what a later run goes on from.
-        systems, only: see :func:`~d2m.evaluation.benchmark.rows.all_rows`.
+        systems, only: see :func:`~d2m.evaluation.benchmark.rows.all_rows`; None for the five named systems, or for
+            none if there are others from elsewhere.
+        outside: systems from elsewhere, see :mod:`d2m.evaluation.benchmark.outside`. Then all means are over the dances
+            that could be measured for every row.
         segment: seconds that are scored at a time; music is made for whole sequences. 2 is D2M-GAN's protocol.
         genre, visual, seed: see :class:`~d2m.evaluation.benchmark.work.Settings`.
         genre_weights: genre network to judge by; None takes the shipped one if there is one.
@@ -68,7 +73,10 @@ def benchmark(
     check(segment, limit, genre, processes)
     out = Path(out)
     items = find_items(kind, data, split, limit)
-    rows = possible(all_rows(systems, only), items)
+    if systems is None:
+        systems = () if outside else DEFAULT_SYSTEMS
+    rows = possible(all_rows(systems, only, [outside_row(text) for text in outside]), items)
+    items, missing = keep_common(items, rows)
     judge, fingerprint = genre_network(genre_weights)
     folder = None if visual is None else Path(visual)
     settings = Settings(segment, seed, genre, folder, judge, fingerprint, out / "audio" if keep else None)
@@ -76,14 +84,29 @@ def benchmark(
     with file_log(out / "benchmark.log") as log:
         log.info("%s %s: %s", kind, data, settings)
         outcome = run_all(items, rows, settings, out, processes, log, progress)
+        if outside:
+            outcome = same_dances(outcome)
         about = {
             "kind": kind, "data": Path(data).name, "split": split, "segment": segment, "genre": genre, "seed": seed,
             "limit": limit, "processes": processes, "genre_weights": judge, "visual": visual is not None,
         }  # fmt: skip
         report = compose_report(f"Benchmark: {kind}", items, rows, outcome, about, command)
+        report["notes"] += missing
         write_report(report, out)
         log.info("report written, %d failed", len(outcome.failed))
     return report
+
+
+def same_dances(outcome: Outcome) -> Outcome:
+    """Keep the results of dances that every row has.
+
+    Args:
+        outcome: results.
+    """
+    names = [{result["name"] for result in results} for results in outcome.results.values()]
+    common = set.intersection(*names)
+    kept = {key: [r for r in results if r["name"] in common] for key, results in outcome.results.items()}
+    return Outcome(kept, outcome.failed, outcome.measured)
 
 
 def check(segment: float, limit: int | None, genre: str, processes: int) -> None:
@@ -182,6 +205,8 @@ def compose_report(
     remarks = []
     if outcome.failed:
         remarks.append(f"{len(outcome.failed)} could not be measured and are in no mean; they are named below.")
+    if any(row.source != "engine" for row in rows):
+        remarks.append("All means are over the same dances: those that could be measured for every row.")
     if len({item.music for item in items}) == 1:
         remarks.append("All dances are to one song: there are no shuffled originals.")
     if any(item.prepared for item in items) or judge == "picture":

@@ -18,6 +18,7 @@ from d2m.evaluation.rhythm_features import RhythmFeatures
 from .baselines import fitted, metronome, noise
 from .inputs import Inputs, read_music, steady
 from .items import Item
+from .outside import play_outside
 from .rows import SYSTEMS, Row
 
 
@@ -56,6 +57,11 @@ def play(row: Row, inputs: Inputs, heard: RhythmFeatures, others: Sequence[Item]
         return Played(inputs.music[None], SAMPLE_RATE)
     if row.kind == "reconstruction":
         return _reconstruct(row.key, inputs.music)
+    if row.source != "engine":
+        began = time.process_time()
+        waveform, rate, details = play_outside(row, inputs.item, inputs.dance, seed)
+        took = time.process_time() - began if row.source == "function" else None
+        return Played(waveform, rate, took, details)
     if row.kind == "system":
         return _compose(row.weights, inputs, seed)
     return _baseline(row.key, inputs, heard, others, seed)

@@ -24,6 +24,7 @@ from d2m.parallel import each
 from d2m.version import __version__
 
 from .items import Item, item_files, picture_name
+from .outside import recording_of
 from .rows import Row
 
 #: Raised whenever the same music would get other figures than before.
@@ -155,6 +156,9 @@ def _place(folder: Path, item: Item, row: Row, others: Sequence[Item], settings:
         content["pictures"] = _stamp(Visuals(settings.visual).path(picture_name(item)))
     if row.key == "shuffled":
         content["others"] = [[other.name, _stamps(other)] for other in others]
+    if row.source == "folder":
+        recording = recording_of(row, item)
+        content["recording"] = [row.weights[0], _stamp(recording) if recording is not None else None]
     digest = sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
     return folder / "results" / row.key / f"{item.name}-{digest}.json"
 
