@@ -35,7 +35,7 @@ def generate(
         str | None,
         typer.Option(
             metavar="NAME",
-            help=f"Engine that plays the music: {_TITLES}. Default: {DEFAULT}, or the one that has the options given.",
+            help=f"Engine that plays the music: {_TITLES}. Default: {DEFAULT}, unless another option needs another engine.",
         ),
     ] = None,
     candidates: Annotated[
@@ -44,6 +44,9 @@ def generate(
             min=2, max=16, help="Make this many pieces to choose from, with a page that plays them; see 'd2m pick'."
         ),
     ] = None,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Leave out videos that have a result in the output folder.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
     *,
     options: dict[str, Any],
@@ -58,6 +61,9 @@ def generate(
     settings = {name: value for name, value in options.items() if name in names}
     player = {"engine": engine} | {name: value for name, value in options.items() if name not in names}
     videos = _videos(videos)
+    if skip_existing and not (videos := _without_result(videos, Path(output))):
+        complain(f"all videos have a result in {output}; nothing to do")
+        return
     wants_video = bool(settings["write_video"])
     if candidates is not None:
         _make_candidates([Path(video) for video in videos], output, candidates, player | settings, as_json)
@@ -95,6 +101,11 @@ def _videos(given: list[str]) -> list[str]:
             raise D2MError(f"{folder}: this is a folder without videos; give video files, or a folder of them")
         found += [str(path) for path in own]
     return found
+
+
+def _without_result(videos: list[str], output: Path) -> list[str]:
+    """Leave out videos with a report in the output folder, which is written together with the other files."""
+    return [video for video in videos if not (output / f"{Path(video).stem}.d2m.json").is_file()]
 
 
 def finish(video: str, output: str, settings: dict[str, Any], as_json: bool) -> None:
