@@ -35,7 +35,7 @@ def generate(
         str | None,
         typer.Option(
             metavar="NAME",
-            help=f"Engine that plays the music: {_TITLES}. Default: {DEFAULT}, unless another option needs another engine.",
+            help=f"Engine that plays the music: {_TITLES}. Default: {DEFAULT}, unless an option needs another one.",
         ),
     ] = None,
     candidates: Annotated[

@@ -15,7 +15,7 @@ import numpy as np
 
 from d2m.audio.dynamics import STEP, apply_gain, needed_gain, recover, step_peaks
 from d2m.audio.mastering import CEILING_DB
-from d2m.engines.arrangers import ARRANGERS, Arranger
+from d2m.engines.arrangers import Arranger, is_arranger, make_arranger
 from d2m.engines.base import Progress, ScoreEngine
 from d2m.errors import D2MError
 from d2m.plans.edit import edited, edited_mix
@@ -176,8 +176,8 @@ def name_in_plan(arranger: Arranger) -> str:
 
 
 def _arranger(name: str) -> Arranger:
-    if name in ARRANGERS:
-        return ARRANGERS.get(name)()
+    if is_arranger(name):
+        return make_arranger(name)
     from pathlib import Path
 
     from d2m.engines.arrangers_midi import MidiArranger

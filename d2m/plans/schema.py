@@ -26,7 +26,7 @@ _HELP = {
         "mood": "Emotion and strength, such as gloomy:0.6, or empty.",
         "energy": "Mean energy, 0 to 1: how full the music is.",
         "key": "Key, such as A:min, or empty for the arranger's choice.",
-        "arranger": f"Arranger: {', '.join(ARRANGERS)}, or a MIDI file (.mid).",
+        "arranger": f"Arranger: {', '.join(ARRANGERS)}, musegan:FILE with weights, or a MIDI file (.mid).",
         "seed": "Random seed. Sections of one genre and seed share key, chords and instruments.",
         "transition": "auto: a composed bar leads here from another genre or key; none: it begins at once.",
         "cause": "Why the section begins here, for readers.",

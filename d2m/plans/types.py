@@ -246,7 +246,7 @@ def _is_round(plan: Plan) -> bool:
 
 
 def _check_section(section: Section, index: int, plan: Plan) -> None:
-    from d2m.engines.arrangers import ARRANGERS
+    from d2m.engines.arrangers import ARRANGERS, is_arranger
     from d2m.symbolic.keys import read_key
 
     def fail(key: str, what: str) -> None:
@@ -262,7 +262,7 @@ def _check_section(section: Section, index: int, plan: Plan) -> None:
         fail("genre", f"{section.genre!r} does not exist; choose {', '.join(genre_names())}")
     _choice("section", index, "role", section.role, ROLES)
     _choice("section", index, "transition", section.transition, TRANSITIONS)
-    if section.arranger not in ARRANGERS and not section.arranger.lower().endswith((".mid", ".midi")):
+    if not is_arranger(section.arranger) and not section.arranger.lower().endswith((".mid", ".midi")):
         fail("arranger", f"{section.arranger!r} does not exist; choose {', '.join(ARRANGERS)}")
     _number("section", index, "energy", section.energy, 0.0, 1.0)
     _number("section", index, "seed", section.seed, 0, 2**63 - 1)
