@@ -51,6 +51,12 @@ class Registry(Generic[T]):
     def get(self, name: str) -> T:
         """Import the object that a name stands for.
 
+        Args:
+            name: name in the registry.
+
+        Returns:
+            The object, such as a class or a function.
+
         Raises:
             D2MError: if there is no such name, or another package's object cannot be imported.
         """

@@ -51,7 +51,12 @@ def transposed(key: np.ndarray, semitones: np.ndarray | int) -> np.ndarray: ...
 
 
 def transposed(key: np.ndarray | int, semitones: np.ndarray | int) -> np.ndarray | int:
-    """The key so many semitones higher."""
+    """Transpose keys; major stays major, and minor stays minor.
+
+    Args:
+        key: number or numbers of keys.
+        semitones: interval in semitones, upwards if positive.
+    """
     return (key // 12) * 12 + (key + semitones) % 12
 
 
@@ -92,10 +97,13 @@ def fifths_apart(first: Keys, second: Keys) -> Keys:
 
 
 def find_keys(chroma: np.ndarray) -> np.ndarray:
-    """Return int64 (B,): the key of every bar.
+    """Find the key of every bar by the Viterbi algorithm.
 
     Args:
-        chroma: float (B, 12), how long each pitch class sounds in a bar, in any unit.
+        chroma: float (B, 12), duration of each pitch class in a bar, in any unit.
+
+    Returns:
+        int64 (B,), numbers of keys.
     """
     total = chroma.sum(axis=1, keepdims=True)
     weight = _WEIGHT * chroma / np.maximum(total, 1e-9)
@@ -107,7 +115,7 @@ def find_keys(chroma: np.ndarray) -> np.ndarray:
 
 
 def _most_likely(likelihood: np.ndarray) -> np.ndarray:
-    """Viterbi's path through (B, 24) under one cost for every change."""
+    """Find the best path (Viterbi) through likelihoods (B, 24), with the same cost for every change."""
     bars = len(likelihood)
     if not bars:
         return np.zeros(0, np.int64)

@@ -54,13 +54,13 @@ class Curves:
     """Curves of a movement.
 
     Attributes:
-        groups: float64 (K, T) for each name of :data:`GROUPS`, without trend and in deviations, less where the
-            movement is no stronger than the errors of a pose estimator; names without curves are missing.
-        moving: 0..1, how clearly the movement stands above such errors.
+        groups: float64 (K, T) for each name of :data:`GROUPS`, without trend and in standard deviations, reduced where
+            the movement is no stronger than the errors of a pose estimator; names without curves are missing.
+        moving: how clearly the movement is stronger than such errors, 0 to 1.
         seen: bool (T,), frames that count.
-        rate: frames a second.
-        share: how much they count beside those of other dancers; together they may count for more than one.
-        others: curves of the others, of as many frames.
+        rate: frames per second.
+        share: weight in the presence of other dancers; together the weights may exceed one.
+        others: curves of the other dancers, with as many frames.
     """
 
     groups: dict[str, np.ndarray]
@@ -72,11 +72,11 @@ class Curves:
 
 
 def curves_of(motion: Motion, world: np.ndarray | None = None) -> Curves:
-    """Speeds, accelerations, bounce, sway and bending of a dancer.
+    """Compute curves of speed, acceleration, bounce, sway and bending of a dancer.
 
     Args:
         motion: skeleton ``"mediapipe33"``; of other skeletons only speed and acceleration of all joints are used.
-        world: float (T, 33, 3), metres, hips at the origin, of the same frames; or None.
+        world: float (T, 33, 3), metres, hips at the origin, for the same frames; or None.
     """
     known, rate = motion.skeleton == "mediapipe33", motion.fps
     joints = list(_JOINTS) if known else list(range(motion.joints.shape[1]))
@@ -102,7 +102,7 @@ Rows = dict[str, list[np.ndarray]]
 
 
 def _joined(shots: list[Rows]) -> Rows:
-    """The curves of all shots, one after another."""
+    """Concatenate the curves of all shots."""
     if len(shots) == 1:
         return shots[0]
     return {
@@ -111,7 +111,7 @@ def _joined(shots: list[Rows]) -> Rows:
 
 
 def _in_picture(motion: Motion, world: np.ndarray | None, joints: list[int]) -> tuple[Rows, Rows]:
-    """Curves of one shot: of the landmarks in the picture, and of those in space."""
+    """Compute the curves of one shot: of the landmarks in the picture, and of those in space."""
     from scipy.ndimage import gaussian_filter1d
 
     rate, known = motion.fps, motion.skeleton == "mediapipe33"
@@ -138,13 +138,13 @@ def _in_picture(motion: Motion, world: np.ndarray | None, joints: list[int]) -> 
 
 
 def _moving(speed: np.ndarray, seen: np.ndarray) -> float:
-    """0..1: how clearly a speed (T,), body heights a second, stands above the errors of a pose estimator."""
+    """Return how clearly a speed (T,), in body heights per second, exceeds the errors of a pose estimator, 0 to 1."""
     usual = float(np.percentile(speed[seen], 75)) ** 2
     return usual / (usual + (2.0 * STILL) ** 2)
 
 
 def _flat(row: np.ndarray, seen: np.ndarray, rate: float, shots: Sequence[slice] = (slice(None),)) -> np.ndarray:
-    """A curve (T,) without its trend in each shot, in deviations, 0 in frames that do not count."""
+    """Remove the trend of a curve (T,) in each shot, scale it to standard deviations, and set uncounted frames to 0."""
     from scipy.ndimage import gaussian_filter1d
 
     row = np.concatenate([row[shot] - gaussian_filter1d(row[shot], TREND * rate) for shot in shots])
@@ -152,7 +152,7 @@ def _flat(row: np.ndarray, seen: np.ndarray, rate: float, shots: Sequence[slice]
 
 
 def _in_space(world: np.ndarray, weight: np.ndarray, cut: np.ndarray, rate: float) -> Rows:
-    """Curves of landmarks in space (T, 13, 3); "all" is the speed of all of them."""
+    """Compute the curves of landmarks in space (T, 13, 3); "all" is the speed of all of them."""
     from scipy.ndimage import gaussian_filter1d
 
     torso = np.linalg.norm(world[:, [1, 2]].mean(axis=1) - world[:, [7, 8]].mean(axis=1), axis=-1)
@@ -170,7 +170,7 @@ def _in_space(world: np.ndarray, weight: np.ndarray, cut: np.ndarray, rate: floa
 
 
 def _angle(places: np.ndarray, first: int, middle: int, last: int) -> np.ndarray:
-    """Radians (T,) between two limbs at a joint."""
+    """Compute the angle (T,) between two limbs at a joint in radians."""
     one, other = places[:, first] - places[:, middle], places[:, last] - places[:, middle]
     lengths = np.linalg.norm(one, axis=-1) * np.linalg.norm(other, axis=-1)
     return np.arccos(np.clip((one * other).sum(axis=-1) / np.maximum(lengths, 1e-6), -1.0, 1.0))
@@ -186,7 +186,11 @@ def _mean(values: np.ndarray, weight: np.ndarray, joints: tuple[int, ...]) -> np
 
 
 def curves_of_speeds(speeds: Speeds) -> Curves:
-    """The same of speeds from elsewhere, as of the whole picture: speed and its change alone."""
+    """Compute curves of speed and acceleration from given speeds, such as those of the whole picture.
+
+    Args:
+        speeds: speeds of the whole body; those of its parts are not used.
+    """
     from scipy.ndimage import gaussian_filter1d
 
     rate, seen = speeds.rate, np.ones(len(speeds.whole), dtype=bool)
@@ -197,7 +201,15 @@ def curves_of_speeds(speeds: Speeds) -> Curves:
 
 
 def figures(curves: Curves, events: MotionEvents) -> np.ndarray:
-    """What the model weighs: float64 (tempos, figures)."""
+    """Compute the features of the log-linear model for each tempo.
+
+    Args:
+        curves: curves of the movement.
+        events: events of the movement.
+
+    Returns:
+        float64 (tempos, features), for :data:`TEMPOS`.
+    """
     rows = curves.share * _spectra(curves)
     for other in curves.others:
         rows = rows + other.share * _spectra(other)
@@ -206,7 +218,7 @@ def figures(curves: Curves, events: MotionEvents) -> np.ndarray:
 
 
 def _spectra(curves: Curves) -> np.ndarray:
-    """Log power of each of :data:`GROUPS`, float64 (groups, frequencies)."""
+    """Compute the log power of each of :data:`GROUPS`, float64 (groups, frequencies)."""
     spectra = {name: _log_power(rows, curves.seen, curves.rate) for name, rows in curves.groups.items()}
     mean = np.mean(list(spectra.values()), axis=0) if spectra else np.zeros(len(FREQUENCIES))
     # A group that cannot be seen (no landmarks in space) does as the others do.
@@ -214,7 +226,7 @@ def _spectra(curves: Curves) -> np.ndarray:
 
 
 def _log_power(rows: np.ndarray, seen: np.ndarray, rate: float) -> np.ndarray:
-    """Log power (frequencies,) less its mean, averaged over curves (K, T)."""
+    """Compute the log power (frequencies,) minus its mean, averaged over curves (K, T)."""
     total = np.zeros(len(FREQUENCIES))
     waves = np.exp(-2j * np.pi * np.outer(FREQUENCIES, np.arange(rows.shape[1]) / rate))
     for row in rows:
@@ -224,7 +236,7 @@ def _log_power(rows: np.ndarray, seen: np.ndarray, rate: float) -> np.ndarray:
 
 
 def _fits(events: MotionEvents) -> Iterator[np.ndarray]:
-    """How well events fit beats of each tempo: nats, by the root of the number of events."""
+    """Yield the log likelihood ratio (nats) of beats of each tempo, normalised by the root of the events' weight."""
     if not len(events.times):
         yield np.zeros(len(TEMPOS))
         return
@@ -245,12 +257,12 @@ LONGEST_WHOLE, PIECE, PIECE_HOP, CHANGE_COST = 16.0, 12.0, 4.0, 4.0
 
 @dataclass(frozen=True)
 class TempoBelief:
-    """What is believed about a tempo before beats are placed.
+    """Belief about a tempo before beats are placed.
 
     Attributes:
-        log_probability: float64 (tempos,), of each of :data:`TEMPOS`.
-        tempo: beats a minute, the one around which most probability lies.
-        confidence: 0..1, calibrated probability that the tempo is right within 4 %; near 0 where nobody moves.
+        log_probability: float64 (tempos,), log probability of each of :data:`TEMPOS`.
+        tempo: tempo with the most probability around it, in beats per minute.
+        confidence: calibrated probability that the tempo is right within 4 %, 0 to 1; near 0 without movement.
     """
 
     log_probability: np.ndarray
@@ -258,7 +270,14 @@ class TempoBelief:
     confidence: float
 
     def log_at(self, tempos: np.ndarray) -> np.ndarray:
-        """Log probability density (up to a constant) of some tempos (beats a minute)."""
+        """Interpolate the log probability density, up to a constant, at some tempos.
+
+        Args:
+            tempos: beats per minute.
+
+        Returns:
+            float64 of the same shape.
+        """
         return np.interp(np.log(tempos), np.log(TEMPOS), self.log_probability)
 
 
@@ -272,17 +291,17 @@ class TempoSegment:
 
 
 def believe(curves: Curves, events: MotionEvents) -> list[TempoSegment]:
-    """Weigh all tempos; find stretches of different tempos.
+    """Compute the probability of all tempos, and find stretches of different tempos.
 
-    Clips of up to :data:`LONGEST_WHOLE` have one tempo unless their events say clearly that they have two
+    Clips of up to :data:`LONGEST_WHOLE` seconds have one tempo unless their events say clearly that they have two
     (:func:`d2m.features.tempo_change.change_of_tempo`).
 
     Args:
-        curves: of the movement.
-        events: what the movement marks (:func:`d2m.features.envelope.motion_events`).
+        curves: curves of the movement.
+        events: events of the movement (:func:`d2m.features.envelope.motion_events`).
 
     Returns:
-        Stretches one after another, from 0 to the end of the clip.
+        Consecutive stretches, from 0 to the end of the clip.
     """
     from d2m.features.tempo_weights import WEIGHTS
 
@@ -305,7 +324,7 @@ def believe(curves: Curves, events: MotionEvents) -> list[TempoSegment]:
 
 
 def _stretch(curves: Curves, events: MotionEvents, start: float, end: float, weights: np.ndarray) -> TempoSegment:
-    """What is believed about a part of a clip; of a short part, its events have the last word."""
+    """Compute the belief about a part of a clip; in a part shorter than the clip, the evidence of events is added."""
     if end - start >= len(curves.seen) / curves.rate:
         return TempoSegment(start, end, _belief(weigh(figures(curves, events), weights), curves.moving))
     part, inside = _part(curves, events, start, end - start)
@@ -321,7 +340,7 @@ def _belief(log_probability: np.ndarray, moving: float) -> TempoBelief:
 
 
 def _part(curves: Curves, events: MotionEvents, start: float, length: float = PIECE) -> tuple[Curves, MotionEvents]:
-    """One piece of a clip; ``start`` and ``length`` in seconds."""
+    """Cut one piece out of a clip; ``start`` and ``length`` in seconds."""
     frames = slice(int(round(start * curves.rate)), int(round((start + length) * curves.rate)))
     inside = (events.times >= start) & (events.times < start + length)
     return _frames_of(curves, frames), MotionEvents(events.times[inside], events.weights[inside])
@@ -335,7 +354,7 @@ def _frames_of(curves: Curves, frames: slice) -> Curves:
 
 
 def _tempo_path(seen: np.ndarray) -> np.ndarray:
-    """The most probable index of a tempo in each piece (Viterbi), from log probabilities (pieces, tempos)."""
+    """Find the most probable tempo index of each piece (Viterbi) from log probabilities (pieces, tempos)."""
     place = np.log(TEMPOS)
     same = np.abs(place[:, None] - place) < SAME
     scores = np.log(np.exp(seen) @ same + 1e-12)
@@ -351,7 +370,15 @@ def _tempo_path(seen: np.ndarray) -> np.ndarray:
 
 
 def weigh(found: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Log probability of each of :data:`TEMPOS`, from :func:`figures` and a weight for each."""
+    """Compute the log probability of each tempo: a softmax over the weighted features.
+
+    Args:
+        found: float64 (tempos, features), from :func:`figures`.
+        weights: float64 (features,).
+
+    Returns:
+        float64 (tempos,), for :data:`TEMPOS`.
+    """
     return _normal(found @ weights)
 
 
@@ -360,7 +387,14 @@ def _normal(score: np.ndarray) -> np.ndarray:
 
 
 def most_probable(log_probability: np.ndarray) -> tuple[float, float]:
-    """The tempo (beats a minute) that has most probability within :data:`SAME`, and that probability."""
+    """Find the tempo with the most probability within :data:`SAME`.
+
+    Args:
+        log_probability: float64 (tempos,), log probability of each of :data:`TEMPOS`.
+
+    Returns:
+        The tempo in beats per minute, and the probability within :data:`SAME` of it, 0 to 1.
+    """
     place = np.log(TEMPOS)
     mass = (np.abs(place[:, None] - place) < SAME) @ np.exp(log_probability)
     best = int(np.argmax(mass))
@@ -370,7 +404,15 @@ def most_probable(log_probability: np.ndarray) -> tuple[float, float]:
 
 
 def calibrated(mass: float, calibration: tuple[float, float]) -> float:
-    """Probability of being right: a logistic function of the log odds of :func:`most_probable`'s probability."""
+    """Compute the calibrated probability that the tempo is right, a logistic function of the log odds of ``mass``.
+
+    Args:
+        mass: probability returned by :func:`most_probable`.
+        calibration: constant and slope of the logistic function.
+
+    Returns:
+        0 to 1.
+    """
     mass = float(np.clip(mass, 0.001, 0.999))
     constant, slope = calibration
     return float(1.0 / (1.0 + np.exp(-(constant + slope * np.log(mass / (1.0 - mass))))))

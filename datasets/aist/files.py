@@ -47,7 +47,7 @@ _NAME = re.compile(
 
 @dataclass(frozen=True)
 class AistName:
-    """A name such as ``gBR_sBM_cAll_d04_mBR0_ch01``, taken apart.
+    """Parts of a name such as ``gBR_sBM_cAll_d04_mBR0_ch01``.
 
     Attributes:
         genre: AIST code such as ``"gBR"``.
@@ -132,14 +132,14 @@ class Aist:
             raise D2MError(f"{root} is not an AIST++ folder: it has neither motions/ nor keypoints3d/")
 
     def ignored(self) -> frozenset[str]:
-        """Return names whose annotation its makers found faulty."""
+        """Return the names of sequences whose annotation is faulty according to the makers of AIST++."""
         return frozenset(_lines(self.annotations / "ignore_list.txt", missing_ok=True))
 
     def names(self, split: str | None = None, protocol: str = "crossmodal") -> tuple[str, ...]:
-        """Return sequences of ``"train"``, ``"val"`` or ``"test"``, or all that are there; without the ignored ones.
+        """Return the names of the sequences of a split, or of all in the folder, without the ignored ones.
 
         Args:
-            split: which part, or None.
+            split: ``"train"``, ``"val"`` or ``"test"``, or None for all.
             protocol: ``"crossmodal"`` (music unseen) or ``"pose"`` (dancers unseen).
 
         Raises:
@@ -161,11 +161,25 @@ class Aist:
         return tuple(sorted(p.stem for p in (self.annotations / folder).glob("*.pkl")))
 
     def motion(self, name: str) -> SmplMotion:
-        """Read the SMPL parameters of a sequence."""
+        """Read the SMPL parameters of a sequence.
+
+        Args:
+            name: name of the sequence.
+
+        Raises:
+            D2MError: as for :func:`read_motion`.
+        """
         return read_motion(self.annotations / "motions" / f"{_checked(name)}.pkl")
 
     def keypoints2d(self, name: str) -> Keypoints2d:
-        """Read the 2-D keypoints of a sequence in all views."""
+        """Read the 2-D keypoints of a sequence in all views.
+
+        Args:
+            name: name of the sequence.
+
+        Raises:
+            D2MError: as for :func:`read_motion`.
+        """
         return read_keypoints2d(self.annotations / "keypoints2d" / f"{_checked(name)}.pkl")
 
     def keypoints3d(self, name: str, optimised: bool = True) -> np.ndarray:
@@ -181,7 +195,17 @@ class Aist:
         return read_keypoints3d(self.annotations / "keypoints3d" / f"{_checked(name)}.pkl", optimised)
 
     def landmarks(self, name: str) -> Motion:
-        """Read the dance in space: ``"coco17"``, metres, y upwards; joints that were not found have confidence 0."""
+        """Read the dance in space from the 3-D keypoints.
+
+        Args:
+            name: name of the sequence.
+
+        Returns:
+            Skeleton ``"coco17"`` in metres, y upwards; keypoints that were not found have confidence 0.
+
+        Raises:
+            D2MError: as for :func:`read_motion`.
+        """
         points = self.keypoints3d(name) / 100.0
         seen = np.all(np.isfinite(points), axis=-1)
         return Motion(np.where(seen[..., None], points, 0.0), FPS, "coco17", seen.astype(np.float32))
@@ -199,6 +223,9 @@ class Aist:
 
     def wav_file(self, music: str) -> Path:
         """Return a music file.
+
+        Args:
+            music: name without suffix, such as ``mBR0``.
 
         Raises:
             D2MError: if it does not exist.
@@ -246,7 +273,7 @@ class Aist:
 
 
 def _checked(name: str) -> str:
-    """A name that cannot lead out of its folder."""
+    """Return a name that cannot lead out of its folder."""
     return str(AistName.parse(name))
 
 
@@ -264,7 +291,7 @@ def _lines(path: Path, missing_ok: bool = False) -> list[str]:
 
 
 def _array(data: Mapping[str, object], key: str, path: Path, shape: tuple[int | None, ...]) -> np.ndarray:
-    """A numeric array of the shape asked for; None stands for any length."""
+    """Return a numeric array of the requested shape; None stands for any length."""
     value = data.get(key)
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiub":
         raise D2MError(f"{path} has no array '{key}'; it is not an AIST++ file of this kind")
@@ -276,6 +303,9 @@ def _array(data: Mapping[str, object], key: str, path: Path, shape: tuple[int | 
 
 def read_motion(path: str | Path) -> SmplMotion:
     """Read SMPL parameters from ``motions/NAME.pkl``.
+
+    Args:
+        path: the file.
 
     Raises:
         D2MError: if the file is missing, unsafe, or of another kind.
@@ -319,6 +349,9 @@ def write_motion(path: str | Path, motion: SmplMotion, loss: float = 0.0) -> Non
 
 def read_keypoints2d(path: str | Path) -> Keypoints2d:
     """Read the keypoints of nine views from ``keypoints2d/NAME.pkl``.
+
+    Args:
+        path: the file.
 
     Raises:
         D2MError: as for :func:`read_motion`.

@@ -94,7 +94,15 @@ BASS_PROGRAMS = (32, 33, 34, 35, 36, 37, 38, 39, 43, 58, 87)
 
 @dataclass
 class Clock:
-    """Beats of a song: times (s) of all beats, those of downbeats, and swing: where sixteenths and eighths fall."""
+    """Beats of a song with their subdivision.
+
+    Attributes:
+        beats: float64 (N,), seconds.
+        bar: number of beats per bar.
+        first: index of the first downbeat.
+        swing: position of the second sixteenth within a half beat; 0.5 is straight.
+        shuffle: position of the second eighth within a beat; 0.5 is straight.
+    """
 
     beats: np.ndarray
     bar: int
@@ -103,7 +111,14 @@ class Clock:
     shuffle: float
 
     def time(self, positions: ArrayLike) -> np.ndarray:
-        """Convert positions to seconds, with swing."""
+        """Convert positions to times, with swing.
+
+        Args:
+            positions: beats from the first downbeat.
+
+        Returns:
+            float64 of the same shape, seconds.
+        """
         position = np.asarray(positions, float)
         beat, part = np.floor(position + 1e-9), np.mod(position + 1e-9, 1.0)
         # Warp the beat's halves (shuffle) and their halves (swing).
@@ -116,7 +131,14 @@ class Clock:
 
 @dataclass
 class Beats:
-    """A finished song: stems float32 (samples,) by name, beats (s) and indices of downbeats."""
+    """A finished song.
+
+    Attributes:
+        stems: float32 (samples,) by name.
+        beats: float64 (N,), seconds.
+        downbeats: int64, indices of the downbeats in ``beats``.
+        strokes: times of the drum strokes in seconds, by kind of drum.
+    """
 
     stems: dict[str, np.ndarray]
     beats: np.ndarray
@@ -125,8 +147,12 @@ class Beats:
 
 
 def clock(seconds: float, style: str, rng: np.random.Generator) -> Clock:
-    """Draw beats that cover a length: steady, with human variation, drifting, or with a change or a pause in the
-    middle.
+    """Draw the beats of a song: steady, with human variation, drifting, or with a tempo change or a pause.
+
+    Args:
+        seconds: length that the beats must cover.
+        style: name in :data:`STYLES`, which may limit the tempo.
+        rng: random generator.
     """
     low, high = TEMPOS.get(style, (60.0, 190.0))
     if style in TEMPOS and rng.random() < 0.8:
@@ -156,18 +182,26 @@ def clock(seconds: float, style: str, rng: np.random.Generator) -> Clock:
 
 
 class Band:
-    """Plays songs.
+    """Generator of songs.
 
     Args:
-        fonts: soundfonts for tones.
-        drums: where strokes come from.
+        fonts: soundfonts for the pitched instruments.
+        drums: source of the drum strokes.
     """
 
     def __init__(self, fonts: list[SoundFont], drums: DrumSounds):
         self.fonts, self.drums = fonts, drums
 
     def play(self, seconds: float, rng: np.random.Generator) -> Beats:
-        """Generate one song."""
+        """Generate one song.
+
+        Args:
+            seconds: length in seconds.
+            rng: random generator.
+
+        Returns:
+            The song; stems that are silent are left out.
+        """
         style = str(rng.choice(list(STYLES)))
         if rng.random() < 0.07:
             style = "none"
@@ -331,7 +365,7 @@ class Band:
 
 
 class _Plan:
-    """Chords and who plays when."""
+    """Chords of a song, and the bars in which each part plays."""
 
     def __init__(self, time: Clock, bars: int, rng: np.random.Generator):
         self.time, self.bars = time, bars
@@ -359,7 +393,7 @@ class _Plan:
         return self.halves and step == 2 * self.time.bar
 
     def chord(self, number: int, step: int) -> list[int]:
-        """Pitch classes, the root first."""
+        """Return the pitch classes of a chord, root first."""
         half = self.halves and step >= 2 * self.time.bar
         degree = int(self.degrees[(2 * number + half) % len(self.degrees)])
         count = len(self.scale)
@@ -367,13 +401,13 @@ class _Plan:
 
 
 def _row(pattern: str, bar: int) -> list[float]:
-    """Probabilities of a pattern's sixteenths, cut or repeated to `bar` beats."""
+    """Return the probabilities of a pattern's sixteenths, cut or repeated to `bar` beats."""
     row = [1.0 if c == "x" else int(c) / 10 for c in pattern.replace(" ", "")]
     return (row * 2)[: 4 * bar]
 
 
 def _groove(style: dict[str, str], bar: int, rng: np.random.Generator) -> dict[str, list[float]]:
-    """A style's pattern with its possible strokes drawn once, so that bars repeat; now and then a kind exchanged."""
+    """Draw the strokes of a style's pattern once, so that bars repeat; occasionally a kind of drum is exchanged."""
     groove = {}
     swaps = {
         "closed": ["closed", "closed", "ride", "shaker"],
@@ -392,7 +426,14 @@ def _groove(style: dict[str, str], bar: int, rng: np.random.Generator) -> dict[s
 
 
 def mix_in(out: np.ndarray, wave: np.ndarray, at: float, gain: float) -> None:
-    """Add a wave in place; samples outside are left out."""
+    """Add a waveform to another in place; samples outside are left out.
+
+    Args:
+        out: float32 (samples,), which is changed.
+        wave: float32 (n,).
+        at: time of its first sample in seconds.
+        gain: linear gain.
+    """
     first = int(round(at * RATE))
     low, high = max(first, 0), min(first + len(wave), len(out))
     if high > low:
