@@ -61,7 +61,7 @@ ALLOWED: dict[str, str] = {
     # The endless stream joins songs by bridges.
     "d2m.symbolic.stream.memory": "symbolic.bridge",
     "d2m.symbolic.stream.planning": "symbolic.bridge",
-    "d2m.symbolic.stream.programme": "symbolic.bridge",
+    "d2m.symbolic.stream.sections": "symbolic.bridge",
 }
 
 

@@ -19,7 +19,7 @@ from d2m.cli.symbolic_out import named
 from d2m.errors import D2MError
 
 if TYPE_CHECKING:
-    from d2m.symbolic.stream.programme import Shown
+    from d2m.symbolic.stream.sections import Shown
 
 #: Minutes of programme that are printed if nothing else is asked for.
 _USUAL_MINUTES = 60.0

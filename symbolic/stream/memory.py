@@ -17,7 +17,8 @@ from d2m.symbolic.bridge.joining import write_bridge
 from d2m.symbolic.bridge.mixpoints import MixPoint
 from d2m.symbolic.stream.library import Place, stamp
 from d2m.symbolic.stream.planning import Plan
-from d2m.symbolic.stream.programme import Programme, Section, bridge_section, close, song_section
+from d2m.symbolic.stream.programme import Programme
+from d2m.symbolic.stream.sections import Section, bridge_section, close, song_section
 from d2m.symbolic.stream.wishes import Wish
 
 if TYPE_CHECKING:

@@ -26,8 +26,9 @@ from d2m.symbolic.stream.checks import Checks
 from d2m.symbolic.stream.memory import Checkpoint, recall
 from d2m.symbolic.stream.pace import BURST, Pace
 from d2m.symbolic.stream.planning import Plan, Planner, exits
-from d2m.symbolic.stream.programme import Programme, Section
+from d2m.symbolic.stream.programme import Programme
 from d2m.symbolic.stream.recording import pcm
+from d2m.symbolic.stream.sections import Section
 from d2m.symbolic.stream.wishes import Wishes
 
 #: Segments that a listener fetches ahead, that are played beyond the furthest, and that are kept behind it.
