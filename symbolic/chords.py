@@ -68,6 +68,9 @@ _TRIAD_WEIGHTS = (1.2, 1.0, 0.9)
 #: What a triad outside the key and a change of chord within a bar lose, in shares of a bar's notes.
 _FOREIGN, _CHANGE = 0.12, 0.12
 
+#: Lowest key of a chord's bass note in the left hand of a piano, and of its other notes in the right.
+_LEFT, _RIGHT = 40, 52
+
 
 @dataclass(frozen=True)
 class Chord:
@@ -230,6 +233,24 @@ def chord_name(chord: Chord) -> str:
     names = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
     quality = "" if chord.quality == "maj" else chord.quality
     return f"{names[chord.root]}{quality}" + ("" if chord.slash is None else f"/{names[chord.slash]}")
+
+
+def chord_notes(chord: Chord, begin: float, end: float, every: float) -> list[tuple[float, float, int]]:
+    """Return a chord as two hands play it: the bass note held, the others struck regularly.
+
+    Args:
+        chord: the chord.
+        begin, end: beats.
+        every: beats between strokes of the right hand.
+
+    Returns:
+        (start, end, key) of each note.
+    """
+    rows = [(begin, end, _LEFT + (chord.bass - _LEFT) % 12)]
+    keys = sorted(_RIGHT + (tone - _RIGHT) % 12 for tone in chord.tones)
+    for at in np.arange(begin, end - 1e-6, every).tolist():
+        rows += [(at, min(at + every, end), key) for key in keys]
+    return rows
 
 
 def find_chords(chroma: np.ndarray, spans: np.ndarray, keys: np.ndarray) -> list[Chord]:

@@ -11,7 +11,7 @@ from d2m.errors import D2MError
 from d2m.symbolic.controls import cut_controls
 from d2m.symbolic.fit_notes import bar_lines, main_key
 from d2m.symbolic.keys import signature
-from d2m.types import TRACKS, BeatGrid, Part, Score
+from d2m.types import TRACKS, Part, Score
 
 
 def at_tempo(score: Score, tempo: float) -> Score:
@@ -104,16 +104,6 @@ def first_bars(score: Score, bars: int) -> Score:
     )
 
 
-def lasting(score: Score, bars: int) -> Score:
-    """Give a score the length of some bars.
-
-    Args:
-        score: the score, in bars of equal length from its beginning.
-        bars: number of bars.
-    """
-    return replace(score, duration=float(score.grid.time_of(bars * max(int(score.grid.beats_per_bar), 1))))
-
-
 def transposed(score: Score, semitones: int) -> Score:
     """Transpose the pitched parts; notes that leave the range of MIDI are moved by an octave.
 
@@ -188,14 +178,3 @@ def named(parts: Sequence[Part], name: str) -> list[Part]:
     """
     wanted = name.casefold()
     return [part for part in parts if part.name.casefold() == wanted] or [p for p in parts if p.track == wanted]
-
-
-def steady(score: Score, tempo: float) -> BeatGrid:
-    """Return a grid of one tempo with as many beats and the same bar lines as that of a score.
-
-    Args:
-        score: the score.
-        tempo: beats per minute.
-    """
-    grid = score.grid
-    return replace(grid, beats=np.arange(len(grid.beats)) * 60.0 / tempo, tempo=float(tempo))

@@ -54,7 +54,6 @@ ALLOWED: dict[str, str] = {
     "d2m.evaluation.benchmark.ablation": "training",
     # The arranger that plays MuseGAN's phrases has the composer's rhythm section and chords.
     "d2m.symbolic.musegan.band": "symbolic.composer",
-    "d2m.symbolic.musegan.harmonise": "symbolic.composer",
     "d2m.symbolic.musegan.players": "symbolic.composer",
     # The accompaniment of a rewritten melody is MuseGAN's.
     "d2m.symbolic.emotion.band": "symbolic.musegan",

@@ -156,7 +156,9 @@ def bridge_section(before: Section, plan: Plan, following: Section, number: int)
     def gain_of(positions: np.ndarray) -> np.ndarray:
         return np.interp(positions, [0, beats[-1]], [before.gain, plan.gain])
 
-    parts = [(part, places.get((part.track, part.program, part.name), 0.0)) for part in bridge.parts]
+    parts = [
+        (part, places.get((part.track, part.program, part.name), 0.0)) for part in following.played.played(bridge.parts)
+    ]
     notes = notes_of(parts, sample_of, gain_of, RATE)
     stop = int(sample_of(beats[-1:])[0])
     return Section("bridge", following.name, before.end, stop, notes, point=plan.point, number=number)
