@@ -15,7 +15,7 @@ from dataclasses import replace
 import numpy as np
 
 from d2m.symbolic.chords import Chord, allowed, chord_at, find_chords
-from d2m.symbolic.keys import find_keys, scale
+from d2m.symbolic.keys import KEYS, find_keys, scale
 from d2m.types import Part, Score
 
 #: Degrees of the scale that differ, in semitones above the tonic: in major, and in natural minor.
@@ -115,33 +115,48 @@ def chords_of(score: Score) -> list[Chord]:
 def into_key(score: Score, key: int) -> Score:
     """Move all pitched notes into a key; each bar is moved from the key that it is in.
 
+    Where the result sounds more like another key (mostly the relative one), the whole score is taken to be in the key
+    that leaves the fewest notes outside the scale of those from which the result is heard in the right key.
+
     Args:
         score: the score.
         key: number of the key (:mod:`d2m.symbolic.keys`).
     """
     lines, keys = keys_of(score)
+    moved, _ = _from_keys(score, lines, keys, key)
+    if main_key(moved) == key:
+        return moved
+    tried = [_from_keys(score, lines, np.full(len(lines), own), key) for own in range(KEYS)]
+    for other, _ in sorted(tried, key=lambda each: each[1]):
+        if main_key(other) == key:
+            return other
+    return moved
+
+
+def _from_keys(score: Score, lines: np.ndarray, keys: np.ndarray, key: int) -> tuple[Score, int]:
+    """Move a score whose bars are in ``keys`` into a key; also the number of notes that were outside the scale."""
     inside = scale(key)
-    parts = []
+    parts, foreign = [], 0
     for part in score.parts:
         if part.is_drum or not len(part.starts):
             parts.append(part)
             continue
         at = np.clip(np.searchsorted(lines, part.starts + _EARLY, side="right") - 1, 0, len(lines) - 1)
-        parts.append(replace(part, pitches=_in_range(_moved(part.pitches, keys[at], key, inside))))
-    return replace(score, parts=tuple(without_doubles(part) for part in parts))
+        pitches = _moved(part.pitches, keys[at], key)
+        outside = ~inside[pitches % 12]
+        foreign += int(outside.sum())
+        pitches = np.where(outside, np.where(inside[(pitches - 1) % 12], pitches - 1, pitches + 1), pitches)
+        parts.append(without_doubles(replace(part, pitches=_in_range(pitches))))
+    return replace(score, parts=tuple(parts)), foreign
 
 
-def _moved(pitches: np.ndarray, own: np.ndarray, key: int, inside: np.ndarray) -> np.ndarray:
-    """Pitches in keys ``own`` as the same degrees of another key; what is foreign to it goes to a neighbour in it."""
+def _moved(pitches: np.ndarray, own: np.ndarray, key: int) -> np.ndarray:
+    """Pitches in keys ``own`` as the same degrees of another key."""
     shift = (key % 12 - own % 12 + 6) % 12 - 6
     degree = (pitches - own % 12) % 12
     if key >= 12:
-        alter = -1 * ((own < 12) & np.isin(degree, _MAJOR_ONLY))
-    else:
-        alter = 1 * ((own >= 12) & np.isin(degree, _MINOR_ONLY))
-    moved = pitches + shift + alter
-    foreign = ~inside[moved % 12]
-    return np.where(foreign, np.where(inside[(moved - 1) % 12], moved - 1, moved + 1), moved)
+        return pitches + shift - ((own < 12) & np.isin(degree, _MAJOR_ONLY))
+    return pitches + shift + ((own >= 12) & np.isin(degree, _MINOR_ONLY))
 
 
 def _in_range(pitches: np.ndarray) -> np.ndarray:

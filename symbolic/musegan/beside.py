@@ -11,6 +11,7 @@ import numpy as np
 from d2m.errors import D2MError
 from d2m.symbolic.fit_notes import chords_of
 from d2m.symbolic.five_tracks import five_tracks, homes_of
+from d2m.symbolic.instrument_names import instrument_name
 from d2m.symbolic.midi import MOST_BYTES, file_bytes, load_bytes, score_of
 from d2m.symbolic.midi_chunks import MOST_TRACKS
 from d2m.symbolic.midi_events import Event, Events, free_channels, only, read_events
@@ -212,13 +213,13 @@ def _track(
     setup = [bytes([0xB0 | channel, *move]) for move in _RESETS] if said else []
     program = part.program if like is None else like.program
     setup.append(bytes([0xC0 | channel, int(program)]))
-    name = (file.name_of(like) if like is not None else "") or _name(part.track, file)
+    name = (file.name_of(like) if like is not None else "") or _name(instrument_name(part.track, program), file)
     first = [(0, -2, meta(0x03, name.encode())), *((0, -1, event) for event in setup)]
     return in_order(first + note_events(table, channel))
 
 
-def _name(track: str, file: MidiFile) -> str:
-    """The track's name, with a number if the file has one of that name."""
+def _name(instrument: str, file: MidiFile) -> str:
+    """The name of an instrument, with a number if the file has one of that name."""
     taken = {name.casefold() for name in (*file.names.values(), *file.channel_names.values())}
-    names = (track, *(f"{track} {number}" for number in range(2, 1000)))
-    return next((name for name in names if name not in taken), track)
+    names = (instrument, *(f"{instrument} {number}" for number in range(2, 1000)))
+    return next((name for name in names if name not in taken), instrument)
