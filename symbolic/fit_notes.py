@@ -3,8 +3,8 @@
 Into a key: the key of each bar is estimated, and every note keeps its degree of the scale; degrees that differ between
 major and minor are altered. Onto chords: a note that begins on a beat, sounds on one or lasts a beat goes to the
 nearest chord tone; others go to the nearest tone of the scale that agrees with the chord. The bass plays the bass note
-of a chord where the chord begins. A note that is held into the next chord ends there, and the nearest tone of that
-chord is struck if it was to last for another beat.
+of a chord where the chord begins, and only the lowest of notes that are struck together. A note that is held into the
+next chord ends there, and the nearest tone of that chord is struck if it was to last for another beat.
 """
 
 from __future__ import annotations
@@ -185,19 +185,21 @@ def _fitted(part: Part, chords: Sequence[Chord], inside: frozenset[int]) -> Part
         part.starts.tolist(), part.ends.tolist(), part.pitches.tolist(), part.velocities.tolist(), strict=True
     ):
         pieces += _pieces((start, end, key, loud), chords)
-    pieces.sort(key=lambda piece: (piece[0][0], -piece[0][2]))
+    is_bass = part.track == "bass"
+    # The highest of notes struck together is a tune's and moves least; of a bass only the lowest is played.
+    pieces.sort(key=lambda piece: (piece[0][0], piece[0][2] if is_bass else -piece[0][2]))
     found: list[Note] = []
     together: dict[float, set[int]] = {}
     rooted: set[float] = set()
     for (start, end, key, loud), chord, strong in pieces:
         struck = together.setdefault(round(start, 2), set())
-        if part.track == "bass":
+        if is_bass:
             fitted = _bass_key(key, chord, inside, strong, chord.start not in rooted)
             rooted.add(chord.start)
         else:
             tones = frozenset(chord.tones) if strong else allowed(chord, inside)
             fitted = _nearest(key, tones, struck)
-        if fitted is None or fitted in struck or len(struck) >= _FINGERS:
+        if fitted is None or fitted in struck or len(struck) >= (1 if is_bass else _FINGERS):
             continue
         struck.add(fitted)
         found.append((start, end, fitted, loud))

@@ -32,14 +32,12 @@ _EAST_ASIAN = (
 _NOTE_NAMES = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
 
 
-#: Size of a picture: width in inches, bars side by side at most, and dots per inch.
+#: Size of a picture: width in inches, bars of a row, and dots per inch.
 _WIDTH, _MOST_BARS, _DPI = 16.0, 24, 100
 #: Inches of height for a drum, for a key in one row of bars and in several, and for the least panel.
 _DRUM_HEIGHT, _KEY_HEIGHT, _SMALL_KEY, _LEAST_PANEL = 0.13, 0.085, 0.05, 0.55
 #: Highest picture in inches; longer music gets more bars in a row.
-_HIGHEST = 60.0
-#: Most bars side by side, however long the music is.
-_DENSEST = 64
+_HIGHEST = 150.0
 
 
 def draw(
@@ -108,7 +106,7 @@ def _row_edges(roll: PianoRoll, height: float) -> list[tuple[int, int]]:
     """First step of each row of bars, and the one after its last; as even as possible."""
     lines = np.append(roll.downbeats, roll.steps)
     bars = len(lines) - 1
-    most = min(max(_MOST_BARS, int(np.ceil(bars * height / _HIGHEST))), _DENSEST)
+    most = max(_MOST_BARS, int(np.ceil(bars * height / _HIGHEST)))
     count = -(-bars // most)
     each = -(-bars // count)
     # Rows begin with bars 1, 5, 9 ...
@@ -163,7 +161,7 @@ def _panel(panel, roll: PianoRoll, track: int, keys: np.ndarray, span: tuple[int
         for key in named:
             panel.axhline(key, color="#ededed", linewidth=0.6, zorder=0)
     panel.set_xlim(first, first + widest)
-    every = 1 if len(here) <= 32 else 4
+    every = 1 if len(here) <= 32 else 4 * -(-len(here) // 160)
     panel.set_xticks(roll.downbeats[here[::every]], (here[::every] + 1).tolist(), fontsize=9)
     panel.set_ylabel(
         instrument_name(TRACKS[track], roll.programs[track]).replace(" ", "\n"),
