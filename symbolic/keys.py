@@ -162,6 +162,20 @@ def read_key(text: str) -> tuple[int, bool]:
     if match is None:
         raise D2MError(f"no key '{text}'; give a note and a mode, such as A:min, Am, F# or Bb:maj")
     letter, accidental, mode = match.groups()
-    natural = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}[letter.upper()]
-    step = {"#": 1, "♯": 1, "b": -1, "♭": -1}.get(accidental or "", 0)
-    return (natural + step) % 12, mode.strip(" :") in ("m", "min", "minor")
+    return read_note(f"{letter.upper()}{accidental}"), mode.strip(" :") in ("m", "min", "minor")
+
+
+def read_note(name: str) -> int:
+    """Return the pitch class of a note such as ``"F#"``.
+
+    Args:
+        name: a capital letter and an optional accidental.
+    """
+    step = {"#": 1, "♯": 1, "b": -1, "♭": -1}.get(name[1:], 0)
+    return ({"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}[name[0]] + step) % 12
+
+
+def key_number(text: str) -> int:
+    """Return the number of a key given by name; arguments and errors as of :func:`read_key`."""
+    tonic, minor = read_key(text)
+    return tonic + 12 * minor

@@ -56,14 +56,13 @@ ALLOWED: dict[str, str] = {
     "d2m.evaluation.benchmark.ablation": "training",
     # The arranger that plays MuseGAN's phrases has the composer's rhythm section and chords.
     "d2m.symbolic.musegan.band": "symbolic.composer",
-    "d2m.symbolic.musegan.harmonise": "symbolic.composer",
     "d2m.symbolic.musegan.players": "symbolic.composer",
     # The accompaniment of a rewritten melody is MuseGAN's.
     "d2m.symbolic.emotion.band": "symbolic.musegan",
     # The endless stream joins songs by bridges.
     "d2m.symbolic.stream.memory": "symbolic.bridge",
     "d2m.symbolic.stream.planning": "symbolic.bridge",
-    "d2m.symbolic.stream.programme": "symbolic.bridge",
+    "d2m.symbolic.stream.sections": "symbolic.bridge",
 }
 
 
