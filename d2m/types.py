@@ -315,6 +315,7 @@ class Score:
         lanes: automation of the mix.
         character: character of the mix (:func:`d2m.audio.presets.characters`), or "".
         key_changes: position in beats and name of each later key.
+        loudness: how much louder than usual the finished music is, in LU.
     """
 
     parts: tuple[Part, ...]
@@ -325,6 +326,7 @@ class Score:
     lanes: tuple[Lane, ...] = ()
     character: str = ""
     key_changes: tuple[tuple[float, str], ...] = ()
+    loudness: float = 0.0
 
     def instruments(self) -> Score:
         """Return the score without the parts that play effects."""

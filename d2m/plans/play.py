@@ -26,8 +26,9 @@ from d2m.types import BeatGrid, Brief, Dance, Score, Soundtrack, genre_code
 
 #: Seconds that a section which follows another is played before it begins: the attacks of its first notes.
 LEAD = 0.1
-#: Bars for which a section sounds on under the next one.
-TAIL_BARS = 2
+#: Bars that the arranger knows of the next section, and seconds for which a section sounds on under it (of two bars at
+#: most).
+TAIL_BARS, TAIL_SECONDS = 2, 1.5
 #: Level of a section in dB by its role; louder and softer sections keep their contrast after mastering.
 LEVELS = {"intro": -2.0, "verse": -0.5, "lift": -0.5, "break": -2.5, "outro": -1.0}
 
@@ -95,6 +96,10 @@ def _performed(
 ) -> list[Soundtrack]:
     """Play the scores of the sections, with the transitions between them."""
     changed = _transitions(plan, pieces, scores)
+    if engine.is_causal:
+        # Up to its last bar a section sounds the same with and without its transition.
+        scores = [changed.get(index, score) for index, score in enumerate(scores)]
+        changed = {}
     total = len(scores) + len(changed)
 
     def perform(score: Score, piece: Piece, done: int) -> Soundtrack:
@@ -102,7 +107,10 @@ def _performed(
             if progress:
                 progress((done + share) / total)
 
-        return engine.perform(score, piece.dance, seed=piece.section.seed, stems=stems, progress=tell)
+        # The arranger knows more of the next section than what is heard under it.
+        duration = min(piece.dance.duration, piece.length + TAIL_SECONDS)
+        dance, score = replace(piece.dance, duration=duration), replace(score, duration=duration)
+        return engine.perform(score, dance, seed=piece.section.seed, stems=stems, progress=tell)
 
     played: list[Soundtrack] = []
     for index, (piece, score) in enumerate(zip(pieces, scores, strict=True)):
