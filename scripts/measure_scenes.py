@@ -174,8 +174,8 @@ def changed(plan: Plan, number: int, one: Soundtrack, other: Soundtrack) -> dict
     before = float(grid.position_of(section.start) - grid.position_of(differ[0])) / bar
     after = float(grid.position_of(differ[-1]) - grid.position_of(section.end)) / bar
     print(
-        f"section {number} changed ({section.start:.2f} to {section.end:.2f} s): samples differ from {differ[0]:.3f} to "
-        f"{differ[-1]:.3f} s, from {before:.2f} bars before it to {after:.2f} bars after it"
+        f"section {number} changed ({section.start:.2f} to {section.end:.2f} s): samples differ from {differ[0]:.3f} "
+        f"to {differ[-1]:.3f} s, from {before:.2f} bars before it to {after:.2f} bars after it"
     )
     return {"bars before": before, "bars after": after}
 

@@ -224,6 +224,10 @@ def _tell(result: Result) -> None:
         f"{report['video']['name']}: {report['genre']}; {beats_in_words(result.dance.grid)} "
         f"({report['duration']:.1f} s of music made in {sum(report['seconds'].values()):.1f} s)"
     )
+    if result.plan is not None:
+        from d2m.features.subject import Subject
+
+        typer.echo(f"  {Subject(result.plan.subject, result.plan.reason or 'as the plan says').in_words}")
     for path in result.files.values():
         typer.echo(f"  {path}")
 
