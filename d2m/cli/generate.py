@@ -133,7 +133,8 @@ def _make_candidates(videos: list[Path], output: str, count: int, settings: dict
     for each in made:
         typer.echo(
             f"{each.number}: {each.key or 'no key'}, {each.tempo:.0f} bpm, seed {each.seed}, fit {each.fit:+.2f}, "
-            f"variety {each.variety:.2f}; {', '.join(each.instruments)}"
+            f"variety {each.variety:.2f} (notes {each.notes:.2f}, sound {each.sound:.2f}); "
+            f"{', '.join(each.instruments)}"
         )
     typer.echo(f"Listen in {folder / 'index.html'}, then run: d2m pick {videos[0]} NUMBER -o {output}")
 

@@ -14,7 +14,7 @@ import numpy as np
 from d2m.types import BeatGrid
 
 #: Change of tempo (logarithm) from shot to shot that costs as much as a cut that is not on a beat, and the largest.
-USUAL_CHANGE, MOST_CHANGE = 0.04, 0.08
+USUAL_CHANGE, MOST_CHANGE = 0.06, 0.1
 #: Costs of a cut beside the beats; on the third beat of a bar; on the second or fourth.
 _OFF, _MIDDLE, _WEAK = 1.0, 0.2, 0.45
 _BEATS_PER_BAR = 4
