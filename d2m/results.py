@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from d2m.errors import D2MError
-from d2m.generate_options import GenerateOptions
+from d2m.generate_options import NOT_KEPT, GenerateOptions
 from d2m.types import GENRES, Soundtrack
 from d2m.version import __version__
 
@@ -54,7 +54,7 @@ def _markers(soundtrack: Soundtrack, plan: Plan | None, kinds: Sequence[Kind]) -
 
 def _kept(keep_audio: str | bool) -> Literal["voice", "all"] | bool:
     """Return what is kept of the clip's own sound, as :func:`d2m.media.write.mux` takes it."""
-    return "voice" if keep_audio == "voice" else bool(keep_audio)
+    return "voice" if keep_audio == "voice" else keep_audio not in NOT_KEPT
 
 
 def result_files(stem: str, video: str, soundtrack: Soundtrack, markers: bool = False) -> dict[str, str]:
@@ -202,6 +202,7 @@ def report_of(
         "source": analysis.source,
         "confidence": round(float(grid.confidence), 3),
         "forgiving": analysis.dance.forgiving,
+        "subject": {"name": analysis.subject.name, "reason": analysis.subject.reason},
         "motion_beats": [round(float(b), 4) for b in analysis.motion_beats],
         "genre": GENRES.get(str(genre), genre),
         "key": soundtrack.score.key if soundtrack.score is not None else None,

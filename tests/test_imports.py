@@ -35,6 +35,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("generate_options",),
     ("results",),
     ("pipeline",),
+    ("candidate_distance",),
     ("candidates",),
     ("cli",),
 )

@@ -144,7 +144,8 @@ def _make_candidates(videos: list[Path], output: str, count: int, settings: dict
     for each in made:
         typer.echo(
             f"{each.number}: {each.key or 'no key'}, {each.tempo:.0f} bpm, seed {each.seed}, fit {each.fit:+.2f}, "
-            f"variety {each.variety:.2f}; {', '.join(each.instruments)}"
+            f"variety {each.variety:.2f} (notes {each.notes:.2f}, sound {each.sound:.2f}); "
+            f"{', '.join(each.instruments)}"
         )
     typer.echo(f"Listen in {folder / 'index.html'}, then run: d2m pick {videos[0]} NUMBER -o {output}")
 
@@ -235,6 +236,10 @@ def _tell(result: Result) -> None:
         f"{report['video']['name']}: {report['genre']}; {beats_in_words(result.dance.grid)} "
         f"({report['duration']:.1f} s of music made in {sum(report['seconds'].values()):.1f} s)"
     )
+    if result.plan is not None:
+        from d2m.features.subject import Subject
+
+        typer.echo(f"  {Subject(result.plan.subject, result.plan.reason or 'as the plan says').in_words}")
     for path in result.files.values():
         typer.echo(f"  {path}")
 

@@ -34,7 +34,7 @@ _HEAD = """# Plan of a piece for d2m. Change what you like and play it:
 
 """
 _TEMPO = {"bpm": "tempo", **{name: name for name in ("source", "confidence", "beats_per_bar")}}
-_TOP = ("duration", "forgiving", "fade_in", "fade_out", "loop")
+_TOP = ("duration", "subject", "reason", "forgiving", "fade_in", "fade_out", "loop")
 
 
 def write_plan(plan: Plan, path: str | Path) -> None:
@@ -167,6 +167,9 @@ def _plan(content: dict[str, Any]) -> Plan:
     for name in ("forgiving", "loop"):
         if not isinstance(top.get(name, False), bool):
             raise PlanError("", None, name, "give true or false")
+    for name in ("subject", "reason"):
+        if not isinstance(top.get(name, ""), str):
+            raise PlanError("", None, name, f"{top[name]!r} is not a text")
     if "duration" not in top:
         raise PlanError("", None, "duration", "the duration in seconds is missing; add it")
     beats = _row(tempo, "beats", float)

@@ -10,7 +10,7 @@ import numpy as np
 
 from d2m.errors import D2MError
 from d2m.genres import genre_names
-from d2m.types import BEAT_SOURCES, ROLES, TRACKS, BeatGrid, genre_code
+from d2m.types import BEAT_SOURCES, ROLES, SUBJECTS, TRACKS, BeatGrid, genre_code
 
 #: Tracks that can be left out, kept alone and mixed.
 PARTS: tuple[str, ...] = (*TRACKS, "effects")
@@ -106,6 +106,8 @@ class Plan:
         fade_in, fade_out: seconds.
         loop: whether the end leads back to the beginning.
         mix: changes to the mix.
+        subject: what the video shows, one of :data:`d2m.types.SUBJECTS`; the voice in one of ``"speech"`` is kept.
+        reason: why that was decided, for readers.
     """
 
     duration: float
@@ -123,6 +125,8 @@ class Plan:
     fade_out: float = 0.0
     loop: bool = False
     mix: Mix = field(default_factory=Mix)
+    subject: str = "dance"
+    reason: str = ""
 
     def section(self, number: int) -> Section:
         """Return a section by its number.
@@ -225,6 +229,7 @@ def _check_piece(plan: Plan) -> None:
     if plan.beats_per_bar != int(plan.beats_per_bar):
         raise PlanError("tempo", None, "beats_per_bar", f"{plan.beats_per_bar!r} is not a whole number")
     _choice("tempo", None, "source", plan.source, BEAT_SOURCES)
+    _choice("", None, "subject", plan.subject, SUBJECTS)
     for key in ("fade_in", "fade_out"):
         _number("", None, key, getattr(plan, key), 0.0, plan.duration)
     if not plan.sections:
