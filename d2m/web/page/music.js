@@ -29,7 +29,7 @@ export class Music {
       h("p", { class: "lead", text: t("music.lead") }),
       this.wishes.build(),
       h("p", { class: "small", text: t("music.tempo") }),
-      h("div", { class: "row" }, button("check", t("music.apply"), () => this.#apply(), { disabled: !studio.plan, data: { key: "apply" } }), h("span", { class: "joined" }, count, make)));
+      h("div", { class: "row fill" }, button("check", t("music.apply"), () => this.#apply(), { disabled: !studio.plan, data: { key: "apply" } }), h("span", { class: "joined" }, count, make)));
   }
 
   #make() {

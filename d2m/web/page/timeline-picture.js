@@ -1,5 +1,9 @@
 // The picture behind the timeline: outline of the music, the dancer's energy, beats and bar lines, the loop.
 
+/** Where the outline lies, from the top in pixels of the page: between the numbers of the bars and the sections. */
+const TOP = 24;
+const BOTTOM = 88;
+
 /** Draw it on a canvas that has its size by style. */
 export function paint(canvas, studio, player) {
   const { plan, heardPiece: piece, heardPlan } = studio;
@@ -13,9 +17,8 @@ export function paint(canvas, studio, player) {
   const style = getComputedStyle(canvas);
   const colour = (name) => style.getPropertyValue(name).trim();
   const across = (time) => (time / plan.duration) * width;
-  const top = 22;
-  const middle = top + (height - top) / 2;
-  const tall = (height - top) / 2 - 3;
+  const middle = (TOP + BOTTOM) / 2;
+  const tall = (BOTTOM - TOP) / 2;
   if (player.looping && player.range) {
     context.fillStyle = colour("--wave-loop");
     context.fillRect(across(player.range[0]), 0, across(player.range[1] - player.range[0]), height);
@@ -25,23 +28,25 @@ export function paint(canvas, studio, player) {
     const bar = plan.tempo.downbeats.includes(index);
     if (!bar && width / Math.max(plan.tempo.beats.length, 1) < 7) continue;
     context.fillStyle = colour(bar ? "--wave-bar" : "--wave-beat");
-    context.fillRect(across(time) - 0.5, bar ? 4 : top + 4, 1, height);
+    context.fillRect(across(time) - 0.5, bar ? 4 : TOP, 1, height);
   }
+  if (piece) outline(context, piece, { long: heardPlan?.duration || piece.duration, across, end: across(plan.duration), middle, tall, colour: colour("--wave") });
   const energy = plan.tempo.energy || [];
   context.strokeStyle = colour("--wave-energy");
   context.lineWidth = 2;
   context.lineJoin = "round";
   context.beginPath();
-  plan.tempo.beats.forEach((time, index) => context.lineTo(across(time), height - 3 - (height - top - 6) * (energy[index] ?? 0.5)));
+  plan.tempo.beats.forEach((time, index) => context.lineTo(across(time), BOTTOM - (BOTTOM - TOP) * (energy[index] ?? 0.5)));
   context.stroke();
-  if (!piece) return;
-  const long = heardPlan?.duration || piece.duration;
-  const { peaks } = piece;
+}
+
+function outline(context, { peaks }, { long, across, end, middle, tall, colour }) {
+  const width = across(long);
   const step = Math.max(3, width / peaks.length);
-  context.fillStyle = colour("--wave");
-  for (let x = 0; x < across(Math.min(long, plan.duration)); x += step) {
-    const first = Math.floor((x / across(long)) * peaks.length);
-    const last = Math.max(Math.floor(((x + step) / across(long)) * peaks.length), first + 1);
+  context.fillStyle = colour;
+  for (let x = 0; x < Math.min(width, end); x += step) {
+    const first = Math.floor((x / width) * peaks.length);
+    const last = Math.max(Math.floor(((x + step) / width) * peaks.length), first + 1);
     const peak = Math.max(0.02, ...peaks.slice(first, last));
     context.beginPath();
     context.roundRect(x, middle - peak * tall, Math.max(step - 1.2, 1.5), 2 * peak * tall, 1);

@@ -19,7 +19,7 @@ export class Transport {
   }
 
   #build() {
-    const { player, studio } = this;
+    const { player } = this;
     this.play = button("play", t("play"), () => player.toggle(), { shown: false, class: "main round", data: { key: "play" } });
     this.time = h("output", { class: "time" });
     this.slider = h("input", { type: "range", class: "position", min: 0, max: 1, step: 0.01, value: 0, aria: { label: t("position") }, data: { key: "position" },
@@ -37,8 +37,7 @@ export class Transport {
       h("div", { class: "line tools" }, this.loop, this.click, this.body, this.beats,
         h("label", { class: "speed" }, h("span", { class: "unseen", text: t("speed") }), this.speed),
         h("span", { class: "volume" }, icon("sound"), this.level)));
-    this.studio.overlay.showBeats ??= true;
-    void studio;
+    this.#setVolume(this.volume);
     this.update();
   }
 
@@ -84,6 +83,8 @@ export class Transport {
   }
 
   #setVolume(volume) {
+    this.level.style.setProperty("--share", `${100 * volume}%`);
+    this.level.setAttribute("aria-valuetext", `${Math.round(100 * volume)} %`);
     this.volume = volume;
     this.player.sound.setVolume(volume);
     remember("volume", volume);
