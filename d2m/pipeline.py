@@ -299,11 +299,13 @@ def _compose(
     return play(plan, engine, dance, stems=options.stems, progress=tell), plan, dance
 
 
-def _unseen(plan: Plan) -> Analysis:
-    """Return the analysis that a plan stands for, without looking at the video."""
-    from d2m.features import Analysis
+def dance_of(plan: Plan) -> Dance:
+    """Return the dance that a plan stands for.
 
-    dance = Dance(
+    Args:
+        plan: the plan.
+    """
+    return Dance(
         plan.duration,
         None,
         plan.grid,
@@ -312,4 +314,10 @@ def _unseen(plan: Plan) -> Analysis:
         genre_code(plan.sections[0].genre),
         forgiving=plan.forgiving,
     )
-    return Analysis(dance, np.zeros(2, np.float32), 1.0, np.zeros(0))
+
+
+def _unseen(plan: Plan) -> Analysis:
+    """Return the analysis that a plan stands for, without looking at the video."""
+    from d2m.features import Analysis
+
+    return Analysis(dance_of(plan), np.zeros(2, np.float32), 1.0, np.zeros(0))

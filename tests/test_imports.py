@@ -21,7 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "files",
         "parallel",
     ),
-    ("load_librosa", "report", "audio", "sounds", "nn"),
+    ("load_librosa", "report", "audio", "sounds", "nn", "web"),
     ("media",),
     ("weights", "symbolic", "markers", "candidate_sheet"),
     ("codec", "features", "symbolic.composer", "symbolic.bridge", "symbolic.sound"),
@@ -34,6 +34,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("results",),
     ("pipeline",),
     ("candidates",),
+    ("web.app",),
     ("cli",),
 )
 #: Imports that no package may have, whatever the floors say, but for the modules of :data:`ALLOWED`.

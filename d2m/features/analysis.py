@@ -81,25 +81,83 @@ def analyse(
     """
     code = None if genre is None else genre_code(genre)
     options = BeatOptions.read(beats)
+    return analysis_of(video, watch(video, progress=progress, rate=rate, pose=pose), code, options)
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What the pictures of a video show, whatever is asked of the beats.
+
+    Attributes:
+        tracking: landmarks of the dancers.
+        moving: movement that the beats follow.
+        notes: what the user should know, one line each.
+    """
+
+    tracking: Tracking
+    moving: Moving
+    notes: tuple[str, ...] = ()
+
+
+def watch(
+    video: Video,
+    *,
+    progress: Callable[[float], None] | None = None,
+    rate: float = 30.0,
+    pose: str = DEFAULT,
+) -> Watched:
+    """Find the dancers of a video, the longest part of :func:`analyse`.
+
+    Args:
+        video, progress, rate, pose: as of :func:`analyse`.
+
+    Raises:
+        D2MError: if the video cannot be decoded, or the pose model is missing.
+    """
     rate = float(min(rate, max(video.rate, 5.0)))
-    tracking = follow_dancers(video, rate=rate, progress=progress, pose=pose)
-    notes = []
+    return watched(video, follow_dancers(video, rate=rate, progress=progress, pose=pose), rate)
+
+
+def watched(video: Video, tracking: Tracking, rate: float) -> Watched:
+    """Return the movement of landmarks, or of the whole picture where nobody was found.
+
+    Args:
+        video: an open video.
+        tracking: landmarks of its dancers.
+        rate: frames a second that were looked at.
+
+    Raises:
+        D2MError: if the video cannot be decoded.
+    """
     if tracking.motion is None:
-        notes.append("no dancer found: following the motion of the picture")
         moving: Moving = picture_speeds(video, rate=rate)
-    else:
-        moving = together(tracking.motion, tracking.world, tracking.others, tracking.other_worlds)
-        notes += notes_on(tracking)
-    found = follow_beats(video, moving, options, code, tracking.world)
+        return Watched(tracking, moving, ("no dancer found: following the motion of the picture",))
+    moving = together(tracking.motion, tracking.world, tracking.others, tracking.other_worlds)
+    return Watched(tracking, moving, tuple(notes_on(tracking)))
+
+
+def analysis_of(video: Video, seen: Watched, genre: str | None, beats: BeatOptions) -> Analysis:
+    """Find the beats, energy and genre of a dance that was watched.
+
+    Args:
+        video: the video.
+        seen: what its pictures show.
+        genre: code of the genre; None to choose one from the dance.
+        beats: where the beats come from.
+
+    Raises:
+        D2MError: if there are no beats where they are to come from.
+    """
+    tracking = seen.tracking
+    found = follow_beats(video, seen.moving, beats, genre, tracking.world)
     rhythm = found.rhythm
     dance = Dance(
         *(video.duration, tracking.motion, rhythm.grid, rhythm.energy, rhythm.accents, found.genre),
         forgiving=found.forgiving,
         others=tracking.others,
     )
-    notes += found.notes
     return Analysis(
-        *(dance, rhythm.envelope, rhythm.envelope_rate, rhythm.motion_beats, tuple(notes)),
+        *(dance, rhythm.envelope, rhythm.envelope_rate, rhythm.motion_beats, (*seen.notes, *found.notes)),
         *(tracking.world, tracking.other_worlds, tracking.cuts, tracking.dissolves),
     )
 
