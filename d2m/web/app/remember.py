@@ -24,7 +24,7 @@ from d2m.version import __version__
 
 
 class RememberingEngine(ScoreEngine):
-    """Engine that performs each score once.
+    """Engine that performs each score once. Sounds are kept with their stems, so those without are not kept.
 
     Args:
         engine: the engine that performs; its music depends on the score and its length alone.
@@ -91,10 +91,10 @@ class RememberingEngine(ScoreEngine):
             if progress:
                 progress(1.0)
             return kept if stems else replace(kept, stems={})
-        # Stems leave every sample of the mix as it is, and take little more time.
-        made = self.engine.perform(score, dance, seed=seed, stems=True, progress=progress)
-        self._keep(path, made)
-        return made if stems else replace(made, stems={})
+        made = self.engine.perform(score, dance, seed=seed, stems=stems, progress=progress)
+        if stems:
+            self._keep(path, made)
+        return made
 
     def _kept(self, path: Path, score: Score) -> Soundtrack | None:
         data = read_arrays(path)

@@ -278,6 +278,7 @@ class Studio:
             "base": clip.base,
             "long": entry.is_long,
             "limits": {"seconds": self.limits.seconds, "pixels": self.limits.pixels},
+            "first": not clip.pieces,
             "entry": [entry.start, entry.number, entry.cost],
         }
         if job.kind == "compose":

@@ -6,6 +6,8 @@ import json
 import shutil
 import tempfile
 from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from d2m.features.analysis import Watched
     from d2m.generate_options import GenerateOptions
     from d2m.media import Video
+    from d2m.plans.types import Plan
     from d2m.types import Dance, Soundtrack
 
 #: Clips whose landmarks a worker keeps in memory.
@@ -72,13 +75,18 @@ class Desk:
             from d2m.features.analysis import analysis_of, watch
 
             seen = watch(video)
-            options = GenerateOptions(genre="house,pop", length=16.0, tempo=120.0, scenes="auto")
+            asked = {"genre": "house", "tempo": 120.0, "length": 8.0}
+            options = GenerateOptions(**asked)
             analysis = analysis_of(video, seen, None, options.beat_options)
             engine = RememberingEngine(self._engine, Path(folder) / "sounds", 0)
             from d2m.plans.ask import planned
             from d2m.plans.play import play
 
-            plan, dance = planned(analysis, GenerateOptions(genre="house", length=4.0, tempo=120.0), "composer")
+            plan, dance = planned(analysis, options, "composer")
+            # Another genre in the second half, so that the bridge network is there, too.
+            line = float(plan.beats[plan.downbeats[len(plan.downbeats) // 2]])
+            plan.sections.append(replace(plan.sections[0], start=line, genre="krump", seed=1))
+            plan.sections[0].end = line
             play(plan, engine, dance, stems=True)
 
     def do_watch(self, task: dict[str, Any], reporter: Reporter) -> None:
@@ -114,13 +122,12 @@ class Desk:
 
     def do_compose(self, task: dict[str, Any], reporter: Reporter) -> dict[str, Any]:
         """Compose one candidate; after the last one, rank them all."""
-        from d2m.candidates import fit_to
         from d2m.plans.ask import planned
         from d2m.plans.play import play
 
         count, first = int(task["count"]), int(task["done"])
         begin, end = first / count, (first + 1) / count
-        tell = reporter.stage("compose", begin, begin + 0.9 * (end - begin))
+        reporter.stage("compose", begin, end)
         asked = dict(task["options"])
         arranger = asked.pop("arranger", None) or "composer"
         video, seen = self._clip(task)
@@ -133,30 +140,34 @@ class Desk:
             options = _options(asked | {"seed": seed})
             plan, dance = planned(self._analysis(task, video, seen, options), options, arranger)
             _check_length(plan.duration, task["limits"])
-            new = seed == seeds[first]
             engine.begin()
-            sound = play(plan, engine, dance, stems=new, progress=tell if new else None)
-            if new:
-                reused = list(engine.reused)
-                self._write_piece(task, sound, plan, fit_to(sound, dance), reused, reporter, end)
-            made.append((seed, _light(sound), dance))
+            if seed != seeds[first]:
+                made.append((seed, play(plan, engine, dance), dance))
+                continue
+
+            def make(stems: bool, tell: Callable[[float], None], plan: Plan = plan, dance: Dance = dance) -> Soundtrack:
+                return play(plan, engine, dance, stems=stems, progress=tell)
+
+            sound = self._make_piece(task, plan, dance, engine, reporter, (begin, end), make)
+            made.append((seed, replace(sound, stems={}), dance))
         return {"ranking": _ranking(made)} if last and count > 1 else {}
 
     def do_play(self, task: dict[str, Any], reporter: Reporter) -> None:
         """Play an edited plan."""
-        from d2m.candidates import fit_to
         from d2m.pipeline import dance_of
         from d2m.plans.files import read_plan
         from d2m.plans.play import play
 
-        tell = reporter.stage("compose", 0.0, 0.9)
+        reporter.stage("compose", 0.0, 1.0)
         plan = read_plan(task["plan"])
         _check_length(plan.duration, task["limits"])
         engine = self._remembering(task)
         engine.begin()
         dance = dance_of(plan)
-        sound = play(plan, engine, dance, stems=True, progress=tell)
-        self._write_piece(task, sound, plan, fit_to(sound, dance), list(engine.reused), reporter, 1.0)
+        self._make_piece(
+            *(task, plan, dance, engine, reporter, (0.0, 1.0)),
+            lambda stems, tell: play(plan, engine, dance, stems=stems, progress=tell),
+        )
 
     def do_export(self, task: dict[str, Any], reporter: Reporter) -> dict[str, Any]:
         """Write the files of a piece as `d2m generate VIDEO --plan FILE` does."""
@@ -209,22 +220,34 @@ class Desk:
         mux(video, own[:2], 44100, Path(task["folder"]) / "proxy.mp4", reencode=True, crf=27)
         tell(1.0)
 
-    def _write_piece(
+    def _make_piece(
         self,
         task: dict[str, Any],
-        sound: Soundtrack,
-        plan: Any,
-        fit: float,
-        reused: list[bool],
+        plan: Plan,
+        dance: Dance,
+        engine: RememberingEngine,
         reporter: Reporter,
-        end: float,
-    ) -> None:
+        span: tuple[float, float],
+        make: Callable[[bool, Callable[[float], None]], Soundtrack],
+    ) -> Soundtrack:
+        """Make a piece and tell of it twice: when it can be heard, and when its stems can.
+
+        The first music of a clip is made without stems, which takes half the time, and again with them.
+        """
+        from d2m.candidates import fit_to
         from d2m.web.app.pieces import write_piece, write_stems
 
-        piece = write_piece(task, sound, plan, fit, reused)
+        begin, whole = span[0], span[1] - span[0]
+        first = task["first"]
+        heard = begin + (0.4 if first else 0.85) * whole
+        sound = make(not first, reporter.stage("compose", begin, heard))
+        piece = write_piece(task, sound, plan, fit_to(sound, dance), list(engine.reused))
         reporter.say("piece", piece=piece)
-        tell = reporter.stage("stems", end - 0.05, end)
+        if first:
+            sound = make(True, reporter.stage("stems", heard, begin + 0.9 * whole))
+        tell = reporter.stage("stems", begin + 0.9 * whole, span[1])
         reporter.say("piece", piece=write_stems(task, piece, sound, plan, tell))
+        return sound
 
     def _clip(self, task: dict[str, Any]) -> tuple[Video, Watched]:
         """Return a clip that was watched, from memory or disk."""
@@ -305,12 +328,6 @@ def _about(video: Video) -> dict[str, Any]:
         "codec": video.codec,
         "sound": video.has_audio,
     }
-
-
-def _light(sound: Soundtrack) -> Soundtrack:
-    from dataclasses import replace
-
-    return replace(sound, stems={})
 
 
 def _ranking(made: list[tuple[int, Soundtrack, Dance]]) -> list[dict[str, Any]]:
