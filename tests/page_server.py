@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import io
 import json
 import re
 import threading
 import time
-import wave
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,6 +19,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import numpy as np
+from page_music import LIMITS, OPTIONS, RATE, TRACKS, plan_of, wav
 
 import d2m
 
@@ -31,82 +30,7 @@ POLICY = (
     "object-src 'none'"
 )
 TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
-RATE = 44100
-TRACKS = {"kick": "drums", "bass": "bass", "keys": "piano"}
-MOODS = ["intense", "bright", "lively", "peaceful", "refreshing", "mysterious", "melancholic", "clear", "gloomy"]
-LIMITS = {
-    "bytes": 50_000_000,
-    "seconds": 600,
-    "pixels": 8294400,
-    "clips": 10,
-    "jobs": 8,
-    "candidates": 8,
-    "keep_seconds": 3600,
-}
-OPTIONS = {
-    "version": "0",
-    "genres": [{"name": name, "title": name.capitalize()} for name in ("break", "house", "krump", "street-jazz")],
-    "moods": MOODS,
-    "roles": ["auto", "intro", "verse", "lift", "chorus", "break", "outro"],
-    "transitions": ["auto", "none"],
-    "arrangers": ["composer"],
-    "keys": ["A:min", "C:maj", "F#:min"],
-    "tracks": ["drums", "piano", "guitar", "bass", "strings", "effects"],
-    "channels": TRACKS,
-    "instruments": {"bass": [{"name": "bass.sub", "title": "Sub bass"}, {"name": "bass.finger", "title": "Finger bass"}]},
-    "limits": LIMITS,
-}
 OVER = ("done", "failed", "cancelled", "interrupted")
-
-
-def plan_of(duration: float, seed: int, options: dict[str, Any]) -> dict[str, Any]:
-    """A plan of 120 bpm with two sections that meet at the third bar line."""
-    beats = [round(0.5 * n, 6) for n in range(int(2 * duration) + 8)]
-    middle = 4.0 if duration > 6 else 2.0
-    common = {
-        "role": "auto",
-        "mood": options.get("mood", ""),
-        "energy": 0.5,
-        "key": "",
-        "arranger": "composer",
-        "seed": seed,
-        "transition": "auto",
-    }
-    genre = options.get("genre", "house")
-    section = [
-        {"start": 0.0, "end": middle, "genre": genre, "cause": "start", **common},
-        {"start": middle, "end": duration, "genre": genre, "cause": "energy", **common},
-    ]
-    return {
-        "version": 1,
-        "duration": duration,
-        "forgiving": False,
-        "fade_in": 0.0,
-        "fade_out": 0.0,
-        "loop": False,
-        "section": section,
-        "hit": [{"time": 2.0, "strength": 0.8, "kind": "move"}, {"time": 5.5, "strength": 0.6, "kind": "move"}],
-        "tempo": {
-            "bpm": 120.0,
-            "source": "dance",
-            "confidence": 0.7,
-            "beats_per_bar": 4,
-            "beats": beats,
-            "downbeats": list(range(0, len(beats), 4)),
-            "energy": [round(0.5 + 0.4 * np.sin(n / 3), 3) for n in range(len(beats))],
-        },
-    }
-
-
-def wav(samples: np.ndarray) -> bytes:
-    """A stereo WAV file of 16 bits from float samples (N,)."""
-    stream = io.BytesIO()
-    with wave.open(stream, "wb") as file:
-        file.setnchannels(2)
-        file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes(np.repeat((samples * 32767).astype("<i2"), 2).tobytes())
-    return stream.getvalue()
 
 
 class FakeStudio:
@@ -254,12 +178,12 @@ class FakeStudio:
 
     def analysis(self, clip: dict[str, Any]) -> dict[str, Any]:
         frames = round(self.duration * 30)
-        shape = {"url": clip["urls"]["landmarks"], "people": 1, "frames": frames, "fps": 30.0, "joints": 33, "values": 3}
+        shape = {"url": clip["urls"]["landmarks"], "people": 1, "frames": frames, "fps": 30.0, "joints": 33}
         beats = [{"time": n / 2, "strength": 0.5, "energy": 0.5, "downbeat": n % 4 == 0} for n in range(20)]
         found = {"duration": self.duration, "width": 640, "height": 360, "fps": 30.0, "landmarks": shape}
         found |= {"bones": [[11, 12], [11, 13], [13, 15]], "tempo": 120.0, "beats_per_bar": 4, "source": "dance"}
-        found |= {"confidence": 0.7, "forgiving": False, "beats": beats, "motion_beats": [], "energy": [], "cuts": [3.1]}
-        return found | {"dissolves": [], "sections": [], "hits": [], "genre": "house", "notes": []}
+        found |= {"confidence": 0.7, "forgiving": False, "beats": beats, "motion_beats": [], "energy": []}
+        return found | {"cuts": [3.1], "dissolves": [], "sections": [], "hits": [], "genre": "house", "notes": []}
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -356,6 +280,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         studio = self.server.studio
+        if self.server.closing:
+            self.close_connection = True
+            return None
         address = urlsplit(self.path)
         body = self.rfile.read(int(self.headers["Content-Length"] or 0))
         asked = parse_qs(address.query)
@@ -375,7 +302,7 @@ class _Handler(BaseHTTPRequestHandler):
         for index, section in enumerate(wish.get("plan", {}).get("section", [])):
             if section["seed"] == 666:
                 where = {"table": "section", "index": index, "key": "seed"}
-                return self._fault(422, "invalid", f"section {index + 1}, seed: 666 is not usable; give another", **where)
+                return self._fault(422, "invalid", f"section {index + 1}, seed: 666 is not usable", **where)
         return self._json(copy.deepcopy(studio.job(clip, wish)), 202)
 
     def do_DELETE(self) -> None:

@@ -23,6 +23,7 @@ export class Overlay {
   clear() {
     this.landmarks = null;
     this.beats = [];
+    this.drawn = "";
     this.canvas.getContext("2d").clearRect(0, 0, this.canvas.width, this.canvas.height);
   }
 
@@ -34,8 +35,11 @@ export class Overlay {
     this.ratio = ratio;
   }
 
-  /** Draw the skeleton at the time of the picture, and the beats at the time of the music. */
+  /** Draw the skeleton at the time of the picture, and the beats at the time of the music, if anything has changed. */
   draw(video, pictureTime, musicTime, playing) {
+    const state = [pictureTime, musicTime, playing, this.showBody, this.showBeats, this.canvas.width, this.canvas.height, this.beats.length, this.landmarks ? 1 : 0, video.videoWidth].join();
+    if (state === this.drawn) return;
+    this.drawn = state;
     const context = this.canvas.getContext("2d");
     const { width, height } = this.canvas;
     context.clearRect(0, 0, width, height);

@@ -18,7 +18,7 @@ export class Save {
     const { studio } = this;
     const piece = studio.heardPiece;
     const ready = studio.finalPiece;
-    const shown = JSON.stringify([piece?.id, ready?.id, ready?.files, ready?.stems && Object.keys(ready.stems), this.busy, this.options, studio.clip?.video?.sound, studio.clip?.expires]);
+    const shown = JSON.stringify([piece?.id, ready?.id, ready?.files, ready?.stems && Object.keys(ready.stems), this.busy, this.options, this.madeOf, this.madeWith, studio.clip?.video?.sound, studio.clip?.expires]);
     if (!again && shown === this.shown) return;
     this.shown = shown;
     if (!piece) {
