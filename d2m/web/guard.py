@@ -65,13 +65,18 @@ class Guard:
         if scope["type"] != "http":
             await self.application(scope, receive, send)
             return
-        await (self._refusal(scope) or self.application)(scope, receive, self._with_headers(send))
+        headers = headers_of(scope)
+        body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+        # What follows a body that may not be read would be taken for the next request.
+        closes = body and scope["method"] in _SAFE
+        await (self._refusal(scope, headers) or self.application)(scope, receive, self._with_headers(send, closes))
 
-    def _with_headers(self, send: Any) -> Any:
+    def _with_headers(self, send: Any, closes: bool) -> Any:
         async def sent(message: Any) -> None:
             if message["type"] == "http.response.start":
                 given = {name.lower() for name, _ in message["headers"]}
                 added = self.headers | {"Content-Security-Policy": self.policy()}
+                added |= {"Connection": "close"} if closes else {}
                 message["headers"] = [
                     *message["headers"],
                     *((k.lower().encode(), v.encode()) for k, v in added.items() if k.lower().encode() not in given),
@@ -80,8 +85,7 @@ class Guard:
 
         return sent
 
-    def _refusal(self, scope: Any) -> Any | None:
-        headers = headers_of(scope)
+    def _refusal(self, scope: Any, headers: dict[str, str]) -> Any | None:
         if self.loopback() and not is_loopback(host_of(headers)):
             return self.answer(403, "forbidden", "this server answers to the name of this machine alone")
         if self.token and scope["path"] not in self.open_paths and not self._known(scope, headers):

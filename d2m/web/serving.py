@@ -45,6 +45,7 @@ class Server:
     Attributes:
         bound: address and port.
         server_address: the same, as :mod:`socketserver` calls it.
+        loopback: whether only this machine can connect.
         closed: whether the port is closed.
 
     Raises:
@@ -57,11 +58,13 @@ class Server:
     request_queue_size = 64
 
     def __init__(self, application: Application, host: str, port: int, trusted: str = "") -> None:
-        require("uvicorn", "web", "serving a web page")
+        for module in ("starlette", "uvicorn"):
+            require(module, "web", "serving a web page")
         self.application, self.trusted, self.closed = application, trusted, False
         self._socket = _listening(host, port, self.request_queue_size)
         self.bound: tuple[str, int] = self._socket.getsockname()[:2]
         self.server_address = self.bound
+        self.loopback = is_loopback(self.bound[0])
         self._uvicorn: uvicorn.Server | None = None
         self._stop = threading.Event()
         self._ended = threading.Event()
@@ -72,11 +75,6 @@ class Server:
 
     def __exit__(self, *exc: object) -> None:
         self.server_close()
-
-    @property
-    def loopback(self) -> bool:
-        """Whether only this machine can connect."""
-        return is_loopback(self.bound[0])
 
     @property
     def url(self) -> str:

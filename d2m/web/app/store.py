@@ -47,7 +47,7 @@ class Disk:
         self.folder, self.visitors = folder, folder / "visitors"
         with io_errors(folder / "visitors"):
             self.visitors.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._lock = FileLock(folder / "lock")
+        self._lock = FileLock(folder / "lock", thread_local=False)
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
