@@ -67,13 +67,17 @@ class Guard:
             return
         headers = headers_of(scope)
         body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
-        # What follows a body that may not be read would be taken for the next request.
-        closes = body and scope["method"] in _SAFE
-        await (self._refusal(scope, headers) or self.application)(scope, receive, self._with_headers(send, closes))
+        # What follows a body that was not read would be taken for the next request.
+        least = 200 if scope["method"] in _SAFE else 400
+        answer = self._refusal(scope, headers) or self.application
+        await answer(scope, receive, self._with_headers(send, least if body else 1000))
 
-    def _with_headers(self, send: Any, closes: bool) -> Any:
+    def _with_headers(self, send: Any, closes_from: int) -> Any:
+        """Return a function that adds the headers; answers from a status on end the connection."""
+
         async def sent(message: Any) -> None:
             if message["type"] == "http.response.start":
+                closes = message["status"] >= closes_from
                 given = {name.lower() for name, _ in message["headers"]}
                 added = self.headers | {"Content-Security-Policy": self.policy()}
                 added |= {"Connection": "close"} if closes else {}

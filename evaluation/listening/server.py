@@ -85,9 +85,7 @@ class ListeningServer(Server):
 def _say(status: int, code: str, text: str) -> Any:
     from starlette.responses import PlainTextResponse
 
-    # What follows a body that is not read would be taken for the next request.
-    headers = {"Connection": "close"} if status >= 400 else {}
-    return PlainTextResponse(f"{text}\n", status, headers)
+    return PlainTextResponse(f"{text}\n", status)
 
 
 def _count(folder: Path) -> int:

@@ -159,7 +159,4 @@ def _json(status: int, content: dict[str, Any]) -> Any:
 
 
 def _error(status: int, text: str) -> Any:
-    answer = _json(status, {"error": text})
-    # What follows a body that is not read would be taken for the next request.
-    answer.headers["Connection"] = "close"
-    return answer
+    return _json(status, {"error": text})

@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from d2m.version import __version__
 from d2m.web.answers import error_answer, file_answer, page_files
-from d2m.web.app.problems import Problem
+from d2m.web.app.problems import NOT_FOUND, Problem
 from d2m.web.app.routes import api, opened, root
 from d2m.web.app.settings import Settings
 from d2m.web.app.studio import Studio
@@ -33,6 +33,7 @@ COOKIE = "d2m_visitor"
 MOST_BODY = 2_000_000
 _COOKIE = re.compile(r"[A-Za-z0-9_-]{32,64}")
 _PAGE = Path(__file__).parent.parent / "page"
+_NO_JSON = "the body cannot be read as JSON; correct it"
 _CODES = {404: "not_found", 405: "bad_request", 413: "too_large", 415: "wrong_type"}
 
 
@@ -108,6 +109,8 @@ def _add_errors(app: FastAPI) -> None:
     async def wrong(request: Request, error: RequestValidationError) -> Response:
         count("invalid")
         first = error.errors()[0]
+        if first["type"] == "json_invalid":
+            return error_answer(422, "invalid", _NO_JSON)
         place = ".".join(str(part) for part in first["loc"][1:] if not isinstance(part, int) or part < 1000)
         return error_answer(422, "invalid", f"{place or 'the request'}: {first['msg'].lower()}"[:500])
 
@@ -115,7 +118,8 @@ def _add_errors(app: FastAPI) -> None:
     async def refused(request: Request, error: HTTPException) -> Response:
         code = _CODES.get(error.status_code, "bad_request")
         count(code)
-        message = "there is nothing here" if error.status_code == 404 else str(error.detail)
+        messages = {400: _NO_JSON, 404: NOT_FOUND.message}
+        message = messages.get(error.status_code, str(error.detail))
         return error_answer(error.status_code, code, message)
 
     @app.exception_handler(Exception)
