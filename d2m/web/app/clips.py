@@ -152,6 +152,32 @@ class Visitor:
         return [job for clip in self.clips.values() for job in clip.open_jobs()]
 
 
+class Arrivals:
+    """Clips that came from each address within an hour.
+
+    Args:
+        most: clips that may come from one address.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._times: dict[str, list[float]] = {}
+
+    def another(self, address: str) -> bool:
+        """Tell whether another clip may come from an address, and count it.
+
+        Args:
+            address: the address.
+        """
+        hour = time.monotonic() - 3600
+        self._times = {name: times for name, times in self._times.items() if times[-1] > hour}
+        times = [when for when in self._times.get(address, []) if when > hour]
+        if len(times) >= self.most:
+            return False
+        self._times[address] = [*times, time.monotonic()]
+        return True
+
+
 def new_id(kind: str) -> str:
     """Return a name that nobody can guess.
 

@@ -21,7 +21,7 @@ from d2m.web.app.clips import ClipState, Visitor, new_id
 from d2m.web.app.events import listen
 from d2m.web.app.problems import NOT_FOUND, Problem, invalid
 from d2m.web.app.records import OVER, Clip, ComposeWish, ExportWish, Job, Piece, PlayWish, Wish
-from d2m.web.app.studio import Studio, folder_for
+from d2m.web.app.studio import Studio
 from d2m.web.app.upload import name_for, receive
 
 api = APIRouter(prefix="/api")
@@ -118,7 +118,7 @@ async def use_example(
     visitor = studio.welcome(visitor)
     _may_add(request, studio, visitor)
     clip = new_id("c")
-    folder = folder_for(studio, visitor, clip)
+    folder = studio.folder_of(visitor, clip)
     with visitor.adding():
         size = await examples.copy(path, folder)
     return _added(studio, visitor, ClipState(visitor.name, clip, path.name, folder, size, 0.0), wish)
@@ -138,7 +138,7 @@ async def upload(
     visitor = studio.welcome(visitor)
     _may_add(request, studio, visitor)
     clip = new_id("c")
-    folder = folder_for(studio, visitor, clip)
+    folder = studio.folder_of(visitor, clip)
     most = min(studio.limits.bytes, studio.free_bytes(visitor))
     with visitor.adding():
         size = await receive(request, folder, kept, most)
@@ -160,7 +160,7 @@ def _may_add(request: Request, studio: Studio, visitor: Visitor) -> None:
     if len(visitor.clips) + visitor.arriving >= limits.clips:
         raise Problem(429, "too_many", f"{limits.clips} clips are enough; remove one of them first", retry_after=60)
     _may_work(request, studio, visitor)
-    if not studio.may_upload(_address(request)):
+    if not studio.arrivals.another(_address(request)):
         raise Problem(429, "too_many", "too many clips came from this address; come back later", retry_after=600)
 
 

@@ -8,8 +8,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from d2m.web.app.clips import ClipState, Visitor, drop_unfinished, new_id, read_clip
+from d2m.web.app.clips import Arrivals, ClipState, Visitor, drop_unfinished, new_id, read_clip
 from d2m.web.app.metrics import Metrics
+from d2m.web.app.places import task_of, tell_places
 from d2m.web.app.pool import Pool, Worker
 from d2m.web.app.queue import Entry, Estimates, FairQueue
 from d2m.web.app.records import OVER, Job, JobKind, Piece
@@ -18,8 +19,6 @@ from d2m.web.app.store import Disk, size_of, sweep, visitor_name
 
 #: Seconds between two looks for visitors whose time is over.
 _ROUND = 15.0
-#: Seconds that opening a clip may take.
-_OPENING = 60.0
 #: Most tries of a job.
 _TRIES = 5
 _CRASHED = "the worker process died; run the job again, it goes on with what is there"
@@ -44,7 +43,7 @@ class Studio:
         self.stored = 0
         self.disk: Disk | None = None
         self._rounds: asyncio.Task[None] | None = None
-        self._uploads: dict[str, list[float]] = {}
+        self.arrivals = Arrivals(self.limits.address_uploads)
 
     async def open(self) -> None:
         """Take the folder, read what an earlier run left, and start the workers."""
@@ -52,7 +51,7 @@ class Studio:
         for name, seen, clips in self.disk.known():
             visitor = Visitor(name, seen)
             for record in clips:
-                folder = self.disk.of_visitor(name) / str(record.get("id"))
+                folder = self.folder_of(visitor, str(record.get("id")))
                 try:
                     clip = read_clip(name, folder, record)
                 except (ValueError, KeyError, TypeError):
@@ -92,6 +91,11 @@ class Studio:
             visitor.addresses.add(address)
         return visitor
 
+    def folder_of(self, visitor: Visitor, clip: str) -> Path:
+        """Return the folder of a clip of a visitor."""
+        assert self.disk is not None
+        return self.disk.of_visitor(visitor.name) / clip
+
     def welcome(self, visitor: Visitor) -> Visitor:
         """Keep a visitor who is about to add a clip, and return the one that is kept.
 
@@ -99,20 +103,6 @@ class Studio:
             visitor: the visitor.
         """
         return self.visitors.setdefault(visitor.name, visitor)
-
-    def may_upload(self, address: str) -> bool:
-        """Tell whether another clip may come from an address, and count it.
-
-        Args:
-            address: the address.
-        """
-        hour = time.monotonic() - 3600
-        self._uploads = {name: times for name, times in self._uploads.items() if times[-1] > hour}
-        times = [when for when in self._uploads.get(address, []) if when > hour]
-        if len(times) >= self.limits.address_uploads:
-            return False
-        self._uploads[address] = [*times, time.monotonic()]
-        return True
 
     def expires(self, visitor: Visitor) -> float:
         """Return when everything of a visitor is removed, in seconds since 1970."""
@@ -235,17 +225,18 @@ class Studio:
             entry = self.queue.next(clips, long < max(self.pool.count - 1, 1), self._can_run)
             if entry is None:
                 break
-            clip = self._clip_of(entry)
+            clip = self.clip_of(entry)
             worker = self.pool.idle(entry.clip)
             if clip is not None and worker is not None and entry.job in clip.jobs:
                 self._start(worker, clip, clip.jobs[entry.job], entry)
-        self._tell_places()
+        tell_places(self)
 
     def _can_run(self, entry: Entry) -> bool:
-        clip = self._clip_of(entry)
+        clip = self.clip_of(entry)
         return clip is not None and (clip.ready or clip.jobs[entry.job].kind == "watch")
 
-    def _clip_of(self, entry: Entry) -> ClipState | None:
+    def clip_of(self, entry: Entry) -> ClipState | None:
+        """Return the clip of a job that waits, if it is still there."""
         visitor = self.visitors.get(entry.visitor)
         return visitor.clips.get(entry.clip) if visitor else None
 
@@ -267,34 +258,16 @@ class Studio:
             job.started, job.tries = time.time(), job.tries + 1
         if job.kind == "watch":
             clip.state = "watching"
-        allowed = self.limits.job_seconds + 12 * clip.seconds if clip.video else _OPENING
-        task: dict[str, Any] = {
-            "kind": job.kind,
-            "clip": clip.id,
-            "job": job.id,
-            "name": clip.name,
-            "folder": str(clip.folder),
-            "source": str(clip.source),
-            "base": clip.base,
-            "long": entry.is_long,
-            "limits": {"seconds": self.limits.seconds, "pixels": self.limits.pixels},
-            "first": not clip.pieces,
-            "entry": [entry.start, entry.number, entry.cost],
-        }
-        if job.kind == "compose":
-            task |= {"count": job.wish["count"], "options": job.wish["options"], "done": len(job.pieces)}
-        elif job.kind == "play":
-            task |= {"plan": str(clip.folder / "jobs" / f"{job.id}.toml"), "piece_base": job.wish.get("base")}
-        elif job.kind == "export":
-            task |= {"piece": job.wish["piece"], "options": job.wish["options"]}
-        worker.start(task, allowed)
+        # Until a clip is opened its length is not known.
+        allowed = self.limits.job_seconds + (12 * clip.seconds if clip.video else 0.0)
+        worker.start(task_of(clip, job, entry, self.limits), allowed)
         clip.save()
         clip.changed()
 
     def _heard(self, worker: Worker, message: dict[str, Any]) -> None:
         """Take a message of a worker."""
         task, kind = worker.task, message["type"]
-        visitor_clip = self._of_task(task)
+        visitor_clip = self.of_task(task)
         if visitor_clip is not None and task is not None:
             clip, job = visitor_clip
             if kind == "progress" and job.state == "running":
@@ -316,7 +289,8 @@ class Studio:
         if kind in ("ready", "end", "died"):
             self.schedule()
 
-    def _of_task(self, task: dict[str, Any] | None) -> tuple[ClipState, Job] | None:
+    def of_task(self, task: dict[str, Any] | None) -> tuple[ClipState, Job] | None:
+        """Return the clip and job of a worker's task, if they are still there."""
         if task is None:
             return None
         for visitor in self.visitors.values():
@@ -395,50 +369,13 @@ class Studio:
                 clip.save()
         clip.changed()
 
-    def _tell_places(self) -> None:
-        """Estimate when the jobs that wait begin and end."""
-        now = time.monotonic()
-        free = []
-        for worker in self.pool.workers:
-            left = 0.0 if worker.ready else 8.0
-            found = self._of_task(worker.task)
-            if found is not None:
-                clip, job = found
-                left = self._left(clip, job, now - worker.began)
-                job.left = round(left, 1)
-            free.append(left)
-        free = sorted(free) or [0.0]
-        for place, entry in enumerate(self.queue.order(), 1):
-            clip_ = self._clip_of(entry)
-            if clip_ is None or entry.job not in clip_.jobs:
-                continue
-            job = clip_.jobs[entry.job]
-            begins = free[0]
-            whole = self._whole(clip_, job)
-            free = sorted([begins + entry.cost, *free[1:]])
-            if job.state == "queued":
-                job.place, job.wait, job.left = place, round(begins, 1), round(begins + whole, 1)
-                clip_.changed()
-
-    def _whole(self, clip: ClipState, job: Job) -> float:
-        count = max(job.wish["count"] - len(job.pieces), 1) if job.kind == "compose" else 1
-        return count * self.estimates.of(job.kind, clip.seconds)
-
-    def _left(self, clip: ClipState, job: Job, elapsed: float) -> float:
-        whole = self.estimates.of(job.kind, clip.seconds)
-        count = job.wish["count"] if job.kind == "compose" else 1
-        share = job.share * count - (len(job.pieces) if job.kind == "compose" else 0)
-        if share > 0.15:
-            whole = elapsed / min(share, 1.0)
-        return max(whole - elapsed, 0.0) + (self._whole(clip, job) - whole if count > 1 else 0.0)
-
     async def _go_round(self) -> None:
         """Remove visitors whose time is over, look after the disk, and tell places anew."""
         assert self.disk is not None
         last = 0.0
         while True:
             await asyncio.sleep(1.0)
-            self._tell_places()
+            tell_places(self)
             if time.monotonic() - last < min(_ROUND, self.limits.keep_seconds / 4):
                 continue
             last = time.monotonic()
@@ -458,15 +395,3 @@ class Studio:
         assert self.disk is not None
         own = size_of(self.disk.of_visitor(visitor.name))
         return max(min(self.limits.visitor_bytes - own, self.limits.total_bytes - self.stored), 0)
-
-
-def folder_for(studio: Studio, visitor: Visitor, clip: str) -> Path:
-    """Return the folder of a clip that is about to be made.
-
-    Args:
-        studio: the studio.
-        visitor: the visitor.
-        clip: name of the clip.
-    """
-    assert studio.disk is not None
-    return studio.disk.of_visitor(visitor.name) / clip
