@@ -309,12 +309,13 @@ def _compose(
     return play(plan, engine, dance, stems=options.stems, progress=tell), plan, dance
 
 
-def _unseen(plan: Plan) -> Analysis:
-    """Return the analysis that a plan stands for, without looking at the video."""
-    from d2m.features import Analysis
-    from d2m.features.subject import Subject
+def dance_of(plan: Plan) -> Dance:
+    """Return the dance that a plan stands for.
 
-    dance = Dance(
+    Args:
+        plan: the plan.
+    """
+    return Dance(
         plan.duration,
         None,
         plan.grid,
@@ -323,5 +324,12 @@ def _unseen(plan: Plan) -> Analysis:
         genre_code(plan.sections[0].genre),
         forgiving=plan.forgiving,
     )
+
+
+def _unseen(plan: Plan) -> Analysis:
+    """Return the analysis that a plan stands for, without looking at the video."""
+    from d2m.features import Analysis
+    from d2m.features.subject import Subject
+
     subject = Subject(plan.subject, plan.reason)
-    return Analysis(dance, np.zeros(2, np.float32), 1.0, np.zeros(0), subject=subject)
+    return Analysis(dance_of(plan), np.zeros(2, np.float32), 1.0, np.zeros(0), subject=subject)

@@ -120,9 +120,7 @@ def write_media(
     for name, stem in soundtrack.stems.items():
         write_wav(folder / files[f"stem {name}"], fit(stem, waveform.shape[1]), rate)
     if "mid" in files and soundtrack.score is not None:
-        from d2m.symbolic.midi import write_midi
-
-        write_midi(soundtrack.score, folder / files["mid"], _markers(soundtrack, plan, ("scene", "hit")))
+        write_notes(folder / files["mid"], soundtrack, plan)
     for kind in ("labels", "regions"):
         if kind in files:
             write_markers(folder / files[kind], _markers(soundtrack, plan, ("scene", "hit", "bar")))
@@ -157,6 +155,20 @@ def _write_video(
     except D2MError as error:
         leave_video_out(video, str(error).replace(str(folder), str(folder.parent)))
         del files["mp4"]
+
+
+def write_notes(path: Path, soundtrack: Soundtrack, plan: Plan | None) -> None:
+    """Write the score of a result as a MIDI file with markers.
+
+    Args:
+        path: the file.
+        soundtrack: the music, which has a score.
+        plan: plan of the music, or None.
+    """
+    from d2m.symbolic.midi import write_midi
+
+    if soundtrack.score is not None:
+        write_midi(soundtrack.score, path, _markers(soundtrack, plan, ("scene", "hit")))
 
 
 def report_of(

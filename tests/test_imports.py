@@ -23,7 +23,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "files",
         "parallel",
     ),
-    ("load_librosa", "report", "audio", "sounds", "nn"),
+    ("load_librosa", "report", "audio", "sounds", "nn", "web"),
     ("media",),
     ("weights", "symbolic", "markers", "candidate_sheet"),
     ("codec", "features", "symbolic.composer", "symbolic.bridge", "symbolic.sound"),
@@ -37,6 +37,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("pipeline",),
     ("candidate_distance",),
     ("candidates",),
+    ("web.app",),
     ("cli",),
 )
 #: Imports that no package may have, whatever the floors say, but for the modules of :data:`ALLOWED`.

@@ -87,23 +87,91 @@ def analyse(
     """
     code = None if genre is None else genre_code(genre)
     options = BeatOptions.read(beats)
+    seen = watch(video, progress=progress, rate=rate, pose=pose, subject=subject)
+    return analysis_of(video, seen, code, options)
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What the pictures of a video show, whatever is asked of the beats.
+
+    Attributes:
+        tracking: landmarks of the dancers.
+        moving: movement that the beats follow.
+        rate: frames per second of the landmarks.
+        subject: what the video shows.
+        notes: what the user should know, one line each.
+    """
+
+    tracking: Tracking
+    moving: Moving
+    rate: float
+    subject: Subject
+    notes: tuple[str, ...] = ()
+
+
+def watch(
+    video: Video,
+    *,
+    progress: Callable[[float], None] | None = None,
+    rate: float = 30.0,
+    pose: str = DEFAULT,
+    subject: str = "auto",
+) -> Watched:
+    """Find the dancers of a video, the longest part of :func:`analyse`.
+
+    Args:
+        video, progress, rate, pose, subject: as of :func:`analyse`.
+
+    Raises:
+        D2MError: if the video cannot be decoded, the pose model is missing, or there is no subject of that name.
+    """
     rate = float(min(rate, max(video.rate, 5.0)))
-    tracking = follow_dancers(video, rate=rate, progress=progress, pose=pose)
+    return watched(video, follow_dancers(video, rate=rate, progress=progress, pose=pose), rate, subject)
+
+
+def watched(video: Video, tracking: Tracking, rate: float, subject: str = "auto") -> Watched:
+    """Return the movement of landmarks, or of the whole picture where it shows no dance.
+
+    Args:
+        video: an open video.
+        tracking: landmarks of its dancers.
+        rate: frames a second that were looked at.
+        subject: as of :func:`analyse`.
+
+    Raises:
+        D2MError: if the video cannot be decoded, or there is no subject of that name.
+    """
     look = functools.cache(functools.partial(picture_motion, video, rate=rate, cuts=tracking.cuts))
     shown = subject_of(video, tracking.motion, tracking.found, len(tracking.cuts), subject, look)
     moving, notes = _moving(tracking, shown, look)
-    film = Film(shown.name, tuple(cut / rate for cut in tracking.cuts))
-    found = follow_beats(video, moving, options, code, tracking.world, film)
+    return Watched(tracking, moving, rate, shown, tuple(notes))
+
+
+def analysis_of(video: Video, seen: Watched, genre: str | None, beats: BeatOptions) -> Analysis:
+    """Find the beats, energy and genre of a dance that was watched.
+
+    Args:
+        video: the video.
+        seen: what its pictures show.
+        genre: code of the genre; None to choose one from the dance.
+        beats: where the beats come from.
+
+    Raises:
+        D2MError: if there are no beats where they are to come from.
+    """
+    tracking = seen.tracking
+    film = Film(seen.subject.name, tuple(cut / seen.rate for cut in tracking.cuts))
+    found = follow_beats(video, seen.moving, beats, genre, tracking.world, film)
     rhythm = found.rhythm
     dance = Dance(
         *(video.duration, tracking.motion, rhythm.grid, rhythm.energy, rhythm.accents, found.genre),
         forgiving=found.forgiving,
         others=tracking.others,
     )
-    notes += found.notes
     return Analysis(
-        *(dance, rhythm.envelope, rhythm.envelope_rate, rhythm.motion_beats, tuple(notes)),
-        *(tracking.world, tracking.other_worlds, tracking.cuts, tracking.dissolves, shown),
+        *(dance, rhythm.envelope, rhythm.envelope_rate, rhythm.motion_beats, (*seen.notes, *found.notes)),
+        *(tracking.world, tracking.other_worlds, tracking.cuts, tracking.dissolves, seen.subject),
     )
 
 
