@@ -22,7 +22,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from d2m.features.bar_pointer_search import Evidence, Space, posterior, viterbi
+from d2m.features.bar_pointer_search import posterior, viterbi
+from d2m.features.bar_pointer_states import Evidence, Space
 
 #: Steps a second at which beats are looked for, at the least; slower activations are interpolated.
 FINEST = 95.0

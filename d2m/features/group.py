@@ -17,7 +17,7 @@ from typing import TypeAlias
 import numpy as np
 
 from d2m.features.envelope import TRUNK, MotionEvents, Speeds, body_height, body_speeds, gathered, motion_events
-from d2m.features.tempo_model import Curves, curves_of, curves_of_speeds
+from d2m.features.tempo_curves import Curves, curves_of, curves_of_speeds
 from d2m.types import Motion
 
 #: Correlation of the evidence of two dancers of a group.

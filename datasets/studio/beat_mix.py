@@ -59,7 +59,7 @@ def composed(band: Band, seconds: float, rng: np.random.Generator) -> Beats:
         seconds: length.
         rng: random generator.
     """
-    from d2m.datasets.studio.beat_band import clock
+    from d2m.datasets.studio.beat_clock import clock
     from d2m.datasets.studio.music import song_shape
     from d2m.symbolic.composer import STYLES, compose
 
