@@ -261,7 +261,7 @@ class Band:
         return self.tones(count, notes, int(rng.choice(PAD_PROGRAMS)), rng)
 
     def _lead(self, count: int, plan: _Plan, rng: np.random.Generator, voice: bool) -> np.ndarray:
-        """A tune of a repeated motif with freer timing than the band."""
+        """Play a tune of a repeated motif, with freer timing than the band."""
         bar, low = plan.time.bar, int(rng.integers(48, 72))
         motif = [(rng.random(4 * bar) < np.tile([0.6, 0.2, 0.45, 0.2], bar)) for _ in range(2)]
         scale = np.array(plan.scale)

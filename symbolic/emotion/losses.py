@@ -194,7 +194,7 @@ def far(difference: Tensor) -> Tensor:
 
 
 def _ringing(stroke: Tensor, played: Tensor) -> Tensor:
-    """Energy of strokes (B, steps, n) with what still rings of those before, until a step does not hold."""
+    """Add to strokes (B, steps, n) the decaying energy of earlier strokes, as long as the note is held."""
     held = played[..., HOLD, None].float()
     ringing = stroke
     for _ in range(_RINGS):
@@ -204,7 +204,7 @@ def _ringing(stroke: Tensor, played: Tensor) -> Tensor:
 
 
 def _timbre() -> Tensor:
-    """Energy of a stroke of each key (88) in each band (124): partials fall by 6 dB an octave."""
+    """Return the energy of a stroke of each key (88) in each band (124); partials fall by 6 dB per octave."""
     shifts = [round(12 * math.log2(partial)) for partial in range(1, _PARTIALS + 1)]
     keys = HIGHEST - LOWEST + 1
     timbre = torch.zeros(keys, keys + shifts[-1])
