@@ -221,7 +221,7 @@ def _sharpened(beat: np.ndarray, frames: np.ndarray, rate: float) -> np.ndarray:
 
 
 def _tempos(beats: np.ndarray, lags: np.ndarray, begins: np.ndarray, rate: float) -> np.ndarray:
-    """Compute the tempo (beats per minute) at each beat: the mean over up to four beats to either side, not beyond rests."""
+    """Compute the tempo (beats per minute) at each beat, averaged over up to four beats either side up to a rest."""
     tempos = np.empty(len(beats))
     for first, last in _stretches(begins):
         if last - first == 1:

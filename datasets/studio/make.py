@@ -225,7 +225,7 @@ def _write_dance(
 
 
 def _write_index(out: Path, songs: list[plan.Song], studio: Studio) -> None:
-    """Write the lists of sequences, the cameras and the manifest, from all motion files including those of earlier runs."""
+    """Write the lists of sequences, the cameras and the manifest, from all motion files in the folder."""
     names = sorted(p.stem for p in (out / "motions").glob("*.pkl"))
     splits: dict[str, list[str]] = {part: [] for part in aist.SPLITS}
     for name in names:
