@@ -10,7 +10,6 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-
 #: Usual tempo ranges of styles that have one.
 TEMPOS: dict[str, tuple[float, float]] = {
     "four": (112, 138), "techno": (118, 150), "trance": (128, 150), "disco": (105, 130), "trap": (120, 165),
