@@ -70,7 +70,7 @@ class Registry(Generic[T]):
 
 
 def _points(group: str) -> tuple[EntryPoint, ...]:
-    """Entry points of a group in the packages that are installed, or on the search path, now."""
+    """Return the entry points of a group in all packages on the current search path."""
     return _read_points(group, tuple(sys.path))
 
 

@@ -108,7 +108,7 @@ def make_song(number: int, seed: int, sources: Sources, path: Path) -> None:
 
 @lru_cache(maxsize=1)
 def _band(soundfonts: tuple[Path, ...], samples: tuple[Path, ...]) -> Band:
-    """Read the sounds once in a process."""
+    """Load the sounds, once in each process."""
     return Band([open_font(path) for path in soundfonts], DrumSounds(soundfonts, samples))
 
 

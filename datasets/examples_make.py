@@ -248,7 +248,7 @@ def make_all(jobs: list[Job], processes: int, progress: Callable[[int, int], Non
 
 
 def _tried(function: Callable[..., None], arguments: tuple) -> str:
-    """Do a job; return an error in one line, or ""."""
+    """Run a job; return the error in one line, or ""."""
     try:
         function(*arguments)
     except Exception as error:

@@ -346,12 +346,8 @@ def _cuts_and_others(motion: Motion, others: Sequence[Motion]) -> dict[str, np.n
     for row, other in enumerate(others):
         joints[row], confidence[row] = other.joints, other.confidence
         cut[row, list(other.cuts)] = 1
-    return {
-        "cuts": np.array(motion.cuts, np.int64),
-        "others": joints,
-        "others_confidence": confidence,
-        "others_cuts": cut,
-    }
+    cuts = np.array(motion.cuts, np.int64)
+    return {"cuts": cuts, "others": joints, "others_confidence": confidence, "others_cuts": cut}
 
 
 def _look(path: str | Path, settings: Settings, tell: Callable[[float], None]) -> dict[str, np.ndarray]:
@@ -376,30 +372,18 @@ def _features(pose: dict[str, np.ndarray], visual: dict[str, np.ndarray] | None,
         ):
             others.append(Motion(joints, fps, "mediapipe33", confidence, tuple(np.flatnonzero(cut).tolist())))
     return Features(
-        motion=motion,
-        frames=int(pose["frames"]),
-        fps=fps,
-        width=int(pose["width"]),
-        height=int(pose["height"]),
-        duration=float(pose["duration"]),
-        found=float(pose["found"]),
-        people=int(pose["people"]),
+        motion=motion, others=tuple(others), frames=int(pose["frames"]), fps=fps,
+        width=int(pose["width"]), height=int(pose["height"]), duration=float(pose["duration"]),
+        found=float(pose["found"]), people=int(pose["people"]),
         visual=None if visual is None else Visual(visual["features"], NAME),
         segments=None if visual is None else visual["segments"],
-        notes=tuple(str(note) for note in pose["notes"]),
-        key=key,
-        made=made,
-        others=tuple(others),
-    )
+        notes=tuple(str(note) for note in pose["notes"]), key=key, made=made,
+    )  # fmt: skip
 
 
 def _nobody(features: Features) -> Motion:
-    return Motion(
-        np.zeros((features.frames, 33, 3), np.float32),
-        features.fps,
-        "mediapipe33",
-        np.zeros((features.frames, 33), np.float32),
-    )
+    joints = np.zeros((features.frames, 33, 3), np.float32)
+    return Motion(joints, features.fps, "mediapipe33", np.zeros(joints.shape[:2], np.float32))
 
 
 _content = functools.lru_cache(maxsize=8)(content_of)

@@ -1,9 +1,10 @@
 """Downloads that are complete or absent: resumed, retried, checked.
 
-This module has no dependencies within d2m, so that data sets (:mod:`d2m.datasets.download`) and weights share it.
-During a download the file is called ``NAME.part``, with ``NAME.part.json`` beside it: the URL and the server's
-validator of that version (RFC 9110: ``ETag``, ``Last-Modified``). The next run requests the rest if the validator has
-not changed (``If-Range``), so that two versions are never mixed. A complete file with a correct checksum is renamed.
+This module depends on nothing of d2m but its errors and a lock, so that data sets (:mod:`d2m.datasets.download`) and
+weights share it. During a download the file is called ``NAME.part``, with ``NAME.part.json`` beside it: the URL and the
+server's validator of that version (RFC 9110: ``ETag``, ``Last-Modified``). The next run requests the rest if the
+validator has not changed (``If-Range``), so that two versions are never mixed. A complete file with a correct checksum
+is renamed.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from d2m.errors import D2MError
+from d2m.files.download_lock import locked
 from d2m.version import __version__
 
 #: A file of unknown length may grow to this many bytes, and leaves as many free on the disk.
@@ -98,7 +100,7 @@ def download(
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(path):
+        with locked(path):
             _Transfer(url, path, expected, progress or (lambda done, total: None), patience or Patience()).run()
     except OSError as error:
         raise D2MError(f"cannot write {path}: {error.strerror or error}; choose a folder with space") from error
@@ -382,30 +384,6 @@ def _content_range(text: str) -> tuple[int | None, int | None]:
     if unit != "bytes" or not first.isdigit():
         return None, None
     return int(first), int(total) if total.isdigit() else None
-
-
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Keep a second process from downloading the same file at the same time.
-
-    Raises:
-        D2MError: if another process is downloading it.
-    """
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    lock = path.with_name(path.name + ".part.lock")
-    with lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise D2MError(f"{path} is being downloaded by another process; wait for it") from None
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
 
 
 def _size(count: int) -> str:

@@ -33,26 +33,27 @@ from d2m.symbolic.emotion.actor_critic import (
     ActorCritic,
     ActorCriticConfig,
     EmotionModel,
-    drift,
     fingerprint,
-    realism_loss,
 )
 from d2m.symbolic.emotion.effect import STRENGTHS, measure
 from d2m.symbolic.emotion.emotions import EmotionTable, load_emotions
 from d2m.symbolic.emotion.losses import (
     Scale,
     density_loss,
+    drift,
     far,
     mean_pitch,
     notes_a_bar,
     off_chord,
     pitch_loss,
+    realism_loss,
     straight_through,
 )
 from d2m.symbolic.emotion.musicvae import MusicVae
 from d2m.symbolic.emotion.rewrite import rewrite
 from d2m.training.export import Checkpoint
 from d2m.training.loop import Task
+from d2m.training.replay_memory import Memory
 
 #: Real melodies for estimating the encoder's deviations and the distribution of vectors.
 _SURE_OF = 2000
@@ -94,7 +95,7 @@ class EmotionTraining:
         judged: weight of the losses that the critic foresees.
         heard: weight of the losses of the melodies themselves, through the decoder.
         real: weight of the critic's doubt that the vector is a real melody's.
-        near: weight of the way from the start (:func:`~d2m.symbolic.emotion.actor_critic.drift`), of new melodies.
+        near: weight of the way from the start (:func:`~d2m.symbolic.emotion.losses.drift`), of new melodies.
         guided: weight of the way from the rewritten tune.
         harmony: weight of notes off the chord within the pitch loss.
         temperature: temperature of the soft choice whose gradient the decoder passes on.
@@ -116,59 +117,6 @@ class EmotionTraining:
     harmony: float = 0.5
     temperature: float = 1.0
     evaluate_on: int = 90
-
-
-class Memory:
-    """Replay memory: the latest rows of tensors, of which the oldest are dropped first.
-
-    Args:
-        size: rows that are kept.
-        widths: widths of each tensor.
-    """
-
-    def __init__(self, size: int, *widths: int) -> None:
-        self.rows = [torch.zeros(size, width) for width in widths]
-        self.count = 0
-
-    def add(self, *rows: Tensor) -> None:
-        """Add rows to each tensor.
-
-        Args:
-            rows: (N, width) for each tensor.
-        """
-        size = len(self.rows[0])
-        places = (self.count + torch.arange(len(rows[0]))) % size
-        for kept, new in zip(self.rows, rows, strict=True):
-            kept[places] = new.detach().float().cpu()
-        self.count += len(rows[0])
-
-    def draw(self, rng: np.random.Generator, count: int, device: torch.device) -> list[Tensor]:
-        """Draw rows with replacement.
-
-        Args:
-            rng: random generator.
-            count: number of rows.
-            device: device of the result.
-
-        Returns:
-            The rows of each tensor.
-        """
-        chosen = torch.from_numpy(rng.integers(min(self.count, len(self.rows[0])), size=count))
-        return [kept[chosen].to(device) for kept in self.rows]
-
-    def state(self) -> dict[str, object]:
-        """Return all rows and their number, for a checkpoint."""
-        return {"rows": [kept[: self.count].clone() for kept in self.rows], "count": self.count}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Restore what :meth:`state` returned.
-
-        Args:
-            state: as returned by :meth:`state`.
-        """
-        for kept, rows in zip(self.rows, state["rows"], strict=True):
-            kept[: len(rows)] = rows
-        self.count = int(state["count"])
 
 
 class EmotionTask(Task):

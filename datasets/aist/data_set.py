@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from d2m.datasets.aist.files import FPS, SPLITS, Aist, AistName
+from d2m.datasets.aist.files import SPLITS, Aist, AistName
+from d2m.datasets.aist.pickles import FPS
 from d2m.datasets.base import DanceData, Item, Source, Take, whole_name
 from d2m.datasets.offers import Offer, Part
 from d2m.datasets.pieces import D2M_GAN, PiecesSource, drive, is_pieces, piece_lists

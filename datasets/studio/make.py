@@ -202,7 +202,7 @@ def _film(danced: Performance, camera: Camera, path: Path, dancer: int, seed: in
 def _write_dance(
     out: Path, name: str, danced: Performance, cameras: tuple[Camera, ...], rng: np.random.Generator
 ) -> None:
-    """Keypoints first, motion last: a sequence with a motion file is complete."""
+    """Write keypoints and motion; the motion comes last, so that a sequence with a motion file is complete."""
     exact = points(danced, COCO17)
     fps, size = danced.smpl.fps, 1.70 * danced.smpl.scale / 100.0
     views, scores = [], []
@@ -225,7 +225,7 @@ def _write_dance(
 
 
 def _write_index(out: Path, songs: list[plan.Song], studio: Studio) -> None:
-    """Everything that lists sequences, from those that exist, so that a smaller run never forgets any."""
+    """Write the lists of sequences, the cameras and the manifest, from all motion files in the folder."""
     names = sorted(p.stem for p in (out / "motions").glob("*.pkl"))
     splits: dict[str, list[str]] = {part: [] for part in aist.SPLITS}
     for name in names:

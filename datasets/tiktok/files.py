@@ -262,7 +262,7 @@ def read_openpose(files: tuple[Path, ...], fps: float, height: int) -> Motion:
 
 
 def _people(path: Path) -> np.ndarray:
-    """(P, 25, 3) of one picture."""
+    """Read the keypoints of all people in one picture, float32 (P, 25, 3)."""
     try:
         if path.stat().st_size > MOST_TEXT:
             raise ValueError("too large")

@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from d2m.errors import D2MError
 from d2m.symbolic.emotion.emotions import REGION, Emotion, EmotionTable, attributes, check_strength, load_emotions
@@ -162,21 +161,6 @@ class ActorCritic(nn.Module):
     def settings(self) -> dict[str, Any]:
         """Return plain values that rebuild the model."""
         return asdict(self.config)
-
-
-def drift(moved: Tensor, start: Tensor, sigma: Tensor) -> Tensor:
-    """Compute the distance of vectors from their starts, (B,): ``log(1 + (moved - start)^2)``, with a higher weight for
-    dimensions with a small deviation.
-
-    A dimension that the encoder is sure of carries the tune; one that is all noise may move freely (Engel et al.
-    2017). The weights have mean 1.
-
-    Args:
-        moved, start: (B, latent).
-        sigma: mean of the encoder's standard deviations over real melodies, (latent,).
-    """
-    weight = sigma.clamp_min(0.01) ** -2
-    return (torch.log1p((moved - start).square()) * (weight / weight.mean())).mean(dim=1)
 
 
 def fingerprint(network: HierarchicalMusicVae) -> int:
@@ -390,16 +374,6 @@ class EmotionModel:
         if z.ndim != 2 or z.shape[1] != self.vae.config.latent:
             raise D2MError(f"latent vectors are (N, {self.vae.config.latent}) values, not {z.shape}")
         return torch.from_numpy(z).to(next(self.network.parameters()).device)
-
-
-def realism_loss(real: Tensor, others: Tensor) -> Tensor:
-    """Compute the cross-entropy of the critic's logits with equal weight for both classes.
-
-    Args:
-        real: logits (B,) of real melodies' vectors.
-        others: logits (C,) of other vectors.
-    """
-    return functional.softplus(-real).mean() + functional.softplus(others).mean()
 
 
 def _layers(inputs: int, units: int, outputs: int) -> nn.Sequential:
