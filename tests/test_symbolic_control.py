@@ -93,7 +93,10 @@ def test_chords_are_repeated_and_follow_bar_lines():
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "key"), [("Am F C G", "A:min"), ("C G Am F", "C:maj"), ("Em B7 C D", "E:min")])
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [("Am F C G", "A:min"), ("C G Am F", "C:maj"), ("Em B7 C D", "E:min"), ("Am F", "A:min"), ("G7 C", "C:maj")],
+)
 def test_key_of_a_progression(text, key):
     assert key_name(read_chords(text).key()) == key
 
