@@ -1,6 +1,6 @@
 """Measure whether generated music is in the key, on the chords and at the places that are asked for.
 
-    python scripts/measure_control.py [--seeds 20] [--render 6]
+    python scripts/measure_control.py [--seeds 20] [--render 20]
 
 For each seed MuseGAN generates twelve bars. Printed are the share of sounding pitched notes on beats 1 and 3 that
 belong to the chord of the bar, per track, as generated and with ``--chords``; how often the key that is asked for is
@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,9 +53,10 @@ def on_chords(score: Score, chords: list[Chord]) -> tuple[Counter[str], Counter[
 
 
 def heard_key(score: Score) -> int:
-    """Find the key in the chroma of the rendered sound."""
+    """Find the key in the chroma of the rendered pitched tracks."""
     librosa = load_librosa()
-    sound = render(score, 22050, room=False)[0]
+    pitched = tuple(part for part in score.parts if not part.is_drum)
+    sound = render(replace(score, parts=pitched), 22050, room=False)[0]
     chroma = librosa.feature.chroma_cqt(y=librosa.effects.harmonic(sound), sr=22050).mean(axis=1)
     profiles = [np.roll(profile, tonic) for profile in (_MAJOR, _MINOR) for tonic in range(12)]
     return int(np.argmax([np.corrcoef(chroma, profile)[0, 1] for profile in profiles]))
@@ -63,7 +65,7 @@ def heard_key(score: Score) -> int:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--render", type=int, default=6, help="Seeds whose music is rendered and listened to.")
+    parser.add_argument("--render", type=int, default=20, help="Seeds whose music is rendered and listened to.")
     arguments = parser.parse_args()
     muse = load()
     before: list[Counter[str]] = [Counter(), Counter()]
