@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from d2m.errors import D2MError
-from d2m.symbolic.keys import find_keys, read_note
+from d2m.symbolic.keys import find_keys, read_note, scale
 
 #: Scale name -> semitones above the tonic.
 SCALES: dict[str, tuple[int, ...]] = {
@@ -172,19 +172,17 @@ class Progression:
         return found
 
     def key(self) -> int:
-        """Return the number of the key that the chords fit best (:mod:`d2m.symbolic.keys`).
+        """Return the number of the key of the chords (:mod:`d2m.symbolic.keys`).
 
-        Of a major key and its relative minor, the one on whose tonic chord the progression begins.
+        It is that of the first chord if its scale has all notes of all chords, otherwise the one that they fit best.
         """
+        root, quality, *_ = self.chords[0]
+        first = root + 12 * (QUALITIES[quality][0] == 3)
         chroma = np.zeros((1, 12))
         for root, quality, _, length in self.chords:
             for step in QUALITIES[quality]:
                 chroma[0, (root + step) % 12] += 4.0 if length is None else length
-        best = int(find_keys(chroma)[0])
-        other = (best + 9) % 12 + 12 if best < 12 else (best + 3) % 12
-        root, quality, *_ = self.chords[0]
-        begins_on_other = root == other % 12 and (QUALITIES[quality][0] == 3) == (other >= 12)
-        return other if begins_on_other else best
+        return first if scale(first)[chroma[0] > 0].all() else int(find_keys(chroma)[0])
 
 
 def read_chords(text: str) -> Progression:

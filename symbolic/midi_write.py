@@ -25,8 +25,8 @@ from d2m.types import BeatGrid, Part, Score
 TICKS_PER_BEAT = 960
 # A tempo in a MIDI file is a whole number of microseconds in three bytes.
 _SLOWEST = 0xFFFFFF
-#: Highest tempo that common music programs play, in beats per minute.
-_FASTEST = 960.0
+#: Highest tempo of a first bar that is shorter than a beat, in beats per minute; music programs play less than 1000.
+_FASTEST = 480.0
 #: Maximum deviation of beats in a file from the grid in seconds; a fifth of a millisecond is inaudible.
 _LATE = 2e-4
 #: Pitched channels of a MIDI file, and that of the drums.

@@ -10,12 +10,16 @@ import mido
 import numpy as np
 import pytest
 from test_accompany_file import mine, played
+from test_bridge import POINT, Repeater
+from test_bridge_songs import song
+from test_emotion_cli import models  # noqa: F401
 from test_midi_field import control, name, program
 from test_musegan_cli import piano_piece, weights  # noqa: F401
 
 from d2m.cli.main import main
 from d2m.errors import D2MError
 from d2m.options import described
+from d2m.symbolic.bridge.joining import join
 from d2m.symbolic.chords import chord_at, chord_name, find_chords, read_chords
 from d2m.symbolic.control_options import (
     AccompanyControls,
@@ -27,7 +31,7 @@ from d2m.symbolic.control_options import (
 )
 from d2m.symbolic.fit_notes import bar_chroma, chords_of, into_key, main_key, onto_chords
 from d2m.symbolic.instrument_names import INSTRUMENTS, instrument_name, program_called
-from d2m.symbolic.keys import key_name, key_number, scale
+from d2m.symbolic.keys import key_name, key_number, scale, signature
 from d2m.symbolic.midi import read_midi, write_midi
 from d2m.symbolic.midi_file import parse
 from d2m.symbolic.score_edit import at_tempo, first_bars, semitones_to, swing, swung, transposed, without
@@ -93,7 +97,10 @@ def test_chords_are_repeated_and_follow_bar_lines():
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "key"), [("Am F C G", "A:min"), ("C G Am F", "C:maj"), ("Em B7 C D", "E:min")])
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [("Am F C G", "A:min"), ("C G Am F", "C:maj"), ("Em B7 C D", "E:min"), ("Am F", "A:min"), ("G7 C", "C:maj")],
+)
 def test_key_of_a_progression(text, key):
     assert key_name(read_chords(text).key()) == key
 
@@ -244,6 +251,62 @@ def foreign(path: Path) -> Path:
 def by_name(data: bytes) -> dict[str, list]:
     file = parse(data, 100_000)
     return {file.name_of(source): sorted(notes) for source, notes in file.notes.items()}
+
+
+def test_both_songs_of_a_bridge_take_key_tempo_and_tracks():
+    words = BridgeControls(key="Em", tempo=90.0, without="drums", chords="Em C", swing=60.0).check()
+    before = [song("CaFGCaFG", tempo=100), song("CaFGCaFG", tempo=144)]
+    songs = [each.shaped(words) for each in before]
+    for own, each in zip(before, songs, strict=True):
+        assert signature(int(np.bincount(each.keys).argmax())) == signature(key_number("Em"))
+        assert each.tempo(2) == pytest.approx(90.0)
+        assert len(each) == len(own)
+    joined = join(*songs, POINT, Repeater(), 2, chords=words.shape.chords)
+    assert joined.score.grid.tempo == pytest.approx(90.0)
+    assert all(part.track != "drums" for part in joined.score.parts)
+    laid = words.shape.chords.lay_out(np.array([0.0, 4.0]), 8.0)
+    sounding = 0
+    for part in joined.score.parts:
+        for beat in range(8):
+            here = joined.start + beat + 0.01
+            inside = (part.starts >= joined.start - 0.01) & (part.starts <= here) & (part.ends > here)
+            assert set((part.pitches[inside] % 12).tolist()) <= {*chord_at(laid, beat).tones}
+            sounding += int(inside.sum())
+    assert sounding > 8
+    with pytest.raises(D2MError, match="plays only what --without leaves out"):
+        before[0].shaped(BridgeControls(without="drums,piano,guitar,bass,strings").check())
+
+
+@pytest.mark.slow
+def test_emotion_takes_key_chords_tempo_and_length(models, tmp_path, capsys):  # noqa: F811
+    out = tmp_path / "a.mid"
+    words = ["symbolic", "emotion", "-e", "gloomy", "--seed", "3", "-o", str(out), *models, "--json"]
+    assert main([*words, "--key", "D", "--chords", "D A", "--tempo", "77", "--bars", "5"]) == 0
+    about = json.loads(capsys.readouterr().out)
+    assert about["melodies"][0]["seconds"] == pytest.approx(5 * 4 * 60 / 77, abs=0.02)
+    made = read_midi(out)
+    assert made.grid.tempo == pytest.approx(77.0, abs=0.01)
+    # The mode of the key replaces that of the emotion.
+    assert scale(key_number("D"))[made.parts[0].pitches % 12].all()
+    for more in (["--bars", "17"], ["--without", "drums"], ["--regenerate", "piano"]):
+        assert main([*words, *more]) == 1
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_render_plays_the_tempo_bars_and_tracks_that_are_asked_for(tmp_path, capsys):
+    import wave
+
+    source = write_midi(score(), tmp_path / "song.mid")
+    words = ["symbolic", "render", str(source), "--tempo", "240", "--bars", "2", "--without", "drums,flute"]
+    assert main([*words, "-o", str(tmp_path / "a.wav")]) == 0
+    assert "3 parts" in capsys.readouterr().out
+    with wave.open(str(tmp_path / "a.wav")) as file:
+        # Two bars, and two seconds for the last notes to ring.
+        assert file.getnframes() / file.getframerate() == pytest.approx(2 * 4 * 60 / 240 + 2, abs=0.01)
+    assert main([*words[:3], "--without", "drums,piano,guitar,bass,strings", "-o", str(tmp_path / "b.wav")]) == 1
+    assert main([*words[:3], "--chords", "Am", "-o", str(tmp_path / "b.wav")]) == 1
+    assert not (tmp_path / "b.wav").exists()
 
 
 @pytest.mark.slow

@@ -188,12 +188,18 @@ class Song:
 
         Args:
             words: what is asked for; its chords, length and new tracks do not matter.
+
+        Raises:
+            D2MError: if no track is left.
         """
         song = self if words.tempo is None else self.at_tempo(words.tempo)
         if words.shape.key is not None:
             usual = int(np.bincount(song.keys).argmax())
             song = song.moved((signature(words.shape.key) - signature(usual) + 6) % 12 - 6)
-        return replace(song, swing=words.shape.swing, without=words.without)
+        song = replace(song, swing=words.shape.swing, without=words.without)
+        if not song.played(song.score.parts):
+            raise D2MError(f"{self.name} plays only what --without leaves out")
+        return song
 
     def played(self, parts: Sequence[Part]) -> list[Part]:
         """Return parts of the song or of a bridge as they are played: with swing, without tracks that are left out.

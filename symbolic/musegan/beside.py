@@ -14,7 +14,7 @@ from d2m.symbolic.five_tracks import five_tracks, homes_of
 from d2m.symbolic.instrument_names import instrument_name
 from d2m.symbolic.midi import MOST_BYTES, file_bytes, load_bytes, score_of
 from d2m.symbolic.midi_chunks import MOST_TRACKS
-from d2m.symbolic.midi_events import Event, Events, free_channels, only, read_events
+from d2m.symbolic.midi_events import Event, Events, charset_of, free_channels, only, read_events
 from d2m.symbolic.midi_file import Instrument, MidiFile
 from d2m.symbolic.midi_write import DRUM_CHANNEL, in_order, meta, note_events
 from d2m.symbolic.musegan.accompaniment import accompany_roll, played, solo_roll
@@ -98,6 +98,7 @@ def accompany_file(
     except D2MError as error:
         raise D2MError(f"{path}: {error}") from None
     events = read_events(data)
+    charset = charset_of(events)
     if anew:
         events = only(events, file, [source for source, home in homes.items() if home == given])
     elif gone:
@@ -106,7 +107,7 @@ def accompany_file(
     for part in new:
         track = TRACKS.index(part.track)
         like = max(old.get(track, ()), key=lambda source: len(file.notes[source]), default=None)
-        events.tracks.append(_track(part, made, channels[track], file, events, like))
+        events.tracks.append(_track(part, made, channels[track], file, events, like, charset))
     whole = events.to_bytes()
     if len(events.tracks) > MOST_TRACKS or len(whole) > MOST_BYTES:
         raise D2MError(f"{path} is too long for another track; cut it first")
@@ -198,7 +199,13 @@ def _channels(events: Events, new: list[int], path: Path) -> dict[int, int]:
 
 
 def _track(
-    part: Part, roll: PianoRoll, channel: int, file: MidiFile, events: Events, like: Instrument | None
+    part: Part,
+    roll: PianoRoll,
+    channel: int,
+    file: MidiFile,
+    events: Events,
+    like: Instrument | None,
+    charset: str,
 ) -> list[Event]:
     """A new track as events in the file's ticks, called and played like the instrument that it replaces."""
     scale = file.resolution / roll.steps_per_beat
@@ -214,7 +221,7 @@ def _track(
     program = part.program if like is None else like.program
     setup.append(bytes([0xC0 | channel, int(program)]))
     name = (file.name_of(like) if like is not None else "") or _name(instrument_name(part.track, program), file)
-    first = [(0, -2, meta(0x03, name.encode())), *((0, -1, event) for event in setup)]
+    first = [(0, -2, meta(0x03, name.encode(charset, "replace"))), *((0, -1, event) for event in setup)]
     return in_order(first + note_events(table, channel))
 
 
