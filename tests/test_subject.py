@@ -17,7 +17,7 @@ from d2m.features import analyse, subject
 from d2m.features.cut_beats import cut_grid
 from d2m.features.envelope import Speeds
 from d2m.features.picture import PictureMotion, camera_flow, picture_motion
-from d2m.features.subject import Subject, legs_visible, rhythm_without_dance, subject_of, upper_speed
+from d2m.features.subject import Speech, Subject, legs_visible, rhythm_without_dance, subject_of, upper_speed
 from d2m.generate_options import GenerateOptions
 from d2m.media import open_video
 from d2m.plans import plan_for, play, read_plan, write_plan
@@ -64,7 +64,7 @@ def still(own: float, camera: float, seconds: float = 12.0) -> PictureMotion:
     [
         (person(6.0, 4.0, True), 0.9, 0.0, 0.0, 0, "dance"),
         (person(6.0, 0.2, True), 0.9, 0.0, 0.0, 0, "speech"),
-        (person(6.0, 0.8, False), 0.9, 0.0, 0.0, 0, "speech"),
+        (person(6.0, 0.6, False), 0.9, 0.0, 0.0, 0, "speech"),
         (person(6.0, 4.0, False), 0.9, 0.0, 0.0, 0, "dance"),
         (person(6.0, 0.2, False), 0.0, 0.0, 0.0, 0, "dance"),
         (None, 0.9, 0.5, 0.5, 9, "speech"),
@@ -75,7 +75,7 @@ def still(own: float, camera: float, seconds: float = 12.0) -> PictureMotion:
     ],
 )
 def test_the_subject_follows_from_what_is_measured(monkeypatch, motion, spoken, own, camera, cuts, expected) -> None:
-    monkeypatch.setattr(subject, "speech_share", lambda video: spoken)
+    monkeypatch.setattr(subject, "speech_of", lambda video: Speech(spoken))
     video = SimpleNamespace(duration=12.0)
     found = subject_of(video, motion, 0.0 if motion is None else 1.0, cuts, "auto", lambda: still(own, camera))
     assert found.name == expected
@@ -83,6 +83,26 @@ def test_the_subject_follows_from_what_is_measured(monkeypatch, motion, spoken, 
     assert found.reason in found.in_words
     given = subject_of(video, motion, 1.0, cuts, "landscape")
     assert given == Subject("landscape", "as given")
+
+
+def test_singing_with_a_band_is_no_talk() -> None:
+    assert Speech(0.6, 20.0).is_talk
+    assert not Speech(0.6, 1.0).is_talk
+    assert "as in a song" in Speech(0.6, 1.0).in_words
+    assert not Speech(0.2).is_talk
+
+
+def test_the_sound_between_speech_is_measured(tmp_path, monkeypatch) -> None:
+    from d2m.audio import voice
+
+    sound = np.full((1, 10 * 16000), 0.3, np.float32)
+    sound[:, : 5 * 16000] = 0.03
+    monkeypatch.setattr("d2m.media.read_audio", lambda path, rate: sound)
+    monkeypatch.setattr(voice, "find_voice", lambda sound, rate: (voice.VoiceSegment(5.0, 10.0, 0.9),))
+    found = subject.speech_of(SimpleNamespace(has_audio=True, path=tmp_path, duration=10.0))
+    assert found.share == pytest.approx(0.5)
+    assert found.contrast == pytest.approx(20.0, abs=0.1)
+    assert subject.speech_of(SimpleNamespace(has_audio=False)).share == 0.0
 
 
 def test_legs_and_speed_are_those_of_the_person() -> None:

@@ -22,14 +22,15 @@ if TYPE_CHECKING:
     from d2m.features.picture import PictureMotion
     from d2m.media import Video
 
-#: Share of the clip that is speech, from which on the music is a bed for it.
-SPOKEN = 0.3
+#: Share of the clip that is speech, from which on the music is a bed for it; and least level of the sound during speech
+#: over that between (dB), which tells speech from singing with a band.
+SPOKEN, CONTRAST = 0.3, 6.0
 #: Share of the frames of a person in which the legs are visible, from which on the whole body is in the picture, and
 #: confidence of a landmark that is visible.
 WHOLE_BODY, VISIBLE = 0.5, 0.5
 #: Median speed of head, shoulders and hands (shoulder widths a second): below the first nobody dances with the whole
 #: body in the picture, below the second nobody with the upper body alone.
-STANDING, TALKING = 0.7, 1.6
+STANDING, TALKING = 0.7, 1.0
 #: A landscape: speed of what moves against the camera, and of the camera (picture heights a second, 80th percentiles);
 #: cuts a minute.
 CALM_OWN, CALM_CAMERA, CALM_CUTS = 0.08, 0.25, 10.0
@@ -94,13 +95,11 @@ def subject_of(
         seen = f"{person}, {'whole body' if whole >= WHOLE_BODY else 'upper body'} moving {speed:.1f} shoulder widths/s"
         if speed > (STANDING if whole >= WHOLE_BODY else TALKING):
             return Subject("dance", seen)
-        speech = speech_share(video)
-        if speech >= SPOKEN:
-            return Subject("speech", f"{seen}; speech in {speech:.0%} of the clip")
-        return Subject("dance", f"{seen}; speech in {speech:.0%} of the clip")
-    speech = speech_share(video)
-    if speech >= SPOKEN:
-        return Subject("speech", f"{person}; speech in {speech:.0%} of the clip")
+        speech = speech_of(video)
+        return Subject("speech" if speech.is_talk else "dance", f"{seen}; {speech.in_words}")
+    speech = speech_of(video)
+    if speech.is_talk:
+        return Subject("speech", f"{person}; {speech.in_words}")
     if look is None:
         return Subject("picture", person)
     moving = look()
@@ -168,8 +167,32 @@ def upper_speed(motion: Motion) -> float:
     return float(np.median(speeds)) if len(speeds) else 0.0
 
 
-def speech_share(video: Video) -> float:
-    """Return the share of a video in which somebody speaks, 0..1; 0 where it has no sound that can be read.
+@dataclass(frozen=True)
+class Speech:
+    """Speech in the sound of a clip.
+
+    Attributes:
+        share: of the clip, 0..1.
+        contrast: level of the sound during speech over that between, in dB; infinite where nothing is between.
+    """
+
+    share: float
+    contrast: float = float("inf")
+
+    @property
+    def is_talk(self) -> bool:
+        """Whether the clip is of somebody speaking, and not singing with a band."""
+        return self.share >= SPOKEN and self.contrast >= CONTRAST
+
+    @property
+    def in_words(self) -> str:
+        """What was measured, for the user."""
+        music = "" if self.share < SPOKEN or self.is_talk else ", as loud between, as in a song"
+        return f"speech in {self.share:.0%} of the clip{music}"
+
+
+def speech_of(video: Video) -> Speech:
+    """Find the speech in a video; none where it has no sound that can be read.
 
     Args:
         video: the video.
@@ -178,13 +201,20 @@ def speech_share(video: Video) -> float:
     from d2m.media import read_audio
 
     if not video.has_audio:
-        return 0.0
+        return Speech(0.0)
     try:
         sound = read_audio(video.path, VOICE_RATE)
     except D2MError:
-        return 0.0
-    spoken = sum(segment.end - segment.start for segment in find_voice(sound, VOICE_RATE))
-    return min(float(spoken) / max(video.duration, 1e-6), 1.0)
+        return Speech(0.0)
+    inside = np.zeros(sound.shape[1], dtype=bool)
+    for segment in find_voice(sound, VOICE_RATE):
+        inside[round(segment.start * VOICE_RATE) : round(segment.end * VOICE_RATE)] = True
+    share = min(float(inside.sum()) / VOICE_RATE / max(video.duration, 1e-6), 1.0)
+    if inside.sum() < 0.3 * VOICE_RATE or (~inside).sum() < 0.3 * VOICE_RATE:
+        return Speech(share)
+    power = np.square(sound[0], dtype=np.float64)
+    levels = [10.0 * np.log10(float(power[part].mean()) + 1e-12) for part in (inside, ~inside)]
+    return Speech(share, levels[0] - levels[1])
 
 
 def rhythm_without_dance(subject: str, moving: Moving, cuts: tuple[float, ...], duration: float) -> Rhythm | None:
