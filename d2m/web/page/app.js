@@ -56,6 +56,7 @@ class App {
     });
     player.addEventListener("state", () => this.#stage());
     studio.addEventListener("change", () => this.#stage());
+    player.addEventListener("silent", () => notice(t("sound.none"), { kind: "warning", close: t("close") }));
     studio.addEventListener("gone", () => this.home());
     player.picture.onError = () => this.#proxy();
     $("stage").addEventListener("click", () => studio.heard && player.toggle());

@@ -3,6 +3,7 @@
 
 const FADE = 0.03;
 const AHEAD = 0.06;
+const WAIT = 3000;
 
 export class Sound {
   constructor() {
@@ -30,8 +31,11 @@ export class Sound {
     return this.context;
   }
 
+  /** Let the context run, and tell whether it does: without a sound device some browsers never answer. */
   async resume() {
-    if (this.open().state !== "running") await this.context.resume();
+    const context = this.open();
+    if (context.state !== "running") await Promise.race([context.resume().catch(() => {}), new Promise((resolve) => setTimeout(resolve, WAIT))]);
+    return context.state === "running";
   }
 
   async decode(bytes) {

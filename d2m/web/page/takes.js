@@ -95,10 +95,11 @@ export function wave(peaks, className = "wave") {
   svg.setAttribute("preserveAspectRatio", "none");
   svg.setAttribute("class", className);
   svg.setAttribute("aria-hidden", "true");
+  const loudest = Math.max(...peaks, 0.05);
   let path = "";
   for (let i = 0; i < count; i++) {
     const part = peaks.slice(Math.floor((i * peaks.length) / count), Math.max(Math.floor(((i + 1) * peaks.length) / count), 1));
-    const tall = Math.max(0.4, 9.6 * Math.max(...part, 0));
+    const tall = Math.max(0.4, (9.6 * Math.max(...part, 0)) / loudest);
     path += `M${i + 0.15} ${(10 - tall).toFixed(1)}h.7v${(2 * tall).toFixed(1)}h-.7z`;
   }
   const shape = document.createElementNS("http://www.w3.org/2000/svg", "path");

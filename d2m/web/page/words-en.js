@@ -24,6 +24,7 @@ export default {
   "camera.in": "Recording begins in {n} …", "camera.going": "Recording: {time}", "camera.done": "{time} recorded.",
   "camera.none": "No camera can be used here. Allow this page to use the camera, or choose a file.",
 
+  "sound.none": "This browser cannot play sound now. Check the sound device, and press play again.",
   transport: "Playback", position: "Position", again: "To the beginning", loop: "Loop", "loop.section": "Loop the section",
   volume: "Volume", click: "Click", body: "Skeleton", beats: "Beats", speed: "Speed", "speed.tip": "Slower music is also lower",
   "position.text": "{time} of {all}, bar {bar}", "picture.none": "This browser cannot show the video; a copy that it can show is being made.",

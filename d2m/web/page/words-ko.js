@@ -23,6 +23,7 @@ export default {
   "camera.in": "{n}초 뒤에 촬영을 시작합니다 …", "camera.going": "촬영 중: {time}", "camera.done": "{time} 촬영했습니다.",
   "camera.none": "카메라를 사용할 수 없습니다. 이 페이지에 카메라를 허용하거나 파일을 선택하세요.",
 
+  "sound.none": "지금은 이 브라우저에서 소리를 재생할 수 없습니다. 소리 장치를 확인하고 다시 재생하세요.",
   transport: "재생 조작", position: "재생 위치", again: "처음으로", loop: "반복", "loop.section": "구간 반복",
   volume: "음량", click: "클릭", body: "골격", beats: "박자", speed: "속도", "speed.tip": "느려지면 음도 낮아집니다",
   "position.text": "{all} 중 {time}, {bar}마디", "picture.none": "이 브라우저에서 영상을 볼 수 없어 볼 수 있는 사본을 만들고 있습니다.",
