@@ -223,7 +223,9 @@ export class Player extends EventTarget {
       picture.seek(heard + picture.lead).then(() => this.state === "playing" && picture.play());
     } else if (Math.abs(middle) > FINE) {
       const large = Math.abs(middle) > LARGE;
-      picture.rate = this.rate * (1 - Math.sign(middle) * Math.min(Math.abs(middle) * (large ? 5 : 1.5), large ? MOST_HASTE : MOST_SPEED));
+      picture.rate =
+        this.rate *
+        (1 - Math.sign(middle) * Math.min(Math.abs(middle) * (large ? 5 : 1.5), large ? MOST_HASTE : MOST_SPEED));
     } else {
       picture.rate = this.rate;
     }

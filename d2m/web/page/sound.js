@@ -34,7 +34,8 @@ export class Sound {
   /** Let the context run, and tell whether it does: without a sound device some browsers never answer. */
   async resume() {
     const context = this.open();
-    if (context.state !== "running") await Promise.race([context.resume().catch(() => {}), new Promise((resolve) => setTimeout(resolve, WAIT))]);
+    if (context.state !== "running")
+      await Promise.race([context.resume().catch(() => {}), new Promise((resolve) => setTimeout(resolve, WAIT))]);
     return context.state === "running";
   }
 
@@ -81,8 +82,11 @@ export class Sound {
 
   /** Whether the piece has been heard to its end. */
   over() {
-    return this.playing && !this.loop
-      && this.anchor.position + (this.heardTime() - this.anchor.time) * this.rate >= this.duration;
+    return (
+      this.playing &&
+      !this.loop &&
+      this.anchor.position + (this.heardTime() - this.anchor.time) * this.rate >= this.duration
+    );
   }
 
   /** Start all tracks so that `position` is heard at `heardAt`, a time of the context, or as soon as possible. */
@@ -129,7 +133,9 @@ export class Sound {
       if (!source) continue;
       try {
         source.stop(at + fade);
-      } catch { /* it was never started */ }
+      } catch {
+        /* it was never started */
+      }
     }
   }
 
@@ -141,7 +147,9 @@ export class Sound {
   #stopClicks() {
     try {
       this.clicks.source?.stop();
-    } catch { /* it was never started */ }
+    } catch {
+      /* it was never started */
+    }
     this.clicks.source = null;
   }
 

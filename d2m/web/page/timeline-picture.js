@@ -30,13 +30,23 @@ export function paint(canvas, studio, player) {
     context.fillStyle = colour(bar ? "--wave-bar" : "--wave-beat");
     context.fillRect(across(time) - 0.5, bar ? 4 : TOP, 1, height);
   }
-  if (piece) outline(context, piece, { long: heardPlan?.duration || piece.duration, across, end: across(plan.duration), middle, tall, colour: colour("--wave") });
+  if (piece)
+    outline(context, piece, {
+      long: heardPlan?.duration || piece.duration,
+      across,
+      end: across(plan.duration),
+      middle,
+      tall,
+      colour: colour("--wave"),
+    });
   const energy = plan.tempo.energy || [];
   context.strokeStyle = colour("--wave-energy");
   context.lineWidth = 2;
   context.lineJoin = "round";
   context.beginPath();
-  plan.tempo.beats.forEach((time, index) => context.lineTo(across(time), BOTTOM - (BOTTOM - TOP) * (energy[index] ?? 0.5)));
+  plan.tempo.beats.forEach((time, index) =>
+    context.lineTo(across(time), BOTTOM - (BOTTOM - TOP) * (energy[index] ?? 0.5)),
+  );
   context.stroke();
 }
 
