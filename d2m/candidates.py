@@ -158,18 +158,21 @@ def _check(options: GenerateOptions, count: int) -> None:
             raise D2MError(f"{flag} belongs to one piece; leave it out, and give it to 'd2m pick'")
 
 
-def rank(sounds: Sequence[Soundtrack], seeds: Sequence[int], dance: Dance) -> tuple[list[int], list[Candidate]]:
+def rank(
+    sounds: Sequence[Soundtrack], seeds: Sequence[int], dance: Dance, fits: Sequence[float] | None = None
+) -> tuple[list[int], list[Candidate]]:
     """Order pieces by fit and variety: the next one has the best sum of its fit and its distance to those before it.
 
     Args:
         sounds: the pieces.
         seeds: their seeds.
         dance: the dance that they follow.
+        fits: their fits (:func:`fit_to`), if they are known; the waveforms are then not needed.
 
     Returns:
         Indices in order, and the candidates in that order.
     """
-    fits = [fit_to(sound, dance) for sound in sounds]
+    fits = [fit_to(sound, dance) for sound in sounds] if fits is None else fits
     scores = [sound.score for sound in sounds]
     order = [int(np.argmax(fits))]
     candidates = [_candidate(1, seeds[order[0]], fits[order[0]], 1.0, sounds[order[0]])]
