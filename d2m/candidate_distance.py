@@ -35,16 +35,19 @@ class Distances:
         return 0.5 * (self.notes + np.minimum(self.sound, 1.0))
 
 
-def distances(sounds: Sequence[Soundtrack], genre: str | None = None) -> Distances:
+def distances(
+    sounds: Sequence[Soundtrack], genre: str | None = None, heard: Sequence[np.ndarray | None] | None = None
+) -> Distances:
     """Measure the distances between pieces.
 
     Args:
         sounds: the pieces.
         genre: AIST code of the genre with whose songs they are compared; None, or a genre that the network does not
             know, for all songs.
+        heard: the embedding of each piece (:func:`embedding_of`), if they are known; the waveforms are then not needed.
     """
     notes = np.array([[distance(one.score, other.score) for other in sounds] for one in sounds])
-    heard = [_heard(sound) for sound in sounds]
+    heard = [embedding_of(sound) for sound in sounds] if heard is None else heard
     apart = np.array([[0.0 if a is None or b is None else float(np.linalg.norm(a - b)) for b in heard] for a in heard])
     return Distances(notes, apart / song_distance(genre))
 
@@ -56,8 +59,12 @@ def _judge() -> GenreJudge:
     return load()
 
 
-def _heard(sound: Soundtrack) -> np.ndarray | None:
-    """Return the embedding of a piece; None for silence."""
+def embedding_of(sound: Soundtrack) -> np.ndarray | None:
+    """Return the embedding of a piece by the genre network; None for silence.
+
+    Args:
+        sound: the piece.
+    """
     try:
         return _judge().hear(sound.waveform, sound.sample_rate).embedding
     except D2MError:

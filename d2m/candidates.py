@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from d2m.candidate_distance import distances
+from d2m.candidate_distance import distances, embedding_of
 from d2m.engines import Engine, usable
 from d2m.engines.base import ScoreEngine
 from d2m.errors import D2MError
@@ -164,19 +164,46 @@ def _check(options: GenerateOptions, count: int) -> None:
             raise D2MError(f"{flag} belongs to one piece; leave it out, and give it to 'd2m pick'")
 
 
-def rank(sounds: Sequence[Soundtrack], seeds: Sequence[int], dance: Dance) -> tuple[list[int], list[Candidate]]:
+@dataclass(frozen=True)
+class Impression:
+    """What the ranking needs of the sound of a piece.
+
+    Attributes:
+        fit: see :func:`fit_to`.
+        embedding: see :func:`d2m.candidate_distance.embedding_of`.
+    """
+
+    fit: float
+    embedding: np.ndarray | None
+
+    @classmethod
+    def of(cls, sound: Soundtrack, dance: Dance) -> Impression:
+        """Listen to a piece.
+
+        Args:
+            sound: the piece.
+            dance: the dance that it follows.
+        """
+        return cls(fit_to(sound, dance), embedding_of(sound))
+
+
+def rank(
+    sounds: Sequence[Soundtrack], seeds: Sequence[int], dance: Dance, heard: Sequence[Impression] | None = None
+) -> tuple[list[int], list[Candidate]]:
     """Order pieces by fit and variety: the next one has the best sum of its fit and its distance to those before it.
 
     Args:
         sounds: the pieces.
         seeds: their seeds.
         dance: the dance that they follow.
+        heard: impressions of their sounds, if they are known; the waveforms are then not needed.
 
     Returns:
         Indices in order, and the candidates in that order.
     """
-    fits = [fit_to(sound, dance) for sound in sounds]
-    found = distances(sounds, dance.genre)
+    heard = [Impression.of(sound, dance) for sound in sounds] if heard is None else heard
+    fits = [each.fit for each in heard]
+    found = distances(sounds, dance.genre, [each.embedding for each in heard])
     others = max(len(sounds) - 1, 1)
     means = [(float(one), float(other)) for one, other in zip(found.notes.sum(1), found.sound.sum(1), strict=True)]
     order, varieties = [int(np.argmax(fits))], [1.0]

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
+import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -30,7 +34,29 @@ def missing(name: str) -> str:
         import playwright.sync_api  # noqa: F401
     except ImportError:
         return "needs Playwright (pip install playwright)"
-    return "" if program(name) else f"needs {' or '.join(PROGRAMS[name])}"
+    if not program(name):
+        return f"needs {' or '.join(PROGRAMS[name])}"
+    # Its clock of sound stands still without a device.
+    return "needs pulseaudio" if name == "firefox" and not shutil.which("pulseaudio") else ""
+
+
+@contextlib.contextmanager
+def _silent_device() -> Iterator[dict[str, str]]:
+    """A sound device that plays to nowhere in real time, as environment variables."""
+    with tempfile.TemporaryDirectory() as folder:
+        socket = Path(folder) / "native"
+        command = ["pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no"]
+        command += ["-L", "module-null-sink", "-L", f"module-native-protocol-unix socket={socket} auth-anonymous=1"]
+        home = {"HOME": folder, "PULSE_RUNTIME_PATH": folder}
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        with subprocess.Popen(command, env=os.environ | home, **quiet) as server:  # type: ignore[call-overload]
+            try:
+                until = time.monotonic() + 30
+                while not socket.exists() and time.monotonic() < until:
+                    time.sleep(0.05)
+                yield {"PULSE_SERVER": f"unix:{socket}"}
+            finally:
+                server.terminate()
 
 
 @contextlib.contextmanager
@@ -38,12 +64,17 @@ def open_browser(name: str) -> Iterator[Browser]:
     """A headless browser. The system's Firefox is driven by WebDriver BiDi, which Playwright calls a channel."""
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as driver:
+    with contextlib.ExitStack() as stack:
+        driver = stack.enter_context(sync_playwright())
         if name == "chromium":
             browser = driver.chromium.launch(executable_path=program(name), args=_ARGUMENTS)
         else:
+            device = stack.enter_context(_silent_device())
             browser = driver.firefox.launch(
-                executable_path=program(name), channel="moz-firefox", firefox_user_prefs=_PREFERENCES
+                executable_path=program(name),
+                channel="moz-firefox",
+                firefox_user_prefs=_PREFERENCES,
+                env=os.environ | device,
             )
         try:
             yield browser

@@ -123,8 +123,7 @@ class FakeStudio:
             self._add(clip, job, plan_of(self.duration, seed, options), None)
         elif kind == "play":
             base = self.piece(clip, wish["base"])
-            old = {json.dumps(each) for each in self.plans[base["id"]]["section"]}
-            reused = [json.dumps(each) in old for each in wish["plan"]["section"]]
+            reused = [each in self.plans[base["id"]]["section"] for each in wish["plan"]["section"]]
             job["reused"] = reused
             self._add(clip, job, wish["plan"], base["id"])
         elif kind == "export":

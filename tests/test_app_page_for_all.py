@@ -224,3 +224,34 @@ def test_the_page_is_light_and_asks_nobody_else():
 def test_no_browser_is_said_so(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: None)
     assert missing("chromium") in ("needs chromium or chromium-browser", "needs Playwright (pip install playwright)")
+
+
+def _contrast(one: str, other: str) -> float:
+    """Contrast of two colours, as WCAG 2.2 defines it."""
+
+    def light(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    high, low = sorted((light(one), light(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_colours_have_the_contrast_of_level_aa(scheme):
+    text = (PAGE / "base.css").read_text("utf-8")
+    found = re.findall(r"--([\w-]+): light-dark\((#\w{6}), (#\w{6})\)", text)
+    colours = {name: pair[scheme] for name, *pair in found}
+    for ground in ("ground", "panel", "sunk"):
+        for ink in ("ink", "soft"):
+            assert _contrast(colours[ink], colours[ground]) >= 4.5, (ink, ground)
+    words = [("accent", "panel"), ("accent", "ground"), ("on-accent", "accent"), ("on-accent", "accent-strong")]
+    words += [("accent-strong", "accent-ground"), ("soft", "accent-ground"), ("warn", "panel"), ("ink", "bad-ground")]
+    words += [("ink", "good-ground"), ("ink", "warn-ground")]
+    for one, other in words:
+        assert _contrast(colours[one], colours[other]) >= 4.5, (one, other)
+    # Borders of controls, tracks of sliders, the playhead and the focus.
+    for part in ("edge", "hot", "good", "accent"):
+        for ground in ("ground", "panel", "sunk"):
+            assert _contrast(colours[part], colours[ground]) >= 3, (part, ground)

@@ -231,12 +231,13 @@ def test_a_cancelled_job_stops_within_seconds(server, clip_file):
     assert time.monotonic() - began < 15
 
 
-def test_a_killed_server_leaves_no_process_and_its_jobs_run_again_after_a_restart(tmp_path, clip_file):
+def test_a_killed_server_leaves_no_process_and_its_jobs_run_again_after_a_restart(tmp_path, clip_file, request):
     def start(port: int = 0) -> tuple[subprocess.Popen[str], str]:
         command = [sys.executable, "-P", "-m", "d2m", "app", "--port", str(port), "--workers", "1"]
         process = subprocess.Popen([*command, "--folder", str(tmp_path / "studio")], stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         url = process.stdout.readline().split(" at ")[1].partition(";")[0]
+        request.addfinalizer(lambda: process.poll() is None and process.kill())
         until_healthy(url)
         return process, url
 

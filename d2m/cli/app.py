@@ -43,7 +43,7 @@ def run(
         int, typer.Option(min=0, max=64, help="Number of worker processes; 0 for half the cores, at least 2.")
     ] = 0,
     most_megabytes: Annotated[int, typer.Option(min=1, help="Largest clip in megabytes.")] = 500,
-    most_seconds: Annotated[float, typer.Option(min=1.0, help="Longest clip and music in seconds.")] = 600.0,
+    most_seconds: Annotated[float, typer.Option(min=1.0, help="Longest clip and music in seconds.")] = 300.0,
     most_clips: Annotated[int, typer.Option(min=1, help="Clips of one visitor at a time.")] = 10,
     most_jobs: Annotated[int, typer.Option(min=1, help="Jobs of one visitor that wait or run.")] = 8,
     keep_minutes: Annotated[

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from d2m.errors import D2MError
 from d2m.web.app.records import OVER, Clip, Job, Piece, VideoInfo
 from d2m.web.app.store import write_clip
 
@@ -88,7 +89,9 @@ class ClipState:
         names = ("id", "name", "bytes", "created", "state", "message", "video")
         record = {name: getattr(self, name) for name in names}
         jobs = [job.model_dump(exclude={"place", "wait", "left", "url"}) for job in self.jobs.values()]
-        write_clip(self.folder, record | {"jobs": jobs})
+        # Where the disk is full the clip is there until a restart.
+        with contextlib.suppress(D2MError):
+            write_clip(self.folder, record | {"jobs": jobs})
 
     def shown(self, expires: float) -> Clip:
         """Return the clip as the API shows it.
@@ -219,8 +222,6 @@ def read_clip(visitor: str, folder: Path, record: dict[str, Any]) -> ClipState:
         owner = clip.jobs.get(piece.job)
         if owner is not None and piece.id not in owner.pieces:
             owner.pieces.append(piece.id)
-    for job in clip.jobs.values():
-        drop_unfinished(clip, job)
     return clip
 
 
@@ -233,9 +234,9 @@ def drop_unfinished(clip: ClipState, job: Job) -> None:
     """
     for name in list(job.pieces):
         piece = clip.pieces.get(name)
-        if job.state == "done" or (piece is not None and piece.stems is not None):
+        # One that the visitor has removed is not made again.
+        if piece is None or piece.stems is not None or job.state == "done":
             continue
         job.pieces.remove(name)
-        if piece is not None:
-            del clip.pieces[name]
-            shutil.rmtree(clip.folder / "pieces" / name, ignore_errors=True)
+        del clip.pieces[name]
+        shutil.rmtree(clip.folder / "pieces" / name, ignore_errors=True)

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import multiprocessing
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -118,12 +119,17 @@ class Pool:
         count: how many.
         memory: bytes that a task may take beyond what a worker has when it is ready.
         heard: called in the event loop with a worker and a message.
+
+    Attributes:
+        workers: the workers.
+        deaths: workers that died.
+        trouble: why a worker could not start, or "".
     """
 
     def __init__(self, count: int, memory: int, heard: Callable[[Worker, dict[str, Any]], None]) -> None:
         self.count, self._limit, self._told = count, memory, heard
         self.workers: list[Worker] = []
-        self.deaths, self._failed, self._open = 0, 0, False
+        self.deaths, self._failed, self._open, self.trouble = 0, 0, False, ""
         self._watching: asyncio.Task[None] | None = None
 
     def open(self) -> None:
@@ -172,7 +178,10 @@ class Pool:
 
     def _heard(self, worker: Worker, message: dict[str, Any]) -> None:
         if message["type"] == "ready":
-            worker.ready, worker.base, self._failed = True, worker.memory(), 0
+            worker.ready, worker.base, self._failed, self.trouble = True, worker.memory(), 0, ""
+        elif message["type"] == "broken":
+            self.trouble = f"a worker cannot start: {message['message']}"
+            print(self.trouble, file=sys.stderr, flush=True)
         elif message["type"] == "died":
             if worker in self.workers:
                 self.workers.remove(worker)

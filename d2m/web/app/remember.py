@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,7 @@ class RememberingEngine(ScoreEngine):
             progress: called with the share done.
         """
         path = self.folder / f"{key_of(score, dance.duration, seed)}.npz"
-        kept = self._kept(path, score)
+        kept = self._kept(path, score, stems)
         # A section with a transition is performed twice, with and without it.
         if dance is self._section and self.reused:
             self.reused[-1] = self.reused[-1] and kept is not None
@@ -90,21 +90,21 @@ class RememberingEngine(ScoreEngine):
         if kept is not None:
             if progress:
                 progress(1.0)
-            return kept if stems else replace(kept, stems={})
+            return kept
         made = self.engine.perform(score, dance, seed=seed, stems=stems, progress=progress)
         if stems:
             self._keep(path, made)
         return made
 
-    def _kept(self, path: Path, score: Score) -> Soundtrack | None:
-        data = read_arrays(path)
+    def _kept(self, path: Path, score: Score, stems: bool) -> Soundtrack | None:
+        data = read_arrays(path, lambda name: stems or not name.startswith("stem "))
         if data is None:
             return None
         with contextlib.suppress(OSError):
             os.utime(path)
-        stems = {name.removeprefix("stem "): value for name, value in data.items() if name.startswith("stem ")}
+        alone = {name.removeprefix("stem "): value for name, value in data.items() if name.startswith("stem ")}
         provenance = json.loads(str(data["provenance"]))
-        return Soundtrack(data["mix"], int(data["rate"]), score.grid, score, None, provenance, stems)
+        return Soundtrack(data["mix"], int(data["rate"]), score.grid, score, None, provenance, alone)
 
     def _keep(self, path: Path, made: Soundtrack) -> None:
         arrays: dict[str, Any] = {f"stem {name}": stem for name, stem in made.stems.items()}

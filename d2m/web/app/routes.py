@@ -372,7 +372,7 @@ root = APIRouter()
 async def health(studio: TheStudio) -> Response:
     """Tell whether the workers live."""
     pool = studio.pool
-    status = "ok" if pool.alive else "starting" if not pool.deaths else "no worker"
+    status = "ok" if pool.alive else pool.trouble or "starting"
     content = {"status": status, "workers": pool.alive, "queue": len(studio.queue), "version": __version__}
     return Response(json.dumps(content), 200 if pool.alive else 503, media_type="application/json")
 

@@ -31,7 +31,7 @@ class Limits:
     """
 
     bytes: int = 500_000_000
-    seconds: float = 600.0
+    seconds: float = 300.0
     pixels: int = 8192 * 4608
     clips: int = 10
     jobs: int = 8
@@ -43,7 +43,7 @@ class Limits:
     total_bytes: int = 20_000_000_000
     keep_seconds: float = 3600.0
     job_seconds: float = 120.0
-    worker_bytes: int = 3_000_000_000
+    worker_bytes: int = 3_500_000_000
 
     def shown(self) -> dict[str, float]:
         """Return the limits that the page shows."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from d2m.web.app.metrics import Metrics
 from d2m.web.app.places import task_of, tell_places
 from d2m.web.app.pool import Pool, Worker
 from d2m.web.app.queue import Entry, Estimates, FairQueue
-from d2m.web.app.records import OVER, Job, JobKind, Piece
+from d2m.web.app.records import OVER, Job, JobKind, Piece, VideoInfo
 from d2m.web.app.settings import Settings
 from d2m.web.app.store import Disk, size_of, sweep, visitor_name
 
@@ -148,6 +147,7 @@ class Studio:
         watching = clip.watching
         wanted = [job] if clip.ready or job is watching or watching.state not in OVER else [watching, job]
         for each in wanted:
+            drop_unfinished(clip, each)
             each.state, each.message, each.retry, each.share, each.stage = "queued", "", False, 0.0, ""
             each.started = each.ended = 0.0
             if each is watching:
@@ -266,28 +266,35 @@ class Studio:
 
     def _heard(self, worker: Worker, message: dict[str, Any]) -> None:
         """Take a message of a worker."""
-        task, kind = worker.task, message["type"]
-        visitor_clip = self.of_task(task)
-        if visitor_clip is not None and task is not None:
-            clip, job = visitor_clip
-            if kind == "progress" and job.state == "running":
-                job.stage, job.share = str(message["stage"]), float(message["share"])
-            elif kind == "video":
-                clip.video = message["video"]
-                worker.allowed = self.limits.job_seconds + 12 * clip.seconds
-            elif kind == "piece":
-                self._take_piece(clip, job, message["piece"])
-            elif kind == "end":
-                self._ended(worker, clip, job, message)
-            elif kind == "died":
-                self._died(worker, clip, job)
-            clip.changed()
+        kind, found = message["type"], self.of_task(worker.task)
+        if found is not None:
+            try:
+                self._take(worker, *found, message)
+            except Exception as error:
+                # Whatever a worker says, the others go on.
+                self._over(*found, "failed", f"this is a fault of d2m ({type(error).__name__}); please report it")
+            found[0].changed()
         if kind in ("end", "died"):
             worker.task = None
             if kind == "end":
                 self.pool.retire(worker)
         if kind in ("ready", "end", "died"):
             self.schedule()
+
+    def _take(self, worker: Worker, clip: ClipState, job: Job, message: dict[str, Any]) -> None:
+        """Take a message about a job."""
+        kind = message["type"]
+        if kind == "progress" and job.state == "running":
+            job.stage, job.share = str(message["stage"]), float(message["share"])
+        elif kind == "video":
+            clip.video = VideoInfo(**message["video"]).model_dump()
+            worker.allowed = self.limits.job_seconds + 12 * clip.seconds
+        elif kind == "piece":
+            self._take_piece(clip, job, message["piece"])
+        elif kind == "end":
+            self._ended(worker, clip, job, message)
+        elif kind == "died":
+            self._died(worker, clip, job)
 
     def of_task(self, task: dict[str, Any] | None) -> tuple[ClipState, Job] | None:
         """Return the clip and job of a worker's task, if they are still there."""
@@ -345,7 +352,6 @@ class Studio:
         elif worker.reason == "cancelled":
             self._over(clip, job, "cancelled", "")
         else:
-            drop_unfinished(clip, job)
             self._over(clip, job, "interrupted", _CRASHED)
 
     def _over(self, clip: ClipState, job: Job, state: str, message: str) -> None:
@@ -365,8 +371,7 @@ class Studio:
                     why = message if state == "failed" else f"the analysis was {state}; run it again"
                     self._over(clip, other, state, why)
         if not clip.gone:
-            with contextlib.suppress(Exception):
-                clip.save()
+            clip.save()
         clip.changed()
 
     async def _go_round(self) -> None:
@@ -380,7 +385,7 @@ class Studio:
                 continue
             last = time.monotonic()
             for visitor in list(self.visitors.values()):
-                if time.time() > self.expires(visitor):
+                if time.time() > self.expires(visitor) and not visitor.arriving:
                     await self.remove_visitor(visitor)
                 else:
                     self.disk.seen(visitor.name, visitor.seen)

@@ -19,6 +19,7 @@ from d2m.web.app.remember import RememberingEngine
 from d2m.web.app.work import Reporter
 
 if TYPE_CHECKING:
+    from d2m.candidates import Impression
     from d2m.features import Analysis
     from d2m.features.analysis import Watched
     from d2m.generate_options import GenerateOptions
@@ -43,6 +44,8 @@ class Desk:
         self._engine = engines.load("symbolic")
         self._watched: OrderedDict[str, tuple[Video, Watched]] = OrderedDict()
         self._analyses: OrderedDict[tuple[str, str], Analysis] = OrderedDict()
+        # By job and seed: fit and score of the candidates, without their sound.
+        self._heard: OrderedDict[str, dict[int, tuple[Impression, Soundtrack]]] = OrderedDict()
 
     def run(self, task: dict[str, Any], reporter: Reporter) -> dict[str, Any] | None:
         """Do a task.
@@ -60,6 +63,7 @@ class Desk:
         """Forget the clips."""
         self._watched.clear()
         self._analyses.clear()
+        self._heard.clear()
 
     def warm_up(self) -> None:
         """Load packages and networks by watching and scoring a short clip of grey pictures."""
@@ -122,6 +126,7 @@ class Desk:
 
     def do_compose(self, task: dict[str, Any], reporter: Reporter) -> dict[str, Any]:
         """Compose one candidate; after the last one, rank them all."""
+        from d2m.candidates import Impression
         from d2m.plans.ask import planned
         from d2m.plans.play import play
 
@@ -134,23 +139,28 @@ class Desk:
         base = int(asked.pop("seed", 0))
         engine = self._remembering(task)
         seeds = [base + number for number in range(count)]
+        heard = self._heard.setdefault(task["job"], {})
+        while len(self._heard) > _KEPT:
+            self._heard.popitem(last=False)
         last = first == count - 1
-        made = []
         for seed in seeds if last else seeds[first : first + 1]:
+            if seed != seeds[first] and seed in heard:
+                continue
             options = _options(asked | {"seed": seed})
             plan, dance = planned(self._analysis(task, video, seen, options), options, arranger)
             _check_length(plan.duration, task["limits"])
             engine.begin()
-            if seed != seeds[first]:
-                made.append((seed, play(plan, engine, dance), dance))
-                continue
 
             def make(stems: bool, tell: Callable[[float], None], plan: Plan = plan, dance: Dance = dance) -> Soundtrack:
                 return play(plan, engine, dance, stems=stems, progress=tell)
 
-            sound = self._make_piece(task, plan, dance, engine, reporter, (begin, end), make)
-            made.append((seed, replace(sound, stems={}), dance))
-        return {"ranking": _ranking(made)} if last and count > 1 else {}
+            if seed == seeds[first]:
+                sound = self._make_piece(task, plan, dance, engine, reporter, (begin, end), make)
+            else:
+                # Another worker made it.
+                sound = make(False, reporter.stage("compose", end, end))
+            heard[seed] = Impression.of(sound, dance), replace(sound, stems={}, waveform=np.zeros((2, 1), np.float32))
+        return {"ranking": _ranking(seeds, heard, dance)} if last and count > 1 else {}
 
     def do_play(self, task: dict[str, Any], reporter: Reporter) -> None:
         """Play an edited plan."""
@@ -330,11 +340,12 @@ def _about(video: Video) -> dict[str, Any]:
     }
 
 
-def _ranking(made: list[tuple[int, Soundtrack, Dance]]) -> list[dict[str, Any]]:
+def _ranking(seeds: list[int], heard: dict[int, tuple[Impression, Soundtrack]], dance: Dance) -> list[dict[str, Any]]:
     """Return the candidates of a job in the order of their ranking."""
     from d2m.candidates import rank
 
-    _, candidates = rank([sound for _, sound, _ in made], [seed for seed, _, _ in made], made[-1][2])
+    impressions, sounds = zip(*(heard[seed] for seed in seeds), strict=True)
+    _, candidates = rank(sounds, seeds, dance, impressions)
     return [{"seed": each.seed, "rank": each.number, "variety": each.variety} for each in candidates]
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 #: Seconds without a byte after which an upload is given up.
 _SILENCE = 30.0
 #: Least bytes a second over the whole upload, and seconds that any upload may take.
-_SLOWEST, _GRACE = 20_000, 60.0
+_SLOWEST, _GRACE = 100_000, 60.0
 #: Bytes that are looked at to tell a video from something else, and bytes that are written at a time.
 _HEAD, _BLOCK = 512, 1 << 20
 

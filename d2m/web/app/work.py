@@ -85,10 +85,16 @@ def serve(pipe: Connection, cancel: Any, memory: int) -> None:
         # Answers of the server, which is the same machine, come first.
         os.nice(5)
     warnings.simplefilter("ignore")
-    from d2m.web.app.tasks import Desk
+    try:
+        from d2m.web.app.tasks import Desk
 
-    desk = Desk()
-    desk.warm_up()
+        desk = Desk()
+        desk.warm_up()
+    except Exception as error:
+        with contextlib.suppress(OSError):
+            said = f"{type(error).__name__}: {error}"[:500]
+            pipe.send_bytes(json.dumps({"type": "broken", "message": said}).encode())
+        return
     limit_memory(memory)
     with contextlib.suppress(EOFError, OSError):
         pipe.send_bytes(json.dumps({"type": "ready"}).encode())

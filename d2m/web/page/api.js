@@ -28,7 +28,14 @@ export async function call(method, address, body) {
   } catch {
     throw new Fault(0, { message: t("error.gone"), code: "" });
   }
-  if (!reply.ok) throw new Fault(reply.status, await reply.json().then((data) => data.error, () => null));
+  if (!reply.ok)
+    throw new Fault(
+      reply.status,
+      await reply.json().then(
+        (data) => data.error,
+        () => null,
+      ),
+    );
   return reply.status === 204 ? null : reply.json();
 }
 
@@ -44,7 +51,14 @@ export async function bytesOf(address, signal) {
     if (error.name === "AbortError") throw error;
     throw new Fault(0, { message: t("error.gone") });
   }
-  if (!reply.ok) throw new Fault(reply.status, await reply.json().then((data) => data.error, () => null));
+  if (!reply.ok)
+    throw new Fault(
+      reply.status,
+      await reply.json().then(
+        (data) => data.error,
+        () => null,
+      ),
+    );
   return reply.arrayBuffer();
 }
 
@@ -55,9 +69,13 @@ export function upload(file, name, wish, progress) {
   const promise = new Promise((resolve, reject) => {
     request.open("POST", `/api/clips?name=${encodeURIComponent(name)}${make}`);
     request.responseType = "json";
-    request.setRequestHeader("Content-Type", file.type.startsWith("video/") ? file.type.split(";")[0] : "application/octet-stream");
+    request.setRequestHeader(
+      "Content-Type",
+      file.type.startsWith("video/") ? file.type.split(";")[0] : "application/octet-stream",
+    );
     request.upload.onprogress = (event) => event.lengthComputable && progress(event.loaded / event.total);
-    request.onload = () => (request.status < 300 ? resolve(request.response) : reject(new Fault(request.status, request.response?.error)));
+    request.onload = () =>
+      request.status < 300 ? resolve(request.response) : reject(new Fault(request.status, request.response?.error));
     request.onerror = () => reject(new Fault(0, { message: t("error.gone") }));
     request.onabort = () => resolve(null);
     request.send(file);

@@ -40,8 +40,15 @@ class App {
     this.start = new Start(options, (clip) => this.open(clip));
     this.transport = new Transport($("transport"), this.studio);
     this.timeline = new Timeline($("timeline"), this.studio);
-    this.panels = [new Takes($("panel-takes"), this.studio), new Music($("panel-music"), this.studio), new Mixer($("panel-mix"), this.studio),
-      new Save($("panel-save"), this.studio), new Jobs($("jobs"), this.studio), this.timeline, new Inspector($("inspector"), this.studio, this.transport)];
+    this.panels = [
+      new Takes($("panel-takes"), this.studio),
+      new Music($("panel-music"), this.studio),
+      new Mixer($("panel-mix"), this.studio),
+      new Save($("panel-save"), this.studio),
+      new Jobs($("jobs"), this.studio),
+      this.timeline,
+      new Inspector($("inspector"), this.studio, this.transport),
+    ];
     this.keys = new Keys(this);
     this.#tabs();
     this.#listen();
@@ -56,12 +63,15 @@ class App {
     });
     player.addEventListener("state", () => this.#stage());
     studio.addEventListener("change", () => this.#stage());
+    player.addEventListener("silent", () => notice(t("sound.none"), { kind: "warning", close: t("close") }));
     studio.addEventListener("gone", () => this.home());
     player.picture.onError = () => this.#proxy();
     $("stage").addEventListener("click", () => studio.heard && player.toggle());
     $("new-clip").addEventListener("click", () => this.home());
     for (const each of $("language").children) each.addEventListener("click", () => this.#language(each.value));
-    $("theme").addEventListener("click", () => this.#colours(COLOURS[(COLOURS.indexOf(remember("colours") || "auto") + 1) % COLOURS.length], true));
+    $("theme").addEventListener("click", () =>
+      this.#colours(COLOURS[(COLOURS.indexOf(remember("colours") || "auto") + 1) % COLOURS.length], true),
+    );
     addEventListener("hashchange", () => this.#restore());
     this.#language(current());
   }
@@ -112,11 +122,17 @@ class App {
     const ready = Boolean(studio.heard);
     $("big-play").hidden = !ready || player.active || this.played;
     if (player.active) this.played = true;
-    const job = clip.jobs.find((each) => each.state === "running" && ["watch", "compose"].includes(each.kind)) || clip.jobs.find((each) => each.state === "queued");
+    const job =
+      clip.jobs.find((each) => each.state === "running" && ["watch", "compose"].includes(each.kind)) ||
+      clip.jobs.find((each) => each.state === "queued");
     $("waiting").hidden = ready || !job;
     if (!ready && job) {
       const words = `${t(`job.${job.kind}`)} …`;
-      if ($("waiting").textContent !== words) $("waiting").replaceChildren(h("span", { class: "dots", aria: { hidden: true } }, h("i"), h("i"), h("i")), h("span", { text: words }));
+      if ($("waiting").textContent !== words)
+        $("waiting").replaceChildren(
+          h("span", { class: "dots", aria: { hidden: true } }, h("i"), h("i"), h("i")),
+          h("span", { text: words }),
+        );
     }
     const { video } = clip;
     if (video) $("stage").style.setProperty("--shape", String(video.width / video.height));
@@ -127,7 +143,8 @@ class App {
   async #proxy() {
     const { studio } = this;
     const { clip } = studio;
-    if (!clip || this.player.picture.address === clip.urls.proxy) return void (clip && notice(t("picture.failed"), { kind: "warning", close: t("close") }));
+    if (!clip || this.player.picture.address === clip.urls.proxy)
+      return void (clip && notice(t("picture.failed"), { kind: "warning", close: t("close") }));
     if (clip.urls.proxy) return void this.player.picture.load(clip.urls.proxy);
     if (clip.jobs.some((job) => job.kind === "proxy")) return undefined;
     announce(t("picture.none"));
@@ -138,8 +155,23 @@ class App {
 
   #tabs() {
     const icons = { takes: "takes", music: "music", mix: "mix", save: "save" };
-    $("tabs").replaceChildren(...TABS.map((name) => h("button", { type: "button", role: "tab", id: `tab-${name}`, aria: { controls: `panel-${name}`, selected: false }, tabindex: -1,
-      on: { click: () => this.choose(name), keydown: (event) => this.#tabKeys(event, name) } }, icon(icons[name]), h("span", { data: { t: `tab.${name}` } }))));
+    $("tabs").replaceChildren(
+      ...TABS.map((name) =>
+        h(
+          "button",
+          {
+            type: "button",
+            role: "tab",
+            id: `tab-${name}`,
+            aria: { controls: `panel-${name}`, selected: false },
+            tabindex: -1,
+            on: { click: () => this.choose(name), keydown: (event) => this.#tabKeys(event, name) },
+          },
+          icon(icons[name]),
+          h("span", { data: { t: `tab.${name}` } }),
+        ),
+      ),
+    );
     for (const name of TABS) $(`panel-${name}`).setAttribute("aria-labelledby", `tab-${name}`);
   }
 

@@ -22,7 +22,10 @@ export class Camera {
     $("camera-use").hidden = true;
     $("camera").showModal();
     try {
-      this.stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } }, audio: false });
+      this.stream = await navigator.mediaDevices.getUserMedia({
+        video: { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30 } },
+        audio: false,
+      });
     } catch {
       this.#say(t("camera.none"));
       $("camera-record").disabled = true;

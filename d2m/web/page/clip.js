@@ -57,7 +57,12 @@ export class ClipState extends EventTarget {
     this.close();
     this.clip = clip;
     this.player.picture.load(clip.urls.video);
-    this.events = follow(clip.urls.events, (next) => this.#onClip(next), () => this.#gone(), (up) => this.#connected(up));
+    this.events = follow(
+      clip.urls.events,
+      (next) => this.#onClip(next),
+      () => this.#gone(),
+      (up) => this.#connected(up),
+    );
     this.#onClip(clip);
   }
 

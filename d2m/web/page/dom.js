@@ -29,7 +29,10 @@ const ICONS = {
   close: ["M6 6l12 12M18 6L6 18"],
   check: ["M5 13l4.5 4.5L19 7"],
   takes: ["M4 6h16M4 12h16M4 18h10"],
-  music: ["M9 18V5l11-2v13", "!M6.5 21a2.8 2.8 0 1 0 0-5.6 2.8 2.8 0 0 0 0 5.6zM17.5 19a2.8 2.8 0 1 0 0-5.6 2.8 2.8 0 0 0 0 5.6z"],
+  music: [
+    "M9 18V5l11-2v13",
+    "!M6.5 21a2.8 2.8 0 1 0 0-5.6 2.8 2.8 0 0 0 0 5.6zM17.5 19a2.8 2.8 0 1 0 0-5.6 2.8 2.8 0 0 0 0 5.6z",
+  ],
   mix: ["M6 4v6M6 14v6M12 4v10M12 18v2M18 4v2M18 10v10", "M4 12h4M10 16h4M16 8h4"],
   sound: ["!M4 9v6h4l5 4V5L8 9z", "M16 9a4 4 0 0 1 0 6"],
   mute: ["!M4 9v6h4l5 4V5L8 9z", "M16 9.5l5 5M21 9.5l-5 5"],
@@ -43,9 +46,11 @@ export function h(tag, properties = {}, ...children) {
     if (value === false || value === null || value === undefined) continue;
     if (name === "class") element.className = value;
     else if (name === "text") element.textContent = value;
-    else if (name === "on") for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
+    else if (name === "on")
+      for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
     else if (name === "data") Object.assign(element.dataset, value);
-    else if (name === "aria") for (const [key, each] of Object.entries(value)) element.setAttribute(`aria-${key}`, String(each));
+    else if (name === "aria")
+      for (const [key, each] of Object.entries(value)) element.setAttribute(`aria-${key}`, String(each));
     else if (name === "value") element.value = value;
     else element.setAttribute(name, value === true ? "" : String(value));
   }
@@ -71,8 +76,12 @@ export function icon(name) {
 /** A button with an icon and words; `shown` false leaves the words to screen readers and to a tip. */
 export function button(name, label, press, { shown = true, ...more } = {}) {
   const look = [more.class, shown ? "" : "square"].filter(Boolean).join(" ");
-  return h("button", { type: "button", title: shown ? null : label, ...more, class: look || null, on: { click: press } },
-    name ? icon(name) : null, h("span", { class: shown ? null : "unseen", text: label }));
+  return h(
+    "button",
+    { type: "button", title: shown ? null : label, ...more, class: look || null, on: { click: press } },
+    name ? icon(name) : null,
+    h("span", { class: shown ? null : "unseen", text: label }),
+  );
 }
 
 export const $ = (id) => document.getElementById(id);
@@ -98,7 +107,12 @@ export function announce(text) {
 
 /** Show one line that stays until it is closed. */
 export function notice(text, { kind = "error", close = "Close", lang } = {}) {
-  const box = h("div", { class: `notice ${kind}` }, h("p", { text, lang }), button("close", close, () => box.remove(), { shown: false, class: "quiet" }));
+  const box = h(
+    "div",
+    { class: `notice ${kind}` },
+    h("p", { text, lang }),
+    button("close", close, () => box.remove(), { shown: false, class: "quiet" }),
+  );
   const known = [...$("notices").children].find((each) => each.firstChild.textContent === text);
   if (known) known.remove();
   $("notices").prepend(box);
@@ -107,13 +121,16 @@ export function notice(text, { kind = "error", close = "Close", lang } = {}) {
 }
 
 export function fillIcons(root = document) {
-  for (const place of root.querySelectorAll("[data-icon]")) if (!place.firstChild) place.append(icon(place.dataset.icon));
+  for (const place of root.querySelectorAll("[data-icon]"))
+    if (!place.firstChild) place.append(icon(place.dataset.icon));
 }
 
 export function remember(name, value) {
   try {
     if (value === undefined) return localStorage.getItem(`d2m.${name}`);
     localStorage.setItem(`d2m.${name}`, value);
-  } catch { /* storage may be closed: then nothing is remembered */ }
+  } catch {
+    /* storage may be closed: then nothing is remembered */
+  }
   return value ?? null;
 }

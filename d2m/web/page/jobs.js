@@ -14,7 +14,10 @@ export class Jobs {
 
   update(again = false) {
     const { studio } = this;
-    const jobs = (studio.clip?.jobs || []).filter((job) => !studio.dismissed.has(job.id) && (!OVER.includes(job.state) || ["failed", "interrupted"].includes(job.state)));
+    const jobs = (studio.clip?.jobs || []).filter(
+      (job) =>
+        !studio.dismissed.has(job.id) && (!OVER.includes(job.state) || ["failed", "interrupted"].includes(job.state)),
+    );
     const wanted = new Set(jobs.map((job) => job.id));
     for (const [id, row] of this.rows) {
       if (wanted.has(id) && !again) continue;
@@ -39,15 +42,28 @@ export class Jobs {
     const stage = h("span", { class: "job-stage" });
     const time = h("span", { class: "job-time" });
     const bar = h("progress", { max: 1, value: 0, aria: { label: what } });
-    const element = h("div", { class: "job" },
-      h("div", { class: "job-words" }, h("strong", { text: what }), stage, time), bar,
-      button("close", t("job.cancel", { what }), () => this.studio.cancel(job), { shown: false, class: "quiet", data: { key: `cancel ${job.id}` } }));
+    const element = h(
+      "div",
+      { class: "job" },
+      h("div", { class: "job-words" }, h("strong", { text: what }), stage, time),
+      bar,
+      button("close", t("job.cancel", { what }), () => this.studio.cancel(job), {
+        shown: false,
+        class: "quiet",
+        data: { key: `cancel ${job.id}` },
+      }),
+    );
     let said = "";
     const show = (now) => {
       const waiting = now.state === "queued";
       const words = waiting ? this.#queue(now) : now.stage ? t(`stage.${now.stage}`) : "";
       stage.textContent = words;
-      time.textContent = !waiting && now.left ? t("job.left", { time: span(now.left) }) : waiting && now.wait ? t("job.wait", { time: span(now.wait) }) : "";
+      time.textContent =
+        !waiting && now.left
+          ? t("job.left", { time: span(now.left) })
+          : waiting && now.wait
+            ? t("job.wait", { time: span(now.wait) })
+            : "";
       if (waiting) bar.removeAttribute("value");
       else bar.value = now.share || 0;
       element.classList.toggle("waiting-job", waiting);
@@ -65,10 +81,19 @@ export class Jobs {
 
   #over(job) {
     const text = t(`job.${job.state}`, { what: t(`job.${job.kind}`), message: job.message });
-    const element = h("div", { class: "job failed" },
+    const element = h(
+      "div",
+      { class: "job failed" },
       h("p", { class: "job-words", role: "alert", text }),
-      job.retry ? button("retry", t("job.retry"), () => this.studio.retry(job), { data: { key: `retry ${job.id}` } }) : null,
-      button("close", t("job.dismiss"), () => this.studio.dismiss(job), { shown: false, class: "quiet", data: { key: `dismiss ${job.id}` } }));
+      job.retry
+        ? button("retry", t("job.retry"), () => this.studio.retry(job), { data: { key: `retry ${job.id}` } })
+        : null,
+      button("close", t("job.dismiss"), () => this.studio.dismiss(job), {
+        shown: false,
+        class: "quiet",
+        data: { key: `dismiss ${job.id}` },
+      }),
+    );
     return { element, over: true };
   }
 }

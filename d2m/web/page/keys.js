@@ -4,8 +4,20 @@ import { $, h, remember } from "./dom.js";
 import { beatsOf, barLines } from "./plan.js";
 import { t } from "./words.js";
 
-const LIST = [["␣", "key.space"], ["← →", "key.arrows"], ["⇧ ← →", "key.shift"], ["Home", "key.home"], ["L", "key.l"], ["C", "key.c"], ["B", "key.b"],
-  ["S", "key.s"], ["H", "key.h"], ["U", "key.u"], ["Ctrl Z, Ctrl ⇧ Z", "key.z"], ["1 – 9", "key.numbers"]];
+const LIST = [
+  ["␣", "key.space"],
+  ["← →", "key.arrows"],
+  ["⇧ ← →", "key.shift"],
+  ["Home", "key.home"],
+  ["L", "key.l"],
+  ["C", "key.c"],
+  ["B", "key.b"],
+  ["S", "key.s"],
+  ["H", "key.h"],
+  ["U", "key.u"],
+  ["Ctrl Z, Ctrl ⇧ Z", "key.z"],
+  ["1 – 9", "key.numbers"],
+];
 
 export class Keys {
   constructor(app) {
@@ -18,7 +30,9 @@ export class Keys {
   }
 
   render() {
-    $("key-list").replaceChildren(...LIST.flatMap(([key, words]) => [h("dt", {}, h("kbd", { text: key })), h("dd", { text: t(words) })]));
+    $("key-list").replaceChildren(
+      ...LIST.flatMap(([key, words]) => [h("dt", {}, h("kbd", { text: key })), h("dd", { text: t(words) })]),
+    );
   }
 
   #press(event) {
@@ -45,7 +59,10 @@ export class Keys {
     else if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
       const times = plan ? (event.shiftKey ? barLines(plan) : beatsOf(plan).map((beat) => beat.time)) : [];
       const { position } = player;
-      const next = event.key === "ArrowRight" ? times.find((time) => time > position + 0.02) : times.findLast((time) => time < position - 0.2);
+      const next =
+        event.key === "ArrowRight"
+          ? times.find((time) => time > position + 0.02)
+          : times.findLast((time) => time < position - 0.2);
       player.seek(next ?? (event.key === "ArrowRight" ? position + 1 : 0));
     } else return false;
     return true;

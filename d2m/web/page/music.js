@@ -20,16 +20,38 @@ export class Music {
     if (!again && shown === this.shown) return;
     this.shown = shown;
     const most = studio.options.limits.candidates;
-    const make = button("takes", t("music.make", { count: this.count }), () => this.#make(), { class: "main", data: { key: "make" } });
-    const count = h("select", { aria: { label: t("count") }, data: { key: "count" }, on: { change: () => {
-      this.count = Number(count.value);
-      make.lastChild.textContent = t("music.make", { count: this.count });
-    } } }, Array.from({ length: most }, (_, i) => h("option", { value: i + 1, text: i + 1, selected: i + 1 === this.count })));
-    rebuild(this.root,
+    const make = button("takes", t("music.make", { count: this.count }), () => this.#make(), {
+      class: "main",
+      data: { key: "make" },
+    });
+    const count = h(
+      "select",
+      {
+        aria: { label: t("count") },
+        data: { key: "count" },
+        on: {
+          change: () => {
+            this.count = Number(count.value);
+            make.lastChild.textContent = t("music.make", { count: this.count });
+          },
+        },
+      },
+      Array.from({ length: most }, (_, i) =>
+        h("option", { value: i + 1, text: i + 1, selected: i + 1 === this.count }),
+      ),
+    );
+    rebuild(
+      this.root,
       h("p", { class: "lead", text: t("music.lead") }),
       this.wishes.build(),
       h("p", { class: "small", text: t("music.tempo") }),
-      h("div", { class: "row fill" }, button("check", t("music.apply"), () => this.#apply(), { disabled: !studio.plan, data: { key: "apply" } }), h("span", { class: "joined" }, count, make)));
+      h(
+        "div",
+        { class: "row fill" },
+        button("check", t("music.apply"), () => this.#apply(), { disabled: !studio.plan, data: { key: "apply" } }),
+        h("span", { class: "joined" }, count, make),
+      ),
+    );
   }
 
   #make() {

@@ -37,7 +37,18 @@ export class Overlay {
 
   /** Draw the skeleton at the time of the picture, and the beats at the time of the music, if anything has changed. */
   draw(video, pictureTime, musicTime, playing) {
-    const state = [pictureTime, musicTime, playing, this.showBody, this.showBeats, this.canvas.width, this.canvas.height, this.beats.length, this.landmarks ? 1 : 0, video.videoWidth].join();
+    const state = [
+      pictureTime,
+      musicTime,
+      playing,
+      this.showBody,
+      this.showBeats,
+      this.canvas.width,
+      this.canvas.height,
+      this.beats.length,
+      this.landmarks ? 1 : 0,
+      video.videoWidth,
+    ].join();
     if (state === this.drawn) return;
     this.drawn = state;
     const context = this.canvas.getContext("2d");
@@ -69,7 +80,10 @@ export class Overlay {
       };
       const lines = this.bones.map(([a, b]) => [point(a), point(b)]).filter(([a, b]) => a && b);
       // A dark edge keeps the lines visible on any picture.
-      for (const [colour, thick] of [["rgb(10 8 20 / 0.65)", 7], [person ? "#9adcff" : "#ff8fa3", 3.4]]) {
+      for (const [colour, thick] of [
+        ["rgb(10 8 20 / 0.65)", 7],
+        [person ? "#9adcff" : "#ff8fa3", 3.4],
+      ]) {
         context.strokeStyle = colour;
         context.lineWidth = thick * size;
         context.beginPath();

@@ -2,6 +2,7 @@
 // goes on without the pause that a seek takes.
 
 const MOST_SEEK = 4000;
+const LONGEST_FRAME = 0.05;
 
 export class Picture {
   constructor(front, back) {
@@ -9,6 +10,7 @@ export class Picture {
     this.back = back;
     this.lead = 0.04; // seconds that a video takes to start, measured
     this.waitsAt = null;
+    this.mark = { video: front, value: 0, now: 0 };
     this.onError = () => {};
     this.onStall = () => {};
     this.onGo = () => {};
@@ -38,8 +40,13 @@ export class Picture {
     return Number.isFinite(this.front.duration) ? this.front.duration : 0;
   }
 
+  /** Time of the picture. Some browsers give that of the last frame for as long as it is shown: then time goes on from it. */
   get time() {
-    return this.front.currentTime;
+    const { front, mark } = this;
+    const now = performance.now();
+    const value = front.currentTime;
+    if (mark.video !== front || mark.value !== value) this.mark = { video: front, value, now };
+    return this.moving ? value + Math.min((now - this.mark.now) / 1000, LONGEST_FRAME) * front.playbackRate : value;
   }
 
   get moving() {

@@ -17,10 +17,12 @@ export function beatsOf(plan) {
   const size = plan.tempo.beats_per_bar || 4;
   const first = new Set(downbeats);
   let line = (downbeats[0] ?? 0) - size * Math.ceil((downbeats[0] ?? 0) / size);
-  return beats.map((time, index) => {
-    if (first.has(index)) line = index;
-    return { time, number: ((index - line) % size) + 1, energy: plan.tempo.energy?.[index] ?? 0.5 };
-  }).filter((beat) => beat.time >= 0 && beat.time < plan.duration);
+  return beats
+    .map((time, index) => {
+      if (first.has(index)) line = index;
+      return { time, number: ((index - line) % size) + 1, energy: plan.tempo.energy?.[index] ?? 0.5 };
+    })
+    .filter((beat) => beat.time >= 0 && beat.time < plan.duration);
 }
 
 /** The number of the bar that a time lies in, from 1; 0 before the first bar line. */
@@ -30,7 +32,10 @@ export function barAt(plan, time) {
 }
 
 export function nearest(times, time) {
-  return times.reduce((best, each) => (best === null || Math.abs(each - time) < Math.abs(best - time) ? each : best), null);
+  return times.reduce(
+    (best, each) => (best === null || Math.abs(each - time) < Math.abs(best - time) ? each : best),
+    null,
+  );
 }
 
 export function follows(plan, index) {
@@ -93,7 +98,10 @@ export function setHit(plan, index, values) {
 }
 
 export function addHit(plan, time) {
-  const beat = nearest(beatsOf(plan).map((each) => each.time), time);
+  const beat = nearest(
+    beatsOf(plan).map((each) => each.time),
+    time,
+  );
   if (beat === null || (plan.hit || []).some((hit) => Math.abs(hit.time - beat) < NEAR)) return null;
   const next = copy(plan);
   next.hit = [...(next.hit || []), { time: beat, strength: 0.8, kind: "given" }].sort((a, b) => a.time - b.time);
@@ -139,10 +147,17 @@ export const moodText = (name, strength) => (name ? `${name}:${Number(strength).
 
 /** The same text for plans that sound the same, whatever the order of their keys. */
 export function keyOf(plan) {
-  const sorted = (value) => Array.isArray(value) ? value.map(sorted)
-    : value && typeof value === "object"
-      ? Object.fromEntries(Object.keys(value).sort().filter((name) => name !== "cause" && name !== "kind").map((name) => [name, sorted(value[name])]))
-      : value;
+  const sorted = (value) =>
+    Array.isArray(value)
+      ? value.map(sorted)
+      : value && typeof value === "object"
+        ? Object.fromEntries(
+            Object.keys(value)
+              .sort()
+              .filter((name) => name !== "cause" && name !== "kind")
+              .map((name) => [name, sorted(value[name])]),
+          )
+        : value;
   return JSON.stringify(sorted({ ...plan, hit: plan.hit || [], mix: plan.mix || {} }));
 }
 

@@ -1,10 +1,12 @@
 // Picture and music in step. The music is the clock, since a gap in it is heard; the picture follows: small differences are
 // corrected by its speed, which nobody sees, large ones by a seek.
 
-/** Seconds apart that are corrected by speed from, and by a seek from; the largest change of speed. */
-const FINE = 0.008;
+/** Seconds apart that are corrected by speed from, and by a seek from; the largest change of speed, for small and large differences. */
+const FINE = 0.005;
+const LARGE = 0.025;
 const COARSE = 0.25;
-const MOST_SPEED = 0.1;
+const MOST_SPEED = 0.08;
+const MOST_HASTE = 0.35;
 
 export class Player extends EventTarget {
   constructor(sound, picture) {
@@ -33,7 +35,8 @@ export class Player extends EventTarget {
   }
 
   get position() {
-    return this.state === "playing" ? Math.max(this.sound.heard() ?? this.resting, 0) : this.resting;
+    if (this.state !== "playing") return this.resting;
+    return Math.max(this.sound.heard() ?? (this.picture.usable ? this.picture.time : this.resting), 0);
   }
 
   get duration() {
@@ -70,13 +73,14 @@ export class Player extends EventTarget {
     this.recent = [];
     this.swaps = { rolled: false };
     this.#say("starting");
-    await sound.resume();
+    const sounds = await sound.resume();
+    if (!sounds) this.dispatchEvent(new Event("silent"));
     picture.rate = this.rate;
     if (picture.usable) await picture.seek(from);
     if (turn !== this.turn) return;
     if (picture.usable && from < picture.length - 0.05) await picture.play();
     if (turn !== this.turn) return;
-    if (sound.set) {
+    if (sound.set && sounds) {
       sound.rate = this.rate;
       sound.loop = loop;
       // The sample that is sent in `ahead` seconds is heard after the latency of the output, when the picture is further on.
@@ -160,7 +164,11 @@ export class Player extends EventTarget {
 
   /** Correct the picture; called for each frame and, in hidden pages, a few times a second. */
   tick() {
-    if (this.state !== "playing" || !this.sound.playing) return;
+    if (this.state !== "playing") return;
+    if (!this.sound.playing) {
+      if (this.picture.front.ended) this.pause();
+      return;
+    }
     if (this.sound.over()) {
       this.turn += 1;
       this.sound.stop();
@@ -207,15 +215,17 @@ export class Player extends EventTarget {
     if (this.differences.length > 20000) this.differences.splice(0, 10000);
     this.recent.push(apart);
     if (this.recent.length > 7) this.recent.shift();
-    if (this.recent.length < 5) return;
+    if (this.recent.length < 3) return;
     const middle = [...this.recent].sort((a, b) => a - b)[this.recent.length >> 1];
     if (Math.abs(middle) > COARSE) {
       this.recent = [];
       picture.rate = this.rate;
       picture.seek(heard + picture.lead).then(() => this.state === "playing" && picture.play());
     } else if (Math.abs(middle) > FINE) {
-      // Half of the difference is gone after half a second.
-      picture.rate = this.rate * (1 - Math.sign(middle) * Math.min(Math.abs(middle) * 1.5, MOST_SPEED));
+      const large = Math.abs(middle) > LARGE;
+      picture.rate =
+        this.rate *
+        (1 - Math.sign(middle) * Math.min(Math.abs(middle) * (large ? 5 : 1.5), large ? MOST_HASTE : MOST_SPEED));
     } else {
       picture.rate = this.rate;
     }

@@ -3,6 +3,7 @@
 
 const FADE = 0.03;
 const AHEAD = 0.06;
+const WAIT = 3000;
 
 export class Sound {
   constructor() {
@@ -30,8 +31,12 @@ export class Sound {
     return this.context;
   }
 
+  /** Let the context run, and tell whether it does: without a sound device some browsers never answer. */
   async resume() {
-    if (this.open().state !== "running") await this.context.resume();
+    const context = this.open();
+    if (context.state !== "running")
+      await Promise.race([context.resume().catch(() => {}), new Promise((resolve) => setTimeout(resolve, WAIT))]);
+    return context.state === "running";
   }
 
   async decode(bytes) {
@@ -77,8 +82,11 @@ export class Sound {
 
   /** Whether the piece has been heard to its end. */
   over() {
-    return this.playing && !this.loop
-      && this.anchor.position + (this.heardTime() - this.anchor.time) * this.rate >= this.duration;
+    return (
+      this.playing &&
+      !this.loop &&
+      this.anchor.position + (this.heardTime() - this.anchor.time) * this.rate >= this.duration
+    );
   }
 
   /** Start all tracks so that `position` is heard at `heardAt`, a time of the context, or as soon as possible. */
@@ -125,7 +133,9 @@ export class Sound {
       if (!source) continue;
       try {
         source.stop(at + fade);
-      } catch { /* it was never started */ }
+      } catch {
+        /* it was never started */
+      }
     }
   }
 
@@ -137,7 +147,9 @@ export class Sound {
   #stopClicks() {
     try {
       this.clicks.source?.stop();
-    } catch { /* it was never started */ }
+    } catch {
+      /* it was never started */
+    }
     this.clicks.source = null;
   }
 

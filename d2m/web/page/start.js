@@ -31,7 +31,11 @@ export class Start {
 
   /** The wish that goes with an upload. */
   get make() {
-    return { kind: "compose", count: Math.min(FIRST_TAKES, this.options.limits.candidates), options: this.wishes.wishes };
+    return {
+      kind: "compose",
+      count: Math.min(FIRST_TAKES, this.options.limits.candidates),
+      options: this.wishes.wishes,
+    };
   }
 
   async show() {
@@ -48,24 +52,64 @@ export class Start {
 
   render() {
     const { limits } = this.options;
-    $("limits").textContent = t("drop.limits", { bytes: bytes(limits.bytes), time: span(limits.seconds), keep: span(limits.keep_seconds) });
+    $("limits").textContent = t("drop.limits", {
+      bytes: bytes(limits.bytes),
+      time: span(limits.seconds),
+      keep: span(limits.keep_seconds),
+    });
     rebuild($("start-wishes"), this.wishes.build());
     $("examples").hidden = !this.examples.length;
-    rebuild($("example-list"), this.examples.map((example) => h("li", {}, h("button", { type: "button", class: "card", data: { key: example.id }, on: { click: () => this.#example(example) } },
-      h("strong", { text: example.title }), h("span", { class: "small", text: clock(example.duration) })))));
+    rebuild(
+      $("example-list"),
+      this.examples.map((example) =>
+        h(
+          "li",
+          {},
+          h(
+            "button",
+            { type: "button", class: "card", data: { key: example.id }, on: { click: () => this.#example(example) } },
+            h("strong", { text: example.title }),
+            h("span", { class: "small", text: clock(example.duration) }),
+          ),
+        ),
+      ),
+    );
     const { clips } = this.session;
     $("clips").hidden = !clips.length;
-    rebuild($("clip-list"), clips.map((clip) => this.#card(clip)));
-    if (this.session.expires) $("expires").textContent = t("expires", { time: new Date(1000 * this.session.expires).toLocaleTimeString(document.documentElement.lang, { hour: "numeric", minute: "2-digit" }) });
+    rebuild(
+      $("clip-list"),
+      clips.map((clip) => this.#card(clip)),
+    );
+    if (this.session.expires)
+      $("expires").textContent = t("expires", {
+        time: new Date(1000 * this.session.expires).toLocaleTimeString(document.documentElement.lang, {
+          hour: "numeric",
+          minute: "2-digit",
+        }),
+      });
   }
 
   #card(clip) {
     const count = clip.pieces.length;
     const state = clip.state === "ready" || count ? t("clip.state.ready", { count }) : t(`clip.state.${clip.state}`);
-    return h("li", { class: "card-row" },
-      h("button", { type: "button", class: "card", data: { key: clip.id }, on: { click: () => this.opened(clip) } }, h("strong", { text: clip.name }),
-        h("span", { class: "small", text: [clip.video ? clock(clip.video.duration) : bytes(clip.bytes), state].join(" · ") })),
-      button("trash", t("clip.remove", { name: clip.name }), () => this.#remove(clip), { shown: false, class: "quiet", data: { key: `remove ${clip.id}` } }));
+    return h(
+      "li",
+      { class: "card-row" },
+      h(
+        "button",
+        { type: "button", class: "card", data: { key: clip.id }, on: { click: () => this.opened(clip) } },
+        h("strong", { text: clip.name }),
+        h("span", {
+          class: "small",
+          text: [clip.video ? clock(clip.video.duration) : bytes(clip.bytes), state].join(" · "),
+        }),
+      ),
+      button("trash", t("clip.remove", { name: clip.name }), () => this.#remove(clip), {
+        shown: false,
+        class: "quiet",
+        data: { key: `remove ${clip.id}` },
+      }),
+    );
   }
 
   #drops() {
@@ -77,8 +121,8 @@ export class Start {
       drop.querySelector(".drop-title").textContent = t(on ? "drop.now" : "drop.title");
     };
     // The whole page takes the file: nobody should lose the page by missing the frame.
-    addEventListener("dragenter", (event) => files(event) && (depth += 1, light(true)));
-    addEventListener("dragleave", (event) => files(event) && --depth <= 0 && (depth = 0, light(false)));
+    addEventListener("dragenter", (event) => files(event) && ((depth += 1), light(true)));
+    addEventListener("dragleave", (event) => files(event) && --depth <= 0 && ((depth = 0), light(false)));
     addEventListener("dragover", (event) => files(event) && event.preventDefault());
     addEventListener("drop", (event) => {
       if (!files(event)) return;
@@ -91,11 +135,20 @@ export class Start {
 
   async send(file, name = file.name) {
     const { limits } = this.options;
-    if (!file.type.startsWith("video/") && !ENDINGS.test(name)) return void notice(t("upload.kind", { name }), { close: t("close") });
-    if (file.size > limits.bytes) return void notice(t("upload.large", { bytes: bytes(file.size), most: bytes(limits.bytes) }), { close: t("close") });
+    if (!file.type.startsWith("video/") && !ENDINGS.test(name))
+      return void notice(t("upload.kind", { name }), { close: t("close") });
+    if (file.size > limits.bytes)
+      return void notice(t("upload.large", { bytes: bytes(file.size), most: bytes(limits.bytes) }), {
+        close: t("close"),
+      });
     const bar = h("progress", { max: 1, value: 0, aria: { label: t("upload.going", { name }) } });
     const job = upload(file, name, this.make, (share) => (bar.value = share));
-    rebuild($("upload"), h("p", { text: t("upload.going", { name }) }), bar, button("close", t("cancel"), () => job.cancel(), { data: { key: "cancel" } }));
+    rebuild(
+      $("upload"),
+      h("p", { text: t("upload.going", { name }) }),
+      bar,
+      button("close", t("cancel"), () => job.cancel(), { data: { key: "cancel" } }),
+    );
     $("upload").hidden = false;
     $("drop").classList.add("busy");
     announce(t("upload.going", { name }));

@@ -112,7 +112,10 @@ export class Studio extends ClipState {
     this.loading = piece.id;
     this.changed();
     await this.attempt(async () => {
-      const [plan, buffer] = await Promise.all([this.planOf(piece), this.#buffer(`${piece.id}/sum`, piece.sound, signal)]);
+      const [plan, buffer] = await Promise.all([
+        this.planOf(piece),
+        this.#buffer(`${piece.id}/sum`, piece.sound, signal),
+      ]);
       if (this.wanted !== piece.id) return;
       const take = this.takeOf(piece);
       if (!this.families.has(take.id)) this.families.set(take.id, await this.#recalled(take));
@@ -171,7 +174,9 @@ export class Studio extends ClipState {
     this.loadingStems = piece.id;
     await this.attempt(async () => {
       const entries = Object.entries(piece.stems);
-      const buffers = await Promise.all(entries.map(async ([name, address]) => [name, await this.player.sound.decode(await bytesOf(address))]));
+      const buffers = await Promise.all(
+        entries.map(async ([name, address]) => [name, await this.player.sound.decode(await bytesOf(address))]),
+      );
       if (this.heard !== piece.id) return;
       this.stemsOf = piece.id;
       this.setLevels();
@@ -266,7 +271,8 @@ export class Studio extends ClipState {
   /** Whether the levels differ from those in the piece that is heard. */
   get mixChanged() {
     if (!this.plan || !this.heardPlan) return false;
-    const levels = ({ mix = {} }) => keyOf({ mix: { ...mix, instruments: {}, without: [...(mix.without || [])].sort() } });
+    const levels = ({ mix = {} }) =>
+      keyOf({ mix: { ...mix, instruments: {}, without: [...(mix.without || [])].sort() } });
     return this.solo.size > 0 || levels(this.plan) !== levels(this.heardPlan);
   }
 
@@ -320,7 +326,9 @@ export class Studio extends ClipState {
     const plan = this.finalPlan;
     if (!plan) return null;
     const key = keyOf(plan);
-    return this.clip.pieces.find((piece) => this.plans.has(piece.id) && keyOf(this.plans.get(piece.id)) === key) || null;
+    return (
+      this.clip.pieces.find((piece) => this.plans.has(piece.id) && keyOf(this.plans.get(piece.id)) === key) || null
+    );
   }
 
   async makeFinal() {

@@ -15,15 +15,29 @@ export class Takes {
   update(again = false) {
     const { studio } = this;
     if (!studio.clip) return;
-    const shown = JSON.stringify([studio.takes.map((take) => [take.id, take.rank, studio.versions(take).length]), studio.heard, studio.loading,
-      studio.needsUpdate, this.#waiting()]);
+    const shown = JSON.stringify([
+      studio.takes.map((take) => [take.id, take.rank, studio.versions(take).length]),
+      studio.heard,
+      studio.loading,
+      studio.needsUpdate,
+      this.#waiting(),
+    ]);
     if (!again && shown === this.shown) return;
     this.shown = shown;
     const takes = studio.takes;
-    const list = h("div", { class: "takes", role: "radiogroup", aria: { label: t("tab.takes") } }, takes.map((take) => this.#row(take)));
+    const list = h(
+      "div",
+      { class: "takes", role: "radiogroup", aria: { label: t("tab.takes") } },
+      takes.map((take) => this.#row(take)),
+    );
     const none = !takes.length && h("p", { class: "empty", text: t(this.#waiting() ? "takes.none" : "takes.idle") });
-    rebuild(this.root, h("p", { class: "lead", text: t("takes.lead") }), none || list, takes.length ? this.#waitingRow() : null,
-      takes.length ? button("plus", t("takes.more"), () => this.#more(), { data: { key: "more" } }) : null);
+    rebuild(
+      this.root,
+      h("p", { class: "lead", text: t("takes.lead") }),
+      none || list,
+      takes.length ? this.#waitingRow() : null,
+      takes.length ? button("plus", t("takes.more"), () => this.#more(), { data: { key: "more" } }) : null,
+    );
   }
 
   #waiting() {
@@ -54,26 +68,73 @@ export class Takes {
       studio.hear(studio.lastOf(take));
       announce(t("take.chosen", { n: number }));
     };
-    const radio = h("input", { type: "radio", name: "take", class: "unseen", checked: chosen, data: { key: `take ${take.id}` }, on: { change: choose } });
-    const facts = [genres, `${Math.round(piece.tempo)} bpm`, named("key", piece.key, readableKey(piece.key))].filter(Boolean).join(" · ");
-    const label = h("label", { class: "take-face" }, radio,
-      h("span", { class: "take-head" }, h("strong", { text: t("take", { n: number }) }),
+    const radio = h("input", {
+      type: "radio",
+      name: "take",
+      class: "unseen",
+      checked: chosen,
+      data: { key: `take ${take.id}` },
+      on: { change: choose },
+    });
+    const facts = [genres, `${Math.round(piece.tempo)} bpm`, named("key", piece.key, readableKey(piece.key))]
+      .filter(Boolean)
+      .join(" · ");
+    const label = h(
+      "label",
+      { class: "take-face" },
+      radio,
+      h(
+        "span",
+        { class: "take-head" },
+        h("strong", { text: t("take", { n: number }) }),
         take.rank === 1 ? h("span", { class: "badge", text: t("take.best") }) : null,
-        versions.length > 1 || (chosen && studio.needsUpdate) ? h("span", { class: "badge soft", text: t("take.edited") }) : null,
-        studio.loading === piece.id ? h("span", { class: "badge soft", text: t("listening") }) : null),
+        versions.length > 1 || (chosen && studio.needsUpdate)
+          ? h("span", { class: "badge soft", text: t("take.edited") })
+          : null,
+        studio.loading === piece.id ? h("span", { class: "badge soft", text: t("listening") }) : null,
+      ),
       wave(piece.peaks),
-      h("span", { class: "take-facts", text: facts }));
-    const row = h("div", { class: chosen ? "take chosen" : "take", title: t("take.tip", { genre: genres, key: readableKey(piece.key), tempo: Math.round(piece.tempo), seed: piece.seed }) },
-      label, button("trash", t("take.remove", { n: number }), () => this.#remove(take), { shown: false, class: "quiet", data: { key: `remove ${take.id}` } }));
+      h("span", { class: "take-facts", text: facts }),
+    );
+    const row = h(
+      "div",
+      {
+        class: chosen ? "take chosen" : "take",
+        title: t("take.tip", {
+          genre: genres,
+          key: readableKey(piece.key),
+          tempo: Math.round(piece.tempo),
+          seed: piece.seed,
+        }),
+      },
+      label,
+      button("trash", t("take.remove", { n: number }), () => this.#remove(take), {
+        shown: false,
+        class: "quiet",
+        data: { key: `remove ${take.id}` },
+      }),
+    );
     if (chosen && versions.length > 1) row.append(this.#versions(versions));
     return row;
   }
 
   #versions(versions) {
     const { studio } = this;
-    const select = h("select", { aria: { label: t("take.version", { n: "" }).trim() }, data: { key: "version" },
-      on: { change: () => studio.hear(studio.piece(select.value), { adopt: true }) } },
-    versions.map((piece, index) => h("option", { value: piece.id, text: t("take.version", { n: index + 1 }), selected: piece.id === studio.heard })));
+    const select = h(
+      "select",
+      {
+        aria: { label: t("take.version", { n: "" }).trim() },
+        data: { key: "version" },
+        on: { change: () => studio.hear(studio.piece(select.value), { adopt: true }) },
+      },
+      versions.map((piece, index) =>
+        h("option", {
+          value: piece.id,
+          text: t("take.version", { n: index + 1 }),
+          selected: piece.id === studio.heard,
+        }),
+      ),
+    );
     return h("div", { class: "versions" }, select);
   }
 
@@ -85,7 +146,13 @@ export class Takes {
   }
 }
 
-export const readableKey = (key) => (key ? key.replace(/^([A-G])([#b]?):(maj|min)$/, (all, note, sign, mode) => `${note}${sign.replace("#", "♯").replace("b", "♭")}${mode === "min" ? "m" : ""}`) : "");
+export const readableKey = (key) =>
+  key
+    ? key.replace(
+        /^([A-G])([#b]?):(maj|min)$/,
+        (all, note, sign, mode) => `${note}${sign.replace("#", "♯").replace("b", "♭")}${mode === "min" ? "m" : ""}`,
+      )
+    : "";
 
 /** The outline of a piece as a picture. */
 export function wave(peaks, className = "wave") {
@@ -95,10 +162,14 @@ export function wave(peaks, className = "wave") {
   svg.setAttribute("preserveAspectRatio", "none");
   svg.setAttribute("class", className);
   svg.setAttribute("aria-hidden", "true");
+  const loudest = Math.max(...peaks, 0.05);
   let path = "";
   for (let i = 0; i < count; i++) {
-    const part = peaks.slice(Math.floor((i * peaks.length) / count), Math.max(Math.floor(((i + 1) * peaks.length) / count), 1));
-    const tall = Math.max(0.4, 9.6 * Math.max(...part, 0));
+    const part = peaks.slice(
+      Math.floor((i * peaks.length) / count),
+      Math.max(Math.floor(((i + 1) * peaks.length) / count), 1),
+    );
+    const tall = Math.max(0.4, (9.6 * Math.max(...part, 0)) / loudest);
     path += `M${i + 0.15} ${(10 - tall).toFixed(1)}h.7v${(2 * tall).toFixed(1)}h-.7z`;
   }
   const shape = document.createElementNS("http://www.w3.org/2000/svg", "path");
@@ -106,4 +177,3 @@ export function wave(peaks, className = "wave") {
   svg.append(shape);
   return svg;
 }
-

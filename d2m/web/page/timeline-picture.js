@@ -30,24 +30,35 @@ export function paint(canvas, studio, player) {
     context.fillStyle = colour(bar ? "--wave-bar" : "--wave-beat");
     context.fillRect(across(time) - 0.5, bar ? 4 : TOP, 1, height);
   }
-  if (piece) outline(context, piece, { long: heardPlan?.duration || piece.duration, across, end: across(plan.duration), middle, tall, colour: colour("--wave") });
+  if (piece)
+    outline(context, piece, {
+      long: heardPlan?.duration || piece.duration,
+      across,
+      end: across(plan.duration),
+      middle,
+      tall,
+      colour: colour("--wave"),
+    });
   const energy = plan.tempo.energy || [];
   context.strokeStyle = colour("--wave-energy");
   context.lineWidth = 2;
   context.lineJoin = "round";
   context.beginPath();
-  plan.tempo.beats.forEach((time, index) => context.lineTo(across(time), BOTTOM - (BOTTOM - TOP) * (energy[index] ?? 0.5)));
+  plan.tempo.beats.forEach((time, index) =>
+    context.lineTo(across(time), BOTTOM - (BOTTOM - TOP) * (energy[index] ?? 0.5)),
+  );
   context.stroke();
 }
 
 function outline(context, { peaks }, { long, across, end, middle, tall, colour }) {
   const width = across(long);
   const step = Math.max(3, width / peaks.length);
+  const loudest = Math.max(...peaks, 0.05);
   context.fillStyle = colour;
   for (let x = 0; x < Math.min(width, end); x += step) {
     const first = Math.floor((x / width) * peaks.length);
     const last = Math.max(Math.floor(((x + step) / width) * peaks.length), first + 1);
-    const peak = Math.max(0.02, ...peaks.slice(first, last));
+    const peak = Math.max(0.02, ...peaks.slice(first, last)) / loudest;
     context.beginPath();
     context.roundRect(x, middle - peak * tall, Math.max(step - 1.2, 1.5), 2 * peak * tall, 1);
     context.fill();

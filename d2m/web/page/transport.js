@@ -20,23 +20,63 @@ export class Transport {
 
   #build() {
     const { player } = this;
-    this.play = button("play", t("play"), () => player.toggle(), { shown: false, class: "main round", data: { key: "play" } });
+    this.play = button("play", t("play"), () => player.toggle(), {
+      shown: false,
+      class: "main round",
+      data: { key: "play" },
+    });
     this.time = h("output", { class: "time" });
-    this.slider = h("input", { type: "range", class: "position", min: 0, max: 1, step: 0.01, value: 0, aria: { label: t("position") }, data: { key: "position" },
-      on: { input: () => this.#scrub(), change: () => this.#drop(), keydown: (event) => this.#keys(event) } });
+    this.slider = h("input", {
+      type: "range",
+      class: "position",
+      min: 0,
+      max: 1,
+      step: 0.01,
+      value: 0,
+      aria: { label: t("position") },
+      data: { key: "position" },
+      on: { input: () => this.#scrub(), change: () => this.#drop(), keydown: (event) => this.#keys(event) },
+    });
     this.loop = this.#toggle("loop", t("loop"), () => this.toggleLoop());
     this.click = this.#toggle("click", t("click"), () => this.toggleClick());
     this.body = this.#toggle("body", t("body"), () => this.toggleBody());
     this.beats = this.#toggle("beat", t("beats"), () => this.#toggleBeats());
-    this.speed = h("select", { title: t("speed.tip"), data: { key: "speed" }, on: { change: () => player.setRate(Number(this.speed.value)) } },
-      SPEEDS.map((each) => h("option", { value: each, text: `${each}×`, selected: each === player.rate })));
-    this.level = h("input", { type: "range", min: 0, max: 1, step: 0.02, value: this.volume, aria: { label: t("volume") }, data: { key: "volume" },
-      on: { input: () => this.#setVolume(Number(this.level.value)) } });
-    rebuild(this.root,
-      h("div", { class: "line" }, this.play, button("back", t("again"), () => player.seek(0), { shown: false, class: "quiet", data: { key: "again" } }), this.slider, this.time),
-      h("div", { class: "line tools" }, this.loop, this.click, this.body, this.beats,
+    this.speed = h(
+      "select",
+      { title: t("speed.tip"), data: { key: "speed" }, on: { change: () => player.setRate(Number(this.speed.value)) } },
+      SPEEDS.map((each) => h("option", { value: each, text: `${each}×`, selected: each === player.rate })),
+    );
+    this.level = h("input", {
+      type: "range",
+      min: 0,
+      max: 1,
+      step: 0.02,
+      value: this.volume,
+      aria: { label: t("volume") },
+      data: { key: "volume" },
+      on: { input: () => this.#setVolume(Number(this.level.value)) },
+    });
+    rebuild(
+      this.root,
+      h(
+        "div",
+        { class: "line" },
+        this.play,
+        button("back", t("again"), () => player.seek(0), { shown: false, class: "quiet", data: { key: "again" } }),
+        this.slider,
+        this.time,
+      ),
+      h(
+        "div",
+        { class: "line tools" },
+        this.loop,
+        this.click,
+        this.body,
+        this.beats,
         h("label", { class: "speed" }, h("span", { class: "unseen", text: t("speed") }), this.speed),
-        h("span", { class: "volume" }, icon("sound"), this.level)));
+        h("span", { class: "volume" }, icon("sound"), this.level),
+      ),
+    );
     this.#setVolume(this.volume);
     this.update();
   }
@@ -121,7 +161,12 @@ export class Transport {
       this.play.lastChild.textContent = t(name);
       this.play.title = t(name);
     }
-    for (const [each, on] of [[this.loop, player.looping], [this.click, player.sound.clicks.on], [this.body, overlay.showBody], [this.beats, overlay.showBeats]]) {
+    for (const [each, on] of [
+      [this.loop, player.looping],
+      [this.click, player.sound.clicks.on],
+      [this.body, overlay.showBody],
+      [this.beats, overlay.showBeats],
+    ]) {
       each.setAttribute("aria-pressed", String(on));
     }
     this.slider.max = player.duration || 1;
@@ -142,6 +187,9 @@ export class Transport {
     const second = Math.floor(position);
     if (this.second === second) return;
     this.second = second;
-    this.slider.setAttribute("aria-valuetext", t("position.text", { time: clock(position), all: clock(all), bar: plan ? barAt(plan, position) : "–" }));
+    this.slider.setAttribute(
+      "aria-valuetext",
+      t("position.text", { time: clock(position), all: clock(all), bar: plan ? barAt(plan, position) : "–" }),
+    );
   }
 }

@@ -10,7 +10,11 @@ export function field(label, control, { tip, id = `f${(field.count = (field.coun
 }
 
 export function choice(values, chosen, words, properties = {}) {
-  return h("select", properties, values.map((value) => h("option", { value, text: words(value), selected: value === chosen })));
+  return h(
+    "select",
+    properties,
+    values.map((value) => h("option", { value, text: words(value), selected: value === chosen })),
+  );
 }
 
 export const genreChoices = (options) => options.genres.map((genre) => genre.name);
@@ -24,14 +28,23 @@ export const moodWord = (name) => (name ? named("mood", name, name[0].toUpperCas
 /** A slider from 0 to 100 % with its value beside it. `input` is called while it moves, `change` at the end. */
 export function percent(value, { input, change, label, key, disabled = false }) {
   const output = h("output", { text: `${Math.round(100 * value)} %` });
-  const slider = h("input", { type: "range", min: 0, max: 1, step: 0.05, value, disabled, data: { key }, aria: { label },
+  const slider = h("input", {
+    type: "range",
+    min: 0,
+    max: 1,
+    step: 0.05,
+    value,
+    disabled,
+    data: { key },
+    aria: { label },
     on: {
       input: () => {
         show();
         input?.(Number(slider.value));
       },
       change: () => change?.(Number(slider.value)),
-    } });
+    },
+  });
   const show = () => {
     output.textContent = `${Math.round(100 * slider.value)} %`;
     slider.style.setProperty("--share", `${100 * slider.value}%`);
@@ -50,27 +63,89 @@ export class Wishes {
 
   build({ full = true } = {}) {
     const { values, options } = this;
-    const set = (name, read = (element) => element.value) => ({ change: (event) => {
-      values[name] = read(event.target);
-      if (name === "mood") strength.slider.disabled = !values.mood;
-      if (name === "tempo") bpm.hidden = values.tempo !== "bpm";
-    } });
-    const strength = percent(values.strength, { label: t("strength"), key: "wish strength", disabled: !values.mood, input: (value) => (values.strength = value) });
-    const number = h("input", { type: "number", min: 40, max: 240, step: 1, value: values.bpm, data: { key: "wish bpm" }, on: { change: (event) => (values.bpm = Number(event.target.value)) } });
+    const set = (name, read = (element) => element.value) => ({
+      change: (event) => {
+        values[name] = read(event.target);
+        if (name === "mood") strength.slider.disabled = !values.mood;
+        if (name === "tempo") bpm.hidden = values.tempo !== "bpm";
+      },
+    });
+    const strength = percent(values.strength, {
+      label: t("strength"),
+      key: "wish strength",
+      disabled: !values.mood,
+      input: (value) => (values.strength = value),
+    });
+    const number = h("input", {
+      type: "number",
+      min: 40,
+      max: 240,
+      step: 1,
+      value: values.bpm,
+      data: { key: "wish bpm" },
+      on: { change: (event) => (values.bpm = Number(event.target.value)) },
+    });
     const bpm = field(t("tempo.bpm"), number);
     bpm.hidden = values.tempo !== "bpm";
     const rows = [
-      field(t("genre"), choice(["auto", ...genreChoices(options)], values.genre, (name) => (name === "auto" ? t("genre.auto") : genreWord(options)(name)), { data: { key: "wish genre" }, on: set("genre") })),
-      field(t("mood"), choice(["", ...options.moods], values.mood, moodWord, { data: { key: "wish mood" }, on: set("mood") })),
-      h("div", { class: "field" }, h("span", { class: "label", aria: { hidden: true }, text: t("strength") }), strength.element),
-      field(t("tempo"), choice(["", "half", "double", "bpm"], values.tempo, (name) => t(name === "bpm" ? "tempo.bpm" : `tempo.${name || "auto"}`), { data: { key: "wish tempo" }, on: set("tempo") })),
+      field(
+        t("genre"),
+        choice(
+          ["auto", ...genreChoices(options)],
+          values.genre,
+          (name) => (name === "auto" ? t("genre.auto") : genreWord(options)(name)),
+          { data: { key: "wish genre" }, on: set("genre") },
+        ),
+      ),
+      field(
+        t("mood"),
+        choice(["", ...options.moods], values.mood, moodWord, { data: { key: "wish mood" }, on: set("mood") }),
+      ),
+      h(
+        "div",
+        { class: "field" },
+        h("span", { class: "label", aria: { hidden: true }, text: t("strength") }),
+        strength.element,
+      ),
+      field(
+        t("tempo"),
+        choice(
+          ["", "half", "double", "bpm"],
+          values.tempo,
+          (name) => t(name === "bpm" ? "tempo.bpm" : `tempo.${name || "auto"}`),
+          { data: { key: "wish tempo" }, on: set("tempo") },
+        ),
+      ),
       bpm,
     ];
     if (full) {
       rows.push(
-        field(t("key"), choice(["", ...options.keys], values.key, (key) => (key ? readableKey(key) : t("key.auto")), { data: { key: "wish key" }, on: set("key") })),
-        field(t("sections"), choice(["auto", "off"], values.scenes, (name) => t(`sections.${name}`), { data: { key: "wish scenes" }, on: set("scenes") })),
-        h("label", { class: "check" }, h("input", { type: "checkbox", checked: values.loop, data: { key: "wish loop" }, on: set("loop", (element) => element.checked) }), " ", h("span", { text: t("music.loop") })),
+        field(
+          t("key"),
+          choice(["", ...options.keys], values.key, (key) => (key ? readableKey(key) : t("key.auto")), {
+            data: { key: "wish key" },
+            on: set("key"),
+          }),
+        ),
+        field(
+          t("sections"),
+          choice(["auto", "off"], values.scenes, (name) => t(`sections.${name}`), {
+            data: { key: "wish scenes" },
+            on: set("scenes"),
+          }),
+        ),
+        h(
+          "label",
+          { class: "check" },
+          h("input", {
+            type: "checkbox",
+            checked: values.loop,
+            data: { key: "wish loop" },
+            on: set("loop", (element) => element.checked),
+          }),
+          " ",
+          h("span", { text: t("music.loop") }),
+        ),
       );
     }
     return h("div", { class: "fields" }, rows);

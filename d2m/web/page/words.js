@@ -5,7 +5,9 @@ import en from "./words-en.js";
 import ko from "./words-ko.js";
 
 const BOOKS = { en, ko };
-const wanted = remember("language") || (navigator.languages || [navigator.language]).map((each) => each.slice(0, 2)).find((each) => BOOKS[each]);
+const wanted =
+  remember("language") ||
+  (navigator.languages || [navigator.language]).map((each) => each.slice(0, 2)).find((each) => BOOKS[each]);
 let language = BOOKS[wanted] ? wanted : "en";
 
 export const current = () => language;
@@ -31,7 +33,8 @@ export function setLanguage(next) {
 export function translate(root = document) {
   document.documentElement.lang = language;
   for (const element of root.querySelectorAll("[data-t]")) element.textContent = t(element.dataset.t);
-  for (const element of root.querySelectorAll("[data-t-label]")) element.setAttribute("aria-label", t(element.dataset.tLabel));
+  for (const element of root.querySelectorAll("[data-t-label]"))
+    element.setAttribute("aria-label", t(element.dataset.tLabel));
   for (const element of root.querySelectorAll("button[data-t-label]")) element.title = t(element.dataset.tLabel);
 }
 
@@ -45,12 +48,15 @@ export function bytes(count) {
   const units = ["byte", "kilobyte", "megabyte", "gigabyte"];
   const step = count ? Math.min(Math.floor(Math.log10(count) / 3), 3) : 0;
   const digits = step && count / 1000 ** step < 10 ? 1 : 0;
-  return new Intl.NumberFormat(language, { style: "unit", unit: units[step], maximumFractionDigits: digits }).format(count / 1000 ** step);
+  return new Intl.NumberFormat(language, { style: "unit", unit: units[step], maximumFractionDigits: digits }).format(
+    count / 1000 ** step,
+  );
 }
 
 /** A time to wait, in words: seconds below a minute, then minutes. */
 export function span(seconds) {
-  if (seconds < 59.5) return t("seconds", { count: Math.max(Math.ceil(seconds), 1), n: Math.max(Math.ceil(seconds), 1) });
+  if (seconds < 59.5)
+    return t("seconds", { count: Math.max(Math.ceil(seconds), 1), n: Math.max(Math.ceil(seconds), 1) });
   const minutes = Math.ceil(seconds / 60);
   return t("minutes", { count: minutes, n: minutes });
 }
