@@ -68,15 +68,13 @@ def alignment(
     videos: Annotated[list[str], typer.Argument(metavar="VIDEO", help="Dance videos.")],
     audio: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Music that starts with the picture. Default: the video's own sound."),
+        typer.Option(metavar="FILE", help="Music that starts with the picture; for one video only. Default: the video's own sound."),
     ] = None,
     sigma: Annotated[
         float, typer.Option(help="Tolerance of the beat-align score in seconds (AIST++: 3 frames at 60 fps, 0.05 s).")
     ] = 0.05,
     window: Annotated[float, typer.Option(help="Tolerance of the hit rate in seconds.")] = 0.07,
-    shifts: Annotated[
-        int, typer.Option(min=20, help="Number of circular shifts whose mean is the chance level.")
-    ] = 400,
+    shifts: Annotated[int, typer.Option(min=20, help="Number of random shifts used to estimate chance.")] = 400,
     seed: Annotated[int, typer.Option(min=0, help=SEED)] = 0,
     output: _Output = None,
     as_json: _Json = False,

@@ -52,7 +52,7 @@ def generate(
             "--interpolate",
             metavar="SEED",
             min=0,
-            help="Seed to interpolate to: --phrases phrases from that of --seed to that of this seed.",
+            help="Second seed: the phrases change gradually from the music of --seed to that of this seed.",
         ),
     ] = None,
     output: Annotated[

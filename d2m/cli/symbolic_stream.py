@@ -88,7 +88,10 @@ def stream(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
 ) -> None:
-    """Play songs in an endless stream with composed bridges: as a .wav file, on a web page, or as a printed list."""
+    """Play songs in an endless stream with composed bridges: as a .wav file or on a web page.
+
+    Without -o and --serve, the songs and bridges are printed as a list and nothing is played.
+    """
     words = options.check()
     words.check_tracks()
     if serve and (output or minutes or as_json):

@@ -32,7 +32,7 @@ def generator(
     ] = _NEVER,
     adversarial_after: Annotated[int, typer.Option(min=0, help=ADVERSARIAL_AFTER, show_default=False)] = _NEVER,
 ) -> None:
-    """Train d2m's own generator on a frozen codec: music of any length, guided by a score and the dance."""
+    """Train the generator of the vq engine; the codec is not changed."""
     import torch
 
     from d2m import codec as codecs
