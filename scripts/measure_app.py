@@ -181,11 +181,12 @@ def measure_first(clip: Path, args: argparse.Namespace) -> dict[str, Any]:
                 for job in shown["jobs"]:
                     if job["state"] == "failed":
                         raise RuntimeError(job["message"])
-                    if job["stage"]:
+                    if job["stage"] and job["state"] == "running":
                         marks[job["stage"]] = time.perf_counter() - began
                 time.sleep(0.01)
             client.read(shown["pieces"][0]["sound"])
             whole = time.perf_counter() - began
+            marks["compose"] = whole
             client.over(shown["jobs"][1])
             order = [name for name in ("upload", "open", "watch", "beats", "compose") if name in marks]
             spans = {b: marks[b] - marks[a] for a, b in zip(order, order[1:], strict=False)}

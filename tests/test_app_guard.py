@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import socket
 import threading
 import time
@@ -86,6 +87,19 @@ def test_every_answer_has_the_headers_that_keep_browsers_safe(tmp_path, monkeypa
         cookie = other.get("/api/session").headers["Set-Cookie"].lower()
         assert "httponly" in cookie
         assert "samesite=strict" in cookie
+
+
+def test_the_page_comes_with_all_its_files_and_nothing_from_elsewhere(tmp_path, monkeypatch):
+    with staged(tmp_path, monkeypatch) as stage:
+        page = stage.client.get("/")
+        assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+        named = re.findall(r'(?:src|href)="([^"#]+)"', page.text)
+        assert named
+        for name in named:
+            assert "//" not in name
+            answer = stage.client.get(f"/{name.lstrip('./')}")
+            assert answer.status_code == 200
+            assert answer.headers["Content-Type"].partition(";")[0] in ("text/css", "text/javascript", "image/svg+xml")
 
 
 def test_the_token_is_asked_for_everywhere_and_leaves_the_address(tmp_path, monkeypatch):

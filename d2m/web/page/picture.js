@@ -2,6 +2,7 @@
 // goes on without the pause that a seek takes.
 
 const MOST_SEEK = 4000;
+const MOST_START = 2500;
 const LONGEST_FRAME = 0.05;
 
 export class Picture {
@@ -71,13 +72,14 @@ export class Picture {
     const asked = performance.now();
     const before = video.currentTime;
     try {
-      await video.play();
+      // A picture that does not come must not keep the music: it follows later.
+      await Promise.race([video.play(), pause(MOST_START)]);
     } catch (error) {
       if (error.name === "AbortError") return;
       throw error;
     }
     // Until the time moves, the picture stands still although it "plays".
-    while (!video.paused && video.currentTime === before && performance.now() - asked < 1500) await frame();
+    while (!video.paused && video.currentTime === before && performance.now() - asked < 1500) await pause(4);
     const took = (performance.now() - asked) / 1000 - (video.currentTime - before) / (video.playbackRate || 1);
     if (took > 0 && took < 0.5) this.lead += 0.3 * (took - this.lead);
   }
@@ -123,8 +125,8 @@ export class Picture {
   }
 }
 
-function frame() {
-  return new Promise((resolve) => setTimeout(resolve, 4));
+function pause(milliseconds) {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 function seeked(video, time) {

@@ -7,6 +7,8 @@ const LARGE = 0.025;
 const COARSE = 0.25;
 const MOST_SPEED = 0.08;
 const MOST_HASTE = 0.35;
+/** Seconds that are added to the time in which a video starts, before the end of a loop. */
+const EARLY = 0.02;
 
 export class Player extends EventTarget {
   constructor(sound, picture) {
@@ -21,7 +23,7 @@ export class Player extends EventTarget {
     this.recent = [];
     this.differences = []; // of the last minutes, for tests
     this.turn = 0;
-    this.swaps = { rolled: false, soon: false };
+    this.swaps = { rolled: false };
     this.blocked = 0;
     picture.onStall = () => this.#stalled();
     picture.onGo = () => this.#goOn();
@@ -192,7 +194,7 @@ export class Player extends EventTarget {
     const { picture, swaps } = this;
     const left = (to - heard) / this.rate;
     if (picture.waitsAt === null) picture.wait(from);
-    if (!swaps.rolled && left < picture.lead + 0.02 && picture.ready) {
+    if (!swaps.rolled && left < picture.lead + EARLY && picture.ready) {
       swaps.rolled = true;
       swaps.before = heard;
       picture.rollBack(this.rate);
