@@ -68,7 +68,10 @@ def alignment(
     videos: Annotated[list[str], typer.Argument(metavar="VIDEO", help="Dance videos.")],
     audio: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="Music that starts with the picture; for one video only. Default: the video's own sound."),
+        typer.Option(
+            metavar="FILE",
+            help="Music that starts with the picture; for one video only. Default: the video's own sound.",
+        ),
     ] = None,
     sigma: Annotated[
         float, typer.Option(help="Tolerance of the beat-align score in seconds (AIST++: 3 frames at 60 fps, 0.05 s).")
