@@ -34,7 +34,7 @@ def draw_candidates(sounds: Sequence[Soundtrack], candidates: Sequence[Candidate
     from d2m.files.atomic import atomic_write
     from d2m.report import usable_fonts
 
-    figure = Figure(figsize=(11, 0.6 + 1.25 * len(sounds)), dpi=100, layout="constrained", facecolor="white")
+    figure = Figure(figsize=(11, 0.6 + 1.4 * len(sounds)), dpi=100, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     axes = np.atleast_1d(figure.subplots(len(sounds), 1, sharex=True))
     name = title.encode("utf-8", "replace").decode()
@@ -47,10 +47,22 @@ def draw_candidates(sounds: Sequence[Soundtrack], candidates: Sequence[Candidate
                 axis.axvline(beat, color="#d1344b", linewidth=0.6, alpha=0.6)
         axis.set(ylim=(-1, 1), xlim=(0, times[-1]), yticks=[])
         label = f"{each.number}:  {each.key or ''}, {each.tempo:g} bpm, {', '.join(each.instruments)}"
-        axis.set_title(label, fontsize=8, loc="left", parse_math=False)
+        axis.set_title(f"{label}\n{apart_in_words(each)}", fontsize=8, loc="left", parse_math=False)
     axes[-1].set_xlabel("seconds")
     with atomic_write(path) as temporary:
         figure.savefig(temporary, format="png")
+
+
+def apart_in_words(candidate: Candidate) -> str:
+    """Return how far a candidate is from the others.
+
+    Args:
+        candidate: the candidate.
+    """
+    return (
+        f"from the others {candidate.notes:.2f} in the notes (0 to 1), {candidate.sound:.2f} in the sound (1 is two "
+        "songs of the genre)"
+    )
 
 
 def _peaks(sound: Soundtrack) -> tuple[np.ndarray, np.ndarray]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from d2m.candidate_distance import distances, embedding_of
 from d2m.engines import Engine, usable
 from d2m.engines.base import ScoreEngine
 from d2m.errors import D2MError
@@ -27,7 +28,7 @@ from d2m.generate_options import GenerateOptions, VideoOptions
 from d2m.plans.ask import planned
 from d2m.plans.files import plan_text
 from d2m.plans.play import name_in_plan, play
-from d2m.types import Dance, Score, Soundtrack
+from d2m.types import Dance, Soundtrack
 
 if TYPE_CHECKING:
     from d2m.features import Analysis
@@ -47,7 +48,10 @@ class Candidate:
         number: its place in the ranking, from 1.
         seed: random seed.
         fit: correlation of the loudness per beat with the dancer's energy, -1 to 1; 0 where either is constant.
-        variety: distance to the nearest candidate before it (:func:`distance`); 1 for the first.
+        variety: distance to the nearest candidate before it, the mean of that of the notes and that of the sound
+            (:attr:`d2m.candidate_distance.Distances.both`); 1 for the first.
+        notes, sound: mean distance to the other candidates, in the notes (0 to 1) and in the sound (1 is the mean
+            distance of two songs of the genre).
         key, tempo: of the music.
         instruments: names of its instruments.
     """
@@ -56,6 +60,8 @@ class Candidate:
     seed: int
     fit: float
     variety: float
+    notes: float
+    sound: float
     key: str | None
     tempo: float
     instruments: tuple[str, ...]
@@ -158,35 +164,76 @@ def _check(options: GenerateOptions, count: int) -> None:
             raise D2MError(f"{flag} belongs to one piece; leave it out, and give it to 'd2m pick'")
 
 
-def rank(sounds: Sequence[Soundtrack], seeds: Sequence[int], dance: Dance) -> tuple[list[int], list[Candidate]]:
+@dataclass(frozen=True)
+class Impression:
+    """What the ranking needs of the sound of a piece.
+
+    Attributes:
+        fit: see :func:`fit_to`.
+        embedding: see :func:`d2m.candidate_distance.embedding_of`.
+    """
+
+    fit: float
+    embedding: np.ndarray | None
+
+    @classmethod
+    def of(cls, sound: Soundtrack, dance: Dance) -> Impression:
+        """Listen to a piece.
+
+        Args:
+            sound: the piece.
+            dance: the dance that it follows.
+        """
+        return cls(fit_to(sound, dance), embedding_of(sound))
+
+
+def rank(
+    sounds: Sequence[Soundtrack], seeds: Sequence[int], dance: Dance, heard: Sequence[Impression] | None = None
+) -> tuple[list[int], list[Candidate]]:
     """Order pieces by fit and variety: the next one has the best sum of its fit and its distance to those before it.
 
     Args:
         sounds: the pieces.
         seeds: their seeds.
         dance: the dance that they follow.
+        heard: impressions of their sounds, if they are known; the waveforms are then not needed.
 
     Returns:
         Indices in order, and the candidates in that order.
     """
-    fits = [fit_to(sound, dance) for sound in sounds]
-    scores = [sound.score for sound in sounds]
-    order = [int(np.argmax(fits))]
-    candidates = [_candidate(1, seeds[order[0]], fits[order[0]], 1.0, sounds[order[0]])]
+    heard = [Impression.of(sound, dance) for sound in sounds] if heard is None else heard
+    fits = [each.fit for each in heard]
+    found = distances(sounds, dance.genre, [each.embedding for each in heard])
+    others = max(len(sounds) - 1, 1)
+    means = [(float(one), float(other)) for one, other in zip(found.notes.sum(1), found.sound.sum(1), strict=True)]
+    order, varieties = [int(np.argmax(fits))], [1.0]
     while len(order) < len(sounds):
         left = [index for index in range(len(sounds)) if index not in order]
-        apart = {index: min(distance(scores[index], scores[other]) for other in order) for index in left}
+        apart = {index: float(found.both[index, order].min()) for index in left}
         best = max(left, key=lambda index: (fits[index] + _VARIETY * apart[index], -index))
         order.append(best)
-        candidates.append(_candidate(len(order), seeds[best], fits[best], apart[best], sounds[best]))
-    return order, candidates
+        varieties.append(apart[best])
+    return order, [
+        _candidate(
+            number,
+            seeds[index],
+            fits[index],
+            variety,
+            (means[index][0] / others, means[index][1] / others),
+            sounds[index],
+        )
+        for number, (index, variety) in enumerate(zip(order, varieties, strict=True), 1)
+    ]
 
 
-def _candidate(number: int, seed: int, fit: float, variety: float, sound: Soundtrack) -> Candidate:
+def _candidate(
+    number: int, seed: int, fit: float, variety: float, apart: tuple[float, float], sound: Soundtrack
+) -> Candidate:
     parts = sound.score.parts if sound.score is not None else ()
     names = tuple(dict.fromkeys(part.patch or f"{part.track} {part.program}" for part in parts if not part.is_effect))
     key = sound.score.key if sound.score is not None else None
-    return Candidate(number, seed, round(fit, 3), round(variety, 3), key, round(float(sound.grid.tempo), 2), names)
+    figures = (round(value, 3) for value in (fit, variety, *apart))
+    return Candidate(number, seed, *figures, key, round(float(sound.grid.tempo), 2), names)
 
 
 def fit_to(sound: Soundtrack, dance: Dance) -> float:
@@ -207,39 +254,6 @@ def fit_to(sound: Soundtrack, dance: Dance) -> float:
     if len(level) < 3 or level.std() < 1e-6 or energy.std() < 1e-6:
         return 0.0
     return float(np.corrcoef(level, energy)[0, 1])
-
-
-def distance(one: Score | None, other: Score | None) -> float:
-    """Return how different two scores are, 0 to 1: the mean difference of their profiles.
-
-    The profiles are the shares of the 12 pitch classes of the melodic parts, of the 16 positions in the bar of all
-    onsets, and the sets of instruments.
-
-    Args:
-        one, other: two scores, or None for a piece without one.
-    """
-    if one is None or other is None:
-        return 0.0
-    (pitches, places, names), (other_pitches, other_places, other_names) = _profile(one), _profile(other)
-    parts = [0.5 * float(np.abs(pitches - other_pitches).sum()), 0.5 * float(np.abs(places - other_places).sum())]
-    union = names | other_names
-    parts.append(1.0 - len(names & other_names) / len(union) if union else 0.0)
-    return float(np.mean(parts))
-
-
-def _profile(score: Score) -> tuple[np.ndarray, np.ndarray, set[str]]:
-    melodic = [part for part in score.parts if not part.is_drum and not part.is_effect]
-    pitches = np.concatenate([part.pitches for part in melodic]) if melodic else np.zeros(0, np.int64)
-    starts = np.concatenate([part.starts for part in score.parts]) if score.parts else np.zeros(0)
-    line = float(score.grid.downbeats[0]) if len(score.grid.downbeats) else 0.0
-    places = np.round(4 * (starts - line)).astype(int) % (4 * score.grid.beats_per_bar)
-    names = {part.patch or f"{part.track} {part.program}" for part in score.parts if not part.is_effect}
-    return _shares(pitches % 12, 12), _shares(places, 4 * score.grid.beats_per_bar), names
-
-
-def _shares(values: np.ndarray, count: int) -> np.ndarray:
-    counts = np.bincount(values, minlength=count).astype(np.float64)
-    return counts / max(counts.sum(), 1.0)
 
 
 def _write(
@@ -268,11 +282,13 @@ def page(video: Path, folder: Path, candidates: Sequence[Candidate]) -> str:
         folder: folder of the page while it is made, beside which the folder of the candidates will lie.
         candidates: the candidates.
     """
+    from d2m.candidate_sheet import apart_in_words
+
     template = resources("d2m").joinpath("candidates.html").read_text("utf-8")
     rows = "\n".join(
         f'<li><label><input type="radio" name="piece" value="{each.number}"> {each.number}</label> '
         f"<span>{html.escape(each.key or '')}, {each.tempo:g} bpm, seed {each.seed}; "
-        f"{html.escape(', '.join(each.instruments))}</span></li>"
+        f"{html.escape(', '.join(each.instruments))}; {apart_in_words(each)}</span></li>"
         for each in candidates
     )
     source = html.escape(os.path.relpath(video.resolve(), folder.parent.resolve() / "folder"), quote=True)

@@ -9,8 +9,10 @@ from typing import ClassVar
 from d2m.beat_options import BeatOptions
 from d2m.errors import D2MError
 from d2m.options import names, option
-from d2m.types import GENRES, TRACKS, genre_code
+from d2m.types import GENRES, SUBJECTS, TRACKS, genre_code
 
+#: Values of ``keep_audio`` with which nothing is kept, unless the video shows somebody speaking and it is "".
+NOT_KEPT: tuple[str | bool, ...] = ("", "none", False)
 _TRACKS = f"{', '.join(TRACKS)}, effects"
 
 
@@ -130,9 +132,9 @@ class VideoOptions:
     write_video: bool = option(True, "Do not write the video.", names=(" /--no-video",))
     keep_audio: str | bool = option(
         "",
-        "Keep the clip's own sound, with the music turned down under it: all of it, or the voice alone. Without a "
-        "value: all.",
-        metavar="voice|all",
+        "Keep the clip's own sound, with the music turned down under it: all of it, the voice alone, or none. Without "
+        "a value: all. Default: the voice of a video that shows somebody speaking.",
+        metavar="voice|all|none",
     )
     audio_level: float = option(0.0, "Level of the kept sound in dB (-40 to 20).", metavar="DB")
     reencode: bool = option(False, "Encode the picture as H.264 in an .mp4 instead of copying it.")
@@ -149,6 +151,12 @@ class PoseOptions:
 
     PANEL: ClassVar[str] = "Options of the analysis"
 
+    subject: str = option(
+        "auto",
+        "What the video shows: dance, speech (a quiet bed under the voice, which is kept), landscape (slow music), "
+        "picture (music on cuts and motion), or auto, decided by picture and sound.",
+        metavar="auto|dance|speech|landscape|picture",
+    )
     pose: str = option("mediapipe", "Pose model that finds the dancers.", metavar="NAME")
 
 
@@ -178,12 +186,14 @@ class GenerateOptions(PoseOptions, VideoOptions, FormOptions, TempoOptions, Musi
         """
         if not 0 <= int(self.seed) < 2**63:
             raise D2MError(f"seed {self.seed} is not usable; give a whole number from 0 to 2^63 - 1")
-        if self.keep_audio and not self.write_video:
+        if self.keep_audio not in NOT_KEPT and not self.write_video:
             raise D2MError("the clip's own sound is kept in the video only; leave out --keep-audio or --no-video")
         if self.reencode and not self.write_video:
             raise D2MError("there is no picture to encode without a video; leave out --reencode or --no-video")
-        if self.keep_audio not in ("", False, True, "voice", "all"):
-            raise D2MError(f"--keep-audio keeps voice or all of the clip's own sound, not '{self.keep_audio}'")
+        if self.keep_audio not in (*NOT_KEPT, True, "voice", "all"):
+            raise D2MError(f"--keep-audio keeps voice, all or none of the clip's own sound, not '{self.keep_audio}'")
+        if self.subject not in ("auto", *SUBJECTS):
+            raise D2MError(f"no subject '{self.subject}'; choose auto, {', '.join(SUBJECTS)}")
         if not -40 <= self.audio_level <= 20:
             raise D2MError(f"--audio-level {self.audio_level:g} is not usable; give -40 to 20 dB")
         if not 0 <= int(self.crf) <= 51:

@@ -50,8 +50,8 @@ class Genre:
         style: fields of :class:`d2m.symbolic.composer.style.Style` that differ; lists and tables of plain values.
         sounds: for slots of :data:`d2m.sounds.patches.SLOTS`, patches and their weights.
         production: fields of :class:`d2m.symbolic.composer.production.Taste` that differ.
-        mix: ``strips``, ``bus``, ``space`` and ``characters`` as in ``d2m/audio/presets.toml``; empty for the mix of
-            ``like``.
+        mix: ``strips``, ``bus``, ``space`` and ``characters`` as in ``d2m/audio/presets.toml``; what is not given is
+            that of ``like``.
     """
 
     name: str

@@ -26,6 +26,7 @@ class OptionInfo:
         metavar: placeholder of the value in the help, or None for the type's.
         names: names on the command line, or empty for the field's name with dashes.
         minimum, maximum: limits of a number, or None.
+        refused: whether the option is hidden and refused with the help as the reason.
     """
 
     help: str
@@ -33,6 +34,7 @@ class OptionInfo:
     names: tuple[str, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
+    refused: bool = False
 
 
 _KEY = "d2m.option"
@@ -58,6 +60,29 @@ def option(
     """
     info = OptionInfo(help, metavar, names, minimum, maximum)
     return field(metadata={_KEY: info}) if default is MISSING else field(default=default, metadata={_KEY: info})
+
+
+def refused(reason: str) -> Any:
+    """Declare an option that other commands have, so that its users read why this one has not.
+
+    Args:
+        reason: sentence after the name of the option in the error: why it is refused, and what to do.
+    """
+    return field(default=None, metadata={_KEY: OptionInfo(reason, "VALUE", refused=True)})
+
+
+def check_refused(options: Any) -> None:
+    """Refuse the options of a data class that are declared by :func:`refused`.
+
+    Args:
+        options: the data class with the values given.
+
+    Raises:
+        D2MError: if one of them is given.
+    """
+    for each, info in described(type(options)):
+        if info.refused and getattr(options, each.name) is not None:
+            raise D2MError(f"{flag(each.name)}: {info.help.rstrip('.')}")
 
 
 def described(kind: type) -> Iterator[tuple[Field[Any], OptionInfo]]:

@@ -138,11 +138,11 @@ class Workers:
             worker.stop()
 
     def run(self, tasks: Iterable[Any], tell: Callable[[Any, float], None]) -> Iterator[tuple[Any, Any]]:
-        """Each task with its result or :class:`Crash`, in the order in which they are done.
+        """Run tasks and yield each with its result or :class:`Crash`, in the order in which they are finished.
 
         Args:
-            tasks: taken one by one, as processes become free; a :class:`Done` among them is answered at once.
-            tell: called with a task and the part of it that is done.
+            tasks: taken one by one as processes become free; a :class:`Done` among them is answered at once.
+            tell: called with a task and the share of it that is done, 0 to 1.
 
         Raises:
             RuntimeError: if no process can be started, as from a script whose main part is not under

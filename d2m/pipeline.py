@@ -15,7 +15,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ from d2m.engines.arrangers import DEFAULT
 from d2m.engines.base import Engine, ScoreEngine
 from d2m.errors import D2MError
 from d2m.files.staging import earlier_result, left_over, publish, staging_folder
-from d2m.generate_options import GenerateOptions
+from d2m.generate_options import NOT_KEPT, GenerateOptions
 from d2m.plans.ask import mix_of, planned, refuse_mix, refuse_plan
 from d2m.plans.files import read_plan, write_plan
 from d2m.plans.make import retimed
@@ -118,11 +118,14 @@ def generate(
     common = {each.name for each in fields(GenerateOptions)}
     asked_for = GenerateOptions(**{name: plain(value) for name, value in options.items() if name in common}).check()
     settings = {name: plain(value) for name, value in options.items() if name not in common}
-    opened, ending = _open(video, asked_for.write_video, bool(asked_for.keep_audio), asked_for.reencode)
+    kept = asked_for.keep_audio not in NOT_KEPT
+    opened, ending = _open(video, asked_for.write_video, kept, asked_for.reencode)
     clock = _Clock(progress)
     with staging_folder(Path(output_dir or ".")) as staging, _loading(engine, settings, asked_for) as loading:
         with clock.stage("watch") as tell:
             analysis = analysed(opened, asked_for, tell, loading)
+        if analysis.subject.name == "speech" and asked_for.keep_audio == "" and asked_for.write_video:
+            asked_for = replace(asked_for, keep_audio="voice" if opened.has_audio else "")
         with clock.stage("compose") as tell:
             soundtrack, plan, dance = _compose(loading.result(), opened, analysis, asked_for, tell)
         files = result_files(opened.path.stem, ending, soundtrack, asked_for.markers)
@@ -272,7 +275,14 @@ def analysed(
         tell(share)
 
     genre = options.genres[0] if options.genres else None
-    return features.analyse(video, genre=genre, beats=options.beat_options, progress=watched, pose=options.pose)
+    return features.analyse(
+        video,
+        genre=genre,
+        beats=options.beat_options,
+        progress=watched,
+        pose=options.pose,
+        subject=options.subject,
+    )
 
 
 def _compose(
@@ -299,11 +309,13 @@ def _compose(
     return play(plan, engine, dance, stems=options.stems, progress=tell), plan, dance
 
 
-def _unseen(plan: Plan) -> Analysis:
-    """Return the analysis that a plan stands for, without looking at the video."""
-    from d2m.features import Analysis
+def dance_of(plan: Plan) -> Dance:
+    """Return the dance that a plan stands for.
 
-    dance = Dance(
+    Args:
+        plan: the plan.
+    """
+    return Dance(
         plan.duration,
         None,
         plan.grid,
@@ -312,4 +324,12 @@ def _unseen(plan: Plan) -> Analysis:
         genre_code(plan.sections[0].genre),
         forgiving=plan.forgiving,
     )
-    return Analysis(dance, np.zeros(2, np.float32), 1.0, np.zeros(0))
+
+
+def _unseen(plan: Plan) -> Analysis:
+    """Return the analysis that a plan stands for, without looking at the video."""
+    from d2m.features import Analysis
+    from d2m.features.subject import Subject
+
+    subject = Subject(plan.subject, plan.reason)
+    return Analysis(dance_of(plan), np.zeros(2, np.float32), 1.0, np.zeros(0), subject=subject)

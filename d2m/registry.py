@@ -51,6 +51,12 @@ class Registry(Generic[T]):
     def get(self, name: str) -> T:
         """Import the object that a name stands for.
 
+        Args:
+            name: name in the registry.
+
+        Returns:
+            The object, such as a class or a function.
+
         Raises:
             D2MError: if there is no such name, or another package's object cannot be imported.
         """
@@ -64,7 +70,7 @@ class Registry(Generic[T]):
 
 
 def _points(group: str) -> tuple[EntryPoint, ...]:
-    """Entry points of a group in the packages that are installed, or on the search path, now."""
+    """Return the entry points of a group in all packages on the current search path."""
     return _read_points(group, tuple(sys.path))
 
 

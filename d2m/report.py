@@ -26,6 +26,8 @@ SOURCES_IN_WORDS = {
     "dance": "beats from the dancer's movement",
     "picture": "beats from the motion of the picture",
     "given": "tempo as given and beats placed by the movement",
+    "cuts": "beats on the cuts of the film",
+    "steady": "a steady tempo",
 }
 #: Columns of a panel.
 COLUMNS = 1600

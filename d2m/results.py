@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from d2m.errors import D2MError
-from d2m.generate_options import GenerateOptions
+from d2m.generate_options import NOT_KEPT, GenerateOptions
 from d2m.types import GENRES, Soundtrack
 from d2m.version import __version__
 
@@ -54,7 +54,7 @@ def _markers(soundtrack: Soundtrack, plan: Plan | None, kinds: Sequence[Kind]) -
 
 def _kept(keep_audio: str | bool) -> Literal["voice", "all"] | bool:
     """Return what is kept of the clip's own sound, as :func:`d2m.media.write.mux` takes it."""
-    return "voice" if keep_audio == "voice" else bool(keep_audio)
+    return "voice" if keep_audio == "voice" else keep_audio not in NOT_KEPT
 
 
 def result_files(stem: str, video: str, soundtrack: Soundtrack, markers: bool = False) -> dict[str, str]:
@@ -120,9 +120,7 @@ def write_media(
     for name, stem in soundtrack.stems.items():
         write_wav(folder / files[f"stem {name}"], fit(stem, waveform.shape[1]), rate)
     if "mid" in files and soundtrack.score is not None:
-        from d2m.symbolic.midi import write_midi
-
-        write_midi(soundtrack.score, folder / files["mid"], _markers(soundtrack, plan, ("scene", "hit")))
+        write_notes(folder / files["mid"], soundtrack, plan)
     for kind in ("labels", "regions"):
         if kind in files:
             write_markers(folder / files[kind], _markers(soundtrack, plan, ("scene", "hit", "bar")))
@@ -157,6 +155,20 @@ def _write_video(
     except D2MError as error:
         leave_video_out(video, str(error).replace(str(folder), str(folder.parent)))
         del files["mp4"]
+
+
+def write_notes(path: Path, soundtrack: Soundtrack, plan: Plan | None) -> None:
+    """Write the score of a result as a MIDI file with markers.
+
+    Args:
+        path: the file.
+        soundtrack: the music, which has a score.
+        plan: plan of the music, or None.
+    """
+    from d2m.symbolic.midi import write_midi
+
+    if soundtrack.score is not None:
+        write_midi(soundtrack.score, path, _markers(soundtrack, plan, ("scene", "hit")))
 
 
 def report_of(
@@ -202,6 +214,7 @@ def report_of(
         "source": analysis.source,
         "confidence": round(float(grid.confidence), 3),
         "forgiving": analysis.dance.forgiving,
+        "subject": {"name": analysis.subject.name, "reason": analysis.subject.reason},
         "motion_beats": [round(float(b), 4) for b in analysis.motion_beats],
         "genre": GENRES.get(str(genre), genre),
         "key": soundtrack.score.key if soundtrack.score is not None else None,

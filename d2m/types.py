@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 TRACKS: tuple[str, ...] = ("drums", "piano", "guitar", "bass", "strings")
 
 #: Sources of beats: the clip's own sound, the dancer's movement, the motion of the whole picture if nobody is
-#: found, or given (by the user, a score, a data set).
-BEAT_SOURCES: tuple[str, ...] = ("sound", "dance", "picture", "given")
+#: found, or given (by the user, a score, a data set); the cuts of a film, or a steady tempo chosen for what it shows.
+BEAT_SOURCES: tuple[str, ...] = ("sound", "dance", "picture", "given", "cuts", "steady")
+#: What a video shows: a dance, somebody who speaks, a landscape, or other pictures without a dancer.
+SUBJECTS: tuple[str, ...] = ("dance", "speech", "landscape", "picture")
 
 
 @dataclass(frozen=True)
@@ -182,8 +184,9 @@ def _extrapolate(x: np.ndarray, knots: np.ndarray, values: np.ndarray) -> np.nda
     return values[i] + slope * (x - knots[i])
 
 
-#: Roles of a section in the form of a piece; ``"auto"`` leaves the form to the arranger.
-ROLES: tuple[str, ...] = ("auto", "intro", "verse", "lift", "chorus", "break", "outro")
+#: Roles of a section in the form of a piece; ``"auto"`` leaves the form to the arranger, ``"bed"`` is quiet music under
+#: a voice.
+ROLES: tuple[str, ...] = ("auto", "intro", "verse", "lift", "chorus", "break", "outro", "bed")
 
 
 @dataclass(frozen=True)
@@ -315,6 +318,7 @@ class Score:
         lanes: automation of the mix.
         character: character of the mix (:func:`d2m.audio.presets.characters`), or "".
         key_changes: position in beats and name of each later key.
+        loudness: how much louder than usual the finished music is, in LU.
     """
 
     parts: tuple[Part, ...]
@@ -325,6 +329,7 @@ class Score:
     lanes: tuple[Lane, ...] = ()
     character: str = ""
     key_changes: tuple[tuple[float, str], ...] = ()
+    loudness: float = 0.0
 
     def instruments(self) -> Score:
         """Return the score without the parts that play effects."""

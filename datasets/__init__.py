@@ -20,6 +20,7 @@ DATA_SETS: Registry[DataSet] = Registry(
         "aist": "d2m.datasets.aist.data_set:AIST",
         "tiktok": "d2m.datasets.tiktok.data_set:TIKTOK",
         "studio": "d2m.datasets.studio.data_set:STUDIO",
+        "clips": "d2m.datasets.clips:CLIPS",
         "pop909": "d2m.datasets.pop909_data:POP909",
     },
 )

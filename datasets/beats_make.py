@@ -30,7 +30,7 @@ _HELD_OUT_POP = 60
 
 @dataclass(frozen=True)
 class Sources:
-    """Where the sounds and songs come from.
+    """Sources of the sounds and songs.
 
     Attributes:
         soundfonts: soundfont files that play the notes.
@@ -86,7 +86,14 @@ def make_beats(
 
 
 def make_song(number: int, seed: int, sources: Sources, path: Path) -> None:
-    """Write the mixes of one song."""
+    """Write the mixes of one song.
+
+    Args:
+        number: number of the song.
+        seed: random seed.
+        sources: sounds and songs.
+        path: output .npz file in the folder ``train`` or ``held_out``.
+    """
     held_out = path.parent.name == "held_out"
     band, rng = _band(sources.soundfonts, sources.samples), np.random.default_rng([seed, number])
     pop = sources.songs[-_HELD_OUT_POP:] if held_out else sources.songs[:-_HELD_OUT_POP]
@@ -101,7 +108,7 @@ def make_song(number: int, seed: int, sources: Sources, path: Path) -> None:
 
 @lru_cache(maxsize=1)
 def _band(soundfonts: tuple[Path, ...], samples: tuple[Path, ...]) -> Band:
-    """Read the sounds once in a process."""
+    """Load the sounds, once in each process."""
     return Band([open_font(path) for path in soundfonts], DrumSounds(soundfonts, samples))
 
 

@@ -41,20 +41,42 @@ PROGRAMS = {
 
 
 def pop_score(folder: Path, seconds: float, rng: np.random.Generator) -> Score:
-    """Return an excerpt of a POP909 song, arranged for five tracks."""
+    """Return an excerpt of a POP909 song, arranged for five tracks.
+
+    Args:
+        folder: the song, ``POP909/NNN``.
+        seconds: maximum length in seconds.
+        rng: random generator, which draws the instruments and the excerpt.
+
+    Raises:
+        D2MError: if the song cannot be read.
+    """
     score = arrange(folder, rng, PROGRAMS)
     start = rng.uniform(0, max(0.0, score.duration - seconds))
     return excerpt(score, start, min(seconds, score.duration))
 
 
 def nobody(score: Score) -> Dance:
-    """Return an empty dance for music without a dancer."""
+    """Return an empty dance for music without a dancer.
+
+    Args:
+        score: the music, with the beat grid.
+    """
     beats = len(score.grid.beats)
     return Dance(score.duration, None, score.grid, np.full(beats, 0.6, np.float32), np.full(beats, 0.5, np.float32))
 
 
 def somebody(score: Score, genre: str, seconds: float, seed: int, held_out: bool, rng: np.random.Generator) -> Dance:
-    """Return a dance to a score with the errors of pose estimation."""
+    """Return a dance to a score, with the errors of pose estimation.
+
+    Args:
+        score: the music.
+        genre: AIST code such as ``"gHO"``.
+        seconds: length in seconds.
+        seed: random seed of the dancers.
+        held_out: draw one of the dancers of the held-out part.
+        rng: random generator of the dance, the camera and the errors.
+    """
     # Dancers are known by number: the held-out ones are others than those of the training part.
     dancer = DancerStyle.random(np.random.default_rng([seed, int(held_out), int(rng.integers(40))]))
     motion = landmark_motion(choreograph(score, genre, seconds, rng, dancer=dancer), wild_camera(rng), rng)
@@ -64,14 +86,35 @@ def somebody(score: Score, genre: str, seconds: float, seed: int, held_out: bool
 
 
 def pop_example(folder: Path, seed: int, seconds: float, path: Path) -> None:
-    """Render an excerpt of an arranged POP909 song, without a dancer."""
+    """Write an example of music without a dancer: an excerpt of an arranged POP909 song.
+
+    Args:
+        folder: the song, ``POP909/NNN``.
+        seed: random seed.
+        seconds: maximum length in seconds.
+        path: output .npz file.
+
+    Raises:
+        D2MError: if the song cannot be read or the file cannot be written.
+    """
     score = pop_score(folder, seconds, np.random.default_rng([seed, 909, int(folder.name)]))
     wave = render(score, SAMPLE_RATE)[0]
     save_pair(make_pair(wave, score, nobody(score), -1, SAMPLE_RATE, HOP), path)
 
 
 def studio_example(index: int, seed: int, held_out: bool, seconds: float, path: Path) -> None:
-    """Render a studio song with a dance to it."""
+    """Write an example of music with a dancer: a song of the studio.
+
+    Args:
+        index: number of the song; genres take turns.
+        seed: random seed.
+        held_out: whether it belongs to the held-out part.
+        seconds: length in seconds.
+        path: output .npz file.
+
+    Raises:
+        D2MError: if the file cannot be written.
+    """
     rng = np.random.default_rng([seed, int(held_out), index])
     genre = list(GENRES)[index % len(GENRES)]
     score, _ = compose_song(genre, seconds, rng)
@@ -81,7 +124,16 @@ def studio_example(index: int, seed: int, held_out: bool, seconds: float, path: 
 
 
 def pop_folders(root: Path, seed: int, held_out: bool) -> list[Path]:
-    """Return the folders of POP909 songs of one part, in an order that the seed draws; every tenth song is held out."""
+    """Return the folders of POP909 songs of one part in a random order; every tenth song is held out.
+
+    Args:
+        root: folder of POP909.
+        seed: random seed of the order.
+        held_out: return the held-out part instead of the training part.
+
+    Raises:
+        D2MError: if there are no songs.
+    """
     folders = song_folders(root)
     order = np.random.default_rng(seed).permutation(len(folders))
     return [folders[i] for i in order if (int(folders[i].name) % 10 == 0) == held_out]
@@ -196,7 +248,7 @@ def make_all(jobs: list[Job], processes: int, progress: Callable[[int, int], Non
 
 
 def _tried(function: Callable[..., None], arguments: tuple) -> str:
-    """Do a job; return an error in one line, or ""."""
+    """Run a job; return the error in one line, or ""."""
     try:
         function(*arguments)
     except Exception as error:

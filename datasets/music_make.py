@@ -109,7 +109,16 @@ def make_music(
 
 
 def studio_song(index: int, seed: int, held_out: bool, seconds: float, players: Players, path: Path) -> None:
-    """Render a song of the composer with a dance to it."""
+    """Write a song of the composer, and an example with a dance to it.
+
+    Args:
+        index: number of the song; genres take turns.
+        seed: random seed.
+        held_out: whether it belongs to the held-out part.
+        seconds: length in seconds.
+        players: soundfonts, and the share of songs played as the toolkit plays.
+        path: output .flac file.
+    """
     rng = np.random.default_rng([seed, int(held_out), index])
     genre = list(GENRES)[index % len(GENRES)]
     score, _ = compose_song(genre, seconds, rng)
@@ -117,7 +126,18 @@ def studio_song(index: int, seed: int, held_out: bool, seconds: float, players: 
 
 
 def pop_song(folder: Path, seed: int, seconds: float, players: Players, path: Path) -> None:
-    """Render an excerpt of a POP909 song in the sound of a genre, without a dancer."""
+    """Write an excerpt of a POP909 song with the sound of a random genre, and an example without a dancer.
+
+    Args:
+        folder: the song, ``POP909/NNN``.
+        seed: random seed.
+        seconds: maximum length in seconds.
+        players: soundfonts, and the share of songs played as the toolkit plays.
+        path: output .flac file.
+
+    Raises:
+        D2MError: if the song cannot be read.
+    """
     rng = np.random.default_rng([seed, 909, int(folder.name)])
     score = pop_score(folder, seconds, rng)
     dressed = dress(replace(score, genre=_any_genre(rng)), rng)
@@ -129,8 +149,8 @@ def render_song(score: Score, dance: Dance, players: Players, rng: np.random.Gen
 
     Args:
         score: notes to play.
-        dance: who dances to them.
-        players: soundfonts and the share of songs played as the toolkit plays.
+        dance: dance to the score.
+        players: soundfonts, and the share of songs played as the toolkit plays.
         rng: random generator.
         path: output .flac file.
     """

@@ -24,7 +24,11 @@ class ComposedSong(Song):
     on_grid = True
 
     def load(self, seed: int) -> PianoRoll:
-        """Compose the song."""
+        """Compose the song, 60 to 100 s long.
+
+        Args:
+            seed: random seed; the result depends on it and the song's number only.
+        """
         from d2m.datasets.studio.music import compose_song
 
         index = int(self.place)
@@ -40,7 +44,14 @@ class FileSong(Song):
     kind = "file"
 
     def load(self, seed: int) -> PianoRoll:
-        """Read the file."""
+        """Read the file at 24 steps per beat.
+
+        Args:
+            seed: ignored.
+
+        Raises:
+            D2MError: if it cannot be read.
+        """
         path = Path(self.place)
         if path.suffix.lower() == ".npz":
             from d2m.symbolic.pianoroll_file import load_npz

@@ -21,11 +21,11 @@ import numpy as np
 from d2m.datasets.pop909 import Chord as Annotated
 from d2m.datasets.pop909 import read_song
 from d2m.errors import D2MError
+from d2m.symbolic.chords import Chord, pitch_classes
 from d2m.symbolic.composer import bass
 from d2m.symbolic.composer.comping import Comper
 from d2m.symbolic.composer.form import Bar, Form, plan
 from d2m.symbolic.composer.grooves import Drummer
-from d2m.symbolic.composer.harmony import Chord, pitch_classes
 from d2m.symbolic.composer.style import Groove, Layer, Style
 from d2m.symbolic.tracks import PROGRAMS
 from d2m.types import TRACKS, BeatGrid, Part, Score

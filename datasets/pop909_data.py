@@ -37,7 +37,14 @@ class Pop909Song(Song):
     kind = "pop909"
 
     def load(self, seed: int) -> PianoRoll:
-        """Load the song; the added tracks depend on the seed and the song's number."""
+        """Load the song with added tracks.
+
+        Args:
+            seed: random seed; the added tracks depend on it and the song's number only.
+
+        Raises:
+            D2MError: if the song cannot be read, or has no chords or no notes.
+        """
         from d2m.datasets.pop909_band import band_score
         from d2m.symbolic.pianoroll import from_score
 
@@ -52,11 +59,22 @@ class Pop909Data(SongData):
     offers = _OFFERS
 
     def recognises(self, folder: Path) -> bool:
-        """Return whether a folder has numbered songs with beats."""
+        """Return whether a folder has numbered songs with beats.
+
+        Args:
+            folder: an existing folder.
+        """
         return any(folder.glob("[0-9][0-9][0-9]/beat_midi.txt"))
 
     def songs(self, folder: Path) -> list[Song]:
-        """Return the songs by number."""
+        """Return the songs of a folder, sorted by number.
+
+        Args:
+            folder: folder of POP909.
+
+        Raises:
+            D2MError: if there are none.
+        """
         from d2m.datasets.pop909 import song_folders
 
         return [

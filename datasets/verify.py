@@ -70,7 +70,7 @@ class Report:
         return not self.problems
 
     def plain(self) -> dict[str, object]:
-        """As JSON values."""
+        """Return all fields and :attr:`sound` as JSON values."""
         return {**asdict(self), "sound": self.sound}
 
 

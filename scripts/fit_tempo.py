@@ -25,7 +25,8 @@ from d2m.evaluation.rhythm import DanceClip, read_clip
 from d2m.evaluation.rhythm_report import draw_reliability, score_clip, summarise
 from d2m.features import tempo_weights
 from d2m.features.envelope import body_speeds, motion_events
-from d2m.features.tempo_model import SAME, TEMPOS, USUAL, curves_of, figures, most_probable, weigh
+from d2m.features.tempo_curves import curves_of
+from d2m.features.tempo_model import SAME, TEMPOS, USUAL, figures, most_probable, weigh
 from d2m.types import Motion
 
 #: Penalty on the square of a weight: of figures of the movement, and of the preferences for tempos.

@@ -14,7 +14,7 @@ stay, for means over the pieces and for single pieces.
 * thirds: share of major thirds among all thirds above the tonic, by sounding time.
 * velocity: mean velocity.
 * length: median share of the time to the next stroke that a note sounds, pads and bass left out.
-* loudness, centroid: RMS in dB before mastering, and spectral centroid in hertz, of ``--renders`` scores.
+* loudness, centroid: loudness of the finished music in LUFS, and spectral centroid in hertz, of ``--renders`` scores.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from pathlib import Path
 import numpy as np
 from fit_brightness import centroid
 
+from d2m.audio.loudness import loudness
 from d2m.symbolic.composer import compose, typical_tempo
 from d2m.symbolic.emotion.mood import Mood, in_mood
 from d2m.symbolic.emotion.mood_notes import is_pad, pitched, strokes
@@ -55,21 +56,20 @@ class Renderer:
     folder: Path | None
 
     def measure(self, score: Score, name: str) -> dict[str, float]:
-        """Return loudness and centroid of a score.
+        """Return the loudness of the finished music in LUFS, and the centroid of the mix in hertz.
 
         Args:
             score: the score.
             name: name of the file.
         """
         made = mix_down(score)
-        sound = made.mix.mean(axis=0)
+        music = finished(made, score).mix
         if self.folder is not None:
             from d2m.media.write import write_wav
 
             self.folder.mkdir(parents=True, exist_ok=True)
-            write_wav(self.folder / f"{name}.wav", finished(made, score).mix, RATE)
-        level = 10.0 * np.log10(float(np.mean(np.square(sound, dtype=np.float64))) + 1e-12)
-        return {"loudness": level, "centroid": centroid(sound, RATE)}
+            write_wav(self.folder / f"{name}.wav", music, RATE)
+        return {"loudness": loudness(music, RATE), "centroid": centroid(made.mix.mean(axis=0), RATE)}
 
 
 def measure(score: Score) -> dict[str, float]:

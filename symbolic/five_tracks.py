@@ -13,10 +13,11 @@ from dataclasses import replace
 import numpy as np
 
 from d2m.errors import D2MError
+from d2m.symbolic.instrument_names import program_called
 from d2m.symbolic.midi_file import Instrument, MidiFile
 from d2m.symbolic.pianoroll import PianoRoll
 from d2m.symbolic.pianoroll_midi import roll_from_file
-from d2m.symbolic.tracks import BASS, DRUMS, GUITAR, PIANO, PROGRAMS, STRINGS, lpd_track
+from d2m.symbolic.tracks import BASS, DRUMS, GUITAR, PIANO, PROGRAMS, STRINGS, lpd_track, playing_track
 from d2m.types import TRACKS
 
 #: Words in names of instruments, in this order, for each track.
@@ -48,6 +49,9 @@ def track_for(name: str, program: int, drums: bool, keys: np.ndarray) -> int | N
     """
     if drums:
         return DRUMS
+    if program_called(name) == program and lpd_track(program) is not None:
+        # Named after its instrument, as d2m names tracks: organs and mallets are among the keys.
+        return playing_track(program)
     for words, track in _WORDS:
         if re.search(words, name.lower()):
             # Keys of drums mean drums on their own channel only.

@@ -51,7 +51,12 @@ def transposed(key: np.ndarray, semitones: np.ndarray | int) -> np.ndarray: ...
 
 
 def transposed(key: np.ndarray | int, semitones: np.ndarray | int) -> np.ndarray | int:
-    """The key so many semitones higher."""
+    """Transpose keys; major stays major, and minor stays minor.
+
+    Args:
+        key: number or numbers of keys.
+        semitones: interval in semitones, upwards if positive.
+    """
     return (key // 12) * 12 + (key + semitones) % 12
 
 
@@ -92,10 +97,13 @@ def fifths_apart(first: Keys, second: Keys) -> Keys:
 
 
 def find_keys(chroma: np.ndarray) -> np.ndarray:
-    """Return int64 (B,): the key of every bar.
+    """Find the key of every bar by the Viterbi algorithm.
 
     Args:
-        chroma: float (B, 12), how long each pitch class sounds in a bar, in any unit.
+        chroma: float (B, 12), duration of each pitch class in a bar, in any unit.
+
+    Returns:
+        int64 (B,), numbers of keys.
     """
     total = chroma.sum(axis=1, keepdims=True)
     weight = _WEIGHT * chroma / np.maximum(total, 1e-9)
@@ -107,7 +115,7 @@ def find_keys(chroma: np.ndarray) -> np.ndarray:
 
 
 def _most_likely(likelihood: np.ndarray) -> np.ndarray:
-    """Viterbi's path through (B, 24) under one cost for every change."""
+    """Find the best path (Viterbi) through likelihoods (B, 24), with the same cost for every change."""
     bars = len(likelihood)
     if not bars:
         return np.zeros(0, np.int64)
@@ -154,6 +162,20 @@ def read_key(text: str) -> tuple[int, bool]:
     if match is None:
         raise D2MError(f"no key '{text}'; give a note and a mode, such as A:min, Am, F# or Bb:maj")
     letter, accidental, mode = match.groups()
-    natural = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}[letter.upper()]
-    step = {"#": 1, "♯": 1, "b": -1, "♭": -1}.get(accidental or "", 0)
-    return (natural + step) % 12, mode.strip(" :") in ("m", "min", "minor")
+    return read_note(f"{letter.upper()}{accidental}"), mode.strip(" :") in ("m", "min", "minor")
+
+
+def read_note(name: str) -> int:
+    """Return the pitch class of a note such as ``"F#"``.
+
+    Args:
+        name: a capital letter and an optional accidental.
+    """
+    step = {"#": 1, "♯": 1, "b": -1, "♭": -1}.get(name[1:], 0)
+    return ({"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}[name[0]] + step) % 12
+
+
+def key_number(text: str) -> int:
+    """Return the number of a key given by name; arguments and errors as of :func:`read_key`."""
+    tonic, minor = read_key(text)
+    return tonic + 12 * minor

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from d2m.symbolic.midi_chunks import find_layout, tracks
 from d2m.symbolic.midi_file import FASTEST, USUAL_TEMPO, Instrument, MidiFile
+from d2m.symbolic.midi_text import find_charset
 from d2m.symbolic.midi_track import END_OF_TRACK, META
 from d2m.symbolic.midi_write import CHANNELS, DRUM_CHANNEL, encode, meta, number
 
@@ -62,6 +63,24 @@ def read_events(data: bytes) -> Events:
             offset += reader.tick
         found.append(events)
     return Events(layout.time, found)
+
+
+def charset_of(events: Events) -> str:
+    """Find the charset of the names and words of a file.
+
+    Args:
+        events: events of the file.
+
+    Returns:
+        One of those of :func:`~d2m.symbolic.midi_text.find_charset`.
+    """
+    texts = []
+    for row in events.tracks:
+        for _, event in row:
+            if event[0] == META and 1 <= event[1] <= 7:
+                size = next(place for place in range(2, len(event)) if event[place] < 0x80)
+                texts.append(event[size + 1 :])
+    return find_charset([text for text in texts if not text.isascii()][:200])
 
 
 def _event(status: int, first: int, second: int | bytes) -> bytes:

@@ -18,12 +18,15 @@ import numpy as np
 from d2m.errors import D2MWarning
 from d2m.files.atomic import atomic_write_bytes
 from d2m.symbolic.controls import BEND, BEND_RANGE, PRESSURE, merged_parts
+from d2m.symbolic.instrument_names import instrument_name
 from d2m.symbolic.midi_head import KEY_SIGNATURE, MARKER, Named, key_signature, marker_texts
 from d2m.types import BeatGrid, Part, Score
 
 TICKS_PER_BEAT = 960
 # A tempo in a MIDI file is a whole number of microseconds in three bytes.
 _SLOWEST = 0xFFFFFF
+#: Highest tempo of a first bar that is shorter than a beat, in beats per minute; music programs play less than 1000.
+_FASTEST = 480.0
 #: Maximum deviation of beats in a file from the grid in seconds; a fifth of a millisecond is inaudible.
 _LATE = 2e-4
 #: Pitched channels of a MIDI file, and that of the drums.
@@ -107,9 +110,9 @@ def write_midi(score: Score, path: str | Path, markers: Sequence[Named] = ()) ->
     """Write a score as a MIDI file (type 1, 960 ticks a beat), one track for each part.
 
     Time 0 of the score is tick 0, so the file can be laid under the video as it is. The first track has tempo map, time
-    signatures, key signatures and markers. A track is called what its part is
-    called, else by the part's track. More than 15 pitched parts share channels, one after another where they can; where
-    they cannot, the rarest are played by others, with a D2MWarning.
+    signatures, key signatures and markers. A track is called what its part is called, else after its instrument
+    (:mod:`d2m.symbolic.instrument_names`). More than 15 pitched parts share channels, one after another where they can;
+    where they cannot, the rarest are played by others, with a D2MWarning.
 
     Args:
         score: notes beginning before 0 or after its duration are left out.
@@ -171,11 +174,11 @@ def _heard(part: Part, ruler: _Ruler) -> Part:
 
 
 def _names(parts: Sequence[Part]) -> list[str]:
-    """Names of tracks; those without a name of their own are numbered."""
+    """Names of tracks; those without a name of their own are called after their instrument, and numbered."""
     seen: dict[str, int] = {}
     names = []
     for part in parts:
-        name = part.name or part.track
+        name = part.name or instrument_name(part.track, part.program)
         seen[name] = seen.get(name, 0) + 1
         names.append(f"{name} {seen[name]}" if seen[name] > 1 and not part.name else name)
     return names
@@ -281,8 +284,10 @@ class _Ruler:
             return cls(grid, first, last, first, 0.0)
         if part < 0.25 and pickup > 1:
             return cls(grid, first, last, first + 1 + part, 1.0)
-        # Less than a beat is the note value that changes the tempo least.
-        unit = 1.0 if pickup > 1 else min((1.0, 0.5, 0.25, 0.125, 0.0625), key=lambda u: abs(math.log(part / u)))
+        # Less than a beat is the longest note value that needs no tempo beyond what music programs play.
+        beat = float(np.diff(grid.time_of([first, first + part]))[0])
+        able = (u for u in (1.0, 0.5, 0.25, 0.125) if 60.0 * u / beat <= _FASTEST)
+        unit = 1.0 if pickup > 1 else next(able, 0.0625)
         return cls(grid, first, last, first + part, unit)
 
     def tick(self, positions: np.ndarray) -> np.ndarray:

@@ -136,9 +136,23 @@ def write_roll(roll: PianoRoll, path: str | Path, velocities: Sequence[int] = VE
     Raises:
         D2MError: if the file cannot be written, or would be larger than d2m reads back.
     """
+    path = Path(path)
+    data = roll_bytes(roll, velocities)
+    if len(data) > MOST_BYTES:
+        raise D2MError(f"{path} would be larger than {MOST_BYTES // 1_000_000} MB; write a shorter piece")
+    atomic_write_bytes(path, data)
+    return path
+
+
+def roll_bytes(roll: PianoRoll, velocities: Sequence[int] = VELOCITIES) -> bytes:
+    """Encode a roll as the file that :func:`write_roll` writes.
+
+    Args:
+        roll: piano-roll.
+        velocities: by track.
+    """
     from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
 
-    path = Path(path)
     step = max(_TICKS_PER_BEAT // roll.steps_per_beat, 1)
     file = ScoreTick(step * roll.steps_per_beat)
     for tick, microseconds in _tempos(roll, step):
@@ -154,11 +168,7 @@ def write_roll(roll: PianoRoll, path: str | Path, velocities: Sequence[int] = VE
         for (start, stop, key), velocity in zip(notes.tolist(), loud.tolist(), strict=True):
             track.notes.append(NoteTick(start * step, (stop - start) * step, key, velocity))
         file.tracks.append(track)
-    data = file.dumps_midi()
-    if len(data) > MOST_BYTES:
-        raise D2MError(f"{path} would be larger than {MOST_BYTES // 1_000_000} MB; write a shorter piece")
-    atomic_write_bytes(path, data)
-    return path
+    return bytes(file.dumps_midi())
 
 
 def _tempos(roll: PianoRoll, ticks: int) -> list[tuple[int, int]]:

@@ -85,8 +85,8 @@ def test_an_added_genre_has_its_own_values_and_those_of_the_genre_that_it_is_lik
     assert genre_sound("salsa").weights["drums"] == genre_sound("gWA").weights["drums"]
     assert (taste_of("salsa").pause, taste_of("salsa").strength) == (0.0, taste_of("gWA").strength)
     assert preset("salsa").strips["bass"].gain == 3.0
-    assert preset("salsa").strips["keys"] == preset(None).strips["keys"]
-    assert characters("salsa") == {"": 1.0}
+    assert preset("salsa").strips["keys"] == preset("gWA").strips["keys"]
+    assert characters("salsa") == characters("gWA")
     assert len(GENRES) == 10
 
 

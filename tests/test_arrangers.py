@@ -242,3 +242,22 @@ def test_a_d2m_gan_takes_neither_sketch_nor_soundfont(monkeypatch):
         engines.load("vq", weights=["netG.pt"], soundfont="FluidR3_GM.sf2")
     with pytest.raises(D2MError, match="leave out --sketch"):
         engines.load("vq", weights=["netG.pt"], sketch="song.mid")
+
+
+@pytest.mark.slow
+def test_musegan_plays_with_weights_of_the_users_own(tmp_path):
+    import shutil
+
+    from d2m import weights
+
+    own = tmp_path / "mine.safetensors"
+    shutil.copy(weights.find("studio-musegan")[0], own)
+    arranger = load_arranger(f"musegan:{own}")
+    assert arranger.name == f"musegan:{own}"
+    with pytest.raises(D2MError, match="missing"):
+        load_arranger("musegan:missing.safetensors")
+
+
+def test_weights_for_an_arranger_without_any_are_refused():
+    with pytest.raises(D2MError, match="composer takes no weights"):
+        load_arranger("composer:some.safetensors")

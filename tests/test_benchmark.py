@@ -167,7 +167,7 @@ def test_the_short_table_comes_first_and_the_command_prints_it_as_it_stands(meas
     table = short_table(report)
     assert table in text
     assert table.count("\n") == len(report["rows"]) + 1
-    finish(report, out, as_json=False)
+    finish(report, out, "md")
     assert table in capsys.readouterr().out
 
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from d2m import engines
-from d2m.candidates import distance, fit_to, make_candidates, pick, rank
+from d2m.candidate_distance import distance, distances, song_distance
+from d2m.candidates import fit_to, make_candidates, pick, rank
 from d2m.cli.main import main
 from d2m.errors import D2MError
 from d2m.types import BeatGrid, Dance, Soundtrack
@@ -95,6 +96,23 @@ def test_fit_follows_the_energy_and_distance_the_notes() -> None:
     assert distance(house, house) == 0.0
     assert distance(house, krump) > 0.2
     assert distance(house, arranger.write(dance, 2)) > 0.1
+
+
+def test_sounds_are_as_far_apart_as_the_genre_network_hears_them() -> None:
+    grid = BeatGrid.steady(120, 4.0)
+    rng = np.random.default_rng(1)
+    time = np.arange(4 * 22050) / 22050
+    tone, other = np.sin(2 * np.pi * 110 * time), np.sin(2 * np.pi * 112 * time)
+    waves = (tone, other, rng.standard_normal(len(time)), np.zeros(len(time)))
+    found = distances([Soundtrack((0.3 * wave)[None].astype(np.float32), 22050, grid) for wave in waves], "gHO")
+    assert np.array_equal(found.sound, found.sound.T)
+    assert np.diag(found.sound).max() == 0.0
+    assert found.sound[0, 2] > 3 * found.sound[0, 1] > 0.0
+    # Silence has no sound to be compared.
+    assert not found.sound[3].any()
+    assert found.both.max() <= 0.5
+    assert song_distance("gHO") != song_distance("gKR")
+    assert song_distance("salsa") == song_distance(None) > 0.0
 
 
 def test_the_folder_is_replaced_as_a_whole(clip, tmp_path) -> None:

@@ -262,6 +262,15 @@ def test_a_folder_stands_for_its_videos(clip, tmp_path, capsys, monkeypatch):
     (tmp_path / "in" / "a.d2m.mp4").write_text("an earlier result")
     assert main(["generate", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--json"]) == 0
     assert [video["video"]["name"] for video in json.loads(capsys.readouterr().out)["videos"]] == ["a.mp4", "b.mp4"]
+    again = ["generate", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--skip-existing"]
+    (tmp_path / "out" / "b.d2m.json").unlink()
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("a.*")}
+    assert main(again) == 0
+    assert (tmp_path / "out" / "b.d2m.json").is_file()
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("a.*")}
+    capsys.readouterr()
+    assert main(again) == 0
+    assert capsys.readouterr().err == f"all videos have a result in {tmp_path / 'out'}; nothing to do\n"
     (tmp_path / "empty").mkdir()
     assert main(["generate", str(tmp_path / "empty")]) == 1
     assert "this is a folder without videos" in capsys.readouterr().err

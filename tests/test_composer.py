@@ -11,9 +11,10 @@ import pytest
 from d2m.errors import D2MError
 from d2m.evaluation.beats import beat_f_measure, track_beats
 from d2m.sounds.patches import patches
+from d2m.symbolic.chords import SCALES, Chord
 from d2m.symbolic.composer import DRUM_KEYS, PROGRAMS, STYLES, TEMPOS, compose, typical_tempo
 from d2m.symbolic.composer.form import plan
-from d2m.symbolic.composer.harmony import SCALES, Chord, read, voice
+from d2m.symbolic.composer.harmony import read, voice
 from d2m.symbolic.composer.lines import rhythm
 from d2m.symbolic.composer.style import RANGES
 from d2m.symbolic.sound import find_soundfont, render

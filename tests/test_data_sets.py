@@ -200,8 +200,8 @@ def test_songs_of_a_data_set_of_another_package_become_phrases(tmp_path, monkeyp
 
 
 def test_every_data_set_says_what_it_is():
-    assert list(DATA_SETS) == ["aist", "tiktok", "studio", "pop909"]
-    assert [data_set.name for data_set in all_dance_data()] == ["aist", "tiktok", "studio"]
+    assert list(DATA_SETS) == ["aist", "tiktok", "studio", "clips", "pop909"]
+    assert [data_set.name for data_set in all_dance_data()] == ["aist", "tiktok", "studio", "clips"]
     for name in DATA_SETS:
         assert DATA_SETS.get(name).name == name
         assert DATA_SETS.get(name).title

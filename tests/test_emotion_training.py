@@ -14,10 +14,11 @@ from d2m.cli.main import main
 from d2m.datasets.melodies import PARTS
 from d2m.errors import D2MError
 from d2m.symbolic import emotion
-from d2m.symbolic.emotion.actor_critic import Actor, ActorCritic, ActorCriticConfig, EmotionModel, drift, fingerprint
+from d2m.symbolic.emotion.actor_critic import Actor, ActorCritic, ActorCriticConfig, EmotionModel, fingerprint
 from d2m.symbolic.emotion.ascent import descend
 from d2m.symbolic.emotion.effect import measure
 from d2m.symbolic.emotion.emotions import attributes, load_emotions
+from d2m.symbolic.emotion.losses import drift
 from d2m.symbolic.emotion.musicvae import HierarchicalMusicVae, MusicVae, MusicVaeConfig
 from d2m.symbolic.melody import CLASSES, FIRST_KEY, HIGHEST, LOWEST, from_notes
 from d2m.training.emotion import EmotionTask, EmotionTraining, joined

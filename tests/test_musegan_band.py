@@ -10,7 +10,7 @@ import torch
 
 from d2m.errors import D2MError
 from d2m.sounds.patches import genre_sounds
-from d2m.symbolic.composer.harmony import pitch_classes
+from d2m.symbolic.chords import pitch_classes
 from d2m.symbolic.musegan import MuseGan, configure, load
 from d2m.symbolic.musegan.band import play_for
 from d2m.symbolic.musegan.choice import Wanted, choose, measure

@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from d2m.cli.main import main
+from d2m.datasets.studio import make_studio
 from d2m.errors import D2MError
 from d2m.evaluation.benchmark.formats import csv_text, escape, latex
 from d2m.evaluation.benchmark.items import data_set_of, find_items
 from d2m.evaluation.benchmark.outside import keep_common, outside_row, recording_of
 from d2m.evaluation.benchmark.run import benchmark
 from d2m.evaluation.benchmark.studio import make_test_studio
-from d2m.media import read_audio, write_wav
+from d2m.media import mux, read_audio, write_wav
 
 RATE = 22050
 SCRIPT = """
@@ -157,3 +158,29 @@ def test_latex_commands_in_names_are_escaped():
     assert escape("a_b & 100% {x} \\ #$~^<>") == (
         r"a\_b \& 100\% \{x\} \textbackslash{} \#\$\textasciitilde{}\textasciicircum{}\textless{}\textgreater{}"
     )
+
+
+@pytest.mark.slow
+def test_a_folder_of_videos_is_measured_against_its_own_sound(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    make_studio(tmp_path / "studio", 1, 1, 6.0, 3, True)
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    (video,) = (tmp_path / "studio").rglob("*.mp4")
+    (music,) = (path for path in (tmp_path / "studio").rglob("*.wav"))
+    mux(video, read_audio(music, RATE), RATE, clips / "one.mp4")
+    (clips / "one.d2m.mp4").write_bytes(b"a result of d2m generate")
+    (clips / "notes.txt").write_text("no video")
+    assert [each.name for each in find_items("clips", clips)] == ["one"]
+    report = benchmark("clips", clips, tmp_path / "out", (), segment=5.0, only=("noise",))
+    lines = {row["key"]: row for row in report["rows"]}
+    assert report["sequences"] == 1
+    assert lines["ground-truth"]["beats"]["beat_f"] == pytest.approx(1.0)
+    assert lines["noise"]["beats"]["beat_f"] < 0.8
+    assert any("the same motion that the engines see" in remark for remark in report["remarks"])
+    assert not report["published"]
+
+
+def test_a_folder_without_videos_is_no_folder_of_clips(tmp_path):
+    with pytest.raises(D2MError, match="no videos in this folder"):
+        find_items("clips", tmp_path)

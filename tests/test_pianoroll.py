@@ -343,10 +343,25 @@ def test_a_picture_shows_every_track(hard, tmp_path):
     import matplotlib.image
 
     picture = matplotlib.image.imread(draw(hard, tmp_path / "a.png"))
-    assert picture.shape[0] > 500
+    assert picture.shape[0] > 250
     assert picture.shape[1] > 800
     colours = {tuple(np.round(c * 255).astype(int)) for c in picture[::2, ::2, :3].reshape(-1, 3)}
     assert {(77, 77, 77), (0, 114, 178), (213, 94, 0)} <= colours
+
+
+def test_pictures_of_long_music_are_as_wide_as_a_screen(tmp_path):
+    import matplotlib.image
+
+    sizes = []
+    for bars in (20, 200, 1200):
+        tensor = np.zeros((bars, 16, 72, 5), bool)
+        tensor[:, ::4, [20, 24, 27, 44], 1:] = True
+        tensor[:, ::2, 18, 0] = True
+        sizes.append(matplotlib.image.imread(draw(from_tensor(tensor, COMPACT), tmp_path / "a.png")).shape[:2])
+    assert all(width <= 1600 for _, width in sizes)
+    # More rows of bars: the scale, and so the size of letters against the width, stays.
+    assert sizes[0][0] < sizes[1][0] / 3
+    assert all(height < 20_000 for height, _ in sizes)
 
 
 @pytest.mark.parametrize("title", ["two$\\frac{$", "bad\udcffname", "a\nb\x1b[31m", "노래 $x^2$"])

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from d2m.datasets.studio.beat_band import Band, Clock
+from d2m.datasets.studio.beat_band import Band
+from d2m.datasets.studio.beat_clock import Clock
 from d2m.datasets.studio.beat_mix import encoded, mixed, spoiled
 from d2m.datasets.studio.beat_sounds import RATE, DrumSounds, babble, crowd, open_font
 from d2m.errors import D2MError

@@ -391,7 +391,7 @@ def test_a_locked_server_obeys_its_own_machine_only(folder, monkeypatch):
     with station(folder) as radio, serving(radio, locked=True) as server:
         until(radio.names)
         assert post(server.url + "queue", {"add": "c.mid"})["may_change"]
-        monkeypatch.setattr("d2m.symbolic.stream.server._is_loopback", lambda host: False)
+        monkeypatch.setattr("d2m.symbolic.stream.server.is_loopback", lambda host: False)
         server.loopback = False
         with pytest.raises(urllib.error.HTTPError, match="403"):
             post(server.url + "skip", {})

@@ -11,18 +11,8 @@ import pytest
 
 from d2m.features.envelope import MotionEvents, Speeds, body_speeds, motion_events
 from d2m.features.rhythm import find_rhythm
-from d2m.features.tempo_model import (
-    GROUPS,
-    PIECE,
-    TEMPOS,
-    _tempo_path,
-    believe,
-    calibrated,
-    curves_of,
-    curves_of_speeds,
-    figures,
-    most_probable,
-)
+from d2m.features.tempo_curves import GROUPS, curves_of, curves_of_speeds
+from d2m.features.tempo_model import PIECE, TEMPOS, _tempo_path, believe, calibrated, figures, most_probable
 from d2m.types import Motion
 
 FPS = 30.0

@@ -49,7 +49,7 @@ def apply_gain(block: np.ndarray, gain_db: np.ndarray, before_db: float) -> np.n
 
 
 def fall_back(wanted: np.ndarray, before: float, fall: float) -> np.ndarray:
-    """Follow rises at once and fall by ``fall`` a step: y[k] = max(x[k], y[k - 1] - fall).
+    """Limit how fast levels fall, by at most ``fall`` per step: y[k] = max(x[k], y[k - 1] - fall).
 
     Args:
         wanted: levels, one per step.
@@ -220,7 +220,7 @@ def look_ahead(sample_rate: int) -> int:
 
 
 def recover(gain: np.ndarray, sample_rate: int, held: float = 0.0, release: float = 0.08) -> np.ndarray:
-    """Let a linear gain fall at once and rise by at most 10 dB in ``release`` seconds, from ``held`` dB down.
+    """Limit how fast a linear gain rises, by at most 10 dB in ``release`` seconds.
 
     Args:
         gain: linear gains, one per step.

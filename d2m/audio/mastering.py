@@ -43,41 +43,52 @@ class Finish:
         return apply_gain(padded, decibels[1:], float(decibels[0]))[:, :count]
 
 
-def finish(mix: np.ndarray, sample_rate: int, crest: float = 12.0) -> Finish:
-    """Find the gains that bring a mix to :data:`TARGET_LUFS` with a limiter.
+def finish(
+    mix: np.ndarray, sample_rate: int, crest: float = 12.0, *, target: float = TARGET_LUFS, measured: int | None = None
+) -> Finish:
+    """Find the gains that bring a mix to a loudness with a limiter.
 
     Args:
         mix: float (channels, n).
         sample_rate: sample rate in hertz.
         crest: peak over RMS in dB that the result has at most; the limiter never takes more than
             :data:`MOST_LIMITING_DB` off for it.
+        target: loudness in LUFS.
+        measured: samples from the beginning whose loudness is measured; what follows has the same settings, and has no
+            influence on gains more than 10 ms before it. None for all.
     """
     count = mix.shape[-1]
     padded = np.pad(mix, ((0, 0), (0, -count % STEP + STEP))).astype(np.float32)
-    peaks = step_peaks(padded[:, :-STEP], padded[:, -STEP : -STEP + 4])
-    weighted = 10 ** (power_db(k_weighted(padded[:, :-STEP], sample_rate)) / 10) * len(mix)
-    power = 10 ** (power_db(padded[:, :-STEP]) / 10)
+    all_peaks = step_peaks(padded[:, :-STEP], padded[:, -STEP : -STEP + 4])
+    steps = len(all_peaks) if measured is None else max(min(measured // STEP, len(all_peaks)), 1)
+    peaks, heard = all_peaks[:steps], padded[:, : steps * STEP]
+    weighted = 10 ** (power_db(k_weighted(heard, sample_rate)) / 10) * len(mix)
+    power = 10 ** (power_db(heard) / 10)
     highest = peaks.max(initial=0.0)
     level = gated_loudness(weighted, STEP, sample_rate)
     if not np.isfinite(level) or highest <= 0:
-        return Finish(np.ones(len(peaks) + 1))
+        return Finish(np.ones(len(all_peaks) + 1))
     highest_db = 20 * np.log10(highest)
     most = CEILING_DB - _MARGIN_DB + MOST_LIMITING_DB - highest_db
-    drive = min(TARGET_LUFS - level, most)
+    drive = min(target - level, most)
     ceiling_db = 10 * np.log10(np.mean(power)) + drive + crest
     for number in range(_ROUNDS):
         # Whatever the crest asked for, the limiter takes no more than that off the highest peak.
         ceiling_db = min(max(ceiling_db, highest_db + drive - MOST_LIMITING_DB), CEILING_DB - _MARGIN_DB)
         linear = 10 ** (drive / 20)
         gain = linear * recover(needed_gain(peaks * linear, 10 ** (ceiling_db / 20), sample_rate), sample_rate)
+        settings = linear, 10 ** (ceiling_db / 20)
         squared = (0.5 * (gain[1:] + gain[:-1])) ** 2
-        miss = TARGET_LUFS - gated_loudness(weighted * squared, STEP, sample_rate)
+        miss = target - gated_loudness(weighted * squared, STEP, sample_rate)
         wanted = 10 * np.log10(np.mean(power * squared)) + crest
         if (abs(miss) < 0.05 or drive == most) and abs(wanted - ceiling_db) < 0.1:
             break
         drive = min(drive + miss, most)
         # A crest that the limiter cannot reach would move the ceiling for ever.
         ceiling_db = wanted + miss if number < _ROUNDS // 2 else ceiling_db + miss
+    if steps < len(all_peaks):
+        linear, ceiling = settings
+        gain = linear * recover(needed_gain(all_peaks * linear, ceiling, sample_rate), sample_rate)
     return Finish(gain)
 
 
@@ -88,11 +99,13 @@ class Mastering:
     Attributes:
         finish: gains.
         samples, fade: length of the result, and of the fades at both ends, in samples.
+        measured: samples from the beginning whose mean is taken for the constant offset.
     """
 
     finish: Finish
     samples: int
     fade: int
+    measured: int
 
     def apply(self, signal: np.ndarray) -> np.ndarray:
         """Return a signal without constant offset, with the gains, length and fades of the piece.
@@ -103,33 +116,44 @@ class Mastering:
         Returns:
             float32 (channels, samples).
         """
-        out = self.finish.apply(_fitted(signal, self.samples))
+        out = self.finish.apply(_fitted(signal, self.samples, self.measured))
         ramp = np.linspace(0, 1, self.fade, dtype=np.float32)
         out[:, : self.fade] *= ramp
         out[:, self.samples - self.fade :] *= ramp[::-1]
         return out
 
 
-def _fitted(signal: np.ndarray, samples: int) -> np.ndarray:
-    """Cut or pad (channels, n) with silence, without a constant offset."""
+def _fitted(signal: np.ndarray, samples: int, measured: int) -> np.ndarray:
+    """Cut or pad (channels, n) with silence, without the constant offset of the first samples."""
     out = np.zeros((signal.shape[0], samples), np.float32)
     kept = min(samples, signal.shape[1])
-    out[:, :kept] = signal[:, :kept] - signal[:, :kept].mean(1, keepdims=True)
+    out[:, :kept] = signal[:, :kept] - signal[:, : max(min(kept, measured), 1)].mean(1, keepdims=True)
     return out
 
 
-def mastering(waveform: np.ndarray, sample_rate: int, duration: float, crest: float = 12.0) -> Mastering:
+def mastering(
+    waveform: np.ndarray,
+    sample_rate: int,
+    duration: float,
+    crest: float = 12.0,
+    *,
+    target: float = TARGET_LUFS,
+    measured: float | None = None,
+) -> Mastering:
     """Find the mastering of a piece: loudness, peaks, length and ends.
 
     Args:
         waveform: float (channels, samples), the mix.
         sample_rate: sample rate in hertz.
         duration: seconds that the result lasts.
-        crest: see :func:`finish`.
+        crest, target: see :func:`finish`.
+        measured: seconds from the beginning on which the mastering depends; None for all.
     """
     samples = int(round(duration * sample_rate))
-    gains = finish(_fitted(waveform, samples), sample_rate, crest)
-    return Mastering(gains, samples, min(int(0.015 * sample_rate), samples // 2))
+    until = samples if measured is None else min(int(round(measured * sample_rate)), samples)
+    part = None if until == samples else until
+    gains = finish(_fitted(waveform, samples, until), sample_rate, crest, target=target, measured=part)
+    return Mastering(gains, samples, min(int(0.015 * sample_rate), samples // 2), until)
 
 
 def master(waveform: np.ndarray, sample_rate: int, duration: float, crest: float = 12.0) -> np.ndarray:

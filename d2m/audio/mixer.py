@@ -156,26 +156,26 @@ class _Sum:
         self.sides = [StateFilter(highpass(settings.mono_below, sample_rate), 1) for _ in range(signals)]
         self.glue = Compressor(settings.glue, sample_rate) if settings.glue else None
 
-    def __call__(self, signals: np.ndarray) -> np.ndarray:
-        """(signals, 2, n), the first of which is the mix."""
-        for number, filters in enumerate(self.filters):
-            for one in filters:
+    def __call__(self, signals: np.ndarray, rows: list[int]) -> np.ndarray:
+        """(signals, 2, n), the first of which is the mix, and the numbers of the signals."""
+        for number, row in enumerate(rows):
+            for one in self.filters[row]:
                 signals[number] = one(signals[number])
         if self.glue:
             signals = self.glue(signals)
         if any(self.bands):
-            signals = self._in_bands(signals)
-        for number, side_filter in enumerate(self.sides):
+            signals = self._in_bands(signals, rows)
+        for number, row in enumerate(rows):
             left, right = signals[number]
-            side = side_filter(0.5 * (left - right)[None])[0] * np.float32(self.settings.width)
+            side = self.sides[row](0.5 * (left - right)[None])[0] * np.float32(self.settings.width)
             middle = 0.5 * (left + right)
             signals[number] = middle + side, middle - side
         return signals
 
-    def _in_bands(self, signals: np.ndarray) -> np.ndarray:
-        low = np.stack([self.crossovers[k][0](signals[k]) for k in range(len(signals))])
+    def _in_bands(self, signals: np.ndarray, rows: list[int]) -> np.ndarray:
+        low = np.stack([self.crossovers[row][0](signals[k]) for k, row in enumerate(rows)])
         rest = signals - low
-        middle = np.stack([self.crossovers[k][1](rest[k]) for k in range(len(signals))])
+        middle = np.stack([self.crossovers[row][1](rest[k]) for k, row in enumerate(rows)])
         bands = (low, middle, rest - middle)
         return np.sum([c(band) if c else band for c, band in zip(self.bands, bands, strict=True)], axis=0)
 
@@ -216,7 +216,10 @@ class Mixer:
             name: _Channel(strip, space.duck_release * beat, sample_rate) for name, strip in preset.strips.items()
         }
         wet = ("mix", *CHANNELS) if stems else ("mix",)
-        self._rooms = {name: Rooms(responses, block) for name in wet}
+        rooms = Rooms(responses, block)
+        self._rooms = {name: rooms if name == "mix" else Rooms(responses, block, rooms) for name in wet}
+        #: Channels that have sounded; the others are silent, also after rooms and sum.
+        self._sounded: frozenset[str] = frozenset()
         self._echoes = {name: PingPong(space.echo * beat, space.feedback, sample_rate) for name in wet}
         self._sum = _Sum(preset.bus, 1 + len(CHANNELS) * stems, sample_rate)
         self._sweep = SweptLowpass(sample_rate, 2 * (1 + len(CHANNELS) * stems))
@@ -240,10 +243,17 @@ class Mixer:
                 dry[name] = channel(channels[name], position, kicks, lanes)
         # The mix is computed as without stems, so that both give the same samples.
         signals = self._with_spaces(dry, "mix")[None]
+        rows = [0]
         if self.stems:
-            alone = [self._with_spaces({name: dry[name]} if name in dry else {}, name) for name in CHANNELS]
-            signals = np.stack([signals[0], *alone])
-        out = self._sum(self._automated(signals, position))
+            self._sounded |= dry.keys()
+            rows += [row for row, name in enumerate(CHANNELS, 1) if name in self._sounded]
+            signals = np.concatenate([signals, np.zeros((len(CHANNELS), 2, self.block), np.float32)])
+            for row in rows[1:]:
+                name = CHANNELS[row - 1]
+                signals[row] = self._with_spaces({name: dry[name]} if name in dry else {}, name)
+        signals = self._automated(signals, position)
+        out = np.zeros_like(signals)
+        out[rows] = self._sum(signals[rows], rows)
         return Mixed(out[0], dict(zip(CHANNELS, out[1:], strict=False)), dry)
 
     def _with_spaces(self, dry: dict[str, np.ndarray], name: str) -> np.ndarray:

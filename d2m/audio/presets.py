@@ -147,11 +147,20 @@ def characters(genre: str | None) -> dict[str, float]:
 
 
 def _of(genre: str | None) -> dict:
-    """The table of a genre; an added genre without one has that of the genre that it is like."""
+    """The table of a genre; that of an added genre is laid over that of the genre that it is like."""
     added = added_genre(genre)
     if added is None:
         return _table().get(genre or BAND, {})
-    return added.mix or _table().get(added.like, {})
+    return _laid_over(_table().get(added.like, {}), added.mix)
+
+
+def _laid_over(table: dict, change: dict) -> dict:
+    """Replace the values of a table by those that another one has, in tables within it too."""
+    made = dict(table)
+    for name, value in change.items():
+        known = made.get(name)
+        made[name] = _laid_over(known, value) if isinstance(known, dict) and isinstance(value, dict) else value
+    return made
 
 
 def _changed(values: dict, change: dict) -> dict:

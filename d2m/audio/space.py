@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=32)
 def room_response(seconds: float, predelay: float, bright: float, sample_rate: int, seed: int = 7) -> np.ndarray:
     """Make the impulse response of a room.
 
@@ -55,11 +55,12 @@ class Rooms:
     Args:
         responses: float32 (2, samples) each.
         block: samples of every block.
+        like: another one of the same responses and block, whose spectra are shared.
     """
 
-    def __init__(self, responses: list[np.ndarray], block: int) -> None:
+    def __init__(self, responses: list[np.ndarray], block: int, like: Rooms | None = None) -> None:
         self.block = block
-        self.parts = _partitions(tuple(responses), block)
+        self.parts = _partitions(tuple(responses), block) if like is None else like.parts
         #: Spectra of the last blocks of each room's input, newest first; replaced, never written into.
         self._past: list[np.ndarray] = []
         self._last = np.zeros((len(responses), block), np.float32)

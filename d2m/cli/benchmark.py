@@ -135,6 +135,21 @@ def tiktok(
     _run("tiktok", data, out, _form(as_json, form), given)
 
 
+@app.command()
+@_measuring
+def clips(
+    data: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder of dance videos with the music that was danced to.")
+    ],
+    out: _Out,
+    given: dict[str, Any],
+    as_json: _Json = False,
+    form: _Format = "md",
+) -> None:
+    """Run the benchmark on a folder of videos."""
+    _run("clips", data, out, _form(as_json, form), given)
+
+
 def _others() -> None:
     """Add a command for each data set that another package provides (:data:`d2m.datasets.DATA_SETS`)."""
     from d2m.datasets import DATA_SETS

@@ -91,4 +91,5 @@ def _option(each: Field[Any], info: OptionInfo, panel: str | None) -> Any:
         max=info.maximum,
         rich_help_panel=panel,
         show_default=not isinstance(each.default, bool),
+        hidden=info.refused,
     )

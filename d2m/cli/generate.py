@@ -35,7 +35,7 @@ def generate(
         str | None,
         typer.Option(
             metavar="NAME",
-            help=f"Engine that plays the music: {_TITLES}. Default: {DEFAULT}, or the one that has the options given.",
+            help=f"Engine that plays the music: {_TITLES}. Default: {DEFAULT}, unless an option needs another one.",
         ),
     ] = None,
     candidates: Annotated[
@@ -44,6 +44,9 @@ def generate(
             min=2, max=16, help="Make this many pieces to choose from, with a page that plays them; see 'd2m pick'."
         ),
     ] = None,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Leave out videos that have a result in the output folder.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
     *,
     options: dict[str, Any],
@@ -58,6 +61,9 @@ def generate(
     settings = {name: value for name, value in options.items() if name in names}
     player = {"engine": engine} | {name: value for name, value in options.items() if name not in names}
     videos = _videos(videos)
+    if skip_existing and not (videos := _without_result(videos, Path(output))):
+        complain(f"all videos have a result in {output}; nothing to do")
+        return
     wants_video = bool(settings["write_video"])
     if candidates is not None:
         _make_candidates([Path(video) for video in videos], output, candidates, player | settings, as_json)
@@ -97,6 +103,11 @@ def _videos(given: list[str]) -> list[str]:
     return found
 
 
+def _without_result(videos: list[str], output: Path) -> list[str]:
+    """Leave out videos with a report in the output folder, which is written together with the other files."""
+    return [video for video in videos if not (output / f"{Path(video).stem}.d2m.json").is_file()]
+
+
 def finish(video: str, output: str, settings: dict[str, Any], as_json: bool) -> None:
     """Generate music for one video, write its files and print the result.
 
@@ -133,7 +144,8 @@ def _make_candidates(videos: list[Path], output: str, count: int, settings: dict
     for each in made:
         typer.echo(
             f"{each.number}: {each.key or 'no key'}, {each.tempo:.0f} bpm, seed {each.seed}, fit {each.fit:+.2f}, "
-            f"variety {each.variety:.2f}; {', '.join(each.instruments)}"
+            f"variety {each.variety:.2f} (notes {each.notes:.2f}, sound {each.sound:.2f}); "
+            f"{', '.join(each.instruments)}"
         )
     typer.echo(f"Listen in {folder / 'index.html'}, then run: d2m pick {videos[0]} NUMBER -o {output}")
 
@@ -224,6 +236,10 @@ def _tell(result: Result) -> None:
         f"{report['video']['name']}: {report['genre']}; {beats_in_words(result.dance.grid)} "
         f"({report['duration']:.1f} s of music made in {sum(report['seconds'].values()):.1f} s)"
     )
+    if result.plan is not None:
+        from d2m.features.subject import Subject
+
+        typer.echo(f"  {Subject(result.plan.subject, result.plan.reason or 'as the plan says').in_words}")
     for path in result.files.values():
         typer.echo(f"  {path}")
 

@@ -18,7 +18,7 @@ def pick(
     number: Annotated[int, typer.Argument(metavar="NUMBER", min=1, help="Number of the candidate.")],
     output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help=OUTPUT_FOLDER)] = ".",
     keep_audio: Annotated[
-        str, typer.Option(metavar="voice|all", help="Keep the clip's own sound: all of it, or the voice alone.")
+        str, typer.Option(metavar="voice|all|none", help="Keep the clip's own sound: all, the voice or none.")
     ] = "",
     stems: Annotated[bool, typer.Option("--stems", help="Also write each channel of the mix as a .wav file.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help=JSON)] = False,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from d2m.cli.console import complain
+from d2m.cli.from_dataclass import with_options
 from d2m.cli.options import JSON, PROCESSES, RESUMED_FOLDER, SEED, SOUNDFONT
 from d2m.cli.symbolic_bridge import bridge, mixpoints
 from d2m.cli.symbolic_emotion import emotion
@@ -16,15 +17,19 @@ from d2m.cli.symbolic_melodies import melodies
 from d2m.cli.symbolic_musegan import accompany, generate
 from d2m.cli.symbolic_out import check_playable, wav_path
 from d2m.cli.symbolic_stream import stream
+from d2m.cli.symbolic_write import check_stems, play
 from d2m.errors import D2MError
+from d2m.symbolic.control_options import RenderControls
+
+if TYPE_CHECKING:
+    from d2m.symbolic.shape import Words
+    from d2m.types import Score
 
 app = typer.Typer(
     help="Compose, arrange, convert, play and measure MIDI music.",
     no_args_is_help=True,
     add_completion=False,
 )
-
-_RINGS_ON = 2.0
 
 
 @app.callback()
@@ -33,7 +38,9 @@ def _group() -> None:
 
 
 @app.command()
+@with_options(RenderControls, at="soundfont", build=RenderControls)
 def render(
+    options: RenderControls,
     music: Annotated[str, typer.Argument(metavar="FILE", help="MIDI file (.mid) or piano-roll (.npz).")],
     output: Annotated[
         str | None,
@@ -67,35 +74,54 @@ def render(
     from dataclasses import replace
 
     from d2m.media.write import write_wav
-    from d2m.symbolic.sound import find_soundfont, render_stems
-    from d2m.symbolic.sound import render as play
+    from d2m.symbolic.pianoroll import from_score
+    from d2m.symbolic.sound import find_soundfont
 
+    words = options.check()
     source = Path(music)
     out = wav_path(output, source.with_suffix(".wav"))
     if dry_stems and stems is None:
         raise D2MError("--dry-stems needs --stems; give the folder of the stems with it")
-    if stems is not None and Path(stems).exists() and not Path(stems).is_dir():
-        raise D2MError(f"{stems} is a file; give --stems a folder, which is created if it is missing")
+    check_stems(stems)
     code = _genre(genre)
-    score, roll = _read_music(source, png)
-    check_playable(score.duration, str(source), "cut it")
+    score = replace(shaped(read_music(source), words, source), genre=code)
+    check_playable(score.duration, str(source), "cut it, or give --bars")
+    roll = from_score(score, 24, source.stem) if png else None
     font = find_soundfont(soundfont)
-    played = replace(score, duration=score.duration + _RINGS_ON, genre=code or score.genre)
-    if stems is None:
-        sound, alone = play(played, 44100, font, stereo=True), {}
-    else:
-        made = render_stems(played, 44100, font, before_bus=dry_stems)
-        sound, alone = made.mix, {name: stem for name, stem in made.stems.items() if stem.any()}
-    write_wav(out, sound, 44100)
+    made = play(score, font, stems is not None, dry_stems)
+    alone = {name: stem for name, stem in made.stems.items() if stem.any()}
+    write_wav(out, made.mix, 44100)
     for name, stem in alone.items():
         write_wav(Path(stems or "") / f"{name}.wav", stem, 44100)
-    typer.echo(f"{out}: {sound.shape[1] / 44100:.1f} s, {counted(len(score.parts), 'part')}, played with {font.name}")
+    seconds = made.mix.shape[1] / 44100
+    typer.echo(f"{out}: {seconds:.1f} s, {counted(len(score.parts), 'part')}, played with {font.name}")
     if stems is not None:
         typer.echo(f"{stems}: {', '.join(alone) or 'no stems, the music is silent'}")
     if roll is not None:
         from d2m.symbolic.pianoroll_image import draw
 
         typer.echo(f"{draw(roll, out.with_suffix('.png'), title=source.name)}")
+
+
+def shaped(score: Score, words: Words, source: Path) -> Score:
+    """Return existing music as it is asked for: length, tracks, key, tempo and swing, in this order.
+
+    Args:
+        score: the music.
+        words: what is asked for.
+        source: its file, for errors.
+    """
+    from d2m.symbolic.score_edit import at_tempo, first_bars, semitones_to, transposed, without
+
+    try:
+        score = score if words.bars is None else first_bars(score, words.bars)
+        score = without(score, words.without)
+    except D2MError as error:
+        raise D2MError(f"{source}: {error}") from None
+    if words.shape.key is not None:
+        score = transposed(score, semitones_to(score, words.shape.key))
+    score = score if words.tempo is None else at_tempo(score, words.tempo)
+    return words.shape.swung(score)
 
 
 def _genre(name: str | None) -> str | None:
@@ -112,19 +138,20 @@ def _genre(name: str | None) -> str | None:
         raise D2MError(str(error)) from error
 
 
-def _read_music(source: Path, with_roll: bool):
-    """Read the score of a MIDI or piano-roll file, and its piano-roll if asked for."""
+def read_music(source: Path) -> Score:
+    """Read the score of a MIDI or piano-roll file.
+
+    Args:
+        source: the file.
+    """
     from d2m.symbolic.midi import read_midi
     from d2m.symbolic.pianoroll import to_score
     from d2m.symbolic.pianoroll_file import load_npz
-    from d2m.symbolic.pianoroll_midi import read_roll
     from d2m.symbolic.tracks import playing_track
 
     if source.suffix.lower() == ".npz":
-        roll = load_npz(source, playing_track)
-        return to_score(roll), roll if with_roll else None
-    score = read_midi(source)
-    return score, read_roll(source, 24, playing_track) if with_roll else None
+        return to_score(load_npz(source, playing_track))
+    return read_midi(source)
 
 
 @app.command()

@@ -8,9 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
+from d2m.cli.from_dataclass import with_options
 from d2m.cli.options import BRIDGE_BARS, JSON, MIX_METHOD, SEED, WAV
 from d2m.cli.symbolic_out import check_playable, midi_path
+from d2m.cli.symbolic_write import check_stems, write_sound
 from d2m.errors import D2MError
+from d2m.symbolic.control_options import BridgeControls
 
 SongFile = Annotated[str, typer.Argument(metavar="A", help="Song that ends: MIDI file (.mid) or piano-roll (.npz).")]
 NextFile = Annotated[str, typer.Argument(metavar="B", help="Song that begins: MIDI file (.mid) or piano-roll (.npz).")]
@@ -57,7 +60,9 @@ def mixpoints(
         )
 
 
+@with_options(BridgeControls, at="around", build=BridgeControls)
 def bridge(
+    options: BridgeControls,
     a: SongFile,
     b: NextFile,
     output: Annotated[
@@ -100,9 +105,15 @@ def bridge(
     from d2m.symbolic.bridge.joining import join
     from d2m.symbolic.midi import write_midi
 
+    words = options.check()
+    check_stems(options.stems)
     out = midi_path(output, "joined.mid", a, b)
     composer = load(model)
-    songs = _read(a, b)
+    one, other = _read(a, b)
+    _check_tracks(words.without, one, other)
+    songs = one.shaped(words), other.shaped(words)
+    # Songs in one key stay there.
+    transpose = transpose if words.shape.key is None else 0
     if at:
         point = _given(at, *songs)
     else:
@@ -110,15 +121,15 @@ def bridge(
         if len(points) < choice:
             raise D2MError(f"there are only {len(points)} mix points; choose one of them with --choice")
         point = points[-1]
-    joined = join(*songs, point, composer, bars, around)
-    if wav:
+    joined = join(*songs, point, composer, bars, around, words.shape.chords)
+    if wav or options.stems is not None:
         remedy = "keep fewer bars with --around, or leave out --wav"
         check_playable(joined.score.duration, "the joined music", remedy)
     files = [write_midi(joined.score, out)]
     if png:
         files.append(_picture(joined, out, songs))
-    if wav:
-        files.append(_sound(joined, out))
+    if wav or options.stems is not None:
+        files += write_sound(joined.score, out.with_suffix(".wav"), options.stems)
     start, end = joined.seconds
     about: dict[str, Any] = {"files": [str(file) for file in files], "model": composer.name, "bars": bars}
     about |= {"bridge_seconds": [round(start, 3), round(end, 3)], "mix_point": _about(*songs, point)}
@@ -135,6 +146,19 @@ def bridge(
         f"{start:.1f} to {end:.1f} s, bar {where['bar_b']} of {songs[1].name} ({where['tempo_b']:.0f} bpm, "
         f"{where['key_b']}{moved})"
     )
+
+
+def _check_tracks(names: tuple[str, ...], a: Any, b: Any) -> None:
+    """Refuse to leave out tracks that neither song has, or all that one has."""
+    from d2m.symbolic.score_edit import named, track_names, without
+
+    parts = [*a.score.parts, *b.score.parts]
+    for name in names:
+        if not named(parts, name):
+            known = dict.fromkeys([*track_names(a.score), *track_names(b.score)])
+            raise D2MError(f"--without: the songs have no track '{name}'; choose from {', '.join(known)}")
+    for song in (a, b):
+        without(song.score, [name for name in names if named(song.score.parts, name)])
 
 
 def _read(a: str, b: str) -> tuple[Any, Any]:
@@ -187,14 +211,3 @@ def _picture(joined: Any, out: Path, songs: tuple[Any, Any]) -> Path:
     title = f"{songs[0].name}  →  {songs[1].name}  ·  the bridge is shaded"
     span = [4 * (beat - first) for beat in (joined.start, joined.end)]
     return draw(roll.excerpt(4 * first, 4 * last), out.with_suffix(".png"), title, shaded=(span[0], span[1]))
-
-
-def _sound(joined: Any, out: Path) -> Path:
-    from dataclasses import replace
-
-    from d2m.media.write import write_wav
-    from d2m.symbolic.sound import render
-
-    path = out.with_suffix(".wav")
-    write_wav(path, render(replace(joined.score, duration=joined.score.duration + 2.0), 44100, stereo=True), 44100)
-    return path

@@ -7,19 +7,27 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
+from d2m.cli.from_dataclass import with_options
 from d2m.cli.options import JSON, PNG, SEED, WAV
 from d2m.cli.symbolic_out import midi_paths
+from d2m.cli.symbolic_write import check_stems, write_sound
 from d2m.errors import D2MError
+from d2m.symbolic.control_options import EmotionControls
 
 if TYPE_CHECKING:
     from d2m.symbolic.emotion.actor_critic import EmotionModel
     from d2m.symbolic.emotion.emotions import Emotion
+    from d2m.symbolic.shape import Words
     from d2m.types import Score
 
+#: Bars of a new melody.
+_BARS = 16
 _TEMPERATURE = 0.5
 
 
+@with_options(EmotionControls, at="band", build=EmotionControls)
 def emotion(
+    options: EmotionControls,
     name: Annotated[
         str,
         typer.Option(
@@ -87,21 +95,49 @@ def emotion(
     found = load_emotions().find(name)
     check_strength(strength)
     files = midi_paths(output, "emotion.mid", count, source)
+    words = options.check()
+    _check_words(words, source, accompany)
+    check_stems(options.stems)
     if skyline and source is None:
         raise D2MError("--skyline needs a song; give one with --from, or leave out --skyline")
     muse = _band(band) if accompany else None
     model = _model(weights, vae)
     scores, about = _made(model, found, source, strength, len(files), temperature, seed, skyline)
     written = []
-    for number, (score, path) in enumerate(zip(scores, files, strict=True)):
+    for number, (plain, path) in enumerate(zip(scores, files, strict=True)):
+        score = _shaped(plain, words)
         if muse is not None:
             from d2m.symbolic.emotion.band import with_band
 
-            score = with_band(score, found, muse, seed + number)
-        about[number] |= {"files": [str(file) for file in _write(score, path, wav, png)]}
+            score = with_band(score, found, muse, seed + number, words)
+        score = words.shape.swung(score)
+        stems = None if options.stems is None else Path(options.stems) / (path.stem if count > 1 else "")
+        about[number] |= {"files": [str(file) for file in _write(score, path, wav, png, stems)]}
         about[number] |= {"seconds": round(score.duration, 2), "parts": [part.track for part in score.parts]}
         written.append(about[number])
     _tell(found, strength, seed, source, written, as_json)
+
+
+def _check_words(words: Words, source: Path | None, accompany: bool) -> None:
+    """Refuse what the other options leave no place for."""
+    words.check_tracks()
+    if words.without and not accompany:
+        raise D2MError("--without leaves out tracks of the accompaniment; give --accompany, or leave out --without")
+    if words.bars is not None and source is not None:
+        raise D2MError("the melody of --from keeps its length; leave out --bars, or give a shorter song")
+    if words.bars is not None and words.bars > _BARS:
+        raise D2MError(f"--bars {words.bars}: new melodies have {_BARS} bars; give 1 to {_BARS}")
+
+
+def _shaped(score: Score, words: Words) -> Score:
+    """Return a melody with the length, tempo, key and chords that are asked for."""
+    from d2m.symbolic.score_edit import at_tempo, first_bars
+
+    score = score if words.bars is None else first_bars(score, words.bars)
+    score = score if words.tempo is None else at_tempo(score, words.tempo)
+    if not score.parts:
+        raise D2MError(f"the melody is silent in its first {words.bars} bars; give more --bars, or another --seed")
+    return words.shape.fit(score)
 
 
 def _made(
@@ -168,7 +204,7 @@ def _band(name: str) -> Any:
     return muse
 
 
-def _write(score: Score, path: Path, wav: bool, png: bool) -> list[Path]:
+def _write(score: Score, path: Path, wav: bool, png: bool, stems: Path | None) -> list[Path]:
     from d2m.symbolic.midi import write_midi
 
     files = [write_midi(score, path)]
@@ -178,15 +214,8 @@ def _write(score: Score, path: Path, wav: bool, png: bool) -> list[Path]:
         from d2m.symbolic.tracks import playing_track
 
         files.append(draw(read_roll(path, 24, playing_track), path.with_suffix(".png"), title=path.stem))
-    if wav:
-        from dataclasses import replace
-
-        from d2m.media.write import write_wav
-        from d2m.symbolic.sound import render
-
-        files.append(path.with_suffix(".wav"))
-        # The last note rings on.
-        write_wav(files[-1], render(replace(score, duration=score.duration + 2.0), 44100, stereo=True), 44100)
+    if wav or stems is not None:
+        files += write_sound(score, path.with_suffix(".wav"), stems)
     return files
 
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from d2m.cli.from_dataclass import with_options
 from d2m.cli.options import JSON, PNG, SEED, WAV
 from d2m.cli.symbolic_out import check_playable, midi_path
+from d2m.cli.symbolic_write import check_stems, write_sound
 from d2m.errors import D2MError
+from d2m.symbolic.control_options import AccompanyControls, GenerateControls
+from d2m.types import TRACKS
+
+if TYPE_CHECKING:
+    from d2m.types import Score
 
 Seed = Annotated[int, typer.Option(min=0, help=SEED)]
 Binarise = Annotated[
@@ -23,14 +31,16 @@ Png = Annotated[bool, typer.Option("--png", help=PNG)]
 AsJson = Annotated[bool, typer.Option("--json", help=JSON)]
 
 
+@with_options(GenerateControls, at="phrases", build=GenerateControls)
 def generate(
+    options: GenerateControls,
     model: Annotated[
         str, typer.Option(metavar="NAME|FILE", help="Weights of the MuseGAN (name or file).")
     ] = "studio-musegan",
-    phrases: Annotated[int, typer.Option(min=1, max=500, help="Number of four-bar phrases (1-500).")] = 4,
-    tempo: Annotated[
-        float, typer.Option(min=20.0, max=400.0, help="Tempo in quarter notes per minute (20-400).")
-    ] = 110.0,
+    phrases: Annotated[
+        int | None,
+        typer.Option(min=1, max=500, help="Number of four-bar phrases (1-500). Default: 4, or as --bars needs."),
+    ] = None,
     seed: Seed = 0,
     binarise: Binarise = "threshold",
     unrelated: Annotated[
@@ -58,21 +68,35 @@ def generate(
     """Generate four-bar phrases of five tracks with MuseGAN."""
     from d2m.symbolic.musegan.accompaniment import generate_roll, way_roll
     from d2m.symbolic.musegan.files import load
+    from d2m.symbolic.pianoroll import to_score
+    from d2m.symbolic.score_edit import first_bars
 
+    words = options.check()
+    words.check_tracks()
+    check_stems(options.stems)
     out = midi_path(output, "musegan.mid")
     if to is not None and unrelated:
         raise D2MError("--interpolate and --unrelated exclude each other; leave one out")
+    if words.bars is not None and phrases is not None:
+        raise D2MError("--bars and --phrases both give the length; leave one out")
     muse = load(model)
-    about = {"model": muse.name, "phrases": phrases, "seed": seed}
+    length = muse.config.bars
+    count = -(-words.bars // length) if words.bars is not None else phrases or 4
+    about = {"model": muse.name, "phrases": count, "seed": seed}
     if to is None:
-        roll = generate_roll(muse, phrases, seed, binarise, tempo, related=not unrelated)
+        roll = generate_roll(muse, count, seed, binarise, float(options.tempo), related=not unrelated)
     else:
-        roll = way_roll(muse, seed, to, phrases, binarise, tempo)
+        roll = way_roll(muse, seed, to, count, binarise, float(options.tempo))
         about["interpolate"] = to
-    _write(roll, out, wav, png, as_json, about)
+    score = to_score(roll)
+    score = replace(score, parts=tuple(part for part in score.parts if part.track not in words.without))
+    score = score if words.bars is None else first_bars(score, words.bars)
+    _write(words.shape.swung(words.shape.fit(score)), out, wav, png, options.stems, as_json, about)
 
 
+@with_options(AccompanyControls, at="anew", build=AccompanyControls)
 def accompany(
+    options: AccompanyControls,
     music: Annotated[str, typer.Argument(metavar="FILE", help="MIDI file (.mid) or piano-roll (.npz).")],
     track: Annotated[
         str,
@@ -101,31 +125,24 @@ def accompany(
     as_json: AsJson = False,
 ) -> None:
     """Add an accompaniment to one track of a piece of any length. Existing tracks are kept as they are."""
-    from d2m.symbolic.musegan.accompaniment import accompany_roll
     from d2m.symbolic.musegan.beside import accompany_file
     from d2m.symbolic.musegan.files import load
-    from d2m.symbolic.pianoroll import plays
-    from d2m.symbolic.pianoroll_file import load_npz
-    from d2m.types import TRACKS
 
+    words = options.check()
+    words.check_tracks()
+    check_stems(options.stems)
     source = Path(music)
     out = midi_path(output, source.with_name(f"{source.stem}_band.mid"), source)
     if track not in TRACKS:
         raise D2MError(f"no track called '{track}'; choose one of: {', '.join(TRACKS)}")
-    is_roll = source.suffix.lower() == ".npz"
-    roll = load_npz(source) if is_roll else None
     muse = load(model or _weights_for(track))
     if muse.config.conditional and TRACKS[muse.config.condition] != track:
         needed = TRACKS[muse.config.condition]
         raise D2MError(f"{muse.name} accompanies {needed}, not {track}; give --track {needed} or another --model")
     about: dict[str, Any] = {"model": muse.name, "track": track, "seed": seed}
-    if roll is None:
-        found = accompany_file(muse, source, seed, binarise, anew)
-        _write(found.roll, out, wav, png, as_json, about | {"added": list(found.added)}, found.data)
-        return
-    made = accompany_roll(muse, roll, seed, binarise, anew)
-    before = [track] if anew else plays(roll)
-    _write(made, out, wav, png, as_json, about | {"added": [name for name in plays(made) if name not in before]})
+    found = accompany_file(muse, source, seed, binarise, anew, words)
+    about |= {"added": list(found.added)}
+    _write(found.score, out, wav, png, options.stems, as_json, about, found.data)
 
 
 def _weights_for(track: str) -> str:
@@ -143,38 +160,41 @@ def _weights_for(track: str) -> str:
 
 
 def _write(
-    roll: Any, out: Path, wav: bool, png: bool, as_json: bool, about: dict[str, Any], data: bytes | None = None
+    score: Score,
+    out: Path,
+    wav: bool,
+    png: bool,
+    stems: str | None,
+    as_json: bool,
+    about: dict[str, Any],
+    data: bytes | None = None,
 ) -> None:
-    """Write a roll, or the MIDI file ``data`` instead, and the optional picture and sound; print the names."""
+    """Write a score, or the MIDI file ``data`` instead, and the optional picture and sound; print the names."""
     from d2m.files.atomic import atomic_write_bytes
-    from d2m.symbolic.midi import read_midi
-    from d2m.symbolic.pianoroll import plays, to_score
-    from d2m.symbolic.pianoroll_midi import write_roll
+    from d2m.symbolic.midi import write_midi
+    from d2m.symbolic.pianoroll import from_score
 
-    if not roll.held.any() or not about.get("added", True):
+    if not score.parts or not about.get("added", True):
         raise D2MError(
             "the model generated only silence, so nothing was written; choose another --seed or other weights"
         )
-    if wav:
-        check_playable(float(roll.seconds()[-1]))
+    if wav or stems is not None:
+        check_playable(score.duration)
+    roll = from_score(score, 24, out.stem) if png else None
     if data is None:
-        write_roll(roll, out)
+        write_midi(score, out)
     else:
         atomic_write_bytes(out, data)
     files = [out]
-    if png:
+    if roll is not None:
         from d2m.symbolic.pianoroll_image import draw
 
         files.append(draw(roll, out.with_suffix(".png"), title=out.stem))
-    if wav:
-        from d2m.media.write import write_wav
-        from d2m.symbolic.sound import render
-
-        score = to_score(roll) if data is None else read_midi(out)
-        files.append(out.with_suffix(".wav"))
-        write_wav(files[-1], render(score, 44100, stereo=True), 44100)
-    about |= {"files": [str(file) for file in files], "seconds": round(float(roll.seconds()[-1]), 2)}
-    about |= {"tracks": plays(roll)}
+    if wav or stems is not None:
+        files += write_sound(score, out.with_suffix(".wav"), stems)
+    tracks = [name for name in TRACKS if any(part.track == name for part in score.parts)]
+    about |= {"files": [str(file) for file in files], "seconds": round(score.duration, 2), "tracks": tracks}
+    about |= {} if score.key is None else {"key": score.key}
     if as_json:
         import json
 
@@ -182,5 +202,5 @@ def _write(
         return
     for file in files:
         typer.echo(f"{file}")
-    new = f"; new: {', '.join(about['added'])}" if "added" in about else ""
-    typer.echo(f"{about['seconds']:.1f} s of {', '.join(about['tracks'])}, by {about['model']}{new}")
+    new = f"; new: {', '.join(about['added'])}" if about.get("added") else ""
+    typer.echo(f"{about['seconds']:.1f} s of {', '.join(tracks)}, by {about['model']}{new}")

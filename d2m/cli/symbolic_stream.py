@@ -14,19 +14,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from d2m.cli.console import complain
+from d2m.cli.from_dataclass import with_options
 from d2m.cli.options import BRIDGE_BARS, JSON, MIX_METHOD, SEED, SOUNDFONT
 from d2m.cli.symbolic_out import named
 from d2m.errors import D2MError
+from d2m.symbolic.control_options import StreamControls
 
 if TYPE_CHECKING:
-    from d2m.symbolic.stream.programme import Shown
+    from d2m.symbolic.shape import Words
+    from d2m.symbolic.stream.sections import Shown
 
 #: Minutes of programme that are printed if nothing else is asked for.
 _USUAL_MINUTES = 60.0
 _MOST_MINUTES = 7 * 24 * 60.0
 
 
+@with_options(StreamControls, build=StreamControls)
 def stream(
+    options: StreamControls,
     source: Annotated[
         str,
         typer.Argument(
@@ -87,6 +92,8 @@ def stream(
 
     Without -o and --serve, the songs and bridges are printed as a list and nothing is played.
     """
+    words = options.check()
+    words.check_tracks()
     if serve and (output or minutes or as_json):
         raise D2MError("--serve plays without end; leave out -o, --minutes and --json, or leave out --serve")
     if output and minutes is None:
@@ -94,7 +101,7 @@ def stream(
     out = named(output, (".wav",)) if output else None
     if serve:
         typer.echo("preparing the stream", err=True)
-    programme = _programme(source, shuffle, seed, model, soundfont, bars, method, spare, transpose)
+    programme = _programme(source, shuffle, seed, model, soundfont, bars, method, spare, transpose, words)
     if serve:
         _serve(programme, host, port, locked, _state_file(state, source))
         return
@@ -120,6 +127,7 @@ def _programme(
     method: str,
     spare: float,
     transpose: int,
+    words: Words,
 ) -> Any:
     from d2m.symbolic.bridge.files import load
     from d2m.symbolic.bridge.mixpoints import METHODS
@@ -138,7 +146,9 @@ def _programme(
     most = composer.config.most_bars
     if bars > most or (composer.config.model == "published" and bars != most):
         raise D2MError(f"{composer.name} does not make bridges of {bars} bars; give --bars {most}")
-    planner = Planner(composer, font, bars, method, spare, transpose, seed)
+    # Songs in one key stay there.
+    transpose = transpose if words.shape.key is None else 0
+    planner = Planner(composer, font, bars, method, spare, transpose, seed, words)
     return Programme(library, planner, shuffle, seed, complain)
 
 

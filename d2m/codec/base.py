@@ -188,15 +188,18 @@ class SpectralBase(Codec):
         return self.quantiser.lookup(codes)
 
     def decode_features(self, vectors: Tensor, start: Tensor | int = 0, chunk: int = 512) -> Tensor:
-        """Decode vectors (B, D, F) into a waveform of F * hop samples.
+        """Decode quantised vectors.
 
         Long inputs are decoded ``chunk`` frames at a time, each with as many neighbours as reach into it, which gives
         the same samples as decoding all at once in bounded memory.
 
         Args:
-            vectors: quantised vectors.
+            vectors: float32 (B, D, F).
             start: first sample on the decoder's clock, one for all or (B,).
-            chunk: frames decoded at once.
+            chunk: number of frames decoded at once.
+
+        Returns:
+            Waveform float32 (B, F * hop), or (B, 2, F * hop) for stereo.
         """
         batch, _, frames = vectors.shape
         first = torch.as_tensor(start, device=vectors.device).expand(batch)

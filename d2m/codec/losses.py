@@ -42,11 +42,13 @@ class SpectralLoss(nn.Module):
         self.stfts = nn.ModuleList([Stft(size, size // 4) for size in sizes])
 
     def forward(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Compute the loss and its parts: ``total``, ``mel`` and ``mel_long`` (L1 of log10-mels), ``low``, ``stft``,
-        ``bass``.
+        """Compute the loss and its parts.
 
         Args:
             output, target: waveforms float32 (B, T).
+
+        Returns:
+            Scalars by name: ``total``, ``mel`` and ``mel_long`` (L1 of log10-mels), ``low``, ``stft`` and ``bass``.
         """
         mel = (self.short(output) - self.short(target)).abs().mean()
         difference = (self.long(output) - self.long(target)).abs()

@@ -156,5 +156,9 @@ class SpectralCodec(SpectralBase):
 
 
 def build(sizes: Mapping[str, Any]) -> SpectralCodec:
-    """Build a codec from the sizes of :class:`SpectralConfig`."""
+    """Build a codec with untrained parameters.
+
+    Args:
+        sizes: fields of :class:`SpectralConfig` by name; missing ones have their defaults.
+    """
     return SpectralCodec(SpectralConfig(**sizes))

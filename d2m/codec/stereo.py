@@ -60,12 +60,19 @@ class StereoConfig:
 
 
 def middle_side(stereo: Tensor) -> tuple[Tensor, Tensor]:
-    """Split (B, 2, T) into the mean of left and right and half their difference, (B, T) each."""
+    """Split a stereo signal into middle and side.
+
+    Args:
+        stereo: (B, 2, T), left and right.
+
+    Returns:
+        Middle (left + right) / 2 and side (left - right) / 2, (B, T) each.
+    """
     return 0.5 * (stereo[:, 0] + stereo[:, 1]), 0.5 * (stereo[:, 0] - stereo[:, 1])
 
 
 class _Bands(nn.Module):
-    """Mel bands between two frequencies, from magnitudes (B, bins, F)."""
+    """Mel filter bank between two frequencies, applied to magnitudes (B, bins, F)."""
 
     filters: Tensor
 
@@ -99,7 +106,14 @@ class StereoEncoder(nn.Module):
         self.out = nn.Linear(config.encoder_channels, config.feature_size)
 
     def spectra(self, stereo: Tensor) -> Tensor:
-        """Compute the encoder's input (B, F, input_size): log10 magnitudes and correlations, moved near zero."""
+        """Compute the input of the encoder: log10 magnitudes and correlations, shifted to a mean near zero.
+
+        Args:
+            stereo: waveform float32 (B, 2, T).
+
+        Returns:
+            float32 (B, F, input_size).
+        """
         with torch.autocast(stereo.device.type, enabled=False):
             middle, side = middle_side(stereo)
             # Twice the window of 22.05 kHz doubles the magnitudes.
@@ -117,11 +131,19 @@ class StereoEncoder(nn.Module):
             return torch.cat(parts, 1).transpose(1, 2)
 
     def _alike(self, middle: Tensor, side: Tensor, magnitude: Tensor, wide: Tensor) -> Tensor:
-        """Measure in bands how much of the side is the middle, in or against its phase: -1 to 1."""
+        """Measure per band how far the side equals the middle: 1 in phase, -1 in opposite phase, 0 if unrelated."""
         product = middle.real * side.real + middle.imag * side.imag
         return self.side(product) / (self.side(magnitude.square() + wide.square()) / 2).clamp(min=1e-8)
 
     def forward(self, stereo: Tensor) -> Tensor:
+        """Encode a stereo waveform.
+
+        Args:
+            stereo: waveform float32 (B, 2, T).
+
+        Returns:
+            Features float32 (B, D, T // hop).
+        """
         return self.out(self.norm(self.blocks(self.project(self.spectra(stereo))))).float().transpose(1, 2)
 
 
@@ -149,7 +171,15 @@ class StereoDecoder(FrameDecoder):
         self.context = 3 + 3 * config.decoder_blocks + config.n_fft // (2 * config.hop) + 1
 
     def forward(self, vectors: Tensor, start: Tensor) -> Tensor:
-        """Decode; ``start`` (B,) int64 is each item's first sample on the tone bank's clock."""
+        """Decode quantised vectors.
+
+        Args:
+            vectors: float32 (B, D, F).
+            start: int64 (B,), time of each first sample on the clock of the tone bank, in samples.
+
+        Returns:
+            Waveform float32 (B, 2, F * hop).
+        """
         x = self.norm(self.blocks(self.embed(vectors).transpose(1, 2)))
         magnitude, phase = self.head(x).float().transpose(1, 2).chunk(2, 1)
         middle = torch.polar(magnitude.clamp(max=7.0).exp(), phase)
@@ -198,19 +228,27 @@ class StereoCodec(SpectralBase):
 
 
 def build(sizes: Mapping[str, Any]) -> StereoCodec:
-    """Build a codec from the sizes of :class:`StereoConfig`."""
+    """Build a codec with untrained parameters.
+
+    Args:
+        sizes: fields of :class:`StereoConfig` by name; missing ones have their defaults.
+    """
     return StereoCodec(StereoConfig(**sizes))
 
 
 @torch.no_grad()
 def grow(mono: SpectralCodec, config: StereoConfig | None = None) -> StereoCodec:
-    """Make a stereo codec that begins as a mono codec at half the rate: it keeps what that learned up to 11 kHz.
+    """Make a stereo codec that starts from the parameters of a mono codec at half the sample rate.
 
-    What is new (bands above, side, further blocks and codebooks) begins as next to nothing.
+    It keeps what the mono codec has learned up to 11 kHz. Its bands above start at the mean magnitude of the highest 32
+    bins of ``mono``; the side and additional blocks and codebooks have hardly any effect at first.
 
     Args:
-        mono: trained, at half the sample rate and hop.
-        config: sizes, those of the stacks as in ``mono`` or with more blocks.
+        mono: trained codec at half the sample rate and hop.
+        config: sizes; the stacks as in ``mono`` or with more blocks.
+
+    Returns:
+        The stereo codec, to be trained further.
     """
     made = StereoCodec(config)
     own, old = made.state_dict(), mono.state_dict()

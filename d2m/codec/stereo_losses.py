@@ -34,7 +34,15 @@ class StereoImage(nn.Module):
         self.register_buffer("filters", mel_filters(sample_rate, 2048, bands, 0.0, HIGHEST), persistent=False)
 
     def forward(self, stereo: Tensor) -> Tensor:
-        """Return balance and likeness (B, 2 * (bands + 1), frames) of stereo (B, 2, T)."""
+        """Compute balance and likeness of a stereo signal.
+
+        Args:
+            stereo: waveform float32 (B, 2, T).
+
+        Returns:
+            float32 (B, 2 * (bands + 1), T // hop // frames), -1 to 1: the balance of each band and of all together,
+            then the likeness in the same order.
+        """
         middle, side = (self.stft(x) for x in middle_side(stereo))
         powers = torch.stack([middle.abs().square(), side.abs().square(), 2 * (middle * side.conj()).real], 1)
         bands = torch.cat([self.filters @ powers, powers.sum(2, keepdim=True)], 2)
@@ -78,8 +86,15 @@ class StereoLoss(nn.Module):
         self.stfts = nn.ModuleList([Stft(size, size // 4) for size in (1024, 2048, 4096, 8192)])
 
     def forward(self, output: Tensor, target: Tensor) -> dict[str, Tensor]:
-        """Return ``total`` and its parts: ``mel``, ``mel_long``, ``low``, ``stft``, ``bass``, ``left``, ``side``,
-        ``image``."""
+        """Compute the loss and its parts.
+
+        Args:
+            output, target: waveforms float32 (B, 2, T).
+
+        Returns:
+            Scalars by name: ``total``, ``mel``, ``mel_long``, ``low``, ``stft`` and ``bass`` of the middle, ``left``,
+            ``side`` and ``image``.
+        """
         (middle, side), (true_middle, true_side) = middle_side(output), middle_side(target)
         mel = (self.short(middle) - self.short(true_middle)).abs().mean()
         difference = (self.long(middle) - self.long(true_middle)).abs()

@@ -87,6 +87,13 @@ class ScoreEngine(Engine):
         """Whether the engine plays channels one by one, which have levels, patches of the sound library and stems."""
         return True
 
+    @property
+    def is_causal(self) -> bool:
+        """Whether the music up to a bar before the end of a section (:attr:`d2m.types.Brief.end`) depends on the notes
+        up to there alone. If so, a section that leads to another genre or key is played once.
+        """
+        return False
+
     def compose(self, dance: Dance, *, seed: int = 0, progress: Progress | None = None) -> Soundtrack:
         """Write a score for a dance and play it; see :meth:`Engine.compose`.
 

@@ -11,7 +11,10 @@ from d2m.options import option
 #: Values of ``--codec`` and ``--level``; the first is the default.
 CODECS, LEVELS = ("spectral", "jukebox"), ("high", "low")
 
-ARRANGER = "Arranger, which writes the notes: composer (rules of the genre) or musegan (network). Default: composer."
+ARRANGER = (
+    "Arranger, which writes the notes: composer (rules of the genre), musegan (network), or musegan:FILE (your own "
+    "weights). Default: composer."
+)
 SKETCH = (
     "Your own music in place of an arranger's, fitted to the beats of the dancer: a MIDI file (.mid), or a recording "
     "(.wav, .mp3 …), which is stretched."

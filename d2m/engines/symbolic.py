@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from d2m.audio.mastering import mastering
+from d2m.audio.mastering import TARGET_LUFS, mastering
 from d2m.audio.presets import preset
 from d2m.engines.arrangers import Arranger, RuleArranger, load_arranger
 from d2m.engines.base import Progress, ScoreEngine
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Seconds played before the video begins, and cut off.
 _LEAD_IN = 0.1
+#: Seconds before a bar line in which its first notes may begin.
+_EARLY = 0.1
 
 
 @dataclass
@@ -48,6 +50,11 @@ class SymbolicEngine(ScoreEngine):
     def sees(self) -> bool:
         """Whether the music depends on motion or picture: it does not."""
         return False
+
+    @property
+    def is_causal(self) -> bool:
+        """Whether the music depends on earlier notes alone, up to a bar before the end of a section: it does."""
+        return True
 
     def perform(
         self,
@@ -75,10 +82,15 @@ class SymbolicEngine(ScoreEngine):
         font = find_soundfont(self.soundfont)
         if progress:
             progress(0.2)
-        played = _play_ahead(score, font, stems)
+        own = _own_part(dance)
+        played = _play_ahead(score, font, stems, own)
         if progress:
             progress(0.9)
-        gains = mastering(played.mix, RATE, dance.duration, preset(score.genre, score.character).bus.crest)
+        gains = mastering(
+            *(played.mix, RATE, dance.duration, preset(score.genre, score.character).bus.crest),
+            target=TARGET_LUFS + score.loudness,
+            measured=own,
+        )
         if progress:
             progress(1.0)
         return Soundtrack(
@@ -98,12 +110,32 @@ class SymbolicEngine(ScoreEngine):
         )
 
 
-def _play_ahead(score: Score, font: Path, stems: bool) -> Rendered:
-    """Mix the score, every note :data:`ATTACK` early."""
-    from d2m.symbolic.sound.render import Rendered, mix_down
+def _own_part(dance: Dance) -> float | None:
+    """Return the seconds before the last bar of a section, in which a transition may lead on; None for all."""
+    if dance.brief is None or dance.brief.end is None:
+        return None
+    bar = dance.grid.beats_per_bar
+    line = float(dance.grid.time_of(round(float(dance.grid.position_of(dance.brief.end))) - bar))
+    return (line if line > dance.brief.begin + 1.0 else dance.brief.end) - _EARLY
+
+
+def _play_ahead(score: Score, font: Path, stems: bool, border: float | None) -> Rendered:
+    """Mix the score, every note :data:`ATTACK` early.
+
+    Args:
+        score: what to play.
+        font: SoundFont.
+        stems: give the channels, too.
+        border: seconds before which no sample may depend on later notes, or None.
+    """
+    from d2m.symbolic.sound.render import Rendered, block_size, mix_down
 
     # A note on the first frame starts before the video does: the piece is played with a lead-in, which is cut off.
     lead = round(_LEAD_IN * RATE)
+    if border is not None:
+        # Within a block, the convolutions of the mixer round differently for different notes.
+        for _ in range(2):  # a longer lead-in may lead to larger blocks
+            lead += -(lead + round(border * RATE)) % block_size(score.duration + lead / RATE)
     later = replace(score.grid, beats=score.grid.beats + lead / RATE - ATTACK)
     played = replace(score, grid=later, duration=score.duration + lead / RATE)
     made = mix_down(played, font, stems="finished" if stems else "")

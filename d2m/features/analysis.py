@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,11 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from d2m.beat_options import BeatOptions
-from d2m.features.beat_source import follow_beats
-from d2m.features.flow import picture_speeds
+from d2m.features.beat_source import Film, follow_beats
 from d2m.features.group import Moving, together
+from d2m.features.picture import PictureMotion, picture_motion
 from d2m.features.pose import Tracking, follow_dancers
 from d2m.features.pose_models import DEFAULT
+from d2m.features.subject import Subject, subject_of
 from d2m.types import Dance, genre_code
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ class Analysis:
         other_worlds: the same of each of ``dance.others``; None for pose models that do not know metres.
         cuts: frames at which a shot begins, without the first.
         dissolves: those of ``cuts`` that are the middle of a dissolve or fade.
+        subject: what the video shows.
     """
 
     dance: Dance
@@ -45,6 +48,7 @@ class Analysis:
     other_worlds: tuple[np.ndarray | None, ...] = ()
     cuts: tuple[int, ...] = ()
     dissolves: tuple[int, ...] = ()
+    subject: Subject = Subject("dance", "")
 
     @property
     def source(self) -> str:
@@ -60,6 +64,7 @@ def analyse(
     progress: Callable[[float], None] | None = None,
     rate: float = 30.0,
     pose: str = DEFAULT,
+    subject: str = "auto",
 ) -> Analysis:
     """Analyse a dance video: landmarks, beats, energy and genre.
 
@@ -73,35 +78,111 @@ def analyse(
         rate: frames a second to look at; never more than the video has where it moves (:attr:`Video.rate`), for a
             frame shown twice looks like a dancer who stops.
         pose: name of the pose model (:data:`d2m.features.pose_models.POSE_MODELS`).
+        subject: what the video shows, one of :data:`d2m.types.SUBJECTS`; ``"auto"`` to decide by picture and sound.
 
     Raises:
-        D2MError: if the video cannot be decoded, the pose model is missing, or there are no beats where they are to
-            come from.
+        D2MError: if the video cannot be decoded, the pose model is missing, there are no beats where they are to come
+            from, or no subject of that name.
         ValueError: if no genre has that name.
     """
     code = None if genre is None else genre_code(genre)
     options = BeatOptions.read(beats)
+    seen = watch(video, progress=progress, rate=rate, pose=pose, subject=subject)
+    return analysis_of(video, seen, code, options)
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What the pictures of a video show, whatever is asked of the beats.
+
+    Attributes:
+        tracking: landmarks of the dancers.
+        moving: movement that the beats follow.
+        rate: frames per second of the landmarks.
+        subject: what the video shows.
+        notes: what the user should know, one line each.
+    """
+
+    tracking: Tracking
+    moving: Moving
+    rate: float
+    subject: Subject
+    notes: tuple[str, ...] = ()
+
+
+def watch(
+    video: Video,
+    *,
+    progress: Callable[[float], None] | None = None,
+    rate: float = 30.0,
+    pose: str = DEFAULT,
+    subject: str = "auto",
+) -> Watched:
+    """Find the dancers of a video, the longest part of :func:`analyse`.
+
+    Args:
+        video, progress, rate, pose, subject: as of :func:`analyse`.
+
+    Raises:
+        D2MError: if the video cannot be decoded, the pose model is missing, or there is no subject of that name.
+    """
     rate = float(min(rate, max(video.rate, 5.0)))
-    tracking = follow_dancers(video, rate=rate, progress=progress, pose=pose)
-    notes = []
-    if tracking.motion is None:
-        notes.append("no dancer found: following the motion of the picture")
-        moving: Moving = picture_speeds(video, rate=rate)
-    else:
-        moving = together(tracking.motion, tracking.world, tracking.others, tracking.other_worlds)
-        notes += notes_on(tracking)
-    found = follow_beats(video, moving, options, code, tracking.world)
+    return watched(video, follow_dancers(video, rate=rate, progress=progress, pose=pose), rate, subject)
+
+
+def watched(video: Video, tracking: Tracking, rate: float, subject: str = "auto") -> Watched:
+    """Return the movement of landmarks, or of the whole picture where it shows no dance.
+
+    Args:
+        video: an open video.
+        tracking: landmarks of its dancers.
+        rate: frames a second that were looked at.
+        subject: as of :func:`analyse`.
+
+    Raises:
+        D2MError: if the video cannot be decoded, or there is no subject of that name.
+    """
+    look = functools.cache(functools.partial(picture_motion, video, rate=rate, cuts=tracking.cuts))
+    shown = subject_of(video, tracking.motion, tracking.found, len(tracking.cuts), subject, look)
+    moving, notes = _moving(tracking, shown, look)
+    return Watched(tracking, moving, rate, shown, tuple(notes))
+
+
+def analysis_of(video: Video, seen: Watched, genre: str | None, beats: BeatOptions) -> Analysis:
+    """Find the beats, energy and genre of a dance that was watched.
+
+    Args:
+        video: the video.
+        seen: what its pictures show.
+        genre: code of the genre; None to choose one from the dance.
+        beats: where the beats come from.
+
+    Raises:
+        D2MError: if there are no beats where they are to come from.
+    """
+    tracking = seen.tracking
+    film = Film(seen.subject.name, tuple(cut / seen.rate for cut in tracking.cuts))
+    found = follow_beats(video, seen.moving, beats, genre, tracking.world, film)
     rhythm = found.rhythm
     dance = Dance(
         *(video.duration, tracking.motion, rhythm.grid, rhythm.energy, rhythm.accents, found.genre),
         forgiving=found.forgiving,
         others=tracking.others,
     )
-    notes += found.notes
     return Analysis(
-        *(dance, rhythm.envelope, rhythm.envelope_rate, rhythm.motion_beats, tuple(notes)),
-        *(tracking.world, tracking.other_worlds, tracking.cuts, tracking.dissolves),
+        *(dance, rhythm.envelope, rhythm.envelope_rate, rhythm.motion_beats, (*seen.notes, *found.notes)),
+        *(tracking.world, tracking.other_worlds, tracking.cuts, tracking.dissolves, seen.subject),
     )
+
+
+def _moving(tracking: Tracking, subject: Subject, look: Callable[[], PictureMotion]) -> tuple[Moving, list[str]]:
+    """Return what the music follows: the dancers, or the motion of the picture; and notes to the user."""
+    if tracking.motion is None:
+        return look().together(), ["no dancer found: following cuts and motion of the picture"]
+    if subject.name in ("landscape", "picture"):
+        return look().together(), []
+    moving = together(tracking.motion, tracking.world, tracking.others, tracking.other_worlds)
+    return moving, notes_on(tracking) if subject.name == "dance" else []
 
 
 def notes_on(tracking: Tracking) -> list[str]:

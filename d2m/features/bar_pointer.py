@@ -22,7 +22,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from d2m.features.bar_pointer_search import Evidence, Space, posterior, viterbi
+from d2m.features.bar_pointer_search import posterior, viterbi
+from d2m.features.bar_pointer_states import Evidence, Space
 
 #: Steps a second at which beats are looked for, at the least; slower activations are interpolated.
 FINEST = 95.0
@@ -152,7 +153,7 @@ def decode(activation: np.ndarray, rate: float, settings: BarPointer | None = No
 
 
 def _refined(activation: np.ndarray, rate: float) -> tuple[np.ndarray, float]:
-    """Activations float64 (T, 2) at `FINEST` hertz or more, and their rate."""
+    """Interpolate activations to a frame rate of at least `FINEST` hertz; return float64 (T, 2) and the rate."""
     activation = np.asarray(activation, dtype=np.float64)
     if activation.ndim == 1:
         activation = np.column_stack([activation, np.full(len(activation), np.nan)])
@@ -196,7 +197,7 @@ def _log_prior(settings: BarPointer, tempos: np.ndarray) -> np.ndarray:
 
 
 def _evidence(activation: np.ndarray, rate: float, settings: BarPointer) -> Evidence:
-    """Log likelihoods per frame, for 10 ms of time each: closer frames are hardly independent."""
+    """Compute the log likelihoods of frames, weighted as one per 10 ms, since closer frames are hardly independent."""
     floor = settings.floor
     beat = np.clip(activation[:, 0], floor, 1.0 - floor)
     down = np.clip(activation[:, 1], 0.0, beat)
@@ -207,7 +208,7 @@ def _evidence(activation: np.ndarray, rate: float, settings: BarPointer) -> Evid
 
 
 def _sharpened(beat: np.ndarray, frames: np.ndarray, rate: float) -> np.ndarray:
-    """Times (s) of beats: the centre of the activation around each frame."""
+    """Compute the times (s) of beats: the centre of the activation around each frame."""
     reach = max(int(round(REFINE * rate)), 1)
     offsets = np.arange(-reach, reach + 1)
     around = beat[np.clip(frames[:, None] + offsets, 0, len(beat) - 1)]
@@ -220,7 +221,7 @@ def _sharpened(beat: np.ndarray, frames: np.ndarray, rate: float) -> np.ndarray:
 
 
 def _tempos(beats: np.ndarray, lags: np.ndarray, begins: np.ndarray, rate: float) -> np.ndarray:
-    """Beats a minute at each beat: the mean over up to four beats to either side, not beyond rests."""
+    """Compute the tempo (beats per minute) at each beat, averaged over up to four beats either side up to a rest."""
     tempos = np.empty(len(beats))
     for first, last in _stretches(begins):
         if last - first == 1:
@@ -233,13 +234,13 @@ def _tempos(beats: np.ndarray, lags: np.ndarray, begins: np.ndarray, rate: float
 
 
 def _stretches(begins: np.ndarray) -> list[tuple[int, int]]:
-    """First beat and end of each run of beats; ``begins`` bool (N,) marks their first beats."""
+    """Return first beat and end of each run of beats; ``begins`` bool (N,) marks the first beats."""
     first = np.flatnonzero(begins)
     return list(zip(first.tolist(), [*first[1:].tolist(), len(begins)], strict=True))
 
 
 def _supports(beat: np.ndarray, downbeat: np.ndarray, frames: np.ndarray, rate: float) -> tuple[np.ndarray, np.ndarray]:
-    """Posterior mass of beats within 70 ms of frames, and the share of downbeats in it."""
+    """Compute the posterior probability of a beat within 70 ms of each frame, and the share of downbeats in it."""
     reach = int(round(NEAR * rate))
     low, high = np.maximum(frames - reach, 0), np.minimum(frames + reach + 1, len(beat))
     sums = [np.concatenate([[0.0], np.cumsum(p)]) for p in (beat, downbeat)]
@@ -258,7 +259,7 @@ def _middles(frames: np.ndarray, begins: np.ndarray) -> np.ndarray:
 
 
 def _other_tempo(mass: np.ndarray, lags: np.ndarray, frames: np.ndarray, chosen: np.ndarray) -> float:
-    """Posterior share of other periods; ``mass`` (T, L) sums over a second or so around each frame."""
+    """Compute the posterior share of beats with other periods; ``mass`` (T, L) is summed over about a second."""
     here = mass[frames]
     other = np.abs(np.log(lags[None, :] / chosen[:, None])) > 0.04
     return float(np.clip(((here * other).sum(axis=1) / np.maximum(here.sum(axis=1), 1e-12)).mean(), 0.0, 1.0))
@@ -275,7 +276,7 @@ def _other_phase(beat: np.ndarray, frames: np.ndarray, begins: np.ndarray) -> fl
 
 
 def _filled(bars: Bars, begins: np.ndarray) -> Bars:
-    """Beats in rests after which the same beat goes on: the band falls silent, the bar does not."""
+    """Add the beats of rests after which the same beat continues: the band is silent, but the bar goes on."""
     rows: list[np.ndarray] = []
     table = np.stack([bars.beats, bars.positions, bars.tempos, bars.support, bars.downbeat_support], axis=1)
     for i, row in enumerate(table):
@@ -294,7 +295,7 @@ def _filled(bars: Bars, begins: np.ndarray) -> Bars:
 
 
 def _between(before: np.ndarray, after: np.ndarray, bar: int) -> list[np.ndarray]:
-    """Rows of beats from one stretch to the next; none where tempos or phases do not fit."""
+    """Return the rows of the beats between two stretches; none if their tempos or phases do not fit."""
     (start, position, tempo, *_), (end, _, next_tempo, *_) = before, after
     turns = (end - start) * (tempo + next_tempo) / 120.0
     count = int(np.rint(turns))

@@ -1,8 +1,7 @@
-"""Search of the bar-pointer model of :mod:`d2m.features.bar_pointer`: the best path, and posterior probabilities.
+"""Search in the bar-pointer model of :mod:`d2m.features.bar_pointer`: the best path, and posterior probabilities.
 
-Time is cut into blocks no longer than the shortest period. Each beat in a block then follows one in an earlier block,
-and a block is computed at once. Arrays have the axes time, position in the bar (B), lag (L, frames since the beat
-before). A beat at frame t owns the frames t - half to t + half; the frames between two beats count as none.
+Time is split into blocks no longer than the shortest period. Each beat in a block then follows one in an earlier block,
+so that a whole block can be computed at once. The axes of arrays are those of :mod:`d2m.features.bar_pointer_states`.
 """
 
 from __future__ import annotations
@@ -12,81 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from d2m.features.bar_pointer_states import Evidence, Space
+
 #: Frames worked out at once when probabilities are wanted, and the frames added on either side.
 CHUNK, OVERLAP = 12000, 1500
-
-
-@dataclass(frozen=True)
-class Space:
-    """States and transitions of the model.
-
-    Attributes:
-        lags: int64 (L,), frames a beat, rising.
-        half: int64 (L,), half-width of a beat in frames.
-        prior: float64 (L,), log probability of taking up the beat with each lag, at one position of the bar.
-        change: float64 (L, L), log probability of the lag (column) after another (row).
-        bar: beats a bar.
-        rest_cost: nats for leaving the beat.
-        rest_rate: nats a frame without a beat.
-    """
-
-    lags: np.ndarray
-    half: np.ndarray
-    prior: np.ndarray
-    change: np.ndarray
-    bar: int
-    rest_cost: float
-    rest_rate: float
-
-    @property
-    def wide(self) -> int:
-        return int(self.half.max())
-
-
-class Evidence:
-    """Cumulative log likelihoods of frames, so that any range is one difference.
-
-    Args:
-        none: float64 (T,), of a frame between beats.
-        kinds: float64 (2, T), of a frame inside a downbeat, and inside another beat.
-    """
-
-    def __init__(self, none: np.ndarray, kinds: np.ndarray):
-        self.frames = len(none)
-        self.none = np.concatenate([[0.0], np.cumsum(none)])
-        self.kinds = np.concatenate([np.zeros((2, 1)), np.cumsum(kinds, axis=1)], axis=1)
-
-    def cut(self, first: int, last: int) -> Evidence:
-        """Return the evidence of some frames."""
-        return Evidence(np.diff(self.none[first : last + 1]), np.diff(self.kinds[:, first : last + 1], axis=1))
-
-    def between(self, first: np.ndarray, last: np.ndarray) -> np.ndarray:
-        """Return the log likelihood of no beat in a range of frames; frames outside the piece count 0."""
-        end = self.frames
-        return self.none[np.clip(last, 0, end)] - self.none[np.clip(first, 0, end)]
-
-    def beat(self, space: Space, frames: np.ndarray) -> np.ndarray:
-        """Return the log likelihood of a beat at each frame.
-
-        Returns:
-            float (N, B, L).
-        """
-        low = np.clip(frames[:, None] - space.half, 0, self.frames)
-        high = np.clip(frames[:, None] + space.half + 1, 0, self.frames)
-        down, other = self.kinds[0][high] - self.kinds[0][low], self.kinds[1][high] - self.kinds[1][low]
-        return np.stack([down, *[other] * (space.bar - 1)], axis=1)
-
-    def gap(self, space: Space, frames: np.ndarray) -> np.ndarray:
-        """Return the log likelihood of no beat between a beat ``lag`` before each frame and that frame.
-
-        Args:
-            space: states of the model.
-            frames: int64 (N,).
-
-        Returns:
-            float (N, L).
-        """
-        return self.between(frames[:, None] - space.lags + space.half + 1, frames[:, None] - space.half)
 
 
 @dataclass(frozen=True)
@@ -94,8 +22,8 @@ class Path:
     """Most probable path.
 
     Attributes:
-        frames, positions, lags: int64 (N,), of its beats; the lag is the time since the beat before.
-        begins: bool (N,), beats before which there is a rest (or the piece begins).
+        frames, positions, lags: int64 (N,), frame, position in the bar and lag of each beat.
+        begins: bool (N,), beats after a rest or at the beginning of the piece.
         log_likelihood: log likelihood of the path.
         without: log likelihood of no beat at all.
     """
@@ -110,7 +38,7 @@ class Path:
 
 @dataclass(frozen=True)
 class Posterior:
-    """Probabilities per frame.
+    """Posterior probabilities per frame.
 
     Attributes:
         beat, downbeat: float64 (T,), of a beat and of a downbeat at each frame.
@@ -138,7 +66,7 @@ def blocks(space: Space, count: int) -> Iterator[np.ndarray]:
 
 
 class _Forward:
-    """Best scores (or, with ``add`` logaddexp, log probabilities) of everything up to each frame."""
+    """Best scores up to each frame (Viterbi), or with ``total`` log probabilities (forward algorithm)."""
 
     def __init__(self, space: Space, evidence: Evidence, total: bool):
         self.space, self.evidence, self.total = space, evidence, total
@@ -153,12 +81,12 @@ class _Forward:
         self.source = np.full(len(self.rest), -1, dtype=np.int64)
 
     def rested(self, boundary: np.ndarray) -> np.ndarray:
-        """Log likelihood of resting from 0 to the boundary."""
+        """Compute the log likelihood of a rest from frame 0 to the boundary."""
         boundary = np.clip(boundary, 0, self.evidence.frames)
         return self.evidence.none[boundary] - self.space.rest_rate * boundary
 
     def block(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Scores (N, B, L) of beats that continue, and of beats that begin after a rest."""
+        """Compute the scores (N, B, L) of beats that follow another, and of beats that follow a rest."""
         space, evidence = self.space, self.evidence
         place = self.longest + (frames - frames[0])[:, None] - space.lags
         before = self.recent[place, :, np.arange(len(space.lags))]
@@ -170,7 +98,7 @@ class _Forward:
         return going, entered
 
     def _leave(self, frames: np.ndarray, going: np.ndarray) -> None:
-        """Rests that begin after the block's beats."""
+        """Add the rests that begin after the beats of a block."""
         space, evidence = self.space, self.evidence
         boundary = frames + space.wide + 1
         tail = evidence.between(frames[:, None] + space.half + 1, boundary[:, None])
@@ -190,11 +118,11 @@ class _Forward:
         self.known = int(boundary[-1])
 
     def keep(self, after: np.ndarray) -> None:
-        """Remember the scores (N, B, next lag) after the block's beats."""
+        """Store the scores (N, B, next lag) after the beats of a block."""
         self.recent = np.concatenate([self.recent, after])[-self.longest :]
 
     def ending(self, frames: np.ndarray, scores: np.ndarray) -> np.ndarray:
-        """Scores (N, B, L) of the piece ending after each beat; -inf where another beat would still fit."""
+        """Compute the scores (N, B, L) of the piece ending after each beat; -inf where another beat would still fit."""
         space, end = self.space, self.evidence.frames
         tail = self.evidence.between(frames[:, None] + space.half + 1, np.array(end))
         fits = frames[:, None] + space.lags >= end
@@ -206,7 +134,7 @@ def viterbi(space: Space, evidence: Evidence) -> Path:
 
     Args:
         space: states of the model.
-        evidence: log likelihoods.
+        evidence: log likelihoods of the frames.
     """
     forward = _Forward(space, evidence, total=False)
     count, shape = evidence.frames, (evidence.frames, space.bar, len(space.lags))
@@ -242,7 +170,7 @@ def viterbi(space: Space, evidence: Evidence) -> Path:
 
 
 def _left_at(forward: _Forward, left: np.ndarray, space: Space, boundary: int) -> tuple[int, int, int] | None:
-    """The beat after which the rest that holds at a boundary began; None for the beginning of the piece."""
+    """Return the last beat before the rest at a boundary; None if the piece begins with this rest."""
     arrived = int(forward.source[max(boundary, 0)])
     if arrived < 0:
         return None
@@ -259,9 +187,12 @@ def _traced(
     state: tuple[int, int, int] | None,
     after_rest: bool,
 ) -> np.ndarray:
-    """Beats from the last state back: int64 (N, 4), frame, position, lag, and whether a rest is before it.
+    """Trace the beats back from the last state.
 
-    ``after_rest``: a rest follows the state. A rest is only entered from a beat that itself continues another.
+    ``after_rest`` says that a rest follows the state. A rest follows only beats that themselves follow another beat.
+
+    Returns:
+        int64 (N, 4): frame, position, lag, and whether a rest precedes the beat.
     """
     beats: list[tuple[int, int, int, bool]] = []
     while state is not None:
@@ -283,7 +214,7 @@ def posterior(space: Space, evidence: Evidence) -> Posterior:
 
     Args:
         space: states of the model.
-        evidence: log likelihoods.
+        evidence: log likelihoods of the frames.
     """
     count = evidence.frames
     beat, downbeat, lags = np.zeros(count), np.zeros(count), np.zeros((count, len(space.lags)), np.float32)
@@ -301,7 +232,7 @@ def posterior(space: Space, evidence: Evidence) -> Posterior:
 
 
 def _smoothed(space: Space, evidence: Evidence) -> np.ndarray:
-    """Probability (T, B, L) of a beat at each frame."""
+    """Compute the posterior probability (T, B, L) of a beat at each frame."""
     forward = _Forward(space, evidence, total=True)
     count = evidence.frames
     going_all = np.empty((count, space.bar, len(space.lags)), dtype=np.float32)
@@ -320,14 +251,14 @@ def _smoothed(space: Space, evidence: Evidence) -> np.ndarray:
 
 
 def _log_sum(rows: np.ndarray) -> np.ndarray:
-    """log(sum(exp(rows))) along the second axis: (N, M) to (N,)."""
+    """Compute log(sum(exp(rows))) along the second axis, (N, M) to (N,)."""
     top = np.maximum(rows.max(axis=1), -1e300)
     with np.errstate(divide="ignore"):
         return np.log(np.exp(rows - top[:, None]).sum(axis=1)) + top
 
 
 def _mixed(scores: np.ndarray, change: np.ndarray) -> np.ndarray:
-    """log(exp(scores) @ change) along the last axis, in a range that does not underflow."""
+    """Compute log(exp(scores) @ change) along the last axis without underflow."""
     top = np.maximum(scores.max(axis=-1, keepdims=True), -1e300)
     with np.errstate(divide="ignore"):
         return np.log(np.exp(scores - top) @ change) + top
@@ -336,7 +267,7 @@ def _mixed(scores: np.ndarray, change: np.ndarray) -> np.ndarray:
 def _backward(
     space: Space, evidence: Evidence, forward: _Forward, going: np.ndarray, entered: np.ndarray, total: float
 ) -> np.ndarray:
-    """Probability (T, B, L) of a beat at each frame, from the scores of :class:`_Forward` and what comes after."""
+    """Compute the posterior probability (T, B, L) of a beat at each frame from forward scores, by the backward pass."""
     count, longest, lags = evidence.frames, forward.longest, np.arange(len(space.lags))
     back_change = np.ascontiguousarray(np.exp(space.change).T)
     # What the frames after the block make of a beat there, its own evidence included: (frames, B, L).
@@ -363,7 +294,7 @@ def _backward(
 
 
 class _RestsAfter:
-    """Log probabilities of everything after a boundary at which the path rests, less `rested` there."""
+    """Log probabilities of everything after each boundary within a rest, minus the result of `rested` at it."""
 
     def __init__(self, space: Space, forward: _Forward, count: int):
         self.space, self.forward = space, forward
@@ -373,7 +304,7 @@ class _RestsAfter:
         self.known = count
 
     def enter(self, frames: np.ndarray, scores: np.ndarray) -> None:
-        """Beats of a block, taken up after rests: scores (N, B, L) of them and everything after."""
+        """Add the beats of a block that follow a rest, with the scores (N, B, L) of them and everything after."""
         weights = (scores + self.space.prior).transpose(0, 2, 1)
         for half in np.unique(self.space.half):
             boundary = np.maximum(frames - half, 0)
@@ -386,5 +317,5 @@ class _RestsAfter:
         self.known = first
 
     def after(self, boundary: np.ndarray) -> np.ndarray:
-        """At boundaries after the block; those past the end are at the end."""
+        """Return the log probabilities at boundaries after the block; boundaries past the end count as the end."""
         return self.rest[np.minimum(boundary, len(self.rest) - 1)]

@@ -40,6 +40,8 @@ UNSURE = 0.3
 SOUND_RATE = 22050
 #: Two beats closer than this (seconds) count as the same place when the confidence of a phase is worked out.
 SAME_PLACE = 0.07
+#: Sources of beats whose tempo no genre halves or doubles.
+CHOSEN_TEMPO = ("given", "cuts", "steady")
 
 _GUESS = "the dance shows no clear beat: the tempo is a guess"
 _FORGIVING = "; the music begins softly and leaves out hits (if you know the tempo, give it with --beats)"
@@ -75,7 +77,7 @@ def with_genre(
         duration: length of the clip in seconds.
         world: landmarks in metres, or None.
     """
-    if rhythm.grid.source == "given":
+    if rhythm.grid.source in CHOSEN_TEMPO:
         return rhythm
     grid = in_octave(rhythm.grid, genre, duration)
     return rhythm if grid is rhythm.grid else rhythm_on(grid, moving, duration, world)
@@ -168,12 +170,26 @@ class Followed:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Film:
+    """What a clip shows, for beats without a dancer.
+
+    Attributes:
+        subject: one of :data:`d2m.types.SUBJECTS`.
+        cuts: times of the cuts in seconds.
+    """
+
+    subject: str
+    cuts: tuple[float, ...] = ()
+
+
 def follow_beats(
     video: Video,
     moving: Moving,
     options: BeatOptions,
     genre: str | None = None,
     world: np.ndarray | None = None,
+    film: Film | None = None,
 ) -> Followed:
     """Find the beats of a clip as the options wish.
 
@@ -183,24 +199,33 @@ def follow_beats(
         options: where the beats are to come from, and their correction by hand.
         genre: AIST code; None to choose one from the dance.
         world: one dancer's landmarks in metres, if known; a group has its own.
+        film: what the clip shows, if that is not a dance.
 
     Raises:
         D2MError: if the beats are to come from the sound and there are none in it, or the downbeat is not in the clip.
     """
     from d2m.features.genre import choose_genre
+    from d2m.features.subject import GENRES_WITHOUT_DANCE, calmed, rhythm_without_dance
+
+    subject = "dance" if film is None else film.subject
+    genre = genre or GENRES_WITHOUT_DANCE.get(subject)
 
     duration, notes = video.duration, list[str]()
     if options.tempo is not None:
         rhythm = at_tempo(options.tempo, moving, duration, world)
     else:
         grid = _heard(video, options.mode, notes)
-        rhythm = (
-            dance_rhythm(moving, duration, None, world) if grid is None else rhythm_on(grid, moving, duration, world)
-        )
+        placed = None
+        if grid is None and film is not None and options.mode == "auto":
+            placed = rhythm_without_dance(subject, moving, film.cuts, duration)
+        if grid is not None:
+            placed = rhythm_on(grid, moving, duration, world)
+        rhythm = placed or dance_rhythm(moving, duration, None, world)
     first = moving.motions[0] if isinstance(moving, Group) else moving
     chosen = genre or choose_genre(rhythm.grid, rhythm.energy, first if isinstance(first, Motion) else None)
     rhythm = corrected(with_genre(rhythm, chosen, moving, duration, world), options, moving, duration, world)
-    unsure = rhythm.grid.confidence < UNSURE
+    rhythm = calmed(rhythm, subject)
+    unsure = rhythm.grid.confidence < UNSURE and rhythm.grid.source not in ("cuts", "steady")
     # A source or tempo given by the user is trusted.
     forgiving = unsure and options.mode == "auto"
     if unsure and rhythm.grid.source in ("dance", "picture"):

@@ -60,14 +60,14 @@ class Settings:
     """Settings of the extraction.
 
     Attributes:
-        fps: keypoint frames a second, 1 to 240.
-        keypoints: ``"body25"``, ``"coco17"`` or ``"both"``; the 33 landmarks are always kept.
-        visual: extract visual features.
-        seconds: length of a segment of visual features.
-        weights: weights of the visual model; None for the fetched ones.
-        keep_empty: a video in which nobody is found gives zeros with confidence 0, instead of an error.
-        cache: its folder; None for the platform's.
-        force: extract anew whatever the cache has.
+        fps: keypoint frames per second, 1 to 240.
+        keypoints: ``"body25"``, ``"coco17"`` or ``"both"``; the 33 landmarks are always included.
+        visual: also extract visual features.
+        seconds: length of a segment of visual features in seconds.
+        weights: weights of the visual model; None for the downloaded ones.
+        keep_empty: return zeros with confidence 0 for a video in which nobody is found, instead of an error.
+        cache: folder of the cache; None for the platform's.
+        force: extract again even if the cache has the features.
         pose: name of the pose model (:data:`d2m.features.pose_models.POSE_MODELS`).
     """
 
@@ -107,19 +107,19 @@ class Features:
     """Features of a video.
 
     Attributes:
-        motion: 33 landmarks of the dancer, evenly ``fps`` a second; None if nobody was found.
-        others: the same of the other dancers.
+        motion: 33 landmarks of the dancer at ``fps``; None if nobody was found.
         frames: number of frames.
         fps: frame rate of ``motion``.
-        width, height: pixels of the video as shown.
-        duration: seconds.
-        found: part of the frames in which the dancer was seen.
-        people: most people in one frame.
-        visual: visual features, or None if not asked for.
-        segments: float64 (S, 2), their starts and ends in seconds, or None.
-        notes: what went wrong and could be worked around, one line each.
-        key: says what the features were made from.
+        width, height: size of the video as shown, in pixels.
+        duration: length in seconds.
+        found: share of the frames in which the dancer was seen.
+        people: largest number of people in one frame.
+        visual: visual features, or None if not extracted.
+        segments: float64 (S, 2), starts and ends of their segments in seconds, or None.
+        notes: problems that were worked around, one line each.
+        key: hash of the video's content, the settings and the models.
         made: whether anything had to be computed.
+        others: landmarks of the other dancers.
     """
 
     motion: Motion | None
@@ -140,7 +140,7 @@ class Features:
 
 @dataclass(frozen=True)
 class Keys:
-    """Names of a video's features in the cache.
+    """Keys of a video's features in the cache.
 
     Attributes:
         pose, visual: keys of the two parts; ``visual`` is None without visual features.
@@ -153,7 +153,11 @@ class Keys:
 
 
 def keys_of(path: str | Path, settings: Settings) -> Keys:
-    """Compute the cache keys of a video under these settings; the file is read once.
+    """Compute the cache keys of a video; the file is read once.
+
+    Args:
+        path: the video.
+        settings: settings of the extraction.
 
     Raises:
         D2MError: if the video or the weights cannot be read.
@@ -174,7 +178,10 @@ def keys_of(path: str | Path, settings: Settings) -> Keys:
 
 
 def visual_model(weights: str | Path | None) -> str:
-    """Return the name of the visual model with the start of the sha256 of its weights.
+    """Return the name of the visual model with the start of the SHA-256 checksum of its weights.
+
+    Args:
+        weights: weights of the visual model; None for the downloaded ones.
 
     Raises:
         D2MError: if there are no weights.
@@ -190,17 +197,17 @@ def extract(
     keys: Keys | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Features:
-    """Return the features of a video.
+    """Extract the features of a video, or read them from the cache.
 
     Args:
         path: the video.
-        settings: what to extract; the defaults if None.
-        keys: keys of this video, if they are known already.
-        progress: called with the part done, 0..1.
+        settings: settings of the extraction; the defaults if None.
+        keys: cache keys of this video, if they are already known.
+        progress: called with the share done, 0 to 1.
 
     Raises:
         D2MError: if the video cannot be used, or nobody is found in it (unless ``keep_empty``).
-        StopRun: if the weights cannot be used or the cache not be written.
+        StopRun: if the weights cannot be used or the cache cannot be written.
     """
     settings = settings or Settings()
     keys = keys or keys_of(path, settings)
@@ -225,7 +232,12 @@ def extract(
 
 
 def is_cached(keys: Keys, settings: Settings) -> bool:
-    """Tell whether :func:`extract` has nothing to compute."""
+    """Tell whether the cache has everything that :func:`extract` returns.
+
+    Args:
+        keys: cache keys of a video.
+        settings: settings of the extraction; False if they force a new one.
+    """
     store = Store(settings.cache)
     return not settings.force and store.has(keys.pose) and (keys.visual is None or store.has(keys.visual))
 
@@ -236,7 +248,7 @@ def write_features(path: str | Path, features: Features, settings: Settings) -> 
     Args:
         path: the output file.
         features: features of a video.
-        settings: with which they were extracted.
+        settings: settings with which they were extracted.
 
     Raises:
         StopRun: if it cannot be written.
@@ -260,6 +272,9 @@ def write_features(path: str | Path, features: Features, settings: Settings) -> 
 def read_features(path: str | Path) -> Features:
     """Read a file of :func:`write_features`.
 
+    Args:
+        path: the file.
+
     Raises:
         D2MError: if the file is missing, damaged or of another kind.
     """
@@ -275,10 +290,13 @@ def read_features(path: str | Path) -> Features:
 
 
 def key_in(path: Path) -> str | None:
-    """Read the key of a feature file, and no more.
+    """Read only the key of a feature file.
+
+    Args:
+        path: file of :func:`write_features`.
 
     Returns:
-        The key, or None if there is no such file.
+        The key, or None if the file is missing or not a feature file.
     """
     import zipfile
 
@@ -290,7 +308,7 @@ def key_in(path: Path) -> str | None:
 
 
 def _track(path: str | Path, settings: Settings, tell: Callable[[float], None]) -> dict[str, np.ndarray]:
-    """The pose part of the cache."""
+    """Compute the pose part of the cache."""
     from d2m.features.analysis import notes_on
     from d2m.features.pose import follow_dancers
     from d2m.media import open_video
@@ -322,22 +340,18 @@ def _at_rate(motion: Motion, fps: float, frames: int) -> Motion:
 
 
 def _cuts_and_others(motion: Motion, others: Sequence[Motion]) -> dict[str, np.ndarray]:
-    """The arrays ``cuts``, ``others``, ``others_confidence`` and ``others_cuts`` of a file."""
+    """Return the arrays ``cuts``, ``others``, ``others_confidence`` and ``others_cuts`` of a file."""
     joints = np.zeros((len(others), *motion.joints.shape), np.float32)
     confidence, cut = np.zeros(joints.shape[:3], np.float32), np.zeros(joints.shape[:2], np.uint8)
     for row, other in enumerate(others):
         joints[row], confidence[row] = other.joints, other.confidence
         cut[row, list(other.cuts)] = 1
-    return {
-        "cuts": np.array(motion.cuts, np.int64),
-        "others": joints,
-        "others_confidence": confidence,
-        "others_cuts": cut,
-    }
+    cuts = np.array(motion.cuts, np.int64)
+    return {"cuts": cuts, "others": joints, "others_confidence": confidence, "others_cuts": cut}
 
 
 def _look(path: str | Path, settings: Settings, tell: Callable[[float], None]) -> dict[str, np.ndarray]:
-    """The visual part of the cache."""
+    """Compute the visual part of the cache."""
     from d2m.features.i3d import i3d_features, segments
     from d2m.media import open_video
 
@@ -358,30 +372,18 @@ def _features(pose: dict[str, np.ndarray], visual: dict[str, np.ndarray] | None,
         ):
             others.append(Motion(joints, fps, "mediapipe33", confidence, tuple(np.flatnonzero(cut).tolist())))
     return Features(
-        motion=motion,
-        frames=int(pose["frames"]),
-        fps=fps,
-        width=int(pose["width"]),
-        height=int(pose["height"]),
-        duration=float(pose["duration"]),
-        found=float(pose["found"]),
-        people=int(pose["people"]),
+        motion=motion, others=tuple(others), frames=int(pose["frames"]), fps=fps,
+        width=int(pose["width"]), height=int(pose["height"]), duration=float(pose["duration"]),
+        found=float(pose["found"]), people=int(pose["people"]),
         visual=None if visual is None else Visual(visual["features"], NAME),
         segments=None if visual is None else visual["segments"],
-        notes=tuple(str(note) for note in pose["notes"]),
-        key=key,
-        made=made,
-        others=tuple(others),
-    )
+        notes=tuple(str(note) for note in pose["notes"]), key=key, made=made,
+    )  # fmt: skip
 
 
 def _nobody(features: Features) -> Motion:
-    return Motion(
-        np.zeros((features.frames, 33, 3), np.float32),
-        features.fps,
-        "mediapipe33",
-        np.zeros((features.frames, 33), np.float32),
-    )
+    joints = np.zeros((features.frames, 33, 3), np.float32)
+    return Motion(joints, features.fps, "mediapipe33", np.zeros(joints.shape[:2], np.float32))
 
 
 _content = functools.lru_cache(maxsize=8)(content_of)

@@ -36,12 +36,12 @@ def picture_speeds(video: Video, *, rate: float = 30.0, progress: Callable[[floa
         progress: called with the part done, 0..1.
     """
     rows, height = [np.zeros(ROWS * COLUMNS)], 1
-    for time, flow in _flows(video, rate, HEIGHT):
+    for time, flow in flows(video, rate, HEIGHT):
         height = flow.shape[0]
-        rows.append(_part_speeds(flow))
+        rows.append(part_speeds(flow - np.median(flow, axis=(0, 1))))
         if progress is not None:
             progress(min(time / max(video.duration, 1e-6), 1.0))
-    parts = _without_cuts(np.array(rows).T * rate / height)
+    parts = without_cuts(np.array(rows).T * rate / height)
     # Flow k is of the movement between frames k - 1 and k; speeds belong to frames.
     parts = 0.5 * (parts + np.concatenate([parts[:, 1:], parts[:, -1:]], axis=1))
     return Speeds(parts.mean(axis=0), parts, rate, STILL)
@@ -68,7 +68,7 @@ def dancer_speed(video: Video, joints: np.ndarray, rate: float) -> np.ndarray:
     low, high = np.minimum(low[:-1], low[1:]), np.maximum(high[:-1], high[1:])
     area = max(float(np.median(np.prod(high - low, axis=1))), 1e-6)
     moved = []
-    for (left, top), (right, bottom), (_, flow) in zip(low, high, _flows(video, rate, DANCER_HEIGHT), strict=False):
+    for (left, top), (right, bottom), (_, flow) in zip(low, high, flows(video, rate, DANCER_HEIGHT), strict=False):
         height, width = flow.shape[:2]
         x, y = (np.arange(width) + 0.5) / height, (np.arange(height) + 0.5) / height
         inside = ((y >= top) & (y <= bottom))[:, None] & ((x >= left) & (x <= right))[None]
@@ -78,8 +78,17 @@ def dancer_speed(video: Video, joints: np.ndarray, rate: float) -> np.ndarray:
     return np.array(moved, dtype=np.float64)
 
 
-def _flows(video: Video, rate: float, height: int) -> Iterator[tuple[float, np.ndarray]]:
-    """Seconds of each frame but the first, and the flow (H, W, 2) to it, in pixels."""
+def flows(video: Video, rate: float, height: int) -> Iterator[tuple[float, np.ndarray]]:
+    """Yield the seconds of each frame but the first, and the flow to it.
+
+    Args:
+        video: an open video.
+        rate: frames a second.
+        height: height of the frames in pixels.
+
+    Yields:
+        Seconds, and float32 (H, W, 2) in pixels.
+    """
     import cv2
 
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
@@ -91,17 +100,24 @@ def _flows(video: Video, rate: float, height: int) -> Iterator[tuple[float, np.n
         before = grey
 
 
-def _part_speeds(flow: np.ndarray) -> np.ndarray:
-    """Mean speed, pixels a frame, in each part of the picture, from a flow field (H, W, 2)."""
-    own = flow - np.median(flow, axis=(0, 1))
-    speed = np.hypot(own[..., 0], own[..., 1])
+def part_speeds(flow: np.ndarray) -> np.ndarray:
+    """Return the mean speed in each part of the picture, in pixels a frame.
+
+    Args:
+        flow: float (H, W, 2), a flow field.
+    """
+    speed = np.hypot(flow[..., 0], flow[..., 1])
     return np.array(
         [part.mean() for row in np.array_split(speed, ROWS) for part in np.array_split(row, COLUMNS, axis=1)]
     )
 
 
-def _without_cuts(parts: np.ndarray) -> np.ndarray:
-    """Speeds (G, T) in which a cut of the film, one frame unlike all around it, is bridged."""
+def without_cuts(parts: np.ndarray) -> np.ndarray:
+    """Return speeds in which a cut of the film, one frame unlike all around it, is bridged.
+
+    Args:
+        parts: float64 (G, T), speeds.
+    """
     whole = parts.mean(axis=0)
     if len(whole) < 5:
         return parts

@@ -17,7 +17,7 @@ from typing import TypeAlias
 import numpy as np
 
 from d2m.features.envelope import TRUNK, MotionEvents, Speeds, body_height, body_speeds, gathered, motion_events
-from d2m.features.tempo_model import Curves, curves_of, curves_of_speeds
+from d2m.features.tempo_curves import Curves, curves_of, curves_of_speeds
 from d2m.types import Motion
 
 #: Correlation of the evidence of two dancers of a group.
@@ -117,7 +117,7 @@ def shares(group: Group, speeds: Sequence[Speeds]) -> np.ndarray:
 
 
 def _weight(motion: Motion, speeds: Speeds) -> np.ndarray:
-    """float64 (T,): size, times confidence, times dancing instead of standing or walking."""
+    """Compute a dancer's weight, float64 (T,): size times confidence times the amount of dancing."""
     from scipy.ndimage import uniform_filter1d
 
     width = max(int(STEADY * motion.fps), 1)
@@ -137,7 +137,7 @@ def _weight(motion: Motion, speeds: Speeds) -> np.ndarray:
 
 
 def _travel(motion: Motion, size: float) -> np.ndarray:
-    """Speed of the trunk over about a second, float64 (T,), body heights a second."""
+    """Compute the speed of the trunk over about a second, float64 (T,), in body heights per second."""
     from scipy.ndimage import gaussian_filter1d
 
     if len(motion.joints) < 2:
@@ -148,13 +148,13 @@ def _travel(motion: Motion, size: float) -> np.ndarray:
 
 
 def _witnesses(part: np.ndarray) -> np.ndarray:
-    """For how many independent witnesses the dancers count in each frame, float64 (T,), from their shares (D, T)."""
+    """Compute the effective number of independent dancers in each frame, float64 (T,), from their shares (D, T)."""
     dancers = 1.0 / (part**2).sum(axis=0)
     return dancers / (1.0 + (dancers - 1.0) * ALIKE)
 
 
 def _mean_speeds(each: Sequence[Speeds], part: np.ndarray) -> Speeds:
-    """Mean over shares; of landmarks in space nothing is needed after the events are found."""
+    """Average speeds with the shares as weights; speeds in space are left out, as only the events need them."""
     first = each[0]
     falls = sum(
         share * np.diff(one.lowering, prepend=one.lowering[:1])

@@ -110,7 +110,13 @@ class KeypointModel(PoseModel):
         """
 
     def find(self, rgb: np.ndarray, index: int, cut: bool = False) -> list[Person]:
-        """Return the people of a frame who are not background, each once."""
+        """Return the people of a frame, without duplicates and people in the background.
+
+        Args:
+            rgb: uint8 (H, W, 3).
+            index: number of the frame, from 0, rising.
+            cut: whether the frame begins another shot; ignored, since frames are independent.
+        """
         found = [self._person(rgb, index, keypoints) for keypoints in self.detect(rgb)]
         people = [person for person in distinct(found) if person.height >= SMALLEST]
         self.count = len(people)

@@ -144,11 +144,12 @@ class Store:
             lock.release()
 
 
-def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
+def read_arrays(path: Path, wanted: Callable[[str], bool] = lambda name: True) -> dict[str, np.ndarray] | None:
     """Read the arrays of an ``.npz`` of plain data.
 
     Args:
         path: the file.
+        wanted: whether an array of a name is read.
 
     Returns:
         The arrays by name, or None if it cannot be read.
@@ -159,7 +160,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray] | None:
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
                 return None
         with np.load(path, allow_pickle=False) as data:
-            return {name: data[name] for name in data.files}
+            return {name: data[name] for name in data.files if wanted(name)}
     except _DAMAGED:
         return None
 

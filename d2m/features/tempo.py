@@ -1,6 +1,6 @@
 """Phase and exact tempo of a set of events: which evenly spaced beats explain them better than chance.
 
-The tempo is known roughly from :mod:`d2m.features.tempo_model`; only tempos close to it are looked at.
+The tempo is known roughly from :mod:`d2m.features.tempo_model`; only tempos close to it are tried.
 
 The log likelihood ratio of the events against chance (:mod:`d2m.features.event_fit`) is computed for every tempo and
 phase. Long clips are divided into overlapping windows, and a Viterbi search joins them. It lets tempo and phase change
@@ -37,13 +37,13 @@ LONGEST_STEADY = 600.0
 
 @dataclass(frozen=True)
 class Pulse:
-    """Steady-in-pieces beats over a clip.
+    """Beats of a clip, by their phase and period at certain times.
 
     Attributes:
-        centres: float64 (W,), seconds at which phase and period are known.
-        position: float64 (W,), the beat position there, unwrapped (rises by one a beat).
-        periods: float64 (W,), seconds a beat.
-        confidence: 0..1, the probability that the tempo is right.
+        centres: float64 (W,), times at which phase and period are known, in seconds.
+        position: float64 (W,), beat positions at these times, unwrapped (increasing by one per beat).
+        periods: float64 (W,), beat periods at these times in seconds.
+        confidence: probability that the tempo is right, 0 to 1.
     """
 
     centres: np.ndarray
@@ -52,7 +52,14 @@ class Pulse:
     confidence: float = 0.0
 
     def times(self, start: float, end: float) -> np.ndarray:
-        """All beat times from the last at or before ``start`` to the first at or after ``end``."""
+        """Return the beat times from the last at or before ``start`` to the first at or after ``end``.
+
+        Args:
+            start, end: time range in seconds.
+
+        Returns:
+            float64 (N,), seconds, rising.
+        """
         if len(self.centres) > 1:
             from scipy.interpolate import PchipInterpolator
 
@@ -72,12 +79,12 @@ def find_beats(events: MotionEvents, stretches: Sequence[TempoSegment], start: f
     """Find the most probable beats of a clip.
 
     Args:
-        events: what the motion marks.
-        stretches: tempos of the clip, one after another (:func:`d2m.features.tempo_model.believe`).
-        start, end: seconds between which beats are wanted.
+        events: events of the motion.
+        stretches: tempos of consecutive stretches of the clip (:func:`d2m.features.tempo_model.believe`).
+        start, end: time range of the wanted beats in seconds.
 
     Returns:
-        Seconds of all beats from the last at or before ``start`` to the first at or after ``end``.
+        float64 (N,), seconds: all beats from the last at or before ``start`` to the first at or after ``end``.
     """
     pulses = [find_pulse(events, stretch.start, stretch.end, stretch.belief) for stretch in stretches]
     edges = [_seam(events, *pair) for pair in pairwise(zip(stretches, pulses, strict=True))]
@@ -93,7 +100,7 @@ def find_beats(events: MotionEvents, stretches: Sequence[TempoSegment], start: f
 
 
 def _seam(events: MotionEvents, before: tuple[TempoSegment, Pulse], after: tuple[TempoSegment, Pulse]) -> float:
-    """Where the events cease to fit the tempo before and begin to fit the one after."""
+    """Return the time (s) up to which the events fit the beats of one stretch better than those of the next."""
     (stretch, one), (following, other) = before, after
     near = (events.times > max(stretch.start, stretch.end - PIECE)) & (
         events.times < min(following.end, following.start + PIECE)
@@ -109,9 +116,9 @@ def find_pulse(events: MotionEvents, start: float, end: float, belief: TempoBeli
     """Find the most probable beats near a tempo, steady or wandering.
 
     Args:
-        events: what the motion marks.
-        start, end: seconds of the stretch that has the tempo.
-        belief: about the tempo; its confidence becomes that of the beats.
+        events: events of the motion.
+        start, end: time range of the stretch with this tempo in seconds.
+        belief: belief about the tempo; its confidence becomes that of the beats.
     """
     inside = (events.times >= start) & (events.times <= end)
     events, duration = MotionEvents(events.times[inside] - start, events.weights[inside]), end - start
@@ -125,7 +132,7 @@ def find_pulse(events: MotionEvents, start: float, end: float, belief: TempoBeli
 
 
 def _wandering(events: MotionEvents, centres: np.ndarray, belief: TempoBelief) -> Pulse:
-    """The most probable beats whose tempo may change slowly."""
+    """Find the most probable beats with a slowly changing tempo."""
     steps = np.arange(-WANDERING_RANGE, WANDERING_RANGE + TEMPO_STEP / 2, TEMPO_STEP)
     tempos = belief.tempo * np.exp(steps)
     log_prior = belief.log_at(tempos) - np.log(PHASES)
@@ -142,12 +149,28 @@ def _wandering(events: MotionEvents, centres: np.ndarray, belief: TempoBelief) -
 
 
 def explained(events: MotionEvents, pulse: Pulse) -> float:
-    """Log likelihood ratio of the events, these beats against chance."""
+    """Compute the log likelihood ratio of all events, given beats, against chance.
+
+    Args:
+        events: events of the motion.
+        pulse: beats on the clock of the events.
+
+    Returns:
+        Nats.
+    """
     return float(explained_each(events, pulse).sum())
 
 
 def explained_each(events: MotionEvents, pulse: Pulse) -> np.ndarray:
-    """The same of each event, float64 (K,)."""
+    """Compute the log likelihood ratio of each event, given beats, against chance.
+
+    Args:
+        events: K events of the motion.
+        pulse: beats on the clock of the events.
+
+    Returns:
+        float64 (K,), nats.
+    """
     position = np.interp(events.times, pulse.centres, pulse.position)
     position += np.minimum(events.times - pulse.centres[0], 0.0) / pulse.periods[0]
     position += np.maximum(events.times - pulse.centres[-1], 0.0) / pulse.periods[-1]
@@ -165,7 +188,7 @@ def explained_each(events: MotionEvents, pulse: Pulse) -> np.ndarray:
 
 
 def _steady(events: MotionEvents, duration: float, belief: TempoBelief) -> Pulse:
-    """The most probable beats of one tempo."""
+    """Find the most probable beats with one tempo."""
     step = 0.04 * 60.0 / (belief.tempo * max(duration, 1.0))
     tempos = belief.tempo * np.exp(np.arange(-STEADY_RANGE, STEADY_RANGE + step, step))
     # In pieces, for a long clip has many events and needs many tempos.
@@ -193,7 +216,10 @@ def _centres(duration: float) -> np.ndarray:
 def _best_path(
     seen: np.ndarray, log_prior: np.ndarray, tempos: np.ndarray, hops: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Viterbi over (tempo, phase) per window; ``seen`` (W, N, M). Returns both indices, (W,) each."""
+    """Find the best path through (tempo, phase) by the Viterbi algorithm.
+
+    ``seen`` (W, N, M) are log likelihoods per window; the result are the indices of tempo and phase, (W,) each.
+    """
     score = seen[0] + log_prior[:, None]
     back: list[np.ndarray] = []
     for w, hop in enumerate(hops):
@@ -209,7 +235,7 @@ def _best_path(
 
 
 def _step(score: np.ndarray, tempos: np.ndarray, hop: float) -> tuple[np.ndarray, np.ndarray]:
-    """Best score of reaching each state one hop later, and the flat index of the state it comes from."""
+    """Compute the best score of each state one hop later, and the flat index of the state that it comes from."""
     count = len(tempos)
     best = np.full(score.shape, -np.inf)
     source = np.zeros(score.shape, dtype=np.int32)
@@ -231,5 +257,5 @@ def _step(score: np.ndarray, tempos: np.ndarray, hop: float) -> tuple[np.ndarray
 
 
 def _wrapped(beats: np.ndarray | float) -> np.ndarray | float:
-    """The nearest equivalent phase in -0.5..0.5."""
+    """Wrap phases (beats) to -0.5 to 0.5."""
     return (beats + 0.5) % 1.0 - 0.5

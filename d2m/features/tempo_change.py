@@ -1,8 +1,8 @@
-"""Where the tempo of a short clip changes.
+"""Detection of a tempo change in a short clip.
 
-Pieces of a few seconds are too short for the spectra of the tempo model, but a dancer who ends movements on every beat
-tells two tempos apart in them. The events before a moment and those after it are explained by a tempo of their own; if
-that is far better than one tempo for all of them, the tempo changes there.
+Pieces of a few seconds are too short for the spectra of the tempo model, but the events of a dancer who ends movements
+on every beat distinguish two tempos. The events before and after a moment are each explained by a tempo of their own;
+if that is far better than one tempo for all of them, the tempo changes there.
 """
 
 from __future__ import annotations
@@ -24,7 +24,15 @@ LEAST_GAIN = 11.0
 
 
 def evidence(events: MotionEvents, tempos: np.ndarray) -> np.ndarray:
-    """Return the log likelihood ratio (tempos,) against chance of beats of each tempo, whatever their phase."""
+    """Compute the log likelihood ratio of beats of each tempo against chance, summed over all phases.
+
+    Args:
+        events: events of the motion.
+        tempos: float64 (N,), beats per minute.
+
+    Returns:
+        float64 (N,), nats.
+    """
     if not len(events.times):
         return np.zeros(len(tempos))
     seen = likelihood(events, tempos, float(events.times.mean()), False)
@@ -35,11 +43,11 @@ def change_of_tempo(events: MotionEvents, duration: float) -> float | None:
     """Find the one moment at which the tempo of a short clip changes.
 
     Args:
-        events: what the movement marks.
-        duration: of the clip, seconds.
+        events: events of the motion.
+        duration: length of the clip in seconds.
 
     Returns:
-        Seconds of the change; None if one tempo explains the events well enough.
+        Time of the change in seconds; None if one tempo explains the events well enough.
     """
     if not len(events.times):
         return None
@@ -56,6 +64,6 @@ def change_of_tempo(events: MotionEvents, duration: float) -> float | None:
 
 
 def _another(first: float, second: float) -> bool:
-    """Say whether two tempos are neither the same nor half or twice each other."""
+    """Tell whether two tempos are neither the same nor half or twice each other."""
     change = abs(float(np.log2(first / second)))
     return abs(change - round(change)) * np.log(2.0) > SMALLEST

@@ -32,11 +32,26 @@ def each_member(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
 class Stream(Protocol):
     """The part of a binary file that :class:`CarefulStream` needs."""
 
-    def read(self, size: int, /) -> bytes: ...
+    def read(self, size: int, /) -> bytes:
+        """Read up to ``size`` bytes.
 
-    def seek(self, place: int, whence: int, /) -> int: ...
+        Args:
+            size: number of bytes.
+        """
 
-    def tell(self) -> int: ...
+    def seek(self, place: int, whence: int, /) -> int:
+        """Move to a position of the stream.
+
+        Args:
+            place: offset in bytes.
+            whence: 0 from the start, 1 from the current position, 2 from the end.
+
+        Returns:
+            The new position in bytes from the start.
+        """
+
+    def tell(self) -> int:
+        """Return the current position in bytes from the start."""
 
 
 class CarefulStream(io.RawIOBase):
@@ -51,10 +66,13 @@ class CarefulStream(io.RawIOBase):
         self.stream, self.most = stream, most
 
     def read(self, size: int = -1) -> bytes:
-        """Read bytes, in bounded portions.
+        """Read up to ``size`` bytes, which must not exceed the limit.
 
         Args:
-            size: number of bytes, or -1 for all.
+            size: number of bytes; a negative number is refused, too.
+
+        Raises:
+            tarfile.ReadError: if more bytes are asked for than allowed.
         """
         if not 0 <= size <= self.most:
             raise tarfile.ReadError("a header of absurd length")

@@ -1,9 +1,10 @@
 """Downloads that are complete or absent: resumed, retried, checked.
 
-This module has no dependencies within d2m, so that data sets (:mod:`d2m.datasets.download`) and weights share it.
-During a download the file is called ``NAME.part``, with ``NAME.part.json`` beside it: the URL and the server's
-validator of that version (RFC 9110: ``ETag``, ``Last-Modified``). The next run requests the rest if the validator has
-not changed (``If-Range``), so that two versions are never mixed. A complete file with a correct checksum is renamed.
+This module depends on nothing of d2m but its errors and a lock, so that data sets (:mod:`d2m.datasets.download`) and
+weights share it. During a download the file is called ``NAME.part``, with ``NAME.part.json`` beside it: the URL and the
+server's validator of that version (RFC 9110: ``ETag``, ``Last-Modified``). The next run requests the rest if the
+validator has not changed (``If-Range``), so that two versions are never mixed. A complete file with a correct checksum
+is renamed.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from d2m.errors import D2MError
+from d2m.files.download_lock import locked
 from d2m.version import __version__
 
 #: A file of unknown length may grow to this many bytes, and leaves as many free on the disk.
@@ -66,22 +68,22 @@ def download(
     progress: Progress | None = None,
     patience: Patience | None = None,
 ) -> Path:
-    """Bring a file from the web; does nothing if it is there already and right.
+    """Download a file; a file that exists and is as expected is kept.
 
     Args:
         url: ``http://`` or ``https://``; redirects are followed, but not from https to http.
-        path: where to; the folder is created if need be.
-        sha256: its checksum in hexadecimal, if known.
-        size: its length in bytes, if known.
-        progress: called with bytes there and bytes in all (None while unknown).
+        path: output file; its folder is created if missing.
+        sha256: expected SHA-256 checksum in hexadecimal, if known.
+        size: expected length in bytes, if known.
+        progress: called with the number of bytes received and of all bytes (None while unknown).
         patience: see :class:`Patience`.
 
     Returns:
         ``path``.
 
     Raises:
-        D2MError: if it cannot be had, is another file than expected, or cannot be written. What has come in stays for
-            the next run, unless it is wrong.
+        D2MError: if the file cannot be downloaded, is not the expected one, or cannot be written. An incomplete file
+            is kept for the next run, unless it is wrong.
     """
     path = Path(path)
     parts = urlsplit(url)
@@ -98,7 +100,7 @@ def download(
         return path
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(path):
+        with locked(path):
             _Transfer(url, path, expected, progress or (lambda done, total: None), patience or Patience()).run()
     except OSError as error:
         raise D2MError(f"cannot write {path}: {error.strerror or error}; choose a folder with space") from error
@@ -113,7 +115,14 @@ class Expected:
     size: int | None
 
     def problem_of(self, path: Path) -> str | None:
-        """Return what is wrong with a file, as the end of a sentence, or None."""
+        """Compare a file with what is expected.
+
+        Args:
+            path: an existing file.
+
+        Returns:
+            What is wrong, as the end of a sentence, or None.
+        """
         if self.size is not None and path.stat().st_size != self.size:
             return f"it has {path.stat().st_size} bytes instead of {self.size}"
         if self.sha256 is not None and sha256_of(path) != self.sha256:
@@ -122,7 +131,14 @@ class Expected:
 
 
 def sha256_of(path: str | Path) -> str:
-    """Compute the SHA-256 checksum of a file, 64 hexadecimal digits."""
+    """Compute the SHA-256 checksum of a file.
+
+    Args:
+        path: the file.
+
+    Returns:
+        64 hexadecimal digits.
+    """
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(1 << 20):
@@ -133,8 +149,11 @@ def sha256_of(path: str | Path) -> str:
 def file_name(url: str) -> str:
     """Return the last part of a URL as a safe file name.
 
+    Args:
+        url: the URL.
+
     Raises:
-        D2MError: if there is none.
+        D2MError: if the URL ends without a name.
     """
     name = unquote(urlsplit(url).path).rsplit("/", 1)[-1]
     name = "".join(c if c.isalnum() or c in "._-+ " else "_" for c in name).strip(". ")[-150:]
@@ -145,7 +164,7 @@ def file_name(url: str) -> str:
 
 @dataclass(frozen=True)
 class _Mark:
-    """Which version of what is in the part file."""
+    """Version of the file of which the part file holds the beginning."""
 
     url: str
     etag: str | None
@@ -154,16 +173,16 @@ class _Mark:
 
     @property
     def condition(self) -> str | None:
-        """What to send as ``If-Range``; a weak ETag does not promise the same bytes."""
+        """Return the value of the header ``If-Range``; a weak ETag does not guarantee the same bytes."""
         return self.etag if self.etag and not self.etag.startswith("W/") else self.modified
 
 
 class _Again(Exception):
-    """Something that another try may mend.
+    """Error after which another attempt may succeed.
 
     Args:
         reason: as the end of a sentence.
-        wait: seconds that the server asks for.
+        wait: time that the server asks to wait, in seconds.
     """
 
     def __init__(self, reason: str, wait: float = 0.0) -> None:
@@ -172,7 +191,7 @@ class _Again(Exception):
 
 
 class _Transfer:
-    """One file on its way; see :func:`download` for the arguments."""
+    """Download of one file; see :func:`download` for the arguments."""
 
     def __init__(self, url: str, path: Path, expected: Expected, progress: Progress, patience: Patience) -> None:
         self.url, self.path, self.expected = url, path, expected
@@ -218,7 +237,7 @@ class _Transfer:
                 time.sleep(min(60.0, max(trouble.wait, self.patience.wait * 2 ** (failures - 1))))
 
     def _fetch(self) -> None:
-        """One connection; returns when the file is whole."""
+        """Open one connection and receive the rest of the file."""
         mark, done = self._read_mark(), self._done()
         if done and (mark is None or (mark.condition is None and self.expected.sha256 is None)):
             self._drop()
@@ -265,7 +284,7 @@ class _Transfer:
             raise D2MError(f"{self.url} cannot be downloaded: the server answers {error.code}, {reason}") from None
 
     def _accept(self, answer: http.client.HTTPResponse, done: int) -> int:
-        """Checks the answer's head and notes its mark; the byte that its body begins at."""
+        """Check the headers of a response, note the file's version, and return the first byte that the body holds."""
         head = answer.headers
         if head.get("Content-Encoding", "identity") != "identity":
             raise D2MError(f"{self.url} is sent in a compressed form that was not requested; use a browser")
@@ -348,7 +367,7 @@ class _Transfer:
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects on the web only, and never from an encrypted connection to an open one."""
+    """Handler that follows redirects to http and https only, and never from https to http."""
 
     def redirect_request(self, req, fp, code, msg, headers, newurl):
         before, after = urlsplit(req.full_url).scheme, urlsplit(newurl).scheme
@@ -358,37 +377,13 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
 
 def _content_range(text: str) -> tuple[int | None, int | None]:
-    """First byte and total length of ``bytes 100-199/200``; None for what is not told."""
+    """Parse the first byte and the total length of ``bytes 100-199/200``; None for what is not told."""
     unit, _, rest = text.partition(" ")
     span, _, total = rest.partition("/")
     first = span.partition("-")[0]
     if unit != "bytes" or not first.isdigit():
         return None, None
     return int(first), int(total) if total.isdigit() else None
-
-
-@contextlib.contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Keeps a second process from downloading the same file at the same time.
-
-    Raises:
-        D2MError: if another one does.
-    """
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    lock = path.with_name(path.name + ".part.lock")
-    with lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise D2MError(f"{path} is being downloaded by another process; wait for it") from None
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
 
 
 def _size(count: int) -> str:

@@ -146,10 +146,10 @@ class VQVAE(nn.Module):
     def forward(
         self, waveform: Tensor, levels: Sequence[int] | None = None, quantise: bool = True
     ) -> list[Reconstruction]:
-        """Encode, quantises and decodes a training batch (B, T), T a multiple of the coarsest hop.
+        """Encode, quantise and decode a training batch.
 
         Args:
-            waveform: (B, T).
+            waveform: (B, T), T a multiple of the coarsest hop.
             levels: which levels; all by default.
             quantise: False lets the encoder's vectors through, as in the first steps of training.
 

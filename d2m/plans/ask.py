@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SAID_BY_PLAN = {
     "genre": "auto", "scenes": "auto", "hits": None, "mood": None, "key": None, "beats": "auto", "tempo": None,
     "offset": 0.0, "downbeat": None, "begin": 0.0, "end": None, "length": None, "loop": False, "fade_in": 0.0,
-    "fade_out": 0.0, "seed": 0, "without": None, "solo": None, "instruments": None, "mix": None,
+    "fade_out": 0.0, "subject": "auto", "seed": 0, "without": None, "solo": None, "instruments": None, "mix": None,
 }  # fmt: skip
 
 
@@ -185,6 +185,9 @@ def planned(analysis: Analysis, options: GenerateOptions, arranger: str) -> tupl
         begin=float(options.begin),
         end=options.end,
         hits=None if options.hits is None else read_hits(options.hits, dance.duration),
+        subject=analysis.subject.name,
+        reason=analysis.subject.reason,
+        film_cuts=[frame / analysis.envelope_rate for frame in analysis.cuts],
     )
     plan.loop, plan.fade_in, plan.fade_out = options.loop, float(options.fade_in), float(options.fade_out)
     plan.mix = mix_of(options)

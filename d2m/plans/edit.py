@@ -21,6 +21,9 @@ CHANNELS_OF: dict[str, tuple[str, ...]] = {
     "strings": ("pad", "lead"),
     "effects": ("effects",),
 }
+#: General MIDI percussion keys that a bed keeps, on eighths: side stick, closed and pedal hi-hat, ride, tambourine,
+#: shakers; and the share of their velocity.
+BED_DRUMS, BED_DRUM_LEVEL = (37, 42, 44, 51, 54, 59, 69, 70, 82), 0.6
 assert {name for names in CHANNELS_OF.values() for name in names} == set(CHANNELS)
 
 
@@ -34,6 +37,8 @@ def edited(score: Score, section: Section, mix: Mix) -> Score:
     """
     if section.key:
         score = in_key(score, section.key)
+    if section.role == "bed":
+        score = as_bed(score)
     if section.mood:
         from d2m.symbolic.emotion.mood import Mood, in_mood
 
@@ -46,6 +51,33 @@ def edited(score: Score, section: Section, mix: Mix) -> Score:
         if gain
     ]
     return edited_mix(replace(score, lanes=score.lanes + tuple(lanes)), mix)
+
+
+def as_bed(score: Score) -> Score:
+    """Return music to be heard under a voice: without tune, effects and fills, and with few and soft drums.
+
+    Args:
+        score: the score.
+    """
+    from d2m.symbolic.emotion.mood_notes import lead_of
+
+    lead = lead_of(score)
+    parts = []
+    for number, part in enumerate(score.parts):
+        if part.is_effect or number == lead or part.patch.startswith("lead."):
+            continue
+        if part.is_drum:
+            on_beat = np.abs(part.starts - np.round(2.0 * part.starts) / 2.0) < 0.1
+            keep = np.isin(part.pitches, BED_DRUMS) & on_beat
+            part = replace(
+                part,
+                starts=part.starts[keep],
+                ends=part.ends[keep],
+                pitches=part.pitches[keep],
+                velocities=np.maximum((BED_DRUM_LEVEL * part.velocities[keep]).astype(np.int64), 1),
+            )
+        parts.append(part)
+    return replace(score, parts=tuple(parts))
 
 
 def in_key(score: Score, key: str) -> Score:

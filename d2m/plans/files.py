@@ -34,7 +34,7 @@ _HEAD = """# Plan of a piece for d2m. Change what you like and play it:
 
 """
 _TEMPO = {"bpm": "tempo", **{name: name for name in ("source", "confidence", "beats_per_bar")}}
-_TOP = ("duration", "forgiving", "fade_in", "fade_out", "loop")
+_TOP = ("duration", "subject", "reason", "forgiving", "fade_in", "fade_out", "loop")
 
 
 def write_plan(plan: Plan, path: str | Path) -> None:
@@ -127,7 +127,7 @@ def read_plan(path: str | Path) -> Plan:
         # Python converts whole numbers of some thousand digits neither from text nor to text.
         raise D2MError(f"{file}: a number has too many digits; give a shorter one") from error
     try:
-        return _plan(content).check()
+        return plan_of(content).check()
     except PlanError as error:
         raise D2MError(f"{file}, line {line_of(text, error)}: {error}") from None
 
@@ -155,8 +155,15 @@ def line_of(text: str, error: PlanError) -> int:
     return begin + 1
 
 
-def _plan(content: dict[str, Any]) -> Plan:
-    """Build a plan from a file's content; its values are checked later, but for their kinds."""
+def plan_of(content: dict[str, Any]) -> Plan:
+    """Build a plan from a file's content; its values are checked later, but for their kinds.
+
+    Args:
+        content: tables of the file as dictionaries.
+
+    Raises:
+        PlanError: if something has the wrong kind.
+    """
     if content.get("version") != VERSION:
         raise PlanError("", None, "version", f"this d2m reads plans of version {VERSION}")
     _known("", None, content, {"version", *_TOP, "tempo", "section", "hit", "mix"})
@@ -167,6 +174,9 @@ def _plan(content: dict[str, Any]) -> Plan:
     for name in ("forgiving", "loop"):
         if not isinstance(top.get(name, False), bool):
             raise PlanError("", None, name, "give true or false")
+    for name in ("subject", "reason"):
+        if not isinstance(top.get(name, ""), str):
+            raise PlanError("", None, name, f"{top[name]!r} is not a text")
     if "duration" not in top:
         raise PlanError("", None, "duration", "the duration in seconds is missing; add it")
     beats = _row(tempo, "beats", float)

@@ -14,6 +14,8 @@ from d2m.types import BeatGrid, Dance, genre_code
 
 #: Genre of a dance of which none is known.
 FALLBACK = "middle-hip-hop"
+#: Seconds that a hit may be beside the cut that it belongs to.
+NEAR_CUT = 0.08
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,9 @@ def plan_for(
     begin: float = 0.0,
     end: float | None = None,
     hits: Sequence[float] | None = None,
+    subject: str = "dance",
+    reason: str = "",
+    film_cuts: Sequence[float] = (),
 ) -> Plan:
     """Plan music for a dance.
 
@@ -57,6 +62,8 @@ def plan_for(
         key: key of all sections, or "".
         begin, end: seconds between which there is music; None for the end of the dance.
         hits: seconds of the moves that the band plays, in place of those that the dance suggests.
+        subject, reason: what the video shows, and why that was decided. In one of speech all sections are beds.
+        film_cuts: seconds of the cuts of the film, which the band plays if the video shows pictures without a dancer.
 
     Raises:
         D2MError: if a value cannot be used, or there are more genres or moods than sections.
@@ -91,6 +98,10 @@ def plan_for(
             )
         )
     _give_roles(sections, 60.0 / grid.tempo * grid.beats_per_bar)
+    if subject == "speech":
+        for section in sections:
+            section.role = "bed"
+    chosen = hits_on(grid, film_cuts) if subject == "picture" else _hits(dance, grid, duration)
     return Plan(
         duration=duration,
         beats=grid.beats,
@@ -98,11 +109,13 @@ def plan_for(
         tempo=grid.tempo,
         energy=np.round(np.clip(np.asarray(dance.energy, np.float64), 0.0, 1.0), 4),
         sections=sections,
-        hits=_hits(dance, grid, duration) if hits is None else [Hit(float(time), 0.8, "given") for time in hits],
+        hits=chosen if hits is None else [Hit(float(time), 0.8, "given") for time in hits],
         source=grid.source,
         confidence=grid.confidence,
         beats_per_bar=grid.beats_per_bar,
         forgiving=dance.forgiving,
+        subject=subject,
+        reason=reason,
     ).check()
 
 
@@ -164,6 +177,26 @@ def _hits(dance: Dance, grid: BeatGrid, duration: float) -> list[Hit]:
         return []
     chosen = choose_hits(grid, duration, dance.accents)
     return [Hit(round(float(grid.time_of(position)), 6), round(strength, 4)) for position, strength in chosen]
+
+
+def hits_on(grid: BeatGrid, cuts: Sequence[float]) -> list[Hit]:
+    """Return the cuts that lie on beats or halfway between two, at least a beat apart.
+
+    Args:
+        grid: the beats.
+        cuts: times of the cuts in seconds.
+    """
+    hits: list[Hit] = []
+    lines = set(grid.downbeats.tolist())
+    for cut in sorted(cuts):
+        position = round(2.0 * float(grid.position_of(cut))) / 2.0
+        time = float(grid.time_of(position))
+        if abs(time - cut) > NEAR_CUT or time < 0.0:
+            continue
+        if hits and position - float(grid.position_of(hits[-1].time)) < 1.0 - 1e-6:
+            continue
+        hits.append(Hit(round(time, 6), 0.9 if position in lines else 0.75, "cut"))
+    return hits
 
 
 def retimed(dance: Dance, factor: float) -> Dance:

@@ -32,6 +32,7 @@ def merged(plan: Plan, scores: Sequence[tuple[Score, float]]) -> Score:
             groups.setdefault((part.track, part.program, part.name, part.patch), []).append(moved)
     first = scores[0][0]
     parts = tuple(map(_one, groups.values()))
+    parts = tuple(part for part in parts if len(part.starts))
     return Score(parts, plan.grid, plan.duration, first.genre, first.key, key_changes=_key_changes(plan, scores))
 
 

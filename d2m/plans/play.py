@@ -15,7 +15,7 @@ import numpy as np
 
 from d2m.audio.dynamics import STEP, apply_gain, needed_gain, recover, step_peaks
 from d2m.audio.mastering import CEILING_DB
-from d2m.engines.arrangers import ARRANGERS, Arranger
+from d2m.engines.arrangers import Arranger, is_arranger, make_arranger
 from d2m.engines.base import Progress, ScoreEngine
 from d2m.errors import D2MError
 from d2m.plans.edit import edited, edited_mix
@@ -26,10 +26,11 @@ from d2m.types import BeatGrid, Brief, Dance, Score, Soundtrack, genre_code
 
 #: Seconds that a section which follows another is played before it begins: the attacks of its first notes.
 LEAD = 0.1
-#: Bars for which a section sounds on under the next one.
-TAIL_BARS = 2
+#: Bars that the arranger knows of the next section, and seconds for which a section sounds on under it (of two bars at
+#: most).
+TAIL_BARS, TAIL_SECONDS = 2, 1.5
 #: Level of a section in dB by its role; louder and softer sections keep their contrast after mastering.
-LEVELS = {"intro": -2.0, "verse": -0.5, "lift": -0.5, "break": -2.5, "outro": -1.0}
+LEVELS = {"intro": -2.0, "verse": -0.5, "lift": -0.5, "break": -2.5, "outro": -1.0, "bed": -8.0}
 
 
 @dataclass(frozen=True)
@@ -78,11 +79,11 @@ def play(
         if section.arranger not in arrangers:
             arrangers[section.arranger] = _arranger(section.arranger)
         scores.append(edited(arrangers[section.arranger].write(piece.dance, section.seed), section, plan.mix))
-    played = _performed(plan, pieces, scores, engine, stems, progress)
+    played, composed = _performed(plan, pieces, scores, engine, stems, progress)
     whole = len(played) == 1 and pieces[0].begin == 0.0 and abs(pieces[0].dance.duration - plan.duration) < SAME
-    if whole and not (plan.loop or plan.fade_in or plan.fade_out):
-        return _named(played[0], plan, played)
-    return _joined(plan, pieces, played)
+    if whole and not (plan.loop or plan.fade_in or plan.fade_out or plan.sections[0].role == "bed"):
+        return _named(played[0], plan, played, composed)
+    return _named(_joined(plan, pieces, played), plan, played, composed)
 
 
 def _performed(
@@ -92,9 +93,14 @@ def _performed(
     engine: ScoreEngine,
     stems: bool,
     progress: Progress | None,
-) -> list[Soundtrack]:
-    """Play the scores of the sections, with the transitions between them."""
+) -> tuple[list[Soundtrack], set[int]]:
+    """Play the scores of the sections, with the transitions between them; also return which sections begin with one."""
     changed = _transitions(plan, pieces, scores)
+    composed = {index + 1 for index in changed}
+    if engine.is_causal:
+        # Up to its last bar a section sounds the same with and without its transition.
+        scores = [changed.get(index, score) for index, score in enumerate(scores)]
+        changed = {}
     total = len(scores) + len(changed)
 
     def perform(score: Score, piece: Piece, done: int) -> Soundtrack:
@@ -102,7 +108,10 @@ def _performed(
             if progress:
                 progress((done + share) / total)
 
-        return engine.perform(score, piece.dance, seed=piece.section.seed, stems=stems, progress=tell)
+        # The arranger knows more of the next section than what is heard under it.
+        duration = min(piece.dance.duration, piece.length + TAIL_SECONDS)
+        dance, score = replace(piece.dance, duration=duration), replace(score, duration=duration)
+        return engine.perform(score, dance, seed=piece.section.seed, stems=stems, progress=tell)
 
     played: list[Soundtrack] = []
     for index, (piece, score) in enumerate(zip(pieces, scores, strict=True)):
@@ -111,7 +120,7 @@ def _performed(
         if index in changed:
             sound = _with_transition(sound, perform(changed[index], piece, done + 1), piece)
         played.append(sound)
-    return played
+    return played, composed
 
 
 def _transitions(plan: Plan, pieces: list[Piece], scores: list[Score]) -> dict[int, Score]:
@@ -176,8 +185,8 @@ def name_in_plan(arranger: Arranger) -> str:
 
 
 def _arranger(name: str) -> Arranger:
-    if name in ARRANGERS:
-        return ARRANGERS.get(name)()
+    if is_arranger(name):
+        return make_arranger(name)
     from pathlib import Path
 
     from d2m.engines.arrangers_midi import MidiArranger
@@ -275,7 +284,7 @@ def _joined(plan: Plan, pieces: list[Piece], played: list[Soundtrack]) -> Soundt
     codes = [each.codes for each in played if each.codes is not None]
     sound = replace(sound, codes=np.concatenate(codes, axis=1) if len(codes) == len(played) else None)
     scores = [(each.score, piece.begin) for each, piece in zip(played, pieces, strict=True) if each.score is not None]
-    return _named(replace(sound, score=merged(plan, scores) if scores else None), plan, played)
+    return replace(sound, score=merged(plan, scores) if scores else None)
 
 
 def _laid(plan: Plan, pieces: list[Piece], sounds: list[np.ndarray], rate: int) -> np.ndarray:
@@ -346,10 +355,10 @@ def _fades(plan: Plan, count: int, rate: int) -> np.ndarray:
     return curve
 
 
-def _named(sound: Soundtrack, plan: Plan, played: list[Soundtrack]) -> Soundtrack:
+def _named(sound: Soundtrack, plan: Plan, played: list[Soundtrack], composed: set[int]) -> Soundtrack:
     """Add the sections to the provenance."""
     sections = []
-    for section, each in zip(plan.sections, played, strict=True):
+    for index, (section, each) in enumerate(zip(plan.sections, played, strict=True)):
         score: Score | None = each.score
         sections.append(
             {
@@ -360,6 +369,7 @@ def _named(sound: Soundtrack, plan: Plan, played: list[Soundtrack]) -> Soundtrac
                 "mood": section.mood,
                 "key": score.key if score is not None else None,
                 "cause": section.cause,
+                "transition": index in composed,
             }
         )
     used = [str(name) for each in played for name in _listed(each.provenance.get("weights"))]

@@ -15,18 +15,18 @@ from d2m.engines.arrangers import ARRANGERS
 from d2m.genres import genre_names
 from d2m.plans.files import VERSION
 from d2m.plans.types import MOST_GAIN, PARTS, TRANSITIONS, Hit, Section
-from d2m.types import BEAT_SOURCES, ROLES, TRACKS
+from d2m.types import BEAT_SOURCES, ROLES, SUBJECTS, TRACKS
 
 _HELP = {
     "section": {
         "start": "Start in seconds. Sections that follow each other meet at a bar line.",
         "end": "End in seconds.",
         "genre": "Dance genre.",
-        "role": "Role in the form; auto leaves the form within the section to the arranger.",
+        "role": "Role in the form; auto leaves the form within the section to the arranger, bed is for under a voice.",
         "mood": "Emotion and strength, such as gloomy:0.6, or empty.",
         "energy": "Mean energy, 0 to 1: how full the music is.",
         "key": "Key, such as A:min, or empty for the arranger's choice.",
-        "arranger": f"Arranger: {', '.join(ARRANGERS)}, or a MIDI file (.mid).",
+        "arranger": f"Arranger: {', '.join(ARRANGERS)}, musegan:FILE with weights, or a MIDI file (.mid).",
         "seed": "Random seed. Sections of one genre and seed share key, chords and instruments.",
         "transition": "auto: a composed bar leads here from another genre or key; none: it begins at once.",
         "cause": "Why the section begins here, for readers.",
@@ -71,6 +71,8 @@ def schema() -> dict[str, Any]:
         "properties": {
             "version": {"const": VERSION},
             "duration": seconds,
+            "subject": {"enum": list(SUBJECTS), "description": "What the video shows; of speech the voice is kept."},
+            "reason": {"type": "string", "description": "Why that was decided, for readers."},
             "forgiving": {"type": "boolean", "description": "The beats may be wrong: begin softly, without hits."},
             "fade_in": seconds,
             "fade_out": seconds,

@@ -74,8 +74,8 @@ def bridged(before: Score, end: float, after: Score, begin: float) -> Score | No
         for part in bridge.parts
         if (patch := _patch(part, before, after)) is not None
     ]
-    parts = [part for part in kept if len(part.starts)] + new
-    return replace(before, parts=tuple(parts))
+    # Parts without notes stay, since the stereo places of the others depend on them.
+    return replace(before, parts=(*kept, *new))
 
 
 def _song(score: Score, first: int) -> Song | None:

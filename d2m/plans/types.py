@@ -10,7 +10,7 @@ import numpy as np
 
 from d2m.errors import D2MError
 from d2m.genres import genre_names
-from d2m.types import BEAT_SOURCES, ROLES, TRACKS, BeatGrid, genre_code
+from d2m.types import BEAT_SOURCES, ROLES, SUBJECTS, TRACKS, BeatGrid, genre_code
 
 #: Tracks that can be left out, kept alone and mixed.
 PARTS: tuple[str, ...] = (*TRACKS, "effects")
@@ -106,6 +106,8 @@ class Plan:
         fade_in, fade_out: seconds.
         loop: whether the end leads back to the beginning.
         mix: changes to the mix.
+        subject: what the video shows, one of :data:`d2m.types.SUBJECTS`; the voice in one of ``"speech"`` is kept.
+        reason: why that was decided, for readers.
     """
 
     duration: float
@@ -123,6 +125,8 @@ class Plan:
     fade_out: float = 0.0
     loop: bool = False
     mix: Mix = field(default_factory=Mix)
+    subject: str = "dance"
+    reason: str = ""
 
     def section(self, number: int) -> Section:
         """Return a section by its number.
@@ -225,6 +229,7 @@ def _check_piece(plan: Plan) -> None:
     if plan.beats_per_bar != int(plan.beats_per_bar):
         raise PlanError("tempo", None, "beats_per_bar", f"{plan.beats_per_bar!r} is not a whole number")
     _choice("tempo", None, "source", plan.source, BEAT_SOURCES)
+    _choice("", None, "subject", plan.subject, SUBJECTS)
     for key in ("fade_in", "fade_out"):
         _number("", None, key, getattr(plan, key), 0.0, plan.duration)
     if not plan.sections:
@@ -246,7 +251,7 @@ def _is_round(plan: Plan) -> bool:
 
 
 def _check_section(section: Section, index: int, plan: Plan) -> None:
-    from d2m.engines.arrangers import ARRANGERS
+    from d2m.engines.arrangers import ARRANGERS, is_arranger
     from d2m.symbolic.keys import read_key
 
     def fail(key: str, what: str) -> None:
@@ -262,7 +267,7 @@ def _check_section(section: Section, index: int, plan: Plan) -> None:
         fail("genre", f"{section.genre!r} does not exist; choose {', '.join(genre_names())}")
     _choice("section", index, "role", section.role, ROLES)
     _choice("section", index, "transition", section.transition, TRANSITIONS)
-    if section.arranger not in ARRANGERS and not section.arranger.lower().endswith((".mid", ".midi")):
+    if not is_arranger(section.arranger) and not section.arranger.lower().endswith((".mid", ".midi")):
         fail("arranger", f"{section.arranger!r} does not exist; choose {', '.join(ARRANGERS)}")
     _number("section", index, "energy", section.energy, 0.0, 1.0)
     _number("section", index, "seed", section.seed, 0, 2**63 - 1)

@@ -9,11 +9,14 @@ from d2m.training.loop import Task
 
 
 def train_discriminator(task: Task, real: Tensor, fake: Tensor) -> float:
-    """Return one step of ``task``'s module and optimiser called "discriminator" on the hinge loss, which is returned.
+    """Train the module "discriminator" of a task for one step on the hinge loss.
 
     Args:
-        task: a training with discriminators.
-        real, fake: what they are to tell apart; ``fake`` detached from what made it.
+        task: training with discriminators.
+        real, fake: real and generated examples; ``fake`` is detached from the generator.
+
+    Returns:
+        The loss.
     """
     discriminator = task.modules["discriminator"]
     loss = discriminator_loss(discriminator(real), discriminator(fake))

@@ -41,14 +41,16 @@ class CodecTraining:
 
     Attributes:
         train, held_out: folders of songs (:class:`~d2m.training.audio.SongCrops`).
-        steps: of the whole run; the learning rate falls to a twentieth of ``learning_rate`` over them (cosine).
-        batch, length: crops a step and their samples.
-        quantise_after: steps without quantisation, after which the codebooks start from encoder outputs.
-        adversarial_after: step at which the discriminators join.
-        freeze_codes: train the decoder alone, so that generators trained on the codes stay valid.
-        commitment: weight of the encoder's distance to its codes.
-        bass: weight of the fine resolution of the bass (:class:`~d2m.codec.losses.SpectralLoss`); wants crops of 32768.
-        adversarial, matching: weights of the discriminators' terms.
+        steps: number of steps of the whole run, over which the learning rate decays to a twentieth (cosine).
+        batch, length: number of crops per step, and their length in samples.
+        learning_rate: highest learning rate of the codec.
+        quantise_after: number of steps without quantisation, after which the codebooks start from encoder outputs.
+        adversarial_after: first step with discriminators.
+        freeze_codes: train the decoder only, so that generators trained on the codes remain valid.
+        commitment: weight of the commitment loss, the distance of the encoder's output to its codes.
+        bass: weight of the loss at the fine resolution of the bass (:class:`~d2m.codec.losses.SpectralLoss`); needs
+            crops of 32768 samples.
+        adversarial, matching: weights of the discriminators' losses.
     """
 
     train: Path
@@ -67,11 +69,14 @@ class CodecTraining:
 
 
 class CodecTask(Task):
-    """The loop's view of a codec in training.
+    """Training of the spectral codec, as used by the loop.
 
     Args:
-        settings: of the run.
+        settings: settings of the run.
         config: sizes of a new codec.
+
+    Raises:
+        D2MError: if the length of the crops is not possible, or a folder has no songs.
     """
 
     songs: SongCrops | StereoCrops
@@ -94,7 +99,7 @@ class CodecTask(Task):
         discriminator: MultiResolutionDiscriminator,
         shortest: int,
     ) -> None:
-        """Take over what a run works on; ``shortest`` is the least length of a crop in samples."""
+        """Set the networks, losses and optimisers; ``shortest`` is the minimum length of a crop in samples."""
         if settings.length < shortest or settings.length % codec.hop:
             raise D2MError(
                 f"crops of {settings.length} samples are not possible; choose a multiple of {codec.hop}, "
@@ -108,27 +113,46 @@ class CodecTask(Task):
             "discriminator": torch.optim.AdamW(discriminator.parameters(), 3e-4, (0.5, 0.9)),
         }
 
-    def setup(self, fabric) -> None:  # noqa: D102
+    def setup(self, fabric) -> None:
+        """Move the networks and the loss to the device.
+
+        Args:
+            fabric: Lightning Fabric of the run.
+        """
         super().setup(fabric)
         self.loss.to(fabric.device)
 
     def ear(self, rng: np.random.Generator) -> Callable[[Tensor], Tensor]:
-        """Return the function that gives the discriminators their part of a waveform, for one step."""
+        """Return the function that selects the input of the discriminators; here they receive the whole waveform.
+
+        Args:
+            rng: random generator of the step.
+
+        Returns:
+            Function from waveforms (B, T) to waveforms (B, T).
+        """
         return lambda waveform: waveform
 
     def middle(self, index: int) -> np.ndarray:
-        """Return what a held-out song is measured on: ten seconds from its middle, float32."""
+        """Return ten seconds from the middle of a held-out song.
+
+        Args:
+            index: index of the song.
+
+        Returns:
+            float32 (samples,), -1 to 1; fewer samples if the song is shorter.
+        """
         song = self._whole.songs[index]
         start = max(0, len(song) // 2 - 110250)
         return song[start : start + 220416].astype(np.float32) / 32768
 
     def start_from(self, codec: SpectralCodec, fresh_tones: bool = False) -> None:
-        """Take over the parameters and codebooks of a trained codec of the same configuration.
+        """Copy the parameters and codebooks of a trained codec of the same configuration.
 
         Args:
-            codec: trained.
-            fresh_tones: let the tone bank's gains start anew. A tone that fell silent early, when a neighbour did as
-                well for the losses, hardly gets a gradient any more.
+            codec: trained codec.
+            fresh_tones: initialise the tone bank's gains again. A tone that was silenced early, when a neighbouring one
+                lowered the losses as well, hardly gets a gradient any more.
         """
         self.codec.load_state_dict(codec.state_dict())
         if fresh_tones:
@@ -138,10 +162,16 @@ class CodecTask(Task):
         self.started = True
 
     def state(self) -> dict[str, object]:
+        """Return the statistics of the codebooks, and whether the codebooks have been started."""
         quantiser = self.codec.quantiser
         return {"started": self.started, "counts": quantiser.counts, "sums": quantiser.sums}
 
     def restore(self, state: dict[str, Any]) -> None:
+        """Restore what :meth:`state` returned.
+
+        Args:
+            state: as returned by :meth:`state`.
+        """
         self.started = state["started"]
         self.codec.quantiser.counts.copy_(state["counts"])
         self.codec.quantiser.sums.copy_(state["sums"])
@@ -153,6 +183,15 @@ class CodecTask(Task):
         return settings.learning_rate * warm * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * share)))
 
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
+        """Train the discriminators, if they have joined, then the codec, on one batch.
+
+        Args:
+            step: number of the training step.
+            rng: random generator of this step, the same on every device.
+
+        Returns:
+            Losses and the share of the codebook entries in use, by name.
+        """
         settings, codec = self.settings, self.codec
         for group in self.optimizers["codec"].param_groups:
             group["lr"] = self._rate(step)
@@ -199,7 +238,14 @@ class CodecTask(Task):
 
     @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:
-        """Losses over the middle of each held-out song."""
+        """Compute the losses on the middle of each held-out song.
+
+        Args:
+            step: number of training steps done.
+
+        Returns:
+            Mean losses by name.
+        """
         totals: dict[str, list[float]] = {}
         for index in range(len(self.held_out)):
             crop = torch.from_numpy(self.middle(index))[None].to(self.fabric.device)
@@ -209,14 +255,25 @@ class CodecTask(Task):
         return {name: float(np.mean(values)) for name, values in totals.items()}
 
     def through(self, sound: Tensor) -> Tensor:
-        """Code and decode a waveform; without quantisation as long as the codebooks are empty."""
+        """Encode and decode a waveform, without quantisation as long as the codebooks have not been started.
+
+        Args:
+            sound: waveform (B, T), or (B, 2, T) for stereo; T is a multiple of the hop.
+
+        Returns:
+            Waveform of the same shape.
+        """
         features = self.codec.features(sound)
         return self.codec.decode_features(self.codec.quantise(features)[1] if self.started else features)
 
     def score(self, held_out: dict[str, float]) -> float:
-        """The objective without discriminators."""
+        """Return the loss without the discriminators' terms.
+
+        Args:
+            held_out: metrics of :meth:`evaluate`.
+        """
         return held_out["total"]
 
     def samples(self) -> list[Sample]:
-        """Held-out music through the codec."""
+        """Return excerpts of held-out music and their reconstructions by the codec."""
         return compared(self._whole, self.codec.sample_rate, self.codec.hop, self.through, self.fabric.device)

@@ -33,26 +33,27 @@ from d2m.symbolic.emotion.actor_critic import (
     ActorCritic,
     ActorCriticConfig,
     EmotionModel,
-    drift,
     fingerprint,
-    realism_loss,
 )
 from d2m.symbolic.emotion.effect import STRENGTHS, measure
 from d2m.symbolic.emotion.emotions import EmotionTable, load_emotions
 from d2m.symbolic.emotion.losses import (
     Scale,
     density_loss,
+    drift,
     far,
     mean_pitch,
     notes_a_bar,
     off_chord,
     pitch_loss,
+    realism_loss,
     straight_through,
 )
 from d2m.symbolic.emotion.musicvae import MusicVae
 from d2m.symbolic.emotion.rewrite import rewrite
 from d2m.training.export import Checkpoint
 from d2m.training.loop import Task
+from d2m.training.replay_memory import Memory
 
 #: Real melodies for estimating the encoder's deviations and the distribution of vectors.
 _SURE_OF = 2000
@@ -94,7 +95,7 @@ class EmotionTraining:
         judged: weight of the losses that the critic foresees.
         heard: weight of the losses of the melodies themselves, through the decoder.
         real: weight of the critic's doubt that the vector is a real melody's.
-        near: weight of the way from the start (:func:`~d2m.symbolic.emotion.actor_critic.drift`), of new melodies.
+        near: weight of the way from the start (:func:`~d2m.symbolic.emotion.losses.drift`), of new melodies.
         guided: weight of the way from the rewritten tune.
         harmony: weight of notes off the chord within the pitch loss.
         temperature: temperature of the soft choice whose gradient the decoder passes on.
@@ -118,59 +119,17 @@ class EmotionTraining:
     evaluate_on: int = 90
 
 
-class Memory:
-    """Replay memory: the latest rows of tensors, of which the oldest are dropped first.
-
-    Args:
-        size: rows that are kept.
-        widths: widths of each tensor.
-    """
-
-    def __init__(self, size: int, *widths: int) -> None:
-        self.rows = [torch.zeros(size, width) for width in widths]
-        self.count = 0
-
-    def add(self, *rows: Tensor) -> None:
-        """Add rows (N, width) of each tensor."""
-        size = len(self.rows[0])
-        places = (self.count + torch.arange(len(rows[0]))) % size
-        for kept, new in zip(self.rows, rows, strict=True):
-            kept[places] = new.detach().float().cpu()
-        self.count += len(rows[0])
-
-    def draw(self, rng: np.random.Generator, count: int, device: torch.device) -> list[Tensor]:
-        """Draw rows with replacement.
-
-        Args:
-            rng: random generator.
-            count: number of rows.
-            device: device of the result.
-
-        Returns:
-            The rows of each tensor.
-        """
-        chosen = torch.from_numpy(rng.integers(min(self.count, len(self.rows[0])), size=count))
-        return [kept[chosen].to(device) for kept in self.rows]
-
-    def state(self) -> dict[str, object]:
-        """Return all of it, for a checkpoint."""
-        return {"rows": [kept[: self.count].clone() for kept in self.rows], "count": self.count}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Restore what :meth:`state` returned."""
-        for kept, rows in zip(self.rows, state["rows"], strict=True):
-            kept[: len(rows)] = rows
-        self.count = int(state["count"])
-
-
 class EmotionTask(Task):
-    """The loop's view of an actor and a critic in training.
+    """Training of the actor and the critic, as used by the loop.
 
     Args:
         settings: settings of the run.
-        vae: whose latent space it is; its parameters are frozen.
+        vae: MusicVAE with the latent space; its parameters are frozen.
         units: number of units of the hidden layers.
         table: table of the emotions.
+
+    Raises:
+        D2MError: if the melodies cannot be read.
     """
 
     def __init__(
@@ -198,7 +157,7 @@ class EmotionTask(Task):
         }
 
     def describe(self) -> dict[str, object]:
-        """Return the settings, the shape, which MusicVAE, and the emotions' targets."""
+        """Return the settings, the sizes, the MusicVAE's fingerprint and the emotions' targets."""
         targets = {emotion.name: f"{emotion.pitch} {emotion.density}" for emotion in self.table.emotions}
         return (
             super().describe()
@@ -207,7 +166,11 @@ class EmotionTask(Task):
         )
 
     def setup(self, fabric) -> None:
-        """Move the networks and the MusicVAE to the device."""
+        """Move the networks and the MusicVAE to the device.
+
+        Args:
+            fabric: Lightning Fabric of the run.
+        """
         super().setup(fabric)
         self.vae.network.to(fabric.device)
         self.network.starts.to(fabric.device)
@@ -223,7 +186,11 @@ class EmotionTask(Task):
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Restore what :meth:`state` returned."""
+        """Restore what :meth:`state` returned.
+
+        Args:
+            state: as returned by :meth:`state`.
+        """
         self.seen.restore(state["seen"])
         self.known.restore(state["known"])
         self.ways.restore(state["ways"])
@@ -258,7 +225,10 @@ class EmotionTask(Task):
         return {name: value.item() for name, value in told.items()} | figures
 
     def _judged(self, moved: Tensor, start: Tensor, goal: Tensor, targets: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The actor's loss as far as it needs no decoder, and its terms. New melodies' goal is their start."""
+        """Compute the actor's loss without the losses of decoded melodies, and its terms.
+
+        The goal of new melodies is their start.
+        """
         settings = self.settings
         with self.autocast():
             logit, foreseen = self.modules["critic"](moved)
@@ -274,7 +244,7 @@ class EmotionTask(Task):
         return loss + (weight * drift(moved, goal, self.sigma)).mean(), terms
 
     def _lesson(self, rng: np.random.Generator) -> None:
-        """Both learn from memory."""
+        """Train both networks once on vectors from the replay memory."""
         device = self.fabric.device
         seen, truth = self.seen.draw(rng, _LESSON, device)
         (known,) = self.known.draw(rng, _LESSON, device)
@@ -321,8 +291,12 @@ class EmotionTask(Task):
         return EmotionModel(self.vae, self.network, self.table)
 
     def _batch(self, rng: np.random.Generator) -> tuple[Tensor, ...]:
-        """Vectors of real melodies, drawn ones, starts for the actor and goals near which it should end, (B, latent)
-        each, and targets in MIDI and notes a bar, (B, 2)."""
+        """Draw one batch.
+
+        Returns:
+            Vectors of real melodies, vectors drawn from their distribution, starts for the actor and goals that it
+            should stay close to, (B, latent) each, and targets in MIDI pitch and notes per bar, (B, 2).
+        """
         settings, count = self.settings, self.settings.batch
         tunes = self.train.batch(rng, count, settings.shift)
         noise = rng.standard_normal((3, count, self.config.latent), dtype=np.float32)
@@ -341,7 +315,7 @@ class EmotionTask(Task):
         return mu + sigma * blur, prior, torch.where(changed, mu, fresh), torch.where(changed, goal, fresh), targets
 
     def _targets(self, rng: np.random.Generator, count: int) -> np.ndarray:
-        """Mean pitches and notes a bar around those of the emotions, float32 (count, 2)."""
+        """Draw mean pitches and notes per bar around those of the emotions, float32 (count, 2)."""
         table = self.table
         mean = np.array([table.pitch_mean, table.density_mean])
         spread = np.array([table.pitch_deviation, table.density_deviation])
@@ -356,7 +330,7 @@ class EmotionTask(Task):
         return (targets - mean) / targets.new_tensor([self.scale.pitch, self.scale.density])
 
     def _play(self, z: Tensor) -> Tensor:
-        """What the decoder plays, (B, 256, 90), one-hot with a gradient."""
+        """Decode vectors to melodies (B, 256, 90), one-hot with a straight-through gradient."""
         with self.autocast():
             return self.vae.network.decoder.write(z, straight_through(self.settings.temperature))[1]
 
@@ -378,14 +352,21 @@ class EmotionTask(Task):
         return {"critic": (real + wrong).item(), "told_apart": told.item(), "foreseen": wrong.item()}
 
     def _heard(self, played: Tensor) -> Tensor:
-        """What the critic should have foreseen, (B, 3); a silent melody's pitch counts as the mean."""
+        """Compute the attributes that the critic should predict, (B, 3); a silent melody has the mean pitch."""
         silent = played.new_full((len(played),), self.table.pitch_mean, dtype=torch.float32)
         values = self._scaled(torch.stack([mean_pitch(played, silent), notes_a_bar(played)], dim=1))
         return torch.cat([values, off_chord(played)[:, None]], dim=1)
 
 
 def joined(state: Checkpoint) -> Checkpoint:
-    """Convert the checkpoint of a run to one module ``emotion`` of actor and critic, as weights are stored."""
+    """Join the modules of actor, critic and starts in a checkpoint to one module ``emotion``, as weights are stored.
+
+    Args:
+        state: checkpoint of a run.
+
+    Returns:
+        Checkpoint with the additional module.
+    """
     modules = state["modules"]
     both = {
         f"{part}.{name}": tensor

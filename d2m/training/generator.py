@@ -27,13 +27,15 @@ class GeneratorTraining:
 
     Attributes:
         train, held_out: folders of examples (:mod:`d2m.datasets.pairs`).
-        steps: of the whole run; the learning rate falls to a twentieth over them (cosine).
-        batch, frames: crops a step and their length.
-        perceptual_after: step from which the output is also decoded and heard (waveform and mel terms).
-        adversarial_after: step from which the discriminators join.
-        weights: of the terms.
-        drop_motion, drop_rhythm, drop_sketch, drop_genre: how often a condition is withheld, so that each is optional.
-        parts: most parts of a sketch.
+        steps: number of steps of the whole run, over which the learning rate decays to a twentieth (cosine).
+        batch, frames: number of crops per step, and their length in frames.
+        learning_rate: highest learning rate of the generator.
+        perceptual_after: first step in which the output is also decoded (waveform and mel losses).
+        adversarial_after: first step with discriminators.
+        weights: weights of the losses.
+        drop_motion, drop_rhythm, drop_sketch, drop_genre: probabilities of leaving out a condition, so that each is
+            optional.
+        parts: maximum number of parts of a sketch.
     """
 
     train: Path
@@ -53,7 +55,16 @@ class GeneratorTraining:
 
 
 class GeneratorTask(Task):
-    """The loop's view of a generator in training."""
+    """Training of the generator, as used by the loop.
+
+    Args:
+        settings: settings of the run.
+        codec: trained codec, which is frozen.
+        config: sizes of the generator.
+
+    Raises:
+        D2MError: if a folder has no examples that are long enough.
+    """
 
     def __init__(self, settings: GeneratorTraining, codec: Codec, config: TemporalConfig | None = None) -> None:
         self.settings = settings
@@ -70,7 +81,12 @@ class GeneratorTask(Task):
         self.pairs, self.held_out = (_examples(folder, settings) for folder in (settings.train, settings.held_out))
         self.targets: list[np.ndarray] = []
 
-    def setup(self, fabric) -> None:  # noqa: D102
+    def setup(self, fabric) -> None:
+        """Move the networks, the codec and the loss to the device, and encode the music of all training examples.
+
+        Args:
+            fabric: Lightning Fabric of the run.
+        """
         super().setup(fabric)
         self.codec.to(fabric.device)
         self.hear.to(fabric.device)
@@ -82,12 +98,13 @@ class GeneratorTask(Task):
 
     @torch.no_grad()
     def _codes(self, pair: Pair) -> np.ndarray:
+        """Return the quantised features of an example's music, float16 (D, F)."""
         waveform = torch.from_numpy(pair.sound(0, pair.frames * self.codec.hop)).to(self.fabric.device)
         waveform = waveform[None] if self.codec.channels > 1 else waveform
         return self.codec.quantise(self.codec.features(waveform))[1][0].cpu().numpy().astype(np.float16)
 
     def _batch(self, rng: np.random.Generator) -> tuple[Conditions, Tensor, Tensor]:
-        """Conditions, target features (B, D, F) in standard deviations, and waveforms (B, C, F * hop)."""
+        """Draw conditions, target features (B, D, F) in standard deviations, and waveforms (B, T) or (B, 2, T)."""
         settings, hop = self.settings, self.codec.hop
         crops, targets, waveforms, genres = [], [], [], []
         with_motion = rng.random() > settings.drop_motion
@@ -122,7 +139,7 @@ class GeneratorTask(Task):
         return conditions, target, self._placed(np.stack(waveforms))
 
     def _placed(self, batch: np.ndarray) -> Tensor:
-        """This device's rows of a batch, there."""
+        """Move this device's rows of a batch to the device."""
         return torch.from_numpy(self.own(batch)).to(self.fabric.device)
 
     def _rate(self, step: int) -> float:
@@ -130,6 +147,15 @@ class GeneratorTask(Task):
         return self.settings.learning_rate * warm * (0.05 + 0.475 * (1 + math.cos(math.pi * share)))
 
     def step(self, step: int, rng: np.random.Generator) -> dict[str, float]:
+        """Train the discriminator, if it has joined, then the generator, on one batch.
+
+        Args:
+            step: number of the training step.
+            rng: random generator of this step, the same on every device.
+
+        Returns:
+            Losses by name.
+        """
         settings, weights = self.settings, self.settings.weights
         for group in self.optimizers["generator"].param_groups:
             group["lr"] = self._rate(step)
@@ -154,7 +180,7 @@ class GeneratorTask(Task):
         return figures
 
     def _heard(self, output: Tensor, waveform: Tensor) -> tuple[Tensor, Tensor]:
-        """Waveform and mel distance of the decoded output, over 48 frames, which hold most of a step's time."""
+        """Compute waveform and mel loss of the decoded output over 48 frames; more would take most of a step's time."""
         features = output * self.generator.deviation[:, None] + self.generator.mean[:, None]
         with torch.no_grad():
             quantised = self.codec.quantise(features)[1]
@@ -169,7 +195,16 @@ class GeneratorTask(Task):
 
     @torch.no_grad()
     def evaluate(self, step: int) -> dict[str, float]:
-        """On held-out music with its true sketch: codebook L1, log-mel L1 to the music, spread of the output."""
+        """Evaluate the generator on held-out music with its true sketch.
+
+        Args:
+            step: number of training steps done.
+
+        Returns:
+            Means over the examples: ``codebook``, the L1 distance to the target features in standard deviations;
+            ``mel``, the log-mel L1 distance to the music; ``spread``, the ratio of standard deviations of output and
+            target.
+        """
         codebook, mel, spread = [], [], []
         hop = self.codec.hop
         for pair in self.held_out:
@@ -185,17 +220,25 @@ class GeneratorTask(Task):
         return {"codebook": float(np.mean(codebook)), "mel": float(np.mean(mel)), "spread": float(np.mean(spread))}
 
     def score(self, held_out: dict[str, float]) -> float:
-        """The mel distance."""
+        """Return the mel distance.
+
+        Args:
+            held_out: metrics of :meth:`evaluate`.
+        """
         return held_out["mel"]
 
 
 def _channels(sound: Tensor) -> Tensor:
-    """Flatten (B, T), (B, C, T) or (C, T) into signals of one channel, (N, T)."""
+    """Flatten (B, T), (B, C, T) or (C, T) to mono signals (N, T)."""
     return sound.reshape(-1, sound.shape[-1])
 
 
 def _examples(folder: Path, settings: GeneratorTraining) -> list[Pair]:
-    """The examples of a folder that are as long as a crop; D2MError if there are none."""
+    """Load the examples of a folder that are at least as long as a crop.
+
+    Raises:
+        D2MError: if there are none.
+    """
     pairs = [pair for pair in load_pairs(sorted(folder.glob("*.npz"))) if pair.frames >= settings.frames]
     if not pairs:
         raise D2MError(
@@ -207,7 +250,16 @@ def _examples(folder: Path, settings: GeneratorTraining) -> list[Pair]:
 def pair_conditions(
     pair: Pair, start: int, frames: int, parts: int, generator: TemporalGenerator, device: torch.device
 ) -> Conditions:
-    """Everything an example offers as conditions of a batch of one, noise of zeros."""
+    """Return all conditions of an example as a batch of one, with zeros for the noise.
+
+    Args:
+        pair: the example.
+        start: first frame.
+        frames: number of frames.
+        parts: number of places for parts of the sketch.
+        generator: network whose noise size is used.
+        device: device of the tensors.
+    """
     tensors = {k: torch.from_numpy(v)[None].to(device) for k, v in crop(pair, start, frames, parts).items()}
     return Conditions(
         frames=frames,

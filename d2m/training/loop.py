@@ -138,12 +138,12 @@ class Task:
         return mean
 
     def update(self, name: str, loss: Tensor, clip: float = 0.0) -> None:
-        """One step of the optimiser ``name`` down the gradient of ``loss``, the mean over all devices.
+        """Take one step of an optimiser down the gradient of a loss, averaged over all devices.
 
         Args:
             name: name of the optimiser and its network.
             loss: loss of this device's rows.
-            clip: greatest norm of the gradient, or 0 for any.
+            clip: maximum norm of the gradient, or 0 for no limit.
         """
         self.shares = True
         optimizer = self.optimizers[name]

@@ -94,11 +94,19 @@ class StereoCrops:
 
 
 def reimaged(crop: np.ndarray, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
-    """Change the stereo image of a crop (2, samples) at random, as old and wide mixes differ from those of the studio.
+    """Change the stereo image of a crop at random.
 
-    Each change is made with a probability of its own: the balance moves by up to 8 dB, the sides become up to twice as
-    strong or vanish, one channel comes 1 to 15 ms later. The studio's mixes have no sides in the bass; balance and
-    delay put some there.
+    Old and wide mixes differ from those of the studio. Each change is made with a probability of its own: the balance
+    moves by up to 8 dB, the side is scaled by 0 to 2, one channel is delayed by 1 to 15 ms. The studio's mixes have no
+    side in the bass; balance and delay add some.
+
+    Args:
+        crop: float32 (2, samples).
+        sample_rate: sample rate in hertz.
+        rng: random generator.
+
+    Returns:
+        float32 (2, samples).
     """
     if rng.random() < 0.2:
         crop = crop * 10 ** (np.array([[0.0], [-rng.uniform(0, 8)]], np.float32) / 20)

@@ -30,11 +30,14 @@ class StereoTraining(CodecTraining):
 
 
 class StereoTask(CodecTask):
-    """The training loop's view of a stereo codec.
+    """Training of the stereo codec, as used by the loop.
 
     Args:
-        settings: of the run.
-        codec: to go on with, its codebooks filled; None begins from nothing.
+        settings: settings of the run.
+        codec: trained codec to continue with; None for a new one.
+
+    Raises:
+        D2MError: if the length of the crops is not possible, or a folder has no songs.
     """
 
     def __init__(self, settings: StereoTraining, codec: StereoCodec | None = None) -> None:
@@ -47,17 +50,31 @@ class StereoTask(CodecTask):
         self.songs, self.held_out = StereoCrops(settings.train), self._judged
 
     def ear(self, rng: np.random.Generator) -> Callable[[Tensor], Tensor]:
-        """Return the function that takes one of the two channels or their mean, drawn for each step."""
+        """Return the function that selects the input of the discriminators: left, right or their mean, at random.
+
+        Args:
+            rng: random generator of the step.
+
+        Returns:
+            Function from waveforms (B, 2, T) to waveforms (B, T).
+        """
         side = int(rng.integers(3))
         return lambda waveform: waveform[:, side] if side < 2 else waveform.mean(1)
 
     def middle(self, index: int) -> np.ndarray:
-        """Return five seconds from the middle of a held-out song: float32 (2, samples)."""
+        """Return five seconds from the middle of a held-out song.
+
+        Args:
+            index: index of the song.
+
+        Returns:
+            float32 (2, samples).
+        """
         return self._judged.middle(index, _JUDGED_SECONDS * self.codec.sample_rate)
 
     @torch.no_grad()
     def samples(self) -> list[Sample]:
-        """Return the mean of the channels of held-out music and of what the codec makes of it."""
+        """Return excerpts of held-out music and their reconstructions by the codec, as the mean of both channels."""
         samples = []
         for index in range(min(3, len(self.held_out))):
             length = _SAMPLE_SECONDS * self.codec.sample_rate // self.codec.hop * self.codec.hop

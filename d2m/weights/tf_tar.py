@@ -27,9 +27,22 @@ _MOST_AT_ONCE = 1 << 20
 class Readable(Protocol):
     """Interface of binary files: the methods that are needed here."""
 
-    def seek(self, place: int, /) -> int: ...
+    def seek(self, place: int, /) -> int:
+        """Move to a position.
 
-    def read(self, size: int, /) -> bytes: ...
+        Args:
+            place: offset from the start in bytes.
+
+        Returns:
+            The new position.
+        """
+
+    def read(self, size: int, /) -> bytes:
+        """Read up to ``size`` bytes.
+
+        Args:
+            size: number of bytes.
+        """
 
 
 def is_tar(path: Path | str) -> bool:
@@ -37,6 +50,9 @@ def is_tar(path: Path | str) -> bool:
 
     Args:
         path: the file.
+
+    Returns:
+        False also if the file cannot be read.
     """
     try:
         with Path(path).open("rb") as file:
@@ -53,6 +69,9 @@ def tar_files(path: Path, stack: contextlib.ExitStack) -> Callable[[str], tuple[
     Args:
         path: the tar file.
         stack: closes the files.
+
+    Returns:
+        Function that takes a suffix and returns the open file and its size in bytes, or None if there is no such file.
 
     Raises:
         D2MError: if it cannot be read, is damaged, or holds no checkpoint or several.
@@ -87,7 +106,7 @@ def tar_files(path: Path, stack: contextlib.ExitStack) -> Callable[[str], tuple[
 
 
 def _unfolded(packed: Readable, length: int, stack: contextlib.ExitStack) -> IO[bytes]:
-    """A gzip file of ``length`` bytes as a nameless temporary file."""
+    """Decompress a gzip file of ``length`` bytes into a temporary file."""
     plain = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
     while block := packed.read(_MOST_AT_ONCE):
         plain.write(block)
@@ -98,7 +117,7 @@ def _unfolded(packed: Readable, length: int, stack: contextlib.ExitStack) -> IO[
 
 
 def _members(raw: IO[bytes]) -> dict[str, tuple[int, int]]:
-    """Where the plain files of a tar file begin, and their sizes."""
+    """Return start and size in bytes of the regular files in a tar file, by name."""
     members: dict[str, tuple[int, int]] = {}
     with tarfile.open(fileobj=CarefulStream(raw), mode="r:") as opened:
         # Read as a stream: the list of a hostile file may be endless.
@@ -115,7 +134,7 @@ def _members(raw: IO[bytes]) -> dict[str, tuple[int, int]]:
 
 
 class _Part:
-    """Some bytes of a file as a file."""
+    """Range of bytes of a file, read as a file of its own."""
 
     def __init__(self, stream: IO[bytes], start: int, size: int) -> None:
         self.stream, self.start, self.size, self.place = stream, start, size, 0

@@ -1,11 +1,8 @@
 """AIST++: its files, its folder as a source of prepared data, and its entry in the registry."""
 
-from d2m.datasets.aist.files import (
+from d2m.datasets.aist.files import SPLITS, VIEWS, Aist, AistName, write_text
+from d2m.datasets.aist.pickles import (
     FPS,
-    SPLITS,
-    VIEWS,
-    Aist,
-    AistName,
     Keypoints2d,
     read_keypoints2d,
     read_keypoints3d,
@@ -13,7 +10,6 @@ from d2m.datasets.aist.files import (
     write_keypoints2d,
     write_keypoints3d,
     write_motion,
-    write_text,
 )
 
 __all__ = [

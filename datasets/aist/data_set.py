@@ -13,7 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from d2m.datasets.aist.files import FPS, SPLITS, Aist, AistName
+from d2m.datasets.aist.files import SPLITS, Aist, AistName
+from d2m.datasets.aist.pickles import FPS
 from d2m.datasets.base import DanceData, Item, Source, Take, whole_name
 from d2m.datasets.offers import Offer, Part
 from d2m.datasets.pieces import D2M_GAN, PiecesSource, drive, is_pieces, piece_lists
@@ -75,7 +76,11 @@ class AistData(DanceData):
     shared_music = (("val", "test"),)
 
     def recognises(self, folder: Path) -> bool:
-        """Return whether a folder has annotations of AIST++, or the pieces of D2M-GAN's authors."""
+        """Return whether a folder has annotations of AIST++, or the pieces of D2M-GAN's authors.
+
+        Args:
+            folder: an existing folder.
+        """
         if is_pieces(folder):
             return (folder / "aist_motion_train_segment.txt").is_file()
         if (folder / "keypoints").is_dir() or (folder / "manifest.json").is_file():
@@ -87,28 +92,70 @@ class AistData(DanceData):
         return True
 
     def source(self, folder: Path, visual: Path | None = None, protocol: str = "crossmodal") -> Source:
-        """Open a folder of annotations, or of the pieces of D2M-GAN's authors."""
+        """Open a folder of annotations, or of the pieces of D2M-GAN's authors.
+
+        Args:
+            folder: the folder.
+            visual: folder of visual features of the videos, or None.
+            protocol: ``"crossmodal"`` (music of the test split unseen) or ``"pose"`` (dancers unseen); ignored for
+                pieces.
+
+        Raises:
+            D2MError: if it is not such a folder.
+        """
         from d2m.datasets.aist.source import AistSource
 
         return PiecesSource(folder, self.name) if is_pieces(folder) else AistSource(folder, visual, protocol)
 
     def genre(self, name: str) -> int:
-        """Return the genre in a name."""
+        """Return the genre of a sequence, which its name tells.
+
+        Args:
+            name: name of a sequence.
+
+        Returns:
+            Index into :data:`d2m.types.GENRES`.
+
+        Raises:
+            D2MError: for a name of another form.
+        """
         return list(GENRES).index(AistName.parse(name).genre)
 
     def check_name(self, name: str) -> None:
-        """Check the form of a name."""
+        """Check the form of a sequence's name.
+
+        Args:
+            name: the name.
+
+        Raises:
+            D2MError: for a name of another form.
+        """
         AistName.parse(name)
 
     def song(self, music: str) -> str:
-        """Return the song of a piece of music: ``mBR0`` of ``gBR_sBM_c01_d04_mBR0_ch01_seg1``."""
+        """Return the song of a piece of music: ``mBR0`` of ``gBR_sBM_c01_d04_mBR0_ch01_seg1``.
+
+        Args:
+            music: id of a piece of music, or ``""``.
+
+        Raises:
+            D2MError: for an id of another form.
+        """
         whole = whole_name(music)
         if not music or (whole == music and "_" not in music):
             return whole
         return f"m{AistName.parse(whole).music}"
 
     def take(self, frames: np.ndarray, name: str) -> Take:
-        """Convert SMPL frames: joints in space, of which the engines see a front view."""
+        """Convert SMPL frames to joints in space and a front view of them, which is the engines' input.
+
+        Args:
+            frames: float32 (T, 219) at 60 frames per second.
+            name: name of the sequence, for error messages.
+
+        Raises:
+            D2MError: if the frames cannot be used.
+        """
         from d2m.datasets.studio.skeleton import joints_of
         from d2m.features.rhythm import POSE_LAG
         from d2m.features.smpl import smpl_motion
@@ -124,14 +171,26 @@ class AistData(DanceData):
         return Take(front_view(joints, smpl.fps), POSE_LAG, joints, smpl.fps, "space", told, smpl)
 
     def items(self, root: Path, split: str) -> list[Item]:
-        """Return the dances of a split, without those in ``ignore_list.txt``."""
+        """Return the dances of a split, without those in ``ignore_list.txt``.
+
+        Args:
+            root: the folder.
+            split: ``"train"``, ``"val"`` or ``"test"``.
+
+        Raises:
+            D2MError: if the folder cannot be used.
+        """
         if split not in SPLITS:
             return []
         names = [AistName.parse(name) for name in Aist(root).names(split)]
         return [Item(str(name), f"m{name.music}", self.name, root, name.genre) for name in names]
 
     def item_files(self, item: Item) -> list[Path]:
-        """Return the annotations, beats and music of an item."""
+        """Return the files of the annotations, beats and music of an item; some may not exist.
+
+        Args:
+            item: an item of a raw folder.
+        """
         root, data = item.root, Aist(item.root)
         parts = [data.annotations / part / f"{item.name}.pkl" for part in ("keypoints2d", "keypoints3d", "motions")]
         folders = ("wav", "all_musics", "music")
@@ -139,7 +198,14 @@ class AistData(DanceData):
         return [*parts, self.beats_file(item), *music]
 
     def item_take(self, item: Item) -> Take:
-        """Read the keypoints of the first camera for the engines, those in space from all cameras to judge by."""
+        """Read the keypoints of an item: of the first camera as the engines' input, and in space to judge the music by.
+
+        Args:
+            item: an item of a raw folder.
+
+        Raises:
+            D2MError: if they cannot be read.
+        """
         from d2m.features.rhythm import POSE_LAG
         from d2m.features.to_mediapipe import tidied, to_mediapipe33
 
@@ -157,19 +223,38 @@ class AistData(DanceData):
         return Take(to_mediapipe33(motion), POSE_LAG, space.joints, FPS, "space", told, smpl)
 
     def item_music(self, item: Item) -> Path:
-        """Return the wav file of an item's song."""
+        """Return the wav file of an item's song.
+
+        Args:
+            item: an item of a raw folder.
+
+        Raises:
+            D2MError: if it does not exist.
+        """
         return Aist(item.root).wav_file(item.music)
 
     def music_offset(self, item: Item) -> int:
-        """Return 0: motion and music both begin with the video."""
+        """Return 0: motion and music both begin with the video.
+
+        Args:
+            item: an item of a raw folder.
+        """
         return 0
 
     def beats_file(self, item: Item) -> Path:
-        """Return the file of a song's beats, which studios write."""
+        """Return the file of a song's beats, which only studios have.
+
+        Args:
+            item: an item of a raw or prepared folder.
+        """
         return item.root / "beats" / f"{item.name if item.prepared else item.music}.txt"
 
     def picture_name(self, item: Item) -> str:
-        """Return the name of the video of the first camera."""
+        """Return the name of the video of an item's first camera.
+
+        Args:
+            item: an item of a raw folder.
+        """
         return str(AistName.parse(item.name).view(1))
 
 

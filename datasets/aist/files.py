@@ -1,4 +1,4 @@
-"""AIST++ on disk: names, reader and writer.
+"""AIST++ on disk: names and folder; :mod:`d2m.datasets.aist.pickles` reads and writes the pickles.
 
 AIST++ (Li et al., "AI Choreographer", ICCV 2021) annotates the AIST Dance Video Database (Tsuchida et al.,
 ISMIR 2019): 1,408 sequences of 30 dancers in ten genres, nine cameras, 60 frames a second. The layout is that of
@@ -15,28 +15,22 @@ google/aistplusplus_api::
 
 Splits (their site's table 2): 980 sequences to train, 20 to validate, 20 to test; validation and test share ten songs,
 training shares none with them. Annotations count 60 frames a second exactly, also where a video runs at 59.94.
-
-Pickles may come from anywhere: they are read by an unpickler that knows numbers, text, containers and numpy
-arrays, and calls nothing else.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from d2m.datasets.safe_pickle import load_pickle, save_pickle
+from d2m.datasets.aist.pickles import FPS, Keypoints2d, read_keypoints2d, read_keypoints3d, read_motion
 from d2m.errors import D2MError
 from d2m.files.atomic import atomic_write
 from d2m.types import GENRES, Motion, SmplMotion
 
-#: Frames a second of every sequence.
-FPS = 60.0
 VIEWS: tuple[str, ...] = tuple(f"c{i:02d}" for i in range(1, 10))
 SPLITS: tuple[str, ...] = ("train", "val", "test")
 _NAME = re.compile(
@@ -47,7 +41,7 @@ _NAME = re.compile(
 
 @dataclass(frozen=True)
 class AistName:
-    """A name such as ``gBR_sBM_cAll_d04_mBR0_ch01``, taken apart.
+    """Parts of a name such as ``gBR_sBM_cAll_d04_mBR0_ch01``.
 
     Attributes:
         genre: AIST code such as ``"gBR"``.
@@ -92,21 +86,6 @@ class AistName:
         return replace(self, camera=f"{camera:02d}" if isinstance(camera, int) else camera)
 
 
-@dataclass(frozen=True)
-class Keypoints2d:
-    """Keypoints of nine views.
-
-    Attributes:
-        points: float32 (9, T, 17, 3): x and y in pixels of 1920 x 1080, confidence; NaN where nobody was found.
-        scores: float32 (9, T), detection scores.
-        timestamps: int64 (T,), as stored.
-    """
-
-    points: np.ndarray
-    scores: np.ndarray
-    timestamps: np.ndarray
-
-
 class Aist:
     """A folder in the layout of AIST++.
 
@@ -132,14 +111,14 @@ class Aist:
             raise D2MError(f"{root} is not an AIST++ folder: it has neither motions/ nor keypoints3d/")
 
     def ignored(self) -> frozenset[str]:
-        """Return names whose annotation its makers found faulty."""
+        """Return the names of sequences whose annotation is faulty according to the makers of AIST++."""
         return frozenset(_lines(self.annotations / "ignore_list.txt", missing_ok=True))
 
     def names(self, split: str | None = None, protocol: str = "crossmodal") -> tuple[str, ...]:
-        """Return sequences of ``"train"``, ``"val"`` or ``"test"``, or all that are there; without the ignored ones.
+        """Return the names of the sequences of a split, or of all in the folder, without the ignored ones.
 
         Args:
-            split: which part, or None.
+            split: ``"train"``, ``"val"`` or ``"test"``, or None for all.
             protocol: ``"crossmodal"`` (music unseen) or ``"pose"`` (dancers unseen).
 
         Raises:
@@ -161,11 +140,25 @@ class Aist:
         return tuple(sorted(p.stem for p in (self.annotations / folder).glob("*.pkl")))
 
     def motion(self, name: str) -> SmplMotion:
-        """Read the SMPL parameters of a sequence."""
+        """Read the SMPL parameters of a sequence.
+
+        Args:
+            name: name of the sequence.
+
+        Raises:
+            D2MError: as for :func:`read_motion`.
+        """
         return read_motion(self.annotations / "motions" / f"{_checked(name)}.pkl")
 
     def keypoints2d(self, name: str) -> Keypoints2d:
-        """Read the 2-D keypoints of a sequence in all views."""
+        """Read the 2-D keypoints of a sequence in all views.
+
+        Args:
+            name: name of the sequence.
+
+        Raises:
+            D2MError: as for :func:`read_motion`.
+        """
         return read_keypoints2d(self.annotations / "keypoints2d" / f"{_checked(name)}.pkl")
 
     def keypoints3d(self, name: str, optimised: bool = True) -> np.ndarray:
@@ -181,7 +174,17 @@ class Aist:
         return read_keypoints3d(self.annotations / "keypoints3d" / f"{_checked(name)}.pkl", optimised)
 
     def landmarks(self, name: str) -> Motion:
-        """Read the dance in space: ``"coco17"``, metres, y upwards; joints that were not found have confidence 0."""
+        """Read the dance in space from the 3-D keypoints.
+
+        Args:
+            name: name of the sequence.
+
+        Returns:
+            Skeleton ``"coco17"`` in metres, y upwards; keypoints that were not found have confidence 0.
+
+        Raises:
+            D2MError: as for :func:`read_motion`.
+        """
         points = self.keypoints3d(name) / 100.0
         seen = np.all(np.isfinite(points), axis=-1)
         return Motion(np.where(seen[..., None], points, 0.0), FPS, "coco17", seen.astype(np.float32))
@@ -199,6 +202,9 @@ class Aist:
 
     def wav_file(self, music: str) -> Path:
         """Return a music file.
+
+        Args:
+            music: name without suffix, such as ``mBR0``.
 
         Raises:
             D2MError: if it does not exist.
@@ -246,7 +252,7 @@ class Aist:
 
 
 def _checked(name: str) -> str:
-    """A name that cannot lead out of its folder."""
+    """Return a name that cannot lead out of its folder."""
     return str(AistName.parse(name))
 
 
@@ -261,122 +267,6 @@ def _lines(path: Path, missing_ok: bool = False) -> list[str]:
         raise D2MError(f"{path} is missing; download the AIST++ annotations again") from error
     except (OSError, UnicodeDecodeError) as error:
         raise D2MError(f"cannot read {path}: {error}") from error
-
-
-def _array(data: Mapping[str, object], key: str, path: Path, shape: tuple[int | None, ...]) -> np.ndarray:
-    """A numeric array of the shape asked for; None stands for any length."""
-    value = data.get(key)
-    if not isinstance(value, np.ndarray) or value.dtype.kind not in "fiub":
-        raise D2MError(f"{path} has no array '{key}'; it is not an AIST++ file of this kind")
-    if value.ndim != len(shape) or any(w not in (None, n) for w, n in zip(shape, value.shape, strict=True)):
-        wanted = ", ".join("T" if n is None else str(n) for n in shape)
-        raise D2MError(f"{path}: '{key}' has shape {value.shape}, expected ({wanted})")
-    return value
-
-
-def read_motion(path: str | Path) -> SmplMotion:
-    """Read SMPL parameters from ``motions/NAME.pkl``.
-
-    Raises:
-        D2MError: if the file is missing, unsafe, or of another kind.
-    """
-    path = Path(path)
-    data = load_pickle(path)
-    poses = data.get("smpl_poses")
-    if isinstance(poses, np.ndarray) and poses.ndim == 2:
-        data = data | {"smpl_poses": poses.reshape(len(poses), -1, 3)}
-    poses = _array(data, "smpl_poses", path, (None, 24, 3))
-    translation = _array(data, "smpl_trans", path, (len(poses), 3))
-    scale = float(np.ravel(_array(data, "smpl_scaling", path, (1,)))[0])
-    if not (np.isfinite(poses).all() and np.isfinite(translation).all() and np.isfinite(scale) and scale > 0):
-        raise D2MError(f"{path} holds numbers that are not finite; download it again")
-    for key in ("fps", "mocap_framerate", "mocap_frame_rate"):
-        # not in AIST++, but in what converters from other collections write
-        told = np.ravel(np.asarray(data.get(key, FPS)))
-        if told.dtype.kind in "fiu" and told.size and abs(float(told[0]) - FPS) > 0.1:
-            raise D2MError(f"{path} runs at {float(told[0]):g} fps, not at 60; resample it first")
-    return SmplMotion(poses.astype(np.float32), translation.astype(np.float32), scale, FPS)
-
-
-def write_motion(path: str | Path, motion: SmplMotion, loss: float = 0.0) -> None:
-    """Write ``motions/NAME.pkl`` atomically.
-
-    Args:
-        path: the file.
-        motion: SMPL parameters.
-        loss: loss of the fit.
-    """
-    save_pickle(
-        path,
-        {
-            "smpl_poses": motion.poses.reshape(len(motion.poses), 72).astype(np.float32),
-            "smpl_scaling": np.array([motion.scale], dtype=np.float32),
-            "smpl_trans": motion.translation.astype(np.float32),
-            "smpl_loss": float(loss),
-        },
-    )
-
-
-def read_keypoints2d(path: str | Path) -> Keypoints2d:
-    """Read the keypoints of nine views from ``keypoints2d/NAME.pkl``.
-
-    Raises:
-        D2MError: as for :func:`read_motion`.
-    """
-    path = Path(path)
-    data = load_pickle(path)
-    points = _array(data, "keypoints2d", path, (9, None, 17, 3))
-    scores = _array(data, "det_scores", path, (9, points.shape[1]))
-    stamps = _array(data, "timestamps", path, (points.shape[1],))
-    return Keypoints2d(points.astype(np.float32), scores.astype(np.float32), stamps.astype(np.int64))
-
-
-def write_keypoints2d(path: str | Path, keypoints: Keypoints2d) -> None:
-    """Write ``keypoints2d/NAME.pkl`` atomically.
-
-    Args:
-        path: the file.
-        keypoints: keypoints of nine views.
-    """
-    save_pickle(
-        path,
-        {
-            "keypoints2d": keypoints.points.astype(np.float32),
-            "det_scores": keypoints.scores.astype(np.float32),
-            "timestamps": keypoints.timestamps.astype(np.int64),
-        },
-    )
-
-
-def read_keypoints3d(path: str | Path, optimised: bool = True) -> np.ndarray:
-    """Read ``keypoints3d/NAME.pkl``.
-
-    Args:
-        path: the file.
-        optimised: the temporally smoothed keypoints.
-
-    Returns:
-        float32 (T, 17, 3), centimetres.
-
-    Raises:
-        D2MError: as for :func:`read_motion`.
-    """
-    path = Path(path)
-    key = "keypoints3d_optim" if optimised else "keypoints3d"
-    return _array(load_pickle(path), key, path, (None, 17, 3)).astype(np.float32)
-
-
-def write_keypoints3d(path: str | Path, raw: np.ndarray, optimised: np.ndarray) -> None:
-    """Write ``keypoints3d/NAME.pkl`` atomically.
-
-    Args:
-        path: the file.
-        raw, optimised: float (T, 17, 3), centimetres.
-    """
-    save_pickle(
-        path,
-        {"keypoints3d": raw.astype(np.float32), "keypoints3d_optim": optimised.astype(np.float32)},
-    )
 
 
 def write_text(path: str | Path, text: str) -> None:

@@ -37,10 +37,10 @@ def arm(routine: Routine, side: int, at: float, name: str, ease: float | None = 
     """Move one arm to a named pose, with a random variation and a size that follows the music.
 
     Args:
-        routine: which gets the pose.
+        routine: routine to which the pose is added.
         side: 1 for left, -1 for right.
         at: position in beats.
-        name: in :data:`ARM_POSES`.
+        name: name in :data:`ARM_POSES`.
         ease: duration of the movement in beats, or None for the genre's.
         flow: 0 stops at the pose, 1 passes through it at full speed.
     """
@@ -53,7 +53,11 @@ def arm(routine: Routine, side: int, at: float, name: str, ease: float | None = 
 
 
 def hits(routine: Routine, at: float, beats: float, side: int, step: float, poses: tuple[str, ...]) -> None:
-    """Add a motif of two to four arm poses, one per step: both arms together, mirrored, or one after the other."""
+    """Add a motif of two to four arm poses, one per step: both arms together, mirrored, or one after the other.
+
+    Args:
+        routine, at, beats, side, step, poses: as for :func:`hang`.
+    """
     rng = routine.rng
     motif = [poses[i] for i in rng.integers(0, len(poses), rng.integers(2, 5))]
     other = [poses[i] for i in rng.integers(0, len(poses), len(motif))]
@@ -75,7 +79,11 @@ def hits(routine: Routine, at: float, beats: float, side: int, step: float, pose
 
 
 def swing(routine: Routine, at: float, beats: float, side: int, step: float, poses: tuple[str, ...]) -> None:
-    """Add loose arms that follow the feet: one forward while the other goes back."""
+    """Add loose arms that follow the feet: one forward while the other goes back.
+
+    Args:
+        routine, at, beats, side, step, poses: as for :func:`hang`.
+    """
     high = routine.rng.random() < 0.5
     for i, position in enumerate(np.arange(at, at + beats - 1e-6, step)):
         lead = side if i % 2 == 0 else -side
@@ -85,7 +93,11 @@ def swing(routine: Routine, at: float, beats: float, side: int, step: float, pos
 
 
 def wave(routine: Routine, at: float, beats: float, side: int, step: float, poses: tuple[str, ...]) -> None:
-    """Add a wave that runs from one hand over the shoulders to the other."""
+    """Add a wave that runs from one hand over the shoulders to the other.
+
+    Args:
+        routine, at, beats, side, step, poses: as for :func:`hang`.
+    """
     shapes = [
         (1.0, 0.05, 0.05, 1.0, 0.05, 0.1, 0.0, -0.6),
         (1.0, 0.0, 0.05, 0.8, 0.55, 0.1, 0.0, 0.6),
@@ -104,7 +116,11 @@ def wave(routine: Routine, at: float, beats: float, side: int, step: float, pose
 
 
 def circles(routine: Routine, at: float, beats: float, side: int, step: float, poses: tuple[str, ...]) -> None:
-    """Add waacking arms: whole circles over the head or down past the hip, stopped in a pose on the beat."""
+    """Add waacking arms: full circles over the head or down past the hip, stopped in a pose on the beat.
+
+    Args:
+        routine, at, beats, side, step, poses: as for :func:`hang`.
+    """
     rng = routine.rng
     while beats > 1e-6:
         down = rng.random() < 0.5
@@ -124,7 +140,11 @@ def circles(routine: Routine, at: float, beats: float, side: int, step: float, p
 
 
 def jabs(routine: Routine, at: float, beats: float, side: int, step: float, poses: tuple[str, ...]) -> None:
-    """Add krump arms: a jab or arm swing on the beat with a chest pop, pulled back to guard in between."""
+    """Add krump arms: a jab or arm swing on the beat with a chest pop, pulled back to guard in between.
+
+    Args:
+        routine, at, beats, side, step, poses: as for :func:`hang`.
+    """
     for i, position in enumerate(np.arange(at, at + beats - 1e-6, step)):
         lead = side if i % 2 == 0 else -side
         arm(
@@ -142,7 +162,11 @@ def jabs(routine: Routine, at: float, beats: float, side: int, step: float, pose
 
 
 def locks(routine: Routine, at: float, beats: float, side: int, step: float, poses: tuple[str, ...]) -> None:
-    """Add locking arms: wrists twirl up, then the arms drop into a lock or point and stay there."""
+    """Add locking arms: the wrists twirl up, then the arms drop into a lock or point and stay there.
+
+    Args:
+        routine, at, beats, side, step, poses: as for :func:`hang`.
+    """
     for i, position in enumerate(np.arange(at, at + beats - 1e-6, 2 * step)):
         lead = side if i % 2 == 0 else -side
         for both in (1, -1):
@@ -161,7 +185,11 @@ def locks(routine: Routine, at: float, beats: float, side: int, step: float, pos
 
 
 def carriage(routine: Routine, at: float, beats: float, side: int, step: float, poses: tuple[str, ...]) -> None:
-    """Add ballet's port de bras: long curves through first, second and fifth position."""
+    """Add ballet's port de bras: long curves through first, second and fifth position.
+
+    Args:
+        routine, at, beats, side, step, poses: as for :func:`hang`.
+    """
     order = ["cross_low", "box", "crown", "side", "vee", "low_point"]
     start = int(routine.rng.integers(0, len(order)))
     for i, position in enumerate(np.arange(at, at + beats - 1e-6, 2 * step)):
@@ -176,12 +204,12 @@ def hang(routine: Routine, at: float, beats: float, side: int, step: float, pose
     """Add resting arms while the body grooves.
 
     Args:
-        routine: which gets the poses.
+        routine: routine to which the poses are added.
         at: position of the first landing in beats.
-        beats: length of the move.
+        beats: length of the move in beats.
         side: 1 for the left side first, -1 for the right.
         step: beats from one landing to the next.
-        poses: names in :data:`ARM_POSES`.
+        poses: names in :data:`ARM_POSES` to choose from; used by :func:`hits` only.
     """
     for both in (1, -1):
         arm(routine, both, at, str(routine.rng.choice(["hang", "ready", "hip"])), 1.0, 0.2)

@@ -7,15 +7,12 @@ of stems with one list of beats.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from d2m.datasets.studio.beat_clock import Clock, clock
 from d2m.datasets.studio.beat_sounds import RATE, DrumSounds, sung
 from d2m.symbolic.sound.soundfont import SoundFont
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
 
 #: Drum patterns of one bar of four beats in sixteenths: digits are probabilities in tenths (x is always). ``half``
 #: patterns fill two beats' worth of feeling into one bar: the backbeat falls on the third beat.
@@ -65,13 +62,6 @@ STYLES: dict[str, dict[str, str]] = {
     "shaker": {"shaker": "x5x5x5x5x5x5x5x5", "kick": "x000000000000000"},
     "none": {},
 }  # fmt: skip
-#: Usual tempo ranges of styles that have one.
-TEMPOS: dict[str, tuple[float, float]] = {
-    "four": (112, 138), "techno": (118, 150), "trance": (128, 150), "disco": (105, 130), "trap": (120, 165),
-    "drum and bass": (150, 180), "dembow": (85, 110), "punk": (140, 200), "metal": (90, 200), "ballad": (55, 90),
-    "hip hop": (75, 110), "boom bap": (78, 102), "afro": (95, 125), "half time": (110, 170), "reggae": (65, 95),
-    "funk": (85, 120), "samba": (90, 130), "break": (95, 175),
-}  # fmt: skip
 #: Rhythms of chords, in sixteenths.
 COMPS = (
     "x000000000000000", "x0000000x0000000", "x000x000x000x000", "x0x0x0x0x0x0x0x0", "00x000x000x000x0",
@@ -93,30 +83,15 @@ BASS_PROGRAMS = (32, 33, 34, 35, 36, 37, 38, 39, 43, 58, 87)
 
 
 @dataclass
-class Clock:
-    """Beats of a song: times (s) of all beats, those of downbeats, and swing: where sixteenths and eighths fall."""
-
-    beats: np.ndarray
-    bar: int
-    first: int
-    swing: float
-    shuffle: float
-
-    def time(self, positions: ArrayLike) -> np.ndarray:
-        """Convert positions to seconds, with swing."""
-        position = np.asarray(positions, float)
-        beat, part = np.floor(position + 1e-9), np.mod(position + 1e-9, 1.0)
-        # Warp the beat's halves (shuffle) and their halves (swing).
-        half, inside = np.floor(part * 2), np.mod(part * 2, 1.0)
-        inside = np.where(inside < 0.5, inside * 2 * self.swing, self.swing + (inside - 0.5) * 2 * (1 - self.swing))
-        part = np.where(half == 0, inside * self.shuffle, self.shuffle + inside * (1 - self.shuffle))
-        place = beat + part + self.first
-        return np.interp(place, np.arange(len(self.beats)), self.beats)
-
-
-@dataclass
 class Beats:
-    """A finished song: stems float32 (samples,) by name, beats (s) and indices of downbeats."""
+    """A finished song.
+
+    Attributes:
+        stems: float32 (samples,) by name.
+        beats: float64 (N,), seconds.
+        downbeats: int64, indices of the downbeats in ``beats``.
+        strokes: times of the drum strokes in seconds, by kind of drum.
+    """
 
     stems: dict[str, np.ndarray]
     beats: np.ndarray
@@ -124,50 +99,27 @@ class Beats:
     strokes: dict[str, list[float]] = field(default_factory=dict)
 
 
-def clock(seconds: float, style: str, rng: np.random.Generator) -> Clock:
-    """Draw beats that cover a length: steady, with human variation, drifting, or with a change or a pause in the
-    middle.
-    """
-    low, high = TEMPOS.get(style, (60.0, 190.0))
-    if style in TEMPOS and rng.random() < 0.8:
-        tempo = rng.uniform(low, high)
-    else:
-        tempo = float(np.clip(np.exp(rng.normal(np.log(112), 0.27)), 58, 205))
-    count = int(seconds * tempo * 1.35 / 60) + 16
-    period = np.full(count, 60.0 / tempo)
-    kind = rng.choice(["steady", "human", "drift", "change", "pause"], p=[0.5, 0.3, 0.12, 0.05, 0.03])
-    if kind in ("human", "drift"):
-        wander = np.cumsum(rng.normal(0, 1, count))
-        wander -= np.linspace(wander[0], wander[-1], count)
-        deep = rng.uniform(0.005, 0.03) if kind == "human" else rng.uniform(0.03, 0.1)
-        period *= 1 + deep * wander / (np.abs(wander).max() + 1e-9)
-        period *= 1 + rng.normal(0, 0.004, count)
-    at = int(rng.integers(count // 5, max(count // 2, count // 5 + 1)))
-    if kind == "change":
-        period[at:] *= rng.uniform(0.7, 1.4)
-    if kind == "pause":
-        period[at] *= rng.uniform(1.3, 3.0)
-    bar = int(rng.choice([4, 3, 2], p=[0.9, 0.08, 0.02]))
-    first = int(rng.integers(2, 2 + bar))
-    beats = np.cumsum(period) - period[0] * rng.uniform(1.0, 2.0)
-    swing = rng.uniform(0.52, 0.67) if rng.random() < 0.2 else 0.5
-    shuffle = rng.uniform(0.58, 0.68) if rng.random() < (0.8 if style == "ride" else 0.1) else 0.5
-    return Clock(beats, bar, first, swing, shuffle)
-
-
 class Band:
-    """Plays songs.
+    """Generator of songs.
 
     Args:
-        fonts: soundfonts for tones.
-        drums: where strokes come from.
+        fonts: soundfonts for the pitched instruments.
+        drums: source of the drum strokes.
     """
 
     def __init__(self, fonts: list[SoundFont], drums: DrumSounds):
         self.fonts, self.drums = fonts, drums
 
     def play(self, seconds: float, rng: np.random.Generator) -> Beats:
-        """Generate one song."""
+        """Generate one song.
+
+        Args:
+            seconds: length in seconds.
+            rng: random generator.
+
+        Returns:
+            The song; stems that are silent are left out.
+        """
         style = str(rng.choice(list(STYLES)))
         if rng.random() < 0.07:
             style = "none"
@@ -309,7 +261,7 @@ class Band:
         return self.tones(count, notes, int(rng.choice(PAD_PROGRAMS)), rng)
 
     def _lead(self, count: int, plan: _Plan, rng: np.random.Generator, voice: bool) -> np.ndarray:
-        """A tune of a repeated motif with freer timing than the band."""
+        """Play a tune of a repeated motif, with freer timing than the band."""
         bar, low = plan.time.bar, int(rng.integers(48, 72))
         motif = [(rng.random(4 * bar) < np.tile([0.6, 0.2, 0.45, 0.2], bar)) for _ in range(2)]
         scale = np.array(plan.scale)
@@ -331,7 +283,7 @@ class Band:
 
 
 class _Plan:
-    """Chords and who plays when."""
+    """Chords of a song, and the bars in which each part plays."""
 
     def __init__(self, time: Clock, bars: int, rng: np.random.Generator):
         self.time, self.bars = time, bars
@@ -359,7 +311,7 @@ class _Plan:
         return self.halves and step == 2 * self.time.bar
 
     def chord(self, number: int, step: int) -> list[int]:
-        """Pitch classes, the root first."""
+        """Return the pitch classes of a chord, root first."""
         half = self.halves and step >= 2 * self.time.bar
         degree = int(self.degrees[(2 * number + half) % len(self.degrees)])
         count = len(self.scale)
@@ -367,13 +319,13 @@ class _Plan:
 
 
 def _row(pattern: str, bar: int) -> list[float]:
-    """Probabilities of a pattern's sixteenths, cut or repeated to `bar` beats."""
+    """Return the probabilities of a pattern's sixteenths, cut or repeated to `bar` beats."""
     row = [1.0 if c == "x" else int(c) / 10 for c in pattern.replace(" ", "")]
     return (row * 2)[: 4 * bar]
 
 
 def _groove(style: dict[str, str], bar: int, rng: np.random.Generator) -> dict[str, list[float]]:
-    """A style's pattern with its possible strokes drawn once, so that bars repeat; now and then a kind exchanged."""
+    """Draw the strokes of a style's pattern once, so that bars repeat; occasionally a kind of drum is exchanged."""
     groove = {}
     swaps = {
         "closed": ["closed", "closed", "ride", "shaker"],
@@ -392,7 +344,14 @@ def _groove(style: dict[str, str], bar: int, rng: np.random.Generator) -> dict[s
 
 
 def mix_in(out: np.ndarray, wave: np.ndarray, at: float, gain: float) -> None:
-    """Add a wave in place; samples outside are left out."""
+    """Add a waveform to another in place; samples outside are left out.
+
+    Args:
+        out: float32 (samples,), which is changed.
+        wave: float32 (n,).
+        at: time of its first sample in seconds.
+        gain: linear gain.
+    """
     first = int(round(at * RATE))
     low, high = max(first, 0), min(first + len(wave), len(out))
     if high > low:

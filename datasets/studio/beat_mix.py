@@ -59,7 +59,7 @@ def composed(band: Band, seconds: float, rng: np.random.Generator) -> Beats:
         seconds: length.
         rng: random generator.
     """
-    from d2m.datasets.studio.beat_band import clock
+    from d2m.datasets.studio.beat_clock import clock
     from d2m.datasets.studio.music import song_shape
     from d2m.symbolic.composer import STYLES, compose
 
@@ -152,7 +152,7 @@ def room(wave: np.ndarray, rng: np.random.Generator, wet: float) -> np.ndarray:
 
 
 def _swept(wave: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A low-pass or high-pass closes over the first seconds, as disc jockeys do."""
+    """Crossfade a wave with its low-passed or high-passed version, as disc jockeys do with filters."""
     from scipy.signal import butter, sosfilt
 
     kind = str(rng.choice(["lowpass", "highpass"]))
@@ -192,7 +192,7 @@ def spoiled(wave: np.ndarray, rng: np.random.Generator, strength: float = 1.0) -
 
 
 def _shelves(rng: np.random.Generator) -> np.ndarray:
-    """Three peaking filters of up to 10 dB."""
+    """Draw three peaking filters of mostly less than 10 dB, as second-order sections (3, 6)."""
     rows = []
     for _ in range(3):
         angle = 2 * np.pi * np.exp(rng.uniform(np.log(60), np.log(8000))) / RATE

@@ -39,15 +39,26 @@ _LONGEST_STROKE = 1.6
 
 @lru_cache(maxsize=8)
 def open_font(path: Path) -> SoundFont:
+    """Open a soundfont; the last eight are kept open in each process.
+
+    Args:
+        path: path of the file.
+
+    Raises:
+        D2MError: if the file cannot be read or is not a SoundFont 2 or SF3 file.
+    """
     return SoundFont(path, cache_bytes=500_000_000)
 
 
 class DrumSounds:
-    """Strokes of many kits: of soundfonts, of sample files, and made from formulas.
+    """Drum strokes of many kits: from soundfonts, from sample files, and synthesised.
 
     Args:
         fonts: soundfont files.
-        folders: searched for sample files, whose names tell the kind of drum.
+        folders: folders that are searched for sample files, whose names say the kind of drum.
+
+    Raises:
+        D2MError: if a soundfont cannot be read.
     """
 
     def __init__(self, fonts: Iterable[Path], folders: Iterable[Path]):

@@ -36,12 +36,12 @@ class Studio:
 
     Attributes:
         songs: number of songs; genres take turns.
-        dances: dances to each.
-        seconds: length of each song and dance.
-        seed: every random choice follows from it.
-        sample_rate: hertz of the wav files.
-        video: whether the mannequin is filmed (first camera, 640 x 360, 30 frames a second).
-        split: that all songs and dancers are of, or None for all three in turn.
+        dances: number of dances for each song.
+        seconds: length of each song and dance in seconds.
+        seed: random seed.
+        sample_rate: sample rate of the wav files in hertz.
+        video: whether the mannequin is filmed (first camera, 640 x 360, 30 frames per second).
+        split: split of all songs and dancers, or None if the three splits take turns.
     """
 
     songs: int
@@ -67,19 +67,23 @@ def make_studio(
 ) -> Studio:
     """Make or complete a studio.
 
-    Files that are complete are kept, so an interrupted run goes on; the result does not depend on ``processes``.
-    A run with more songs or dances adds to a studio of the same seed and length. ``make.log`` tells what was made.
+    Files that are complete are kept, so that an interrupted run is resumed; the result does not depend on
+    ``processes``. A run with more songs or dances adds to a studio of the same seed and length. ``make.log`` lists what
+    was made.
 
     Args:
-        out_dir: folder, created if need be.
+        out_dir: output folder, created if missing.
         songs: number of songs, 1 to 10000.
-        dances_per_song: 1 to 15 different dancers to each song.
-        seconds: length of each, 4 to 600.
-        seed: 0 or more.
+        dances_per_song: number of dancers for each song, 1 to 15.
+        seconds: length of each song in seconds, 4 to 600.
+        seed: random seed, 0 or more.
         video: also film the mannequin.
-        progress: called with songs done and songs in all.
-        processes: how many work at a time.
-        split: make all of it for this split, ``"test"`` for a benchmark; None lets the splits take turns.
+        progress: called with the number of finished songs and of all songs.
+        processes: number of parallel processes.
+        split: split of all songs and dancers, ``"test"`` for a benchmark; None lets the splits take turns.
+
+    Returns:
+        Settings of the studio.
 
     Raises:
         D2MError: for numbers out of range, a folder with another studio in it, or no space.
@@ -198,7 +202,7 @@ def _film(danced: Performance, camera: Camera, path: Path, dancer: int, seed: in
 def _write_dance(
     out: Path, name: str, danced: Performance, cameras: tuple[Camera, ...], rng: np.random.Generator
 ) -> None:
-    """Keypoints first, motion last: a sequence with a motion file is complete."""
+    """Write keypoints and motion; the motion comes last, so that a sequence with a motion file is complete."""
     exact = points(danced, COCO17)
     fps, size = danced.smpl.fps, 1.70 * danced.smpl.scale / 100.0
     views, scores = [], []
@@ -221,7 +225,7 @@ def _write_dance(
 
 
 def _write_index(out: Path, songs: list[plan.Song], studio: Studio) -> None:
-    """Everything that lists sequences, from those that exist, so that a smaller run never forgets any."""
+    """Write the lists of sequences, the cameras and the manifest, from all motion files in the folder."""
     names = sorted(p.stem for p in (out / "motions").glob("*.pkl"))
     splits: dict[str, list[str]] = {part: [] for part in aist.SPLITS}
     for name in names:

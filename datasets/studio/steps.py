@@ -17,7 +17,7 @@ def _landings(at: float, beats: float, step: float) -> np.ndarray:
 
 
 def _weight(routine: Routine, at: float, side: float, drop: float = 0.05, ease: float = 0.6) -> None:
-    """The hips over one leg, the trunk leaning a little against it."""
+    """Shift the hips over one leg, with the trunk leaning slightly the other way."""
     size = routine.size(at)
     shift = 0.075 * side * size
     roll = -0.05 * side * size
@@ -26,14 +26,22 @@ def _weight(routine: Routine, at: float, side: float, drop: float = 0.05, ease: 
 
 
 def groove(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Add a groove: the feet stay, the weight moves from one to the other."""
+    """Add a groove: the feet stay, and the weight shifts from one foot to the other.
+
+    Args:
+        routine, at, beats, side, step: as for :func:`freeze`.
+    """
     routine.home(at, 0.5 * step)
     for i, position in enumerate(_landings(at, beats, step)):
         _weight(routine, position, side if i % 2 == 0 else -side, 0.06, 0.7 * step)
 
 
 def step_touch(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Add a step touch: one foot steps to the side, the other closes; then back."""
+    """Add a step touch: one foot steps to the side, the other closes; then back.
+
+    Args:
+        routine, at, beats, side, step: as for :func:`freeze`.
+    """
     far = 0.34 * routine.size(at)
     routine.home(at - 0.5 * step, 0.4 * step)
     for i, position in enumerate(_landings(at, beats, step)):
@@ -48,7 +56,11 @@ def step_touch(routine: Routine, at: float, beats: float, side: int, step: float
 
 
 def march(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Add a march: knees come up in turn and go down on the beat, as in the running man."""
+    """Add a march: the knees come up in turn and go down on the beat, as in the running man.
+
+    Args:
+        routine, at, beats, side, step: as for :func:`freeze`.
+    """
     height = 0.16 + 0.14 * routine.size(at)
     for i, position in enumerate(_landings(at, beats, step)):
         foot = side if i % 2 == 0 else -side
@@ -58,7 +70,11 @@ def march(routine: Routine, at: float, beats: float, side: int, step: float) -> 
 
 
 def kicks(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Add kicks forward or to the side on one beat, with the foot back down on the next."""
+    """Add kicks forward or to the side on one beat, with the foot back down on the next.
+
+    Args:
+        routine, at, beats, side, step: as for :func:`freeze`.
+    """
     high = routine.rng.uniform(0.15, 0.35) * (0.5 + 0.6 * routine.size(at))
     for i, position in enumerate(_landings(at, beats, step)):
         foot = side if (i // 2) % 2 == 0 else -side
@@ -72,7 +88,11 @@ def kicks(routine: Routine, at: float, beats: float, side: int, step: float) -> 
 
 
 def shuffle(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Add house footwork: quick steps on the beat and in between, forward, back and across."""
+    """Add house footwork: quick steps on the beat and in between, forward, back and across.
+
+    Args:
+        routine, at, beats, side, step: as for :func:`freeze`.
+    """
     rng = routine.rng
     spots = rng.uniform((-0.12, -0.22), (0.14, 0.22), (4, 2)) * routine.size(at)
     for i, position in enumerate(_landings(at, beats, step / 2)):
@@ -87,7 +107,11 @@ def shuffle(routine: Routine, at: float, beats: float, side: int, step: float) -
 
 
 def grapevine(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Add a grapevine: side, behind, side, touch; and back."""
+    """Add a grapevine: side, behind, side, touch; and back.
+
+    Args:
+        routine, at, beats, side, step: as for :func:`freeze`.
+    """
     far = 0.26 * routine.size(at)
     for i, position in enumerate(_landings(at, beats, step)):
         way = side if (i // 4) % 2 == 0 else -side
@@ -99,7 +123,11 @@ def grapevine(routine: Routine, at: float, beats: float, side: int, step: float)
 
 
 def lunge(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Add a lunge: a wide, low step to one side that is held, then pulled back in."""
+    """Add a lunge: a wide, low step to one side that is held, then pulled back in.
+
+    Args:
+        routine, at, beats, side, step: as for :func:`freeze`.
+    """
     size = routine.size(at)
     for i, position in enumerate(_landings(at, beats, 2 * step)):
         foot = side if i % 2 == 0 else -side
@@ -113,7 +141,11 @@ def lunge(routine: Routine, at: float, beats: float, side: int, step: float) -> 
 
 
 def turn(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Add a whole turn in four steps, with weight shifts for the remaining beats."""
+    """Add a full turn in four steps, with weight shifts for the remaining beats.
+
+    Args:
+        routine, at, beats, side, step: as for :func:`freeze`.
+    """
     for i in range(4):
         position = at + i * step
         if position > at + beats - 1e-6:
@@ -128,7 +160,11 @@ def turn(routine: Routine, at: float, beats: float, side: int, step: float) -> N
 
 
 def facings(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Add turns to one diagonal, then to the other."""
+    """Add turns to one diagonal, then to the other.
+
+    Args:
+        routine, at, beats, side, step: as for :func:`freeze`.
+    """
     for i, position in enumerate(_landings(at, beats, 2 * step)):
         way = side if i % 2 == 0 else -side
         goal = way * routine.rng.uniform(0.3, 0.8) + 2 * np.pi * np.round(routine.place[2] / (2 * np.pi))
@@ -140,7 +176,11 @@ def facings(routine: Routine, at: float, beats: float, side: int, step: float) -
 
 
 def toprock(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Add a toprock of break: one foot crosses in front and the chest opens, then it returns."""
+    """Add a toprock of breaking: one foot crosses in front and the chest opens, then it returns.
+
+    Args:
+        routine, at, beats, side, step: as for :func:`freeze`.
+    """
     for i, position in enumerate(_landings(at, beats, step)):
         foot = side if (i // 2) % 2 == 0 else -side
         if i % 2 == 0:
@@ -155,7 +195,11 @@ def toprock(routine: Routine, at: float, beats: float, side: int, step: float) -
 
 
 def stomp(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Add a krump stomp: the knee comes high and the foot hits the floor, wide and low."""
+    """Add a krump stomp: the knee comes high and the foot hits the floor, wide and low.
+
+    Args:
+        routine, at, beats, side, step: as for :func:`freeze`.
+    """
     for i, position in enumerate(_landings(at, beats, 2 * step)):
         foot = side if i % 2 == 0 else -side
         size = routine.size(position)
@@ -168,7 +212,11 @@ def stomp(routine: Routine, at: float, beats: float, side: int, step: float) -> 
 
 
 def jump(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Add a hop that lands on the beat with soft knees."""
+    """Add a hop that lands on the beat with soft knees.
+
+    Args:
+        routine, at, beats, side, step: as for :func:`freeze`.
+    """
     for position in _landings(at, beats, 2 * step):
         up = 0.12 * routine.size(position)
         out = routine.rng.uniform(0.0, 0.16)
@@ -183,7 +231,11 @@ def jump(routine: Routine, at: float, beats: float, side: int, step: float) -> N
 
 
 def extension(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Add a jazz extension: a leg swings high and is drawn back, the standing leg stretches."""
+    """Add a jazz extension: a leg swings high and is drawn back, and the standing leg stretches.
+
+    Args:
+        routine, at, beats, side, step: as for :func:`freeze`.
+    """
     for i, position in enumerate(_landings(at, beats, 2 * step)):
         foot = side if i % 2 == 0 else -side
         size = routine.size(position)
@@ -198,7 +250,11 @@ def extension(routine: Routine, at: float, beats: float, side: int, step: float)
 
 
 def rise(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Add plié and relevé: down on one beat, up on the toes on the next."""
+    """Add plié and relevé: down on one beat, up on the toes on the next.
+
+    Args:
+        routine, at, beats, side, step: as for :func:`freeze`.
+    """
     for i, position in enumerate(_landings(at, beats, step)):
         size = routine.size(position)
         heel = 0.0 if i % 2 == 0 else 0.55
@@ -209,7 +265,11 @@ def rise(routine: Routine, at: float, beats: float, side: int, step: float) -> N
 
 
 def body_roll(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Add a roll from the head through the chest to the hips, one each two steps."""
+    """Add body rolls from the head through the chest to the hips, one every two steps.
+
+    Args:
+        routine, at, beats, side, step: as for :func:`freeze`.
+    """
     routine.home(at, 0.5 * step)
     for position in _landings(at, beats, 2 * step):
         size = routine.size(position)
@@ -224,7 +284,11 @@ def body_roll(routine: Routine, at: float, beats: float, side: int, step: float)
 
 
 def glide(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Add a popping glide: the feet slide while heel and toe change, the trunk ticks."""
+    """Add a popping glide: the feet slide, alternating between heel and toe, and the trunk ticks.
+
+    Args:
+        routine, at, beats, side, step: as for :func:`freeze`.
+    """
     for i, position in enumerate(_landings(at, beats, step)):
         foot = side if i % 2 == 0 else -side
         far = 0.2 * routine.size(position)
@@ -238,7 +302,11 @@ def glide(routine: Routine, at: float, beats: float, side: int, step: float) -> 
 
 
 def floor(routine: Routine, at: float, beats: float, side: int, step: float) -> None:
-    """Add low footwork of break: a crouch on one hand, legs circling, and up again at the end."""
+    """Add low footwork of breaking: a crouch on one hand, legs circling, and up again at the end.
+
+    Args:
+        routine, at, beats, side, step: as for :func:`freeze`.
+    """
     down, lows = at, _landings(at, beats - step, step)
     for i, position in enumerate(lows):
         foot = side if i % 2 == 0 else -side
@@ -259,9 +327,9 @@ def freeze(routine: Routine, at: float, beats: float, side: int, step: float) ->
     """Add one strong pose on the beat, then stillness.
 
     Args:
-        routine: which gets the poses.
+        routine: routine to which the poses are added.
         at: position of the first landing in beats.
-        beats: length of the move.
+        beats: length of the move in beats.
         side: 1 for the left foot first, -1 for the right.
         step: beats from one landing to the next.
     """

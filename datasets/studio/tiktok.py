@@ -40,10 +40,24 @@ def make_tiktok_studio(
     *,
     processes: int = 1,
 ) -> Studio:
-    """Make or complete the studio; the arguments are those of :func:`~.make.make_studio`.
+    """Make or complete a studio in the layout of TikTok Dance-Music.
 
-    Every dance is seen by a camera of its own, and its keypoints have an estimator's errors. The dances of the AIST
-    studio of the same seed are the same; ``beats/NAME.txt`` holds the true beats, and videos have their sound.
+    Every dance is filmed by a camera of its own, and its keypoints have the errors of pose estimation. The dances are
+    the same as in the AIST++ layout with the same seed; ``beats/NAME.txt`` contains the true beats, and videos have
+    sound.
+
+    Args:
+        out_dir: output folder, created if missing.
+        songs: number of songs, 1 to 1000.
+        dances_per_song: number of dancers for each song, 1 to 15.
+        seconds: length of each song in seconds, 4 to 600.
+        seed: random seed, 0 or more.
+        video: also film the mannequin.
+        progress: called with the number of finished songs and of all songs.
+        processes: number of parallel processes.
+
+    Returns:
+        Settings of the studio.
 
     Raises:
         D2MError: for numbers out of range, a folder with another studio in it, or no space.
@@ -67,11 +81,11 @@ def make_tiktok_studio(
 
 
 def video_name(song: plan.Song, dance: int) -> str:
-    """Return the name of a video; the collection encodes the genre.
+    """Return the name of a video; the collection in it stands for the genre.
 
     Args:
         song: song of the studio.
-        dance: its number.
+        dance: number of the dance.
     """
     # room for 15 dances to each song, so that a larger studio contains the smaller one
     return str(tiktok.TikTokName(song.index % 10, song.index, 15 * song.index + dance))
@@ -128,7 +142,7 @@ def write_keypoints(out: Path, name: str, motion) -> None:
 
 
 def _write_index(out: Path, studio: Studio) -> None:
-    """The lists, from the videos that exist, so that a smaller run never forgets any."""
+    """Write the manifest and the lists of the splits, from all videos in the folder including those of earlier runs."""
     splits: dict[str, list[str]] = {split: [] for split in tiktok.SPLITS}
     for name in tiktok.TikTok(out).names():
         song = plan.song(tiktok.TikTokName.parse(name).music, 1, studio.seed)

@@ -87,16 +87,13 @@ class TikTok:
             raise D2MError(f"{root} is not a TikTok folder: it has no keypoints/")
 
     def names(self, split: str | None = None) -> tuple[str, ...]:
-        """Return the videos of a split as listed, or all that have keypoints. Without a list for validation there are
-        none.
-
-        Without a list for validation there are none; D2MError if another list is missing.
+        """Return the videos of a split as listed, or all that have keypoints.
 
         Args:
-            split: ``"train"``, ``"val"`` or ``"test"``, or None for all.
+            split: ``"train"``, ``"val"`` or ``"test"``, or None for all; without a list, the split ``"val"`` is empty.
 
         Raises:
-            D2MError: if another list is missing.
+            D2MError: if the list of another split is missing.
         """
         if split is None:
             # logs and temporary files may lie there too
@@ -265,7 +262,7 @@ def read_openpose(files: tuple[Path, ...], fps: float, height: int) -> Motion:
 
 
 def _people(path: Path) -> np.ndarray:
-    """(P, 25, 3) of one picture."""
+    """Read the keypoints of all people in one picture, float32 (P, 25, 3)."""
     try:
         if path.stat().st_size > MOST_TEXT:
             raise ValueError("too large")

@@ -101,7 +101,7 @@ def measure(
         "duration": inputs.dance.duration,
         "seconds": played.seconds,
         "details": played.details,
-        "notes": [*inputs.notes, *([played.details["note"]] if "note" in played.details else [])],
+        "notes": list(inputs.notes),
         "segments": [
             _segment(inputs, original, index, piece, played.sample_rate, paired, genre_weights)
             for index, piece in enumerate(pieces)

@@ -41,7 +41,7 @@ class Published:
     source: str
 
     def plain(self) -> dict[str, Any]:
-        """For the report's JSON."""
+        """Return the values for the JSON report."""
         return {
             "title": self.title, "data": self.data, "seconds": self.seconds, "scores": self.scores,
             "source": self.source, "as_published": True,

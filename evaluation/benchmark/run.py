@@ -226,13 +226,25 @@ def compose_report(
         "judge": judges[judge],
         "genre_note": note,
         "remarks": remarks,
-        "notes": [f"{result['name']}: {note}" for result in originals for note in result.get("notes", ())],
+        "notes": _notes(rows, outcome),
         "metrics": describe(*(group for group in GROUPS if group != "rhythm")),
         "rows": summarise(rows, outcome.results, about["seed"]),
         "published": [row.plain() for row in published_for(about["kind"])],
         "failed": outcome.failed,
         "results": {key: [_brief(r) for r in found] for key, found in outcome.results.items()},
     }  # fmt: skip
+
+
+def _notes(rows: Sequence[Row], outcome: Outcome) -> list[str]:
+    """Unusual properties of the dances, and of music from elsewhere."""
+    dances = [f"{result['name']}: {note}" for result in outcome.results[REFERENCE] for note in result.get("notes", ())]
+    music = [
+        f"{result['name']}, {row.title}: {result['details']['note']}"
+        for row in rows
+        for result in outcome.results[row.key]
+        if "note" in result["details"]
+    ]
+    return dances + music
 
 
 def _brief(result: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,16 @@ def make_test_studio(
     processes: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Make or complete the studio; the arguments are those of :func:`d2m.datasets.studio.make_studio`.
+    """Make or complete a studio whose songs and dancers are all in the test split.
+
+    Args:
+        out: output folder, created if missing.
+        songs: number of songs, 1 to 10000.
+        dances: number of dancers for each song, 1 to 15.
+        seconds: length of each song in seconds, 4 to 600.
+        seed: random seed, 0 or more.
+        processes: number of parallel processes.
+        progress: called with the number of finished songs and of all songs.
 
     Raises:
         D2MError: for numbers out of range, a folder with another studio in it, or no space.

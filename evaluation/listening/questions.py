@@ -30,7 +30,7 @@ class Question:
     points: tuple[str, ...] = QUALITY
 
     def plain(self) -> dict[str, Any]:
-        """As JSON values."""
+        """Return all fields as JSON values."""
         return asdict(self)
 
 

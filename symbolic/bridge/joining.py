@@ -16,9 +16,11 @@ from d2m.symbolic import keys as key_finding
 from d2m.symbolic.bridge.composer import Composer
 from d2m.symbolic.bridge.mixpoints import MixPoint
 from d2m.symbolic.bridge.song import BEATS, Song
+from d2m.symbolic.chords import Progression
 from d2m.symbolic.controls import cut_controls, joined_parts
 from d2m.symbolic.pianoroll import PITCHES, accents
 from d2m.symbolic.pianoroll_tensor import COMPACT, from_tensor
+from d2m.symbolic.shape import Shape
 from d2m.symbolic.tracks import DRUMS
 from d2m.types import TRACKS, BeatGrid, Part, Score
 
@@ -59,7 +61,7 @@ class Bridge:
     """The music between two songs.
 
     Attributes:
-        held: bool (bars, 16, 72, 5).
+        held: bool (bars, 16, 72, 5), as the network writes it.
         parts: its notes, in beats from its beginning.
         times: float64 (beats + 1,), seconds from its beginning of every beat and of the end.
         keys: keys of its bars.
@@ -71,7 +73,15 @@ class Bridge:
     keys: tuple[int, ...]
 
 
-def join(a: Song, b: Song, point: MixPoint, composer: Composer, bars: int = 2, around: int | None = None) -> Joined:
+def join(
+    a: Song,
+    b: Song,
+    point: MixPoint,
+    composer: Composer,
+    bars: int = 2,
+    around: int | None = None,
+    chords: Progression | None = None,
+) -> Joined:
     """Go from one song into the other.
 
     Args:
@@ -80,11 +90,12 @@ def join(a: Song, b: Song, point: MixPoint, composer: Composer, bars: int = 2, a
         composer: writes the bars between.
         bars: how many, 1 to 8.
         around: bars to keep of each song beside the bridge, or None for all.
+        chords: chords of the bridge, repeated to its length; None for the network's.
 
     Raises:
         D2MError: if the network cannot make that many bars, or the bars of the mix point are not in 4/4.
     """
-    bridge = write_bridge(a, b, point, composer, bars)
+    bridge = write_bridge(a, b, point, composer, bars, chords)
     stop, start = round(a.position(point.bar_a + 1)), round(b.position(point.bar_b))
     first = 0 if around is None else round(a.position(max(point.bar_a + 1 - around, 0)))
     last = last_beat(b)
@@ -94,13 +105,16 @@ def join(a: Song, b: Song, point: MixPoint, composer: Composer, bars: int = 2, a
     middle = stop - first
     end = middle + BEATS * bars
     between = [replace(part, starts=part.starts + middle, ends=part.ends + middle) for part in bridge.parts]
-    after = cut(b.score, start, last, end - start, point.transpose)
-    parts = joined_parts([cut(a.score, first, stop, -first), *([part] for part in between), after])
+    after = b.played(cut(b.score, start, last, end - start, point.transpose))
+    before = a.played(cut(a.score, first, stop, -first))
+    parts = joined_parts([before, *([part] for part in b.played(between)), after])
     score = Score(parts, grid, float(grid.time_of(end + last - start)))
     return Joined(score, bridge.held, point, middle, end, bridge.keys)
 
 
-def write_bridge(a: Song, b: Song, point: MixPoint, composer: Composer, bars: int) -> Bridge:
+def write_bridge(
+    a: Song, b: Song, point: MixPoint, composer: Composer, bars: int, chords: Progression | None = None
+) -> Bridge:
     """Compose the bars between the two songs of a mix point, in key and assigned to instruments.
 
     Args:
@@ -108,6 +122,7 @@ def write_bridge(a: Song, b: Song, point: MixPoint, composer: Composer, bars: in
         point: the mix point.
         composer: trained network.
         bars: length of the bridge.
+        chords: chords of the bridge, repeated to its length; None for the network's.
 
     Raises:
         D2MError: if the network cannot make that many bars, or the bars of the mix point are not in 4/4.
@@ -118,7 +133,11 @@ def write_bridge(a: Song, b: Song, point: MixPoint, composer: Composer, bars: in
     share = (np.arange(BEATS * bars) + 0.5) / (BEATS * bars)
     beats = 60.0 / (a.tempo(point.bar_a) ** (1 - share) * b.tempo(point.bar_b) ** share)
     times = np.concatenate([[0.0], np.cumsum(beats)])
-    return Bridge(held, tuple(_bridge_parts(a, b, point, held)), times, keys)
+    parts = tuple(_bridge_parts(a, b, point, held))
+    if chords is not None:
+        grid = BeatGrid.steady(60.0, BEATS * bars, confidence=1.0)
+        parts = Shape(chords=chords).fit(Score(parts, grid, float(BEATS * bars))).parts
+    return Bridge(held, parts, times, keys)
 
 
 def last_beat(song: Song) -> int:

@@ -6,6 +6,7 @@ song's own notes at their own times and levels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,12 +16,14 @@ import numpy as np
 from d2m.errors import D2MError
 from d2m.symbolic.bridge.bars import Bars, look_at
 from d2m.symbolic.five_tracks import five_tracks
-from d2m.symbolic.keys import find_keys
+from d2m.symbolic.keys import find_keys, signature
 from d2m.symbolic.midi import load, score_of
 from d2m.symbolic.phrases import boundaries
 from d2m.symbolic.pianoroll import PITCHES, VELOCITIES, Metre, PianoRoll, to_score
 from d2m.symbolic.pianoroll_file import load_npz
 from d2m.symbolic.pianoroll_tensor import COMPACT, articulate, to_tensor
+from d2m.symbolic.score_edit import at_tempo, swung_part
+from d2m.symbolic.shape import Words
 from d2m.symbolic.tracks import DRUMS
 from d2m.types import TRACKS, Part, Score
 
@@ -37,11 +40,16 @@ class Song:
         name: name of the song.
         score: its own notes, for playing.
         roll: its five tracks at four steps a beat, with its own tempo, bar lines and metres.
+        swing: place of the second of two eighths in its beat when the song is played, see
+            :func:`~d2m.symbolic.score_edit.swung`.
+        without: names of tracks that are not played.
     """
 
     name: str
     score: Score
     roll: PianoRoll
+    swing: float = 0.5
+    without: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Return Bars."""
@@ -163,7 +171,45 @@ class Song:
             shifted[DRUMS] = array[DRUMS]
             arrays.append(shifted)
         roll = replace(self.roll, held=arrays[0], onsets=arrays[1])
-        return Song(self.name, replace(self.score, parts=tuple(parts)), roll)
+        return replace(self, score=replace(self.score, parts=tuple(parts)), roll=roll)
+
+    def at_tempo(self, tempo: float) -> Song:
+        """Change the median tempo of the song; changes of tempo within it are kept in proportion.
+
+        Args:
+            tempo: quarter notes per minute.
+        """
+        score = at_tempo(self.score, tempo)
+        factor = score.grid.tempo / self.score.grid.tempo
+        return replace(self, score=score, roll=replace(self.roll, tempo=self.roll.tempo * factor))
+
+    def shaped(self, words: Words) -> Song:
+        """Return the song in the key and at the tempo that are asked for, to be played with swing and without tracks.
+
+        Args:
+            words: what is asked for; its chords, length and new tracks do not matter.
+
+        Raises:
+            D2MError: if no track is left.
+        """
+        song = self if words.tempo is None else self.at_tempo(words.tempo)
+        if words.shape.key is not None:
+            usual = int(np.bincount(song.keys).argmax())
+            song = song.moved((signature(words.shape.key) - signature(usual) + 6) % 12 - 6)
+        song = replace(song, swing=words.shape.swing, without=words.without)
+        if not song.played(song.score.parts):
+            raise D2MError(f"{self.name} plays only what --without leaves out")
+        return song
+
+    def played(self, parts: Sequence[Part]) -> list[Part]:
+        """Return parts of the song or of a bridge as they are played: with swing, without tracks that are left out.
+
+        Args:
+            parts: the parts.
+        """
+        dropped = {name.casefold() for name in self.without}
+        kept = [part for part in parts if part.track not in dropped and part.name.casefold() not in dropped]
+        return kept if self.swing == 0.5 else [swung_part(part, self.swing) for part in kept]
 
     def excerpt(self, first: int, stop: int) -> Song:
         """Return some bars for analysis: bars are numbered from 0, the score is unchanged.

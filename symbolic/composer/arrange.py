@@ -8,12 +8,13 @@ from d2m.audio.presets import characters
 from d2m.errors import D2MError
 from d2m.genres import added_genre
 from d2m.sounds.patches import drawn
+from d2m.symbolic.chords import Chord, pitch_classes
 from d2m.symbolic.composer import bass, club, funk, hiphop
 from d2m.symbolic.composer.comping import Comper
 from d2m.symbolic.composer.dress import dress
 from d2m.symbolic.composer.form import Bar, Form, plan
 from d2m.symbolic.composer.grooves import Drummer
-from d2m.symbolic.composer.harmony import Chord, is_minor, lay_out, pitch_classes
+from d2m.symbolic.composer.harmony import is_minor, lay_out
 from d2m.symbolic.composer.lines import Feel, Line, perform
 from d2m.symbolic.composer.melody import Lead
 from d2m.symbolic.composer.production import produce

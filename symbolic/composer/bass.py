@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from d2m.symbolic.chords import Chord, chord_at
 from d2m.symbolic.composer.form import Form
 from d2m.symbolic.composer.grooves import Drummer
-from d2m.symbolic.composer.harmony import Chord, chord_at
 from d2m.symbolic.composer.lines import Line, steps
 from d2m.symbolic.composer.style import RANGES, Style
 

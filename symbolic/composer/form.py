@@ -10,12 +10,12 @@ from d2m.types import BeatGrid, Brief
 
 #: How full each kind of section is when nothing is known about the dancer's energy.
 _FULLNESS = {
-    "main": 0.82, "intro": 0.5, "verse": 0.62, "lift": 0.74, "chorus": 0.92, "break": 0.4, "outro": 0.6,
+    "main": 0.82, "intro": 0.5, "verse": 0.62, "lift": 0.74, "chorus": 0.92, "break": 0.4, "outro": 0.6, "bed": 0.35,
 }  # fmt: skip
 #: Order of sections in a longer piece, taken round again from the first verse as long as there are bars left.
 _COURSE = (("verse", 8), ("lift", 4), ("chorus", 8), ("break", 4), ("verse", 8), ("chorus", 8))
 #: What a section leads to, by its role; a verse otherwise.
-_FOLLOWS = {"main": "verse", "intro": "verse", "verse": "chorus", "lift": "chorus", "break": "chorus"}
+_FOLLOWS = {"main": "verse", "intro": "verse", "verse": "chorus", "lift": "chorus", "break": "chorus", "bed": "bed"}
 
 #: For beats that may be wrong: bars at the beginning without drums and bass, and how full they are; the share of its
 #: fullness that the rest keeps.

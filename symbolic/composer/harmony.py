@@ -2,81 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
+from d2m.symbolic.chords import QUALITIES, Chord
 from d2m.symbolic.composer.form import Bar
 from d2m.symbolic.composer.style import Song
 
-#: Scale name -> semitones above the tonic.
-SCALES: dict[str, tuple[int, ...]] = {
-    "major": (0, 2, 4, 5, 7, 9, 11),
-    "minor": (0, 2, 3, 5, 7, 8, 10),
-    "harmonic minor": (0, 2, 3, 5, 7, 8, 11),
-    "dorian": (0, 2, 3, 5, 7, 9, 10),
-    "mixolydian": (0, 2, 4, 5, 7, 9, 10),
-    "phrygian": (0, 1, 3, 5, 7, 8, 10),
-    "blues": (0, 3, 5, 6, 7, 10),
-}
-
 _DEGREES = dict(zip(("1", "b2", "2", "b3", "3", "4", "b5", "5", "b6", "6", "b7", "7"), range(12), strict=True))
-
-#: Chord quality -> semitones above the root, the notes that name it first.
-_QUALITIES: dict[str, tuple[int, ...]] = {
-    "maj": (4, 7, 0),
-    "m": (3, 7, 0),
-    "add9": (4, 2, 7, 0),
-    "maj7": (4, 11, 7, 0),
-    "maj9": (4, 11, 2, 7, 0),
-    "m6": (3, 9, 7, 0),
-    "m7": (3, 10, 7, 0),
-    "m9": (3, 10, 2, 7, 0),
-    "m7b5": (3, 10, 6, 0),
-    "7": (4, 10, 7, 0),
-    "9": (4, 10, 2, 7, 0),
-    "13": (4, 10, 9, 2, 0),
-    "9sus": (5, 10, 2, 7, 0),
-    "7#9": (4, 10, 3, 7, 0),
-    "7b9": (4, 10, 1, 7, 0),
-    "6": (4, 9, 7, 0),
-    "mmaj7": (3, 11, 7, 0),
-    "sus2": (2, 7, 0),
-    "sus4": (5, 7, 0),
-    "7sus4": (5, 10, 7, 0),
-    "dim": (3, 6, 0),
-    "dim7": (3, 9, 6, 0),
-    "aug": (4, 8, 0),
-}
-
-
-@dataclass(frozen=True)
-class Chord:
-    """A chord from ``start`` to ``end`` (positions in beats): pitch class of its root, and its quality."""
-
-    start: float
-    end: float
-    root: int
-    quality: str
-
-    @property
-    def tones(self) -> tuple[int, ...]:
-        """Pitch classes, the most telling first."""
-        return tuple((self.root + step) % 12 for step in _QUALITIES[self.quality])
-
-    @property
-    def third(self) -> int:
-        return (self.root + _QUALITIES[self.quality][0]) % 12
-
-    @property
-    def fifth(self) -> int:
-        return (self.root + {"m7b5": 6, "dim": 6, "dim7": 6, "aug": 8}.get(self.quality, 7)) % 12
-
-    @property
-    def seventh(self) -> int:
-        """The seventh, or the sixth or octave of a chord that has none."""
-        steps = _QUALITIES[self.quality]
-        return (self.root + next((s for s in (10, 11, 9) if s in steps), 0)) % 12
 
 
 def is_minor(song: Song) -> bool:
@@ -85,7 +18,7 @@ def is_minor(song: Song) -> bool:
     Args:
         song: progressions of a piece.
     """
-    return _QUALITIES[song.home.split(":")[1]][0] == 3
+    return QUALITIES[song.home.split(":")[1]][0] == 3
 
 
 @lru_cache(maxsize=256)
@@ -103,7 +36,7 @@ def read(progression: str) -> tuple[tuple[tuple[int, str], ...], ...]:
 
 def _read_chord(word: str) -> tuple[int, str]:
     degree, quality = word.split(":")
-    if quality not in _QUALITIES:
+    if quality not in QUALITIES:
         raise ValueError(f"unknown chord quality in '{word}'")
     return _DEGREES[degree], quality
 
@@ -148,45 +81,10 @@ def _end_at_home(chords: list[Chord], song: Song, tonic: int, final: float, cade
     return [*kept, Chord(final, max(end, final + 4.0), (tonic + degree) % 12, quality)]
 
 
-def chord_at(chords: list[Chord], position: float) -> Chord:
-    """Return the chord that sounds at a position; the first or last one beyond the ends.
-
-    Args:
-        chords: in order.
-        position: beats.
-    """
-    from bisect import bisect_right
-
-    place = bisect_right(chords, position + 1e-6, key=lambda c: c.start)
-    return chords[max(place - 1, 0)]
-
-
-def allowed(chord: Chord, scale: frozenset[int]) -> frozenset[int]:
-    """Return the pitch classes of a melody over a chord: the scale without notes that are dissonant to the chord.
-
-    Args:
-        chord: the chord.
-        scale: pitch classes.
-    """
-    tones = frozenset(chord.tones)
-    foreign = tones - scale
-    return tones | frozenset(p for p in scale if not any((p - f) % 12 in (1, 11) for f in foreign))
-
-
-def pitch_classes(scale: str, tonic: int) -> frozenset[int]:
-    """Return the pitch classes of a scale.
-
-    Args:
-        scale: its name.
-        tonic: pitch class.
-    """
-    return frozenset((tonic + step) % 12 for step in SCALES[scale])
-
-
 @lru_cache(maxsize=4096)
 def _candidates(root: int, quality: str, low: int, high: int, size: int) -> tuple[tuple[int, ...], ...]:
     """Close and drop-two voicings of a chord between two keys."""
-    tones = tuple((root + step) % 12 for step in _QUALITIES[quality])[:size]
+    tones = tuple((root + step) % 12 for step in QUALITIES[quality])[:size]
     found = set()
     for bottom in range(low, high + 1):
         if bottom % 12 not in tones:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from d2m.symbolic.chords import Chord, allowed, chord_at
 from d2m.symbolic.composer.form import Bar, Form
-from d2m.symbolic.composer.harmony import Chord, allowed, chord_at
 from d2m.symbolic.composer.lines import Line, rhythm, steps
 from d2m.symbolic.composer.style import Layer
 

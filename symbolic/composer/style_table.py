@@ -7,7 +7,8 @@ from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from d2m.errors import D2MError
-from d2m.symbolic.composer.harmony import SCALES, read
+from d2m.symbolic.chords import SCALES
+from d2m.symbolic.composer.harmony import read
 from d2m.symbolic.composer.lines import rhythm
 from d2m.symbolic.composer.style import Groove, Layer, Song, Style
 

@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from d2m.errors import D2MError
 from d2m.symbolic.emotion.emotions import REGION, Emotion, EmotionTable, attributes, check_strength, load_emotions
@@ -60,7 +59,7 @@ class ActorCriticConfig:
 
 
 class Actor(nn.Module):
-    """Moves latent vectors by gated steps, so that most values can stay (Engel et al. 2017)."""
+    """Network that moves latent vectors by gated steps, so that most values can stay unchanged (Engel et al. 2017)."""
 
     def __init__(self, config: ActorCriticConfig):
         super().__init__()
@@ -71,12 +70,12 @@ class Actor(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(self, z: Tensor, targets: Tensor, strength: Tensor | float = 1.0) -> Tensor:
-        """Return vectors moved towards targets.
+        """Move vectors towards targets.
 
         Args:
             z: (B, latent).
-            targets: in standard deviations from the mean of real melodies, (B, 2).
-            strength: strength of the whole step, 0 to 1, one or (B, 1); at 0 the vectors stay exactly.
+            targets: (B, 2), mean pitch and density, in standard deviations from the mean of real melodies.
+            strength: strength of the whole step, 0 to 1, one or (B, 1); at 0 the vectors stay unchanged.
 
         Returns:
             (B, latent).
@@ -99,9 +98,12 @@ class Critic(nn.Module):
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Predict realism and attributes of latent vectors.
 
+        Args:
+            z: (B, latent).
+
         Returns:
-            Logits (B,) of being a real melody's vector, and mean pitch and density in standard deviations from real
-            melodies and share off the chords (B, 3).
+            Logits (B,) of being a real melody's vector; and attributes (B, 3): mean pitch and density in standard
+            deviations from real melodies, and the share of notes off the chords.
         """
         return self.real(z)[:, 0].float(), self.heard(z).float()
 
@@ -109,9 +111,9 @@ class Critic(nn.Module):
 class Starts(nn.Module):
     """Distribution of the vectors of new melodies: normal, with the mean and covariance of real melodies' vectors.
 
-    MusicVAE's own prior takes all values for unrelated, which in real melodies they are not: its samples wander between
-    keys. A density fitted to the vectors after training is the simplest remedy (Ghosh et al. 2020, "From Variational to
-    Deterministic Autoencoders", section 4).
+    MusicVAE's own prior treats all values as independent, which they are not in real melodies: its samples wander
+    between keys. A density fitted to the vectors after training is the simplest remedy (Ghosh et al. 2020, "From
+    Variational to Deterministic Autoencoders", section 4).
     """
 
     mean: Tensor
@@ -124,7 +126,11 @@ class Starts(nn.Module):
 
     @torch.no_grad()
     def fit(self, z: np.ndarray) -> None:
-        """Estimate mean and covariance of the vectors of real melodies, with shrinkage if they are few."""
+        """Estimate mean and covariance of the vectors of real melodies, with shrinkage if they are few.
+
+        Args:
+            z: float (N, latent).
+        """
         covariance = np.cov(z.T.astype(np.float64)).reshape(z.shape[1], z.shape[1])
         share = z.shape[1] / (z.shape[1] + len(z))
         covariance = (1 - share) * covariance + share * np.diag(np.diag(covariance))
@@ -157,33 +163,25 @@ class ActorCritic(nn.Module):
         return asdict(self.config)
 
 
-def drift(moved: Tensor, start: Tensor, sigma: Tensor) -> Tensor:
-    """Compute the distance of vectors from their starts, (B,): ``log(1 + (moved - start)^2)``, with a higher weight for
-    dimensions with a small deviation.
-
-    A dimension that the encoder is sure of carries the tune; one that is all noise may move freely (Engel et al.
-    2017). The weights have mean 1.
+def fingerprint(network: HierarchicalMusicVae) -> int:
+    """Compute a number that identifies a trained MusicVAE, the same in single and half precision.
 
     Args:
-        moved, start: (B, latent).
-        sigma: mean of the encoder's standard deviations over real melodies, (latent,).
+        network: the MusicVAE.
+
+    Returns:
+        0 to 65535.
     """
-    weight = sigma.clamp_min(0.01) ** -2
-    return (torch.log1p((moved - start).square()) * (weight / weight.mean())).mean(dim=1)
-
-
-def fingerprint(network: HierarchicalMusicVae) -> int:
-    """Compute a number below 65536 that identifies a trained MusicVAE, the same in single and half precision."""
     weights = network.mu.weight.detach().cpu().half().numpy()
     return zlib.crc32(np.ascontiguousarray(weights).tobytes()) & 0xFFFF
 
 
 class EmotionModel:
-    """A trained actor and critic with their MusicVAE, for use: numpy in, numpy out.
+    """Trained actor and critic with their MusicVAE, for inference; arguments and results are numpy arrays.
 
     Args:
-        vae: whose latent vectors are moved.
-        network: in evaluation mode, on the same device.
+        vae: MusicVAE whose latent vectors are moved.
+        network: trained network, on the same device; it is set to evaluation mode.
         table: table of the emotions.
 
     Raises:
@@ -238,15 +236,18 @@ class EmotionModel:
     ) -> np.ndarray:
         """Move vectors as :meth:`steer` does, several times, with targets that are corrected by the remaining error.
 
-        After each look at the melodies the targets are moved by what was missed; of all tries the nearest counts. What
-        was found at full strength is then gone as far as asked.
+        After each decoding the targets are corrected by the error of the decoded melodies; of all attempts the targets
+        with the least error are kept. They are found at full strength and then applied with ``strength``.
 
         Args:
             z: (N, latent).
-            targets: mean pitches (MIDI) and notes a bar (N, 2).
+            targets: mean pitches (MIDI) and notes per bar (N, 2).
             strength: 0 to 1.
-            looks: how often melodies are decoded; with 0 it is :meth:`steer`.
-            forms: forms of N melodies, those they will be written in.
+            looks: number of decodings; 0 is the same as :meth:`steer`.
+            forms: forms of N melodies, in which they will be written.
+
+        Returns:
+            float32 (N, latent).
         """
         targets = np.asarray(targets, dtype=np.float64)
         told = best = targets.copy()
@@ -289,6 +290,9 @@ class EmotionModel:
     @torch.no_grad()
     def realism(self, z: np.ndarray) -> np.ndarray:
         """Compute the critic's probability that vectors are those of real melodies.
+
+        Args:
+            z: float32 (N, latent).
 
         Returns:
             float32 (N,), 0 to 1.
@@ -370,16 +374,6 @@ class EmotionModel:
         if z.ndim != 2 or z.shape[1] != self.vae.config.latent:
             raise D2MError(f"latent vectors are (N, {self.vae.config.latent}) values, not {z.shape}")
         return torch.from_numpy(z).to(next(self.network.parameters()).device)
-
-
-def realism_loss(real: Tensor, others: Tensor) -> Tensor:
-    """Compute the cross-entropy of the critic's logits with equal weight for both classes.
-
-    Args:
-        real: logits (B,) of real melodies' vectors.
-        others: logits (C,) of other vectors.
-    """
-    return functional.softplus(-real).mean() + functional.softplus(others).mean()
 
 
 def _layers(inputs: int, units: int, outputs: int) -> nn.Sequential:

@@ -10,6 +10,8 @@ so that gradients reach the latent vector through the decoder.
 
 The spectrogram is computed from the steps: every note has eight partials, which decay so quickly that the energy counts
 onsets rather than durations, and end with the note.
+
+Two more losses take latent vectors: :func:`drift`, the distance from their starts, and :func:`realism_loss`.
 """
 
 from __future__ import annotations
@@ -192,7 +194,7 @@ def far(difference: Tensor) -> Tensor:
 
 
 def _ringing(stroke: Tensor, played: Tensor) -> Tensor:
-    """Energy of strokes (B, steps, n) with what still rings of those before, until a step does not hold."""
+    """Add to strokes (B, steps, n) the decaying energy of earlier strokes, as long as the note is held."""
     held = played[..., HOLD, None].float()
     ringing = stroke
     for _ in range(_RINGS):
@@ -202,10 +204,37 @@ def _ringing(stroke: Tensor, played: Tensor) -> Tensor:
 
 
 def _timbre() -> Tensor:
-    """Energy of a stroke of each key (88) in each band (124): partials fall by 6 dB an octave."""
+    """Return the energy of a stroke of each key (88) in each band (124); partials fall by 6 dB per octave."""
     shifts = [round(12 * math.log2(partial)) for partial in range(1, _PARTIALS + 1)]
     keys = HIGHEST - LOWEST + 1
     timbre = torch.zeros(keys, keys + shifts[-1])
     for partial, shift in enumerate(shifts, 1):
         timbre[torch.arange(keys), torch.arange(keys) + shift] += 1.0 / partial**2
     return timbre / timbre.sum(dim=1, keepdim=True)
+
+
+def drift(moved: Tensor, start: Tensor, sigma: Tensor) -> Tensor:
+    """Compute the distance of vectors from their starts, ``log(1 + (moved - start)^2)``.
+
+    Dimensions with a small deviation have a higher weight: a dimension of which the encoder is certain carries the
+    tune; one that is only noise may move freely (Engel et al. 2017). The weights have mean 1.
+
+    Args:
+        moved, start: (B, latent).
+        sigma: mean of the encoder's standard deviations over real melodies, (latent,).
+
+    Returns:
+        (B,).
+    """
+    weight = sigma.clamp_min(0.01) ** -2
+    return (torch.log1p((moved - start).square()) * (weight / weight.mean())).mean(dim=1)
+
+
+def realism_loss(real: Tensor, others: Tensor) -> Tensor:
+    """Compute the cross-entropy of the critic's logits with equal weight for both classes.
+
+    Args:
+        real: logits (B,) of real melodies' vectors.
+        others: logits (C,) of other vectors.
+    """
+    return functional.softplus(-real).mean() + functional.softplus(others).mean()

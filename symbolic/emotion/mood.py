@@ -101,7 +101,8 @@ def in_mood(score: Score, mood: Mood, seed: int, model: EmotionModel | None = No
         if not part.is_effect and number != lead:
             part = change_density(part, pulse, change.density, end, rng)
         parts.append(part if part.is_effect else _played(part, score.parts[number], pulse, change))
-    return change_sound(replace(score, parts=tuple(parts)), change)
+    score = replace(score, parts=tuple(parts), loudness=score.loudness + change.loudness)
+    return change_sound(score, change)
 
 
 def _strong(strength: float) -> float:

@@ -31,16 +31,17 @@ _TIMEKEEPERS = (42, 44, 46, 51, 53, 54, 56, 59, 60, 61, 62, 63, 64, 67, 68, 69, 
 _CLOSED = 42
 #: Strokes on beats are kept when density falls: they are what is danced to.
 _BEAT = 2
-#: Sixteenths after a stroke in which it can be struck again, and the velocity of what is added against the old.
-_REPEAT_WITHIN, _ADDED = 8, 0.82
+#: Sixteenths after a stroke in which it can be struck again, and the velocity of what is added against the old: on
+#: beats, and between them, where strokes as loud as those on beats would be heard as double the tempo.
+_REPEAT_WITHIN, _ADDED, _ADDED_BETWEEN = 8, 0.82, 0.5
 #: Length of a drum note in beats, and the shortest note.
 _DRUM, _SHORTEST = 0.2, 0.08
 #: Notes of this length or longer are held ones, which no articulation shortens; none is prolonged beyond the other.
 _HELD, _LONGEST = 2.0, 4.0
 #: Velocity of the backbeats of half time, and of the strokes between the beats of double time, at full strength.
-_HALF_BACKBEAT, _HALF_THIRD, _DOUBLE = 0.45, 1.0, 0.55
+_HALF_BACKBEAT, _HALF_THIRD, _DOUBLE = 0.45, 1.0, 0.3
 #: Share of the loudness change that accents on beats get in addition.
-_ACCENT = 0.3
+_ACCENT = 0.6
 
 
 def change_density(part: Part, pulse: Pulse, density: float, end: float, rng: np.random.Generator) -> Part:
@@ -86,8 +87,9 @@ def _drum_density(part: Part, pulse: Pulse, density: float, end: float, order: n
     return with_notes(
         part,
         [
-            (at, at + _DRUM, _CLOSED, _ADDED * velocity)
-            for at in (pulse.position(step / STEPS_PER_BEAT) for step in _first(rows, pulse, order, wanted))
+            (at, at + _DRUM, _CLOSED, _added(step) * velocity)
+            for step in _first(rows, pulse, order, wanted)
+            for at in (pulse.position(step / STEPS_PER_BEAT),)
         ],
     )
 
@@ -137,8 +139,14 @@ def _filled(part: Part, pulse: Pulse, share: float, end: float, order: np.ndarra
         for i in members:
             spread = part.starts[i] - part.starts[members[0]]
             length = float(np.clip(part.ends[i] - part.starts[i], _SHORTEST, max(until - at, 0.25)))
-            rows.append((at + spread, at + spread + length, int(part.pitches[i]), _ADDED * float(part.velocities[i])))
+            velocity = _added(place) * float(part.velocities[i])
+            rows.append((at + spread, at + spread + length, int(part.pitches[i]), velocity))
     return with_notes(part, rows)
+
+
+def _added(step: int) -> float:
+    """Velocity of an added stroke against that of the old ones."""
+    return _ADDED if step % STEPS_PER_BEAT == 0 else _ADDED_BETWEEN
 
 
 def change_feel(part: Part, pulse: Pulse, feel: str, amount: float) -> Part:

@@ -34,6 +34,7 @@ class Cues:
         register: semitones by which parts move.
         density: at most 0: share of strokes to remove; above: strokes to add, as a share of their number.
         velocity: velocity to add.
+        loudness: how much louder the finished music is, in LU.
         length: share of its written length that a note sounds; at 2 notes are held until the next one.
         brightness: -1 to 1.
         feel: ``"half"``, ``"double"`` or ``""``.
@@ -48,6 +49,7 @@ class Cues:
     register: float
     density: float
     velocity: float
+    loudness: float
     length: float
     brightness: float
     feel: str
@@ -124,6 +126,7 @@ def cues(name: str, strength: float) -> Cues:
         register=strength * cue["register"] * (2.0 * emotion.pitch_quantile - 1.0),
         density=strength * denser * (cue["add"] if denser > 0 else cue["thin"]),
         velocity=strength * cue["velocity"] * emotion.arousal,
+        loudness=strength * cue["loudness"] * emotion.arousal,
         length=1.0 + strength * (table["articulation"][emotion.articulation] - 1.0),
         brightness=brightness,
         feel=row["feel"],

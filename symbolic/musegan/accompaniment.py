@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -11,8 +12,11 @@ from d2m.symbolic.musegan.config import BEATS
 from d2m.symbolic.musegan.sampler import MuseGan
 from d2m.symbolic.pianoroll import PianoRoll, plays, struck
 from d2m.symbolic.pianoroll_tensor import Resolution, articulate, from_tensor, in_fours, to_tensor
-from d2m.symbolic.tracks import PROGRAMS
+from d2m.symbolic.tracks import DRUMS, PROGRAMS
 from d2m.types import TRACKS
+
+#: Bars after which a held note is struck again.
+_LONGEST_HELD = 2
 
 
 def resolution_of(muse: MuseGan) -> Resolution:
@@ -132,6 +136,7 @@ def _around(
         program if number in kept else usual
         for number, (program, usual) in enumerate(zip(roll.programs, PROGRAMS, strict=True))
     )
+    _let_go(held, marks, coarse, kept)
     fine = replace(coarse, held=held, onsets=struck(held, marks)).resampled(roll.steps_per_beat)
     steps = min(fine.steps, roll.steps)
     new_held, new_onsets = np.zeros_like(roll.held), np.zeros_like(roll.onsets)
@@ -139,3 +144,44 @@ def _around(
     for track in kept:
         new_held[track], new_onsets[track] = roll.held[track], roll.onsets[track]
     return replace(roll, held=new_held, onsets=struck(new_held, new_onsets), programs=programs)
+
+
+def _let_go(held: np.ndarray, marks: np.ndarray, coarse: PianoRoll, kept: set[int]) -> None:
+    """Strike notes again that are held for two bars, and end them where the piece itself rests for two bars.
+
+    A model that is given silence goes on with what it has.
+    """
+    lines = coarse.downbeats.tolist()
+    edges = [*lines, coarse.steps]
+    rests = [not coarse.held[sorted(kept), first:stop].any() for first, stop in pairwise(edges)]
+    pitched = slice(DRUMS + 1, None)
+    bars_held = np.zeros(held.shape[::2], dtype=np.int64)
+    for bar, (first, stop) in enumerate(pairwise(edges)):
+        if rests[bar] and ((bar and rests[bar - 1]) or (bar + 1 < len(rests) and rests[bar + 1])):
+            held[pitched, first:stop] = False
+        begun = bars_held >= _LONGEST_HELD
+        marks[pitched, first] |= begun[pitched] & held[pitched, first]
+        bars_held = np.where(held[:, first:stop].all(axis=1), np.where(begun, 1, bars_held + 1), 0)
+
+
+def solo_roll(muse: MuseGan, roll: PianoRoll, track: int, seed: int = 0, binarise: str = "threshold") -> PianoRoll:
+    """Return a piece in which one track is that of new phrases; they do not follow the others.
+
+    Args:
+        muse: a model that needs no given track.
+        roll: the piece, at any resolution.
+        track: number of the track.
+        seed, binarise: as of :meth:`~d2m.symbolic.musegan.sampler.MuseGan.generate`.
+
+    Raises:
+        D2MError: if the piece has no bar in 4/4, or the model needs a given track.
+    """
+    config = muse.config
+    coarse, whole = in_fours(roll.resampled(config.steps // BEATS))
+    if not whole.any():
+        raise D2MError("the music has no bar in 4/4, the only metre that MuseGAN supports")
+    phrases = -(-int(whole.sum()) // config.bars)
+    made = muse.generate(phrases, seed, binarise, related=True).reshape(-1, config.steps, config.pitches, len(TRACKS))
+    placed = np.zeros((len(whole), *made.shape[1:]), dtype=bool)
+    placed[np.flatnonzero(whole)] = made[: int(whole.sum())]
+    return _around(roll, coarse, placed, whole, muse, set(range(len(TRACKS))) - {track})

@@ -16,13 +16,13 @@ import numpy as np
 from d2m.audio.presets import characters
 from d2m.errors import D2MError
 from d2m.sounds.patches import drawn
+from d2m.symbolic.chords import Chord, pitch_classes
 from d2m.symbolic.composer import bass
 from d2m.symbolic.composer.arrange import style_of
 from d2m.symbolic.composer.comping import Comper
 from d2m.symbolic.composer.dress import dress
 from d2m.symbolic.composer.form import Bar, Form, plan
 from d2m.symbolic.composer.grooves import Drummer
-from d2m.symbolic.composer.harmony import Chord, pitch_classes
 from d2m.symbolic.composer.lines import Feel, Line, perform, rhythm
 from d2m.symbolic.composer.production import produce
 from d2m.symbolic.composer.sections import generators, section_of

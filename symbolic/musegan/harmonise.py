@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from d2m.symbolic.composer.harmony import Chord
+from d2m.symbolic.chords import Chord
 from d2m.symbolic.musegan.accompaniment import resolution_of
 from d2m.symbolic.musegan.sampler import MuseGan
 from d2m.symbolic.pianoroll_tensor import from_tensor

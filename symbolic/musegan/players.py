@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from d2m.symbolic.chords import Chord, allowed, chord_at
 from d2m.symbolic.composer.form import Bar, Form
-from d2m.symbolic.composer.harmony import Chord, allowed, chord_at, voice
+from d2m.symbolic.composer.harmony import voice
 from d2m.symbolic.composer.lines import Line
 from d2m.symbolic.composer.style import Layer, Style
 from d2m.symbolic.musegan.harmonise import Phrase

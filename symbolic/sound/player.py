@@ -41,6 +41,8 @@ CEILING_DB, _MAKEUP_DB = -1.3, 4.5
 NOMINAL_LUFS = -12.0
 #: Releases that are remembered, and tones that are at hand without asking the soundfont.
 _MOST_KNOWN, _MOST_RECENT = 4000, 64
+#: Forms of one tone, filtered for different channels and genres, that are kept.
+_MOST_FILTERED = 4
 _SILENT = 3e-6
 
 
@@ -176,7 +178,6 @@ class Player:
         self._filters = self._tone_filters()
         self._library = is_library(font)
         self._fader = fader_of(font)
-        self._filtered = _Filtered()
         self._releases: dict[tuple, float] = {}
         self._recent: dict[tuple, Tone | None] = {}
         #: The next sample to be mixed.
@@ -341,7 +342,7 @@ class Player:
         tone = self._tone(program, drums, key, velocity, bank, float(seconds), bend)
         if tone is None:
             return None
-        wave = self._filtered.get(tone, channel, self._filters[channel])
+        wave = _FILTERED.get(tone, self._filters[channel])
         gain = self._fader(program, drums) * np.array([[notes.left[index]], [notes.right[index]]], np.float32)
         # Drums of one class silence each other, and so does each drum itself.
         choke = (tone.choke or 1000 + key) if drums else 0
@@ -359,18 +360,26 @@ def _audible(wave: np.ndarray) -> np.ndarray:
 
 
 class _Filtered:
-    """Tones with the filters of their channels applied, kept as long as the soundfont keeps the tones."""
+    """Tones with the filters of channels applied, kept as long as the soundfont keeps the tones."""
 
     def __init__(self) -> None:
-        self._kept: WeakKeyDictionary[Tone, dict[int, np.ndarray]] = WeakKeyDictionary()
+        self._kept: WeakKeyDictionary[Tone, dict[bytes, np.ndarray]] = WeakKeyDictionary()
 
-    def get(self, tone: Tone, channel: int, sections: np.ndarray | None) -> np.ndarray:
+    def get(self, tone: Tone, sections: np.ndarray | None) -> np.ndarray:
         known = self._kept.setdefault(tone, {})
-        if channel not in known:
+        name = b"" if sections is None else sections.tobytes()
+        made = known.get(name)
+        if made is None:
             made = _audible(tone.wave)
             if sections is not None:
                 from scipy.signal import sosfilt
 
                 made = _audible(sosfilt(sections.astype(np.float32), made, axis=1))
-            known[channel] = made
-        return known[channel]
+            if len(known) >= _MOST_FILTERED:
+                known.clear()
+            known[name] = made
+        return made
+
+
+#: The filtered tones of all players, since the sections of a piece share most of theirs.
+_FILTERED = _Filtered()

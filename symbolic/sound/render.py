@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from d2m.audio.mastering import finish
+from d2m.audio.mastering import TARGET_LUFS, finish
 from d2m.audio.mixer import BLOCK, LARGE_BLOCK, Mixed, Mixer, SampleLane
 from d2m.audio.presets import CHANNELS, Preset, preset
 from d2m.errors import D2MError
@@ -142,8 +142,7 @@ def mix_down(
     settings = mix or preset(score.genre, score.character)
     mixer = None
     if mixed:
-        # A short piece would mostly fill one large block with silence.
-        size = LARGE_BLOCK if score.duration * RATE > 8 * LARGE_BLOCK else BLOCK
+        size = block_size(score.duration)
         mixer = Mixer(settings, score.grid.tempo, RATE, _lanes(score), stems == "finished", size)
     spread = [settings.strips[name].spread for name in CHANNELS]
     notes = FixedNotes(_notes(score, zip(score.parts, pans(score.parts), strict=True), spread))
@@ -156,6 +155,16 @@ def mix_down(
         for target, sound in ((total, block.mix), *((alone[name], stem) for name, stem in given.items())):
             target[:, at : at + sound.shape[1]] = sound[:, : count - at]
     return Rendered(total, alone, RATE)
+
+
+def block_size(duration: float) -> int:
+    """Return the samples that the mixer processes at a time.
+
+    Args:
+        duration: seconds of the score.
+    """
+    # A short piece would mostly fill one large block with silence.
+    return LARGE_BLOCK if duration * RATE > 8 * LARGE_BLOCK else BLOCK
 
 
 def _blocks(player: Player, count: int) -> Iterator[tuple[int, Mixed]]:
@@ -180,7 +189,8 @@ def finished(made: Rendered, score: Score) -> Rendered:
         made: mix and stems.
         score: the score.
     """
-    gains = finish(made.mix, made.sample_rate, preset(score.genre, score.character).bus.crest)
+    crest, target = preset(score.genre, score.character).bus.crest, TARGET_LUFS + score.loudness
+    gains = finish(made.mix, made.sample_rate, crest, target=target)
     fade = _fade_out(made.mix.shape[1])
     stems = {name: gains.apply(stem) * fade for name, stem in made.stems.items()}
     return Rendered(gains.apply(made.mix) * fade, stems, made.sample_rate)

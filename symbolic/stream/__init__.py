@@ -5,8 +5,8 @@
     programme = Programme(library, Planner(load("studio-bridge"), font), shuffle=True)
     record(programme, Player(font, programme), 60.0, Path("hour.wav"))
 
-Modules: ``library`` (songs of a folder or playlist and their order), ``planning`` (mix points and gains), ``programme``
-(the sequence of songs and bridges), ``recording`` (output to a file), ``station`` (one programme for many listeners),
-``pace`` (limit to real time), ``wishes`` (the queue), ``memory`` (stored state), ``server`` and ``page`` (the web
-page). :mod:`d2m.symbolic.sound` plays it.
+Modules: ``library`` (songs of a folder or playlist and their order), ``planning`` (mix points and gains), ``sections``
+(songs and bridges of a programme), ``programme`` (their sequence), ``recording`` (output to a file), ``station`` (one
+programme for many listeners), ``pace`` (limit to real time), ``wishes`` (the queue), ``memory`` (stored state),
+``server`` and ``page`` (the web page). :mod:`d2m.symbolic.sound` plays it.
 """

@@ -15,9 +15,11 @@ from d2m.errors import D2MError
 from d2m.files.atomic import atomic_write_bytes
 from d2m.symbolic.bridge.joining import write_bridge
 from d2m.symbolic.bridge.mixpoints import MixPoint
+from d2m.symbolic.shape import Words
 from d2m.symbolic.stream.library import Place, stamp
 from d2m.symbolic.stream.planning import Plan
-from d2m.symbolic.stream.programme import Programme, Section, bridge_section, close, song_section
+from d2m.symbolic.stream.programme import Programme
+from d2m.symbolic.stream.sections import Section, bridge_section, close, song_section
 from d2m.symbolic.stream.wishes import Wish
 
 if TYPE_CHECKING:
@@ -102,7 +104,9 @@ def settings(programme: Programme) -> dict[str, Any]:
     planner = programme.planner
     found = {"source": str(programme.library.source.resolve()), "shuffle": programme.shuffle, "seed": programme.seed}
     found |= {"bars": planner.bars, "method": planner.method, "spare": planner.spare, "transpose": planner.transpose}
-    return found | {"model": planner.composer.name}
+    found |= {"model": planner.composer.name}
+    # What nobody asks for is not written, so that older states are still understood.
+    return found | ({"words": repr(planner.words)} if planner.words != Words() else {})
 
 
 def recall(station: Station, path: Path) -> bool:

@@ -15,6 +15,7 @@ from d2m.symbolic.bridge.composer import Composer
 from d2m.symbolic.bridge.joining import Bridge, cut, last_beat, write_bridge
 from d2m.symbolic.bridge.mixpoints import MixPoint, find_mix_points
 from d2m.symbolic.bridge.song import Song, read_song
+from d2m.symbolic.shape import Words
 from d2m.symbolic.sound.fonts import pans
 from d2m.symbolic.sound.notes import FixedNotes, Notes, notes_of
 from d2m.symbolic.sound.player import NOMINAL_LUFS, RATE, Player
@@ -59,6 +60,7 @@ class Planner:
         spare: share of a song up to which it is not left, and that is left of the next when it comes in.
         transpose: semitones by which the next song may be moved.
         seed: random seed of ``method="random"``.
+        words: key and tempo that all songs are given, swing, and tracks that are left out; None for nothing.
     """
 
     def __init__(
@@ -70,7 +72,9 @@ class Planner:
         spare: float = 0.75,
         transpose: int = 5,
         seed: int = 0,
+        words: Words | None = None,
     ) -> None:
+        self.words = words or Words()
         self.composer, self.font, self.bars, self.seed = composer, font, bars, seed
         self.method, self.spare, self.transpose = method, spare, transpose
         self._songs: OrderedDict[tuple, Song] = OrderedDict()
@@ -87,7 +91,7 @@ class Planner:
         """
         key = (path, stamp(path))
         if key not in self._songs:
-            self._songs[key] = playable_song(path)
+            self._songs[key] = playable_song(path).shaped(self.words)
         self._songs.move_to_end(key)
         while len(self._songs) > _SONGS:
             self._songs.popitem(last=False)
@@ -233,6 +237,6 @@ def song_notes(
     parts = [
         (found, pan)
         for part, pan in zip(song.score.parts, pans(song.score.parts), strict=True)
-        for found in cut(replace(song.score, parts=(part,)), first, stop, 0)
+        for found in song.played(cut(replace(song.score, parts=(part,)), first, stop, 0))
     ]
     return notes_of(parts, sample_of, lambda beats: np.full(len(beats), gain), RATE)

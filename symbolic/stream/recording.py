@@ -11,7 +11,8 @@ import numpy as np
 from d2m.errors import D2MError
 from d2m.files.atomic import atomic_write
 from d2m.symbolic.sound.player import RATE, Player
-from d2m.symbolic.stream.programme import Programme, Shown
+from d2m.symbolic.stream.programme import Programme
+from d2m.symbolic.stream.sections import Shown
 
 #: Seconds that are played at a time, and over which the end fades.
 _BLOCK, FADE = 4.0, 4.0
@@ -40,7 +41,7 @@ def record(
         progress: called with the share that is done.
 
     Returns:
-        The sections that were played, as :meth:`~d2m.symbolic.stream.programme.Section.to_json`.
+        The sections that were played, as :meth:`~d2m.symbolic.stream.sections.Section.to_json`.
 
     Raises:
         D2MError: if the file cannot be written or there is no space for it.

@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import errno
-import ipaddress
 import json
-import socket
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from d2m.errors import D2MError
 from d2m.symbolic.sound.player import RATE
 from d2m.symbolic.stream.recording import header
 from d2m.symbolic.stream.station import Station
+from d2m.web.answers import TooLarge, file_answer, limited_body, page_files
+from d2m.web.guard import Guard, headers_of, host_of
+from d2m.web.serving import Server, is_loopback
 
 _PAGE = Path(__file__).parent / "page"
-_TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-}
 _MOST_BYTES, _LONGEST_ID = 4096, 64
 
 
-class StreamServer(ThreadingHTTPServer):
+class StreamServer(Server):
     """Serves a station. Of the disk only the page's own files can be read.
 
     Args:
@@ -40,50 +33,11 @@ class StreamServer(ThreadingHTTPServer):
         D2MError: if the port is taken, or the address is none of this machine's.
     """
 
-    daemon_threads = True
-    #: Connections at a time. Each is a thread and an open file, of which the songs need some, too; more are closed.
-    most_connections = 400
-    #: Listeners may come all at once.
-    request_queue_size = 64
-
     def __init__(self, station: Station, host: str = "127.0.0.1", port: int = 8090, locked: bool = False) -> None:
-        self.station, self.locked, self.closed = station, locked, False
-        self.files = {f"/{path.name}": path for path in _PAGE.iterdir() if path.suffix in _TYPES}
-        self.files["/"] = self.files["/index.html"]
-        self._room = threading.BoundedSemaphore(min(self.most_connections, _files() // 2))
-        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        try:
-            super().__init__((host, port), _Handler)
-        except OSError as error:
-            wrong = "--port" if error.errno in (errno.EADDRINUSE, errno.EACCES) else "--host"
-            raise D2MError(f"cannot listen on {host}:{port} ({error.strerror}); choose another {wrong}") from error
-        self.bound: tuple[str, int] = self.socket.getsockname()[:2]
-        self.loopback = _is_loopback(self.bound[0])
-
-    @property
-    def url(self) -> str:
-        """Address for browsers."""
-        host, port = self.bound
-        name = "localhost" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
-        return f"http://{name}:{port}/"
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Answer a request in a separate thread, or close it if there are too many connections."""
-        if not self._room.acquire(blocking=False):
-            self.shutdown_request(request)
-            return
-        try:
-            super().process_request(request, client_address)
-        except BaseException:
-            self._room.release()
-            raise
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Answer a request, in its thread."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._room.release()
+        super().__init__(self._guarded, host, port)
+        self.station, self.locked = station, locked
+        self.files = page_files(_PAGE)
+        self._guard = Guard(self._answer, lambda: self.loopback, answer=lambda status, _, text: _error(status, text))
 
     def service_actions(self) -> None:
         """End :meth:`serve_forever` when the station has failed, so that a service manager notices.
@@ -95,166 +49,114 @@ class StreamServer(ThreadingHTTPServer):
         if error is not None:
             raise D2MError(f"the stream has stopped: {type(error).__name__}: {error}") from error
 
-    def server_close(self) -> None:
-        """Listen no more, and answers no more on connections that are still open."""
-        self.closed = True
-        super().server_close()
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Give every connection a thread: requests of segments wait for the sound."""
+        from anyio.to_thread import current_default_thread_limiter
 
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Ignore closed connections of listeners."""
+        current_default_thread_limiter().total_tokens = self.most_connections
+        yield
 
+    async def _guarded(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._guard(scope, receive, send)
 
-class _Handler(BaseHTTPRequestHandler):
-    server: StreamServer
-    protocol_version = "HTTP/1.1"
-    server_version = "d2m"
-    sys_version = ""
-    timeout = 60
-    # Headers and body go out together: without this, each waits for the other to be acknowledged.
-    wbufsize = 1 << 16
+    async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
+        from starlette.concurrency import run_in_threadpool
+        from starlette.requests import Request
 
-    def do_GET(self) -> None:
-        if self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers:
-            # A body that is not read would be taken for the next request.
-            self.close_connection = True
-        if not self._meant():
-            return
-        try:
-            asked = urlsplit(self.path)
-        except ValueError:
-            self._json(404, {"error": "not found"})
-            return
-        station = self.server.station
-        if asked.path in self.server.files:
-            path = self.server.files[asked.path]
-            self._send(200, path.read_bytes(), _TYPES[path.suffix])
-        elif asked.path == "/state":
-            station.greet(parse_qs(asked.query).get("listener", [""])[0][:_LONGEST_ID])
-            self._json(200, station.state() | {"may_change": self._may_change()})
-        elif asked.path == "/songs":
-            self._json(200, {"songs": station.names()})
-        elif asked.path.startswith("/segment/"):
-            self._segment(asked.path.removeprefix("/segment/").removesuffix(".wav"))
+        request = Request(scope, receive)
+        if request.method in ("GET", "HEAD"):
+            answer = await run_in_threadpool(self._shown, scope)
+        elif request.method == "POST":
+            answer = await self._changed(request)
         else:
-            self._json(404, {"error": "not found"})
+            answer = _error(405, "not allowed")
+        await answer(scope, receive, send)
 
-    def do_POST(self) -> None:
-        length = self.headers.get("Content-Length", "")
-        # What follows a request that is not read would be taken for the next one.
-        self.close_connection = True
-        if not self._meant():
-            return
-        if not length.isdecimal() or int(length) > _MOST_BYTES:
-            self._json(413, {"error": "too long"})
-            return
-        body = self.rfile.read(int(length))
-        self.close_connection = False
+    def _shown(self, scope: Any) -> Any:
+        """Answer a request that changes nothing."""
+        path, station = scope["path"], self.station
+        if path in self.files:
+            return file_answer(self.files[path], cache="no-store")
+        if path == "/state":
+            asked = parse_qs(scope["query_string"].decode("latin-1")).get("listener", [""])
+            station.greet(asked[0][:_LONGEST_ID])
+            return _json(200, station.state() | {"may_change": self._may_change(scope)})
+        if path == "/songs":
+            return _json(200, {"songs": station.names()})
+        if path.startswith("/segment/"):
+            return self._segment(path.removeprefix("/segment/").removesuffix(".wav"))
+        return _error(404, "not found")
+
+    async def _changed(self, request: Any) -> Any:
+        """Answer a request that changes something."""
+        from starlette.concurrency import run_in_threadpool
+
+        try:
+            body = await limited_body(request, _MOST_BYTES)
+        except TooLarge:
+            return _error(413, "too long")
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         # A page of another site cannot send this type without a preflight request, which is not answered.
-        if self.headers.get_content_type() != "application/json" or not self._may_change():
-            self._json(403, {"error": "not allowed"})
-            return
+        if kind != "application/json" or not self._may_change(request.scope):
+            return _error(403, "not allowed")
         try:
-            self._change(json.loads(body))
+            change = self._wanted(request.scope["path"], json.loads(body))
+            await run_in_threadpool(change)
         except D2MError as error:
-            self._json(400, {"error": str(error)})
+            return _error(400, str(error))
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
-            self._json(400, {"error": "not understood"})
-        else:
-            self._json(200, self.server.station.state() | {"may_change": True})
+            return _error(400, "not understood")
+        return _json(200, await run_in_threadpool(self.station.state) | {"may_change": True})
 
-    def _change(self, wanted: object) -> None:
-        station = self.server.station
+    def _wanted(self, path: str, wanted: object) -> Callable[[], None]:
+        """Return the change that is asked for."""
+        station = self.station
         if not isinstance(wanted, dict):
             raise TypeError(wanted)
-        if self.path == "/skip":
+        if path == "/skip":
             start = wanted.get("start")
-            station.skip(None if start is None else float(start))
-        elif self.path == "/queue" and "add" in wanted:
-            station.wish(str(wanted["add"]))
-        elif self.path == "/queue" and "remove" in wanted:
-            station.unwish(int(wanted["remove"]))
-        elif self.path == "/queue":
-            station.move(int(wanted["move"]), int(wanted["to"]))
-        else:
-            raise ValueError(self.path)
+            place = None if start is None else float(start)
+            return lambda: station.skip(place)
+        if path == "/queue" and "add" in wanted:
+            return lambda: station.wish(str(wanted["add"]))
+        if path == "/queue" and "remove" in wanted:
+            return lambda: station.unwish(int(wanted["remove"]))
+        if path == "/queue":
+            return lambda: station.move(int(wanted["move"]), int(wanted["to"]))
+        raise ValueError(path)
 
-    def _segment(self, number: str) -> None:
-        if not (number.isdecimal() and len(number) < 12):
-            self._json(404, {"error": "not found"})
-            return
+    def _segment(self, number: str) -> Any:
+        from starlette.responses import Response
+
+        # Digits of other scripts are no numbers of segments.
+        if not (number.isascii() and number.isdecimal() and len(number) < 12):
+            return _error(404, "not found")
         try:
-            found = self.server.station.segment(int(number))
+            found = self.station.segment(int(number))
         except TimeoutError:
-            self._json(503, {"error": "not yet"})
-            return
+            return _error(503, "not yet")
         if found is None:
-            self._json(410, {"error": "gone"})
-            return
+            return _error(410, "gone")
         revision, frames = found
-        self._send(200, header(RATE) + frames, "audio/wav", {"D2M-Revision": str(revision)})
+        headers = {"Cache-Control": "no-store", "D2M-Revision": str(revision)}
+        return Response(header(RATE) + frames, 200, headers, "audio/wav")
 
-    def _meant(self) -> bool:
-        """Whether it was this server that was meant: another's name may lead here, too (DNS rebinding)."""
-        if self.server.closed:
-            self.close_connection = True
-            return False
-        if self.server.loopback and not _is_loopback(self._host()):
-            self._json(403, {"error": "not allowed"})
-            return False
-        return True
-
-    def _host(self) -> str:
-        """The name under which the server was asked."""
-        try:
-            return urlsplit(f"//{self.headers.get('Host', '')}").hostname or ""
-        except ValueError:
-            return ""
-
-    def _may_change(self) -> bool:
+    def _may_change(self, scope: Any) -> bool:
         """Whether this machine asks, where others may not; a proxy on it asks for somebody else."""
-        if not self.server.locked:
+        if not self.locked:
             return True
-        passed_on = any(name in self.headers for name in ("Forwarded", "X-Forwarded-For", "Via"))
-        return _is_loopback(self.client_address[0]) and _is_loopback(self._host()) and not passed_on
-
-    def _json(self, status: int, content: dict[str, Any]) -> None:
-        self._send(status, json.dumps(content).encode(), "application/json")
-
-    def _send(self, status: int, body: bytes, kind: str, more: dict[str, str] | None = None) -> None:
-        # A listener who moves on closes the connection: nothing to be done.
-        with contextlib.suppress(ConnectionError, TimeoutError):
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.send_header("Cache-Control", "no-store")
-            self.send_header("X-Content-Type-Options", "nosniff")
-            self.send_header("Referrer-Policy", "no-referrer")
-            self.send_header("Content-Security-Policy", "default-src 'self'; frame-ancestors 'none'")
-            for name, value in (more or {}).items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(body)
-            self.wfile.flush()
-
-    def log_message(self, *_: object) -> None:
-        """Silence: who listens is nobody's business."""
+        headers = headers_of(scope)
+        passed_on = any(name in headers for name in ("forwarded", "x-forwarded-for", "via"))
+        client = scope["client"][0] if scope.get("client") else ""
+        return is_loopback(client) and is_loopback(host_of(headers)) and not passed_on
 
 
-def _files() -> int:
-    """Files that this process may have open."""
-    try:
-        import resource
-    except ImportError:
-        # Windows counts no sockets among them.
-        return 2048
-    least = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return 1 << 20 if least == resource.RLIM_INFINITY else max(least, 2)
+def _json(status: int, content: dict[str, Any]) -> Any:
+    from starlette.responses import Response
+
+    return Response(json.dumps(content).encode(), status, {"Cache-Control": "no-store"}, "application/json")
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+def _error(status: int, text: str) -> Any:
+    return _json(status, {"error": text})

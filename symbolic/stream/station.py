@@ -4,8 +4,7 @@ Sound is split into segments of one second, numbered from the beginning of the p
 seconds ahead; the latest segment fetched is the head. The station plays a little beyond the head and no further, so
 nothing is played while nobody listens, and the head moves no faster than real time, so no listener can speed up the
 programme for the others. A skip returns to a position that no listener has reached, leaves the song there at the next
-bar line and plays the segments from that bar on again, under a higher revision; listeners replace those that they had
-fetched.
+bar line and plays the segments from that bar on again, under a higher revision; listeners replace what they fetched.
 
 Three threads: one plans and composes bridges, one plays, and one reads songs in advance.
 """
@@ -26,8 +25,9 @@ from d2m.symbolic.stream.checks import Checks
 from d2m.symbolic.stream.memory import Checkpoint, recall
 from d2m.symbolic.stream.pace import BURST, Pace
 from d2m.symbolic.stream.planning import Plan, Planner, exits
-from d2m.symbolic.stream.programme import Programme, Section
+from d2m.symbolic.stream.programme import Programme
 from d2m.symbolic.stream.recording import pcm
+from d2m.symbolic.stream.sections import Section
 from d2m.symbolic.stream.wishes import Wishes
 
 #: Segments that a listener fetches ahead, that are played beyond the furthest, and that are kept behind it.

@@ -1,0 +1,110 @@
+"""Chromium and Firefox of the system, driven by Playwright."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+#: Programs of a browser, by its name in Playwright.
+PROGRAMS = {"chromium": ("chromium", "chromium-browser"), "firefox": ("firefox-esr", "firefox")}
+#: Headless browsers play sound to nowhere, and need no click before.
+_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--mute-audio"]
+_ARGUMENTS += ["--autoplay-policy=no-user-gesture-required"]
+_PREFERENCES = {"media.autoplay.default": 0, "media.autoplay.blocking_policy": 0}
+
+
+def program(name: str) -> str | None:
+    """The path of a browser's program, or None."""
+    return next((found for each in PROGRAMS[name] if (found := shutil.which(each))), None)
+
+
+def missing(name: str) -> str:
+    """Why a browser cannot be driven, or ""."""
+    try:
+        import playwright.sync_api  # noqa: F401
+    except ImportError:
+        return "needs Playwright (pip install playwright)"
+    if not program(name):
+        return f"needs {' or '.join(PROGRAMS[name])}"
+    # Its clock of sound stands still without a device.
+    return "needs pulseaudio" if name == "firefox" and not shutil.which("pulseaudio") else ""
+
+
+@contextlib.contextmanager
+def _silent_device() -> Iterator[dict[str, str]]:
+    """A sound device that plays to nowhere in real time, as environment variables."""
+    with tempfile.TemporaryDirectory() as folder:
+        socket = Path(folder) / "native"
+        command = ["pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no"]
+        command += ["-L", "module-null-sink", "-L", f"module-native-protocol-unix socket={socket} auth-anonymous=1"]
+        home = {"HOME": folder, "PULSE_RUNTIME_PATH": folder}
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        with subprocess.Popen(command, env=os.environ | home, **quiet) as server:  # type: ignore[call-overload]
+            try:
+                until = time.monotonic() + 30
+                while not socket.exists() and time.monotonic() < until:
+                    time.sleep(0.05)
+                yield {"PULSE_SERVER": f"unix:{socket}"}
+            finally:
+                server.terminate()
+
+
+@contextlib.contextmanager
+def open_browser(name: str) -> Iterator[Browser]:
+    """A headless browser. The system's Firefox is driven by WebDriver BiDi, which Playwright calls a channel."""
+    from playwright.sync_api import sync_playwright
+
+    with contextlib.ExitStack() as stack:
+        driver = stack.enter_context(sync_playwright())
+        if name == "chromium":
+            browser = driver.chromium.launch(executable_path=program(name), args=_ARGUMENTS)
+        else:
+            device = stack.enter_context(_silent_device())
+            browser = driver.firefox.launch(
+                executable_path=program(name),
+                channel="moz-firefox",
+                firefox_user_prefs=_PREFERENCES,
+                env=os.environ | device,
+            )
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+class Visit:
+    """One page of a browser, and what it complained about."""
+
+    def __init__(self, browser: Browser, **options: Any) -> None:
+        self.context: BrowserContext = browser.new_context(**({"locale": "en-GB"} | options))
+        self.page: Page = self.context.new_page()
+        self.complaints: list[str] = []
+        self.addresses: list[str] = []
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("console", lambda line: line.type == "error" and self.complaints.append(line.text))
+        self.page.on("request", lambda request: self.addresses.append(request.url))
+
+    def run(self, script: str) -> Any:
+        """The value of an expression."""
+        return self.page.evaluate(f"async () => ({script})")
+
+    def until(self, script: str, seconds: float = 20.0) -> None:
+        """Wait until an expression is true. The page's policy forbids what Playwright's own waiting does."""
+        end = time.monotonic() + seconds
+        while not self.run(f"Boolean({script})"):
+            if time.monotonic() > end:
+                raise TimeoutError(f"{script}; the page complains: {self.complaints}")
+            time.sleep(0.04)
+
+    def close(self) -> None:
+        self.context.close()
