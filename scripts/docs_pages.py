@@ -69,6 +69,8 @@ _LOADED = re.compile(
     r"""<(?:script|img|iframe|audio|video|source)\b[^>]*\bsrc="((?:https?:)?//[^"]+)"""
     r"""|<link\b(?=[^>]*\brel="(?:stylesheet|preload|preconnect|icon)")[^>]*\bhref="((?:https?:)?//[^"]+)"""
 )
+#: Link to a notebook, which has a page of the same name; but for the link to the file itself.
+_NOTEBOOK = re.compile(r"(?<!Download this notebook)\]\(((?:\.\./)?(?:notebooks/)?[a-z-]+)\.ipynb")
 #: Files of the checkout that are pages: page -> file.
 COPIED = {"index.md": "README.md", "contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md"}
 
@@ -100,7 +102,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Turn links to files of the checkout into links to their pages."""
     for target, name in COPIED.items():
         markdown = markdown.replace(f"](../{name}", f"]({target}")
-    return markdown
+    return _NOTEBOOK.sub(r"](\1.md", markdown)
 
 
 def on_post_page(output: str, page: Any, **_: Any) -> None:

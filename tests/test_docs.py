@@ -40,6 +40,8 @@ def test_links_of_the_readme_fit_its_place_among_the_pages(script):
     text = "[a](docs/rhythm.md) ![b](docs/mix.png) [c](CONTRIBUTING.md) [d](NOTICE)"
     assert pages.at_root(text) == "[a](rhythm.md) ![b](mix.png) [c](contributing.md) [d](notice.md)"
     assert pages.on_page_markdown("[e](../README.md)", None) == "[e](index.md)"
+    assert pages.on_page_markdown("[f](../notebooks/train.ipynb)", None) == "[f](../notebooks/train.md)"
+    assert pages.on_page_markdown("[Download this notebook](n.ipynb)", None) == "[Download this notebook](n.ipynb)"
 
 
 @pytest.mark.slow

@@ -80,7 +80,7 @@ app.command()(beats)
 
 @app.command()
 def prepare(
-    kind: Annotated[str, typer.Argument(help="Data set in the folder: aist, tiktok, studio or an added one.")],
+    kind: Annotated[str, typer.Argument(help="Data set in the folder: aist, tiktok, studio, or an added one.")],
     root: Annotated[Path, typer.Option(help="Folder of the raw data set.")],
     out: Annotated[Path, typer.Option("-o", "--out", help=RESUMED_FOLDER)],
     seconds: Annotated[
