@@ -287,7 +287,7 @@ def _fit(chroma: np.ndarray, key: int) -> np.ndarray:
     """float64 (24,): share of the sound that lies in each triad, less where the triad is foreign to the key."""
     share = chroma / max(float(chroma.sum()), 1e-9)
     inside = pitch_classes("minor" if key >= 12 else "major", key % 12)
-    foreign = ~np.isin(_TRIADS, list(inside)).all(axis=1)
+    foreign = np.array(~np.isin(_TRIADS, list(inside)).all(axis=1))
     if key >= 12:
         # The major chord on the fifth degree belongs to minor keys.
         foreign[(key + 7) % 12] = False

@@ -263,5 +263,5 @@ def without_doubles(part: Part) -> Part:
         if before is not None and ends[before] > starts[index]:
             ends[before] = starts[index]
         sounding[key] = index
-    arrays = {"starts": starts, "ends": ends, "pitches": pitches, "velocities": velocities}
-    return replace(part, **{name: array[keep] for name, array in arrays.items()})
+    starts, ends, pitches, velocities = starts[keep], ends[keep], pitches[keep], velocities[keep]
+    return replace(part, starts=starts, ends=ends, pitches=pitches, velocities=velocities)

@@ -76,8 +76,8 @@ def draw(
     between = {"height_ratios": heights, "hspace": 0.08}
     outer = figure.add_gridspec(len(rows), 1, hspace=0.55 / (sum(heights) + 0.05), left=0.9 / size[0], right=0.985,
                                 top=1 - 0.4 / size[1], bottom=0.45 / size[1])  # fmt: skip
-    for place, (first, stop) in zip(outer, rows, strict=True):
-        axes = place.subgridspec(len(panels), 1, **between).subplots(sharex=True, squeeze=False)[:, 0]
+    for number, (first, stop) in enumerate(rows):
+        axes = outer[number, 0].subgridspec(len(panels), 1, **between).subplots(sharex=True, squeeze=False)[:, 0]
         for panel, (track, keys) in zip(axes, panels, strict=True):
             _panel(panel, roll, track, keys, (first, stop, widest))
             if shaded:

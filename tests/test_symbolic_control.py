@@ -34,6 +34,9 @@ from d2m.symbolic.instrument_names import INSTRUMENTS, instrument_name, program_
 from d2m.symbolic.keys import key_name, key_number, scale, signature
 from d2m.symbolic.midi import read_midi, write_midi
 from d2m.symbolic.midi_file import parse
+from d2m.symbolic.musegan.accompaniment import accompany_roll
+from d2m.symbolic.musegan.files import load
+from d2m.symbolic.pianoroll_tensor import COMPACT, from_tensor
 from d2m.symbolic.score_edit import at_tempo, first_bars, semitones_to, swing, swung, transposed, without
 from d2m.symbolic.shape import Shape
 from d2m.types import BeatGrid, Part, Score
@@ -388,3 +391,16 @@ def test_new_tracks_play_the_chords_that_are_given(weights, tmp_path, capsys):  
         for beat in range(20):
             sounding = part.pitches[(part.starts <= beat) & (part.ends > beat + 0.01)]
             assert set((sounding % 12).tolist()) <= set(chord_at(chords, beat).tones)
+
+
+@pytest.mark.slow
+def test_new_tracks_rest_with_the_piece_and_hold_no_note_for_more_than_two_bars(weights):  # noqa: F811
+    tensor = np.zeros((12, 16, 72, 5), bool)
+    tensor[:, ::4, [36, 40, 43], 1] = True
+    tensor[4:10] = False
+    made = accompany_roll(load(weights[1]), from_tensor(tensor, COMPACT, 96.0))
+    for track in (2, 3, 4):
+        notes = made.notes(track)
+        assert not len(notes) or (notes[:, 1] - notes[:, 0]).max() <= 2 * 16 + 16
+        assert not made.held[track, 4 * 16 : 10 * 16].any()
+    assert made.held[0, 4 * 16 : 10 * 16].any()
