@@ -65,7 +65,8 @@ def read_watched(path: Path, video: Video) -> Watched | None:
     data = read_arrays(path)
     if data is None or int(data.get("format", 0)) != _FORMAT:
         return None
-    motions, worlds = [], []
+    motions: list[Motion] = []
+    worlds: list[np.ndarray | None] = []
     while f"joints{len(motions)}" in data:
         n = len(motions)
         cuts = tuple(int(cut) for cut in data[f"cuts{n}"])

@@ -45,18 +45,18 @@ class ExportOptions(Record):
     stems: bool = False
     markers: bool = False
     keep_audio: Literal["", "voice", "all"] = ""
-    audio_level: float = Field(0.0, ge=-40, le=20)
+    audio_level: float = Field(default=0.0, ge=-40, le=20)
     reencode: bool = False
-    crf: int = Field(20, ge=0, le=51)
+    crf: int = Field(default=20, ge=0, le=51)
 
 
 class ComposeOptions(Record):
     """Options of the music, as of ``d2m generate``."""
 
-    genre: str | None = Field(None, max_length=500)
-    seed: int = Field(0, ge=0, lt=2**63)
-    mood: str | None = Field(None, max_length=500)
-    key: str | None = Field(None, max_length=20)
+    genre: str | None = Field(default=None, max_length=500)
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    mood: str | None = Field(default=None, max_length=500)
+    key: str | None = Field(default=None, max_length=20)
     tempo: str | float | None = None
     beats: str | float = "auto"
     offset: float = 0.0
@@ -68,19 +68,19 @@ class ComposeOptions(Record):
     loop: bool = False
     fade_in: float = 0.0
     fade_out: float = 0.0
-    without: str | None = Field(None, max_length=200)
-    solo: str | None = Field(None, max_length=200)
-    instruments: str | None = Field(None, max_length=500)
-    mix: str | None = Field(None, max_length=200)
-    arranger: str | None = Field(None, max_length=100)
+    without: str | None = Field(default=None, max_length=200)
+    solo: str | None = Field(default=None, max_length=200)
+    instruments: str | None = Field(default=None, max_length=500)
+    mix: str | None = Field(default=None, max_length=200)
+    arranger: str | None = Field(default=None, max_length=100)
 
 
 class ComposeWish(Record):
     """Make candidates with seeds that count up."""
 
     kind: Literal["compose"]
-    count: int = Field(1, ge=1)
-    options: ComposeOptions = Field(default_factory=ComposeOptions)
+    count: int = Field(default=1, ge=1)
+    options: ComposeOptions = Field(default_factory=lambda: ComposeOptions())
 
 
 class PlayWish(Record):
@@ -88,7 +88,7 @@ class PlayWish(Record):
 
     kind: Literal["play"]
     plan: dict[str, Any] | str
-    base: str | None = Field(None, max_length=64)
+    base: str | None = Field(default=None, max_length=64)
 
 
 class ExportWish(Record):
@@ -96,7 +96,7 @@ class ExportWish(Record):
 
     kind: Literal["export"]
     piece: str = Field(max_length=64)
-    options: ExportOptions = Field(default_factory=ExportOptions)
+    options: ExportOptions = Field(default_factory=lambda: ExportOptions())
 
 
 class ProxyWish(Record):

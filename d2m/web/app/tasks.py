@@ -40,8 +40,11 @@ class Desk:
 
     def __init__(self) -> None:
         from d2m import engines
+        from d2m.engines.base import ScoreEngine
 
-        self._engine = engines.load("symbolic")
+        engine = engines.load("symbolic")
+        assert isinstance(engine, ScoreEngine)
+        self._engine = engine
         self._watched: OrderedDict[str, tuple[Video, Watched]] = OrderedDict()
         self._analyses: OrderedDict[tuple[str, str], Analysis] = OrderedDict()
         # By job and seed: fit and score of the candidates, without their sound.
@@ -79,8 +82,7 @@ class Desk:
             from d2m.features.analysis import analysis_of, watch
 
             seen = watch(video)
-            asked = {"genre": "house", "tempo": 120.0, "length": 8.0}
-            options = GenerateOptions(**asked)
+            options = GenerateOptions(genre="house", tempo=120.0, length=8.0)
             analysis = analysis_of(video, seen, None, options.beat_options)
             engine = RememberingEngine(self._engine, Path(folder) / "sounds", 0)
             from d2m.plans.ask import planned

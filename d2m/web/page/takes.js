@@ -3,6 +3,7 @@
 import { remove } from "./api.js";
 import { announce, button, h, rebuild } from "./dom.js";
 import { OVER } from "./clip.js";
+import { genreWord } from "./wishes.js";
 import { named, t } from "./words.js";
 
 export class Takes {
@@ -63,7 +64,7 @@ export class Takes {
     const chosen = studio.takeOf(studio.heardPiece)?.id === take.id;
     const piece = studio.lastOf(take);
     const versions = studio.versions(take);
-    const genres = [...new Set(piece.sections.map((section) => named("genre", section.genre)))].join(", ");
+    const genres = [...new Set(piece.sections.map((section) => genreWord(studio.options)(section.genre)))].join(", ");
     const choose = () => {
       studio.hear(studio.lastOf(take));
       announce(t("take.chosen", { n: number }));
