@@ -232,8 +232,17 @@ def _candidate(
     parts = sound.score.parts if sound.score is not None else ()
     names = tuple(dict.fromkeys(part.patch or f"{part.track} {part.program}" for part in parts if not part.is_effect))
     key = sound.score.key if sound.score is not None else None
-    figures = (round(value, 3) for value in (fit, variety, *apart))
-    return Candidate(number, seed, *figures, key, round(float(sound.grid.tempo), 2), names)
+    return Candidate(
+        number=number,
+        seed=seed,
+        fit=round(fit, 3),
+        variety=round(variety, 3),
+        notes=round(apart[0], 3),
+        sound=round(apart[1], 3),
+        key=key,
+        tempo=round(float(sound.grid.tempo), 2),
+        instruments=names,
+    )
 
 
 def fit_to(sound: Soundtrack, dance: Dance) -> float:

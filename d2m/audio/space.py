@@ -60,7 +60,7 @@ class Rooms:
 
     def __init__(self, responses: list[np.ndarray], block: int, like: Rooms | None = None) -> None:
         self.block = block
-        self.parts = _partitions(tuple(responses), block) if like is None else like.parts
+        self.parts: list[list[np.ndarray]] = _partitions(tuple(responses), block) if like is None else like.parts
         #: Spectra of the last blocks of each room's input, newest first; replaced, never written into.
         self._past: list[np.ndarray] = []
         self._last = np.zeros((len(responses), block), np.float32)

@@ -68,9 +68,9 @@ def _fit(times: np.ndarray, period: float) -> tuple[float, list[int], list[int]]
                 if cost < costs[cut, phase]:
                     costs[cut, phase], before[cut, phase] = cost, (other, place, beats)
     ends = costs + _OFF * (count - 1 - np.arange(count))[:, None]
-    cut, place = np.unravel_index(int(np.argmin(ends)), ends.shape)
-    least = float(ends[cut, place])
-    chain = [(int(cut), int(place), 0)]
+    last = int(np.argmin(ends))
+    least = float(ends.flat[last])
+    chain = [(last // _BEATS_PER_BAR, last % _BEATS_PER_BAR, 0)]
     while before[chain[-1][0], chain[-1][1], 0] >= 0:
         other, phase, beats = before[chain[-1][0], chain[-1][1]]
         chain[-1] = (*chain[-1][:2], int(beats))

@@ -134,7 +134,7 @@ def legs_visible(motion: Motion) -> float:
     if motion.skeleton != "mediapipe33" or not seen.any():
         return 1.0
     inside = (motion.confidence > VISIBLE) & (motion.joints[..., 1] < 1.0)
-    legs = inside[:, [25, 26]].any(axis=1) & inside[:, [27, 28]].any(axis=1)
+    legs = np.asarray(inside[:, [25, 26]].any(axis=1) & inside[:, [27, 28]].any(axis=1))
     return float(legs[seen].mean())
 
 
