@@ -237,8 +237,7 @@ class Studio:
 
     def clip_of(self, entry: Entry) -> ClipState | None:
         """Return the clip of a job that waits, if it is still there."""
-        visitor = self.visitors.get(entry.visitor)
-        return visitor.clips.get(entry.clip) if visitor else None
+        return visitor.clips.get(entry.clip) if (visitor := self.visitors.get(entry.visitor)) else None
 
     def _enqueue(self, clip: ClipState, job: Job) -> None:
         entry = Entry(clip.visitor, clip.id, job.id, self.estimates.of(job.kind, clip.seconds))
@@ -317,8 +316,7 @@ class Studio:
 
     def _ended(self, worker: Worker, clip: ClipState, job: Job, message: dict[str, Any]) -> None:
         """Take the end of a task."""
-        took = time.monotonic() - worker.began
-        state = message["state"]
+        took, state = time.monotonic() - worker.began, message["state"]
         # A job that was cancelled may wait again already.
         if job.state != "running":
             return
