@@ -98,7 +98,7 @@ def make_song(number: int, seed: int, sources: Sources, path: Path) -> None:
     band, rng = _band(sources.soundfonts, sources.samples), np.random.default_rng([seed, number])
     pop = sources.songs[-_HELD_OUT_POP:] if held_out else sources.songs[:-_HELD_OUT_POP]
     made = _song(band, pop, sources.empty, rng)
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for i in range(VARIANTS):
         frames, beats = _variant(made, band, rng, clean=held_out and i == 0)
         arrays |= {f"frames{i}": frames, f"beats{i}": beats.beats, f"downbeats{i}": beats.downbeats}

@@ -245,7 +245,7 @@ def foreign(path: Path) -> Path:
         name(b"Right hand") + program(0, 1) + played(*[72, 76, 79, 84] * 6, channel=1),
         name(b"Choir") + program(52, 2) + played(*[60, 64, 67, 60] * 6, channel=2),
         name(b"Oboe") + program(68, 3) + played(*[79, 77, 76, 74] * 6, channel=3),
-        name(b"Strat") + program(27, 4) + played(*[55, 59, 62, 55] * 6, channel=4),
+        name(b"Telecaster") + program(27, 4) + played(*[55, 59, 62, 55] * 6, channel=4),
         name(b"Low end") + program(33, 5) + played(*[36, 36, 43, 36] * 6, channel=5),
         name(b"Kit") + played(*[36, 42, 38, 42] * 6, channel=9),
     )
@@ -315,7 +315,7 @@ def test_render_plays_the_tempo_bars_and_tracks_that_are_asked_for(tmp_path, cap
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("wanted", "gone"),
-    [("drums", {"Kit"}), ("Oboe", {"Oboe"}), ("strings", {"Choir", "Oboe"}), ("bass,guitar", {"Low end", "Strat"}),
+    [("drums", {"Kit"}), ("Oboe", {"Oboe"}), ("strings", {"Choir", "Oboe"}), ("bass,guitar", {"Low end", "Telecaster"}),
      ("piano", {"Left hand", "Right hand"})],
 )  # fmt: skip
 def test_regenerated_tracks_leave_all_others_note_for_note(wanted, gone, weights, tmp_path, capsys, monkeypatch):  # noqa: F811

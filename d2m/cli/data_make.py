@@ -56,7 +56,7 @@ def beats(
     from d2m.symbolic.sound import find_soundfont
 
     pop = tuple(song_folders(pop909)) if pop909 else ()
-    fonts = tuple(find_soundfont(name) for name in font or [None])
+    fonts = tuple(map(find_soundfont, font)) if font else (find_soundfont(),)
     sources = Sources(fonts, tuple(samples or ()), pop, empty)
     with stage_bars({"songs": "songs"}) as tell:
         count = make_beats(

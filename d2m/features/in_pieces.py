@@ -12,9 +12,9 @@ import math
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from d2m.features.cuts import Boundary
 from d2m.features.people import Person
@@ -27,7 +27,8 @@ PIECE, MOST_THREADS = 5.0, 4
 SHORTEST = 2.0
 
 
-class Detection(NamedTuple):
+@dataclass(frozen=True)
+class Detection:
     """What was found in a frame.
 
     Attributes:
@@ -45,7 +46,8 @@ class Detection(NamedTuple):
     count: int
 
 
-class _Entry(NamedTuple):
+@dataclass(frozen=True)
+class _Entry:
     """A frame that waits for its detection; of frames that only warm the model up nothing is kept."""
 
     index: int
@@ -83,7 +85,7 @@ def find_people(
     frames: Iterator[tuple[Frame, Boundary]],
     seconds: float,
     threads: int,
-) -> Iterator[Detection]:
+) -> Generator[Detection, None, None]:
     """Detect the people in all frames.
 
     Args:
@@ -105,9 +107,10 @@ def find_people(
     count = max(min(threads, MOST_THREADS), 1)
     with _Pool(model, rate, count) as pool:
         length, before = _length(seconds, rate), deque[_Entry](maxlen=warm_up)
-        pieces, piece = deque[_Piece](), None
+        pieces = deque[_Piece]()
+        piece: _Piece | None = None
         for index, (frame, boundary) in enumerate(frames):
-            if index % length == 0:
+            if piece is None or index % length == 0:
                 if piece is not None:
                     piece.frames.put(None)
                 while sum(not each.job.done() for each in pieces) >= count:
