@@ -206,7 +206,7 @@ def test_every_data_set_says_what_it_is():
         assert DATA_SETS.get(name).name == name
         assert DATA_SETS.get(name).title
     for name in ("pop909", "none"):
-        with pytest.raises(D2MError, match=f"there is no data set '{name}'; choose aist, tiktok or studio"):
+        with pytest.raises(D2MError, match=f"there is no data set '{name}'; choose aist, tiktok, studio or clips"):
             dance_data(name)
 
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parent.parent
 #: What d2m/ imports only behind `require`; torchvision is imported by pytorchvideo alone.
-EXTRAS = ("train", "evaluate", "d2m-gan", "smpl", "pypianoroll")
+EXTRAS = ("train", "evaluate", "d2m-gan", "smpl", "pypianoroll", "web")
 #: tensorboard: torch imports it, and training goes on without event files where it is missing.
 UNGUARDED = {"torchvision", "tensorboard"}
 
@@ -39,7 +39,11 @@ def packages(extra: str) -> set[str]:
     return {re.split(r"[>=<;\[ ]", line)[0] for line in lines if line and not line.startswith("#")}
 
 
-OPTIONAL = sorted(set().union(*map(packages, EXTRAS)))
+def modules(extra: str) -> set[str]:
+    return {name.replace("-", "_") for name in packages(extra)}
+
+
+OPTIONAL = sorted(set().union(*map(modules, EXTRAS)))
 
 
 def sources() -> list[Path]:
@@ -61,16 +65,17 @@ def test_every_requirement_names_a_package_of_its_extra():
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "require":
                 calls.append([argument.value for argument in node.args])
     for module, extra, _ in calls:
-        assert module in packages(extra), (module, extra)
+        assert module in modules(extra), (module, extra)
     assert {module for module, *_ in calls} == set(OPTIONAL) - UNGUARDED
 
 
 def test_optional_packages_are_imported_only_where_they_are_required():
     for path in sources():
-        if path.is_relative_to(ROOT / "d2m" / "training"):
-            continue  # d2m/training/__init__.py requires the extra
+        if path.is_relative_to(ROOT / "d2m" / "training") or path.is_relative_to(ROOT / "d2m" / "web"):
+            continue  # d2m/training/__init__.py, d2m/web/serving.py and d2m/cli/app.py require the extras
         text = path.read_text(encoding="utf-8")
-        for module in set(OPTIONAL) - UNGUARDED:
+        served = "from d2m.web." in text  # d2m/web/serving.py requires the extra
+        for module in set(OPTIONAL) - UNGUARDED - (set(modules("web")) if served else set()):
             if re.search(rf"^\s*(from|import) {module}\b", text, re.MULTILINE):
                 assert f'require("{module}"' in text, f"{path} imports {module}"
 
@@ -86,7 +91,7 @@ def test_everything_but_training_and_evaluation_imports_without_the_extras():
         module.name
         for package in (d2m, d2m.symbolic, d2m.datasets)
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
-        if not module.name.startswith(("d2m.training", "d2m.evaluation", "d2m.__main__"))
+        if not module.name.startswith(("d2m.training", "d2m.evaluation", "d2m.web", "d2m.__main__"))
     ]
     assert {"d2m.pipeline", "d2m.cli.evaluate", "d2m.symbolic.stream.station"} <= set(names)
     run = without_extras(f"import importlib\nfor name in {names}: importlib.import_module(name)")

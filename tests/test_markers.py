@@ -14,6 +14,7 @@ from d2m.errors import D2MError
 from d2m.features.scenes import Scene
 from d2m.markers import Marker, audacity_labels, markers_of, read_hits, reaper_list, write_markers
 from d2m.symbolic.composer import compose
+from d2m.symbolic.instrument_names import instrument_name
 from d2m.symbolic.midi import read_midi, write_midi
 from d2m.symbolic.midi_head import key_signature
 from d2m.types import BeatGrid, Score
@@ -83,7 +84,7 @@ def test_a_midi_file_holds_markers_key_metre_names_and_programs(score: Score, tm
     assert file.type == 1
     parts = score.instruments().parts
     for part, track in zip(parts, tracks, strict=True):
-        assert track.name.split()[0] in (part.name.split() or [part.track])[0]
+        assert track.name.startswith(part.name or instrument_name(part.track, part.program))
         programs = [m for m in track if m.type == "program_change"]
         assert programs[0].program == part.program
         assert all((m.channel == 9) == part.is_drum for m in track if m.type in ("note_on", "program_change"))

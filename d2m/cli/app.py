@@ -59,8 +59,9 @@ def run(
     """Serve the studio: a page that makes music for dance videos, and its JSON API, until Ctrl-C."""
     from d2m.extras import require
 
-    for module in ("fastapi", "uvicorn", "prometheus_client", "psutil"):
-        require(module, "web", "d2m app")
+    require("fastapi", "web", "d2m app")
+    require("prometheus_client", "web", "d2m app")
+    require("psutil", "web", "d2m app")
     from dataclasses import replace
 
     from d2m.web.app.server import AppServer

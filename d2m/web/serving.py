@@ -58,8 +58,8 @@ class Server:
     request_queue_size = 64
 
     def __init__(self, application: Application, host: str, port: int, trusted: str = "") -> None:
-        for module in ("starlette", "uvicorn"):
-            require(module, "web", "serving a web page")
+        require("starlette", "web", "serving a web page")
+        require("uvicorn", "web", "serving a web page")
         self.application, self.trusted, self.closed = application, trusted, False
         self._socket = _listening(host, port, self.request_queue_size)
         self.bound: tuple[str, int] = self._socket.getsockname()[:2]
