@@ -34,6 +34,8 @@ def missing(name: str) -> str:
         import playwright.sync_api  # noqa: F401
     except ImportError:
         return "needs Playwright (pip install playwright)"
+    if name == "firefox" and "firefox" not in os.environ.get("D2M_TEST_BROWSERS", ""):
+        return "runs with D2M_TEST_BROWSERS=firefox, since it doubles the time"
     if not program(name):
         return f"needs {' or '.join(PROGRAMS[name])}"
     # Its clock of sound stands still without a device.
