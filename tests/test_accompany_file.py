@@ -120,6 +120,7 @@ def test_names_tell_the_given_track_before_programs(weights, tmp_path, capsys): 
     assert accompany(source, weights[1], capsys=capsys)[1]["added"] == ["drums", "guitar", "bass", "strings"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [0, 1, 2])
 def test_files_of_every_format_keep_their_notes(weights, tmp_path, capsys, form):  # noqa: F811
     grand = HEAD + GRAND
@@ -145,6 +146,7 @@ def test_film_time_stays_film_time(weights, tmp_path, capsys):  # noqa: F811
     assert np.array_equal(old.grid.time_of(old.parts[0].starts), new.grid.time_of(new.parts[0].starts))
 
 
+@pytest.mark.slow
 def test_rolls_keep_their_other_tracks_too(weights, tmp_path, capsys):  # noqa: F811
     roll = read_roll(piano_piece(tmp_path / "in.mid"), 24)
     held, onsets = roll.held.copy(), roll.onsets.copy()

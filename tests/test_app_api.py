@@ -254,6 +254,7 @@ def test_visitors_see_nothing_of_each_other(tmp_path, monkeypatch):
         assert not [path for path in tmp_path.rglob("*") if cookie in path.name]
 
 
+@pytest.mark.slow
 def test_everything_of_a_visitor_goes_when_the_time_is_over(tmp_path, monkeypatch):
     monkeypatch.setattr("d2m.web.app.studio._ROUND", 0.1)
     with staged(tmp_path, monkeypatch, keep_seconds=0.4) as stage:
@@ -267,6 +268,7 @@ def test_everything_of_a_visitor_goes_when_the_time_is_over(tmp_path, monkeypatc
         assert stage.client.get("/api/session").json()["clips"] == []
 
 
+@pytest.mark.slow
 def test_a_visitor_can_remove_clips_pieces_and_everything(tmp_path, monkeypatch):
     with staged(tmp_path, monkeypatch) as stage:
         clip = stage.watched(upload(stage.client, make=MAKE))

@@ -118,6 +118,7 @@ def test_the_token_is_asked_for_everywhere_and_leaves_the_address(tmp_path, monk
         assert client.get("/api/session").status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "content", "kind", "status"),
     [
@@ -205,6 +206,7 @@ def test_bodies_are_json_of_limited_size(tmp_path, monkeypatch):
             assert stage.client.request(method, url).status_code == 405
 
 
+@pytest.mark.slow
 def test_bad_requests_to_a_real_server_get_one_answer_and_it_lives_on(tmp_path, monkeypatch):
     with running(tmp_path, monkeypatch) as server:
         host = b"Host: 127.0.0.1\r\n"
@@ -232,6 +234,7 @@ def test_bad_requests_to_a_real_server_get_one_answer_and_it_lives_on(tmp_path, 
             urllib.request.urlopen(server.url + "health")
 
 
+@pytest.mark.slow
 def test_slow_requests_are_ended(tmp_path, monkeypatch):
     monkeypatch.setattr(serving, "HEAD_SECONDS", 0.5)
     monkeypatch.setattr("d2m.web.app.upload._SILENCE", 0.5)

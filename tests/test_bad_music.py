@@ -96,6 +96,7 @@ def test_unfit_files_are_named_in_report_and_on_stderr_and_the_others_measured(f
     assert not any("bug" in line or "nothing is left" in line for line in told)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["beats", "fidelity", "genre"])
 def test_where_nothing_is_left_the_last_line_says_so(folders, capsys, command):
     status, report, told = run(capsys, *words_of(command, folders, "only"))

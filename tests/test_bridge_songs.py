@@ -170,6 +170,7 @@ def test_what_cannot_be_mixed_is_told_in_one_line(tmp_path, kind):
     assert "\n" not in str(told.value)
 
 
+@pytest.mark.slow
 def test_drums_alone_are_a_song_that_can_be_mixed():
     notes = bars_of("CaFGCaFG", 0)
     roll = roll_of(notes[notes[:, 0] == DRUMS], 8)

@@ -92,6 +92,7 @@ def test_the_forms_of_real_melodies_are_earlier_bars_and_shares():
     assert len(drawn) == 5
 
 
+@pytest.mark.slow
 def test_new_melodies_come_back_to_what_they_said():
     vae = emotion.load("studio-musicvae")
     free, formed = (summary(vae.sample(16, 0.5, seed=2, forms=forms)) for forms in (None, load_forms()))

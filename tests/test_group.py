@@ -111,6 +111,7 @@ def test_one_dancer_is_no_group() -> None:
     assert np.allclose(one[1].weights, many[1].weights)
 
 
+@pytest.mark.slow
 def test_the_beat_goes_on_through_cuts_between_dancers() -> None:
     scores = []
     for seed in range(4):

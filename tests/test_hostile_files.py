@@ -158,6 +158,7 @@ def test_headers_nested_without_end_are_one_line(tmp_path, kind, body):
         tar_files(path, stack)
 
 
+@pytest.mark.slow
 def test_a_pickle_of_millions_of_empty_lists_is_refused(tmp_path):
     (tmp_path / "a.pkl").write_bytes(b"\x80\x02" + b"]" * 1_100_000 + b".")
     with pytest.raises(D2MError, match="more single values than arrays do"):

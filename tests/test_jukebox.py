@@ -81,6 +81,7 @@ def test_parameters_have_the_published_names_in_the_published_order():
     assert [(k, list(v.shape)) for k, v in VQVAE().state_dict().items()] == list(table.items())
 
 
+@pytest.mark.slow
 def test_codes_are_identical_to_the_original(vqvae, waveform, golden):
     codes = vqvae.encode(waveform)
     assert [tuple(c.shape) for c in codes] == [(1, 5504), (1, 1376), (1, 344)]
@@ -88,6 +89,7 @@ def test_codes_are_identical_to_the_original(vqvae, waveform, golden):
         assert np.array_equal(codes[level][0].numpy(), golden[f"codes_level{level}"])
 
 
+@pytest.mark.slow
 def test_encoder_output_is_the_originals(vqvae, waveform, golden):
     assert relative(vqvae.features(waveform, 2)[0], golden["encoded_level2"]) < 1e-4
     for level in (0, 1):

@@ -205,6 +205,7 @@ def test_a_real_difference_is_found_and_its_size_told():
     assert found["reliability"]["alpha"] > 0.3
 
 
+@pytest.mark.slow
 def test_where_there_is_no_difference_few_are_found():
     alarms = [analysis.analyse(people(12, seed, 0.0))["questions"]["q"]["pairs"][0]["p"] < 0.05 for seed in range(40)]
     assert np.mean(alarms) < 0.15
@@ -276,6 +277,7 @@ def test_questions_come_from_a_file_too(tmp_path):
         read_questions("nothing")
 
 
+@pytest.mark.slow
 def test_the_command_line_makes_and_analyses(systems, tmp_path, capsys):
     folders = [word for name, folder in systems.items() for word in ("--system", f"{name}={folder}")]
     assert main(["evaluate", "listening", "make", *folders, "-o", str(tmp_path / "t"), "--questions", "music"]) == 0

@@ -119,6 +119,7 @@ def test_pictures_cut_by_an_edit_list_are_not_shown(clip, shown, tmp_path):
     assert [shown(f.rgb, 2.0) for f in video.frames(10)] == pytest.approx([0.5 + i / 10 for i in range(15)], abs=0.03)
 
 
+@pytest.mark.slow
 def test_4k_is_given_out_at_the_size_asked_for(clip, tmp_path):
     video = open_video(clip(tmp_path / "4k.mp4", size=(2160, 3840), duration=0.6, rate=10))
     frames = list(video.frames(10, height=360))

@@ -213,6 +213,7 @@ def test_a_data_set_keeps_songs_apart(tunes, tmp_path):
     assert len(parts["train"].spread(5)) == 5
 
 
+@pytest.mark.slow
 def test_names_of_files_need_not_be_text(tunes, tmp_path, capsys):
     odd = Path(shutil.copytree(tunes, tmp_path / "odd"))
     first = sorted(odd.glob("*.mid"))[0]

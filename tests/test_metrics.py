@@ -81,6 +81,7 @@ def test_every_metric_says_what_it_is(name):
     json.dumps(metric.plain(), allow_nan=False)
 
 
+@pytest.mark.slow
 def test_metrics_of_another_package_are_in_every_report(dummy_metrics, tmp_path, capsys):
     assert metrics.added() == {"density": "1", "loud_share": "1", "bands": "1", "any_hit": "1", "span": "1"}
     for side, step in (("real", 0.5), ("made", 1.0)):

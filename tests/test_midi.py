@@ -89,6 +89,7 @@ def test_garbage_is_refused_in_one_line(content: bytes, tmp_path: Path) -> None:
     assert "x.mid" in str(error.value)
 
 
+@pytest.mark.slow
 def test_damaged_files_never_raise_anything_else(score: Score, tmp_path: Path) -> None:
     data = bytearray(write_midi(score, tmp_path / "a.mid").read_bytes())
     rng = np.random.default_rng(0)

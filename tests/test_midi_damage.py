@@ -168,6 +168,7 @@ def test_files_without_notes_are_named(folder, accompanist, capsys, tmp_path):
         load_arranger(sketch=str(path))
 
 
+@pytest.mark.slow
 def test_three_four_is_refused_where_four_four_is_needed_and_played_where_not(folder, accompanist, capsys, tmp_path):
     path = str(folder("waltz", WALTZ))
     assert "4/4" in failed(["symbolic", "metrics", path], capsys)

@@ -372,6 +372,7 @@ def test_weights_make_the_same_music_after_a_save(tmp_path):
             assert np.mean(again.generate(2, 1) != muse.generate(2, 1)) < 0.01
 
 
+@pytest.mark.slow
 def test_other_weights_and_forged_sizes_are_refused(tmp_path):
     from d2m import weights
 

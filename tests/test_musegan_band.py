@@ -120,6 +120,7 @@ def test_odd_lengths_and_grids_are_played(muse):
     assert play_for(muse, grid, 12.0, "gKR", 0).parts
 
 
+@pytest.mark.slow
 def test_what_cannot_be_played_is_named(muse):
     grid = BeatGrid.steady(120, 5.0)
     with pytest.raises(D2MError, match="no style for genre 'polka'"):

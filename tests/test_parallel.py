@@ -42,6 +42,7 @@ def square_or_die(task: int, tell: Callable[[float], None]) -> int:
     return task * task
 
 
+@pytest.mark.slow
 def test_every_task_is_answered_and_a_crash_takes_one_task_only() -> None:
     told: dict[int, list[float]] = {}
     taken: list[int] = []
@@ -80,6 +81,7 @@ def test_a_process_that_cannot_start_is_no_fault_of_the_task(tmp_path) -> None:
     assert done.stderr.rstrip().endswith("in a script, call this under if __name__ == '__main__'")
 
 
+@pytest.mark.slow
 def test_processes_end_with_the_block() -> None:
     with Workers(1, square_or_die) as workers:
         assert next(workers.run([5], lambda task, share: None)) == (5, 25)
@@ -95,6 +97,7 @@ def test_one_process_works_in_order_and_here() -> None:
     assert list(each(work, [], 3)) == []
 
 
+@pytest.mark.slow
 def test_several_processes_give_the_same_and_share_the_cores(monkeypatch) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     found = list(each(work, [(n,) for n in range(6)], 2))
@@ -103,6 +106,7 @@ def test_several_processes_give_the_same_and_share_the_cores(monkeypatch) -> Non
     assert {threads for _, _, threads in found} == {str(max(1, (os.cpu_count() or 1) // 2))}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "error", "message"),
     [

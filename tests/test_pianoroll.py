@@ -349,6 +349,7 @@ def test_a_picture_shows_every_track(hard, tmp_path):
     assert {(77, 77, 77), (0, 114, 178), (213, 94, 0)} <= colours
 
 
+@pytest.mark.slow
 def test_pictures_of_long_music_are_as_wide_as_a_screen(tmp_path):
     import matplotlib.image
 

@@ -55,6 +55,7 @@ def bar(tmp_path, monkeypatch):
     install(tmp_path / "site", monkeypatch, "bar_pose", MODULE, POINTS)
 
 
+@pytest.mark.slow
 def test_a_pose_model_of_another_package_is_followed(bar, clip, tmp_path):
     assert list(POSE_MODELS) == ["mediapipe", "bar", "number", "wrong"]
     video = open_video(clip(tmp_path / "v.mp4", duration=4.0))

@@ -56,6 +56,7 @@ def test_parts_are_moved_into_the_range_of_their_patch_or_keep_their_program():
     np.testing.assert_array_equal(kept.pitches, wide.pitches)
 
 
+@pytest.mark.slow
 def test_effects_lead_to_fuller_sections_and_stay_out_of_notes(tmp_path):
     risers = 0
     for seed in range(6):

@@ -65,6 +65,7 @@ def test_landmarks_in_space_may_be_of_any_size_and_frames_that_do_not_count_are_
     assert speeds.space.whole.max() < 1.3 * body_speeds(motion, metres).space.whole.max()
 
 
+@pytest.mark.slow
 def test_a_slowly_changing_tempo_is_followed_over_a_minute() -> None:
     periods = np.linspace(60 / 100, 60 / 112, 120)
     beats = np.cumsum(periods) - 2.0
@@ -272,6 +273,7 @@ def film_of_a_ball(path, beats: np.ndarray, pan: float = 0.0) -> list[int]:
 BALL_BEATS = np.arange(0.25, 8.0, 0.6)
 
 
+@pytest.mark.slow
 def test_picture_motion_gives_the_beat_when_there_is_no_dancer(tmp_path) -> None:
     from d2m.media import open_video
 
@@ -281,6 +283,7 @@ def test_picture_motion_gives_the_beat_when_there_is_no_dancer(tmp_path) -> None
     assert f_measure(BALL_BEATS, rhythm.grid.beats, 8.0) >= 0.85
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pan", [0.0, 0.5])
 def test_the_dancers_flow_rests_on_the_beat_whether_or_not_the_camera_moves(tmp_path, pan: float) -> None:
     from d2m.evaluation.alignment import speed_beats

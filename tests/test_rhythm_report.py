@@ -87,6 +87,7 @@ def test_made_dances_are_found_and_every_figure_is_reported(dances, tmp_path, ca
     assert (tmp_path / "reliability.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_the_table_has_a_line_for_each_clip_and_the_means(dances, capsys):
     assert main(["evaluate", "rhythm", str(dances)]) == 0
     told = capsys.readouterr().out
@@ -104,6 +105,7 @@ def test_the_right_grid_scores_one_and_chance_stays_below():
     assert scores["f_chance"] == pytest.approx(0.28, abs=0.03)
 
 
+@pytest.mark.slow
 def test_a_grid_shifted_at_random_has_no_excess():
     scores = [score_grid(clip(), grid(first=0.1 + 0.5 * place))["excess"] for place in (np.arange(32) + 0.3) / 32]
     assert np.mean(scores) == pytest.approx(0.0, abs=0.03)

@@ -183,6 +183,7 @@ def quiet_dance(seconds: float, tempo: float = 80.0) -> Dance:
     return Dance(seconds, None, grid, np.full(len(grid.beats), 0.3, np.float32), np.zeros(len(grid.beats)), "gJB")
 
 
+@pytest.mark.slow
 def test_music_for_speech_is_a_bed_and_the_plan_says_so(tmp_path) -> None:
     engine = engines.load("symbolic")
     plan = plan_for(quiet_dance(12.0), seed=2, subject="speech", reason="speech in 90% of the clip")

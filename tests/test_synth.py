@@ -84,6 +84,7 @@ def test_stereo_spreads_the_parts() -> None:
     assert level(wide[0], 0, 4) == pytest.approx(level(wide[1], 0, 4), abs=3)
 
 
+@pytest.mark.slow
 def test_rendering_twice_gives_the_same_samples() -> None:
     score = compose(BeatGrid.steady(100, 3.0), 3.0, "gJB", np.random.default_rng(1))
     np.testing.assert_array_equal(render(score), render(score))
@@ -109,6 +110,7 @@ def test_an_empty_score_is_silence() -> None:
     assert not wave.any()
 
 
+@pytest.mark.slow
 def test_the_packaged_soundfont_plays_too() -> None:
     pretty_midi = pytest.importorskip("pretty_midi")
     path = Path(pretty_midi.__file__).parent / "TimGM6mb.sf2"

@@ -119,6 +119,7 @@ def test_openpose_goes_by_the_rate_and_height_of_the_video(tmp_path, clip) -> No
         data.frames(NAME)
 
 
+@pytest.mark.slow
 def test_the_studio_is_a_tiktok_folder(tmp_path) -> None:
     make_tiktok_studio(tmp_path / "a", 1, 2, 4.0, seed=3)
     data = tiktok.TikTok(tmp_path / "a")

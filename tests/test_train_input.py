@@ -44,6 +44,7 @@ def refused(capsys, status: int, *words: object) -> str:
     return line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["codec", "vqvae", "decoder", "genre", "generator", "musegan", "bridge", "musicvae"])
 @pytest.mark.parametrize("rate", ["-1", "0", "nan", "inf"])
 def test_learning_rates_are_above_zero(data, tmp_path, capsys, model, rate):

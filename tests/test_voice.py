@@ -142,6 +142,7 @@ def loudness_of(path: Path, frequency: float, first: float, last: float) -> floa
     return float(np.sqrt(np.mean(np.fft.irfft(spectrum, len(sound)) ** 2)))
 
 
+@pytest.mark.slow
 def test_mux_keeps_the_voice_and_leaves_out_the_rest(talking: Path, tmp_path: Path) -> None:
     tone = (0.3 * np.sin(2 * np.pi * 1000 * np.arange(5 * 44100) / 44100)).astype(np.float32)[None]
     voice = mux(talking, tone, 44100, tmp_path / "voice.mp4", keep_audio="voice")
