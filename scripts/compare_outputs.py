@@ -47,7 +47,7 @@ COMMANDS: dict[str, str] = {
     "bridge": "symbolic bridge {phrases/a.mid} {phrases-2/b.mid} --seed 1 -o out.mid",
     "stream": "symbolic stream {phrases} --minutes 0.3 --seed 1 -o out.wav",
     "emotion": "symbolic emotion -e gloomy --seed 3 -o out.mid",
-    "recolour": "symbolic emotion -e lively --from {phrases/a.mid} --seed 3 -o out.mid",
+    "recolour": "symbolic emotion -e lively --from {emotion/out.mid} --seed 3 -o out.mid",
     "alignment": "evaluate alignment {symbolic/dance.d2m.mp4} --json",
     "beats": "evaluate beats --reference {symbolic/dance.d2m.wav} --generated {options/dance.d2m.wav} --json",
     "genre": "evaluate genre {symbolic/dance.d2m.wav} --genre house --json",
@@ -106,7 +106,7 @@ def compare(old: Path, new: Path) -> int:
 
 
 def _differences(old: Path, new: Path) -> list[str]:
-    names = sorted({str(p.relative_to(f)) for f in (old, new) for p in f.rglob("*") if p.is_file()})
+    names = sorted({str(p.relative_to(f)) for f in (old, new) for p in f.rglob("*") if p.is_file() and p.suffix != ".log"})
     if not names:
         return ["did not run"]
     found = []
