@@ -106,7 +106,9 @@ def compare(old: Path, new: Path) -> int:
 
 
 def _differences(old: Path, new: Path) -> list[str]:
-    names = sorted({str(p.relative_to(f)) for f in (old, new) for p in f.rglob("*") if p.is_file() and p.suffix != ".log"})
+    names = sorted(
+        {str(p.relative_to(f)) for f in (old, new) for p in f.rglob("*") if p.is_file() and p.suffix != ".log"}
+    )
     if not names:
         return ["did not run"]
     found = []
