@@ -102,6 +102,8 @@ def test_means_are_over_the_same_dances_and_the_missing_one_is_named(studio, rec
     assert len(rows) == 1 + len(lines)
     assert len({line.count(" & ") for line in rows}) == 1
     assert r"\textbf" in body
+    headings = rows[0].removesuffix(r" \\").split(" & ")
+    assert len(set(headings)) == len(headings)
     assert not any(r"\textbf" in line for line in rows if line.startswith(("ground truth", "white noise", "silence")))
     figures = list(csv.DictReader(io.StringIO(csv_text(report))))
     mine = [f for f in figures if f["row"] == "mine" and f["metric"] == "beat_f"]

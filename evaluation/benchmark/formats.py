@@ -11,7 +11,7 @@ from typing import Any
 from d2m.evaluation.metrics import metrics_of
 from d2m.evaluation.metrics.base import Metric, reading
 
-from .columns import score_of
+from .columns import number, score_of
 
 #: Groups of metrics in the order of the tables.
 _GROUPS = ("beats", "true_beats", "alignment", "alignment_aist", "sets", "genre", "sound", "pairs")
@@ -71,7 +71,8 @@ def latex(report: dict[str, Any]) -> str:
         report: the report.
     """
     rows = report["rows"]
-    columns = [(m, e) for m, e in _metrics() if m.headline and any(_value(row, m, e) is not None for row in rows)]
+    main = [(metric, events) for metric, events in _metrics() if metric.headline and events in ("", "beats")]
+    columns = [(m, e) for m, e in main if any(_value(row, m, e) is not None for row in rows)]
     best = {(m.name, e): _best([row for row in rows if row["kind"] == "system"], m, e) for m, e in columns}
     head = " & ".join(["", *(_heading(metric) for metric, _ in columns)])
     lines = [
@@ -136,7 +137,7 @@ def _cell(row: dict[str, Any], metric: Metric, events: str, best: float | None) 
     if value is None:
         return "--"
     _, interval = reading(score_of(row, metric, events or "beats"))
-    text = f"{value:.{digits}f}"
+    text = number(value, digits).replace(",", r"\,")
     if row["kind"] == "system" and best is not None and round(value, digits) == best:
         text = rf"\textbf{{{text}}}"
     if interval is None:
@@ -154,8 +155,8 @@ def _heading(metric: Metric) -> str:
 def _caption(report: dict[str, Any]) -> str:
     settings = report["settings"]
     return escape(
-        f"{report['sequences']} dances, {report['segments']} segments of {settings['segment']:g} s; 95 % intervals by "
-        f"bootstrap over dances. Measured with d2m {report['machine']['d2m']}."
+        f"Dances: {report['sequences']}; segments: {report['segments']}, of {settings['segment']:g} s; 95 % intervals "
+        f"by bootstrap over dances. Measured with d2m {report['machine']['d2m']}."
     )
 
 
