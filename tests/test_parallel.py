@@ -123,13 +123,14 @@ def test_what_a_job_raises_is_raised_here(how, error, message) -> None:
 
 def test_an_interrupt_ends_the_processes_and_removes_unfinished_files(tmp_path) -> None:
     (tmp_path / "slow_jobs.py").write_text(
-        "import signal, time\n"
+        "import os, signal, time\n"
         "from d2m.parallel import each\n"
         "from d2m.files.atomic import atomic_write\n"
         "def slow(path):\n"
         "    with atomic_write(path) as part:\n"
         "        part.write_text('half')\n"
-        "        print('writing', flush=True)\n"
+        # One write: two processes share the pipe.
+        "        os.write(1, b'writing\\n')\n"
         "        time.sleep(60)\n"
         "if __name__ == '__main__':\n"
         # A shell ignores it for what it starts in the background.
