@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -57,6 +59,21 @@ def _judge() -> GenreJudge:
     from d2m.music_genre import load
 
     return load()
+
+
+@contextlib.contextmanager
+def prepare() -> Iterator[None]:
+    """Load the genre network beside the work of a ``with`` block, and wait for it at its end."""
+    thread = threading.Thread(target=_try_judge, name="d2m genre network", daemon=True)
+    thread.start()
+    yield
+    thread.join()
+
+
+def _try_judge() -> None:
+    # Without its weights the first piece reports the error.
+    with contextlib.suppress(D2MError):
+        _judge()
 
 
 def embedding_of(sound: Soundtrack) -> np.ndarray | None:

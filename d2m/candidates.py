@@ -10,15 +10,17 @@ import html
 import json
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from importlib.resources import files as resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from d2m.candidate_distance import distances, embedding_of
+from d2m.candidate_distance import distances, embedding_of, prepare
+from d2m.candidate_wishes import wish_of
 from d2m.engines import Engine, usable
+from d2m.engines.arrangers import DEFAULT
 from d2m.engines.base import ScoreEngine
 from d2m.errors import D2MError
 from d2m.files.atomic import atomic_write_bytes
@@ -33,6 +35,7 @@ from d2m.types import Dance, Soundtrack
 if TYPE_CHECKING:
     from d2m.features import Analysis
     from d2m.media import Video
+    from d2m.plans.types import Plan
 
 #: Most candidates of one video.
 MOST = 16
@@ -54,6 +57,8 @@ class Candidate:
             distance of two songs of the genre).
         key, tempo: of the music.
         instruments: names of its instruments.
+        mood: of its first section, such as "bright:0.4"; empty for none.
+        arranger: of its first section.
     """
 
     number: int
@@ -65,6 +70,15 @@ class Candidate:
     key: str | None
     tempo: float
     instruments: tuple[str, ...]
+    mood: str = ""
+    arranger: str = ""
+
+    @property
+    def described(self) -> str:
+        """Key, tempo, seed, mood and arranger in words."""
+        mood = f", {self.mood}" if self.mood else ""
+        arranger = f", by {self.arranger}" if self.arranger not in ("", DEFAULT) else ""
+        return f"{self.key or 'no key'}, {self.tempo:g} bpm, seed {self.seed}{mood}{arranger}"
 
 
 def folder_of(video: str | os.PathLike[str], output_dir: str | os.PathLike[str]) -> Path:
@@ -92,7 +106,7 @@ def make_candidates(
         video: a video file.
         output_dir: folder in which the folder of the candidates is made; the current one by default.
         count: number of pieces, 2 to :data:`MOST`.
-        engine, progress, options: as of :func:`d2m.generate`; the seeds count up from ``seed``.
+        engine, progress, options: as of :func:`d2m.generate`; :func:`d2m.candidate_wishes.wish_of` varies them.
 
     Returns:
         The folder, and the candidates in the order of their ranking.
@@ -113,14 +127,15 @@ def make_candidates(
         loaded = load_engine(engine, **settings)
         if not isinstance(loaded, ScoreEngine):
             raise D2MError(f"the engine {loaded.name} makes one piece for a video; leave out --candidates")
-        analysis = analysed(opened, asked, lambda share: tell("watch", share))
-        made: list[tuple[int, Soundtrack, str]] = []
+        with prepare():
+            analysis = analysed(opened, asked, lambda share: tell("watch", share))
+        made: list[tuple[Plan, Soundtrack]] = []
         for index in range(count):
-            wish = replace(asked, seed=asked.seed + index)
-            plan, dance = planned(analysis, wish, name_in_plan(loaded.arranger))
-            made.append((wish.seed, play(plan, loaded, dance), plan_text(plan)))
+            wish, arranger = wish_of(asked, index, name_in_plan(loaded.arranger))
+            plan, dance = planned(analysis, wish, arranger)
+            made.append((plan, play(plan, loaded, dance)))
             tell("compose", (index + 1) / count)
-        order, candidates = rank([sound for _, sound, _ in made], [seed for seed, _, _ in made], dance)
+        order, candidates = rank([sound for _, sound in made], [plan for plan, _ in made], dance)
         chosen = [made[index] for index in order]
         _write(staging, opened, analysis, chosen, candidates)
         report = {
@@ -188,13 +203,13 @@ class Impression:
 
 
 def rank(
-    sounds: Sequence[Soundtrack], seeds: Sequence[int], dance: Dance, heard: Sequence[Impression] | None = None
+    sounds: Sequence[Soundtrack], plans: Sequence[Plan], dance: Dance, heard: Sequence[Impression] | None = None
 ) -> tuple[list[int], list[Candidate]]:
     """Order pieces by fit and variety: the next one has the best sum of its fit and its distance to those before it.
 
     Args:
         sounds: the pieces.
-        seeds: their seeds.
+        plans: their plans.
         dance: the dance that they follow.
         heard: impressions of their sounds, if they are known; the waveforms are then not needed.
 
@@ -216,7 +231,7 @@ def rank(
     return order, [
         _candidate(
             number,
-            seeds[index],
+            plans[index],
             fits[index],
             variety,
             (means[index][0] / others, means[index][1] / others),
@@ -227,14 +242,15 @@ def rank(
 
 
 def _candidate(
-    number: int, seed: int, fit: float, variety: float, apart: tuple[float, float], sound: Soundtrack
+    number: int, plan: Plan, fit: float, variety: float, apart: tuple[float, float], sound: Soundtrack
 ) -> Candidate:
     parts = sound.score.parts if sound.score is not None else ()
     names = tuple(dict.fromkeys(part.patch or f"{part.track} {part.program}" for part in parts if not part.is_effect))
     key = sound.score.key if sound.score is not None else None
+    first = plan.sections[0]
     return Candidate(
         number=number,
-        seed=seed,
+        seed=first.seed,
         fit=round(fit, 3),
         variety=round(variety, 3),
         notes=round(apart[0], 3),
@@ -242,6 +258,8 @@ def _candidate(
         key=key,
         tempo=round(float(sound.grid.tempo), 2),
         instruments=names,
+        mood=first.mood,
+        arranger=first.arranger,
     )
 
 
@@ -269,17 +287,17 @@ def _write(
     folder: Path,
     video: Video,
     analysis: Analysis,
-    made: Sequence[tuple[int, Soundtrack, str]],
+    made: Sequence[tuple[Plan, Soundtrack]],
     candidates: Sequence[Candidate],
 ) -> None:
     """Write the sounds, plans, page and picture."""
     from d2m.candidate_sheet import draw_candidates
     from d2m.media.write import write_wav
 
-    for candidate, (_, sound, plan) in zip(candidates, made, strict=True):
+    for candidate, (plan, sound) in zip(candidates, made, strict=True):
         write_wav(folder / f"{candidate.number}.wav", sound.waveform, sound.sample_rate)
-        atomic_write_bytes(folder / f"{candidate.number}.toml", plan.encode())
-    draw_candidates([sound for _, sound, _ in made], candidates, folder / "sheet.png", title=video.path.name)
+        atomic_write_bytes(folder / f"{candidate.number}.toml", plan_text(plan).encode())
+    draw_candidates([sound for _, sound in made], candidates, folder / "sheet.png", title=video.path.name)
     atomic_write_bytes(folder / "index.html", page(video.path, folder, candidates).encode())
 
 
@@ -296,8 +314,8 @@ def page(video: Path, folder: Path, candidates: Sequence[Candidate]) -> str:
     template = resources("d2m").joinpath("candidates.html").read_text("utf-8")
     rows = "\n".join(
         f'<li><label><input type="radio" name="piece" value="{each.number}"> {each.number}</label> '
-        f"<span>{html.escape(each.key or '')}, {each.tempo:g} bpm, seed {each.seed}; "
-        f"{html.escape(', '.join(each.instruments))}; {apart_in_words(each)}</span></li>"
+        f"<span>{html.escape(each.described)}; {html.escape(', '.join(each.instruments))}; "
+        f"{apart_in_words(each)}</span></li>"
         for each in candidates
     )
     source = html.escape(os.path.relpath(video.resolve(), folder.parent.resolve() / "folder"), quote=True)

@@ -11,9 +11,12 @@ import pytest
 
 from d2m import engines
 from d2m.candidate_distance import distance, distances, song_distance
+from d2m.candidate_wishes import wish_of
 from d2m.candidates import fit_to, make_candidates, pick, rank
 from d2m.cli.main import main
 from d2m.errors import D2MError
+from d2m.generate_options import GenerateOptions
+from d2m.plans.make import plan_for
 from d2m.types import BeatGrid, Dance, Soundtrack
 
 pytestmark = pytest.mark.slow
@@ -34,11 +37,25 @@ def test_each_has_its_music_and_plan_and_all_have_a_page_and_a_picture(made) -> 
     assert sorted(each.seed for each in candidates) == [4, 5, 6]
     assert [each.number for each in candidates] == [1, 2, 3]
     assert min(each.variety for each in candidates) > 0.1
+    assert sorted(each.mood for each in candidates) == ["", "", "bright:0.4"]
     page = (folder / "index.html").read_text()
     assert "flash &amp; &lt;b&gt;" in page
     assert 'src="../../flash &amp; &lt;b&gt;.mp4"' in page
     assert "http" not in page.replace("http-equiv", "")
     assert json.loads((folder / "candidates.json").read_text())["video"] == "../../flash & <b>.mp4"
+
+
+def test_they_differ_in_seed_mood_and_arranger_unless_the_user_decides() -> None:
+    asked = GenerateOptions(genre="house", seed=4)
+    wishes = [wish_of(asked, index) for index in range(8)]
+    assert [wish.seed for wish, _ in wishes] == list(range(4, 12))
+    assert [wish.mood for wish, _ in wishes[:3]] == [None, None, "bright:0.4"]
+    assert len({wish.mood for wish, _ in wishes}) == 4
+    assert [arranger for _, arranger in wishes] == 5 * ["composer"] + ["musegan"] + 2 * ["composer"]
+    gloomy = replace(asked, mood="gloomy:0.6")
+    assert {wish_of(gloomy, index)[0].mood for index in range(8)} == {"gloomy:0.6"}
+    assert {wish_of(replace(asked, subject="speech"), index)[0].mood for index in range(8)} == {None}
+    assert {wish_of(asked, index, "song.mid")[1] for index in range(8)} == {"song.mid"}
 
 
 def test_a_picked_one_sounds_as_it_did(made) -> None:
@@ -88,7 +105,8 @@ def test_fit_follows_the_energy_and_distance_the_notes() -> None:
     assert fit_to(follows, dance) > 0.99
     assert fit_to(against, dance) < -0.99
     assert fit_to(replace(follows, waveform=np.zeros((1, 64000), np.float32)), dance) == 0.0
-    order, ranked = rank([against, follows], [1, 2], dance)
+    plans = [plan_for(dance, seed=seed) for seed in (1, 2)]
+    order, ranked = rank([against, follows], plans, dance)
     assert order == [1, 0]
     assert [each.seed for each in ranked] == [2, 1]
     arranger = engines.load("symbolic").arranger

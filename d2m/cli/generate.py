@@ -143,7 +143,7 @@ def _make_candidates(videos: list[Path], output: str, count: int, settings: dict
         return
     for each in made:
         typer.echo(
-            f"{each.number}: {each.key or 'no key'}, {each.tempo:.0f} bpm, seed {each.seed}, fit {each.fit:+.2f}, "
+            f"{each.number}: {each.described}; fit {each.fit:+.2f}, "
             f"variety {each.variety:.2f} (notes {each.notes:.2f}, sound {each.sound:.2f}); "
             f"{', '.join(each.instruments)}"
         )

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,15 @@ _MOST_SOUND = 1_000_000_000
 _RATE = 30.0
 
 
+@dataclass(frozen=True)
+class _Heard:
+    """What the ranking needs of a candidate: its impression, its piece without sound, and its plan."""
+
+    impression: Impression
+    sound: Soundtrack
+    plan: Plan
+
+
 class Desk:
     """What a worker keeps between tasks: the engine and the last clips."""
 
@@ -48,7 +57,7 @@ class Desk:
         self._watched: OrderedDict[str, tuple[Video, Watched]] = OrderedDict()
         self._analyses: OrderedDict[tuple[str, str], Analysis] = OrderedDict()
         # By job and seed: fit and score of the candidates, without their sound.
-        self._heard: OrderedDict[str, dict[int, tuple[Impression, Soundtrack]]] = OrderedDict()
+        self._heard: OrderedDict[str, dict[int, _Heard]] = OrderedDict()
 
     def run(self, task: dict[str, Any], reporter: Reporter) -> dict[str, Any] | None:
         """Do a task.
@@ -128,6 +137,7 @@ class Desk:
 
     def do_compose(self, task: dict[str, Any], reporter: Reporter) -> dict[str, Any]:
         """Compose one candidate; after the last one, rank them all."""
+        from d2m.candidate_wishes import wish_of
         from d2m.candidates import Impression
         from d2m.plans.ask import planned
         from d2m.plans.play import play
@@ -138,31 +148,30 @@ class Desk:
         asked = dict(task["options"])
         arranger = asked.pop("arranger", None) or "composer"
         video, seen = self._clip(task)
-        base = int(asked.pop("seed", 0))
         engine = self._remembering(task)
-        seeds = [base + number for number in range(count)]
         heard = self._heard.setdefault(task["job"], {})
         while len(self._heard) > _KEPT:
             self._heard.popitem(last=False)
         last = first == count - 1
-        for seed in seeds if last else seeds[first : first + 1]:
-            if seed != seeds[first] and seed in heard:
+        for index in range(count) if last else [first]:
+            if index != first and index in heard:
                 continue
-            options = _options(asked | {"seed": seed})
-            plan, dance = planned(self._analysis(task, video, seen, options), options, arranger)
+            options, chosen = wish_of(_options(asked), index, arranger)
+            plan, dance = planned(self._analysis(task, video, seen, options), options, chosen)
             _check_length(plan.duration, task["limits"])
             engine.begin()
 
             def make(stems: bool, tell: Callable[[float], None], plan: Plan = plan, dance: Dance = dance) -> Soundtrack:
                 return play(plan, engine, dance, stems=stems, progress=tell)
 
-            if seed == seeds[first]:
+            if index == first:
                 sound = self._make_piece(task, plan, dance, engine, reporter, (begin, end), make)
             else:
                 # Another worker made it.
                 sound = make(False, reporter.stage("compose", end, end))
-            heard[seed] = Impression.of(sound, dance), replace(sound, stems={}, waveform=np.zeros((2, 1), np.float32))
-        return {"ranking": _ranking(seeds, heard, dance)} if last and count > 1 else {}
+            silent = replace(sound, stems={}, waveform=np.zeros((2, 1), np.float32))
+            heard[index] = _Heard(Impression.of(sound, dance), silent, plan)
+        return {"ranking": _ranking([heard[index] for index in range(count)], dance)} if last and count > 1 else {}
 
     def do_play(self, task: dict[str, Any], reporter: Reporter) -> None:
         """Play an edited plan."""
@@ -342,12 +351,13 @@ def _about(video: Video) -> dict[str, Any]:
     }
 
 
-def _ranking(seeds: list[int], heard: dict[int, tuple[Impression, Soundtrack]], dance: Dance) -> list[dict[str, Any]]:
+def _ranking(heard: list[_Heard], dance: Dance) -> list[dict[str, Any]]:
     """Return the candidates of a job in the order of their ranking."""
     from d2m.candidates import rank
 
-    impressions, sounds = zip(*(heard[seed] for seed in seeds), strict=True)
-    _, candidates = rank(sounds, seeds, dance, impressions)
+    _, candidates = rank(
+        [each.sound for each in heard], [each.plan for each in heard], dance, [each.impression for each in heard]
+    )
     return [{"seed": each.seed, "rank": each.number, "variety": each.variety} for each in candidates]
 
 
