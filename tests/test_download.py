@@ -9,6 +9,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from filelock import FileLock
 
 from d2m.errors import D2MError
 from d2m.files import download as downloading
@@ -308,11 +309,8 @@ def test_a_server_that_is_not_there_is_told(tmp_path, monkeypatch) -> None:
 
 
 def test_two_processes_do_not_fetch_the_same_file_at_once(site, tmp_path) -> None:
-    fcntl = pytest.importorskip("fcntl")
-    with (tmp_path / "data.zip.part.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(D2MError, match="another process"):
-            download(site.url, tmp_path / "data.zip", patience=QUICK)
+    with FileLock(tmp_path / "data.zip.part.lock"), pytest.raises(D2MError, match="another process"):
+        download(site.url, tmp_path / "data.zip", patience=QUICK)
 
 
 def test_a_folder_that_cannot_be_written_is_told(site, tmp_path) -> None:

@@ -11,7 +11,7 @@ from d2m.errors import D2MError
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock of a file that is being downloaded; without locks on the platform, nothing is locked.
+    """Hold the lock of a file that is being downloaded; on a file system without locks, nothing is locked.
 
     Args:
         path: output file of the download.
@@ -19,18 +19,18 @@ def locked(path: Path) -> Iterator[None]:
     Raises:
         D2MError: if another process is downloading it.
     """
+    from filelock import FileLock, Timeout
+
+    file = path.with_name(path.name + ".part.lock")
+    lock = FileLock(file)
     try:
-        import fcntl
-    except ImportError:
+        # A file system without locks: both processes download the file, and the last one to finish places it.
+        with contextlib.suppress(NotImplementedError):
+            lock.acquire(timeout=0)
+    except Timeout:
+        raise D2MError(f"{path} is being downloaded by another process; wait for it") from None
+    try:
         yield
-        return
-    lock = path.with_name(path.name + ".part.lock")
-    with lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise D2MError(f"{path} is being downloaded by another process; wait for it") from None
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
+    finally:
+        lock.release()
+        file.unlink(missing_ok=True)
