@@ -198,6 +198,12 @@ def rhythm(
         str, typer.Argument(metavar="DIR", help="Folder of dance clips: .npz files of landmarks and beats.")
     ],
     seed: Annotated[int, typer.Option(min=0, help=SEED)] = 0,
+    causal: Annotated[
+        bool, typer.Option("--causal", help="Evaluate the beats of d2m live, tracked without looking ahead.")
+    ] = False,
+    skip: Annotated[
+        float, typer.Option(min=0.0, max=600.0, help="Length in seconds at the beginning of each clip not to score.")
+    ] = 0.0,
     output: Annotated[
         list[str] | None,
         typer.Option(
@@ -220,7 +226,7 @@ def rhythm(
 
     check_outputs(output or [])
     with counting_bar("clips") as tell:
-        report = evaluate_rhythm(folder, seed, tell)
+        report = evaluate_rhythm(folder, seed, tell, causal=causal, skip=skip)
     if report["clips"]:
         write_outputs(report, _json_text(report), output or [])
     if as_json:

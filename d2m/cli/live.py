@@ -86,6 +86,7 @@ def _session(options: LiveOptions, music: GenerateOptions, camera: Camera, recor
     from d2m.engines.arrangers import load_arranger
     from d2m.live.phrases import PhraseWriter, Wish
     from d2m.live.session import Session
+    from d2m.live.watcher import Watcher, WatcherProcess
     from d2m.plans.ask import mix_of
     from d2m.symbolic.sound import find_soundfont
     from d2m.symbolic.sound.player import CACHE_BYTES
@@ -106,10 +107,10 @@ def _session(options: LiveOptions, music: GenerateOptions, camera: Camera, recor
         lambda chosen: PhraseWriter(arranger, chosen),
         lambda: SoundFont(find_soundfont(options.soundfont), CACHE_BYTES),
         _output(options),
+        (Watcher if options.fast else WatcherProcess)(options.pose, beats.tempo),
         tempo=beats.tempo,
         factor=music.tempo_factor,
         offset=beats.offset / 1000.0,
-        pose=options.pose,
         recorder=recorder,
         seconds=options.seconds,
         **more,

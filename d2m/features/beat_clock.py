@@ -12,7 +12,7 @@ import numpy as np
 from d2m.features.beat_filter import BeatState
 
 #: Seconds in which a difference of phase is made up for, and the greatest change of speed for that.
-CATCH, MOST = 0.4, 0.2
+CATCH, MOST = 0.6, 0.12
 
 
 class BeatClock:

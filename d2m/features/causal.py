@@ -7,26 +7,31 @@ window that ends now; :mod:`d2m.features.beat_filter` carries the beat on from o
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from d2m.features.beat_clock import BeatClock
 from d2m.features.beat_filter import BeatFilter, BeatState
 from d2m.features.envelope import MotionEvents, Speeds, body_speeds, motion_events
 from d2m.features.landmarks import fill_and_smooth
 from d2m.features.rhythm import POSE_LAG, RESTING
 from d2m.features.tempo_curves import curves_of
 from d2m.features.tempo_model import PIECE, calibrated, figures, weigh
-from d2m.types import Motion
+from d2m.types import BeatGrid, Motion
 
 #: Frames per second on which the landmarks are analysed, whatever the rate of the camera.
 RATE = 30.0
-#: Seconds between two analyses, and between two looks at the spectra of the movement.
-HOP, TEMPO_HOP = 0.13, 0.5
+#: Seconds between two searches for low points, and the last seconds that are searched.
+HOP, WINDOW = 0.13, 5.0
+#: Seconds between two looks at the spectra of the movement.
+TEMPO_HOP = 1.0
 #: Seconds after which a low point of the movement is certain: its smoothing needs frames after it.
 SETTLE = 0.2
 #: Seconds of movement before which nothing is known.
 SHORTEST = 2.0
+#: Seconds of dance before the music begins, and seconds between the last frame that can move a beat and its sound.
+START, AHEAD = 4.0, 0.15
 #: Seconds over which the present energy is averaged, and time constant (s) of the busiest moments it is compared to.
 ENERGY_SECONDS, BUSIEST_SECONDS = 0.5, 20.0
 
@@ -98,9 +103,15 @@ class CausalTracker:
         self._seen = Seen(self._seen.beat, self._seen.confidence, self._seen.energy, visible)
         return self._seen
 
-    def motion(self) -> tuple[Motion, np.ndarray | None]:
-        """Return the landmarks of the last seconds at even times, and the same in metres."""
-        times = np.array([frame.time for frame in self._frames])
+    def motion(self, seconds: float = PIECE) -> tuple[Motion, np.ndarray | None]:
+        """Return the landmarks of the last seconds at even times, and the same in metres.
+
+        Args:
+            seconds: length, at most :data:`~d2m.features.tempo_model.PIECE`.
+        """
+        last = self._frames[-1].time
+        frames = [frame for frame in self._frames if last - frame.time <= seconds + 1e-6]
+        times = np.array([frame.time for frame in frames])
         count = max(int(np.floor((times[-1] - times[0]) * RATE + 1e-6)) + 1, 2)
         wanted = times[-1] - np.arange(count - 1, -1, -1) / RATE
         right = np.clip(np.searchsorted(times, wanted), 1, len(times) - 1) if len(times) > 1 else np.zeros(count, int)
@@ -113,10 +124,10 @@ class CausalTracker:
             mixed = (1.0 - part) * rows[left] + part * rows[right]
             return np.where(np.isfinite(mixed), mixed, np.where(part < 0.5, rows[left], rows[right]))
 
-        joints = at(np.stack([frame.joints for frame in self._frames]))
-        confidence = at(np.stack([frame.confidence for frame in self._frames])).astype(np.float32)
-        spaces = [frame.world for frame in self._frames if frame.world is not None]
-        world = at(np.stack(spaces)) if len(spaces) == len(self._frames) else None
+        joints = at(np.stack([frame.joints for frame in frames]))
+        confidence = at(np.stack([frame.confidence for frame in frames])).astype(np.float32)
+        spaces = [frame.world for frame in frames if frame.world is not None]
+        world = at(np.stack(spaces)) if len(spaces) == len(frames) else None
         if self._smooth:
             raw = confidence
             joints, confidence = fill_and_smooth(joints, raw, RATE)
@@ -129,20 +140,23 @@ class CausalTracker:
         self._filter.advance(now)
         if not known or known[-1].time - known[0].time < SHORTEST:
             return
-        motion, world = self.motion()
-        begin = now - (len(motion.joints) - 1) / RATE
+        motion, world = self.motion(WINDOW)
         speeds = body_speeds(motion, world)
-        events = motion_events(speeds)
-        self._observe(events, begin, now)
+        self._observe(motion_events(speeds), now - (len(motion.joints) - 1) / RATE, now)
         if now - self._told >= TEMPO_HOP - 1e-6:
-            curves = curves_of(motion, world)
-            self._moving = curves.moving
-            from d2m.features.tempo_weights import WEIGHTS
-
-            passed = now - max(self._told, begin)
-            self._filter.believe(weigh(figures(curves, events), np.array(WEIGHTS)), passed)
-            self._told = now
+            self._believe(now)
         self._seen = self._conclude(speeds)
+
+    def _believe(self, now: float) -> None:
+        """Give the filter the belief of the tempo model."""
+        from d2m.features.tempo_weights import WEIGHTS
+
+        motion, world = self.motion()
+        curves = curves_of(motion, world)
+        found = figures(curves, motion_events(body_speeds(motion, world)))
+        self._moving = curves.moving
+        self._filter.believe(weigh(found, np.array(WEIGHTS)), min(now - self._told, motion.duration))
+        self._told = now
 
     def _observe(self, events: MotionEvents, begin: float, now: float) -> None:
         """Give the filter the events that have become certain since the last analysis."""
@@ -161,3 +175,36 @@ class CausalTracker:
         self._busiest = max(usual, self._busiest * float(np.exp(-HOP / BUSIEST_SECONDS)))
         energy = float(np.clip(present / self._busiest, 0.0, 1.0))
         return Seen(late, self._moving * calibrated(state.mass, CALIBRATION), energy, True)
+
+
+def causal_grid(motion: Motion, world: np.ndarray | None, duration: float, start: float = START) -> BeatGrid:
+    """Track the beats of landmarks that are known already, as they would be heard live.
+
+    Every beat is fixed :data:`AHEAD` seconds before it is heard, from the frames up to then.
+
+    Args:
+        motion: landmarks in the picture, without gaps.
+        world: the same in metres, or None.
+        duration: seconds up to which beats are wanted.
+        start: seconds after which the music begins.
+
+    Returns:
+        The beats from ``start`` on; the bars are counted from the first.
+    """
+    tracker, clock, confidence = CausalTracker(smooth=False), None, 0.0
+    for index, joints in enumerate(motion.joints):
+        time = index / motion.fps
+        seen = tracker.add(time, joints, None if world is None else world[index], motion.confidence[index])
+        if seen.beat is None:
+            continue
+        confidence = seen.confidence
+        if clock is not None:
+            clock.steer(time + AHEAD, seen.beat)
+        elif time >= start - AHEAD:
+            clock = BeatClock(time + AHEAD, seen.beat)
+    beats = np.zeros(0) if clock is None else clock.beats(duration)
+    if len(beats) < 2:
+        # Nothing is heard: the landmarks end before the music begins.
+        return replace(BeatGrid.steady(120.0, duration), source="dance")
+    tempo = float(60.0 / np.median(np.diff(beats)))
+    return BeatGrid(beats, np.arange(0, len(beats), 4), tempo, confidence, source="dance")

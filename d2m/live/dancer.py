@@ -41,7 +41,7 @@ class DancerFinder:
         Returns:
             The dancer, or None if nobody is visible.
         """
-        people = self._model.find(_small(rgb), self._index)
+        people = self._model.find(small(rgb), self._index)
         self._index += 1
         if not people:
             return None
@@ -60,8 +60,12 @@ class DancerFinder:
         self._model.close()
 
 
-def _small(rgb: np.ndarray) -> np.ndarray:
-    """Scale a picture to the height that the pose models are given."""
+def small(rgb: np.ndarray) -> np.ndarray:
+    """Scale a picture down to the height that the pose models are given.
+
+    Args:
+        rgb: uint8 (height, width, 3).
+    """
     import cv2
 
     height, width = rgb.shape[:2]

@@ -17,7 +17,7 @@ import numpy as np
 
 from d2m.errors import D2MError
 from d2m.extras import require
-from d2m.live.player import RATE
+from d2m.live.player import BLOCK, RATE
 
 #: Samples that a card takes at a time, and seconds between the call of a card and the sound, where it is simulated.
 PERIOD, CARD = 256, 0.02
@@ -39,7 +39,7 @@ class Output(ABC):
 
     def __init__(self, now: Callable[[], float], buffer: float) -> None:
         self.dropouts, self.missing = 0, 0
-        self._now, self._room = now, max(int(round(buffer * RATE)), 2 * PERIOD)
+        self._now, self._room = now, max(int(round(buffer * RATE)), BLOCK + PERIOD)
         self._blocks: deque[np.ndarray] = deque()
         self._ready = 0
         self._taken = 0
@@ -78,22 +78,27 @@ class Output(ABC):
         """
         return (seconds - self.heard(0)) * RATE
 
-    def put(self, block: np.ndarray, patience: float = 1.0) -> bool:
-        """Add a block when there is room for it.
+    def wait(self, patience: float = 0.5) -> bool:
+        """Wait until there is room for a block.
+
+        Args:
+            patience: seconds after which to give up.
+
+        Returns:
+            Whether there is room.
+        """
+        with self._changed:
+            return self._changed.wait_for(lambda: self._ready + BLOCK <= self._room, patience)
+
+    def put(self, block: np.ndarray) -> None:
+        """Add a block.
 
         Args:
             block: float32 (2, n).
-            patience: seconds after which it is given up.
-
-        Returns:
-            Whether the block was added.
         """
         with self._changed:
-            if not self._changed.wait_for(lambda: self._ready < self._room, patience):
-                return False
             self._blocks.append(block)
             self._ready += block.shape[1]
-        return True
 
     def take(self, count: int, heard: float) -> np.ndarray:
         """Take the next samples, or silence.
@@ -229,19 +234,18 @@ class InstantOutput(Output):
     def stop(self) -> None:
         """Do nothing."""
 
-    def put(self, block: np.ndarray, patience: float = 1.0) -> bool:
+    def wait(self, patience: float = 0.5) -> bool:
+        """Return at once.
+
+        Args:
+            patience: not needed.
+        """
+        return True
+
+    def put(self, block: np.ndarray) -> None:
         """Take a block at once.
 
         Args:
             block: float32 (2, n).
-            patience: not needed.
         """
         self._taken += block.shape[1]
-        return True
-
-    @property
-    def length(self) -> float:
-        """Seconds of sound that were taken."""
-        return self._taken / RATE
-
-

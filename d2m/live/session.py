@@ -15,19 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from d2m.features.causal import CausalTracker, Seen
-from d2m.features.genre import choose_genre
+from d2m.features.causal import Seen
 from d2m.genres import genre_title
 from d2m.live.camera import Camera, Picture
 from d2m.live.conductor import DENSITIES, Conductor
-from d2m.live.dancer import DancerFinder
 from d2m.live.latency import BEAT, LANDMARKS, SOUND, Latencies
 from d2m.live.output import Output
 from d2m.live.phrases import Phrase, PhraseWriter, Wish
 from d2m.live.player import BLOCK, RATE, LivePlayer
 from d2m.live.recorder import Recorder
+from d2m.live.watcher import Watching
 from d2m.symbolic.sound.notes import NONE, FixedNotes
-from d2m.types import BeatGrid
 
 #: Seconds of dance before the music begins: at a tempo of which the tracker is sure, and at any.
 SURE_AFTER, AFTER = 4.0, 7.0
@@ -72,10 +70,10 @@ class Session:
         make_writer: returns the writer of the phrases.
         open_font: returns the SoundFont.
         make_output: makes the output; it gets the function that returns the seconds since the session began.
+        watcher: finds landmarks and beats.
         tempo: tempo of the beats if it is known, in beats per minute.
         factor: beats of the music per beat of the dance: 0.5, 1 or 2.
         offset: seconds by which all beats are moved; above 0 to later.
-        pose: name of the pose model.
         recorder: records picture and music, or None.
         seconds: length of the session; None until the source ends or it is interrupted.
         tell: called every :data:`EVERY` seconds.
@@ -91,11 +89,11 @@ class Session:
         make_writer: Callable[[Wish], PhraseWriter],
         open_font: Callable[[], Any],
         make_output: Callable[[Callable[[], float]], Output],
+        watcher: Watching,
         *,
         tempo: float | None = None,
         factor: float = 1.0,
         offset: float = 0.0,
-        pose: str = "mediapipe",
         recorder: Recorder | None = None,
         seconds: float | None = None,
         tell: Callable[[Heard], None] = lambda heard: None,
@@ -106,8 +104,7 @@ class Session:
         self.frames = self.skipped = self.blocks = 0
         self.began: float | None = None
         self._make_writer, self._font, self._tell, self._factor = make_writer, open_font(), tell, factor
-        self._finder = DancerFinder(pose)
-        self._tracker = CausalTracker(tempo)
+        self._watcher = watcher
         self._start = time.monotonic()
         self._simulated: float | None = None
         self._given = tempo
@@ -130,6 +127,8 @@ class Session:
         return time.monotonic() - self._start if self._simulated is None else self._simulated
 
     def _beats_decided(self, times: np.ndarray) -> None:
+        if self._simulated is not None:
+            return
         now = self.now()
         for each in times:
             self.latencies.add(SOUND, float(each) - now)
@@ -142,25 +141,21 @@ class Session:
         Args:
             picture: the picture.
         """
-        person = self._finder.find(picture.rgb, picture.time)
-        known = self.now()
-        self.latencies.add(LANDMARKS, known - picture.time)
-        if person is None:
-            seen = self._tracker.add(picture.time, None, None, None)
-        else:
-            world = person.world if self._finder.metres else None
-            seen = self._tracker.add(picture.time, person.joints, world, person.confidence)
+        look = self._watcher.see(picture.time, picture.rgb)
+        answered, seen = self.now(), look.seen
+        if seen.visible:
             self._last_seen = picture.time
             self._first_seen = picture.time if self._first_seen is None else self._first_seen
         news = seen.beat is not None and (self.seen.beat is None or seen.beat.time != self.seen.beat.time)
         self.seen = seen
         self.frames += 1
-        gone = picture.time - self._last_seen > GONE
-        energy = 0.0 if gone else seen.energy
+        energy = 0.0 if picture.time - self._last_seen > GONE else seen.energy
         self._energies.append(energy)
         self.conductor.follow(picture.time, seen.beat if news else None, energy, self._most())
-        if news:
-            self.latencies.add(BEAT, self.now() - known)
+        if self._simulated is None:
+            self.latencies.add(LANDMARKS, answered - look.tracking - picture.time)
+            if news:
+                self.latencies.add(BEAT, look.tracking + self.now() - answered)
 
     def _most(self) -> int | None:
         """Greatest density at present: none with drums in the first bars of a tempo that may be wrong."""
@@ -188,10 +183,8 @@ class Session:
         assert beat is not None
         tempo = self._factor * beat.tempo
         if not self.wish.genre:
-            motion, _ = self._tracker.motion()
-            energies = np.array(self._energies, np.float64)
-            grid = BeatGrid.steady(tempo, max(motion.duration, 1.0))
-            self.wish = replace(self.wish, genre=choose_genre(grid, energies, motion))
+            genre = self._watcher.genre(tempo, np.array(self._energies, np.float64))
+            self.wish = replace(self.wish, genre=genre)
         self._writer = self._make_writer(self.wish)
         phrase = self._write(tempo)
         player = self._player_from(tempo)
@@ -215,8 +208,9 @@ class Session:
         )
         mixer = Mixer(self._writer.mix, tempo, RATE, lanes, block=BLOCK)
         player = LivePlayer(self._font, FixedNotes(NONE), 0, mixer)
-        # What the first blocks need is made now: rooms, filters and tables.
-        player.read(4 * BLOCK)
+        # What the first blocks need is made now: rooms, filters and tables. The rest of the last block is given out, too,
+        # so that every block is mixed when it is wanted and not one block earlier.
+        player.read(4 * BLOCK + player.ready)
         return player
 
     def _write(self, tempo: float) -> tuple[Phrase, ...]:
@@ -275,7 +269,7 @@ class Session:
             self.output.stop()
             for thread in threads:
                 thread.join(timeout=2.0)
-            self._finder.close()
+            self._watcher.close()
         if self._failure is not None:
             raise self._failure
 
@@ -298,7 +292,7 @@ class Session:
         finally:
             self._fade_out()
             self.output.stop()
-            self._finder.close()
+            self._watcher.close()
 
     def _let_pass(self, until: float) -> None:
         self._simulated = until
@@ -308,8 +302,7 @@ class Session:
             self._give(self.render())
 
     def _give(self, block: np.ndarray) -> None:
-        while not self.output.put(block) and not self._ended.is_set():
-            pass
+        self.output.put(block)
         if self.recorder is not None:
             self.recorder.sound(block)
 
@@ -317,10 +310,8 @@ class Session:
         count = int(FADE * RATE) // BLOCK + 1
         fade = np.cos(0.5 * np.pi * np.arange(count * BLOCK) / (count * BLOCK)).astype(np.float32) ** 2
         for index in range(count):
-            block = self.render() * fade[index * BLOCK : (index + 1) * BLOCK]
-            self.output.put(block, 0.5)
-            if self.recorder is not None:
-                self.recorder.sound(block)
+            self.output.wait()
+            self._give(self.render() * fade[index * BLOCK : (index + 1) * BLOCK])
 
     def _film(self) -> None:
         for picture in self.camera.pictures(self.now, self._sleep):
@@ -355,7 +346,9 @@ class Session:
 
     def _sound(self) -> None:
         while not self._ended.is_set():
-            self._give(self.render())
+            # Rendered as late as possible: what is rendered cannot follow the dancer any more.
+            if self.output.wait():
+                self._give(self.render())
         self._fade_out()
 
     def _report(self) -> None:
