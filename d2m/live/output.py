@@ -19,8 +19,8 @@ from d2m.errors import D2MError
 from d2m.extras import require
 from d2m.live.player import BLOCK, RATE
 
-#: Samples that a card takes at a time, and seconds between the call of a card and the sound, where it is simulated.
-PERIOD, CARD = 256, 0.02
+#: Seconds that are asked for between the call of a card and the sound; samples that the simulated card takes at a time.
+CARD, PERIOD = 0.03, 256
 #: Share of a new measurement in the time of the samples, and seconds from which on a difference is a jump.
 _SMOOTH, _JUMP = 0.02, 0.02
 
@@ -195,11 +195,10 @@ class SoundCard(Output):
         try:
             self._stream = sounddevice.OutputStream(
                 samplerate=RATE,
-                blocksize=PERIOD,
                 device=self._device,
                 channels=2,
                 dtype="float32",
-                latency="low",
+                latency=CARD,
                 callback=self._play,
             )
             self._stream.start()

@@ -7,6 +7,7 @@ camera; a step by step session (:meth:`Session.run_fast`) does them in turn as f
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from d2m.engines.score import FALLBACK_GENRE
 from d2m.features.causal import Seen
 from d2m.genres import genre_title
 from d2m.live.camera import Camera, Picture
@@ -38,6 +40,8 @@ GONE = 1.5
 EVERY, FADE = 2.0, 0.5
 #: Seconds from the decision to begin to the first beat, at least: the first phrase is written meanwhile.
 _AHEAD = 0.25
+#: Seconds after which a thread gives Python's lock to another.
+_SWITCH = 0.001
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,8 @@ class Session:
         self.began: float | None = None
         self._make_writer, self._font, self._tell, self._factor = make_writer, open_font(), tell, factor
         self._watcher = watcher
+        # What is loaded by the first phrase (tables, networks of moods) is loaded now.
+        make_writer(replace(wish, genre=wish.genre or FALLBACK_GENRE)).write(0, "verse", 120.0)
         self._start = time.monotonic()
         self._simulated: float | None = None
         self._given = tempo
@@ -249,6 +255,9 @@ class Session:
         Raises:
             D2MError: if a part fails.
         """
+        # The thread that renders the sound must not wait long for Python's lock.
+        switch = sys.getswitchinterval()
+        sys.setswitchinterval(_SWITCH)
         self._start = time.monotonic()
         self.output.start()
         threads = [
@@ -269,6 +278,7 @@ class Session:
             self.output.stop()
             for thread in threads:
                 thread.join(timeout=2.0)
+            sys.setswitchinterval(switch)
             self._watcher.close()
         if self._failure is not None:
             raise self._failure
