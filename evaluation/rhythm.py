@@ -23,7 +23,7 @@ terms of probability", Monthly Weather Review 78(1), 1950.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -140,22 +140,6 @@ def read_clip(path: str | Path) -> DanceClip:
         path.stem if group is None or group.size != 1 else str(int(group.ravel()[0])),
         *_others(path, held, motion),
     )
-
-
-def without_beginning(clip: DanceClip, skip: float) -> DanceClip:
-    """Return a clip whose beats are counted from a later second on; its landmarks stay.
-
-    Args:
-        clip: the clip.
-        skip: seconds that are left out.
-
-    Raises:
-        D2MError: if fewer than :data:`FEWEST_BEATS` beats are left.
-    """
-    beats, downbeats = (times[times >= skip] - skip for times in (clip.beats, clip.downbeats))
-    if len(beats) < FEWEST_BEATS:
-        raise D2MError(f"{clip.name}: {len(beats)} beats after second {skip:g}, too few to judge by; leave it out")
-    return replace(clip, beats=beats, downbeats=downbeats, duration=clip.duration - skip)
 
 
 def _motion(path: Path, held: dict[str, np.ndarray]) -> Motion:

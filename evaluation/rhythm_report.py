@@ -19,7 +19,7 @@ from d2m.errors import D2MError
 
 from .metrics import describe
 from .recordings import Failure
-from .rhythm import DanceClip, brier, circular_mean, read_clip, reliability, score_grid, without_beginning
+from .rhythm import FEWEST_BEATS, DanceClip, brier, circular_mean, read_clip, reliability, score_grid
 
 #: Draws of the bootstrap.
 DRAWS = 2000
@@ -98,6 +98,22 @@ def score_clip(clip: DanceClip, causal: bool = False, skip: float = 0.0) -> dict
     if skip:
         clip, grid = without_beginning(clip, skip), replace(grid, beats=grid.beats - skip)
     return {**about, **score_grid(clip, grid)}
+
+
+def without_beginning(clip: DanceClip, skip: float) -> DanceClip:
+    """Return a clip whose beats are counted from a later second on; its landmarks stay.
+
+    Args:
+        clip: the clip.
+        skip: seconds that are left out.
+
+    Raises:
+        D2MError: if fewer than :data:`d2m.evaluation.rhythm.FEWEST_BEATS` beats are left.
+    """
+    beats, downbeats = (times[times >= skip] - skip for times in (clip.beats, clip.downbeats))
+    if len(beats) < FEWEST_BEATS:
+        raise D2MError(f"{clip.name}: {len(beats)} beats after second {skip:g}, too few to judge by; leave it out")
+    return replace(clip, beats=beats, downbeats=downbeats, duration=clip.duration - skip)
 
 
 def summarise(rows: Sequence[dict[str, Any]], seed: int = 0) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import typer
 from d2m.cli import listening
 from d2m.cli.console import complain, counting_bar
 from d2m.cli.options import GENRE_NETWORK, JSON, PROCESSES, SEED
+from d2m.cli.rhythm_report import Causal, Skip
 from d2m.cli.symbolic import metrics
 from d2m.errors import D2MError
 
@@ -198,12 +199,8 @@ def rhythm(
         str, typer.Argument(metavar="DIR", help="Folder of dance clips: .npz files of landmarks and beats.")
     ],
     seed: Annotated[int, typer.Option(min=0, help=SEED)] = 0,
-    causal: Annotated[
-        bool, typer.Option("--causal", help="Evaluate the beats of d2m live, tracked without looking ahead.")
-    ] = False,
-    skip: Annotated[
-        float, typer.Option(min=0.0, max=600.0, help="Length in seconds at the beginning of each clip not to score.")
-    ] = 0.0,
+    causal: Causal = False,
+    skip: Skip = 0.0,
     output: Annotated[
         list[str] | None,
         typer.Option(

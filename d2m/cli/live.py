@@ -76,7 +76,7 @@ def prepared(options: LiveOptions, output: str | None, quiet: bool = False) -> S
     options.check()
     common = {each.name for each in fields(GenerateOptions)} & {each.name for each in fields(options)}
     music = GenerateOptions(**{name: getattr(options, name) for name in common}).check()
-    recorder = Recorder(check_ending(output)) if output is not None else None
+    recorder = Recorder(check_ending(output), patient=options.fast) if output is not None else None
     camera = _camera(options)
     if not quiet:
         complain(f"watching {camera.name}; end with Ctrl-C")

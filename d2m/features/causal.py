@@ -17,7 +17,7 @@ from d2m.features.envelope import MotionEvents, Speeds, body_speeds, motion_even
 from d2m.features.landmarks import fill_and_smooth
 from d2m.features.rhythm import POSE_LAG, RESTING
 from d2m.features.tempo_curves import curves_of
-from d2m.features.tempo_model import PIECE, calibrated, figures, weigh
+from d2m.features.tempo_model import PIECE, SAME, TEMPOS, calibrated, figures, weigh
 from d2m.types import BeatGrid, Motion
 
 #: Frames per second on which the landmarks are analysed, whatever the rate of the camera.
@@ -75,6 +75,7 @@ class CausalTracker:
         self._frames: deque[_Frame] = deque()
         self._analysed = self._told = self._settled = -np.inf
         self._moving = self._busiest = 0.0
+        self._belief = np.full(len(TEMPOS), -np.log(len(TEMPOS)))
         self._seen = Seen()
 
     def add(
@@ -155,7 +156,8 @@ class CausalTracker:
         curves = curves_of(motion, world)
         found = figures(curves, motion_events(body_speeds(motion, world)))
         self._moving = curves.moving
-        self._filter.believe(weigh(found, np.array(WEIGHTS)), min(now - self._told, motion.duration))
+        self._belief = weigh(found, np.array(WEIGHTS))
+        self._filter.believe(self._belief, min(now - self._told, motion.duration))
         self._told = now
 
     def _observe(self, events: MotionEvents, begin: float, now: float) -> None:
@@ -174,7 +176,10 @@ class CausalTracker:
         usual = max(float(np.percentile(speeds.whole, 95)), RESTING)
         self._busiest = max(usual, self._busiest * float(np.exp(-HOP / BUSIEST_SECONDS)))
         energy = float(np.clip(present / self._busiest, 0.0, 1.0))
-        return Seen(late, self._moving * calibrated(state.mass, CALIBRATION), energy, True)
+        # The filter sees the same seconds again and again and is too sure: the tempo model judges its tempo.
+        near = np.abs(np.log(TEMPOS / state.tempo)) < SAME
+        mass = float(min(np.exp(self._belief[near]).sum(), 1.0))
+        return Seen(late, self._moving * calibrated(mass, CALIBRATION), energy, True)
 
 
 def causal_grid(motion: Motion, world: np.ndarray | None, duration: float, start: float = START) -> BeatGrid:

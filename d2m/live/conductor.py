@@ -181,7 +181,8 @@ class Conductor:
         return found
 
     def _of_bar(self, bar: int, position: float, last: float, first: int, begins: float) -> Notes:
-        assert self._clock is not None and self._current is not None
+        assert self._clock is not None
+        assert self._current is not None
         if bar != self._bar:
             self._bar, self.bars = bar, self.bars + 1
             self.density = min(int(np.searchsorted(STEPS, self.energy, side="right")), self._most)

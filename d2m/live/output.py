@@ -190,7 +190,7 @@ class SoundCard(Output):
             import sounddevice
         except OSError:
             raise D2MError(
-                "the sound card needs PortAudio; install the system's package (Debian: libportaudio2), or use --no-sound"
+                "the sound card needs PortAudio; install it (Debian: apt-get install libportaudio2), or use --no-sound"
             ) from None
         try:
             self._stream = sounddevice.OutputStream(

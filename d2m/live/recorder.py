@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -45,6 +46,7 @@ class Recorder:
 
     Args:
         path: the file that is written, with one of :data:`ENDINGS`.
+        patient: whether pictures wait for the encoder; otherwise they are left out if it is too slow.
 
     Attributes:
         pictures: number of pictures in the file.
@@ -52,8 +54,8 @@ class Recorder:
         failure: what went wrong in the thread, or None.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, patient: bool = False) -> None:
+        self.path, self._patient = path, patient
         self.pictures = self.left_out = 0
         self.failure: Exception | None = None
         self._waiting: queue.SimpleQueue[tuple[float, np.ndarray] | np.ndarray | None] = queue.SimpleQueue()
@@ -88,6 +90,8 @@ class Recorder:
         """
         if not self._shown or seconds < 0:
             return
+        while self._patient and self._waiting.qsize() > _MOST_WAITING and self.failure is None:
+            time.sleep(0.005)
         if self._waiting.qsize() > _MOST_WAITING:
             self.left_out += 1
             return

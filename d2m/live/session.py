@@ -214,8 +214,8 @@ class Session:
         )
         mixer = Mixer(self._writer.mix, tempo, RATE, lanes, block=BLOCK)
         player = LivePlayer(self._font, FixedNotes(NONE), 0, mixer)
-        # What the first blocks need is made now: rooms, filters and tables. The rest of the last block is given out, too,
-        # so that every block is mixed when it is wanted and not one block earlier.
+        # What the first blocks need is made now: rooms, filters and tables. The rest of the last block is given out,
+        # too, so that every block is mixed when it is wanted and not one block earlier.
         player.read(4 * BLOCK + player.ready)
         return player
 

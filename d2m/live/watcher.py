@@ -7,6 +7,7 @@ therefore has a process of its own, so that neither pictures nor sound wait for 
 from __future__ import annotations
 
 import multiprocessing
+import signal
 import threading
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -185,24 +186,19 @@ class WatcherProcess:
 
 def _serve(pipe: Connection, pose: str, tempo: float | None) -> None:
     """Answer the questions of a :class:`WatcherProcess` until it closes the pipe."""
-    import signal
-
-    from d2m.cli.console import quiet_libraries
-
     # Ctrl-C reaches all processes of a terminal; this one ends with its pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with quiet_libraries():
-        try:
-            watcher = Watcher(pose, tempo)
-            pipe.send(None)
-            while True:
-                kind, *given = pipe.recv()
-                if kind == "see":
-                    moment, shape = given
-                    pipe.send(watcher.see(moment, np.frombuffer(pipe.recv_bytes(), np.uint8).reshape(shape)))
-                else:
-                    pipe.send(watcher.genre(*given))
-        except (EOFError, OSError):
-            return
-        except Exception as error:
-            pipe.send(error if isinstance(error, D2MError) else D2MError(f"{type(error).__name__}: {error}"))
+    try:
+        watcher = Watcher(pose, tempo)
+        pipe.send(None)
+        while True:
+            kind, *given = pipe.recv()
+            if kind == "see":
+                moment, shape = given
+                pipe.send(watcher.see(moment, np.frombuffer(pipe.recv_bytes(), np.uint8).reshape(shape)))
+            else:
+                pipe.send(watcher.genre(*given))
+    except (EOFError, OSError):
+        return
+    except Exception as error:
+        pipe.send(error if isinstance(error, D2MError) else D2MError(f"{type(error).__name__}: {error}"))
