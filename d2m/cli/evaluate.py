@@ -10,7 +10,7 @@ import typer
 
 from d2m.cli import listening
 from d2m.cli.console import complain, counting_bar
-from d2m.cli.options import GENRE_NETWORK, JSON, PROCESSES, SEED
+from d2m.cli.options import GENRE_NETWORK, JSON, PROCESSES, SEED, Device
 from d2m.cli.rhythm_report import Causal, Skip
 from d2m.cli.symbolic import metrics
 from d2m.errors import D2MError
@@ -138,6 +138,7 @@ def fidelity(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help=SEED)] = 0,
     processes: _Processes = 1,
+    device: Device = "auto",
     output: _Output = None,
     as_json: _Json = False,
 ) -> None:
@@ -174,6 +175,7 @@ def genre(
     ] = None,
     weights: Annotated[str, typer.Option(metavar="NAME|FILE", help=GENRE_NETWORK)] = "studio-genre",
     processes: _Processes = 1,
+    device: Device = "auto",
     output: _Output = None,
     as_json: _Json = False,
 ) -> None:
