@@ -13,6 +13,9 @@ from d2m.types import GENRES, SUBJECTS, TRACKS, genre_code
 
 #: Values of ``keep_audio`` with which nothing is kept, unless the video shows somebody speaking and it is "".
 NOT_KEPT: tuple[str | bool, ...] = ("", "none", False)
+TEMPO = "Tempo of the music: half or double the tempo of the beats, or beats per minute."
+OFFSET = "Shift of all beats in milliseconds (-2000 to 2000); positive is later."
+POSE = "Pose model that finds the dancers."
 _TRACKS = f"{', '.join(TRACKS)}, effects"
 
 
@@ -95,10 +98,10 @@ class TempoOptions:
     )
     tempo: str | float | None = option(
         None,
-        "Tempo of the music: half or double the tempo of the beats, or beats per minute.",
+        TEMPO,
         metavar="BPM|half|double",
     )
-    offset: float = option(0.0, "Shift of all beats in milliseconds (-2000 to 2000); positive is later.", metavar="MS")
+    offset: float = option(0.0, OFFSET, metavar="MS")
     downbeat: float | None = option(
         None, "Time of one downbeat (first beat of a bar) in seconds. Default: estimated.", metavar="SECONDS"
     )
@@ -157,7 +160,7 @@ class PoseOptions:
         "picture (music on cuts and motion), or auto, decided by picture and sound.",
         metavar="auto|dance|speech|landscape|picture",
     )
-    pose: str = option("mediapipe", "Pose model that finds the dancers.", metavar="NAME")
+    pose: str = option("mediapipe", POSE, metavar="NAME")
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ import torch
 
 from d2m.errors import D2MError
 from d2m.music_genre_net import GenreConfig, GenreNet
+from d2m.nn.device import device_of, on_device
 from d2m.types import GENRES
 
 #: Frames of a window, and from one window to the next.
@@ -89,9 +90,9 @@ class GenreJudge:
         odds, embeddings = [], []
         for first in range(0, len(starts), _BATCH):
             windows = np.stack([samples[s : s + length] for s in starts[first : first + _BATCH]])
-            logits, embedding = self.net(self.net.spectrogram(torch.from_numpy(windows)))
-            odds.append(logits)
-            embeddings.append(embedding)
+            logits, embedding = self.net(self.net.spectrogram(torch.from_numpy(windows).to(device_of(self.net))))
+            odds.append(logits.cpu())
+            embeddings.append(embedding.cpu())
         probabilities = torch.cat(odds).mean(0).softmax(0).numpy()
         return Classification(probabilities, torch.cat(embeddings).mean(0).numpy())
 
@@ -106,8 +107,8 @@ class GenreJudge:
         """
         if not self.net.config.songs:
             raise D2MError(f"the genre network {self.name} holds no songs to retrieve from; train it to the end")
-        distance = (self.net.songs - torch.from_numpy(embedding)).square().sum(1)
-        return int(self.net.song_genres[distance.argmin()])
+        distance = (self.net.songs.cpu() - torch.from_numpy(embedding)).square().sum(1)
+        return int(self.net.song_genres.cpu()[distance.argmin()])
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,7 @@ def load(name_or_path: str | Path = "studio-genre") -> GenreJudge:
     path, card = weights.find(name_or_path, "genre")
     tensors, config = weights.load_state(path, "genre")
     net = rebuild(lambda sizes: GenreNet(GenreConfig(**sizes)), config, tensors, path)
-    return GenreJudge(net, card.name if card else Path(path).stem)
+    return GenreJudge(on_device(net), card.name if card else Path(path).stem)
 
 
 def _prepared(waveform: np.ndarray, sample_rate: int, wanted: int) -> np.ndarray:

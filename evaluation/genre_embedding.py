@@ -12,6 +12,7 @@ import numpy as np
 
 from d2m.errors import D2MError
 from d2m.music_genre import WINDOW, GenreJudge, load
+from d2m.nn.device import device_of
 
 
 class GenreFeatures:
@@ -53,7 +54,8 @@ class GenreFeatures:
         with torch.no_grad():
             for start in range(0, len(waveform) - self._length + 1, self._step):
                 window = np.asarray(waveform[start : start + self._length], np.float32)
-                rows.append(net(net.spectrogram(torch.from_numpy(window)[None]))[1][0].numpy())
+                sent = torch.from_numpy(window)[None].to(device_of(net))
+                rows.append(net(net.spectrogram(sent))[1][0].cpu().numpy())
         return np.stack(rows)
 
 
@@ -61,5 +63,5 @@ def _fingerprint(judge: GenreJudge) -> str:
     """The weights' name and the first digits of a sum over their values: figures of other weights are other figures."""
     digest = hashlib.sha256()
     for key, value in sorted(judge.net.state_dict().items()):
-        digest.update(key.encode() + value.numpy().tobytes())
+        digest.update(key.encode() + value.cpu().numpy().tobytes())
     return f"{judge.name or 'unnamed'}-{digest.hexdigest()[:8]}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,19 @@ from d2m.errors import D2MError
 
 from .metrics import describe
 from .recordings import Failure
-from .rhythm import DanceClip, brier, circular_mean, read_clip, reliability, score_grid
+from .rhythm import FEWEST_BEATS, DanceClip, brier, circular_mean, read_clip, reliability, score_grid
 
 #: Draws of the bootstrap.
 DRAWS = 2000
 
 
 def evaluate_rhythm(
-    folder: str | os.PathLike[str], seed: int = 0, progress: Callable[[int, int], None] | None = None
+    folder: str | os.PathLike[str],
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    causal: bool = False,
+    skip: float = 0.0,
 ) -> dict[str, Any]:
     """Score the beats that :func:`d2m.features.beat_source.dance_rhythm` finds in dance clips, no genre given.
 
@@ -34,6 +39,8 @@ def evaluate_rhythm(
         folder: folder of ``.npz`` files (:func:`d2m.evaluation.rhythm.read_clip`), or one such file.
         seed: random seed of the bootstrap.
         progress: called with the clips done and their number.
+        causal: score the beats of the tracker of ``d2m live`` (:func:`d2m.features.causal.causal_grid`) instead.
+        skip: seconds at the beginning of each clip that are not scored.
 
     Returns:
         Plain JSON values: ``clips``; ``mean`` over clips and ``mean_by_source``, each with ``intervals`` (95 %,
@@ -48,7 +55,7 @@ def evaluate_rhythm(
     paths = _paths(Path(folder))
     for number, path in enumerate(paths, 1):
         try:
-            rows.append(score_clip(read_clip(path)))
+            rows.append(score_clip(read_clip(path), causal, skip))
         except D2MError as error:
             failed.append(Failure(path.name, str(error)))
         if progress is not None:
@@ -67,19 +74,46 @@ def _paths(folder: Path) -> list[Path]:
     return paths
 
 
-def score_clip(clip: DanceClip) -> dict[str, Any]:
+def score_clip(clip: DanceClip, causal: bool = False, skip: float = 0.0) -> dict[str, Any]:
     """Estimate the beats of one clip from its movement and score them (:func:`d2m.evaluation.rhythm.score_grid`).
 
     Args:
         clip: the clip.
+        causal: see :func:`evaluate_rhythm`.
+        skip: seconds at its beginning that are not scored.
+
+    Raises:
+        D2MError: if too few beats are left to judge by.
     """
     from d2m.features.beat_source import dance_rhythm
+    from d2m.features.causal import causal_grid
     from d2m.features.group import together
 
-    dancers = together(clip.motion, clip.world, clip.others, clip.other_worlds)
-    grid = dance_rhythm(dancers, clip.duration, None, clip.world).grid
+    if causal:
+        grid = causal_grid(clip.motion, clip.world, clip.duration)
+    else:
+        dancers = together(clip.motion, clip.world, clip.others, clip.other_worlds)
+        grid = dance_rhythm(dancers, clip.duration, None, clip.world).grid
     about = {"name": clip.name, "group": clip.group, "duration": round(clip.duration, 3), "strength": clip.strength}
+    if skip:
+        clip, grid = without_beginning(clip, skip), replace(grid, beats=grid.beats - skip)
     return {**about, **score_grid(clip, grid)}
+
+
+def without_beginning(clip: DanceClip, skip: float) -> DanceClip:
+    """Return a clip whose beats are counted from a later second on; its landmarks stay.
+
+    Args:
+        clip: the clip.
+        skip: seconds that are left out.
+
+    Raises:
+        D2MError: if fewer than :data:`d2m.evaluation.rhythm.FEWEST_BEATS` beats are left.
+    """
+    beats, downbeats = (times[times >= skip] - skip for times in (clip.beats, clip.downbeats))
+    if len(beats) < FEWEST_BEATS:
+        raise D2MError(f"{clip.name}: {len(beats)} beats after second {skip:g}, too few to judge by; leave it out")
+    return replace(clip, beats=beats, downbeats=downbeats, duration=clip.duration - skip)
 
 
 def summarise(rows: Sequence[dict[str, Any]], seed: int = 0) -> dict[str, Any]:

@@ -37,7 +37,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("pipeline",),
     ("candidate_distance",),
     ("candidates",),
-    ("web.app",),
+    ("web.app", "live"),
     ("cli",),
 )
 #: Imports that no package may have, whatever the floors say, but for the modules of :data:`ALLOWED`.

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from d2m.cli.console import complain, counting_bar
-from d2m.cli.options import ACCELERATOR, GENRE_NETWORK, JSON, LEVEL, PROCESSES, RESUMED_FOLDER, SEED, VISUAL
+from d2m.cli.options import GENRE_NETWORK, JSON, LEVEL, PROCESSES, RESUMED_FOLDER, SEED, VISUAL, Device
 from d2m.errors import D2MError
 
 app = typer.Typer(help="Compare systems with baselines on a data set.", no_args_is_help=True)
@@ -82,6 +82,7 @@ def _shared(
     processes: _Processes = 1,
     keep: _Keep = False,
     row: _Rows = None,
+    device: Device = "auto",
 ) -> dict[str, Any]:
     """Collect the options of every benchmark, as :func:`d2m.evaluation.benchmark.run.benchmark` takes them."""
     given = {
@@ -220,7 +221,7 @@ def ablation(
     batch: Annotated[int, typer.Option(min=1, help="Batch size: segments per training step.")] = 16,
     vqvae: Annotated[str, typer.Option(help="Weights of the JukeBox VQ-VAE (name or file).")] = "studio-vqvae",
     held_out: Annotated[int, typer.Option(min=1, help="Number of held-out segments evaluated during training.")] = 64,
-    accelerator: Annotated[str, typer.Option(metavar="NAME", help=ACCELERATOR)] = "auto",
+    device: Device = "auto",
     segment: _Segment = 2.0,
     limit: _Limit = None,
     seed: _Seed = 0,
@@ -232,7 +233,7 @@ def ablation(
     from d2m.evaluation.benchmark.ablation import Recipe
     from d2m.evaluation.benchmark.ablation import ablation as run
 
-    recipe = Recipe(data, steps, level, batch, vqvae, seed, held_out, accelerator)
+    recipe = Recipe(data, steps, level, batch, vqvae, seed, held_out, device)
     with contextlib.ExitStack() as stack:
         bars: list[Callable[[int, int], None]] = []
 

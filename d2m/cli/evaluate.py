@@ -10,7 +10,8 @@ import typer
 
 from d2m.cli import listening
 from d2m.cli.console import complain, counting_bar
-from d2m.cli.options import GENRE_NETWORK, JSON, PROCESSES, SEED
+from d2m.cli.options import GENRE_NETWORK, JSON, PROCESSES, SEED, Device
+from d2m.cli.rhythm_report import Causal, Skip
 from d2m.cli.symbolic import metrics
 from d2m.errors import D2MError
 
@@ -137,6 +138,7 @@ def fidelity(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help=SEED)] = 0,
     processes: _Processes = 1,
+    device: Device = "auto",
     output: _Output = None,
     as_json: _Json = False,
 ) -> None:
@@ -173,6 +175,7 @@ def genre(
     ] = None,
     weights: Annotated[str, typer.Option(metavar="NAME|FILE", help=GENRE_NETWORK)] = "studio-genre",
     processes: _Processes = 1,
+    device: Device = "auto",
     output: _Output = None,
     as_json: _Json = False,
 ) -> None:
@@ -198,6 +201,8 @@ def rhythm(
         str, typer.Argument(metavar="DIR", help="Folder of dance clips: .npz files of landmarks and beats.")
     ],
     seed: Annotated[int, typer.Option(min=0, help=SEED)] = 0,
+    causal: Causal = False,
+    skip: Skip = 0.0,
     output: Annotated[
         list[str] | None,
         typer.Option(
@@ -220,7 +225,7 @@ def rhythm(
 
     check_outputs(output or [])
     with counting_bar("clips") as tell:
-        report = evaluate_rhythm(folder, seed, tell)
+        report = evaluate_rhythm(folder, seed, tell, causal=causal, skip=skip)
     if report["clips"]:
         write_outputs(report, _json_text(report), output or [])
     if as_json:

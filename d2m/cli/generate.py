@@ -10,7 +10,7 @@ import typer
 
 from d2m.cli.console import complain, stage_bars
 from d2m.cli.from_dataclass import with_options
-from d2m.cli.options import JSON, OUTPUT_FOLDER
+from d2m.cli.options import JSON, OUTPUT_FOLDER, Device
 from d2m.engines import DEFAULT, usable
 from d2m.errors import D2MError
 from d2m.generate_options import GenerateOptions
@@ -47,6 +47,7 @@ def generate(
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Leave out videos that have a result in the output folder.")
     ] = False,
+    device: Device = "auto",
     as_json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
     *,
     options: dict[str, Any],

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 COMMANDS: dict[str, tuple[str, str]] = {
     "generate": ("d2m.cli.generate", "Generate music for dance videos."),
     "pick": ("d2m.cli.pick", "Finish one of the candidates that generate made for a video."),
+    "live": ("d2m.cli.live", "Play music to a dancer in front of a camera."),
     "app": ("d2m.cli.app", "Serve the studio: a page that makes music for dance videos."),
     "features": ("d2m.cli.features", "Extract keypoints and visual features from videos."),
     "data": ("d2m.cli.data", "Download, make, prepare and verify data sets."),

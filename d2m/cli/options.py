@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from d2m.engines.options import LEVEL, SOUNDFONT
+from d2m.nn.device import VARIABLE, choose
 
 __all__ = ["LEVEL", "SOUNDFONT"]
 
@@ -11,7 +16,7 @@ RESUMED_FOLDER = f"{OUTPUT_FOLDER} An unfinished run is resumed."
 SEED = "Random seed."
 JSON = "Print the result as one JSON object on stdout."
 PROCESSES = "Number of parallel processes. The result does not depend on it."
-ACCELERATOR = "Device type: auto, cpu, cuda or mps."
+DEVICE = "Device of the networks: auto (a GPU if there is one), cpu, cuda or mps."
 GENRE_NETWORK = "Weights of the genre network (name or file). Default: studio-genre."
 VISUAL = "Visual features of the videos, as written by 'd2m features --visual i3d'."
 WAV = "Also render a .wav file beside the MIDI file."
@@ -22,3 +27,8 @@ STEPS = "Number of training steps of the whole run."
 RATE = "Peak learning rate."
 ADVERSARIAL_AFTER = "Step at which the adversarial loss starts. Default: never."
 DECODER_ONLY = "With --from: freeze the encoder and the codebooks, train the decoder only."
+
+#: The option of commands that use networks; the device is chosen as soon as it is read.
+Device = Annotated[
+    str, typer.Option("--device", metavar="NAME", help=DEVICE, callback=choose, envvar=VARIABLE, show_envvar=False)
+]

@@ -15,6 +15,7 @@ RENAMED = {
     "guided": "imitation-weight",
     "lessons": "replay-steps",
     "judged": "critic-weight",
+    "accelerator": "device",
 }
 
 

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from d2m.errors import D2MError
+
+#: Options of ``d2m evaluate rhythm``.
+Causal = Annotated[
+    bool, typer.Option("--causal", help="Evaluate the beats of d2m live, tracked without looking ahead.")
+]
+Skip = Annotated[
+    float, typer.Option(min=0.0, max=600.0, help="Seconds at the beginning of each clip that are not scored (0-600).")
+]
 
 
 def check_outputs(outputs: list[str]) -> None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Optional, TypeVar
 import typer
 
 from d2m.cli.from_dataclass import with_options
-from d2m.cli.options import ACCELERATOR, SEED
+from d2m.cli.options import DEVICE, SEED
+from d2m.nn.device import check
 from d2m.options import option
 
 if TYPE_CHECKING:
@@ -49,7 +50,11 @@ StartWith = Annotated[str, _START]
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Values of the shared options; each field is an option of that name."""
+    """Values of the shared options; each field is an option of that name.
+
+    Raises:
+        D2MError: if there is no such device.
+    """
 
     run: Path = option(MISSING, "Folder of the run; an existing run is resumed.")
     minutes: float = option(0.0, "Time limit in minutes; 0 for none.", minimum=0.0)
@@ -61,7 +66,7 @@ class RunOptions:
     precision: str = option(
         "auto", "Precision: 32-true, bf16-mixed, 16-mixed, or auto (by model and device).", metavar="NAME"
     )
-    accelerator: str = option("auto", ACCELERATOR, metavar="NAME")
+    device: str = option("auto", DEVICE, metavar="NAME")
     devices: int = option(1, "Number of devices per machine, which share every batch.")
     nodes: int = option(1, "Number of machines; start one process per machine with its NODE_RANK, or use torchrun.")
     strategy: str = option("auto", "Strategy for several devices: auto or ddp.", metavar="NAME")
@@ -70,6 +75,9 @@ class RunOptions:
         "Write TensorBoard event files into the folder of the run.",
         names=("--tensorboard/--no-tensorboard",),
     )
+
+    def __post_init__(self) -> None:
+        check(self.device)
 
     def loop(self, steps: int, precision: str = "bf16-mixed") -> LoopConfig:
         """Return the configuration of the training loop.
@@ -80,8 +88,9 @@ class RunOptions:
         """
         from d2m.training.loop import LoopConfig
 
-        chosen = {name: getattr(self, name) for name in _NAMES if name not in ("run", "precision")}
-        chosen["precision"] = _precision(precision, self.accelerator) if self.precision == "auto" else self.precision
+        chosen = {name: getattr(self, name) for name in _NAMES if name not in ("run", "precision", "device")}
+        chosen["accelerator"] = self.device
+        chosen["precision"] = _precision(precision, self.device) if self.precision == "auto" else self.precision
         return LoopConfig(self.run, steps, **chosen)
 
 

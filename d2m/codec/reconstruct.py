@@ -25,10 +25,13 @@ def reconstruct(codec: Codec, waveform: np.ndarray, sample_rate: int) -> np.ndar
     """
     import torch
 
+    from d2m.nn.device import device_of
+
     sound = _channels(_resampled(waveform, sample_rate, codec.sample_rate), codec.channels)
     padded = torch.from_numpy(np.pad(sound, ((0, 0), (0, -sound.shape[1] % codec.hop))).astype(np.float32))
     with torch.no_grad():
-        decoded = codec.decode(codec.encode(padded[None] if codec.channels > 1 else padded))
+        sent = (padded[None] if codec.channels > 1 else padded).to(device_of(codec))
+        decoded = codec.decode(codec.encode(sent)).cpu()
     output = decoded.reshape(codec.channels, -1)[:, : sound.shape[1]].float().numpy()
     output = _resampled(_channels(output, len(waveform)), codec.sample_rate, sample_rate)
     return output[:, : waveform.shape[1]].astype(np.float32)

@@ -27,6 +27,7 @@ from d2m.generator.windows import stream
 from d2m.jukebox.blocks import decoder_reach
 from d2m.jukebox.chunks import upwards
 from d2m.jukebox.codec import JukeboxCodec
+from d2m.nn.device import device_of
 from d2m.types import GENRES, Dance, SmplMotion, Soundtrack, Visual
 
 if TYPE_CHECKING:
@@ -158,18 +159,20 @@ class D2MGanEngine(Engine):
         codes: list[Tensor] = []
         done = 0
         for features in stream(self.model, motion, visual, genre, frames, total):
-            codes.append(self.codec.quantise(features[None])[0][0])
+            codes.append(self.codec.quantise(features[None].to(device_of(self.codec)))[0][0])
             done += features.shape[1]
             if progress:
                 progress(0.9 * done / total)
         played = torch.cat(codes, 1)
-        waveform = self._sound(played).double().numpy()
+        waveform = self._sound(played).double().cpu().numpy()
         if self.denoise:
             waveform = _denoised(waveform, config.sample_rate)
         if progress:
             progress(1.0)
         waveform = master(waveform, config.sample_rate, dance.duration)
-        return Soundtrack(waveform, config.sample_rate, dance.grid, None, played.numpy(), self._provenance(dance, seed))
+        return Soundtrack(
+            waveform, config.sample_rate, dance.grid, None, played.cpu().numpy(), self._provenance(dance, seed)
+        )
 
     def _rows(self, dance: Dance, frames: int) -> np.ndarray | None:
         """Motion (frames, D) at the model's rate; its last frame is held, or cut, to the video's length."""

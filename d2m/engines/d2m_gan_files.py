@@ -14,6 +14,7 @@ from d2m.files.download import sha256_of
 from d2m.generator.d2m_gan import D2MGAN, FEATURE_SIZE
 from d2m.generator.d2m_gan_checkpoint import ENCODER, GENERATOR, Part, assemble, part_of
 from d2m.jukebox.codec import JukeboxCodec, codebook_digest
+from d2m.nn.device import on_device
 from d2m.weights.checkpoint import is_pytorch, load_checkpoint, state_of
 from d2m.weights.files import describe_kind, load_state, read_safetensors
 from d2m.weights.recognise import recognise
@@ -102,8 +103,8 @@ def load_engine(
     used += [i3d] if i3d is not None and visual is None and model.config.modality != "motion" else []
     seen = [Path(path) for path in (motion, visual) if path is not None]
     return D2MGanEngine(
-        model,
-        codec,
+        on_device(model),
+        on_device(codec),
         tuple(path.name for path in used),
         # Read before they are hashed, so that missing files are reported by the reader.
         motion=None if motion is None else read_motion_file(motion),

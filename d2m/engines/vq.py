@@ -23,6 +23,7 @@ from d2m.errors import D2MError
 from d2m.generator.conditions import motion_rows, rhythm_rows
 from d2m.generator.sketch import PATCH_PROGRAM, sketch
 from d2m.generator.temporal import Conditions, TemporalGenerator
+from d2m.nn.device import device_of, on_device
 from d2m.symbolic.composer.style import PROGRAMS
 from d2m.types import GENRES, Dance, Score, Soundtrack
 
@@ -96,13 +97,13 @@ class VqEngine(ScoreEngine):
             codes.append(code)
             if progress:
                 progress(min(1.0, (begin + _WINDOW) / total))
-        waveform = torch.cat(waveforms, -1).numpy()
+        waveform = torch.cat(waveforms, -1).cpu().numpy()
         return Soundtrack(
             master(waveform, self.codec.sample_rate, dance.duration, preset(score.genre, score.character).bus.crest),
             self.codec.sample_rate,
             score.grid,
             score,
-            torch.cat(codes, 1).numpy(),
+            torch.cat(codes, 1).cpu().numpy(),
             {
                 "engine": self.name,
                 "weights": list(self.weights),
@@ -121,7 +122,8 @@ class VqEngine(ScoreEngine):
         around = self.codec.context
         first, last = max(0, begin - around), min(total, end + around)
         left, right = max(0, first - self.generator.context), min(total, last + self.generator.context)
-        features = self.generator(self._conditions(dance, score, seed, left, right))[:, :, first - left : last - left]
+        conditions = self._conditions(dance, score, seed, left, right).to(device_of(self.generator))
+        features = self.generator(conditions)[:, :, first - left : last - left]
         codes, vectors = self.codec.quantise(features)
         wave = self.codec.decode_features(vectors, first * self.codec.hop)
         wave = wave.reshape(self.codec.channels, -1)
@@ -219,13 +221,14 @@ class JukeboxEngine(ScoreEngine):
         played = self.player.perform(score, dance, seed=seed, stems=stems, progress=progress)
         hop = self.codec.hop
         samples = torch.from_numpy(_mono(played.waveform, played.sample_rate, self.codec.sample_rate))
-        codes = self.codec.encode(nn.functional.pad(samples, (0, -samples.shape[1] % hop)))
-        waveform = self.codec.decode(codes).double().numpy()
+        samples = nn.functional.pad(samples, (0, -samples.shape[1] % hop))
+        codes = self.codec.encode(samples.to(device_of(self.codec)))
+        waveform = self.codec.decode(codes).double().cpu().numpy()
         return replace(
             played,
             waveform=master(waveform, self.codec.sample_rate, dance.duration),
             sample_rate=self.codec.sample_rate,
-            codes=codes[0].numpy(),
+            codes=codes[0].cpu().numpy(),
             provenance=played.provenance
             | {
                 "weights": list(self.weights),
@@ -259,7 +262,9 @@ def load_engine(options: VqOptions, weights: str | None) -> VqEngine | JukeboxEn
     if generator.config.feature_size != sound.feature_size:
         raise D2MError(f"{name} was not trained on the codec '{trained_on or CODEC}'; choose other weights")
     arranger = load_arranger(options.arranger, options.sketch)
-    player = VqEngine(sound, generator, (trained_on or CODEC, str(name), *arranger.weights), arranger)
+    player = VqEngine(
+        on_device(sound), on_device(generator), (trained_on or CODEC, str(name), *arranger.weights), arranger
+    )
     if options.codec == "spectral":
         return player
     return JukeboxEngine(player, _jukebox(options.level), options.level, (*player.weights, "studio-vqvae"))
@@ -272,6 +277,6 @@ def _jukebox(level: str) -> JukeboxCodec:
 
     path, _ = shipped.find("studio-vqvae", "jukebox-vqvae")
     try:
-        return JukeboxCodec(jukebox.load(path).eval().requires_grad_(False), level)
+        return on_device(JukeboxCodec(jukebox.load(path).eval().requires_grad_(False), level))
     except ValueError as error:
         raise D2MError(str(error)) from error

@@ -25,6 +25,7 @@ import numpy as np
 
 from d2m.errors import D2MError
 from d2m.extras import require
+from d2m.nn.device import current
 from d2m.types import Visual
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def load_i3d(weights: str | Path | None = None, device: str | torch.device | Non
     Args:
         weights: pytorchvideo's ``I3D_8x8_R50.pyth`` (its entry ``model_state``), a state dict of the same names saved
             by PyTorch, or one in safetensors; None for the fetched weights. All names and shapes must fit.
-        device: where to run; by default the first GPU if there is one.
+        device: where to run; None for the device that was chosen (:mod:`d2m.nn.device`).
 
     Raises:
         D2MError: if there are none, or they are unsafe, damaged or another model's.
@@ -144,7 +145,7 @@ def load_i3d(weights: str | Path | None = None, device: str | torch.device | Non
     model.load_state_dict({name: value.to(wanted[name].dtype) for name, value in state.items()}, assign=True)
     *_, head = model.get_submodule("blocks").children()
     head.proj = torch.nn.Identity()
-    return model.eval().to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    return model.eval().to(device or current())
 
 
 def find_weights(weights: str | Path | None = None) -> Path:

@@ -7,7 +7,7 @@ ones), and it can be conditioned on a score on the dancer's beat grid. Every inp
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 
 import torch
 from torch import Tensor, nn
@@ -67,6 +67,15 @@ class Conditions:
     visual: Tensor | None = None
     genre: Tensor | None = None
     noise: Tensor | None = None
+
+    def to(self, device: torch.device) -> Conditions:
+        """Return the inputs on a device.
+
+        Args:
+            device: the device.
+        """
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return Conditions(**{name: v.to(device) if isinstance(v, Tensor) else v for name, v in values.items()})
 
     def batch_size(self) -> int:
         """Return b, read from the first field that is given."""

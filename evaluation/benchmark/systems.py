@@ -14,6 +14,7 @@ import numpy as np
 from d2m.errors import D2MError
 from d2m.evaluation.recordings import SAMPLE_RATE
 from d2m.evaluation.rhythm_features import RhythmFeatures
+from d2m.nn.device import on_device
 
 from .baselines import fitted, metronome, noise
 from .inputs import Inputs, read_music, steady
@@ -133,8 +134,8 @@ def _codec(key: str):
     if key == "vq-spectral":
         from d2m import codec
 
-        return codec.load()
+        return on_device(codec.load())
     from d2m import jukebox, weights
 
     vqvae = jukebox.load(weights.find("studio-vqvae", "jukebox-vqvae")[0])
-    return jukebox.JukeboxCodec(vqvae, key.rpartition("-")[2]).eval()
+    return on_device(jukebox.JukeboxCodec(vqvae, key.rpartition("-")[2]).eval())
