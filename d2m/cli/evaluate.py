@@ -10,7 +10,8 @@ import typer
 
 from d2m.cli import listening
 from d2m.cli.console import complain, counting_bar
-from d2m.cli.options import GENRE_NETWORK, JSON, PROCESSES, SEED
+from d2m.cli.executors import Processes, Ray, executor
+from d2m.cli.options import GENRE_NETWORK, JSON, SEED
 from d2m.cli.symbolic import metrics
 from d2m.errors import D2MError
 
@@ -20,7 +21,6 @@ app = typer.Typer(help="Evaluate music: beats, alignment with the dance, sound q
 _NAMED = 20
 
 _Json = Annotated[bool, typer.Option("--json", help=JSON)]
-_Processes = Annotated[int, typer.Option(min=1, help=PROCESSES)]
 _Output = Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="Output JSON file for the report.")]
 
 app.add_typer(listening.app, name="listening")
@@ -39,7 +39,8 @@ def beats(
     generated: Annotated[
         str, typer.Option(metavar="FILE|DIR", help="Music to evaluate, paired with the original by file name.")
     ],
-    processes: _Processes = 1,
+    processes: Processes = None,
+    ray: Ray = None,
     output: _Output = None,
     as_json: _Json = False,
 ) -> None:
@@ -50,8 +51,8 @@ def beats(
     """
     from d2m.evaluation.beat_report import evaluate_beats
 
-    with counting_bar("pairs") as tell:
-        report = evaluate_beats(reference, generated, processes, tell)
+    with counting_bar("pairs") as tell, executor(processes, ray) as places:
+        report = evaluate_beats(reference, generated, places, tell)
     _finish(report, as_json, output)
     if not as_json and report["pairs"]:
         mean, counted = report["mean"], report["counted"]
@@ -136,7 +137,8 @@ def fidelity(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help=SEED)] = 0,
-    processes: _Processes = 1,
+    processes: Processes = None,
+    ray: Ray = None,
     output: _Output = None,
     as_json: _Json = False,
 ) -> None:
@@ -147,8 +149,8 @@ def fidelity(
     """
     from d2m.evaluation.fidelity_report import evaluate_fidelity
 
-    with counting_bar("recordings") as tell:
-        report = evaluate_fidelity(reference, generated, embedding, window, seed, processes, tell)
+    with counting_bar("recordings") as tell, executor(processes, ray) as places:
+        report = evaluate_fidelity(reference, generated, embedding, window, seed, places, tell)
     _finish(report, as_json, output)
     if not as_json:
         _tell_fidelity(report)
@@ -172,7 +174,8 @@ def genre(
         typer.Option(metavar="NAME", help="Genre of the dances. Default: read from the file names or reports."),
     ] = None,
     weights: Annotated[str, typer.Option(metavar="NAME|FILE", help=GENRE_NETWORK)] = "studio-genre",
-    processes: _Processes = 1,
+    processes: Processes = None,
+    ray: Ray = None,
     output: _Output = None,
     as_json: _Json = False,
 ) -> None:
@@ -184,8 +187,8 @@ def genre(
     """
     from d2m.evaluation.genre_report import evaluate_genre
 
-    with counting_bar("recordings") as tell:
-        report = evaluate_genre(music, genre, weights, processes, tell)
+    with counting_bar("recordings") as tell, executor(processes, ray) as places:
+        report = evaluate_genre(music, genre, weights, places, tell)
     _finish(report, as_json, output)
     if not as_json:
         _tell_genre(report)

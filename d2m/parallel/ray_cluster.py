@@ -180,7 +180,9 @@ class RayCluster:
             return Crash(None, ATTEMPTS)
         except ray.exceptions.RayTaskError as error:
             last = str(error).strip().splitlines()[-1]
-            raise D2MError(f"a node of the Ray cluster cannot run d2m: {last}; install d2m {__version__} there") from None
+            raise D2MError(
+                f"a node of the Ray cluster cannot run d2m ({last}); install d2m {__version__} there"
+            ) from None
         except (ray.exceptions.RaySystemError, ConnectionError) as error:
             raise _lost(error) from None
         if isinstance(result, _Unfit):
