@@ -11,6 +11,8 @@ import functools
 import os
 import platform
 import secrets
+import socket
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +28,9 @@ from d2m.version import __version__
 ATTEMPTS = 3
 #: Units that are handed to the cluster for each that can run, so that no process waits for this one.
 _AHEAD = 2
+#: Seconds without a result after which the head is asked whether it is there, and seconds that it may be silent. A head
+#: that keeps its state in Redis can be restarted in this time; after 60 s Ray ends the process.
+_LOOK, _PATIENCE = 5.0, 40.0
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,7 @@ class RayCluster:
         import ray
 
         self._limit, self._shared, self._own = limit, tuple(map(Path, shared)), not ray.is_initialized()
+        self._silent_since = 0.0
         if not self._own:
             return
         try:
@@ -164,9 +170,29 @@ class RayCluster:
             return []
         try:
             ready, _ = ray.wait(references, num_returns=len(references), timeout=0, fetch_local=False)
-            return ready or ray.wait(references, num_returns=1, fetch_local=False)[0]
+            while not ready:
+                ready, _ = ray.wait(references, num_returns=1, timeout=_LOOK, fetch_local=False)
+                if not ready:
+                    self._check_head()
+            return ready
         except (ray.exceptions.RaySystemError, ConnectionError) as error:
             raise _lost(error) from None
+
+    def _check_head(self) -> None:
+        """Raise an error if the head has not answered for some time; Ray itself would end the process without a word."""
+        import ray
+
+        host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=_LOOK).close()
+        except (OSError, ValueError) as error:
+            self._silent_since = self._silent_since or time.monotonic()
+            if time.monotonic() - self._silent_since > _PATIENCE:
+                # Leaving the cluster in order would wait for the head.
+                self._own = False
+                raise _lost(error) from None
+        else:
+            self._silent_since = 0.0
 
     def _result(self, reference: Any) -> Any:
         """Return the result of a finished unit, or how it crashed."""
