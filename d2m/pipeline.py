@@ -93,6 +93,7 @@ def generate(
     *,
     engine: str | Engine | None = None,
     progress: Progress | None = None,
+    unit: str | None = None,
     **options: Any,
 ) -> Result:
     """Make music for a dance video.
@@ -107,6 +108,7 @@ def generate(
         engine: name of an engine (:data:`d2m.engines.ENGINES`); None for the default, or the one that has the options
             that are given; or an engine of your own (:class:`d2m.engines.Engine`), which takes no further options.
         progress: called with a stage and the share of it that is done.
+        unit: key of the video and options (:mod:`d2m.generate_all`), for the report.
         options: fields of :class:`~d2m.generate_options.GenerateOptions` (``genre``, ``seed``, ``beats`` …) and of the
             engine's options (:mod:`d2m.engines.options`: ``weights``, ``arranger``, ``soundfont`` …), which are also
             the options of ``d2m generate``. Paths may be text or path objects. The same video, options and weights
@@ -141,6 +143,7 @@ def generate(
             write_media(staging, files, opened, analysis, soundtrack, asked_for, plan, tell)
         asked = made_by(loading.result(), soundtrack) | {"seed": seed, "genre_asked": genre}
         beats = asked_for.beat_options
+        asked |= {} if unit is None else {"unit": unit}
         asked |= {"beats_asked": beats.tempo or beats.mode, "offset": beats.offset, "downbeat": beats.downbeat}
         report = report_of(opened, analysis, soundtrack, asked, clock.seconds, files)
         if plan is not None and asked_for.write_plan is not None:

@@ -21,6 +21,7 @@ from d2m.datasets.studio.beat_sounds import RATE, DrumSounds, open_font
 from d2m.errors import D2MError
 from d2m.features.sound_spectrum import spectrum
 from d2m.files.atomic import atomic_write
+from d2m.parallel import Parallel
 
 #: Length of each mix in seconds, and the number of mixes of a song.
 SECONDS, VARIANTS = 32.0, 2
@@ -51,7 +52,7 @@ def make_beats(
     *,
     songs: int = 1000,
     seed: int = 1,
-    processes: int = 1,
+    processes: Parallel = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
     """Write ``OUT/train/*.npz`` and ``OUT/held_out/*.npz``; a file that exists is kept, so a run can be resumed.
@@ -61,7 +62,7 @@ def make_beats(
         sources: sounds and songs.
         songs: number of songs.
         seed: random seed.
-        processes: number of parallel processes.
+        processes: number of local processes, or an executor.
         progress: called with the number of finished songs and of all songs to make.
 
     Returns:

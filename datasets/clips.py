@@ -125,7 +125,7 @@ class ClipsData(DanceData):
 @lru_cache(maxsize=4)
 def _videos(root: Path) -> tuple[Path, ...]:
     """Videos of a folder, without results of ``d2m generate``."""
-    from d2m.features.batch import VIDEOS
+    from d2m.features.sources import VIDEOS
 
     found = (path for path in sorted(root.iterdir()) if path.suffix.lower() in VIDEOS and path.is_file())
     return tuple(path for path in found if ".d2m" not in path.suffixes)

@@ -24,7 +24,7 @@ from d2m.errors import D2MError, D2MWarning
 from d2m.features.envelope import body_speeds, motion_events
 from d2m.features.rhythm import accents_per_beat, energy_per_beat
 from d2m.files.atomic import atomic_write_bytes, io_errors
-from d2m.parallel import each
+from d2m.parallel import Parallel, each
 from d2m.symbolic.excerpt import excerpt
 from d2m.symbolic.sound import render
 from d2m.types import GENRES, Dance, Score
@@ -148,7 +148,7 @@ def make_examples(
     held_out: int = 20,
     seconds: float = 24.0,
     seed: int = 1,
-    processes: int = 1,
+    processes: Parallel = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
     """Write ``OUT/train/*.npz`` and ``OUT/held_out/*.npz`` (:mod:`d2m.datasets.pairs`).
@@ -163,7 +163,7 @@ def make_examples(
         held_out: number of held-out songs of each kind.
         seconds: maximum length of an example in seconds, 2 to 600.
         seed: random seed.
-        processes: number of parallel processes.
+        processes: number of local processes, or an executor.
         progress: called with the number of finished examples and of all examples to make.
 
     Returns:
@@ -222,14 +222,14 @@ def claim(folder: Path, settings: dict[str, Any]) -> None:
         raise D2MError(f"{folder} contains examples of other settings ({path}); choose another folder")
 
 
-def make_all(jobs: list[Job], processes: int, progress: Callable[[int, int], None] | None = None) -> None:
+def make_all(jobs: list[Job], processes: Parallel, progress: Callable[[int, int], None] | None = None) -> None:
     """Make the files that are missing.
 
     A job that fails becomes a warning, and the others are done.
 
     Args:
         jobs: function and arguments; the last argument is the output file.
-        processes: number of parallel processes.
+        processes: number of local processes, or an executor.
         progress: called with the number of finished jobs and of all jobs to do.
 
     Raises:

@@ -24,6 +24,7 @@ from d2m.datasets.pairs import make_pair, save_pair
 from d2m.datasets.studio.music import compose_song
 from d2m.errors import D2MError
 from d2m.files.atomic import atomic_write
+from d2m.parallel import Parallel
 from d2m.symbolic.composer.dress import dress
 from d2m.symbolic.sound import find_soundfont
 from d2m.symbolic.sound.render import mix_down
@@ -57,7 +58,7 @@ def make_music(
     held_out: int = 20,
     seconds: float = 30.0,
     seed: int = 1,
-    processes: int = 1,
+    processes: Parallel = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
     """Write music and examples; a file that exists is kept, so an interrupted run is resumed.
@@ -70,7 +71,7 @@ def make_music(
         held_out: number of held-out songs of each kind.
         seconds: length of each song in seconds, 4 to 600.
         seed: random seed.
-        processes: number of parallel processes.
+        processes: number of local processes, or an executor.
         progress: called with the number of finished songs and of all songs to make.
 
     Returns:

@@ -19,7 +19,7 @@ from d2m.datasets.phrase_sources import Song, songs_of
 from d2m.datasets.phrases import BARS, SPLITS, PhraseSet, articulated_bits, pack, save_phrases, unpack
 from d2m.errors import D2MError
 from d2m.files.atomic import atomic_write
-from d2m.parallel import each
+from d2m.parallel import Parallel, each
 from d2m.symbolic.metrics import Metrics, Tally
 from d2m.symbolic.phrases import phrase_starts
 from d2m.symbolic.pianoroll import PianoRoll
@@ -73,7 +73,7 @@ def prepare(
     settings: Settings | None = None,
     *,
     rules: Rules | None = None,
-    processes: int = 1,
+    processes: Parallel = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Made:
     """Make training phrases of all songs of the sources.
@@ -87,7 +87,7 @@ def prepare(
         out: folder, made if need be.
         settings: see :class:`Settings`.
         rules: which files of a data set to take; None takes LPD's cleansing rules.
-        processes: how many work at a time; the result is the same.
+        processes: number of local processes, or an executor.
         progress: called with (groups done, groups in all).
 
     Raises:

@@ -31,7 +31,7 @@ from d2m.datasets.prepared import (
 from d2m.errors import D2MError
 from d2m.files.atomic import atomic_write
 from d2m.files.file_log import file_log
-from d2m.parallel import each
+from d2m.parallel import Parallel, count_of, each
 from d2m.version import __version__
 
 Progress = Callable[[str, int, int], None]
@@ -80,7 +80,7 @@ def prepare(
     out: str | Path,
     *,
     seconds: float = 2.0,
-    processes: int = 1,
+    processes: Parallel = 1,
     progress: Progress | None = None,
 ) -> Outcome:
     """Prepare a data set, or complete it.
@@ -92,13 +92,13 @@ def prepare(
         root: its folder, for the record.
         out: folder, created if need be.
         seconds: shorter sequences are left out.
-        processes: how many work at a time; the result is the same.
+        processes: number of local processes, or an executor.
         progress: called with the stage (``"music"`` or ``"sequences"``), how many are done, and of how many.
 
     Raises:
         D2MError: for lists that cannot be used, a folder that holds something else, no space, or if nothing is left.
     """
-    if processes < 1 or not 0.1 <= seconds <= 600:
+    if count_of(processes) < 1 or not 0.1 <= seconds <= 600:
         raise D2MError("preparing needs at least one process, and sequences of 0.1 to 600 s")
     out, progress = Path(out), progress or (lambda stage, done, total: None)
     splits = source.splits()

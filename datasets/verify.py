@@ -28,7 +28,7 @@ from d2m.datasets.prepared import (
     read_split,
 )
 from d2m.errors import D2MError
-from d2m.parallel import each
+from d2m.parallel import Parallel, each
 from d2m.types import GENRES
 
 Progress = Callable[[int, int], None]
@@ -87,12 +87,12 @@ class _Found:
     excluded: str = ""
 
 
-def verify(folder: str | Path, *, processes: int = 1, progress: Progress | None = None) -> Report:
+def verify(folder: str | Path, *, processes: Parallel = 1, progress: Progress | None = None) -> Report:
     """Read a data set.
 
     Args:
         folder: raw or prepared.
-        processes: how many work at a time.
+        processes: number of local processes, or an executor.
         progress: called with files looked at and in all.
 
     Raises:

@@ -22,6 +22,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from d2m.parallel import Parallel
+
 from . import metrics
 from .beats import TOLERANCE
 from .metrics.base import BeatPair
@@ -35,14 +37,14 @@ SAME_LENGTH = 0.1
 def evaluate_beats(
     reference: str | os.PathLike[str],
     generated: str | os.PathLike[str],
-    processes: int = 1,
+    processes: Parallel = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Score generated recordings against their references.
 
     Args:
         reference, generated: two files, or two folders whose files pair by name.
-        processes: how many work at a time.
+        processes: number of local processes, or an executor.
         progress: called with the pairs done and their number.
 
     Returns:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from d2m.errors import D2MError
+from d2m.parallel import Parallel
 
 from . import metrics
 from .distances import Embedded, diversity, frechet_infinity, kernel_distance
@@ -38,7 +39,7 @@ def evaluate_fidelity(
     embedding: str = "log-mel",
     window: float | None = None,
     seed: int = 0,
-    processes: int = 1,
+    processes: Parallel = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Measure generated recordings against real ones.
@@ -48,7 +49,7 @@ def evaluate_fidelity(
         embedding: see :func:`d2m.evaluation.embeddings.load`.
         window: seconds of the embedding's windows; None for its own choice.
         seed: random seed of the halves and draws behind the Fréchet distance's bias.
-        processes: how many work at a time.
+        processes: number of local processes, or an executor.
         progress: called with the recordings and pairs done and their number.
 
     Returns:

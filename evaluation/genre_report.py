@@ -24,6 +24,7 @@ from d2m.errors import D2MError
 from d2m.evaluation import metrics
 from d2m.evaluation.metrics.base import GenreVerdict
 from d2m.evaluation.recordings import SAMPLE_RATE, SOUND, VIDEO, find, measure, read
+from d2m.parallel import Parallel
 from d2m.types import GENRES, genre_code
 
 _CODES = "|".join(code[1:] for code in GENRES)
@@ -39,7 +40,7 @@ def evaluate_genre(
     place: str | os.PathLike[str],
     asked: str | None = None,
     weights: str = "studio-genre",
-    processes: int = 1,
+    processes: Parallel = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Judge a file or a folder of recordings.
@@ -48,7 +49,7 @@ def evaluate_genre(
         place: sound or video files, or training examples (npz, :mod:`d2m.datasets.examples`).
         asked: the genre of all of them, as a name or code; None to tell it as the module's docstring says.
         weights: weights of the genre network.
-        processes: how many work at a time.
+        processes: number of local processes, or an executor.
         progress: called with recordings done, and how many there are.
 
     Returns:

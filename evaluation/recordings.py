@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from d2m.errors import D2MError
-from d2m.parallel import each
+from d2m.parallel import Parallel, each
 
 #: Sample rate of every measurement, hertz; that of the published scripts.
 SAMPLE_RATE = 22050
@@ -257,7 +257,7 @@ def pair(reference: str | os.PathLike[str], generated: str | os.PathLike[str]) -
 def measure(
     function: Callable[..., Any],
     jobs: Sequence[tuple[str, tuple[Any, ...]]],
-    processes: int = 1,
+    processes: Parallel = 1,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[list[tuple[str, Any]], list[Failure]]:
     """Call a function for many recordings; one that cannot be measured does not stop the rest.
@@ -265,7 +265,7 @@ def measure(
     Args:
         function: function of a module, so that other processes find it.
         jobs: name and arguments of each call.
-        processes: how many work at a time; the results are the same.
+        processes: number of local processes, or an executor.
         progress: called with the number of jobs done.
 
     Returns:

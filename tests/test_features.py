@@ -15,9 +15,9 @@ from test_bad_input import BAD
 
 from d2m.cli.main import main
 from d2m.errors import D2MError
-from d2m.features.batch import Source, find_sources
 from d2m.features.extract import Settings, extract, read_features
 from d2m.features.skeletons import in_pixels, to_body25, to_coco17
+from d2m.features.sources import Source, find_sources
 
 pytestmark = pytest.mark.slow
 

@@ -21,8 +21,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "d2m",
         "beat_options",
         "files",
-        "parallel",
     ),
+    ("parallel",),
     ("load_librosa", "report", "audio", "sounds", "nn", "web"),
     ("media",),
     ("weights", "symbolic", "markers", "candidate_sheet"),
@@ -36,7 +36,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("results",),
     ("pipeline",),
     ("candidate_distance",),
-    ("candidates",),
+    ("candidates", "generate_all"),
     ("web.app", "live"),
     ("cli",),
 )

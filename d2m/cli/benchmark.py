@@ -12,7 +12,8 @@ from typing import Annotated, Any, Optional
 import typer
 
 from d2m.cli.console import complain, counting_bar
-from d2m.cli.options import GENRE_NETWORK, JSON, LEVEL, PROCESSES, RESUMED_FOLDER, SEED, VISUAL, Device
+from d2m.cli.executors import Processes, Ray, executor
+from d2m.cli.options import GENRE_NETWORK, JSON, LEVEL, RESUMED_FOLDER, SEED, VISUAL, Device
 from d2m.errors import D2MError
 
 app = typer.Typer(help="Compare systems with baselines on a data set.", no_args_is_help=True)
@@ -43,7 +44,6 @@ _Genre = Annotated[
 _Judge = Annotated[Optional[str], typer.Option(metavar="NAME|FILE", help=GENRE_NETWORK)]  # noqa: UP045
 _Visual = Annotated[Optional[Path], typer.Option(metavar="DIR", help=VISUAL)]  # noqa: UP045
 _Seed = Annotated[int, typer.Option(min=0, help=SEED)]
-_Processes = Annotated[int, typer.Option(min=1, help=PROCESSES)]
 _Keep = Annotated[bool, typer.Option("--keep", help="Also write all music to audio/ in the output folder.")]
 _Rows = Annotated[
     Optional[list[str]],  # noqa: UP045
@@ -79,15 +79,16 @@ def _shared(
     genre_weights: _Judge = None,
     visual: _Visual = None,
     seed: _Seed = 0,
-    processes: _Processes = 1,
+    processes: Processes = None,
+    ray: Ray = None,
     keep: _Keep = False,
     row: _Rows = None,
     device: Device = "auto",
 ) -> dict[str, Any]:
-    """Collect the options of every benchmark, as :func:`d2m.evaluation.benchmark.run.benchmark` takes them."""
+    """Collect the options of every benchmark: those of :func:`d2m.evaluation.benchmark.run.benchmark`, and ``ray``."""
     given = {
         "segment": segment, "split": split, "limit": limit, "genre": genre, "genre_weights": genre_weights,
-        "visual": visual, "seed": seed, "processes": processes, "keep": keep, "only": row or None,
+        "visual": visual, "seed": seed, "processes": processes, "ray": ray, "keep": keep, "only": row or None,
         "outside": tuple(system or ()),
     }  # fmt: skip
     return given | ({"systems": weights} if weights else {})
@@ -201,8 +202,8 @@ def studio(
 
     if data is None:
         data = out / "studio"
-        with counting_bar("songs") as tell:
-            make_test_studio(data, songs, dances, seconds, studio_seed, given["processes"], tell)
+        with counting_bar("songs") as tell, executor(given["processes"], given["ray"], data) as places:
+            make_test_studio(data, songs, dances, seconds, studio_seed, places, tell)
     _run("studio", data, out, _form(as_json, form), given)
 
 
@@ -225,7 +226,8 @@ def ablation(
     segment: _Segment = 2.0,
     limit: _Limit = None,
     seed: _Seed = 0,
-    processes: _Processes = 1,
+    processes: Processes = None,
+    ray: Ray = None,
     as_json: _Json = False,
     form: _Format = "md",
 ) -> None:
@@ -250,7 +252,7 @@ def ablation(
             *(table, recipe, out),
             segment=segment,
             limit=limit,
-            processes=processes,
+            processes=stack.enter_context(executor(processes, ray, out)),
             command=_command(),
             training=told,
             progress=tell,
@@ -270,8 +272,9 @@ def _form(as_json: bool, form: str) -> str:
 def _run(kind: str, data: Path, out: Path, form: str, given: dict[str, Any]) -> None:
     from d2m.evaluation.benchmark.run import benchmark
 
-    with counting_bar("pieces of music") as tell:
-        report = benchmark(kind, data, out, command=_command(), progress=tell, **given)
+    with counting_bar("pieces of music") as tell, executor(given["processes"], given["ray"], out) as places:
+        settings = {name: value for name, value in given.items() if name != "ray"} | {"processes": places}
+        report = benchmark(kind, data, out, command=_command(), progress=tell, **settings)
     finish(report, out, form)
 
 

@@ -134,3 +134,36 @@ def counting_bar(title: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(title, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextlib.contextmanager
+def videos_bar(videos: int) -> Iterator[tuple[Callable[[str, float], None], Callable[[str], None]]]:
+    """Show a progress bar over videos on stderr if that is a terminal.
+
+    Args:
+        videos: number of videos.
+
+    Yields:
+        A function of (video, share of it that is done from 0 to 1), and a function of a video that is done.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("videos"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(file=sys.stderr)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("videos", total=videos)
+        parts: dict[str, float] = {}
+        done = 0
+
+        def tell(video: str, share: float) -> None:
+            parts[video] = share
+            bar.update(task, completed=done + sum(parts.values()))
+
+        def tick(video: str) -> None:
+            nonlocal done
+            done += 1
+            parts.pop(video, None)
+            bar.update(task, completed=done + sum(parts.values()))
+
+        yield tell, tick

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from d2m.cli.data_make import beats, music
-from d2m.cli.options import JSON, PROCESSES, RESUMED_FOLDER, SEED, VISUAL
+from d2m.cli.executors import Processes, Ray, executor
+from d2m.cli.options import JSON, RESUMED_FOLDER, SEED, VISUAL
 from d2m.cli.stage_bars import stage_bars, transfer_bars
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ def studio(
     video: Annotated[
         bool, typer.Option("--video", help="Also render one video of each dance, danced by a mannequin.")
     ] = False,
-    processes: Annotated[int, typer.Option(help=PROCESSES)] = 1,
+    processes: Processes = None,
+    ray: Ray = None,
     layout: Annotated[str, typer.Option("--format", help="Folder layout: aist or tiktok.")] = "aist",
 ) -> None:
     """Make a synthetic data set of paired dance and music with exact beats, in the layout of AIST++ or TikTok."""
@@ -42,10 +44,10 @@ def studio(
     makers = {"aist": make_studio, "tiktok": make_tiktok_studio}
     if layout not in makers:
         raise D2MError(f"there is no layout '{layout}'; choose aist or tiktok")
-    with stage_bars({"songs": "songs"}) as tell:
+    with stage_bars({"songs": "songs"}) as tell, executor(processes, ray, out) as places:
         makers[layout](
             out, songs, dances, seconds, seed, video, lambda done, total: tell("songs", done, total),
-            processes=processes,
+            processes=places,
         )  # fmt: skip
     typer.echo(f"{songs} songs, {songs * dances} dances in {out}", err=True)
 
@@ -61,14 +63,15 @@ def examples(
     held_out: Annotated[int, typer.Option(min=0, help="Number of held-out songs of each kind.")] = 20,
     seconds: Annotated[float, typer.Option(help="Maximum length of an example in seconds (2-600).")] = 24.0,
     seed: Annotated[int, typer.Option(min=0, help=SEED)] = 1,
-    processes: Annotated[int, typer.Option(help=PROCESSES)] = 1,
+    processes: Processes = None,
+    ray: Ray = None,
 ) -> None:
     """Make examples of music, score and dance for 'd2m train codec', 'vqvae', 'decoder', 'generator' and 'genre'."""
     from d2m.datasets.examples_make import make_examples
 
-    with stage_bars({"examples": "examples"}) as tell:
+    with stage_bars({"examples": "examples"}) as tell, executor(processes, ray, out) as places:
         count = make_examples(
-            out, studio_songs, pop_songs, pop909, held_out=held_out, seconds=seconds, seed=seed, processes=processes,
+            out, studio_songs, pop_songs, pop909, held_out=held_out, seconds=seconds, seed=seed, processes=places,
             progress=lambda done, total: tell("examples", done, total),
         )  # fmt: skip
     typer.echo(f"{count} examples in {out}", err=True)
@@ -88,15 +91,17 @@ def prepare(
     ] = 2.0,
     visual: Annotated[Path | None, typer.Option(help=VISUAL)] = None,
     protocol: Annotated[str, typer.Option(help="Splits of AIST++: crossmodal or pose.")] = "crossmodal",
-    processes: Annotated[int, typer.Option(help=PROCESSES)] = 1,
+    processes: Processes = None,
+    ray: Ray = None,
     as_json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
 ) -> None:
     """Convert a raw data set to the format that training reads; unusable sequences are listed in skipped.json."""
     from d2m.datasets import prepare as preparing
 
     source = _source(kind, root, visual, protocol)
-    with stage_bars({"music": "music", "sequences": "sequences"}) as tell:
-        outcome = preparing.prepare(source, root, out, seconds=seconds, processes=processes, progress=tell)
+    bars = {"music": "music", "sequences": "sequences"}
+    with stage_bars(bars) as tell, executor(processes, ray, out) as places:
+        outcome = preparing.prepare(source, root, out, seconds=seconds, processes=places, progress=tell)
     if as_json:
         import dataclasses
         import json
@@ -117,7 +122,8 @@ def verify(
             help="Folder of AIST++, TikTok Dance-Music, the 2 s pieces of D2M-GAN's authors, or a prepared data set."
         ),
     ],
-    processes: Annotated[int, typer.Option(help=PROCESSES)] = 1,
+    processes: Processes = None,
+    ray: Ray = None,
     as_json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
 ) -> None:
     """Check all files of a data set and its splits for overlap. The exit status is 1 if anything is wrong."""
@@ -125,8 +131,8 @@ def verify(
 
     from d2m.datasets.verify import verify as read_all
 
-    with stage_bars({"sequences": "sequences"}) as tell:
-        report = read_all(folder, processes=processes, progress=lambda done, total: tell("sequences", done, total))
+    with stage_bars({"sequences": "sequences"}) as tell, executor(processes, ray) as places:
+        report = read_all(folder, processes=places, progress=lambda done, total: tell("sequences", done, total))
     if as_json:
         typer.echo(json.dumps(report.plain(), indent=2, ensure_ascii=False))
     else:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from d2m.cli.options import PROCESSES, RESUMED_FOLDER, SEED
+from d2m.cli.executors import Processes, Ray, executor
+from d2m.cli.options import RESUMED_FOLDER, SEED
 from d2m.cli.stage_bars import stage_bars
 
 _POP909 = "Folder of POP909 with the songs 001 to 909."
@@ -25,17 +26,18 @@ def music(
     held_out: Annotated[int, typer.Option(min=0, help="Number of held-out songs of each kind.")] = 20,
     seconds: Annotated[float, typer.Option(help="Length of each song in seconds (4-600).")] = 30.0,
     seed: Annotated[int, typer.Option(min=0, help=SEED)] = 1,
-    processes: Annotated[int, typer.Option(min=1, help=PROCESSES)] = 1,
+    processes: Processes = None,
+    ray: Ray = None,
 ) -> None:
     """Make stereo music and examples for 'd2m train stereo-codec' and for a generator that plays through it."""
     from d2m.datasets.music_make import Players, make_music
     from d2m.symbolic.sound.fonts import LIBRARY
 
     players = Players((LIBRARY.stem, *(font or ())), own)
-    with stage_bars({"songs": "songs"}) as tell:
+    with stage_bars({"songs": "songs"}) as tell, executor(processes, ray, out) as places:
         count = make_music(
             out, players, hours=hours, pop909=pop909, held_out=held_out, seconds=seconds, seed=seed,
-            processes=processes, progress=lambda done, total: tell("songs", done, total),
+            processes=places, progress=lambda done, total: tell("songs", done, total),
         )  # fmt: skip
     typer.echo(f"{count} songs in {out}", err=True)
 
@@ -48,7 +50,8 @@ def beats(
     pop909: Annotated[Path | None, typer.Option(help=_POP909)] = None,
     empty: Annotated[float, typer.Option(min=0, max=0.9, help="Share of sound without a beat (0-0.9).")] = 0.06,
     seed: Annotated[int, typer.Option(min=0, help=SEED)] = 1,
-    processes: Annotated[int, typer.Option(min=1, help=PROCESSES)] = 1,
+    processes: Processes = None,
+    ray: Ray = None,
 ) -> None:
     """Make music with exact beats for 'd2m train beats'."""
     from d2m.datasets.beats_make import Sources, make_beats
@@ -58,9 +61,9 @@ def beats(
     pop = tuple(song_folders(pop909)) if pop909 else ()
     fonts = tuple(map(find_soundfont, font)) if font else (find_soundfont(),)
     sources = Sources(fonts, tuple(samples or ()), pop, empty)
-    with stage_bars({"songs": "songs"}) as tell:
+    with stage_bars({"songs": "songs"}) as tell, executor(processes, ray, out) as places:
         count = make_beats(
-            out, sources, songs=songs, seed=seed, processes=processes,
+            out, sources, songs=songs, seed=seed, processes=places,
             progress=lambda done, total: tell("songs", done, total),
         )  # fmt: skip
     typer.echo(f"{count} songs in {out}", err=True)

@@ -10,7 +10,8 @@ import typer
 
 from d2m.cli import listening
 from d2m.cli.console import complain, counting_bar
-from d2m.cli.options import GENRE_NETWORK, JSON, PROCESSES, SEED, Device
+from d2m.cli.executors import Processes, Ray, executor
+from d2m.cli.options import GENRE_NETWORK, JSON, SEED, Device
 from d2m.cli.rhythm_report import Causal, Skip
 from d2m.cli.symbolic import metrics
 from d2m.errors import D2MError
@@ -21,7 +22,6 @@ app = typer.Typer(help="Evaluate music: beats, alignment with the dance, sound q
 _NAMED = 20
 
 _Json = Annotated[bool, typer.Option("--json", help=JSON)]
-_Processes = Annotated[int, typer.Option(min=1, help=PROCESSES)]
 _Output = Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="Output JSON file for the report.")]
 
 app.add_typer(listening.app, name="listening")
@@ -40,7 +40,8 @@ def beats(
     generated: Annotated[
         str, typer.Option(metavar="FILE|DIR", help="Music to evaluate, paired with the original by file name.")
     ],
-    processes: _Processes = 1,
+    processes: Processes = None,
+    ray: Ray = None,
     output: _Output = None,
     as_json: _Json = False,
 ) -> None:
@@ -51,8 +52,8 @@ def beats(
     """
     from d2m.evaluation.beat_report import evaluate_beats
 
-    with counting_bar("pairs") as tell:
-        report = evaluate_beats(reference, generated, processes, tell)
+    with counting_bar("pairs") as tell, executor(processes, ray) as places:
+        report = evaluate_beats(reference, generated, places, tell)
     _finish(report, as_json, output)
     if not as_json and report["pairs"]:
         mean, counted = report["mean"], report["counted"]
@@ -137,7 +138,8 @@ def fidelity(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help=SEED)] = 0,
-    processes: _Processes = 1,
+    processes: Processes = None,
+    ray: Ray = None,
     device: Device = "auto",
     output: _Output = None,
     as_json: _Json = False,
@@ -149,8 +151,8 @@ def fidelity(
     """
     from d2m.evaluation.fidelity_report import evaluate_fidelity
 
-    with counting_bar("recordings") as tell:
-        report = evaluate_fidelity(reference, generated, embedding, window, seed, processes, tell)
+    with counting_bar("recordings") as tell, executor(processes, ray) as places:
+        report = evaluate_fidelity(reference, generated, embedding, window, seed, places, tell)
     _finish(report, as_json, output)
     if not as_json:
         _tell_fidelity(report)
@@ -174,7 +176,8 @@ def genre(
         typer.Option(metavar="NAME", help="Genre of the dances. Default: read from the file names or reports."),
     ] = None,
     weights: Annotated[str, typer.Option(metavar="NAME|FILE", help=GENRE_NETWORK)] = "studio-genre",
-    processes: _Processes = 1,
+    processes: Processes = None,
+    ray: Ray = None,
     device: Device = "auto",
     output: _Output = None,
     as_json: _Json = False,
@@ -187,8 +190,8 @@ def genre(
     """
     from d2m.evaluation.genre_report import evaluate_genre
 
-    with counting_bar("recordings") as tell:
-        report = evaluate_genre(music, genre, weights, processes, tell)
+    with counting_bar("recordings") as tell, executor(processes, ray) as places:
+        report = evaluate_genre(music, genre, weights, places, tell)
     _finish(report, as_json, output)
     if not as_json:
         _tell_genre(report)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from d2m.cli.console import complain
-from d2m.cli.options import JSON, OUTPUT_FOLDER, PROCESSES
+from d2m.cli.console import complain, videos_bar
+from d2m.cli.executors import Processes, Ray, executor
+from d2m.cli.options import JSON, OUTPUT_STORE
 from d2m.errors import D2MError
 
 if TYPE_CHECKING:
-    from d2m.features.batch import Outcome, Source
+    from d2m.features.batch import Outcome
 
 app = typer.Typer(add_completion=False)
 #: Runs of more videos than this tell of failures and the sum only; features.log has the rest.
@@ -26,9 +24,11 @@ MOST_LINES = 20
 def features(
     videos: Annotated[
         list[str],
-        typer.Argument(metavar="VIDEO", help="Videos, folders of videos, or .txt files with one path per line."),
+        typer.Argument(
+            metavar="VIDEO", help="Videos or folders of videos (paths or URLs), or .txt files with one per line."
+        ),
     ],
-    output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help=OUTPUT_FOLDER)],
+    output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help=OUTPUT_STORE)],
     keypoints: Annotated[
         str,
         typer.Option(
@@ -54,7 +54,8 @@ def features(
     pose: Annotated[
         str, typer.Option(metavar="NAME", help="Pose model: mediapipe, or one that another package adds.")
     ] = "mediapipe",
-    processes: Annotated[int, typer.Option(min=1, max=256, help=PROCESSES)] = 1,
+    processes: Processes = None,
+    ray: Ray = None,
     cache: Annotated[
         str | None,
         typer.Option(
@@ -73,18 +74,19 @@ def features(
     Each VIDEO gets NAME.npz. An interrupted run is resumed: features of the same content with the same settings are
     kept. With several videos, features.log and failed.json in the output folder list the outcome of each.
     """
-    from d2m.features.batch import extract_all, find_sources
+    from d2m.features.batch import extract_all
     from d2m.features.extract import Settings
+    from d2m.features.sources import find_sources
 
     if visual not in ("i3d", "none"):
         raise D2MError(f"unknown visual features '{visual}'; choose i3d or none")
     sources = find_sources(videos)
     settings = Settings(fps, keypoints, visual == "i3d", seconds, i3d_weights, keep_empty, cache, force, pose)
     outcomes: list[Outcome] = []
-    with _bar(len(sources)) as (tell, tick):
-        for outcome in extract_all(sources, output, settings, processes, tell):
+    with videos_bar(len(sources)) as (tell, tick), executor(processes, ray, output) as places:
+        for outcome in extract_all(sources, output, settings, places, lambda source, share: tell(source.name, share)):
             outcomes.append(outcome)
-            tick(outcome)
+            tick(outcome.video)
             _say(outcome, quiet=as_json or len(sources) > MOST_LINES)
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     if len(sources) > 1:
@@ -94,32 +96,6 @@ def features(
         _print_json({"videos": [o.as_json() for o in done], "failed": [o.as_json() for o in failed]})
     if failed:
         raise typer.Exit(1)
-
-
-@contextlib.contextmanager
-def _bar(videos: int) -> Iterator[tuple[Callable[[Source, float], None], Callable[[Outcome], None]]]:
-    """Show a progress bar over videos; yield the functions that report partial progress and outcomes."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("videos"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(file=sys.stderr)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("videos", total=videos)
-        parts: dict[str, float] = {}
-        done = 0
-
-        def tell(source: Source, share: float) -> None:
-            parts[str(source.video)] = share
-            bar.update(task, completed=done + sum(parts.values()))
-
-        def tick(outcome: Outcome) -> None:
-            nonlocal done
-            done += 1
-            parts.pop(outcome.video, None)
-            bar.update(task, completed=done + sum(parts.values()))
-
-        yield tell, tick
 
 
 def _say(outcome: Outcome, quiet: bool) -> None:

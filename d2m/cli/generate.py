@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from d2m.cli.console import complain, stage_bars
+from d2m.cli.console import complain, stage_bars, videos_bar
+from d2m.cli.executors import Processes, Ray, executor
 from d2m.cli.from_dataclass import with_options
-from d2m.cli.options import JSON, OUTPUT_FOLDER, Device
+from d2m.cli.options import JSON, OUTPUT_STORE, Device
 from d2m.engines import DEFAULT, usable
 from d2m.errors import D2MError
+from d2m.files.url import files_at, is_url
 from d2m.generate_options import GenerateOptions
 
 if TYPE_CHECKING:
-    from d2m.pipeline import Result
+    from d2m.generate_all import Outcome
+    from d2m.parallel import Parallel
 
 app = typer.Typer(add_completion=False)
 
@@ -28,9 +32,12 @@ _TITLES = ", ".join(f"{name} ({kind.title})" for name, kind in usable().items())
 def generate(
     # Plain text, since Typer's own checks of paths would answer before d2m's, in other words.
     videos: Annotated[
-        list[str], typer.Argument(metavar="VIDEO", help="Dance videos (mp4, mov, mkv, webm …), or folders of them.")
+        list[str],
+        typer.Argument(
+            metavar="VIDEO", help="Dance videos (mp4, mov, mkv, webm …), or folders of them, as paths or URLs."
+        ),
     ],
-    output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help=OUTPUT_FOLDER)] = ".",
+    output: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help=OUTPUT_STORE)] = ".",
     engine: Annotated[
         str | None,
         typer.Option(
@@ -45,8 +52,14 @@ def generate(
         ),
     ] = None,
     skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Leave out videos that have a result in the output folder.")
+        bool,
+        typer.Option(
+            "--skip-existing",
+            help="Keep results in the output folder that were made from the same videos with the same options.",
+        ),
     ] = False,
+    processes: Processes = None,
+    ray: Ray = None,
     device: Device = "auto",
     as_json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
     *,
@@ -61,52 +74,51 @@ def generate(
     names = {each.name for each in fields(GenerateOptions)}
     settings = {name: value for name, value in options.items() if name in names}
     player = {"engine": engine} | {name: value for name, value in options.items() if name not in names}
-    videos = _videos(videos)
-    if skip_existing and not (videos := _without_result(videos, Path(output))):
-        complain(f"all videos have a result in {output}; nothing to do")
-        return
-    wants_video = bool(settings["write_video"])
+    identities = _videos(videos)
     if candidates is not None:
-        _make_candidates([Path(video) for video in videos], output, candidates, player | settings, as_json)
+        _make_candidates(list(identities), output, candidates, player | settings, as_json)
         return
-    if len(videos) == 1:
-        finish(videos[0], output, player | settings, as_json)
+    local = not any(map(is_url, (*identities, output)))
+    if len(identities) == 1 and local and ray is None and not skip_existing:
+        finish(next(iter(identities)), output, player | settings, as_json)
         return
-    reports = _make_all([Path(video) for video in videos], output, player, settings, as_json)
-    if as_json:
-        _print_json({"videos": reports})
-    if any(_failed(report, wants_video) for report in reports):
-        raise typer.Exit(1)
+    with executor(processes, ray, output) as places:
+        _make_all(identities, output, player, settings, as_json, places, skip_existing)
 
 
-def _videos(given: list[str]) -> list[str]:
+def _videos(given: list[str]) -> dict[str, str]:
     """Return the videos, with those of a folder in place of the folder.
 
     Args:
-        given: files and folders.
+        given: files and folders, as paths or URLs.
+
+    Returns:
+        What the file system of a URL says about the content, or "", by video.
 
     Raises:
         D2MError: if a folder holds no videos.
     """
-    from d2m.features.batch import VIDEOS
+    from d2m.features.sources import VIDEOS
 
-    found: list[str] = []
+    found: dict[str, str] = {}
     for name in given:
+        if is_url(name):
+            found |= {url: identity for url, identity in files_at(name, VIDEOS).items() if not _is_result(Path(url))}
+            continue
         folder = Path(name)
         if not folder.is_dir():
-            found.append(name)
+            found[name] = ""
             continue
         inside = sorted(path for path in folder.iterdir() if path.suffix.lower() in VIDEOS and path.is_file())
-        own = [path for path in inside if ".d2m" not in path.suffixes]
+        own = [path for path in inside if not _is_result(path)]
         if not own:
             raise D2MError(f"{folder}: this is a folder without videos; give video files, or a folder of them")
-        found += [str(path) for path in own]
+        found |= {str(path): "" for path in own}
     return found
 
 
-def _without_result(videos: list[str], output: Path) -> list[str]:
-    """Leave out videos with a report in the output folder, which is written together with the other files."""
-    return [video for video in videos if not (output / f"{Path(video).stem}.d2m.json").is_file()]
+def _is_result(path: Path) -> bool:
+    return ".d2m" in path.suffixes
 
 
 def finish(video: str, output: str, settings: dict[str, Any], as_json: bool) -> None:
@@ -128,15 +140,18 @@ def finish(video: str, output: str, settings: dict[str, Any], as_json: bool) -> 
         raise typer.Exit(1)
 
 
-def _make_candidates(videos: list[Path], output: str, count: int, settings: dict[str, Any], as_json: bool) -> None:
+def _make_candidates(given: list[str], output: str, count: int, settings: dict[str, Any], as_json: bool) -> None:
     """Make several pieces for one video, and print their ranking."""
     from dataclasses import asdict
 
     from d2m.candidates import make_candidates
     from d2m.pipeline import STAGES
 
+    videos = [Path(video) for video in given]
     if len(videos) > 1:
         raise D2MError("--candidates are made for one video at a time; give one VIDEO")
+    if any(map(is_url, (*given, output))):
+        raise D2MError("--candidates need a local video and folder; download the video first")
     with stage_bars(STAGES, videos[0].name) as tell:
         folder, made = make_candidates(videos[0], output, count, progress=tell, **settings)
     if as_json:
@@ -152,51 +167,90 @@ def _make_candidates(videos: list[Path], output: str, count: int, settings: dict
 
 
 def _make_all(
-    videos: list[Path], output: str, player: dict[str, Any], settings: dict[str, Any], as_json: bool
-) -> list[dict[str, Any]]:
+    identities: dict[str, str],
+    output: str,
+    player: dict[str, Any],
+    settings: dict[str, Any],
+    as_json: bool,
+    places: Parallel,
+    skip: bool,
+) -> None:
     """Generate music for several videos; an error in one of them does not stop the others."""
-    from d2m.pipeline import load_engine
+    from d2m.generate_all import generate_all
 
-    if player.get("motion") or player.get("visual"):
-        raise D2MError("--motion and --visual belong to one video; run the videos one by one")
-    for name in ("plan", "write_plan"):
-        if settings.get(name) is not None:
-            raise D2MError(f"--{name.replace('_', '-')} belongs to one video; run the videos one by one")
+    videos = list(identities)
+    if len(videos) > 1:
+        if player.get("motion") or player.get("visual"):
+            raise D2MError("--motion and --visual belong to one video; run the videos one by one")
+        for name in ("plan", "write_plan"):
+            if settings.get(name) is not None:
+                raise D2MError(f"--{name.replace('_', '-')} belongs to one video; run the videos one by one")
     _refuse_same_names(videos)
-    _refuse_own_results(videos, Path(output))
-    # What is wrong with the options is wrong with all of them: it is said once, and the engine is loaded once.
+    if not is_url(output):
+        _refuse_own_results([Path(video) for video in videos if not is_url(video)], Path(output))
     GenerateOptions(**settings).check()
-    engine = load_engine(**player)
-    reports: list[dict[str, Any]] = []
-    for video in videos:
-        try:
-            reports.append(_make(video, output, {"engine": engine, **settings}, as_json))
-            continue
-        except D2MError as error:
-            told = str(error)
-        except MemoryError:
-            told = "out of memory; close other programs or use a shorter or smaller video"
-        except Exception as error:
-            told = f"{type(error).__name__}: {error}; this is a bug in d2m, run this video alone with --debug"
-        told = told if str(video) in told else f"{video}: {told}"
-        complain(f"error: {told}")
-        reports.append({"video": {"name": video.name}, "error": told})
-    return reports
+    reports: dict[str, dict[str, Any]] = {}
+    counts: Counter[str] = Counter()
+    with videos_bar(len(videos)) as (tell, tick):
+        for outcome in generate_all(
+            videos, output, player, settings, processes=places, skip=skip, reports=as_json, identities=identities,
+            tell=tell,
+        ):  # fmt: skip
+            tick(outcome.video)
+            _say(outcome, as_json)
+            whole = outcome.error is None and (outcome.has_video or not settings["write_video"])
+            counts.update((outcome.how, "whole" if whole else "incomplete"))
+            if outcome.error is not None:
+                reports[outcome.video] = {"video": {"name": Path(outcome.video).name}, "error": outcome.error}
+            elif outcome.report is not None:
+                folder = output if is_url(output) else str(Path(output).resolve())
+                reports[outcome.video] = {**outcome.report, "folder": folder}
+    if counts["unchanged"] == len(videos):
+        complain(f"all videos have a result in {output}; nothing to do")
+    elif counts["unchanged"]:
+        complain(f"{counts['unchanged']} of {len(videos)} videos have a result in {output} and were left alone")
+    if as_json:
+        _print_json({"videos": [reports[video] for video in videos if video in reports]})
+    if counts["incomplete"]:
+        raise typer.Exit(1)
+
+
+def _say(outcome: Outcome, quiet: bool) -> None:
+    """Print the outcome for one of several videos."""
+    if outcome.error is not None:
+        complain(f"error: {outcome.error}")
+    for warning in outcome.warnings:
+        _warn(outcome.video, warning)
+    if not quiet:
+        for line in outcome.lines:
+            typer.echo(line)
+
+
+def _warn(video: str | Path, warning: str) -> None:
+    from d2m.results import WITHOUT_VIDEO
+
+    kind = "error" if warning.startswith(WITHOUT_VIDEO) else "warning"
+    complain(f"{kind}: {video}: {warning}")
 
 
 def _make(video: Path, output: str, settings: dict[str, Any], as_json: bool) -> dict[str, Any]:
     """Generate music for one video, write its files and return the report."""
+    from d2m.generate_all import fingerprint_of, lines_of, unit_key
     from d2m.pipeline import STAGES
     from d2m.pipeline import generate as make
-    from d2m.results import WITHOUT_VIDEO
 
+    names = {each.name for each in fields(GenerateOptions)}
+    player = {name: value for name, value in settings.items() if name not in names}
+    options = {name: value for name, value in settings.items() if name in names}
     with stage_bars(STAGES, video.name) as tell:
-        result = make(video, output, progress=tell, **settings)
+        # A video that cannot be read is described by what opens it.
+        unit = unit_key(video, fingerprint_of(player, options)) if video.is_file() else None
+        result = make(video, output, progress=tell, unit=unit, **settings)
     for warning in result.report["warnings"]:
-        kind = "error" if warning.startswith(WITHOUT_VIDEO) else "warning"
-        complain(f"{kind}: {video}: {warning}")
+        _warn(video, warning)
     if not as_json:
-        _tell(result)
+        for line in lines_of(result):
+            typer.echo(line)
     return {**result.report, "folder": str(Path(output).resolve())}
 
 
@@ -205,15 +259,16 @@ def _failed(report: dict[str, Any], write_video: bool) -> bool:
     return "error" in report or (write_video and "mp4" not in report["files"])
 
 
-def _refuse_same_names(videos: list[Path]) -> None:
-    seen: dict[str, Path] = {}
+def _refuse_same_names(videos: list[str]) -> None:
+    seen: dict[str, str] = {}
     for video in videos:
-        if video.stem in seen:
+        stem = Path(video).stem
+        if stem in seen:
             raise D2MError(
-                f"{seen[video.stem]} and {video} would both be written to {video.stem}.d2m.wav; run them one by one "
+                f"{seen[stem]} and {video} would both be written to {stem}.d2m.wav; run them one by one "
                 "with different -o"
             )
-        seen[video.stem] = video
+        seen[stem] = video
 
 
 def _refuse_own_results(videos: list[Path], output: Path) -> None:
@@ -227,22 +282,6 @@ def _refuse_own_results(videos: list[Path], output: Path) -> None:
                     f"the result for {video} would overwrite {result}, which is another input; leave one of "
                     "them out, or choose another folder with -o"
                 )
-
-
-def _tell(result: Result) -> None:
-    from d2m.report import beats_in_words
-
-    report = result.report
-    typer.echo(
-        f"{report['video']['name']}: {report['genre']}; {beats_in_words(result.dance.grid)} "
-        f"({report['duration']:.1f} s of music made in {sum(report['seconds'].values()):.1f} s)"
-    )
-    if result.plan is not None:
-        from d2m.features.subject import Subject
-
-        typer.echo(f"  {Subject(result.plan.subject, result.plan.reason or 'as the plan says').in_words}")
-    for path in result.files.values():
-        typer.echo(f"  {path}")
 
 
 def _print_json(content: dict[str, Any]) -> None:

@@ -12,10 +12,18 @@ from d2m.nn.device import VARIABLE, choose
 __all__ = ["LEVEL", "SOUNDFONT"]
 
 OUTPUT_FOLDER = "Output folder; created if missing."
+OUTPUT_STORE = "Output folder, created if missing, or a URL such as s3://bucket/folder."
 RESUMED_FOLDER = f"{OUTPUT_FOLDER} An unfinished run is resumed."
 SEED = "Random seed."
 JSON = "Print the result as one JSON object on stdout."
-PROCESSES = "Number of parallel processes. The result does not depend on it."
+PROCESSES = (
+    "Number of parallel processes; with --ray, of units at a time. The result does not depend on it. Default: 1; with "
+    "--ray, the number of processors of the cluster."
+)
+RAY = (
+    "Ray cluster to run on: auto (the one that this machine belongs to) or its address (HOST:PORT of the head). The "
+    "nodes share the files, under the same paths or at URLs."
+)
 DEVICE = "Device of the networks: auto (a GPU if there is one), cpu, cuda or mps."
 GENRE_NETWORK = "Weights of the genre network (name or file). Default: studio-genre."
 VISUAL = "Visual features of the videos, as written by 'd2m features --visual i3d'."

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from d2m.cli.console import complain
+from d2m.cli.executors import Processes, Ray, executor
 from d2m.cli.from_dataclass import with_options
-from d2m.cli.options import JSON, PROCESSES, RESUMED_FOLDER, SEED, SOUNDFONT
+from d2m.cli.options import JSON, RESUMED_FOLDER, SEED, SOUNDFONT
 from d2m.cli.symbolic_bridge import bridge, mixpoints
 from d2m.cli.symbolic_emotion import emotion
 from d2m.cli.symbolic_emotion_fit import emotion_fit
@@ -311,7 +312,8 @@ def prepare(
             help="Resolution (bars x steps x keys x tracks): compact (4 x 16 x 72 x 5) or paper (4 x 96 x 84 x 5).",
         ),
     ] = "compact",
-    processes: Annotated[int, typer.Option(min=1, help=PROCESSES)] = 1,
+    processes: Processes = None,
+    ray: Ray = None,
     seed: Annotated[int, typer.Option(min=0, help=SEED)] = 0,
     any_genre: Annotated[
         bool, typer.Option("--any-genre", help="LPD: use songs of all genres, not only those tagged as rock.")
@@ -334,14 +336,15 @@ def prepare(
 
     columns = (TextColumn("groups of songs"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    bars = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+    with bars as bar, executor(processes, ray, output) as places:
         task = bar.add_task("", total=None)
         made = make(
             sources,
             output,
             Settings(resolution=resolution, seed=seed),
             rules=Rules(rock=not any_genre, least_confidence=least_confidence),
-            processes=processes,
+            processes=places,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     if as_json:

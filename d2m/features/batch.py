@@ -4,37 +4,36 @@ from __future__ import annotations
 
 import contextlib
 import json
+import platform
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from d2m.errors import D2MError
-from d2m.features.extract import Keys, Settings, extract, is_cached, key_in, keys_of, read_features, write_features
-from d2m.features.store import StopRun
-from d2m.parallel import Crash, Done, Workers
-
-#: Endings of the files that are taken from a folder.
-VIDEOS = frozenset(
-    (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".mts", ".m2ts", ".ts", ".wmv", ".flv", ".3gp")
+from d2m.features.extract import (
+    FORMAT,
+    Features,
+    Keys,
+    Settings,
+    extract,
+    is_cached,
+    key_in,
+    keys_of,
+    read_features,
+    visual_model,
+    write_features,
 )
-#: Endings of a list of videos.
-LISTS = frozenset((".txt", ".lst"))
-_LONGEST_LIST = 64_000_000
+from d2m.features.pose_models import pose_model
+from d2m.features.sources import Source
+from d2m.features.store import StopRun, key_of
+from d2m.files.manifest import Manifest, Record
+from d2m.files.store import FolderStore, Store, open_store
+from d2m.files.url import absolute, identity_of, is_url, local_copy
+from d2m.parallel import Crash, Done, Executor, Parallel, ProcessPool
+
 LOG, FAILED = "features.log", "failed.json"
-
-
-@dataclass(frozen=True)
-class Source:
-    """Video and the file for its features.
-
-    Attributes:
-        video: the file.
-        target: the ``.npz``, below the folder that is written to.
-    """
-
-    video: Path
-    target: Path
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,8 @@ class Outcome:
         found: part of the frames in which the dancer was seen.
         segments: number of visual features.
         notes: what went wrong and could be worked around.
+        key: hash of the video's content, the settings and the models.
+        host: name of the machine that did the work.
     """
 
     video: str
@@ -66,64 +67,49 @@ class Outcome:
     found: float = 0.0
     segments: int = 0
     notes: tuple[str, ...] = ()
+    key: str = ""
+    host: str = ""
 
     def as_json(self) -> dict[str, object]:
         """Return plain values; those that a failed video has if it failed."""
         if self.error is not None:
             return {"video": self.video, "error": self.error}
-        return {name: value for name, value in asdict(self).items() if name != "error"}
+        return {name: value for name, value in asdict(self).items() if name not in ("error", "key", "host")}
 
 
 @dataclass(frozen=True)
 class _Task:
+    """Unit of work; its keys are found where it is done if they are None."""
+
     source: Source
-    target: Path
+    store: Store
     settings: Settings
-    keys: Keys
+    keys: Keys | None = None
 
-
-def find_sources(inputs: Iterable[str | Path]) -> list[Source]:
-    """List the videos that the user gave, each once.
-
-    A folder stands for the videos in it and below it, and its inner folders come again below the output. A ``.txt``
-    file lists one video (or folder) a line, relative to its own folder; lines that start with ``#`` are skipped.
-
-    Args:
-        inputs: videos, folders or ``.txt`` lists.
-
-    Raises:
-        D2MError: if a folder or list holds no video, a list cannot be read, or two videos would be written to one
-            file.
-    """
-    found: dict[Path, Source] = {}
-    for source in _expanded(inputs):
-        other = found.setdefault(source.target, source)
-        if other.video != source.video:
-            raise D2MError(
-                f"{other.video} and {source.video} would both be written to {source.target}; run them one by one "
-                "with different -o"
-            )
-    return list(found.values())
+    @property
+    def name(self) -> str:
+        return self.source.target.as_posix()
 
 
 def extract_all(
     sources: list[Source],
     output: str | Path,
     settings: Settings,
-    processes: int = 1,
+    processes: Parallel = 1,
     tell: Callable[[Source, float], None] = lambda source, share: None,
 ) -> Iterator[Outcome]:
     """Extract features of videos and write ``OUTPUT/<name>.npz`` for each.
 
     A file that was made from the same content, settings and models is left alone. With more than one video the work
     is done in processes of its own, so that one that crashes takes nobody along, and ``features.log`` (a line each)
-    and ``failed.json`` (which and why; removed if none did) are written beside the results.
+    and ``failed.json`` (which and why; removed if none did) are written beside the results. On other machines or to a
+    URL, the manifest of the output (:mod:`d2m.files.manifest`) takes the place of the log.
 
     Args:
         sources: sources from :func:`find_sources`.
-        output: folder; made when there is something to write.
+        output: folder, made when there is something to write, or URL.
         settings: what to extract.
-        processes: at a time.
+        processes: number of local processes, or an executor.
         tell: called with a video and the part of it that is done.
 
     Yields:
@@ -133,44 +119,82 @@ def extract_all(
         D2MError: if the settings cannot be met, the weights do not fit, or the folder or cache cannot be written.
     """
     settings.check()
-    output = Path(output)
-    if output.exists() and not output.is_dir():
-        raise D2MError(f"{output}: this is a file; -o takes a folder")
-    if len(sources) == 1:
-        yield from _alone(sources[0], output, settings, tell)
+    store = open_store(output)
+    executor = processes if isinstance(processes, Executor) else ProcessPool(max(1, processes))
+    if len(sources) == 1 and not executor.remote:
+        yield from _alone(sources[0], store, settings, tell)
         return
     failed: list[Outcome] = []
     complete = False
     try:
-        for outcome in _together(sources, output, settings, processes, tell):
-            _log(output, outcome)
+        for outcome in _together(sources, store, settings, executor, tell):
             if outcome.error is not None:
                 failed.append(outcome)
             yield outcome
         complete = True
     finally:
         if failed or complete:
-            _write_failed(output, failed)
+            _write_failed(store, failed)
 
 
 def _alone(
-    source: Source, output: Path, settings: Settings, tell: Callable[[Source, float], None]
+    source: Source, store: Store, settings: Settings, tell: Callable[[Source, float], None]
 ) -> Iterator[Outcome]:
-    checked = _checked(source, output, settings)
+    checked = _checked(source, store, settings)
     yield checked if isinstance(checked, Outcome) else _used(work(checked, lambda share: tell(source, share)))
 
 
 def _together(
-    sources: list[Source], output: Path, settings: Settings, processes: int, tell: Callable[[Source, float], None]
+    sources: list[Source],
+    store: Store,
+    settings: Settings,
+    executor: Executor,
+    tell: Callable[[Source, float], None],
 ) -> Iterator[Outcome]:
-    def tasks() -> Iterator[_Task | Done]:
-        for source in sources:
-            checked = _checked(source, output, settings)
-            yield Done(checked) if isinstance(checked, Outcome) else checked
+    if not executor.remote and isinstance(store, FolderStore):
+        checked = (_checked(source, store, settings) for source in sources)
+        tasks = (Done(each) if isinstance(each, Outcome) else each for each in checked)
+        for outcome in _run(executor, tasks, tell):
+            _log(Path(store.place), outcome)
+            yield outcome
+        return
+    manifest, fingerprint = Manifest(store), _fingerprint(settings)
+    known = {} if settings.force else manifest.known(fingerprint)
+    given = {source.name: (absolute(source.video), source.identity or identity_of(source.video)) for source in sources}
 
-    with Workers(max(1, processes), work) as workers:
-        for task, result in workers.run(tasks(), lambda task, share: tell(task.source, share)):
-            yield _crashed(task, result) if isinstance(result, Crash) else _used(result)
+    def unfinished() -> Iterator[_Task | Done]:
+        for source in sources:
+            record = known.get(given[source.name])
+            done = record and Outcome(source.name, store.path(record.output), "unchanged", record.seconds)
+            yield Done(done) if done else _Task(source, store, settings)
+
+    try:
+        for outcome in _run(executor, unfinished(), tell):
+            if outcome.key or outcome.error is not None:
+                how = {"extracted": "made", "cached": "made"}.get(outcome.how, outcome.how)
+                name = "" if outcome.file is None else outcome.file.removeprefix(store.path("")).lstrip("/")
+                manifest.add(
+                    Record(
+                        *(outcome.key, *given[outcome.video], fingerprint, how, outcome.error or "", outcome.seconds),
+                        host=outcome.host,
+                        output=name,
+                    )
+                )
+            yield outcome
+    finally:
+        manifest.flush()
+
+
+def _run(executor: Executor, tasks: Iterable[_Task | Done], tell: Callable[[Source, float], None]) -> Iterator[Outcome]:
+    for task, result in executor.run(work, tasks, lambda task, share: tell(task.source, share)):
+        yield _crashed(task, result) if isinstance(result, Crash) else _used(result)
+
+
+def _fingerprint(settings: Settings) -> str:
+    """Return a hash of all that the features depend on besides the video."""
+    options = {name: getattr(settings, name) for name in ("fps", "keypoints", "visual", "seconds", "keep_empty")}
+    models = [pose_model(settings.pose).identity(), visual_model(settings.weights) if settings.visual else ""]
+    return key_of(part="features", format=FORMAT, options=options, models=models)
 
 
 def _used(result: Outcome | StopRun) -> Outcome:
@@ -179,19 +203,31 @@ def _used(result: Outcome | StopRun) -> Outcome:
     return result
 
 
-def _checked(source: Source, output: Path, settings: Settings) -> Outcome | _Task:
+def _checked(source: Source, store: Store, settings: Settings) -> Outcome | _Task:
     """What is known of a video without work, or the work that there is."""
-    start, target = time.perf_counter(), output / source.target
+    start = time.perf_counter()
+    task = _Task(source, store, settings)
+    if is_url(source.video) or not isinstance(store, FolderStore):
+        return task
     try:
-        keys = keys_of(source.video, settings)
+        task = replace(task, keys=keys_of(source.video, settings))
     except D2MError as error:
-        return _failure(source.video, error, start)
-    if not settings.force and key_in(target) == keys.all:
-        with contextlib.suppress(D2MError):  # damaged: written again
-            return _outcome(source.video, target, read_features(target), "unchanged", start)
-    task = _Task(source, target, settings, keys)
+        return _failure(source.name, error, start)
+    assert task.keys is not None
+    if (unchanged := _unchanged(task, task.keys, start)) is not None:
+        return unchanged
     # Putting a file together from the cache is done before a process has started.
-    return _used(work(task, lambda share: None)) if is_cached(keys, settings) else task
+    return _used(work(task, lambda share: None)) if is_cached(task.keys, settings) else task
+
+
+def _unchanged(task: _Task, keys: Keys, start: float) -> Outcome | None:
+    """Return the outcome for features that are there, or None."""
+    if task.settings.force:
+        return None
+    with contextlib.suppress(D2MError), local_copy(task.store.path(task.name)) as path:  # damaged: written again
+        if key_in(path) == keys.all:
+            return _outcome(task, read_features(path), "unchanged", start)
+    return None
 
 
 def work(task: _Task, tell: Callable[[float], None]) -> Outcome | StopRun:
@@ -201,10 +237,14 @@ def work(task: _Task, tell: Callable[[float], None]) -> Outcome | StopRun:
         task: video, output and settings.
         tell: called with the share done, from 0 to 1.
     """
-    start, video = time.perf_counter(), task.source.video
+    start, video = time.perf_counter(), task.source.name
     try:
-        features = extract(video, task.settings, task.keys, tell)
-        write_features(task.target, features, task.settings)
+        with local_copy(video) as path:
+            keys = task.keys or keys_of(path, task.settings)
+            if task.keys is None and (unchanged := _unchanged(task, keys, start)) is not None:
+                return unchanged
+            features = extract(path, task.settings, keys, tell)
+            _write(task, features)
     except StopRun as error:
         return error
     except D2MError as error:
@@ -213,61 +253,36 @@ def work(task: _Task, tell: Callable[[float], None]) -> Outcome | StopRun:
         return _failure(video, D2MError(f"{video}: out of memory; use fewer processes or a smaller video"), start)
     except Exception as error:  # thousands of other videos are waiting
         return _failure(video, D2MError(f"{video}: {type(error).__name__}: {error}; this is a bug in d2m"), start)
-    return _outcome(video, task.target, features, "extracted" if features.made else "cached", start)
+    return _outcome(task, features, "extracted" if features.made else "cached", start)
 
 
-def _outcome(video: Path, target: Path, features, how: str, start: float) -> Outcome:
+def _write(task: _Task, features: Features) -> None:
+    """Write features to the store."""
+    if isinstance(task.store, FolderStore):
+        write_features(task.store.path(task.name), features, task.settings)
+        return
+    with tempfile.TemporaryDirectory(prefix="d2m-") as folder:
+        write_features(Path(folder) / task.name, features, task.settings)
+        task.store.put_files(Path(folder), [task.name])
+
+
+def _outcome(task: _Task, features: Features, how: str, start: float) -> Outcome:
     return Outcome(
-        str(video), str(target), how, round(time.perf_counter() - start, 3), None, features.frames, features.fps,
-        round(features.duration, 4), round(features.found, 4),
-        0 if features.segments is None else len(features.segments), features.notes,
+        task.source.name, task.store.path(task.name), how, round(time.perf_counter() - start, 3), None,
+        features.frames, features.fps, round(features.duration, 4), round(features.found, 4),
+        0 if features.segments is None else len(features.segments), features.notes, features.key, platform.node(),
     )  # fmt: skip
 
 
-def _failure(video: Path, error: D2MError, start: float) -> Outcome:
-    return Outcome(str(video), None, "failed", round(time.perf_counter() - start, 3), " ".join(str(error).split()))
+def _failure(video: str, error: D2MError, start: float) -> Outcome:
+    seconds = round(time.perf_counter() - start, 3)
+    return Outcome(video, None, "failed", seconds, " ".join(str(error).split()), host=platform.node())
 
 
 def _crashed(task: _Task, crash: Crash) -> Outcome:
-    if crash.code is not None and crash.code < 0:
-        why = f"the process that read it was ended by signal {-crash.code}"
-    else:
-        why = f"the process that read it ended with status {crash.code}"
-    return Outcome(
-        str(task.source.video), None, "failed", 0.0, f"{task.source.video}: {why}; the file is damaged or too large"
-    )
-
-
-def _expanded(inputs: Iterable[str | Path], from_list: bool = False) -> Iterator[Source]:
-    for given in inputs:
-        path = Path(given)
-        if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if _is_video(p))
-            if not inside:
-                raise D2MError(f"{path}: no videos in this folder")
-            yield from (Source(video, video.relative_to(path).with_suffix(".npz")) for video in inside)
-        elif path.suffix.lower() in LISTS and path.is_file() and not from_list:
-            yield from _expanded(_listed(path), from_list=True)
-        else:
-            yield Source(path, Path(f"{path.stem or path.name}.npz"))
-
-
-def _is_video(path: Path) -> bool:
-    # macOS leaves hidden companions of files on foreign disks.
-    return path.suffix.lower() in VIDEOS and not path.name.startswith(".") and path.is_file()
-
-
-def _listed(path: Path) -> list[Path]:
-    try:
-        if path.stat().st_size > _LONGEST_LIST:
-            raise D2MError(f"{path} is far too long for a list of videos")
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise D2MError(f"{path}: cannot be read as a list of videos, one a line ({error})") from None
-    videos = [path.parent / line for line in lines if line and not line.startswith("#")]
-    if not videos:
-        raise D2MError(f"{path}: no videos in this list; write one a line")
-    return videos
+    video = task.source.name
+    told = f"{video}: the process that read it {crash.in_words}; the file is damaged or too large"
+    return Outcome(video, None, "failed", 0.0, told)
 
 
 def _log(output: Path, outcome: Outcome) -> None:
@@ -283,11 +298,9 @@ def _log(output: Path, outcome: Outcome) -> None:
         raise D2MError(f"cannot write {output / LOG}: {error.strerror}; choose another folder with -o") from None
 
 
-def _write_failed(output: Path, failed: list[Outcome]) -> None:
-    from d2m.files.atomic import atomic_write_bytes
-
+def _write_failed(store: Store, failed: list[Outcome]) -> None:
     if failed:
         content = json.dumps([outcome.as_json() for outcome in failed], indent=1, ensure_ascii=False)
-        atomic_write_bytes(output / FAILED, f"{content}\n".encode(errors="backslashreplace"))
+        store.put(FAILED, f"{content}\n".encode(errors="backslashreplace"))
     else:
-        (output / FAILED).unlink(missing_ok=True)
+        store.remove(FAILED)

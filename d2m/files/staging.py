@@ -14,8 +14,8 @@ from typing import Any
 from d2m.errors import D2MError
 from d2m.files.atomic import io_errors
 
-# Bytes of a report above which it is none of d2m's.
-_LONGEST_REPORT = 50_000_000
+#: Bytes of a report above which it is none of d2m's.
+LONGEST_REPORT = 50_000_000
 
 
 @contextlib.contextmanager
@@ -74,7 +74,7 @@ def earlier_result(report: Path, seed: int, genre: str) -> str | None:
         A line for the user, or None if there is no earlier result or it was made with the same wishes.
     """
     try:
-        if report.stat().st_size > _LONGEST_REPORT:
+        if report.stat().st_size > LONGEST_REPORT:
             return None
         earlier = json.loads(report.read_text("utf-8"))
         before, asked = int(earlier["seed"]), str(earlier["genre_asked"])
@@ -86,7 +86,7 @@ def earlier_result(report: Path, seed: int, genre: str) -> str | None:
 
 
 def publish(staging: Path, files: dict[str, str], report: dict[str, Any]) -> dict[str, Path]:
-    """Write the report beside the other files, and move them all to the output folder at once.
+    """Write the report beside the other files, and move them all to the output folder, the report last.
 
     Args:
         staging: the temporary folder.
@@ -103,8 +103,9 @@ def publish(staging: Path, files: dict[str, str], report: dict[str, Any]) -> dic
     with io_errors(targets["json"]):
         content = json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
         (staging / files["json"]).write_text(content, "utf-8", errors="backslashreplace")
-        for kind, target in targets.items():
-            os.replace(staging / files[kind], target)
+        # A report proves that the other files are there, also after a sudden end.
+        for kind in sorted(targets, key=lambda kind: kind == "json"):
+            os.replace(staging / files[kind], targets[kind])
     return targets
 
 

@@ -15,7 +15,7 @@ from d2m.datasets import aist
 from d2m.errors import D2MError
 from d2m.files.atomic import atomic_write
 from d2m.files.file_log import file_log
-from d2m.parallel import each
+from d2m.parallel import Parallel, count_of, each
 from d2m.types import SmplMotion
 from d2m.version import __version__
 
@@ -62,7 +62,7 @@ def make_studio(
     video: bool = False,
     progress: Callable[[int, int], None] | None = None,
     *,
-    processes: int = 1,
+    processes: Parallel = 1,
     split: str | None = None,
 ) -> Studio:
     """Make or complete a studio.
@@ -79,7 +79,7 @@ def make_studio(
         seed: random seed, 0 or more.
         video: also film the mannequin.
         progress: called with the number of finished songs and of all songs.
-        processes: number of parallel processes.
+        processes: number of local processes, or an executor.
         split: split of all songs and dancers, ``"test"`` for a benchmark; None lets the splits take turns.
 
     Returns:
@@ -90,7 +90,7 @@ def make_studio(
     """
     if not 4 <= seconds <= 600:
         raise D2MError(f"songs of {seconds} s are not possible; choose 4 to 600 seconds")
-    if songs < 1 or processes < 1:
+    if songs < 1 or count_of(processes) < 1:
         raise D2MError("a studio needs at least one song and one process")
     studio = Studio(songs, dances_per_song, float(seconds), seed, video=video, split=split)
     todo = [plan.song(i, dances_per_song, seed, split) for i in range(songs)]

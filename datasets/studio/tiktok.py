@@ -15,7 +15,7 @@ from d2m.datasets.aist import write_text
 from d2m.errors import D2MError
 from d2m.files.atomic import atomic_write
 from d2m.files.file_log import file_log
-from d2m.parallel import each
+from d2m.parallel import Parallel, count_of, each
 from d2m.version import __version__
 
 from . import plan
@@ -38,7 +38,7 @@ def make_tiktok_studio(
     video: bool = False,
     progress: Callable[[int, int], None] | None = None,
     *,
-    processes: int = 1,
+    processes: Parallel = 1,
 ) -> Studio:
     """Make or complete a studio in the layout of TikTok Dance-Music.
 
@@ -54,7 +54,7 @@ def make_tiktok_studio(
         seed: random seed, 0 or more.
         video: also film the mannequin.
         progress: called with the number of finished songs and of all songs.
-        processes: number of parallel processes.
+        processes: number of local processes, or an executor.
 
     Returns:
         Settings of the studio.
@@ -64,7 +64,7 @@ def make_tiktok_studio(
     """
     if not 4 <= seconds <= 600:
         raise D2MError(f"songs of {seconds} s are not possible; choose 4 to 600 seconds")
-    if not 1 <= songs <= 1000 or processes < 1:
+    if not 1 <= songs <= 1000 or count_of(processes) < 1:
         raise D2MError("a studio in this layout has 1 to 1000 songs, and needs at least one process")
     studio = Studio(songs, dances_per_song, float(seconds), seed, video=video)
     todo = [plan.song(i, dances_per_song, seed) for i in range(songs)]

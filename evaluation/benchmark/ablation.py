@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from d2m.errors import D2MError
 from d2m.files.atomic import atomic_write
 from d2m.files.file_log import file_log
+from d2m.parallel import Parallel, count_of
 
 from .items import find_items
 from .report import write_report
@@ -125,7 +126,7 @@ def ablation(
     *,
     segment: float = 2.0,
     limit: int | None = None,
-    processes: int = 1,
+    processes: Parallel = 1,
     command: str = "",
     training: Callable[[str, int, int], None] | None = None,
     progress: Progress | None = None,
@@ -138,7 +139,7 @@ def ablation(
         out: folder; see the module's head.
         segment: seconds that are scored at a time, the same for all variants.
         limit: at most so many test sequences.
-        processes: how many measure at a time.
+        processes: number of local processes, or an executor.
         command: command for the record.
         training: called with a variant's title, its number from 1, and of how many, when its turn comes.
         progress: called with pieces of music done and their number.
@@ -169,7 +170,8 @@ def ablation(
         table_rows = possible([*above, *rows, *below], items)
         settings = Settings(segment, recipe.seed, "given", None, judge, fingerprint)
         found = run_all(items, table_rows, settings, out / table, processes, log, progress)
-        about = _about(kind, modality, table, recipe) | {"segment": segment, "limit": limit, "processes": processes}
+        about = _about(kind, modality, table, recipe) | {"segment": segment, "limit": limit}
+        about["processes"] = count_of(processes)
         about["genre_weights"] = judge
         outcome = Outcome(found.results, failed + found.failed, found.measured)
         title = f"Ablation: {table} (D2M-GAN's table {number}), {recipe.steps} steps"

@@ -12,6 +12,7 @@ from d2m.errors import D2MError
 from d2m.evaluation.metrics import describe
 from d2m.evaluation.metrics.base import GROUPS
 from d2m.files.file_log import file_log
+from d2m.parallel import Parallel, count_of
 from d2m.version import __version__
 
 from .items import Item, find_items
@@ -41,7 +42,7 @@ def benchmark(
     genre_weights: str | None = None,
     visual: str | Path | None = None,
     seed: int = 0,
-    processes: int = 1,
+    processes: Parallel = 1,
     keep: bool = False,
     only: Sequence[str] | None = None,
     command: str = "",
@@ -59,7 +60,7 @@ def benchmark(
         segment: seconds that are scored at a time; music is made for whole sequences. 2 is D2M-GAN's protocol.
         genre, visual, seed: see :class:`~d2m.evaluation.benchmark.work.Settings`.
         genre_weights: genre network to judge by; None takes the shipped one if there is one.
-        processes: how many work at a time.
+        processes: number of local processes, or an executor.
         keep: also write all music to ``audio/ROW/NAME.wav``.
         command: command for the record.
         progress: called with pieces of music done and their number.
@@ -88,7 +89,7 @@ def benchmark(
             outcome = same_dances(outcome)
         about = {
             "kind": kind, "data": Path(data).name, "split": split, "segment": segment, "genre": genre, "seed": seed,
-            "limit": limit, "processes": processes, "genre_weights": judge, "visual": visual is not None,
+            "limit": limit, "processes": count_of(processes), "genre_weights": judge, "visual": visual is not None,
         }  # fmt: skip
         report = compose_report(f"Benchmark: {kind}", items, rows, outcome, about, command)
         report["notes"] += missing
@@ -109,21 +110,21 @@ def same_dances(outcome: Outcome) -> Outcome:
     return Outcome(kept, outcome.failed, outcome.measured)
 
 
-def check(segment: float, limit: int | None, genre: str, processes: int) -> None:
+def check(segment: float, limit: int | None, genre: str, processes: Parallel) -> None:
     """Check the settings of a benchmark.
 
     Args:
         segment: seconds.
         limit: number of dances, or None.
         genre: ``"given"`` or ``"auto"``.
-        processes: number of processes.
+        processes: number of local processes, or an executor.
 
     Raises:
         D2MError: if a setting is out of range.
     """
     if not 1 <= segment <= 600:
         raise D2MError(f"a segment of {segment:g} s is not possible; choose 1 to 600")
-    if limit is not None and limit < 1 or processes < 1:
+    if limit is not None and limit < 1 or count_of(processes) < 1:
         raise D2MError("a benchmark needs at least one sequence and one process")
     if genre not in ("given", "auto"):
         raise D2MError(f"genre is given or auto, not '{genre}'")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from d2m.datasets.studio import make_studio
+from d2m.parallel import Parallel
 
 
 def make_test_studio(
@@ -14,7 +15,7 @@ def make_test_studio(
     dances: int,
     seconds: float,
     seed: int,
-    processes: int = 1,
+    processes: Parallel = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Make or complete a studio whose songs and dancers are all in the test split.
@@ -25,7 +26,7 @@ def make_test_studio(
         dances: number of dancers for each song, 1 to 15.
         seconds: length of each song in seconds, 4 to 600.
         seed: random seed, 0 or more.
-        processes: number of parallel processes.
+        processes: number of local processes, or an executor.
         progress: called with the number of finished songs and of all songs.
 
     Raises:

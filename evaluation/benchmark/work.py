@@ -20,7 +20,7 @@ import numpy as np
 from d2m.errors import D2MError
 from d2m.evaluation.metrics import added
 from d2m.files.atomic import atomic_write
-from d2m.parallel import each
+from d2m.parallel import Parallel, each
 from d2m.version import __version__
 
 from .items import Item, item_files, picture_name
@@ -77,7 +77,7 @@ def run_all(
     rows: Sequence[Row],
     settings: Settings,
     folder: Path,
-    processes: int,
+    processes: Parallel,
     log: logging.Logger,
     progress: Callable[[int, int], None] | None = None,
 ) -> Outcome:
@@ -87,7 +87,7 @@ def run_all(
         items, rows: items and rows of the table.
         settings: see there.
         folder: that holds ``results/``.
-        processes: how many work at a time; the figures are the same, but for speed.
+        processes: number of local processes, or an executor.
         log: is told what is done.
         progress: called with pieces of music done and their number.
 

@@ -1,4 +1,4 @@
-"""Process pool of the package: :func:`each` calls a function for many jobs, :class:`Workers` survives a dying process.
+"""Local processes: :class:`Workers` is a pool that survives a dying process.
 
 A damaged video can crash a decoder written in C. Each worker is one process with its own pipe, so the task that
 crashed is known, only that task fails, and the worker is replaced.
@@ -12,16 +12,12 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import pickle
 import signal
 import sys
-import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
-
-from d2m.errors import D2MError
 
 #: Parts of a task between two reports.
 _STEP = 0.02
@@ -35,70 +31,24 @@ def cores() -> int:
     return max(int(told), 1) if told.isdecimal() else os.cpu_count() or 1
 
 
-def each(function: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], processes: int = 1) -> Iterator[Any]:
-    """Call a function for many jobs.
-
-    Args:
-        function: function of a module's top level.
-        jobs: arguments of each call; they and the results travel between processes.
-        processes: how many work at a time; with one, in order and in this process.
-
-    Yields:
-        What the function returns for each job, as they become ready.
-
-    Raises:
-        D2MError: if a process dies; besides whatever ``function`` raises.
-        RuntimeError: as :meth:`Workers.run`.
-    """
-    if processes <= 1 or len(jobs) < 2:
-        for job in jobs:
-            yield function(*job)
-        return
-    with Workers(min(processes, len(jobs)), _call) as workers:
-        for _, outcome in workers.run(((function, job) for job in jobs), lambda task, share: None):
-            if isinstance(outcome, Crash):
-                raise D2MError("a process was killed, perhaps because memory ran out; use fewer processes")
-            if isinstance(outcome, _Raised):
-                raise outcome.error from RuntimeError(outcome.trace)
-            yield outcome
-
-
-@dataclass(frozen=True)
-class _Raised:
-    """What a job raised, and its traceback."""
-
-    error: Exception
-    trace: str
-
-
-def _call(task: tuple[Callable[..., Any], tuple[Any, ...]], tell: Callable[[float], None]) -> Any:
-    function, job = task
-    try:
-        result = function(*job)
-        pickle.dumps(result)
-    except Exception as error:
-        return _Raised(_portable(error), traceback.format_exc())
-    return result
-
-
-def _portable(error: Exception) -> Exception:
-    """The error, or one with the same text if it cannot travel between processes."""
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:
-        return RuntimeError(f"{type(error).__name__}: {error}")
-    return error
-
-
 @dataclass(frozen=True)
 class Crash:
     """Result of a task whose process died.
 
     Attributes:
-        code: exit status; -N for signal N.
+        code: exit status; -N for signal N; None if it is not known.
+        attempts: how many processes died of it.
     """
 
     code: int | None
+    attempts: int = 1
+
+    @property
+    def in_words(self) -> str:
+        """How the process ended, after "the process"."""
+        if self.code is None:
+            return f"died in each of {self.attempts} attempts" if self.attempts > 1 else "died"
+        return f"was ended by signal {-self.code}" if self.code < 0 else f"ended with status {self.code}"
 
 
 @dataclass(frozen=True)
