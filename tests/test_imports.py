@@ -35,7 +35,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("generate_options",),
     ("results",),
     ("pipeline",),
-    ("candidate_distance",),
+    ("candidate_distance", "candidate_wishes"),
     ("candidates", "generate_all"),
     ("web.app", "live"),
     ("cli",),
