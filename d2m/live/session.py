@@ -233,8 +233,7 @@ class Session:
 
     @staticmethod
     def _prepare(player: LivePlayer, phrase: tuple[Phrase, ...]) -> None:
-        for density in phrase:
-            player.prepare(density.notes)
+        player.prepare(density.notes for density in phrase)
 
     def render(self) -> np.ndarray:
         """Return the next block of sound, float32 (2, :data:`~d2m.live.player.BLOCK`)."""
