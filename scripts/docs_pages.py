@@ -34,8 +34,8 @@ REFERENCE: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "features": (
         "From an opened video to the motion of its dancers and a beat grid.",
-        ("d2m.features", "d2m.features.[abefpr]*", "d2m.features.s[ckmt]*", "d2m.features.sound_beats",
-         "d2m.features.[tv]*"),
+        ("d2m.features", "d2m.features.[abefpr]*", "d2m.features.causal", "d2m.features.s[ckmt]*",
+         "d2m.features.sound_beats", "d2m.features.[tv]*"),
     ),
     "plans": (
         "Plans of the music, candidates and markers.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import types
 from pathlib import Path
@@ -26,7 +27,7 @@ from d2m.live.phrases import BARS, BEATS, DENSITIES, EDGE, PhraseWriter, Wish
 from d2m.live.player import BLOCK, RATE
 from d2m.live.recorder import Recorder
 from d2m.live.session import Session
-from d2m.live.watcher import Look
+from d2m.live.watcher import Look, WatcherProcess
 from d2m.media import open_video
 from d2m.symbolic.sound import find_soundfont
 from d2m.symbolic.sound.soundfont import SoundFont
@@ -181,7 +182,8 @@ def test_a_file_as_camera_from_the_command_line(tmp_path, capsys):
     film, out = write_clip(tmp_path / "film.mp4", duration=2.0, rate=15), tmp_path / "out.mp4"
     assert main(["live", "--from", str(film), "--fast", "--json", "-o", str(out), "--loops", "2"]) == 0
     report = json.loads(capsys.readouterr().out)
-    count = sum(1 for _ in open_video(film).frames(15.0))
+    video = open_video(film)
+    count = sum(1 for _ in video.frames(min(video.rate, 30.0)))
     assert report["frames"] == 2 * count
     assert report["music_from"] is None
     assert report["bars"] == 0
@@ -377,3 +379,15 @@ def test_without_portaudio_its_package_is_named(monkeypatch):
     monkeypatch.setattr("d2m.extras.find_spec", lambda name: object())
     with pytest.raises(D2MError, match="libportaudio2"):
         SoundCard(lambda: 0.0, 0.1).start()
+
+
+@pytest.mark.slow
+def test_the_watcher_has_a_process_of_its_own():
+    watcher = WatcherProcess("mediapipe", None)
+    look = watcher.see(0.0, np.full((720, 960, 3), 90, np.uint8))
+    assert not look.seen.visible
+    assert watcher._process.pid != os.getpid()
+    watcher.close()
+    assert not watcher._process.is_alive()
+    with pytest.raises(D2MError, match="has ended"):
+        watcher.see(0.1, np.zeros((90, 120, 3), np.uint8))

@@ -12,7 +12,7 @@ from d2m.cli import listening
 from d2m.cli.console import complain, counting_bar
 from d2m.cli.executors import Processes, Ray, executor
 from d2m.cli.options import GENRE_NETWORK, JSON, SEED, Device
-from d2m.cli.rhythm_report import Causal, Skip
+from d2m.cli.rhythm_report import Causal, Outputs, Skip
 from d2m.cli.symbolic import metrics
 from d2m.errors import D2MError
 
@@ -206,15 +206,7 @@ def rhythm(
     seed: Annotated[int, typer.Option(min=0, help=SEED)] = 0,
     causal: Causal = False,
     skip: Skip = 0.0,
-    output: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="FILE",
-            help="Output file: .json for the report, .png for the reliability diagram. Repeatable.",
-        ),
-    ] = None,
+    output: Outputs = None,
     as_json: _Json = False,
 ) -> None:
     """Compare the beats found in a dancer's movement with those of the music danced to.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Optional
 
 import typer
 
@@ -15,6 +15,16 @@ Causal = Annotated[
 ]
 Skip = Annotated[
     float, typer.Option(min=0.0, max=600.0, help="Seconds at the beginning of each clip that are not scored (0-600).")
+]
+
+Outputs = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Output file: .json for the report, .png for the reliability diagram. Repeatable.",
+    ),
 ]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from d2m.audio.presets import CHANNELS, Preset, preset
 from d2m.engines.arrangers import Arranger
-from d2m.live.player import RATE
+from d2m.live.player import RATE, with_takes
 from d2m.plans.edit import edited
 from d2m.plans.types import Mix, Section
 from d2m.symbolic.sound.fonts import pans
@@ -160,5 +160,5 @@ class PhraseWriter:
         places = score.grid.position_of(notes.starts / RATE) - score.grid.position_of(_LEAD)
         inside = np.flatnonzero((places >= -EDGE) & (places < BARS * BEATS - EDGE))
         order = inside[np.argsort(places[inside], kind="stable")]
-        chosen = notes.chosen(order)
+        chosen = with_takes(notes.chosen(order))
         return Phrase(chosen, places[order], chosen.starts)

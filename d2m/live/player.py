@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from d2m.audio.mixer import Mixer
-from d2m.symbolic.sound.notes import Notes
+from d2m.symbolic.sound.notes import EFFECT, Notes
 from d2m.symbolic.sound.player import RATE, Player, Score
-from d2m.symbolic.sound.soundfont import SoundFont, Tone
+from d2m.symbolic.sound.soundfont import DRUM_BANK, SoundFont, Tone
+from d2m.types import TRACKS
 
 #: Samples mixed at a time: 46 ms. Half as many would take three times the computing time.
 BLOCK = 2048
 #: Phrases whose tones are kept: the one that is played, the one before, whose notes still sound, and the next ones.
-KEPT = 5
+KEPT = 3
 
 
 class LivePlayer(Player):
@@ -37,17 +40,23 @@ class LivePlayer(Player):
         self.late = 0
         super().__init__(font, score, position, mixer=mixer)
 
-    def prepare(self, notes: Notes) -> None:
+    def prepare(self, phrase: Iterable[Notes]) -> None:
         """Make the tones of the notes of a phrase.
 
         Args:
-            notes: the notes; their lengths matter, their starts do not.
+            phrase: the notes of its densities; their lengths matter, their starts do not.
         """
         self._preparing.tones = tones = {}
-        for index in range(len(notes)):
-            self._voice(notes, index)
+        for notes in phrase:
+            for index in range(len(notes)):
+                self._voice(notes, index)
         self._preparing.tones = None
         self._phrases.append(tones)
+
+    @staticmethod
+    def _take(bank: int, program: int, start: int) -> int:
+        """Return the take that :func:`with_takes` chose."""
+        return program
 
     @property
     def ready(self) -> int:
@@ -80,3 +89,22 @@ class LivePlayer(Player):
         if wanted is not None:
             wanted[name] = tone
         return tone
+
+
+def with_takes(notes: Notes) -> Notes:
+    """Choose the takes of the sound library's patches by when the notes start.
+
+    A :class:`LivePlayer` plays these, since it does not know beforehand when a note will start.
+
+    Args:
+        notes: the notes.
+    """
+    presets = notes.presets.copy()
+    for index, (preset, program) in enumerate(zip(presets, notes.programs, strict=True)):
+        effect = EFFECT if preset >= EFFECT else 0
+        bank, program = divmod(int(preset) % EFFECT, 128) if preset >= 0 else (0, int(program))
+        drums = TRACKS[int(notes.tracks[index])] == "drums"
+        take = Player._take(DRUM_BANK if drums else bank, program, int(notes.starts[index]))
+        if take != program:
+            presets[index] = 128 * bank + take + effect
+    return replace(notes, presets=presets)

@@ -194,7 +194,7 @@ class Session:
         self._writer = self._make_writer(self.wish)
         phrase = self._write(tempo)
         player = self._player_from(tempo)
-        self._prepare(player, phrase)
+        player.prepare(density.notes for density in phrase)
         state = self.seen.beat or beat
         start = max(self.output.heard(self.blocks * BLOCK), self.now()) + _AHEAD
         self.began = self.conductor.begin(start, state, phrase)
@@ -228,13 +228,8 @@ class Session:
         self._phrases += 1
         self._energies = recent
         if self._player is not None:
-            self._prepare(self._player, phrase)
+            self._player.prepare(density.notes for density in phrase)
         return phrase
-
-    @staticmethod
-    def _prepare(player: LivePlayer, phrase: tuple[Phrase, ...]) -> None:
-        for density in phrase:
-            player.prepare(density.notes)
 
     def render(self) -> np.ndarray:
         """Return the next block of sound, float32 (2, :data:`~d2m.live.player.BLOCK`)."""
@@ -296,7 +291,8 @@ class Session:
                 self.see(picture)
                 self.compose()
                 self._report()
-                self._render_up_to(picture.time)
+                while self.blocks * BLOCK / RATE < picture.time:
+                    self._give(self.render())
         except KeyboardInterrupt:
             pass
         finally:
@@ -306,10 +302,6 @@ class Session:
 
     def _let_pass(self, until: float) -> None:
         self._simulated = until
-
-    def _render_up_to(self, seconds: float) -> None:
-        while self.blocks * BLOCK / RATE < seconds:
-            self._give(self.render())
 
     def _give(self, block: np.ndarray) -> None:
         self.output.put(block)

@@ -6,6 +6,7 @@ therefore has a process of its own, so that neither pictures nor sound wait for 
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import signal
 import threading
@@ -162,9 +163,10 @@ class WatcherProcess:
         """End the process."""
         with self._asking:
             self._pipe.close()
-        self._process.join(2.0)
+        self._process.join(5.0)
         if self._process.is_alive():
             self._process.terminate()
+            self._process.join()
 
     def _send(self, question: tuple[Any, ...], picture: np.ndarray | None = None) -> None:
         try:
@@ -189,15 +191,15 @@ def _serve(pipe: Connection, pose: str, tempo: float | None) -> None:
     # Ctrl-C reaches all processes of a terminal; this one ends with its pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        watcher = Watcher(pose, tempo)
-        pipe.send(None)
-        while True:
-            kind, *given = pipe.recv()
-            if kind == "see":
-                moment, shape = given
-                pipe.send(watcher.see(moment, np.frombuffer(pipe.recv_bytes(), np.uint8).reshape(shape)))
-            else:
-                pipe.send(watcher.genre(*given))
+        with contextlib.closing(Watcher(pose, tempo)) as watcher:
+            pipe.send(None)
+            while True:
+                kind, *given = pipe.recv()
+                if kind == "see":
+                    moment, shape = given
+                    pipe.send(watcher.see(moment, np.frombuffer(pipe.recv_bytes(), np.uint8).reshape(shape)))
+                else:
+                    pipe.send(watcher.genre(*given))
     except (EOFError, OSError):
         return
     except Exception as error:
