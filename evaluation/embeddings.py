@@ -94,7 +94,7 @@ class LogMelStatistics:
         return embed(waveform, SAMPLE_RATE, self._frames)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=16)
 def load(name: str, window: float | None = None) -> Embedding:
     """Load an embedding.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import shlex
 import sys
 
@@ -15,8 +16,9 @@ from d2m.datasets.studio import make_studio
 from d2m.errors import D2MError
 from d2m.evaluation.benchmark.formats import csv_text, escape, latex
 from d2m.evaluation.benchmark.items import data_set_of, find_items
+from d2m.evaluation.benchmark.measure import segments_in
 from d2m.evaluation.benchmark.outside import keep_common, outside_row, recording_of
-from d2m.evaluation.benchmark.run import benchmark
+from d2m.evaluation.benchmark.run import benchmark, split_by_music
 from d2m.evaluation.benchmark.studio import make_test_studio
 from d2m.media import mux, read_audio, write_wav
 
@@ -181,6 +183,74 @@ def test_a_folder_of_videos_is_measured_against_its_own_sound(tmp_path, monkeypa
     assert lines["noise"]["beats"]["beat_f"] < 0.8
     assert any("the same motion that the engines see" in remark for remark in report["remarks"])
     assert not report["published"]
+
+
+@pytest.fixture(scope="module")
+def silent_clips(tmp_path_factory):
+    """One dance video of 5 s without sound."""
+    folder = tmp_path_factory.mktemp("videos")
+    make_studio(folder / "studio", 1, 1, 5.0, 3, True)
+    (folder / "clips").mkdir()
+    (video,) = (folder / "studio").rglob("*.mp4")
+    (music,) = (folder / "studio").rglob("*.wav")
+    (folder / "clips" / "one.mp4").write_bytes(video.read_bytes())
+    return folder / "clips", read_audio(music, RATE)
+
+
+@pytest.mark.slow
+def test_videos_without_music_are_measured_by_the_movement_alone(silent_clips, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    clips, music = silent_clips
+    (tmp_path / "mine").mkdir()
+    write_wav(tmp_path / "mine" / "one.wav", music, RATE)
+    words = ["benchmark", "clips", "--data", clips, "-o", tmp_path / "out", "--system", f"mine={tmp_path / 'mine'}"]
+    # A clip of exactly one segment is measured, although its last frame ends before the segment does.
+    assert main([*map(str, words), "--segment", "5"]) == 0
+    told = capsys.readouterr()
+    assert told.err.count("no music of their own") == 1
+    assert "fit over chance" in told.out
+    assert "beat F" not in told.out
+    report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    assert [row["key"] for row in report["rows"]] == ["mine", "noise", "silence"]
+    mine = report["rows"][0]
+    assert (mine["segments"], mine["fidelity"]) == (1, None)
+    assert mine["beats"]["beat_f"] is None
+    assert mine["alignment"]["beats"]["beat_align"]["excess"] is not None
+    assert mine["sound"]["loudness_lufs"] is not None
+    page = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert "## Fit to the dancer" in page
+    assert "## Beats" not in page
+
+
+@pytest.mark.slow
+def test_where_some_videos_have_music_the_others_are_left_out_and_named(silent_clips, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    clips, music = silent_clips
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    (folder / "mute.mp4").write_bytes((clips / "one.mp4").read_bytes())
+    mux(clips / "one.mp4", music, RATE, folder / "sounding.mp4")
+    kept, notes, original = split_by_music(find_items("clips", folder))
+    assert ([item.name for item in kept], original) == (["sounding"], True)
+    assert notes == ["mute: no music of its own, but others have; the dance is left out of all means"]
+
+
+def test_a_clip_of_one_segment_is_not_refused_for_the_rounding_of_its_length():
+    assert [segments_in(length, 2.0) for length in (1.85, 1.93, 1.996, 2.0, 3.8, 3.96)] == [0, 1, 1, 1, 1, 2]
+    assert segments_in(0.9, 1.0) == 0
+
+
+@pytest.mark.slow
+def test_a_damaged_recording_is_named_where_it_is_the_only_one(studio, tmp_path, capsys):
+    name = find_items("studio", studio)[0].name
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / f"{name}.wav").write_bytes(b"RIFF and nothing else")
+    words = ["benchmark", "studio", "--data", studio, "-o", tmp_path / "out", "--system", f"mine={tmp_path / 'mine'}"]
+    assert main([*map(str, words), "--segment", "5", "--row", "mine"]) == 1
+    told = capsys.readouterr().err.strip().splitlines()
+    assert len(told) == 1
+    assert f"{name}, mine: " in told[0]
+    assert f"{name}.wav" in told[0]
 
 
 def test_a_folder_without_videos_is_no_folder_of_clips(tmp_path):

@@ -20,6 +20,16 @@ def complain(message: str) -> None:
     print(" ".join(message.split()), file=sys.stderr, flush=True)
 
 
+def counted(number: int, what: str) -> str:
+    """Format a number with its noun: ``1 bar``, ``2 bars``.
+
+    Args:
+        number: the number.
+        what: the noun in the singular.
+    """
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def _warn_once() -> Callable[..., None]:
     """Make a function that prints each warning once, for :func:`warnings.showwarning`."""
     said: set[str] = set()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from d2m.cli.console import complain
+from d2m.cli.console import complain, counted
 from d2m.cli.from_dataclass import with_options
 from d2m.cli.options import JSON, PROCESSES, RESUMED_FOLDER, SEED, SOUNDFONT
 from d2m.cli.symbolic_bridge import bridge, mixpoints
@@ -278,16 +278,6 @@ def _show(title: str, figures: Any) -> None:
     console.print(table)
     distances = "  ".join(f"{pair} {_number(value, 2)}" for pair, value in figures.tonal_distance.items())
     console.print(f"DP {_number(figures.drum_pattern, 1)} %   TD {distances}", markup=False, highlight=False)
-
-
-def counted(number: int, what: str) -> str:
-    """Format a number with its noun: ``1 bar``, ``2 bars``.
-
-    Args:
-        number: the number.
-        what: the noun in the singular.
-    """
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _number(value: float, digits: int) -> str:

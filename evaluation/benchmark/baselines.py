@@ -9,6 +9,8 @@ from d2m.evaluation.recordings import SAMPLE_RATE
 
 #: The wrong metronome's tempo over the right one: no simple multiple.
 WRONG = 1.23
+#: Amplitude of noise for a dance without original music, -20 dBFS.
+QUIET_NOISE = 0.1
 #: A click: hertz, seconds until it has fallen to a third, and its peak.
 _PITCH, _DECAY, _PEAK = 1500.0, 0.012, 0.7
 

@@ -76,7 +76,9 @@ def score_of(row: dict[str, Any], metric: Metric, events: str = "beats") -> Scor
     else:
         return (row["alignment"] or {events: {}})[events].get(metric.name)
     interval = row["intervals"].get(metric.name)
-    return value if interval is None else {"value": value, "interval": interval}
+    if interval is None:
+        return value
+    return {**(value if isinstance(value, dict) else {"value": value}), "interval": interval}
 
 
 def column(metric: Metric, events: str = "beats", short: bool = False) -> Column:
@@ -152,6 +154,20 @@ def sound_columns() -> tuple[Column, ...]:
 def pair_columns() -> tuple[Column, ...]:
     """Return the columns of reconstructions."""
     return _columns("pairs")
+
+
+def distance_columns(embedding: str) -> tuple[Column, ...]:
+    """Return the columns of the distances in another embedding than the first.
+
+    Args:
+        embedding: its name.
+    """
+
+    def of(row: dict[str, Any]) -> dict[str, Any]:
+        return {**row, "fidelity": row["embeddings"][embedding], "intervals": {}}
+
+    found = [(each, column(each)) for each in metrics_of("sets") if each.column]
+    return tuple(Column(c.title, lambda row, c=c: c.text(of(row)), metric.name) for metric, c in found)
 
 
 def _columns(*groups: str) -> tuple[Column, ...]:

@@ -17,6 +17,7 @@ from .columns import (
     Column,
     alignment_columns,
     beat_columns,
+    distance_columns,
     legend,
     number,
     pair_columns,
@@ -168,13 +169,18 @@ def tables(report: dict[str, Any]) -> list[tuple[str, str, list[str], list[list[
         _of(
             rows, "In short", "The figures that tell most; every one of them and the rest stand below.", short_columns()
         ),
-        _of(
-            rows,
-            "Beats",
-            "Against the original of the same dance; means over segments.",
-            beat_columns(),
-            _published(report, beat_columns()),
-        ),
+    ]
+    if report["settings"].get("original", True):
+        found.append(
+            _of(
+                rows,
+                "Beats",
+                "Against the original of the same dance; means over segments.",
+                beat_columns(),
+                _published(report, beat_columns()),
+            )
+        )
+    found += [
         _of(
             rows,
             "Fit to the dancer",
@@ -183,6 +189,9 @@ def tables(report: dict[str, Any]) -> list[tuple[str, str, list[str], list[list[
         ),
         _of(rows, "Sound and genre", report["genre_note"], sound_columns()),
     ]
+    for name in rows[0]["embeddings"]:
+        text = "Distances of the sets in another embedding."
+        found.append(_of(rows, f"Distances: {name}", text, distance_columns(name)))
     if compared := [row for row in rows if row["pairs"]]:
         found.append(_of(compared, "Reconstruction", "Against the original, sample by sample.", pair_columns()))
     if report.get("training"):
@@ -209,9 +218,11 @@ def _of(
     columns: tuple[Column, ...],
     more: Sequence[list[str]] = (),
 ) -> tuple[str, str, list[str], list[list[str]]]:
-    """A table with a line of each row, and more lines."""
-    lines = [[row["title"], *(column.text(row) for column in columns)] for row in rows]
-    return title, text, ["", *(column.title for column in columns)], [*lines, *more]
+    """A table with a line of each row, and more lines; without columns that are undefined for every row."""
+    lines = [[row["title"], *(column.text(row) for column in columns)] for row in rows] + list(more)
+    kept = [i for i, cells in enumerate(zip(*lines, strict=True)) if i == 0 or set(cells) - {"undefined", ""}]
+    header = ["", *(column.title for column in columns)]
+    return title, text, [header[i] for i in kept], [[cells[i] for i in kept] for cells in lines]
 
 
 def _published(report: dict[str, Any], columns: tuple[Column, ...]) -> list[list[str]]:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from d2m.errors import D2MError
+from d2m.evaluation.embeddings import load as load_embedding
 from d2m.evaluation.metrics import added
 from d2m.files.atomic import atomic_write
 from d2m.parallel import each
@@ -28,7 +29,7 @@ from .outside import recording_of
 from .rows import Row
 
 #: Raised whenever the same music would get other figures than before.
-FORMAT = 1
+FORMAT = 2
 #: Scenes to other music that are tried for a shuffled original.
 _CANDIDATES = 3
 
@@ -45,6 +46,7 @@ class Settings:
         genre_weights: name or file of the genre network, or None where there is none.
         genre_fingerprint: fingerprint of that file.
         keep: folder that the music is written to, or None.
+        embeddings: names of the embeddings for the distances of sets.
     """
 
     segment: float = 6.0
@@ -54,6 +56,7 @@ class Settings:
     genre_weights: str | None = None
     genre_fingerprint: str = ""
     keep: Path | None = None
+    embeddings: tuple[str, ...] = ("log-mel",)
 
 
 @dataclass(frozen=True)
@@ -147,6 +150,7 @@ def _place(folder: Path, item: Item, row: Row, others: Sequence[Item], settings:
         "format": FORMAT, "version": __version__, "scene": item.name, "files": _stamps(item), "row": row.key,
         "weights": row.fingerprint, "segment": settings.segment, "seed": settings.seed, "genre": settings.genre,
         "visual": str(settings.visual or ""), "judge": settings.genre_fingerprint, "kept": settings.keep is not None,
+        "embeddings": [[name, load_embedding(name).version] for name in settings.embeddings],
     }  # fmt: skip
     if names := added():
         content["metrics"] = names
@@ -210,7 +214,8 @@ def _measure_item(
         for row, path in rows:
             try:
                 played = play(row, inputs, original.whole, others, settings.seed)
-                found = measure(inputs, original, played, row.kind == "reconstruction", settings.genre_weights)
+                paired = row.kind == "reconstruction"
+                found = measure(inputs, original, played, paired, settings.genre_weights, settings.embeddings)
                 text = json.dumps(found, allow_nan=False)
             except Exception as error:
                 bad.append((row.key, _line(error)))
