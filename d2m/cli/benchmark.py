@@ -54,8 +54,8 @@ _Embeddings = Annotated[
     typer.Option(
         "--embedding",
         metavar="NAME",
-        help="Embedding for the distances of sets; 'd2m evaluate metrics --embeddings' lists them. Repeatable; the first "
-        "is that of the short table. Default: log-mel.",
+        help="Embedding for the distances of sets (see 'd2m evaluate metrics'). Repeatable; the first is that of "
+        "the short table. Default: log-mel.",
     ),
 ]
 _Json = Annotated[bool, typer.Option("--json", help=JSON)]

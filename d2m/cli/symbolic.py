@@ -167,7 +167,9 @@ def metrics(
     ] = "paper",
     as_json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
 ) -> None:
-    """Compute MuseGAN's metrics of five-track music: EB, UPC, QN, DP, TD; and polyphony, scale and pitch range."""
+    """Compute MuseGAN's metrics of five-track music: EB, UPC, QN, DP, TD; and polyphony, scale, pitch range,
+    pitch-class entropy (PCE) and groove consistency (GC).
+    """
     from d2m.symbolic.pianoroll_tensor import resolution_named
 
     source, steps = Path(music), resolution_named(resolution).steps
@@ -267,6 +269,7 @@ def _show(title: str, figures: Any) -> None:
     columns = {
         "EB %": ("empty_bars", 1), "UPC": ("used_pitch_classes", 2), "QN %": ("qualified_notes", 1),
         "poly %": ("polyphony", 1), "keys": ("keys_at_once", 2), "scale %": ("in_scale", 1),
+        "PCE": ("pitch_class_entropy", 2), "GC %": ("groove_consistency", 1),
         "notes": ("notes_per_bar", 1), "lowest": ("lowest", 0), "highest": ("highest", 0),
     }  # fmt: skip
     table = Table("track", *columns, box=None, header_style="bold")

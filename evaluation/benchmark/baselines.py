@@ -74,6 +74,28 @@ def noise(original: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.clip(power * rng.standard_normal(len(original)), -1, 1).astype(np.float32)
 
 
+def scrambled(music: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Play the seconds of music in random order, with fades of 5 ms where they meet.
+
+    Args:
+        music: float32 (T,).
+        rng: random generator.
+
+    Returns:
+        float32 (T,).
+    """
+    edges = np.append(np.arange(0, len(music), SAMPLE_RATE), len(music))
+    ramp = np.minimum(np.arange(1, 111) / 110, 1.0)
+    parts = []
+    for place in rng.permutation(len(edges) - 1):
+        part = music[edges[place] : edges[place + 1]].copy()
+        width = min(len(ramp), len(part) // 2)
+        part[:width] *= ramp[:width]
+        part[len(part) - width :] *= ramp[:width][::-1]
+        parts.append(part)
+    return np.concatenate(parts).astype(np.float32)
+
+
 def fitted(music: np.ndarray, samples: int) -> np.ndarray:
     """Cut or repeat music to a length.
 

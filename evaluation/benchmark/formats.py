@@ -14,7 +14,7 @@ from d2m.evaluation.metrics.base import Metric, reading
 from .columns import number, score_of
 
 #: Groups of metrics in the order of the tables.
-_GROUPS = ("beats", "true_beats", "alignment", "alignment_aist", "sets", "genre", "sound", "pairs")
+_GROUPS = ("beats", "true_beats", "alignment", "alignment_aist", "sets", "genre", "sound", "music", "pairs")
 _ARROWS = {"higher": r"$\uparrow$", "lower": r"$\downarrow$"}
 _ESCAPES = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",

@@ -21,7 +21,7 @@ from d2m.evaluation.beat_report import score_pair
 from d2m.evaluation.embeddings import Embedding, embed_checked, load
 from d2m.evaluation.fidelity import LENGTH_TOLERANCE
 from d2m.evaluation.fidelity_report import check
-from d2m.evaluation.metrics.base import Score, TrueBeats, Waveforms
+from d2m.evaluation.metrics.base import Piece, Score, TrueBeats, Waveforms
 from d2m.evaluation.recordings import SAMPLE_RATE, Recording, silent
 from d2m.evaluation.rhythm_features import RhythmFeatures, rhythm_features
 
@@ -128,6 +128,7 @@ def measure(
             for index, piece in enumerate(pieces)
         ],
         "alignment": _alignment(inputs, heard),
+        "whole": metrics.compute("music", Piece(mono)),
     }
 
 

@@ -19,6 +19,7 @@ from .columns import (
     beat_columns,
     distance_columns,
     legend,
+    music_columns,
     number,
     pair_columns,
     short_columns,
@@ -192,6 +193,8 @@ def tables(report: dict[str, Any]) -> list[tuple[str, str, list[str], list[list[
     for name in rows[0]["embeddings"]:
         text = "Distances of the sets in another embedding."
         found.append(_of(rows, f"Distances: {name}", text, distance_columns(name)))
+    text = "Of whole pieces, without a reference; structure from 20 s on."
+    found.append(_of(rows, "Harmony and structure", text, music_columns()))
     if compared := [row for row in rows if row["pairs"]]:
         found.append(_of(compared, "Reconstruction", "Against the original, sample by sample.", pair_columns()))
     if report.get("training"):

@@ -37,6 +37,7 @@ RECONSTRUCTIONS: dict[str, str] = {
 #: Baselines: key -> (title, description).
 BASELINES: dict[str, tuple[str, str]] = {
     "shuffled": ("shuffled originals", "the original music of another dance, another song, from its start"),
+    "scrambled": ("originals, seconds in random order", "the seconds of the original, played in random order"),
     "metronome": ("metronome on the beat", "a click on every beat of the original: right tempo, right phase"),
     "metronome-late": (
         "metronome, half a beat late",

@@ -82,7 +82,7 @@ def benchmark(
     """
     check(segment, limit, genre, processes)
     out = Path(out)
-    spaces = tuple(load_embedding(name) for name in embeddings)
+    spaces = [f"{name} {load_embedding(name).version}" for name in embeddings]
     items, silent, original = split_by_music(find_items(kind, data, split, limit))
     if systems is None:
         systems = () if outside else DEFAULT_SYSTEMS
@@ -93,7 +93,9 @@ def benchmark(
     items, missing = keep_common(items, rows)
     judge, fingerprint = genre_network(genre_weights)
     folder = None if visual is None else Path(visual)
-    settings = Settings(segment, seed, genre, folder, judge, fingerprint, out / "audio" if keep else None, tuple(embeddings))
+    settings = Settings(
+        segment, seed, genre, folder, judge, fingerprint, out / "audio" if keep else None, tuple(embeddings)
+    )
     make_folder(out)
     with file_log(out / "benchmark.log") as log:
         log.info("%s %s: %s", kind, data, settings)
@@ -103,7 +105,7 @@ def benchmark(
         about = {
             "kind": kind, "data": Path(data).name, "split": split, "segment": segment, "genre": genre, "seed": seed,
             "limit": limit, "processes": processes, "genre_weights": judge, "visual": visual is not None,
-            "original": original, "embeddings": [f"{name} {space.version}" for name, space in zip(embeddings, spaces, strict=True)],
+            "original": original, "embeddings": spaces,
         }  # fmt: skip
         report = compose_report(f"Benchmark: {kind}", items, rows, outcome, about, command)
         report["notes"] += silent + missing
@@ -125,7 +127,8 @@ def split_by_music(items: Sequence[Item]) -> tuple[tuple[Item, ...], list[str], 
     if not any(known):
         return tuple(items), [], False
     left_out = [item for item, music in zip(items, known, strict=True) if not music]
-    lines = [f"{item.name}: no music of its own, but others have; the dance is left out of all means" for item in left_out]
+    why = "no music of its own, but others have; the dance is left out of all means"
+    lines = [f"{item.name}: {why}" for item in left_out]
     return tuple(item for item, music in zip(items, known, strict=True) if music), lines, True
 
 

@@ -15,7 +15,7 @@ from d2m.errors import D2MError
 from d2m.evaluation.recordings import SAMPLE_RATE
 from d2m.evaluation.rhythm_features import RhythmFeatures
 
-from .baselines import QUIET_NOISE, fitted, metronome, noise
+from .baselines import QUIET_NOISE, fitted, metronome, noise, scrambled
 from .inputs import Inputs, read_music, steady
 from .items import Item
 from .outside import play_outside
@@ -75,6 +75,9 @@ def _baseline(key: str, inputs: Inputs, heard: RhythmFeatures | None, others: Se
         rng = np.random.default_rng([seed, zlib.crc32(inputs.item.name.encode())])
         power = np.full(samples, QUIET_NOISE, np.float32) if inputs.music is None else inputs.music
         return Played(noise(power, rng)[None], SAMPLE_RATE)
+    if key == "scrambled":
+        rng = np.random.default_rng([seed, 11, zlib.crc32(inputs.item.name.encode())])
+        return Played(scrambled(inputs.original, rng)[None], SAMPLE_RATE)
     if key == "shuffled":
         return _shuffled(inputs, others)
     if inputs.true_beats is not None:

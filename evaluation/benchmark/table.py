@@ -23,6 +23,7 @@ from .rows import REFERENCE, Row
 #: What a recording can be called, and the words of :func:`d2m.evaluation.fidelity_report.check` that say so.
 FAULTS: dict[str, str] = {
     "silent": "silence", "quiet": "very quiet", "clipped": "clipped", "noise_like": "sounds like noise",
+    "off_centre": "off centre", "clicking": " click",
 }  # fmt: skip
 
 Result = dict[str, Any]
@@ -114,6 +115,7 @@ def _line(row: Row, found: list[Result], pair: tuple[Embedded, Embedded] | None,
         "fidelity": None if pair is None else _fidelity(row, *pair, draws),
         "pairs": _pairs(segments),
         "sound": _sound(segments),
+        "music": metrics.combine("music", [result["whole"] for result in found]),
         "seconds_per_second": sum(r["seconds"] for r in composed) / sum(r["duration"] for r in composed)
         if composed
         else None,
