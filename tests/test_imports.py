@@ -22,6 +22,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "beat_options",
         "files",
         "parallel",
+        "time_left",
     ),
     ("load_librosa", "report", "audio", "sounds", "nn", "web"),
     ("media",),

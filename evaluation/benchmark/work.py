@@ -22,6 +22,7 @@ from d2m.evaluation.embeddings import load as load_embedding
 from d2m.evaluation.metrics import added
 from d2m.files.atomic import atomic_write
 from d2m.parallel import each
+from d2m.time_left import TimeLeft
 from d2m.version import __version__
 
 from .items import Item, item_files, picture_name
@@ -108,12 +109,12 @@ def run_all(
     log.info("%d items, %d rows, %d of %d there already", len(items), len(rows), done, total)
     tell(done, total)
     jobs = [(s, missing[s.name], others[s.name], settings) for s in items if missing[s.name]]
-    failed, measured = [], 0
+    failed, measured, left = [], 0, TimeLeft(done)
     for name, good, bad in each(_measure_item, jobs, processes):
         done += len(missing[name])
         measured += good
         failed += [{"name": name, "row": row, "error": error} for row, error in bad]
-        log.info("%s: %d measured", name, good)
+        log.info("%s: %d measured; %d of %d, %s", name, good, done, total, left.text(done, total))
         for row, error in bad:
             log.info("%s, %s: failed: %s", name, row or "every row", error)
         tell(done, total)
