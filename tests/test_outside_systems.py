@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import shlex
+import shutil
+import subprocess
 import sys
 
 import numpy as np
@@ -18,6 +20,7 @@ from d2m.evaluation.benchmark.formats import csv_text, escape, latex
 from d2m.evaluation.benchmark.items import data_set_of, find_items
 from d2m.evaluation.benchmark.measure import segments_in
 from d2m.evaluation.benchmark.outside import keep_common, outside_row, recording_of
+from d2m.evaluation.benchmark.published import published, published_for
 from d2m.evaluation.benchmark.run import benchmark, split_by_music
 from d2m.evaluation.benchmark.studio import make_test_studio
 from d2m.media import mux, read_audio, write_wav
@@ -256,3 +259,41 @@ def test_a_damaged_recording_is_named_where_it_is_the_only_one(studio, tmp_path,
 def test_a_folder_without_videos_is_no_folder_of_clips(tmp_path):
     with pytest.raises(D2MError, match="no videos in this folder"):
         find_items("clips", tmp_path)
+
+
+def test_published_rows_have_source_and_protocol_and_no_two_are_alike():
+    rows = published()
+    assert len({(row.title, row.data, row.table) for row in rows}) == len(rows)
+    assert all(row.source and row.protocol and 0 < value < 1 for row in rows for value in row.scores.values())
+    loris = [row.scores["bcs"] for row in published_for("aist") if row.title == "LORIS"]
+    assert sorted(loris) == [0.9213, 0.9592]
+
+
+@pytest.mark.slow
+def test_the_latex_table_compiles(tmp_path):
+    program = shutil.which("pdflatex")
+    if program is None:
+        pytest.skip("needs pdflatex, with the packages booktabs and graphicx")
+    lines = [
+        {
+            "key": key, "title": title, "kind": kind, "note": "", "sequences": 2, "segments": 4, "true_beat_f": None,
+            "beats": {"beat_f": 0.5, "f1": 0.9}, "intervals": {"beat_f": [0.4, 0.6]}, "alignment": None,
+            "fidelity": {"frechet": 12.5}, "genre": None, "sound": {}, "music": {}, "pairs": None,
+        }
+        for key, title, kind in (
+            ("ground-truth", "ground truth", "reference"),
+            ("mine", "My & system_1, 100 %", "system"),
+            ("other", "{x} ~ ^ \\ # $", "system"),
+            ("noise", "white noise", "baseline"),
+        )
+    ]  # fmt: skip
+    report = {
+        "rows": lines, "title": "Benchmark: clips", "command": "d2m benchmark clips --system 'my_1=a b'",
+        "sequences": 2, "segments": 4, "settings": {"segment": 2.0}, "machine": {"d2m": "1"},
+    }  # fmt: skip
+    head = "\\documentclass{article}\\usepackage{booktabs}\\usepackage{graphicx}\\begin{document}\n"
+    (tmp_path / "table.tex").write_text(head + latex(report) + "\\end{document}\n", encoding="utf-8")
+    words = [program, "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "table.tex"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=120)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert (tmp_path / "table.pdf").read_bytes().startswith(b"%PDF")
