@@ -192,6 +192,7 @@ class DanceData(DataSet, ABC):
         protocols: names of its splits' protocols, the default first: ``"crossmodal"`` keeps music apart.
         shared_music: pairs of splits that may share music in the default protocol.
         published_as: name of the data set whose published results stand in the benchmark's report; None for ``name``.
+        music_optional: whether the files that :meth:`item_music` returns may be without sound.
     """
 
     motion_fps: float
@@ -199,6 +200,7 @@ class DanceData(DataSet, ABC):
     protocols: tuple[str, ...] = ("crossmodal",)
     shared_music: tuple[tuple[str, str], ...] = ()
     published_as: str | None = None
+    music_optional: bool = False
 
     @abstractmethod
     def recognises(self, folder: Path) -> bool:

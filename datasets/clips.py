@@ -1,4 +1,4 @@
-"""Any folder of dance videos, each with the music that was danced to, as a data set of the benchmark (``clips``).
+"""Any folder of dance videos, with or without the music that was danced to, as a data set of the benchmark (``clips``).
 
 Landmarks come from MediaPipe, as in ``d2m generate``, and stay in the cache of features. The videos belong to no split:
 every split has all of them.
@@ -18,10 +18,10 @@ _JUDGE = "33 landmarks in the picture, which the engines see too"
 
 
 class ClipsData(DanceData):
-    """A folder of videos with sound; names of genres in the names of the files are not read."""
+    """A folder of videos; names of genres in the names of the files are not read."""
 
     name, title = "clips", "Clips"
-    motion_fps, motion_size = 30.0, 99
+    motion_fps, motion_size, music_optional = 30.0, 99, True
 
     def recognises(self, folder: Path) -> bool:
         """Return False: any folder with videos could be meant, so it is never guessed.
@@ -57,7 +57,7 @@ class ClipsData(DanceData):
         raise D2MError(f"{name}: clips are not prepared")
 
     def items(self, root: Path, split: str) -> list[Item]:
-        """Return all videos of a folder that have sound.
+        """Return all videos of a folder.
 
         Args:
             root: the folder.

@@ -7,8 +7,8 @@ one another, so whatever concerns uncertainty treats whole recordings as the uni
 
 Metrics
 -------
-* :func:`kernel_distance`: squared maximum mean discrepancy with the cubic kernel of KID; unbiased (it may be below 0),
-  with a jackknife interval.
+* :func:`kernel_distance`: squared maximum mean discrepancy with the cubic kernel of KID or the Gaussian kernel of KAD;
+  unbiased (it may be below 0), with a jackknife interval.
 * :func:`d2m.evaluation.fidelity.frechet_distance` is biased upwards by small sets, by an amount that depends on the
   music. Two remedies: :func:`frechet_infinity` extrapolates to endless sets, where there are enough windows for that;
   :func:`frechet_against_itself` sets beside it what real music scores against itself at the same number of windows.
@@ -17,16 +17,18 @@ Metrics
 References
 ----------
 M. Bińkowski, D. J. Sutherland, M. Arbel and A. Gretton, "Demystifying MMD GANs", ICLR 2018, section 4 and appendix D
-(kernel distance). M. J. Chong and D. Forsyth, "Effectively Unbiased FID and Inception Score and Where to Find Them",
-CVPR 2020, section 3 (extrapolation). A. Gui et al., "Adapting Fréchet Audio Distance for Generative Music
-Evaluation", ICASSP 2024 (the same for music). B. Efron, "The Jackknife, the Bootstrap and Other Resampling Plans",
-1982.
+(kernel distance). Y. Chung et al., "KAD: No More FAD! An Effective and Efficient Evaluation Metric for Audio
+Generation", arXiv:2502.15602, 2025 (Gaussian kernel). M. J. Chong and D. Forsyth, "Effectively Unbiased FID and
+Inception Score and Where to Find Them", CVPR 2020, section 3 (extrapolation). A. Gui et al., "Adapting Fréchet Audio
+Distance for Generative Music Evaluation", ICASSP 2024 (the same for music). B. Efron, "The Jackknife, the Bootstrap and
+Other Resampling Plans", 1982.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -36,6 +38,10 @@ from .fidelity import frechet_distance
 PER_DIMENSION = 2
 #: Distances at which the line is fitted, and draws averaged at each.
 SIZES, DRAWS = 8, 6
+#: Kernels of :func:`kernel_distance`, and what KAD's distance is multiplied by.
+Kernel = Literal["cubic", "gaussian"]
+KAD_FACTOR = 100.0
+_Function = Callable[[np.ndarray, np.ndarray], np.ndarray]
 #: Random halves of the reference.
 SPLITS = 20
 
@@ -115,14 +121,18 @@ class KernelDistance:
     interval: tuple[float, float]
 
 
-def kernel_distance(first: Embedded, second: Embedded) -> KernelDistance:
-    """Compute KID's distance of two sets: unbiased squared MMD, kernel ``(x·y / D + 1)³``.
+def kernel_distance(first: Embedded, second: Embedded, kernel: Kernel = "cubic") -> KernelDistance:
+    """Compute a kernel distance of two sets: unbiased squared MMD.
+
+    KID's kernel is cubic, ``(x·y / D + 1)³``. KAD's is Gaussian; its width is the median distance of the windows of
+    ``second``, and the result is multiplied by 100.
 
     Only windows that are independent are compared: neither of one recording nor, between the sets, of recordings of the
     same name (music for the same dance). Standard error: jackknife, all of one name left out at a time.
 
     Args:
         first, second: the sets.
+        kernel: ``"cubic"`` or ``"gaussian"``.
 
     Raises:
         ValueError: if a set has fewer than two recordings, the sizes differ.
@@ -132,19 +142,40 @@ def kernel_distance(first: Embedded, second: Embedded) -> KernelDistance:
     if first.vectors.shape[1] != second.vectors.shape[1]:
         raise ValueError("the sets are in different embeddings")
     units = {name: i for i, name in enumerate(dict.fromkeys(first.names + second.names))}
-    terms = [_kernel_mean(a, b, units) for a, b in ((first, first), (second, second), (first, second))]
-    value = terms[0][0] + terms[1][0] - 2 * terms[2][0]
-    without = terms[0][1] + terms[1][1] - 2 * terms[2][1]
+    function, factor = (_cubic, 1.0) if kernel == "cubic" else (_gaussian(second), KAD_FACTOR)
+    terms = [_kernel_mean(a, b, units, function) for a, b in ((first, first), (second, second), (first, second))]
+    value = factor * (terms[0][0] + terms[1][0] - 2 * terms[2][0])
+    without = factor * (terms[0][1] + terms[1][1] - 2 * terms[2][1])
     without = without[np.isfinite(without)]
     error = float(np.sqrt((len(without) - 1) * without.var())) if len(without) > 1 else float("nan")
     return KernelDistance(float(value), error, (float(value - 1.96 * error), float(value + 1.96 * error)))
 
 
-def _kernel_mean(first: Embedded, second: Embedded, units: dict[str, int]) -> tuple[float, np.ndarray]:
+def _cubic(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    return (first @ second.T / first.shape[1] + 1) ** 3
+
+
+def _gaussian(reference: Embedded) -> _Function:
+    """Gaussian kernel as wide as the median distance of the windows of a set."""
+    from scipy.spatial.distance import pdist
+
+    vectors = reference.vectors[:: max(1, len(reference.vectors) // 2000)]
+    width = max(float(np.median(pdist(vectors))), 1e-9)
+
+    def function(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        squares = np.square(first).sum(1)[:, None] + np.square(second).sum(1) - 2 * first @ second.T
+        return np.exp(-np.maximum(squares, 0) / (2 * width**2))
+
+    return function
+
+
+def _kernel_mean(
+    first: Embedded, second: Embedded, units: dict[str, int], function: _Function
+) -> tuple[float, np.ndarray]:
     """Mean of the kernel over windows of different names; and without each name in turn (NaN where none is left)."""
     place = [np.array([units[name] for name in x.names]) for x in (first, second)]
     sums = np.zeros((len(units), len(units)))
-    sums[np.ix_(*place)] = _kernel_sums(first, second)
+    sums[np.ix_(*place)] = _kernel_sums(first, second, function)
     np.fill_diagonal(sums, 0.0)
     counts = np.zeros((2, len(units)))
     counts[0, place[0]], counts[1, place[1]] = first.counts, second.counts
@@ -156,13 +187,12 @@ def _kernel_mean(first: Embedded, second: Embedded, units: dict[str, int]) -> tu
     return float(sums.sum() / pairs), without
 
 
-def _kernel_sums(first: Embedded, second: Embedded) -> np.ndarray:
+def _kernel_sums(first: Embedded, second: Embedded, function: _Function) -> np.ndarray:
     """Sums of the kernel over the windows of each pair of recordings, (recordings, recordings)."""
-    size = first.vectors.shape[1]
     starts = np.append(first.starts, len(first.vectors))
     sums = np.empty((len(first.names), len(second.names)))
     for i, (begin, end) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
-        kernel = (first.vectors[begin:end] @ second.vectors.T / size + 1) ** 3
+        kernel = function(first.vectors[begin:end], second.vectors)
         sums[i] = np.add.reduceat(kernel.sum(0), second.starts)
     return sums
 

@@ -7,6 +7,7 @@ on it, so every report contains the name and version of the embedding.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
@@ -26,6 +27,12 @@ EMBEDDINGS: Registry[Callable[..., Embedding]] = Registry(
     {
         "log-mel": "d2m.evaluation.embeddings:LogMelStatistics",
         "genre": "d2m.evaluation.genre_embedding:GenreFeatures",
+        "musicnn": "d2m.evaluation.package_embeddings:MusicnnFeatures",
+        "basic-pitch": "d2m.evaluation.package_embeddings:BasicPitchActivations",
+        "vggish": "d2m.evaluation.user_embeddings:Vggish",
+        "panns": "d2m.evaluation.user_embeddings:Panns",
+        "clap": "d2m.evaluation.user_embeddings:Clap",
+        "encodec": "d2m.evaluation.user_embeddings:Encodec",
     },
 )
 
@@ -94,7 +101,7 @@ class LogMelStatistics:
         return embed(waveform, SAMPLE_RATE, self._frames)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=16)
 def load(name: str, window: float | None = None) -> Embedding:
     """Load an embedding.
 
@@ -123,6 +130,26 @@ def load(name: str, window: float | None = None) -> Embedding:
     if not isinstance(made, Embedding):
         raise D2MError(f"'{name}' is not an embedding; see d2m.evaluation.embeddings.Embedding for what it must have")
     return made
+
+
+#: Packages of the embeddings that need some: import name and what ``pip install`` takes.
+PACKAGES: dict[str, tuple[tuple[str, str], ...]] = {
+    "musicnn": (("musicnn", "--no-deps musicnn"),),
+    "basic-pitch": (("basic_pitch", "--no-deps basic-pitch"), ("onnxruntime", "onnxruntime")),
+    "vggish": (("torchvggish", "torchvggish resampy"),),
+    "panns": (("panns_inference", "panns-inference torchlibrosa"),),
+    "clap": (("transformers", "transformers"),),
+    "encodec": (("encodec", "encodec"),),
+}
+
+
+def availability() -> dict[str, str]:
+    """Return the embeddings by name, each with what has to be installed for it, or ``""``."""
+    found = {}
+    for name in EMBEDDINGS:
+        missing = [install for module, install in PACKAGES.get(name, ()) if importlib.util.find_spec(module) is None]
+        found[name] = "; ".join(f"pip install {install}" for install in missing)
+    return found
 
 
 def embed_checked(embedding: Embedding, waveform: np.ndarray) -> np.ndarray:

@@ -26,7 +26,6 @@ from .embeddings import Embedding, embed_checked, load
 from .fidelity import LENGTH_TOLERANCE, frechet_distance
 from .metrics.base import Sets, Sound, Waveforms, plain
 from .recordings import SAMPLE_RATE, find, measure, read, silent
-from .sound import spectral_flatness
 
 #: A recording is called silent for a time, quiet, clipped, noise-like, off centre from these figures on: seconds, LUFS,
 #: share of the samples, spectral flatness (real music: 0.01 to 0.1, white noise: 0.56), mean of the samples.
@@ -54,7 +53,7 @@ def evaluate_fidelity(
 
     Returns:
         Plain JSON values; None where something cannot be worked out, and in ``notes`` why. ``scores`` are the metrics
-        of the sets as ``d2m benchmark`` has them, per value of the embedding; ``metrics`` describes all metrics.
+        of the sets as ``d2m benchmark`` has them; ``metrics`` describes all metrics.
 
     Raises:
         D2MError: if a place does not exist or is empty, or there is no such embedding.
@@ -140,7 +139,7 @@ def check(waveform: np.ndarray, sample_rate: int) -> dict[str, Any]:
     """
     sound = Sound(waveform, sample_rate)
     found = sound.levels
-    flatness = spectral_flatness(waveform)
+    flatness = sound.flatness
     problems = []
     if silent(waveform):
         problems.append("silence")
@@ -152,6 +151,8 @@ def check(waveform: np.ndarray, sample_rate: int) -> dict[str, Any]:
         problems.append(f"off centre (mean {found.offset:+.2f})")
     if found.clipped > CLIPPED * waveform.size:
         problems.append(f"clipped ({found.clipped} samples)")
+    if sound.clicks:
+        problems.append(f"{sound.clicks} click{'s' if sound.clicks > 1 else ''}")
     if flatness > NOISE_LIKE:
         problems.append(f"sounds like noise (flatness {flatness:.2f})")
     figures = plain({**asdict(found), "flatness": flatness})

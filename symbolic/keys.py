@@ -96,6 +96,18 @@ def fifths_apart(first: Keys, second: Keys) -> Keys:
     return np.minimum(gap, 12 - gap)
 
 
+def profile(key: int) -> np.ndarray:
+    """Return how strongly each pitch class belongs to a key.
+
+    Args:
+        key: its number.
+
+    Returns:
+        float64 (12,), C first.
+    """
+    return np.roll((_MAJOR, _MINOR)[key // 12], key % 12)
+
+
 def find_keys(chroma: np.ndarray) -> np.ndarray:
     """Find the key of every bar by the Viterbi algorithm.
 

@@ -16,7 +16,13 @@ Generation and Accompaniment" (AAAI 2018), section "Objective Metrics for Evalua
 
 Besides: **polyphony**, the share of a track's sounding steps in which it plays several keys, and how many on average;
 **in scale**, the share of what sounds that lies in the best fitting major (or its minor) scale of the phrase, or in a
-given one, in %; the **range** of keys, and notes in a bar.
+given one, in % (MusPy's scale consistency); the **range** of keys, and notes in a bar. And two of later work (Wu and
+Yang, "The Jazz Transformer on the Front Line", ISMIR 2020; Dong et al., "MusPy", ISMIR 2020):
+
+- **pitch-class entropy**: entropy of the pitch classes of a track's notes in a phrase, in bits: 0 for one, 3.58 for all
+  twelve alike.
+- **groove consistency**: likeness of the onsets of neighbouring bars of a track, 1 less the share of steps at which one
+  of them has an onset and the other none, in %. Neighbours that are both empty do not count, since they are alike.
 
 Two mistakes of others are not repeated: pitch classes count keys from C (``pitch % 12``), whereas the published code
 and pypianoroll fold neighbouring keys together; and beats in which one track rests are left out of TD, not made NaN.
@@ -172,6 +178,8 @@ class Tally:
         self._bars(held, lowest)
         self._notes(flat, starts)
         self._harmony(flat, lowest)
+        self._entropy(starts, lowest)
+        self._groove(starts.reshape(phrases, bars, steps, pitches, len(TRACKS)))
         self._put("phrases", np.array([phrases]))
         low, high = self._range(flat, lowest)
         self.sums["lowest"] = np.minimum(self.sums.get("lowest", np.full(len(TRACKS), np.inf)), low)
@@ -220,6 +228,21 @@ class Tally:
         self._put("in scale", (weight * masks[best][:, None]).sum(axis=(0, 2)))
         self._put("sounding keys", weight.sum(axis=(0, 2)))
 
+    def _entropy(self, starts: np.ndarray, lowest: int) -> None:
+        notes = pitch_class_profile(np.moveaxis(starts.sum(axis=1), 1, -1).astype(np.float64), lowest)
+        total = notes.sum(axis=-1, keepdims=True)
+        share = notes / np.maximum(total, 1)
+        bits = -(share * np.log2(np.where(share > 0, share, 1))).sum(axis=-1)
+        self._put("entropy", bits.sum(axis=0))
+        self._put("entropy phrases", (total[..., 0] > 0).sum(axis=0))
+
+    def _groove(self, starts: np.ndarray) -> None:
+        onsets = starts.any(axis=3)
+        differ = (onsets[:, 1:] != onsets[:, :-1]).mean(axis=2)
+        either = onsets[:, 1:].any(axis=2) | onsets[:, :-1].any(axis=2)
+        self._put("groove", ((1 - differ) * either).sum(axis=(0, 1)))
+        self._put("neighbours", either.sum(axis=(0, 1)))
+
     def _range(self, flat: np.ndarray, lowest: int) -> tuple[np.ndarray, np.ndarray]:
         used = np.any(flat, axis=(0, 1))
         low, high = np.full(len(TRACKS), np.inf), np.full(len(TRACKS), -np.inf)
@@ -266,7 +289,9 @@ class Tally:
         """Return the figures; NaN where there is nothing to measure."""
         if not self.sums:
             raise ValueError("nothing has been counted")
-        s = self.sums
+        # A tally that an earlier version stored has no entropy and no groove.
+        unknown = np.full(len(TRACKS), np.nan)
+        s = dict.fromkeys(("entropy", "entropy phrases", "groove", "neighbours"), unknown) | self.sums
         with np.errstate(divide="ignore", invalid="ignore"):
             pitched = np.arange(len(TRACKS)) != DRUMS
             figures = {
@@ -279,6 +304,8 @@ class Tally:
                 "lowest": np.where(np.isfinite(s["lowest"]), s["lowest"], np.nan),
                 "highest": np.where(np.isfinite(s["highest"]), s["highest"], np.nan),
                 "notes_per_bar": s["notes"] / s["bars"],
+                "pitch_class_entropy": np.where(pitched, s["entropy"] / s["entropy phrases"], np.nan),
+                "groove_consistency": 100.0 * s["groove"] / s["neighbours"],
             }
             distance = s["distance"] / s["distance beats"]
             pattern = float(100.0 * s["pattern"][0] / s["notes"][DRUMS])
@@ -304,6 +331,8 @@ class Metrics:
         in_scale: %; NaN for drums.
         lowest, highest: MIDI keys.
         notes_per_bar: mean over all bars.
+        pitch_class_entropy: bits, mean over phrases; NaN for drums.
+        groove_consistency: %, mean over neighbouring bars.
     """
 
     steps: int
@@ -320,6 +349,8 @@ class Metrics:
     lowest: dict[str, float]
     highest: dict[str, float]
     notes_per_bar: dict[str, float]
+    pitch_class_entropy: dict[str, float]
+    groove_consistency: dict[str, float]
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values; None for undefined metrics."""

@@ -21,6 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "d2m",
         "beat_options",
         "files",
+        "time_left",
     ),
     ("parallel",),
     ("load_librosa", "report", "audio", "sounds", "nn", "web"),

@@ -296,6 +296,41 @@ def test_the_command_line_makes_and_analyses(systems, tmp_path, capsys):
     assert "no listening test in" in capsys.readouterr().err
 
 
+@pytest.mark.slow
+def test_sound_alone_is_asked_about_sound_and_the_table_goes_into_a_paper(systems, tmp_path, capsys):
+    words = ["evaluate", "listening", "make", "--reference", f"real={systems['real']}", "-o", str(tmp_path / "t")]
+    words += ["--system", f"ours={systems['ours']}", "--checks", "1"]
+    assert main([*words, "--questions", "dance"]) == 1
+    assert "no picture" in capsys.readouterr().err
+    assert main(words) == 0
+    assert "3 items, 10 clips" in capsys.readouterr().out
+    key = read_key(tmp_path / "t")
+    assert [question["name"] for question in key["questions"]] == ["quality", "overall"]
+    assert not any("dance" in question["text"] for question in key["questions"])
+    assert key["reference"] == "real"
+    assert "In one clip you hear beeps" in (tmp_path / "t" / "page" / "index.html").read_text("utf-8")
+    (tmp_path / "t" / "answers").mkdir()
+    points = {"ours": 4, "real": 5, LOW_PASS: 2}
+    for i in range(3):
+        sent = answers(key, f"{i:016x}", lambda about: points[about["system"]])
+        (tmp_path / "t" / "answers" / f"{i}.json").write_bytes(sent)
+    assert main(["evaluate", "listening", "analyse", str(tmp_path / "t"), "--format", "md"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "| system | quality | overall |"
+    assert lines[2].startswith("| real | 5.00 (5.00 to 5.00)")
+    assert "3 listeners" in lines[-1]
+    assert main(["evaluate", "listening", "analyse", str(tmp_path / "t"), "--format", "latex"]) == 0
+    table = capsys.readouterr().out
+    assert table.count(r"\begin{") == table.count(r"\end{") == 2
+    assert r"\textbf{" not in table.split("real &")[1].split("ours &")[0]
+    assert main(["evaluate", "listening", "analyse", str(tmp_path / "t")]) == 0
+    assert capsys.readouterr().out.startswith("3 listeners\n")
+    (tmp_path / "t" / "answers" / "1.json").unlink()
+    (tmp_path / "t" / "answers" / "2.json").unlink()
+    assert main(["evaluate", "listening", "analyse", str(tmp_path / "t")]) == 0
+    assert capsys.readouterr().out.startswith("1 listener\n")
+
+
 DRIVER = """<!doctype html><iframe id="f" src="/" width="900" height="700"></iframe><script>
 const sleep = (ms) => new Promise((r) => setTimeout(r, ms));
 (async () => {

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import shlex
+import shutil
+import subprocess
 import sys
 
 import numpy as np
@@ -15,8 +18,10 @@ from d2m.datasets.studio import make_studio
 from d2m.errors import D2MError
 from d2m.evaluation.benchmark.formats import csv_text, escape, latex
 from d2m.evaluation.benchmark.items import data_set_of, find_items
+from d2m.evaluation.benchmark.measure import segments_in
 from d2m.evaluation.benchmark.outside import keep_common, outside_row, recording_of
-from d2m.evaluation.benchmark.run import benchmark
+from d2m.evaluation.benchmark.published import published, published_for
+from d2m.evaluation.benchmark.run import benchmark, split_by_music
 from d2m.evaluation.benchmark.studio import make_test_studio
 from d2m.media import mux, read_audio, write_wav
 
@@ -183,6 +188,112 @@ def test_a_folder_of_videos_is_measured_against_its_own_sound(tmp_path, monkeypa
     assert not report["published"]
 
 
+@pytest.fixture(scope="module")
+def silent_clips(tmp_path_factory):
+    """One dance video of 5 s without sound."""
+    folder = tmp_path_factory.mktemp("videos")
+    make_studio(folder / "studio", 1, 1, 5.0, 3, True)
+    (folder / "clips").mkdir()
+    (video,) = (folder / "studio").rglob("*.mp4")
+    (music,) = (folder / "studio").rglob("*.wav")
+    (folder / "clips" / "one.mp4").write_bytes(video.read_bytes())
+    return folder / "clips", read_audio(music, RATE)
+
+
+@pytest.mark.slow
+def test_videos_without_music_are_measured_by_the_movement_alone(silent_clips, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    clips, music = silent_clips
+    (tmp_path / "mine").mkdir()
+    write_wav(tmp_path / "mine" / "one.wav", music, RATE)
+    words = ["benchmark", "clips", "--data", clips, "-o", tmp_path / "out", "--system", f"mine={tmp_path / 'mine'}"]
+    # A clip of exactly one segment is measured, although its last frame ends before the segment does.
+    assert main([*map(str, words), "--segment", "5"]) == 0
+    told = capsys.readouterr()
+    assert told.err.count("no music of their own") == 1
+    assert "fit over chance" in told.out
+    assert "beat F" not in told.out
+    report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    assert [row["key"] for row in report["rows"]] == ["mine", "noise", "silence"]
+    mine = report["rows"][0]
+    assert (mine["segments"], mine["fidelity"]) == (1, None)
+    assert mine["beats"]["beat_f"] is None
+    assert mine["alignment"]["beats"]["beat_align"]["excess"] is not None
+    assert mine["sound"]["loudness_lufs"] is not None
+    page = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert "## Fit to the dancer" in page
+    assert "## Beats" not in page
+
+
+@pytest.mark.slow
+def test_where_some_videos_have_music_the_others_are_left_out_and_named(silent_clips, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    clips, music = silent_clips
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    (folder / "mute.mp4").write_bytes((clips / "one.mp4").read_bytes())
+    mux(clips / "one.mp4", music, RATE, folder / "sounding.mp4")
+    kept, notes, original = split_by_music(find_items("clips", folder))
+    assert ([item.name for item in kept], original) == (["sounding"], True)
+    assert notes == ["mute: no music of its own, but others have; the dance is left out of all means"]
+
+
+def test_a_clip_of_one_segment_is_not_refused_for_the_rounding_of_its_length():
+    assert [segments_in(length, 2.0) for length in (1.85, 1.93, 1.996, 2.0, 3.8, 3.96)] == [0, 1, 1, 1, 1, 2]
+    assert segments_in(0.9, 1.0) == 0
+
+
+@pytest.mark.slow
+def test_a_damaged_recording_is_named_where_it_is_the_only_one(studio, tmp_path, capsys):
+    name = find_items("studio", studio)[0].name
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / f"{name}.wav").write_bytes(b"RIFF and nothing else")
+    words = ["benchmark", "studio", "--data", studio, "-o", tmp_path / "out", "--system", f"mine={tmp_path / 'mine'}"]
+    assert main([*map(str, words), "--segment", "5", "--row", "mine"]) == 1
+    told = capsys.readouterr().err.strip().splitlines()
+    assert len(told) == 1
+    assert f"{name}, mine: " in told[0]
+    assert f"{name}.wav" in told[0]
+
+
 def test_a_folder_without_videos_is_no_folder_of_clips(tmp_path):
     with pytest.raises(D2MError, match="no videos in this folder"):
         find_items("clips", tmp_path)
+
+
+def test_published_rows_have_source_and_protocol_and_no_two_are_alike():
+    rows = published()
+    assert len({(row.title, row.data, row.table) for row in rows}) == len(rows)
+    assert all(row.source and row.protocol and 0 < value < 1 for row in rows for value in row.scores.values())
+    loris = [row.scores["bcs"] for row in published_for("aist") if row.title == "LORIS"]
+    assert sorted(loris) == [0.9213, 0.9592]
+
+
+@pytest.mark.slow
+def test_the_latex_table_compiles(tmp_path):
+    program = shutil.which("pdflatex")
+    if program is None:
+        pytest.skip("needs pdflatex, with the packages booktabs and graphicx")
+    lines = [
+        {
+            "key": key, "title": title, "kind": kind, "note": "", "sequences": 2, "segments": 4, "true_beat_f": None,
+            "beats": {"beat_f": 0.5, "f1": 0.9}, "intervals": {"beat_f": [0.4, 0.6]}, "alignment": None,
+            "fidelity": {"frechet": 12.5}, "genre": None, "sound": {}, "music": {}, "pairs": None,
+        }
+        for key, title, kind in (
+            ("ground-truth", "ground truth", "reference"),
+            ("mine", "My & system_1, 100 %", "system"),
+            ("other", "{x} ~ ^ \\ # $", "system"),
+            ("noise", "white noise", "baseline"),
+        )
+    ]  # fmt: skip
+    report = {
+        "rows": lines, "title": "Benchmark: clips", "command": "d2m benchmark clips --system 'my_1=a b'",
+        "sequences": 2, "segments": 4, "settings": {"segment": 2.0}, "machine": {"d2m": "1"},
+    }  # fmt: skip
+    head = "\\documentclass{article}\\usepackage{booktabs}\\usepackage{graphicx}\\begin{document}\n"
+    (tmp_path / "table.tex").write_text(head + latex(report) + "\\end{document}\n", encoding="utf-8")
+    words = [program, "-interaction=nonstopmode", "-halt-on-error", "-no-shell-escape", "table.tex"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=120)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert (tmp_path / "table.pdf").read_bytes().startswith(b"%PDF")

@@ -145,6 +145,19 @@ def test_an_interrupt_saves_first(tmp_path, number):
     assert train(Line(), loop(tmp_path)) == 8
 
 
+def test_the_log_tells_device_and_time_left_from_the_first_line_on(tmp_path):
+    train(Line(), loop(tmp_path, 30))
+    lines = (tmp_path / "log.txt").read_text(encoding="utf-8").splitlines()
+    assert "step 0 of 30, on cpu with" in lines[0]
+    assert sum("s a step: about" in line for line in lines) == 1
+    steps = [line for line in lines if "  training  " in line]
+    assert steps
+    assert all(line.endswith(" left") for line in steps)
+    assert steps[-1].endswith("0 s left")
+    train(Line(), loop(tmp_path, 40))
+    assert "step 30 of 40, on cpu" in (tmp_path / "log.txt").read_text(encoding="utf-8")
+
+
 def test_sounds_curves_and_events_are_written(tmp_path):
     train(Line(), loop(tmp_path, 4, samples_every=2, tensorboard=True))
     names = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}

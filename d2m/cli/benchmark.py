@@ -11,7 +11,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from d2m.cli.console import complain, counting_bar
+from d2m.cli.console import complain, counted, counting_bar
 from d2m.cli.executors import Processes, Ray, executor
 from d2m.cli.options import GENRE_NETWORK, JSON, LEVEL, RESUMED_FOLDER, SEED, VISUAL, Device
 from d2m.errors import D2MError
@@ -49,6 +49,15 @@ _Rows = Annotated[
     Optional[list[str]],  # noqa: UP045
     typer.Option("--row", metavar="KEY", help="Row of the report to compute. Repeatable. Default: all."),
 ]
+_Embeddings = Annotated[
+    Optional[list[str]],  # noqa: UP045
+    typer.Option(
+        "--embedding",
+        metavar="NAME",
+        help="Embedding for the distances of sets (see 'd2m evaluate metrics'). Repeatable; the first is that of "
+        "the short table. Default: log-mel.",
+    ),
+]
 _Json = Annotated[bool, typer.Option("--json", help=JSON)]
 _Systems = Annotated[
     Optional[list[str]],  # noqa: UP045
@@ -83,6 +92,7 @@ def _shared(
     ray: Ray = None,
     keep: _Keep = False,
     row: _Rows = None,
+    embedding: _Embeddings = None,
     device: Device = "auto",
 ) -> dict[str, Any]:
     """Collect the options of every benchmark: those of :func:`d2m.evaluation.benchmark.run.benchmark`, and ``ray``."""
@@ -91,6 +101,7 @@ def _shared(
         "visual": visual, "seed": seed, "processes": processes, "ray": ray, "keep": keep, "only": row or None,
         "outside": tuple(system or ()),
     }  # fmt: skip
+    given |= {"embeddings": tuple(embedding)} if embedding else {}
     return given | ({"systems": weights} if weights else {})
 
 
@@ -141,7 +152,7 @@ def tiktok(
 @_measuring
 def clips(
     data: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder of dance videos with the music that was danced to.")
+        Path, typer.Option(metavar="DIR", help="Folder of dance videos, with or without the music that was danced to.")
     ],
     out: _Out,
     given: dict[str, Any],
@@ -290,7 +301,10 @@ def finish(report: dict[str, Any], out: Path, form: str) -> None:
 
     typer.echo(formatted(report, form), nl=False)
     if form == "md":
-        typer.echo(f"{report['segments']} segments of {report['sequences']} dances: {out / 'report.html'}")
+        segments, dances = counted(report["segments"], "segment"), counted(report["sequences"], "dance")
+        typer.echo(f"{segments} of {dances}: {out / 'report.html'}")
+    for line in report["remarks"]:
+        complain(f"note: {line}")
     for line in report["notes"]:
         complain(f"warning: {line}")
     for line in failures(report):

@@ -20,6 +20,16 @@ def complain(message: str) -> None:
     print(" ".join(message.split()), file=sys.stderr, flush=True)
 
 
+def counted(number: int, what: str) -> str:
+    """Format a number with its noun: ``1 bar``, ``2 bars``.
+
+    Args:
+        number: the number.
+        what: the noun in the singular.
+    """
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def _warn_once() -> Callable[..., None]:
     """Make a function that prints each warning once, for :func:`warnings.showwarning`."""
     said: set[str] = set()
@@ -93,14 +103,22 @@ def stage_bars(stages: dict[str, str], title: str) -> Iterator[Callable[[str, fl
         A function of (name of the stage, share done from 0 to 1).
     """
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     console = Console(file=sys.stderr)
     if not console.is_terminal:
         yield lambda stage, share: None
         return
     width = max(len(text) for text in stages.values())
-    columns = (TextColumn(f"{{task.description:<{width}}}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    times = (TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (TextColumn(f"{{task.description:<{width}}}"), BarColumn(), TaskProgressColumn(), *times)
     console.print(title, style="bold", highlight=False, markup=False)
     with Progress(*columns, console=console) as bars:
         tasks = {name: bars.add_task(text, total=1.0, start=False) for name, text in stages.items()}

@@ -10,6 +10,8 @@ import typer
 
 from d2m.cli import listening
 from d2m.cli.console import complain, counting_bar
+from d2m.cli.evaluate_output import end, finish, json_text, number
+from d2m.cli.evaluate_sound import list_metrics, sound
 from d2m.cli.executors import Processes, Ray, executor
 from d2m.cli.options import GENRE_NETWORK, JSON, SEED, Device
 from d2m.cli.rhythm_report import Causal, Outputs, Skip
@@ -17,9 +19,6 @@ from d2m.cli.symbolic import metrics
 from d2m.errors import D2MError
 
 app = typer.Typer(help="Evaluate music: beats, alignment with the dance, sound quality, genre.", no_args_is_help=True)
-
-#: Files that are named in one line on stderr; the report has them all.
-_NAMED = 20
 
 _Json = Annotated[bool, typer.Option("--json", help=JSON)]
 _Output = Annotated[str | None, typer.Option("--output", "-o", metavar="FILE", help="Output JSON file for the report.")]
@@ -54,7 +53,7 @@ def beats(
 
     with counting_bar("pairs") as tell, executor(processes, ray) as places:
         report = evaluate_beats(reference, generated, places, tell)
-    _finish(report, as_json, output)
+    finish(report, as_json, output)
     if not as_json and report["pairs"]:
         mean, counted = report["mean"], report["counted"]
         typer.echo(f"{len(report['pairs'])} pairs; means:")
@@ -62,7 +61,7 @@ def beats(
             of = counted.get(key, len(report["pairs"]))
             note = "" if of == len(report["pairs"]) else f"  (of {of} pairs; undefined for the others)"
             _tell_score(key, value, 13, note)
-    _end(report, len(report["pairs"]))
+    end(report, len(report["pairs"]))
 
 
 @app.command()
@@ -110,14 +109,14 @@ def alignment(
 
         mean = summary(reports, np.random.default_rng(seed)) if reports else None
         report = {"videos": reports, "mean": mean, "failed": failed}
-    _finish(report, as_json, output)
+    finish(report, as_json, output)
     if not as_json:
         for each in reports:
             _tell_alignment(each)
         if len(reports) > 1:
             typer.echo(f"mean of {len(reports)} videos (interval: bootstrap over videos)")
             _tell_scores(report["mean"])
-    _end(report, len(reports))
+    end(report, len(reports))
 
 
 @app.command()
@@ -127,7 +126,8 @@ def fidelity(
     embedding: Annotated[
         str,
         typer.Option(
-            metavar="NAME", help="Embedding for the distances: log-mel, genre, or package.module:name of your own."
+            metavar="NAME",
+            help="Embedding for the distances, see 'd2m evaluate metrics', or package.module:name of your own.",
         ),
     ] = "log-mel",
     window: Annotated[
@@ -153,14 +153,14 @@ def fidelity(
 
     with counting_bar("recordings") as tell, executor(processes, ray) as places:
         report = evaluate_fidelity(reference, generated, embedding, window, seed, places, tell)
-    _finish(report, as_json, output)
+    finish(report, as_json, output)
     if not as_json:
         _tell_fidelity(report)
     for side, rows in report["checks"].items():
         for row in rows:
             for problem in row["problems"]:
                 complain(f"warning: {side} {row['name']}: {problem}")
-    _end(report, min(map(len, report["checks"].values())))
+    end(report, min(map(len, report["checks"].values())))
 
 
 @app.command()
@@ -192,10 +192,10 @@ def genre(
 
     with counting_bar("recordings") as tell, executor(processes, ray) as places:
         report = evaluate_genre(music, genre, weights, places, tell)
-    _finish(report, as_json, output)
+    finish(report, as_json, output)
     if not as_json:
         _tell_genre(report)
-    _end(report, len(report["recordings"]))
+    end(report, len(report["recordings"]))
 
 
 @app.command()
@@ -222,14 +222,16 @@ def rhythm(
     with counting_bar("clips") as tell:
         report = evaluate_rhythm(folder, seed, tell, causal=causal, skip=skip)
     if report["clips"]:
-        write_outputs(report, _json_text(report), output or [])
+        write_outputs(report, json_text(report), output or [])
     if as_json:
-        typer.echo(_json_text(report))
+        typer.echo(json_text(report))
     else:
         tell_rhythm(report)
-    _end(report, len(report["clips"]))
+    end(report, len(report["clips"]))
 
 
+app.command()(sound)
+app.command(name="metrics")(list_metrics)
 #: The same as ``d2m symbolic metrics``, where it can also be looked for.
 app.command(name="symbolic")(metrics)
 
@@ -276,7 +278,7 @@ def _tell_fidelity(report: dict[str, Any]) -> None:
         )
     if kernel := report["kernel"]:
         low, high = kernel["interval"]
-        typer.echo(f"  kernel distance       {kernel['value']:.4f} ({_number(low)} to {_number(high)})")
+        typer.echo(f"  kernel distance       {kernel['value']:.4f} ({number(low)} to {number(high)})")
     for side, spread in (report["diversity"] or {}).items():
         if spread:
             first, second, apart = spread["closest"]
@@ -299,11 +301,13 @@ def _tell_score(name: str, score: Any, width: int, note: str = "") -> None:
         width: of the names.
         note: end of the line.
     """
-    if isinstance(score, dict):
+    if isinstance(score, dict) and "excess" in score:
+        typer.echo(f"  {name:<{width}} {number(score['excess'])}  chance {number(score['chance'])}{note}")
+    elif isinstance(score, dict):
         for part, value in score.items():
-            typer.echo(f"  {part:<{width}} {_number(value)}")
+            typer.echo(f"  {part:<{width}} {number(value)}")
     else:
-        typer.echo(f"  {name:<{width}} {_number(score)}{note}")
+        typer.echo(f"  {name:<{width}} {number(score)}{note}")
 
 
 def _tell_added(scores: dict[str, Any]) -> None:
@@ -314,8 +318,8 @@ def _tell_added(scores: dict[str, Any]) -> None:
     for name in added():
         if name in scores:
             value, interval = reading(scores[name])
-            ends = "" if interval is None else f" ({_number(interval[0])} to {_number(interval[1])})"
-            typer.echo(f"  {name:<21} {_number(value)}{ends}")
+            ends = "" if interval is None else f" ({number(interval[0])} to {number(interval[1])})"
+            typer.echo(f"  {name:<21} {number(value)}{ends}")
 
 
 def _percent(tell: Callable[[int, int], None], share: float) -> None:
@@ -338,61 +342,6 @@ def _tell_scores(table: dict[str, Any]) -> None:
             if isinstance(row, dict):
                 low, high = row["interval"]
                 typer.echo(
-                    f"  {events:<7} {name:<27} {_number(row['value'])}  chance {_number(row['chance'])}  "
-                    f"excess {_number(row['excess'])} ({_number(low)} to {_number(high)})"
+                    f"  {events:<7} {name:<27} {number(row['value'])}  chance {number(row['chance'])}  "
+                    f"excess {number(row['excess'])} ({number(low)} to {number(high)})"
                 )
-
-
-def _number(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.4f}"
-
-
-def _finish(report: dict[str, Any], as_json: bool, output: str | None) -> None:
-    """Write the report as JSON to stdout and to a file, if asked for."""
-    text = _json_text(report)
-    if output is not None:
-        from d2m.files.atomic import atomic_write
-
-        with atomic_write(output) as temporary:
-            temporary.write_text(text + "\n", encoding="utf-8")
-        typer.echo(f"wrote {output}", err=True)
-    if as_json:
-        typer.echo(text)
-
-
-def _json_text(report: dict[str, Any]) -> str:
-    import json
-
-    return json.dumps(report, indent=2, ensure_ascii=False, allow_nan=False)
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"{', '.join(names[:_NAMED])}{more}"
-
-
-def _end(report: dict[str, Any], measured: int) -> None:
-    """Print what was left out; exit with status 1 if a file could not be measured.
-
-    Args:
-        report: with ``failed``, ``unpaired`` and ``pairs`` where there are any.
-        measured: number of files that could be measured.
-    """
-    for side, names in report.get("unpaired", {}).items():
-        if names:
-            complain(f"warning: {side} files without a partner, left out: {_listed(names)}")
-    noted: dict[str, list[str]] = {}
-    for row in report.get("pairs", []):
-        for note in row["notes"]:
-            noted.setdefault(note, []).append(row["name"])
-    for note, names in noted.items():
-        complain(f"warning: {_listed(names)}: {note}")
-    failed = report.get("failed", [])
-    for failure in failed:
-        # Most complaints begin with the file already.
-        named = failure["error"].startswith(failure["name"])
-        complain(f"error: {failure['error']}" if named else f"error: {failure['name']}: {failure['error']}")
-    if failed and not measured:
-        complain("error: nothing is left to measure, see above")
-    if failed:
-        raise typer.Exit(1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from d2m.cli.console import complain
+from d2m.cli.console import complain, counted
 from d2m.cli.executors import Processes, Ray, executor
 from d2m.cli.from_dataclass import with_options
 from d2m.cli.options import JSON, RESUMED_FOLDER, SEED, SOUNDFONT
@@ -168,7 +168,9 @@ def metrics(
     ] = "paper",
     as_json: Annotated[bool, typer.Option("--json", help=JSON)] = False,
 ) -> None:
-    """Compute MuseGAN's metrics of five-track music: EB, UPC, QN, DP, TD; and polyphony, scale and pitch range."""
+    """Compute MuseGAN's metrics of five-track music: EB, UPC, QN, DP, TD; and polyphony, scale, pitch range,
+    pitch-class entropy (PCE) and groove consistency (GC).
+    """
     from d2m.symbolic.pianoroll_tensor import resolution_named
 
     source, steps = Path(music), resolution_named(resolution).steps
@@ -268,6 +270,7 @@ def _show(title: str, figures: Any) -> None:
     columns = {
         "EB %": ("empty_bars", 1), "UPC": ("used_pitch_classes", 2), "QN %": ("qualified_notes", 1),
         "poly %": ("polyphony", 1), "keys": ("keys_at_once", 2), "scale %": ("in_scale", 1),
+        "PCE": ("pitch_class_entropy", 2), "GC %": ("groove_consistency", 1),
         "notes": ("notes_per_bar", 1), "lowest": ("lowest", 0), "highest": ("highest", 0),
     }  # fmt: skip
     table = Table("track", *columns, box=None, header_style="bold")
@@ -279,16 +282,6 @@ def _show(title: str, figures: Any) -> None:
     console.print(table)
     distances = "  ".join(f"{pair} {_number(value, 2)}" for pair, value in figures.tonal_distance.items())
     console.print(f"DP {_number(figures.drum_pattern, 1)} %   TD {distances}", markup=False, highlight=False)
-
-
-def counted(number: int, what: str) -> str:
-    """Format a number with its noun: ``1 bar``, ``2 bars``.
-
-    Args:
-        number: the number.
-        what: the noun in the singular.
-    """
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _number(value: float, digits: int) -> str:

@@ -25,6 +25,7 @@ from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from d2m.errors import D2MError
+from d2m.time_left import TimeLeft, duration_text
 from d2m.training import state
 from d2m.training.devices import average_gradients, greatest, make_fabric, mean_of, of_all, share_of
 from d2m.training.monitor import Monitor, Sample
@@ -33,6 +34,8 @@ from d2m.version import __version__
 
 #: Requests of a step to the loop; with several devices the greatest one counts.
 _GO_ON, _STOP, _FAILED = 0, 1, 2
+#: Steps that are left out of the first estimate of the time of a run, and seconds that it is measured for.
+_WARM_STEPS, _FIRST_ESTIMATE = 2, 8.0
 
 
 @dataclass(frozen=True)
@@ -225,6 +228,8 @@ class _Run:
         if len(set(of_all(self.progress.step, self.fabric))) > 1:
             raise D2MError(f"{config.folder} must be a folder that all machines share; choose another --run")
         self.told = self.progress.step
+        self.left, self.warm, self.said = TimeLeft(self.progress.step), 0, False
+        self.estimate: tuple[int, float] | None = None
         self.monitor = None
         if self.fabric.is_global_zero:
             machine = {"d2m": __version__, "torch": torch.__version__, "device": str(self.fabric.device)}
@@ -235,6 +240,8 @@ class _Run:
         config, progress = self.config, self.progress
         began = self.logged = time.monotonic()
         began_at = saved = progress.step
+        self.left, self.estimate = TimeLeft(began_at), None
+        self._say_start()
         try:
             with _stop_signals() as stop, _Bar(config.steps, enabled=self.monitor is not None) as bar:
                 while progress.step < config.steps:
@@ -259,6 +266,32 @@ class _Run:
                 self.monitor.close()
         return progress.step
 
+    def _say_start(self) -> None:
+        """The first line: before the first step, which may take long."""
+        progress, config = self.progress, self.config
+        if self.monitor is not None and progress.step < config.steps:
+            processes = f", {self.fabric.world_size} processes" if self.fabric.world_size > 1 else ""
+            self.monitor.say(f"step {progress.step} of {config.steps}, on {device_name(self.fabric.device)}{processes}")
+
+    def _say_estimate(self) -> None:
+        """One line on the length of the run, as soon as some steps were measured without the first ones."""
+        step, now = self.progress.step, self.left.elapsed
+        if self.monitor is None or self.said:
+            return
+        if self.estimate is None:
+            self.warm = self.warm + 1
+            if self.warm == _WARM_STEPS:
+                self.estimate = (step, now)
+            return
+        first, then = self.estimate
+        if now - then < _FIRST_ESTIMATE and step - first < self.config.log_every:
+            return
+        self.said = True
+        each = (now - then) / (step - first)
+        whole = duration_text(each * (self.config.steps - step))
+        where = device_name(self.fabric.device)
+        self.monitor.say(f"{each:.3g} s a step: about {whole} for the steps that are left, on {where}")
+
     def _step(self) -> int:
         progress = self.progress
         figures = self.task.step(progress.step, np.random.default_rng([self.config.seed, progress.step, 0]))
@@ -280,12 +313,14 @@ class _Run:
 
     def _tell(self, bar: _Bar) -> None:
         config, progress, step = self.config, self.progress, self.progress.step
+        self._say_estimate()
         if step % config.log_every == 0:
             means = {name: float(np.mean(values)) for name, values in progress.window.items()}
             means = mean_of(means, self.fabric)
             seconds = (time.monotonic() - self.logged) / (step - self.told)
             if self.monitor is not None:
-                self.monitor.log(step, {"seconds_per_step": round(seconds, 4), **means})
+                left = self._time_left()
+                self.monitor.log(step, {"seconds_per_step": round(seconds, 4), **means}, note=left)
                 bar.update(step, means)
             progress.window = {}
             self.logged, self.told = time.monotonic(), step
@@ -296,6 +331,16 @@ class _Run:
             began = time.monotonic()
             self.monitor.show(step, self.task.samples())
             self.logged += time.monotonic() - began
+
+    def _time_left(self) -> str:
+        """The time that is left in words; a limit in minutes counts."""
+        config, step = self.config, self.progress.step
+        left = self.left.seconds(step, config.steps)
+        if left is None:
+            return ""
+        if config.minutes:
+            left = min(left, max(0.0, 60 * config.minutes - self.left.elapsed))
+        return f"{duration_text(left)} left"
 
     def _evaluate(self) -> None:
         progress, began = self.progress, time.monotonic()
@@ -308,6 +353,17 @@ class _Run:
             state.save_best(self.task, self.best, progress)
         # Looking is no part of a step's time.
         self.logged += time.monotonic() - began
+
+
+def device_name(device: torch.device) -> str:
+    """Return the name of a device for people: of a GPU its model, of the processor its kind and cores.
+
+    Args:
+        device: the device.
+    """
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type} with {torch.get_num_threads()} threads" if device.type == "cpu" else str(device)
 
 
 @contextlib.contextmanager

@@ -71,13 +71,14 @@ class Monitor:
         if aloud or not self._quiet:
             print(line, file=sys.stderr, flush=True)
 
-    def log(self, step: int, figures: dict[str, float], held_out: bool = False) -> None:
+    def log(self, step: int, figures: dict[str, float], held_out: bool = False, note: str = "") -> None:
         """Write the metrics of a step; ``seconds_per_step`` may be one of them.
 
         Args:
             step: number of the step.
             figures: figures by name.
             held_out: whether they are of held-out data.
+            note: end of the line of text, such as the time that is left.
         """
         record = {"step": step, **({"held_out": True} if held_out else {}), **figures}
         rounded = {k: round(v, 5) if isinstance(v, float) else v for k, v in record.items()}
@@ -85,7 +86,8 @@ class Monitor:
         with io_errors(path), open(path, "a", encoding="utf-8") as file:
             file.write(json.dumps(rounded) + "\n")
         kind = "held out" if held_out else "training"
-        self.say(f"step {step:>7}  {kind}  " + "  ".join(f"{name} {value:.4g}" for name, value in figures.items()))
+        parts = [f"{name} {value:.4g}" for name, value in figures.items()]
+        self.say(f"step {step:>7}  {kind}  " + "  ".join([*parts, note] if note else parts))
         if self._events is not None:
             with io_errors(self.folder / "events"):
                 for name, value in figures.items():

@@ -9,6 +9,8 @@ from d2m.evaluation.recordings import SAMPLE_RATE
 
 #: The wrong metronome's tempo over the right one: no simple multiple.
 WRONG = 1.23
+#: Amplitude of noise for a dance without original music, -20 dBFS.
+QUIET_NOISE = 0.1
 #: A click: hertz, seconds until it has fallen to a third, and its peak.
 _PITCH, _DECAY, _PEAK = 1500.0, 0.012, 0.7
 
@@ -70,6 +72,28 @@ def noise(original: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """
     power = float(np.sqrt(np.mean(np.square(original, dtype=np.float64))))
     return np.clip(power * rng.standard_normal(len(original)), -1, 1).astype(np.float32)
+
+
+def scrambled(music: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Play the seconds of music in random order, with fades of 5 ms where they meet.
+
+    Args:
+        music: float32 (T,).
+        rng: random generator.
+
+    Returns:
+        float32 (T,).
+    """
+    edges = np.append(np.arange(0, len(music), SAMPLE_RATE), len(music))
+    ramp = np.minimum(np.arange(1, 111) / 110, 1.0)
+    parts = []
+    for place in rng.permutation(len(edges) - 1):
+        part = music[edges[place] : edges[place + 1]].copy()
+        width = min(len(ramp), len(part) // 2)
+        part[:width] *= ramp[:width]
+        part[len(part) - width :] *= ramp[:width][::-1]
+        parts.append(part)
+    return np.concatenate(parts).astype(np.float32)
 
 
 def fitted(music: np.ndarray, samples: int) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +12,7 @@ from d2m.evaluation.metrics.base import Metric, Score, reading
 from .table import FAULTS
 
 #: Where a row keeps the scores of a group.
-_PLACES = {"beats": "beats", "sets": "fidelity", "genre": "genre", "sound": "sound", "pairs": "pairs"}
+_PLACES = {"beats": "beats", "sets": "fidelity", "genre": "genre", "sound": "sound", "pairs": "pairs", "music": "music"}
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,9 @@ def score_of(row: dict[str, Any], metric: Metric, events: str = "beats") -> Scor
     else:
         return (row["alignment"] or {events: {}})[events].get(metric.name)
     interval = row["intervals"].get(metric.name)
-    return value if interval is None else {"value": value, "interval": interval}
+    if interval is None:
+        return value
+    return {**(value if isinstance(value, dict) else {"value": value}), "interval": interval}
 
 
 def column(metric: Metric, events: str = "beats", short: bool = False) -> Column:
@@ -149,9 +150,28 @@ def sound_columns() -> tuple[Column, ...]:
     return (*_columns("sets", "genre", "sound"), Column("faults", _faults), Column("s per s", _seconds(3)))
 
 
+def music_columns() -> tuple[Column, ...]:
+    """Return the columns of harmony and structure."""
+    return _columns("music")
+
+
 def pair_columns() -> tuple[Column, ...]:
     """Return the columns of reconstructions."""
     return _columns("pairs")
+
+
+def distance_columns(embedding: str) -> tuple[Column, ...]:
+    """Return the columns of the distances in another embedding than the first.
+
+    Args:
+        embedding: its name.
+    """
+
+    def of(row: dict[str, Any]) -> dict[str, Any]:
+        return {**row, "fidelity": row["embeddings"][embedding], "intervals": {}}
+
+    found = [(each, column(each)) for each in metrics_of("sets") if each.column]
+    return tuple(Column(c.title, lambda row, c=c: c.text(of(row)), metric.name) for metric, c in found)
 
 
 def _columns(*groups: str) -> tuple[Column, ...]:
@@ -162,9 +182,10 @@ def legend() -> dict[str, str]:
     """Return what the columns are: titles of metrics that share a description, and the description with direction,
     unit and range."""
     titles: dict[str, list[str]] = {}
-    for metric in metrics_of("beats", "true_beats", "alignment", "alignment_aist", "sets", "genre", "sound", "pairs"):
+    groups = ("beats", "true_beats", "alignment", "alignment_aist", "sets", "genre", "sound", "music", "pairs")
+    for metric in metrics_of(*groups):
         if metric.column:
-            titles.setdefault(f"{metric.about} ({_properties(metric)})", []).append(metric.title)
+            titles.setdefault(f"{metric.about} ({metric.properties})", []).append(metric.title)
     merged = {
         ("; " if any("," in name for name in names) else ", ").join(names): text for text, names in titles.items()
     }
@@ -172,13 +193,3 @@ def legend() -> dict[str, str]:
         "fit over chance": "the beat-align score of beats, as in its own table",
         "s per s": "seconds of processor time, all cores together, to a second of music, without loading weights",
     }
-
-
-def _properties(metric: Metric) -> str:
-    """Direction, unit and range of a metric; no range where it has no end."""
-    unit = f" {metric.unit}" if metric.unit else ""
-    if math.isinf(metric.high):
-        ends = f"at least {metric.low:g}{unit}" if math.isfinite(metric.low) else metric.unit
-    else:
-        ends = f"{metric.low:g} to {metric.high:g}{unit}"
-    return "; ".join(part for part in (metric.direction, ends) if part)

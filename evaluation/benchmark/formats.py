@@ -8,18 +8,15 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+from d2m.evaluation.latex import escape as escape
 from d2m.evaluation.metrics import metrics_of
 from d2m.evaluation.metrics.base import Metric, reading
 
 from .columns import number, score_of
 
 #: Groups of metrics in the order of the tables.
-_GROUPS = ("beats", "true_beats", "alignment", "alignment_aist", "sets", "genre", "sound", "pairs")
+_GROUPS = ("beats", "true_beats", "alignment", "alignment_aist", "sets", "genre", "sound", "music", "pairs")
 _ARROWS = {"higher": r"$\uparrow$", "lower": r"$\downarrow$"}
-_ESCAPES = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-}  # fmt: skip
 
 
 def tidy(report: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -93,15 +90,6 @@ def latex(report: dict[str, Any]) -> str:
         lines.append(rf"{escape(row['title'])} & {' & '.join(cells)} \\")
     lines += [r"\bottomrule", r"\end{tabular}}", rf"\caption{{{_caption(report)}}}", r"\end{table*}"]
     return "\n".join(lines) + "\n"
-
-
-def escape(text: str) -> str:
-    """Escape the characters that LaTeX treats as commands.
-
-    Args:
-        text: plain text.
-    """
-    return "".join(_ESCAPES.get(character, character) for character in _one_line(text))
 
 
 def _metrics() -> list[tuple[Metric, str]]:

@@ -22,7 +22,7 @@ from d2m.evaluation.alignment_report import Watched
 from d2m.evaluation.recordings import SAMPLE_RATE, read, silent
 from d2m.types import BeatGrid, Dance, Motion, Visual
 
-from .items import data_set_of, picture_name
+from .items import data_set_of, has_music, picture_name
 
 #: Seconds of picture to a row of features.
 _SEEN = 2.0
@@ -40,7 +40,7 @@ class Inputs:
         keypoints: ``"body25"`` from the data, for engines that use it, or None.
         watched: motion beats for the evaluation of the music.
         judge: description of the joints that they were found from.
-        music: float32 (T,), the original at 22,050 Hz, as long as the dance.
+        music: float32 (T,), the original at 22,050 Hz, as long as the dance; None where there is none.
         true_beats: seconds of the beats that the music was written on, or None if they are unknown.
         notes: unusual properties of the item.
     """
@@ -50,9 +50,25 @@ class Inputs:
     keypoints: Motion | None
     watched: Watched
     judge: str
-    music: np.ndarray
+    music: np.ndarray | None
     true_beats: np.ndarray | None
     notes: tuple[str, ...] = ()
+
+    @property
+    def samples(self) -> int:
+        """Samples at 22,050 Hz that the dance lasts."""
+        return round(self.dance.duration * SAMPLE_RATE)
+
+    @property
+    def original(self) -> np.ndarray:
+        """The original music.
+
+        Raises:
+            D2MError: if there is none.
+        """
+        if self.music is None:
+            raise D2MError(f"{self.item.name}: this dance has no original music")
+        return self.music
 
 
 def read_inputs(item: Item, genre: str = "given", visual: Path | None = None) -> Inputs:
@@ -71,18 +87,19 @@ def read_inputs(item: Item, genre: str = "given", visual: Path | None = None) ->
     from d2m.features.genre import choose_genre
 
     take = _prepared(item) if item.prepared else data_set_of(item).item_take(item)
-    music = _music(item)
-    duration = min(take.motion.duration, len(music) / SAMPLE_RATE)
+    music = _music(item) if has_music(item) else None
+    duration = take.motion.duration if music is None else min(take.motion.duration, len(music) / SAMPLE_RATE)
     if duration < 1.0:
-        raise D2MError(f"{item.name}: {duration:.2f} s of dance and music are too short")
+        raise D2MError(f"{item.name}: {duration:.2f} s of dance and music are too short; at least 1 s is needed")
     notes: tuple[str, ...] = ()
     if duration < take.motion.duration - _SHORT:
         notes = (
             f"{duration:.2f} s of music for {take.motion.duration:.2f} s of dance: the rest of the dance is left out",
         )
-    music = music[: round(duration * SAMPLE_RATE)]
-    if silent(music):
-        raise D2MError(f"{item.name}: the original music is silence")
+    if music is not None:
+        music = music[: round(duration * SAMPLE_RATE)]
+        if silent(music):
+            raise D2MError(f"{item.name}: the original music is silence")
     told = item.genre if genre == "given" else None
     motion = _cut(take.motion, duration)
     # From the movement alone: a system that uses the original music could not be compared with the others.

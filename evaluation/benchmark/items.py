@@ -48,6 +48,27 @@ def _prepared(root: Path, split: str) -> list[Item]:
     ]
 
 
+def has_music(item: Item) -> bool:
+    """Return whether there is music that an item was danced to: sound that is more than silence.
+
+    Only data sets whose music is optional are looked at. A file that cannot be read counts as music: reading it later
+    gives the error that names it.
+
+    Args:
+        item: the item.
+    """
+    if item.prepared or not data_set_of(item).music_optional:
+        return True
+    from d2m.evaluation.recordings import read
+    from d2m.media import open_video
+
+    try:
+        path = data_set_of(item).item_music(item)
+        return open_video(path).has_audio and not read(path).silent
+    except D2MError:
+        return True
+
+
 def data_set_of(item: Item) -> DanceData:
     """Return the data set of an item.
 

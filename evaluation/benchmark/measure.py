@@ -6,6 +6,7 @@ where more beats make the chance level more precise.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,22 +18,20 @@ from d2m.errors import D2MError
 from d2m.evaluation import metrics
 from d2m.evaluation.alignment_report import judge_music
 from d2m.evaluation.beat_report import score_pair
-from d2m.evaluation.embeddings import embed_checked, load
+from d2m.evaluation.embeddings import Embedding, embed_checked, load
+from d2m.evaluation.fidelity import LENGTH_TOLERANCE
 from d2m.evaluation.fidelity_report import check
-from d2m.evaluation.metrics.base import Score, TrueBeats, Waveforms
+from d2m.evaluation.metrics.base import Piece, Score, TrueBeats, Waveforms
 from d2m.evaluation.recordings import SAMPLE_RATE, Recording, silent
 from d2m.evaluation.rhythm_features import RhythmFeatures, rhythm_features
 
 from .inputs import Inputs
 from .systems import Played
 
-#: Seconds that an embedding's window has at least; shorter segments are not embedded.
-SHORTEST_WINDOW, USUAL_WINDOW = 2.0, 2.98
-
 
 @dataclass(frozen=True)
 class Original:
-    """Original music of an item.
+    """Original music of an item; None throughout where there is none.
 
     Attributes:
         whole: features of the whole item.
@@ -40,8 +39,8 @@ class Original:
         seconds: length of a segment in seconds.
     """
 
-    whole: RhythmFeatures
-    segments: tuple[RhythmFeatures, ...]
+    whole: RhythmFeatures | None
+    segments: tuple[RhythmFeatures, ...] | None
     seconds: float
 
     @classmethod
@@ -55,16 +54,32 @@ class Original:
         Raises:
             D2MError: if the item is shorter than a segment.
         """
-        parts = cut(inputs.music[None], SAMPLE_RATE, seconds, inputs.dance.duration)
-        if not parts:
+        duration = inputs.dance.duration
+        if not segments_in(duration, seconds):
             raise D2MError(
-                f"{inputs.item.name}: {inputs.dance.duration:.2f} s are shorter than a segment of {seconds:g} s"
+                f"{inputs.item.name}: {duration:.2f} s are shorter than a segment of {seconds:g} s; "
+                "choose a shorter --segment"
             )
+        if inputs.music is None:
+            return cls(None, None, seconds)
+        parts = cut(inputs.music[None], SAMPLE_RATE, seconds, duration)
         return cls(rhythm_features(inputs.music), tuple(rhythm_features(part[0]) for part in parts), seconds)
 
 
+def segments_in(duration: float, seconds: float) -> int:
+    """Return how many whole segments fit into an item; the last may lack the tolerance of lengths, 0.1 s, at most.
+
+    Frames of picture and of compressed sound do not end together, so a clip of exactly one segment lacks some of it.
+
+    Args:
+        duration: length of the item in seconds.
+        seconds: length of a segment in seconds.
+    """
+    return int((duration + min(LENGTH_TOLERANCE, 0.05 * seconds)) / seconds + 1e-9)
+
+
 def cut(waveform: np.ndarray, rate: int, seconds: float, duration: float) -> list[np.ndarray]:
-    """Cut a waveform into whole segments; the last may lack the few samples of rounding.
+    """Cut a waveform into whole segments (:func:`segments_in`).
 
     Args:
         waveform: (channels, T).
@@ -72,13 +87,18 @@ def cut(waveform: np.ndarray, rate: int, seconds: float, duration: float) -> lis
         seconds: length of a segment.
         duration: length of the item in seconds.
     """
-    count = int(duration / seconds + 1e-3)
+    count = segments_in(duration, seconds)
     edges = [round(i * seconds * rate) for i in range(count + 1)]
     return [waveform[:, start:end] for start, end in zip(edges[:-1], edges[1:], strict=True)]
 
 
 def measure(
-    inputs: Inputs, original: Original, played: Played, paired: bool, genre_weights: str | None
+    inputs: Inputs,
+    original: Original,
+    played: Played,
+    paired: bool,
+    genre_weights: str | None,
+    embeddings: Sequence[str] = ("log-mel",),
 ) -> dict[str, Any]:
     """Return scores of one piece of music.
 
@@ -88,6 +108,7 @@ def measure(
         played: the music.
         paired: whether it is to be the original again, sample by sample.
         genre_weights: name or file of a genre network, or None without one.
+        embeddings: names of the embeddings for the distances of sets.
 
     Returns:
         Plain JSON values: ``duration``, ``seconds`` of processor time that it took, ``segments``, ``alignment``,
@@ -103,10 +124,11 @@ def measure(
         "details": played.details,
         "notes": list(inputs.notes),
         "segments": [
-            _segment(inputs, original, index, piece, played.sample_rate, paired, genre_weights)
+            _segment(inputs, original, index, piece, played.sample_rate, paired, genre_weights, embeddings)
             for index, piece in enumerate(pieces)
         ],
         "alignment": _alignment(inputs, heard),
+        "whole": metrics.compute("music", Piece(mono)),
     }
 
 
@@ -118,6 +140,7 @@ def _segment(
     rate: int,
     paired: bool,
     genre_weights: str | None,
+    embeddings: Sequence[str],
 ) -> dict[str, Any]:
     start, seconds = index * original.seconds, original.seconds
     mono = Recording(Path(inputs.item.name), piece, rate).mono()
@@ -130,15 +153,15 @@ def _segment(
         true = metrics.compute("true_beats", TrueBeats(inside, heard))
     pairs = None
     if paired:
-        real = inputs.music[round(start * SAMPLE_RATE) : round((start + seconds) * SAMPLE_RATE)]
+        real = inputs.original[round(start * SAMPLE_RATE) : round((start + seconds) * SAMPLE_RATE)]
         pairs = metrics.compute("pairs", Waveforms(mono, real, SAMPLE_RATE))
     return {
         "start": start,
-        "beats": score_pair(original.segments[index], heard),
+        "beats": None if original.segments is None else score_pair(original.segments[index], heard),
         **true,
         "checks": checks,
         "genre": None if quiet or genre_weights is None else _genre(piece, rate, genre_weights),
-        "vectors": None if quiet else _vectors(mono, seconds),
+        "vectors": {name: None if quiet else _vectors(piece, rate, name, seconds) for name in embeddings},
         "pairs": pairs,
     }
 
@@ -155,31 +178,36 @@ def _alignment(inputs: Inputs, heard: RhythmFeatures) -> dict[str, Any] | None:
     return found
 
 
-def window_of(seconds: float) -> float | None:
-    """Return the window of the embedding for a length of segments.
+@lru_cache(maxsize=16)
+def space_for(name: str, seconds: float) -> Embedding | None:
+    """Return an embedding whose window fits into a segment.
 
     Args:
+        name: name of the embedding.
         seconds: length of a segment.
 
     Returns:
-        Seconds; None if segments are too short.
+        The embedding with its own window, or else with one of the segment's length; None if it takes neither.
     """
-    if seconds < SHORTEST_WINDOW:
-        return None
-    return min(USUAL_WINDOW, seconds)
-
-
-def _vectors(mono: np.ndarray, seconds: float) -> list[list[float]] | None:
-    window = window_of(seconds)
-    if window is None:
-        return None
-    embedding = load("log-mel", None if window == USUAL_WINDOW else window)
+    usual = load(name)
+    if usual.window <= seconds + 1e-6:
+        return usual
     try:
-        vectors = embed_checked(embedding, mono)
+        return load(name, seconds)
     except D2MError:
-        # A segment of just the window's length may be a sample short.
         return None
-    return [[float(f"{value:.6g}") for value in row] for row in vectors]
+
+
+def _vectors(piece: np.ndarray, rate: int, name: str, seconds: float) -> list[list[float]] | None:
+    space = space_for(name, seconds)
+    if space is None:
+        return None
+    mono = Recording(Path(name), piece, rate).mono(space.sample_rate)
+    # The last segment may lack up to 0.1 s (segments_in), which its own end fills in reverse.
+    lacking = round(seconds * space.sample_rate) - len(mono)
+    if lacking > 0:
+        mono = np.pad(mono, (0, lacking), mode="reflect")
+    return [[float(f"{value:.6g}") for value in row] for row in embed_checked(space, mono)]
 
 
 @lru_cache(maxsize=2)

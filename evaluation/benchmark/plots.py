@@ -51,7 +51,7 @@ def _alignment(lines: list[dict[str, Any]]) -> dict[str, bytes] | None:
 
 
 def _fidelity(lines: list[dict[str, Any]]) -> dict[str, bytes] | None:
-    return _bars(lines, [("Fréchet distance a value (log-mel embedding)", _panel("frechet"))], None, log=True)
+    return _bars(lines, [("Fréchet distance", _panel("frechet"))], None, log=True)
 
 
 def _panel(name: str) -> Callable[[dict[str, Any]], tuple[float | None, list[float] | None]]:

@@ -17,7 +17,9 @@ from .columns import (
     Column,
     alignment_columns,
     beat_columns,
+    distance_columns,
     legend,
+    music_columns,
     number,
     pair_columns,
     short_columns,
@@ -168,13 +170,18 @@ def tables(report: dict[str, Any]) -> list[tuple[str, str, list[str], list[list[
         _of(
             rows, "In short", "The figures that tell most; every one of them and the rest stand below.", short_columns()
         ),
-        _of(
-            rows,
-            "Beats",
-            "Against the original of the same dance; means over segments.",
-            beat_columns(),
-            _published(report, beat_columns()),
-        ),
+    ]
+    if report["settings"].get("original", True):
+        found.append(
+            _of(
+                rows,
+                "Beats",
+                "Against the original of the same dance; means over segments.",
+                beat_columns(),
+                _published(report, beat_columns()),
+            )
+        )
+    found += [
         _of(
             rows,
             "Fit to the dancer",
@@ -183,6 +190,11 @@ def tables(report: dict[str, Any]) -> list[tuple[str, str, list[str], list[list[
         ),
         _of(rows, "Sound and genre", report["genre_note"], sound_columns()),
     ]
+    for name in rows[0]["embeddings"]:
+        text = "Distances of the sets in another embedding."
+        found.append(_of(rows, f"Distances: {name}", text, distance_columns(name)))
+    text = "Of whole pieces, without a reference; structure from 20 s on."
+    found.append(_of(rows, "Harmony and structure", text, music_columns()))
     if compared := [row for row in rows if row["pairs"]]:
         found.append(_of(compared, "Reconstruction", "Against the original, sample by sample.", pair_columns()))
     if report.get("training"):
@@ -209,16 +221,19 @@ def _of(
     columns: tuple[Column, ...],
     more: Sequence[list[str]] = (),
 ) -> tuple[str, str, list[str], list[list[str]]]:
-    """A table with a line of each row, and more lines."""
-    lines = [[row["title"], *(column.text(row) for column in columns)] for row in rows]
-    return title, text, ["", *(column.title for column in columns)], [*lines, *more]
+    """A table with a line of each row, and more lines; without columns that are undefined for every row."""
+    lines = [[row["title"], *(column.text(row) for column in columns)] for row in rows] + list(more)
+    kept = [i for i, cells in enumerate(zip(*lines, strict=True)) if i == 0 or set(cells) - {"undefined", ""}]
+    header = ["", *(column.title for column in columns)]
+    return title, text, [header[i] for i in kept], [[cells[i] for i in kept] for cells in lines]
 
 
 def _published(report: dict[str, Any], columns: tuple[Column, ...]) -> list[list[str]]:
     """Lines of other people's tables, with what they have."""
     lines = []
     for row in report["published"]:
-        title = f"{row['title']} (as published: {dance_data(row['data']).title}, {row['seconds']:g} s)"
+        data = dance_data(row["data"]).title
+        title = f"{row['title']} (as published in {row['table']}: {data}, {row['seconds']:g} s)"
         scores = row["scores"]
         lines.append([title, *(number(scores[c.name], 4) if c.name in scores else "" for c in columns)])
     return lines

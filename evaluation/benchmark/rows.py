@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import TypedDict
@@ -37,6 +37,7 @@ RECONSTRUCTIONS: dict[str, str] = {
 #: Baselines: key -> (title, description).
 BASELINES: dict[str, tuple[str, str]] = {
     "shuffled": ("shuffled originals", "the original music of another dance, another song, from its start"),
+    "scrambled": ("originals, seconds in random order", "the seconds of the original, played in random order"),
     "metronome": ("metronome on the beat", "a click on every beat of the original: right tempo, right phase"),
     "metronome-late": (
         "metronome, half a beat late",
@@ -104,6 +105,16 @@ def all_rows(
     if missing := [key for key in only if key not in keys]:
         raise D2MError(f"there is no row '{missing[0]}'; choose from {', '.join(keys)}")
     return tuple(row for row in rows if row.key in {REFERENCE, *only})
+
+
+def without_original(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Return the rows that dances without original music can have: systems, noise and silence.
+
+    Args:
+        rows: all rows.
+    """
+    kept = [row for row in rows if row.kind == "system" or row.key in ("noise", "silence")]
+    return tuple(replace(row, note="Gaussian noise at -20 dBFS") if row.key == "noise" else row for row in kept)
 
 
 def system_row(text: str) -> Row:

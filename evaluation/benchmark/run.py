@@ -9,23 +9,31 @@ from pathlib import Path
 from typing import Any
 
 from d2m.errors import D2MError
+from d2m.evaluation.embeddings import load as load_embedding
 from d2m.evaluation.metrics import describe
 from d2m.evaluation.metrics.base import GROUPS
 from d2m.files.file_log import file_log
 from d2m.parallel import Parallel, count_of
 from d2m.version import __version__
 
-from .items import Item, find_items
+from .items import Item, find_items, has_music
 from .outside import keep_common, outside_row
 from .published import published_for
 from .report import write_report
-from .rows import DEFAULT_SYSTEMS, REFERENCE, Row, all_rows
+from .rows import DEFAULT_SYSTEMS, REFERENCE, Row, all_rows, without_original
 from .table import summarise
 from .work import Outcome, Settings, run_all
 
+#: Remark of a report on dances without music.
+NO_ORIGINAL = (
+    "The dances have no music of their own: metrics that compare with the original are left out, and so are the "
+    "original, reconstructions, shuffled originals and metronomes."
+)
 Progress = Callable[[int, int], None]
 #: The genre network that is looked for when none is named.
 GENRE = "studio-genre"
+#: Embedding of the distances of sets where none is named.
+EMBEDDING = "log-mel"
 
 
 def benchmark(
@@ -45,6 +53,7 @@ def benchmark(
     processes: Parallel = 1,
     keep: bool = False,
     only: Sequence[str] | None = None,
+    embeddings: Sequence[str] = (EMBEDDING,),
     command: str = "",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -62,6 +71,7 @@ def benchmark(
         genre_weights: genre network to judge by; None takes the shipped one if there is one.
         processes: number of local processes, or an executor.
         keep: also write all music to ``audio/ROW/NAME.wav``.
+        embeddings: names of the embeddings for the distances of sets; the first is that of the short table.
         command: command for the record.
         progress: called with pieces of music done and their number.
 
@@ -73,29 +83,54 @@ def benchmark(
     """
     check(segment, limit, genre, processes)
     out = Path(out)
-    items = find_items(kind, data, split, limit)
+    spaces = [f"{name} {load_embedding(name).version}" for name in embeddings]
+    items, silent, original = split_by_music(find_items(kind, data, split, limit))
     if systems is None:
         systems = () if outside else DEFAULT_SYSTEMS
     rows = possible(all_rows(systems, only, [outside_row(text) for text in outside]), items)
+    rows = rows if original else without_original(rows)
+    if not rows:
+        raise D2MError("none of the chosen rows is possible without original music; name a system")
     items, missing = keep_common(items, rows)
     judge, fingerprint = genre_network(genre_weights)
     folder = None if visual is None else Path(visual)
-    settings = Settings(segment, seed, genre, folder, judge, fingerprint, out / "audio" if keep else None)
+    settings = Settings(
+        segment, seed, genre, folder, judge, fingerprint, out / "audio" if keep else None, tuple(embeddings)
+    )
     make_folder(out)
     with file_log(out / "benchmark.log") as log:
         log.info("%s %s: %s", kind, data, settings)
         outcome = run_all(items, rows, settings, out, processes, log, progress)
-        if outside:
+        if outside or not original:
             outcome = same_dances(outcome)
         about = {
             "kind": kind, "data": Path(data).name, "split": split, "segment": segment, "genre": genre, "seed": seed,
             "limit": limit, "processes": count_of(processes), "genre_weights": judge, "visual": visual is not None,
+            "original": original, "embeddings": spaces,
         }  # fmt: skip
         report = compose_report(f"Benchmark: {kind}", items, rows, outcome, about, command)
-        report["notes"] += missing
+        report["notes"] += silent + missing
         write_report(report, out)
         log.info("report written, %d failed", len(outcome.failed))
     return report
+
+
+def split_by_music(items: Sequence[Item]) -> tuple[tuple[Item, ...], list[str], bool]:
+    """Keep the dances that have music of their own, or all of them if none has.
+
+    Args:
+        items: all dances.
+
+    Returns:
+        Dances, a line for the report about each one that is left out, and whether the dances have music.
+    """
+    known = [has_music(item) for item in items]
+    if not any(known):
+        return tuple(items), [], False
+    left_out = [item for item, music in zip(items, known, strict=True) if not music]
+    why = "no music of its own, but others have; the dance is left out of all means"
+    lines = [f"{item.name}: {why}" for item in left_out]
+    return tuple(item for item, music in zip(items, known, strict=True) if music), lines, True
 
 
 def same_dances(outcome: Outcome) -> Outcome:
@@ -188,27 +223,25 @@ def compose_report(
         command: command line.
 
     Raises:
-        D2MError: if not even the originals could be measured.
+        D2MError: if no dance could be measured.
     """
-    originals = outcome.results[REFERENCE]
-    if not originals:
-        first = outcome.failed[0]
-        raise D2MError(
-            f"nothing could be measured; the first of {len(outcome.failed)}: {first['name']}: {first['error']}"
-        )
+    original = about.get("original", True)
+    dances = outcome.results[REFERENCE if original else rows[0].key]
+    if not dances:
+        raise D2MError(_nothing(rows, outcome.failed))
     known = any(item.genre for item in items)
     if about["genre_weights"] is None:
         note = "No genre weights: genre accuracy is undefined (train them with d2m train genre)."
     else:
         note = f"Genre network: {about['genre_weights']}." if known else "The data tell no genres."
     judges = {"space": "low points of the joints' mean speed in space", "picture": "the same in the picture"}
-    judge = originals[0]["alignment"]["judge"]
-    remarks = []
+    judge = dances[0]["alignment"]["judge"]
+    remarks = [] if original else [NO_ORIGINAL]
     if outcome.failed:
         remarks.append(f"{len(outcome.failed)} could not be measured and are in no mean; they are named below.")
-    if any(row.source != "engine" for row in rows):
+    if any(row.source != "engine" for row in rows) or not original:
         remarks.append("All means are over the same dances: those that could be measured for every row.")
-    if len({item.music for item in items}) == 1:
+    if original and len({item.music for item in items}) == 1:
         remarks.append("All dances are to one song: there are no shuffled originals.")
     if any(item.prepared for item in items) or judge == "picture":
         remarks.append("The dancer is judged by the same motion that the engines see: fit to the dancer is flattering.")
@@ -222,23 +255,34 @@ def compose_report(
             "cores": os.cpu_count(),
             "processor": platform.machine(),
         },
-        "sequences": len(originals),
-        "segments": sum(len(result["segments"]) for result in originals),
+        "sequences": len(dances),
+        "segments": sum(len(result["segments"]) for result in dances),
         "judge": judges[judge],
         "genre_note": note,
         "remarks": remarks,
-        "notes": _notes(rows, outcome),
+        "notes": _notes(rows, outcome, dances),
         "metrics": describe(*(group for group in GROUPS if group != "rhythm")),
-        "rows": summarise(rows, outcome.results, about["seed"]),
+        "rows": summarise(rows, outcome.results, about["seed"], about.get("embeddings", [EMBEDDING])),
         "published": [row.plain() for row in published_for(about["kind"])],
         "failed": outcome.failed,
         "results": {key: [_brief(r) for r in found] for key, found in outcome.results.items()},
     }  # fmt: skip
 
 
-def _notes(rows: Sequence[Row], outcome: Outcome) -> list[str]:
+def _nothing(rows: Sequence[Row], failed: Sequence[dict[str, Any]]) -> str:
+    """Say why nothing was measured: by the failure of a system from elsewhere, if there is one."""
+    if not failed:
+        return "nothing could be measured: no dance has results in every row; remove results/ and run again"
+    titles = {row.key: row.title for row in rows if row.source != "engine"}
+    first = next((failure for failure in failed if failure["row"] in titles), failed[0])
+    told = titles.get(first["row"])
+    more = f" (and {len(failed) - 1} more, see benchmark.log)" if len(failed) > 1 else ""
+    return f"nothing could be measured; {first['name']}{f', {told}' if told else ''}: {first['error']}{more}"
+
+
+def _notes(rows: Sequence[Row], outcome: Outcome, results: Sequence[dict[str, Any]]) -> list[str]:
     """Unusual properties of the dances, and of music from elsewhere."""
-    dances = [f"{result['name']}: {note}" for result in outcome.results[REFERENCE] for note in result.get("notes", ())]
+    dances = [f"{result['name']}: {note}" for result in results for note in result.get("notes", ())]
     music = [
         f"{result['name']}, {row.title}: {result['details']['note']}"
         for row in rows

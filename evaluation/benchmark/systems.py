@@ -16,7 +16,7 @@ from d2m.evaluation.recordings import SAMPLE_RATE
 from d2m.evaluation.rhythm_features import RhythmFeatures
 from d2m.nn.device import on_device
 
-from .baselines import fitted, metronome, noise
+from .baselines import QUIET_NOISE, fitted, metronome, noise, scrambled
 from .inputs import Inputs, read_music, steady
 from .items import Item
 from .outside import play_outside
@@ -41,13 +41,13 @@ class Played:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-def play(row: Row, inputs: Inputs, heard: RhythmFeatures, others: Sequence[Item], seed: int) -> Played:
+def play(row: Row, inputs: Inputs, heard: RhythmFeatures | None, others: Sequence[Item], seed: int) -> Played:
     """Return the row's music.
 
     Args:
         row: which.
         inputs: the item.
-        heard: the original as a listener hears it.
+        heard: the original as a listener hears it, or None where there is none.
         others: items to other music, the first of which that can be read stands in for a shuffled original.
         seed: random seed of the music and of the noise.
 
@@ -55,9 +55,9 @@ def play(row: Row, inputs: Inputs, heard: RhythmFeatures, others: Sequence[Item]
         D2MError: if it cannot be made.
     """
     if row.kind == "reference":
-        return Played(inputs.music[None], SAMPLE_RATE)
+        return Played(inputs.original[None], SAMPLE_RATE)
     if row.kind == "reconstruction":
-        return _reconstruct(row.key, inputs.music)
+        return _reconstruct(row.key, inputs.original)
     if row.source != "engine":
         began = time.process_time()
         waveform, rate, details = play_outside(row, inputs.item, inputs.dance, seed)
@@ -68,19 +68,26 @@ def play(row: Row, inputs: Inputs, heard: RhythmFeatures, others: Sequence[Item]
     return _baseline(row.key, inputs, heard, others, seed)
 
 
-def _baseline(key: str, inputs: Inputs, heard: RhythmFeatures, others: Sequence[Item], seed: int) -> Played:
-    samples = len(inputs.music)
+def _baseline(key: str, inputs: Inputs, heard: RhythmFeatures | None, others: Sequence[Item], seed: int) -> Played:
+    samples = inputs.samples
     if key == "silence":
         return Played(np.zeros((1, samples), np.float32), SAMPLE_RATE)
     if key == "noise":
         rng = np.random.default_rng([seed, zlib.crc32(inputs.item.name.encode())])
-        return Played(noise(inputs.music, rng)[None], SAMPLE_RATE)
+        power = np.full(samples, QUIET_NOISE, np.float32) if inputs.music is None else inputs.music
+        return Played(noise(power, rng)[None], SAMPLE_RATE)
+    if key == "scrambled":
+        rng = np.random.default_rng([seed, 11, zlib.crc32(inputs.item.name.encode())])
+        return Played(scrambled(inputs.original, rng)[None], SAMPLE_RATE)
     if key == "shuffled":
         return _shuffled(inputs, others)
-    known = inputs.true_beats is not None
-    beats = inputs.true_beats if inputs.true_beats is not None else heard.beats
-    details = {"beats": "those the music was written on" if known else "tracked in the original"}
-    return Played(metronome(beats, samples, key)[None], SAMPLE_RATE, None, details)
+    if inputs.true_beats is not None:
+        beats, origin = inputs.true_beats, "those the music was written on"
+    elif heard is not None:
+        beats, origin = heard.beats, "tracked in the original"
+    else:
+        raise D2MError(f"{inputs.item.name}: without original music there are no beats for a metronome")
+    return Played(metronome(beats, samples, key)[None], SAMPLE_RATE, None, {"beats": origin})
 
 
 def _shuffled(inputs: Inputs, others: Sequence[Item]) -> Played:
@@ -91,7 +98,7 @@ def _shuffled(inputs: Inputs, others: Sequence[Item]) -> Played:
         except D2MError as error:
             trouble = str(error)
             continue
-        return Played(fitted(music, len(inputs.music))[None], SAMPLE_RATE, None, {"music": other.name})
+        return Played(fitted(music, inputs.samples)[None], SAMPLE_RATE, None, {"music": other.name})
     raise D2MError(f"no other music to play: {trouble}")
 
 

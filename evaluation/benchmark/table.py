@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from d2m.evaluation import metrics
 from d2m.evaluation.alignment import bootstrap
 from d2m.evaluation.beat_report import mean_scores
 from d2m.evaluation.distances import Embedded
-from d2m.evaluation.metrics.base import GenreVerdict, Metric, Score, Sets, mean, plain
+from d2m.evaluation.embeddings import load
+from d2m.evaluation.metrics.base import GenreVerdict, Metric, Score, Sets, mean, plain, reading
 from d2m.types import GENRES
 
 from .rows import REFERENCE, Row
@@ -21,34 +23,64 @@ from .rows import REFERENCE, Row
 #: What a recording can be called, and the words of :func:`d2m.evaluation.fidelity_report.check` that say so.
 FAULTS: dict[str, str] = {
     "silent": "silence", "quiet": "very quiet", "clipped": "clipped", "noise_like": "sounds like noise",
+    "off_centre": "off centre", "clicking": " click",
 }  # fmt: skip
 
 Result = dict[str, Any]
 
 
-def summarise(rows: Sequence[Row], results: dict[str, list[Result]], seed: int) -> list[dict[str, Any]]:
+def summarise(
+    rows: Sequence[Row], results: dict[str, list[Result]], seed: int, embeddings: Sequence[str] = ("log-mel",)
+) -> list[dict[str, Any]]:
     """Return a line for every row.
 
     Args:
         rows: in their order.
         results: results by key of the row, see :class:`~d2m.evaluation.benchmark.work.Outcome`.
         seed: random seed of bootstrap intervals and random halves.
+        embeddings: names of the embeddings, each with or without its version.
 
     Returns:
         Plain JSON values; None where a score is defined for no segment.
     """
-    songs = {result["name"]: result["music"] for result in results[REFERENCE]}
-    real = embedded(results[REFERENCE], songs)
-    if real is not None:
-        centre, scale = real.vectors.mean(0), np.maximum(real.vectors.std(0), 1e-6)
-        real = real.scaled(centre, scale)
+    names = [name.split(" ")[0] for name in embeddings]
+    real = results.get(REFERENCE, [])
+    songs = {result["name"]: result["music"] for found in results.values() for result in found}
+    spaces = {name: _Space.of(name, real, songs) for name in names}
     lines = []
     for row in rows:
-        draws = _Draws(seed)
-        made = embedded(results[row.key], songs)
-        pair = None if real is None or made is None else (made.scaled(centre, scale), real)
-        lines.append(_line(row, results[row.key], pair, draws))
+        draws, found = _Draws(seed), results[row.key]
+        pairs = {name: None if space is None else space.pair(found, songs) for name, space in spaces.items()}
+        line = _line(row, found, pairs[names[0]], draws)
+        others = {n: None if pair is None else _fidelity(row, *pair, _Draws(seed)) for n, pair in pairs.items()}
+        lines.append(line | {"embeddings": {name: scores for name, scores in others.items() if name != names[0]}})
     return lines
+
+
+@dataclass(frozen=True)
+class _Space:
+    """An embedding with the originals in it, and what is subtracted from and divided into every window."""
+
+    name: str
+    real: Embedded
+    centre: np.ndarray
+    scale: np.ndarray
+
+    @classmethod
+    def of(cls, name: str, real: list[Result], songs: dict[str, str]) -> _Space | None:
+        """None where there are no originals."""
+        found = embedded(real, songs, name)
+        if found is None:
+            return None
+        centre, scale = np.zeros(found.vectors.shape[1]), np.ones(found.vectors.shape[1])
+        if load(name).standardise:
+            centre, scale = found.vectors.mean(0), np.maximum(found.vectors.std(0), 1e-6)
+        return cls(name, found.scaled(centre, scale), centre, scale)
+
+    def pair(self, found: list[Result], songs: dict[str, str]) -> tuple[Embedded, Embedded] | None:
+        """Music of a row, and the originals."""
+        made = embedded(found, songs, self.name)
+        return None if made is None else (made.scaled(self.centre, self.scale), self.real)
 
 
 class _Draws:
@@ -75,7 +107,7 @@ def _line(row: Row, found: list[Result], pair: tuple[Embedded, Embedded] | None,
         "note": row.note,
         "sequences": len(found),
         "segments": len(segments),
-        "beats": mean_scores([segment["beats"] for segment in segments]),
+        "beats": mean_scores([segment["beats"] for segment in segments if segment["beats"] is not None]),
         "intervals": _intervals(found, draws),
         **metrics.combine("true_beats", segments),
         "alignment": _alignment(found, draws),
@@ -83,6 +115,7 @@ def _line(row: Row, found: list[Result], pair: tuple[Embedded, Embedded] | None,
         "fidelity": None if pair is None else _fidelity(row, *pair, draws),
         "pairs": _pairs(segments),
         "sound": _sound(segments),
+        "music": metrics.combine("music", [result["whole"] for result in found]),
         "seconds_per_second": sum(r["seconds"] for r in composed) / sum(r["duration"] for r in composed)
         if composed
         else None,
@@ -100,7 +133,8 @@ def _interval(found: list[Result], metric: Metric, rng: np.random.Generator) -> 
     means = []
     for result in found:
         scores = [segment if metric.group == "true_beats" else segment["beats"] for segment in result["segments"]]
-        if (value := mean([score[metric.name] for score in scores])) is not None:
+        scores = [score for score in scores if score is not None]
+        if (value := mean([reading(score[metric.name])[0] for score in scores])) is not None:
             means.append(value)
     if len(means) < 2:
         return None
@@ -152,7 +186,7 @@ def _genre(found: list[Result]) -> dict[str, Any] | None:
     return {**metrics.combine("genre", scores), "segments": len(verdicts)}
 
 
-def embedded(found: list[Result], songs: dict[str, str]) -> Embedded | None:
+def embedded(found: list[Result], songs: dict[str, str], name: str = "log-mel") -> Embedded | None:
     """Return windows of all segments, those of one song together: they are no independent recordings. A song that
     several dance to in its original counts once.
 
@@ -160,10 +194,11 @@ def embedded(found: list[Result], songs: dict[str, str]) -> Embedded | None:
         found: results of a row.
         songs: songs of the items. What was made for an item goes under its song; the original of another one under its
             own.
+        name: name of the embedding.
     """
     by_song: dict[str, list[list[list[float]]]] = defaultdict(list)
     for result in found:
-        windows = [window for segment in result["segments"] for window in segment["vectors"] or ()]
+        windows = [window for segment in result["segments"] for window in segment["vectors"][name] or ()]
         other = result["details"].get("music", "")
         song = songs[other] if other in songs else result["music"]
         if windows and windows not in by_song[song]:
@@ -173,7 +208,7 @@ def embedded(found: list[Result], songs: dict[str, str]) -> Embedded | None:
 
 
 def _fidelity(row: Row, made: Embedded, real: Embedded, draws: _Draws) -> dict[str, Any] | None:
-    """Distances to the originals, per value of the embedding."""
+    """Distances to the originals."""
     if min(len(made.vectors), len(real.vectors)) < 2:
         return None
     same = row.kind == "reference"

@@ -18,9 +18,11 @@ from typing import Any
 import numpy as np
 
 from d2m.errors import D2MError
+from d2m.evaluation.embeddings import load as load_embedding
 from d2m.evaluation.metrics import added
 from d2m.files.atomic import atomic_write
 from d2m.parallel import Parallel, each
+from d2m.time_left import TimeLeft
 from d2m.version import __version__
 
 from .items import Item, item_files, picture_name
@@ -28,7 +30,7 @@ from .outside import recording_of
 from .rows import Row
 
 #: Raised whenever the same music would get other figures than before.
-FORMAT = 1
+FORMAT = 2
 #: Scenes to other music that are tried for a shuffled original.
 _CANDIDATES = 3
 
@@ -45,6 +47,7 @@ class Settings:
         genre_weights: name or file of the genre network, or None where there is none.
         genre_fingerprint: fingerprint of that file.
         keep: folder that the music is written to, or None.
+        embeddings: names of the embeddings for the distances of sets.
     """
 
     segment: float = 6.0
@@ -54,6 +57,7 @@ class Settings:
     genre_weights: str | None = None
     genre_fingerprint: str = ""
     keep: Path | None = None
+    embeddings: tuple[str, ...] = ("log-mel",)
 
 
 @dataclass(frozen=True)
@@ -105,12 +109,12 @@ def run_all(
     log.info("%d items, %d rows, %d of %d there already", len(items), len(rows), done, total)
     tell(done, total)
     jobs = [(s, missing[s.name], others[s.name], settings) for s in items if missing[s.name]]
-    failed, measured = [], 0
+    failed, measured, left = [], 0, TimeLeft(done)
     for name, good, bad in each(_measure_item, jobs, processes):
         done += len(missing[name])
         measured += good
         failed += [{"name": name, "row": row, "error": error} for row, error in bad]
-        log.info("%s: %d measured", name, good)
+        log.info("%s: %d measured; %d of %d, %s", name, good, done, total, left.text(done, total))
         for row, error in bad:
             log.info("%s, %s: failed: %s", name, row or "every row", error)
         tell(done, total)
@@ -147,6 +151,7 @@ def _place(folder: Path, item: Item, row: Row, others: Sequence[Item], settings:
         "format": FORMAT, "version": __version__, "scene": item.name, "files": _stamps(item), "row": row.key,
         "weights": row.fingerprint, "segment": settings.segment, "seed": settings.seed, "genre": settings.genre,
         "visual": str(settings.visual or ""), "judge": settings.genre_fingerprint, "kept": settings.keep is not None,
+        "embeddings": [[name, load_embedding(name).version] for name in settings.embeddings],
     }  # fmt: skip
     if names := added():
         content["metrics"] = names
@@ -210,7 +215,8 @@ def _measure_item(
         for row, path in rows:
             try:
                 played = play(row, inputs, original.whole, others, settings.seed)
-                found = measure(inputs, original, played, row.kind == "reconstruction", settings.genre_weights)
+                paired = row.kind == "reconstruction"
+                found = measure(inputs, original, played, paired, settings.genre_weights, settings.embeddings)
                 text = json.dumps(found, allow_nan=False)
             except Exception as error:
                 bad.append((row.key, _line(error)))

@@ -108,6 +108,7 @@ def read_key(folder: Path) -> dict[str, Any]:
     """
     try:
         key = json.loads((folder / "key.json").read_text("utf-8"))
-        return {"title": key["title"], "questions": key["questions"], "clips": key["clips"]}
+        known = {"title": key["title"], "questions": key["questions"], "clips": key["clips"]}
+        return known | {"reference": key.get("reference")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise D2MError(f"no listening test in {folder}; make one with d2m evaluate listening make") from error

@@ -25,6 +25,11 @@ VIDEO = (".mp4", ".mov", ".mkv", ".webm")
 #: Every clip is brought to this loudness: louder is taken for better.
 LOUDNESS = -18.0
 LOW_PASS, WRONG_MUSIC = "anchor: low-passed", "anchor: another clip's music"
+#: What listeners read about attention checks.
+_CHECKS = (
+    "<li>In {} you hear beeps over the music. Count them and choose their number, in place of an opinion; this shows "
+    "that the clips are listened to.</li>"
+)
 _PAGE = Path(__file__).parent / "page"
 
 
@@ -90,7 +95,7 @@ def make_test(
     if test.trials < 0 or test.checks < 0 or test.checks > len(items):
         raise D2MError(f"choose 0 to {len(items)} attention checks, as many as there are items")
     with _whole_folder(out) as folder:
-        count = _write_test(folder, sources, items, next(iter(systems)), test, progress)
+        count = _write_test(folder, sources, items, next(iter(systems)), test, progress, reference)
     return {"items": len(items), "clips": count, "left_out": left_out}
 
 
@@ -115,10 +120,12 @@ def _write_test(
     first: str,
     test: ListeningTest,
     progress: Callable[[int, int], None] | None,
+    reference: str | None = None,
 ) -> int:
     """Clips, page and key; the number of clips. Attention checks are made from the system ``first``."""
     rng = np.random.default_rng(test.seed)
-    key: dict[str, Any] = {"title": test.title, "questions": [q.plain() for q in test.questions], "clips": {}}
+    key: dict[str, Any] = {"title": test.title, "reference": reference, "clips": {}}
+    key["questions"] = [q.plain() for q in test.questions]
     jobs = [(item, name, source, 0) for (item, name), source in sources.items()]
     checked = rng.permutation(len(items))[: test.checks]
     jobs += [(items[i], "check", sources[items[i], first], int(rng.integers(2, 6))) for i in checked]
@@ -153,6 +160,18 @@ def _clips(folder: Path) -> dict[str, Path]:
     if not found:
         raise D2MError(f"no clips in {folder}; give a folder of videos or sound files")
     return found
+
+
+def have_pictures(folders: Mapping[str, Path]) -> bool:
+    """Tell whether all clips of a listening test are videos.
+
+    Args:
+        folders: name -> folder of clips.
+
+    Raises:
+        D2MError: if a folder has no clips.
+    """
+    return all(path.suffix.lower() in VIDEO for folder in folders.values() for path in _clips(folder).values())
 
 
 def _anchors(items: list[str], reference: dict[str, Path]) -> dict[tuple[str, str], Any]:
@@ -217,9 +236,11 @@ def _write_page(folder: Path, test: ListeningTest, clips: list[dict[str, Any]], 
         "clips": [clips[i] for i in rng.permutation(len(clips))],
     }
     # "</" would end the script element that the plan stands in.
+    beeps = sum(clip["check"] for clip in clips)
     inside = json.dumps(plan, ensure_ascii=False).replace("</", "<\\/")
     page = (_PAGE / "index.html").read_text("utf-8")
     page = page.replace("@TITLE@", html.escape(test.title)).replace("@PLAN@", inside)
+    page = page.replace("@CHECKS@", _CHECKS.format("one clip" if beeps == 1 else f"{beeps} clips") if beeps else "")
     with atomic_write(folder / "index.html") as part:
         part.write_text(page, "utf-8")
     for name in ("page.css", "page.js"):

@@ -34,7 +34,7 @@ class Question:
         return asdict(self)
 
 
-#: Sets of questions by name: D2M-GAN's two, MuseGAN's five.
+#: Sets of questions by name: D2M-GAN's two for clips with a picture, MuseGAN's five, two for sound alone.
 SETS: dict[str, tuple[Question, ...]] = {
     "dance": (
         Question("coherence", "How well does the music fit the dance?"),
@@ -47,7 +47,20 @@ SETS: dict[str, tuple[Question, ...]] = {
         Question("coherence", "Does it hang together?", AGREEMENT),
         Question("overall", "How good is it all in all?"),
     ),
+    "sound": (
+        Question("quality", "How good does the music sound?"),
+        Question("overall", "How good is it as a piece of music?"),
+    ),
 }
+
+
+def default_questions(pictures: bool) -> str:
+    """Return the name of the set for clips with or without a picture.
+
+    Args:
+        pictures: whether all clips have one.
+    """
+    return "dance" if pictures else "sound"
 
 
 def read_questions(name_or_path: str) -> tuple[Question, ...]:

@@ -17,8 +17,9 @@ from d2m.registry import Registry
 
 from .base import GROUPS, Metric, Score, plain
 
-_BEATS, _ALIGNMENT, _SOUND, _RHYTHM = (
-    f"d2m.evaluation.metrics.{module}:" for module in ("beats", "alignment", "sound", "rhythm")
+_BEATS, _ALIGNMENT, _SETS, _SOUND, _MUSIC, _RHYTHM, _NOTES = (
+    f"d2m.evaluation.metrics.{module}:"
+    for module in ("beats", "alignment", "sets", "sound", "music", "rhythm", "notes")
 )
 #: Every metric, in the order of the tables' columns.
 METRICS: Registry[Metric] = Registry(
@@ -35,18 +36,35 @@ METRICS: Registry[Metric] = Registry(
         "onset_f": _BEATS + "ONSET_F",
         "beat_f": _BEATS + "BEAT_F",
         "true_beat_f": _BEATS + "TRUE_BEAT_F",
+        "agreement": _BEATS + "AGREEMENT",
+        "tempo_within": _BEATS + "TEMPO_WITHIN",
+        "tempo_octave": _BEATS + "TEMPO_OCTAVE",
         "tempo_ratio": _BEATS + "TEMPO_RATIO",
         "continuity": _BEATS + "CONTINUITY",
         "beat_align": _ALIGNMENT + "BEAT_ALIGN",
         "beat_align_music_to_motion": _ALIGNMENT + "MUSIC_TO_MOTION",
         "hit_rate": _ALIGNMENT + "HIT_RATE",
         "aist": _ALIGNMENT + "AIST",
-        "frechet": _SOUND + "FRECHET",
-        "halves": _SOUND + "HALVES",
-        "kernel": _SOUND + "KERNEL",
+        "frechet": _SETS + "FRECHET",
+        "halves": _SETS + "HALVES",
+        "frechet_per_value": _SETS + "FRECHET_PER_VALUE",
+        "frechet_infinity": _SETS + "FRECHET_INFINITY",
+        "kernel": _SETS + "KERNEL",
+        "kernel_audio": _SETS + "KERNEL_AUDIO",
         "classification": _SOUND + "CLASSIFICATION",
         "retrieval": _SOUND + "RETRIEVAL",
         "loudness_lufs": _SOUND + "LOUDNESS",
+        "loudness_steadiness": _SOUND + "LOUDNESS_SPREAD",
+        "clipping": _SOUND + "CLIPPING",
+        "silence_s": _SOUND + "SILENCE",
+        "dc_offset": _SOUND + "OFFSET",
+        "clicks_per_s": _SOUND + "CLICKS",
+        "flatness": _SOUND + "FLATNESS",
+        "key_clarity": _MUSIC + "KEY_CLARITY",
+        "in_key": _MUSIC + "IN_KEY",
+        "harmonic_change": _MUSIC + "HARMONIC_CHANGE",
+        "repetition": _MUSIC + "REPETITION",
+        "section_contrast": _MUSIC + "SECTION_CONTRAST",
         "log_mel_l1": _SOUND + "LOG_MEL_L1",
         "stft_convergence": _SOUND + "STFT_CONVERGENCE",
         "stft_log_magnitude": _SOUND + "STFT_LOG_MAGNITUDE",
@@ -64,6 +82,15 @@ METRICS: Registry[Metric] = Registry(
         "phase_error_abs_ms": _RHYTHM + "PHASE_ERROR",
         "phase_concentration": _RHYTHM + "PHASE_CONCENTRATION",
         "confidence": _RHYTHM + "CONFIDENCE",
+        "empty_bars": _NOTES + "EMPTY_BARS",
+        "used_pitch_classes": _NOTES + "PITCH_CLASSES",
+        "qualified_notes": _NOTES + "QUALIFIED",
+        "drum_pattern": _NOTES + "DRUM_PATTERN",
+        "tonal_distance": _NOTES + "TONAL_DISTANCE",
+        "polyphony": _NOTES + "POLYPHONY",
+        "in_scale": _NOTES + "SCALE_CONSISTENCY",
+        "pitch_class_entropy": _NOTES + "PITCH_ENTROPY",
+        "groove_consistency": _NOTES + "GROOVE",
     },
 )
 

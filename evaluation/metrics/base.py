@@ -13,6 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     from d2m.evaluation.distances import Embedded, Floor
     from d2m.evaluation.fidelity import StftDistance
+    from d2m.evaluation.harmony import Harmony
     from d2m.evaluation.rhythm_features import RhythmFeatures
     from d2m.evaluation.sound import Levels
 
@@ -28,8 +29,10 @@ GROUPS: dict[str, str] = {
     "sets": "Sets: d2m evaluate fidelity, d2m benchmark",
     "genre": "GenreVerdict: d2m evaluate genre, d2m benchmark",
     "sound": "Sound: d2m evaluate fidelity, d2m benchmark",
+    "music": "Piece: d2m evaluate sound, d2m benchmark over whole dances",
     "pairs": "Waveforms: d2m evaluate fidelity, d2m benchmark for reconstructions",
     "rhythm": "d2m.evaluation.rhythm.ClipScore: d2m evaluate rhythm",
+    "symbolic": "d2m.symbolic.metrics.Metrics: d2m evaluate symbolic",
 }
 
 
@@ -133,6 +136,45 @@ class Sound:
 
         return levels(self.waveform, self.sample_rate)
 
+    @cached_property
+    def flatness(self) -> float:
+        """Spectral flatness."""
+        from d2m.evaluation.sound import spectral_flatness
+
+        return spectral_flatness(self.waveform)
+
+    @cached_property
+    def clicks(self) -> int:
+        """Number of clicks."""
+        from d2m.evaluation.faults import clicks
+
+        return len(clicks(self.waveform, self.sample_rate))
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A whole recording, for metrics of harmony and structure.
+
+    Attributes:
+        waveform: float32 (samples,), 22,050 Hz.
+    """
+
+    waveform: np.ndarray
+
+    @cached_property
+    def harmony(self) -> Harmony | None:
+        """Key and harmony; None for silence."""
+        from d2m.evaluation.harmony import harmony
+
+        return harmony(self.waveform)
+
+    @cached_property
+    def similarity(self) -> np.ndarray | None:
+        """Likeness of all pairs of half seconds; None for a short piece, or one that never changes."""
+        from d2m.evaluation.structure import self_similarity
+
+        return self_similarity(self.waveform)
+
 
 @dataclass(frozen=True)
 class Sets:
@@ -201,6 +243,8 @@ class Metric:
         indented: of rhythm, whether the printed line adds to the one above.
         counted: whether ``d2m evaluate beats`` states for how many pairs it is defined.
         version: changes whenever a figure would.
+        fooled_by: what scores well without being good, in one line; ``""`` if nothing is known.
+        fools: keys of the benchmark's baselines that reach real music, see ``scripts/reproduce/metric_baselines.py``.
     """
 
     name: str
@@ -225,6 +269,8 @@ class Metric:
     indented: bool = False
     counted: bool = True
     version: str = "1"
+    fooled_by: str = ""
+    fools: tuple[str, ...] = ()
 
     def combine(self, rows: Sequence[Mapping[str, Any]]) -> Score:
         """Combine the scores of several pieces of music.
@@ -248,6 +294,18 @@ class Metric:
         words = {"higher": "higher is better", "lower": "lower is better", "neither": "neither direction is better"}
         return words.get(self.better, f"best at {self.target:g}" if self.target is not None else self.better)
 
+    @property
+    def properties(self) -> str:
+        """Direction, unit and range in words; no range where it has no end."""
+        unit = f" {self.unit}" if self.unit else ""
+        if math.isinf(self.high):
+            ends = f"at least {self.low:g}{unit}" if math.isfinite(self.low) else self.unit
+        else:
+            ends = (
+                f"{self.low:g} to {self.high:.4g}{unit}" if math.isfinite(self.low) else f"at most {self.high:g}{unit}"
+            )
+        return "; ".join(part for part in (self.direction, ends) if part)
+
     def plain(self) -> dict[str, Any]:
         """Return the description as plain JSON values."""
         return {
@@ -258,6 +316,7 @@ class Metric:
             "range": [plain(self.low), plain(self.high)],
             "about": self.about,
             "reference": self.reference,
+            **({"fooled_by": self.fooled_by} if self.fooled_by else {}),
         }
 
 

@@ -1,4 +1,4 @@
-"""Metrics of sound: sets of recordings, genre, single recordings, and reconstructions."""
+"""Metrics of sound: genre, single recordings, and reconstructions."""
 
 from __future__ import annotations
 
@@ -7,49 +7,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from d2m.evaluation.distances import kernel_distance
-from d2m.evaluation.fidelity import (
-    frechet_distance,
-    log_mel_l1,
-    onset_correlation,
-    scale_invariant_ratio,
-    signal_to_noise,
-)
+from d2m.evaluation.fidelity import log_mel_l1, onset_correlation, scale_invariant_ratio, signal_to_noise
 
-from .base import GenreVerdict, Metric, Score, Sets, Sound, Waveforms, plain
+from .base import GenreVerdict, Metric, Score, Sound, Waveforms
 
 _GENRE = "share of segments in the dance's genre, by classification and by the nearest song of the network's training"
 _ZHU = "Zhu et al., Quantized GAN for Complex Music Generation from Dance Videos, ECCV 2022, section 4.2"
-
-
-def _frechet(sets: Sets) -> Score:
-    """Of the originals themselves, the distance of one half to the other: a set is at 0 from itself."""
-    size = sets.reference.vectors.shape[1]
-    if sets.same:
-        return None if sets.floor is None else sets.floor.reference / size
-    return frechet_distance(sets.generated.vectors, sets.reference.vectors) / size
-
-
-def _halves(sets: Sets) -> Score:
-    floor, size = sets.floor, sets.reference.vectors.shape[1]
-    if sets.same or floor is None:
-        return None
-    return {
-        "windows": floor.windows,
-        "generated": floor.generated / size,
-        "reference": floor.reference / size,
-        "excess": floor.excess / size,
-        "interval": [value / size for value in floor.interval],
-    }
-
-
-def _kernel(sets: Sets) -> Score:
-    names = sets.generated.names, sets.reference.names
-    if sets.same or min(map(len, names)) < 2 or len({*names[0], *names[1]}) < 3:
-        return None
-    found = kernel_distance(sets.generated, sets.reference)
-    interval = [float(value) for value in found.interval] if np.isfinite(found.interval).all() else None
-    return {"value": plain(float(found.value)), "interval": interval}
 
 
 def _classification(verdict: GenreVerdict) -> Score:
@@ -64,38 +27,27 @@ def _loudness(sound: Sound) -> Score:
     return sound.levels.loudness_lufs
 
 
+def _share_clipped(sound: Sound) -> Score:
+    return 100.0 * sound.levels.clipped / sound.waveform.size
+
+
+def _clicks(sound: Sound) -> Score:
+    return sound.clicks * sound.sample_rate / sound.waveform.shape[-1]
+
+
 def _difference(function: Callable[[np.ndarray, np.ndarray, int], float]) -> Callable[[Waveforms], Score]:
     return lambda pair: float(function(pair.generated, pair.reference, pair.sample_rate))
 
 
-FRECHET = Metric(
-    *("frechet", "Fréchet", "sets", _frechet, "lower"),
-    "distance to the originals in the log-mel embedding, per value, of the ground truth that of its halves; biased "
-    "upwards by small sets; shuffled originals are the same set",
-    "Dowson and Landau, Journal of Multivariate Analysis 12(3), 1982; Kilgour et al., Fréchet Audio Distance, "
-    "Interspeech 2019",
-    high=math.inf,
-    headline="Fréchet",
-)
-HALVES = Metric(
-    *("halves", "over real halves", "sets", _halves, "nearer"),
-    "distance to one half of the originals less that of the other half; 0 is real music",
-    "d2m.evaluation.distances.frechet_against_itself",
-    low=-math.inf,
-    high=math.inf,
-    target=0.0,
-)
-KERNEL = Metric(
-    *("kernel", "kernel distance", "sets", _kernel, "lower"),
-    "unbiased, squared maximum mean discrepancy with a cubic kernel; 95 %",
-    "Bińkowski et al., Demystifying MMD GANs, ICLR 2018, section 4",
-    low=-math.inf,
-    high=math.inf,
-)
 CLASSIFICATION = Metric(
-    "classification", "genre, classified", "genre", _classification, "higher", _GENRE, "d2m.music_genre"
+    *("classification", "genre, classified", "genre", _classification, "higher", _GENRE, "d2m.music_genre"),
+    fooled_by="drum patterns and tempo of the genre, however bad the sound",
 )
-RETRIEVAL = Metric("retrieval", "genre, retrieved", "genre", _retrieval, "higher", _GENRE, _ZHU, headline="genre")
+RETRIEVAL = Metric(
+    *("retrieval", "genre, retrieved", "genre", _retrieval, "higher", _GENRE, _ZHU),
+    headline="genre",
+    fooled_by="drum patterns and tempo of the genre, however bad the sound",
+)
 LOUDNESS = Metric(
     *("loudness_lufs", "loudness, LUFS", "sound", _loudness, "neither"),
     "integrated loudness of the segments that have any",
@@ -104,6 +56,59 @@ LOUDNESS = Metric(
     low=-math.inf,
     high=math.inf,
     digits=1,
+    fooled_by="nothing to be good at: it says how loud, not how good",
+)
+LOUDNESS_SPREAD = Metric(
+    *("loudness_steadiness", "loudness deviation, LU", "sound", lambda sound: sound.levels.loudness_spread, "neither"),
+    "standard deviation of the loudness of 3 s windows",
+    "EBU Tech 3341 (windows)",
+    unit="LU",
+    high=math.inf,
+    digits=1,
+    column=False,
+    fooled_by="nothing to be good at; noise has 0",
+)
+CLIPPING = Metric(
+    *("clipping", "clipped, %", "sound", _share_clipped, "lower"),
+    "share of samples that stand at full scale beside another one",
+    "d2m.evaluation.sound.levels",
+    unit="%",
+    high=100.0,
+    fooled_by="clipping below full scale, and everything quiet",
+    fools=("shuffled", "scrambled", "metronome", "metronome-late", "metronome-wrong", "noise", "silence"),
+)
+SILENCE = Metric(
+    *("silence_s", "longest silence, s", "sound", lambda sound: sound.levels.silent_seconds, "lower"),
+    "longest time below -60 dBFS in a segment",
+    "d2m.evaluation.sound.levels",
+    unit="s",
+    high=math.inf,
+    digits=2,
+    fooled_by="noise and any constant sound",
+    fools=("shuffled", "scrambled", "noise"),
+)
+OFFSET = Metric(
+    *("dc_offset", "DC offset", "sound", lambda sound: abs(sound.levels.offset), "lower"),
+    "distance of the mean of the samples from 0, full scale 1",
+    "d2m.evaluation.sound.levels",
+    fooled_by="everything without an offset, whatever it sounds like",
+    fools=("shuffled", "scrambled", "metronome", "metronome-late", "metronome-wrong", "noise", "silence"),
+)
+CLICKS = Metric(
+    *("clicks_per_s", "clicks per s", "sound", _clicks, "lower"),
+    "number of errors of a linear predictor that last less than 0.5 ms and exceed those around them ten times",
+    "Godsill and Rayner, Digital Audio Restoration, 1998, chapter 5",
+    unit="1/s",
+    high=math.inf,
+    fooled_by="everything smooth or quiet; clicks that are masked by cymbals are not found",
+    fools=("shuffled", "scrambled", "metronome", "metronome-late", "metronome-wrong", "noise", "silence"),
+)
+FLATNESS = Metric(
+    *("flatness", "spectral flatness", "sound", lambda sound: sound.flatness, "neither"),
+    "geometric over arithmetic mean of the power spectrum: 0 a tone, 0.56 white noise, 0.01 to 0.1 music",
+    "Johnston, IEEE JSAC 6(2), 1988",
+    column=False,
+    fooled_by="nothing to be good at: a metronome's tone has the flatness of music",
 )
 LOG_MEL_L1 = Metric(
     *("log_mel_l1", "log-mel L1", "pairs", _difference(log_mel_l1), "lower"),
@@ -111,24 +116,28 @@ LOG_MEL_L1 = Metric(
     "d2m.evaluation.fidelity.log_mel_l1",
     unit="decades",
     high=math.inf,
+    fooled_by="blurred sound, whose distance is less than that of sharp sound a little early or late",
 )
 STFT_CONVERGENCE = Metric(
     *("stft_convergence", "STFT convergence", "pairs", lambda pair: float(pair.stft.convergence), "lower"),
     "norm of the difference of the magnitude spectrograms over that of the original's, mean over resolutions",
     "Yamamoto et al., Parallel WaveGAN, ICASSP 2020, section 2.2",
     high=math.inf,
+    fooled_by="blurred sound, whose distance is less than that of sharp sound a little early or late",
 )
 STFT_LOG_MAGNITUDE = Metric(
     *("stft_log_magnitude", "STFT log magnitude", "pairs", lambda pair: float(pair.stft.log_magnitude), "lower"),
     "mean absolute difference of the logarithms of the magnitude spectrograms, mean over resolutions",
     "Yamamoto et al., Parallel WaveGAN, ICASSP 2020, section 2.2",
     high=math.inf,
+    fooled_by="blurred sound, whose distance is less than that of sharp sound a little early or late",
 )
 ONSET_CORRELATION = Metric(
     *("onset_correlation", "onset correlation", "pairs", _difference(onset_correlation), "higher"),
     "correlation of the onset strengths",
     "d2m.evaluation.fidelity.onset_correlation",
     low=-1.0,
+    fooled_by="clicks on the original's onsets",
 )
 SNR = Metric(
     *("snr_db", "SNR, dB", "pairs", _difference(signal_to_noise), "higher"),
@@ -138,6 +147,7 @@ SNR = Metric(
     low=-math.inf,
     high=math.inf,
     digits=1,
+    fooled_by="the phase: sound that is the same to the ear has 0 dB if its phases differ",
 )
 SI_SDR = Metric(
     *("si_sdr_db", "SI-SDR, dB", "pairs", _difference(scale_invariant_ratio), "higher"),
@@ -147,4 +157,5 @@ SI_SDR = Metric(
     low=-math.inf,
     high=math.inf,
     digits=1,
+    fooled_by="the phase: sound that is the same to the ear has 0 dB if its phases differ",
 )
