@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+from d2m.parallel import Parallel
+
 from . import metrics
 from .fidelity_report import check
 from .metrics.base import Piece

@@ -188,6 +188,16 @@ def read_note(name: str) -> int:
 
 
 def key_number(text: str) -> int:
-    """Return the number of a key given by name; arguments and errors as of :func:`read_key`."""
+    """Return the number of a key given by name.
+
+    Args:
+        text: name of a note with an optional mode, as of :func:`read_key`.
+
+    Returns:
+        Pitch class of the tonic (0-11), 12 more for minor keys.
+
+    Raises:
+        D2MError: if it is not the name of a key.
+    """
     tonic, minor = read_key(text)
     return tonic + 12 * minor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -47,8 +48,14 @@ def songs(folder: Path, count: int = 3, **what: float) -> Path:
     return folder
 
 
+@lru_cache
+def font() -> SoundFont:
+    """A soundfont for all tests of a process: it keeps the tones that it has made."""
+    return SoundFont(find_soundfont("TimGM6mb"))
+
+
 def planner(**settings: object) -> Planner:
-    return Planner(Repeater(), SoundFont(find_soundfont("TimGM6mb")), **settings)
+    return Planner(Repeater(), font(), **settings)
 
 
 def programme(folder: Path, **settings: object) -> Programme:

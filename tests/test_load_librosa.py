@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from d2m.load_librosa import BEAT, MODULES
+
 pytestmark = pytest.mark.slow
 
 # Says when the lock is taken and left, and which of the modules are there by then.
@@ -40,6 +42,17 @@ print(librosa.__name__)
 TOLD = ["taken 0", "left 3", "taken 3", "left 4", "librosa"]
 
 
+@pytest.fixture
+def empty(tmp_path: Path) -> dict[str, str]:
+    """Environment in which librosa is a package of empty modules: where the lock is does not depend on them."""
+    for name in (*MODULES, BEAT):
+        path = tmp_path / "packages" / f"{name.replace('.', '/')}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        (path.parent / "__init__.py").touch()
+    return {"PYTHONPATH": str(tmp_path / "packages")}
+
+
 def loaded(environment: dict[str, str]) -> list[str]:
     """The lines printed where librosa is loaded in a process of its own."""
     done = subprocess.run(
@@ -54,17 +67,17 @@ def test_it_is_loaded_under_a_lock_that_every_process_of_the_user_shares(tmp_pat
     assert [path.name for path in (tmp_path / "d2m").iterdir()] == ["librosa.lock"]
 
 
-def test_the_lock_is_elsewhere_where_the_cache_cannot_be_written(tmp_path: Path):
+def test_the_lock_is_elsewhere_where_the_cache_cannot_be_written(tmp_path: Path, empty: dict[str, str]):
     blocked = tmp_path / "file"
     blocked.write_text("")
     folder = tmp_path / "temporary"
     folder.mkdir()
-    environment = {"XDG_CACHE_HOME": str(blocked), "TMPDIR": str(folder)}
+    environment = {"XDG_CACHE_HOME": str(blocked), "TMPDIR": str(folder)} | empty
     assert loaded(environment) == TOLD
     assert len(list(folder.rglob("librosa.lock"))) == 1
 
 
-def test_it_is_loaded_even_where_there_can_be_no_lock(tmp_path: Path):
+def test_it_is_loaded_even_where_there_can_be_no_lock(tmp_path: Path, empty: dict[str, str]):
     blocked = tmp_path / "file"
     blocked.write_text("")
     program = PROGRAM.replace(
@@ -74,7 +87,7 @@ def test_it_is_loaded_even_where_there_can_be_no_lock(tmp_path: Path):
         [sys.executable, "-c", program],
         capture_output=True,
         text=True,
-        env={**os.environ, "XDG_CACHE_HOME": str(blocked)},
+        env={**os.environ, "XDG_CACHE_HOME": str(blocked)} | empty,
     )
     assert done.stdout.splitlines() == ["librosa"], done.stderr
 

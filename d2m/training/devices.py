@@ -10,14 +10,15 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning.fabric import Fabric
-from lightning.fabric.strategies import DDPStrategy
 from torch import Tensor, nn
 
 from d2m.errors import D2MError
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
 
 #: What ``--precision`` takes.
 PRECISIONS: tuple[str, ...] = ("32-true", "bf16-mixed", "16-mixed")
@@ -25,25 +26,6 @@ PRECISIONS: tuple[str, ...] = ("32-true", "bf16-mixed", "16-mixed")
 STRATEGIES: tuple[str, ...] = ("auto", "ddp")
 #: Values that are averaged over the processes in one go (64 MiB).
 _BUCKET = 1 << 24
-
-
-class Averaging(DDPStrategy):
-    """Processes of DDP around unchanged networks; :func:`average_gradients` averages their gradients.
-
-    Torch's own wrapper averages while the backward pass runs, and for that asks every network to be called as a whole,
-    once a step, with all its parameters in use. Here discriminators are called twice, decoders alone, and levels by
-    turns.
-    """
-
-    def setup_module(self, module: nn.Module) -> nn.Module:  # type: ignore[override]  # without torch's wrapper
-        """Broadcast the parameters and buffers of the first process, and return the module itself.
-
-        Args:
-            module: a network.
-        """
-        for tensor in (*module.parameters(), *module.buffers()):
-            torch.distributed.broadcast(tensor.detach(), 0)
-        return module
 
 
 def make_fabric(accelerator: str, devices: int, nodes: int, strategy: str, precision: str) -> Fabric:
@@ -68,10 +50,14 @@ def make_fabric(accelerator: str, devices: int, nodes: int, strategy: str, preci
     if torch.distributed.is_torchelastic_launched() and devices == nodes == 1:
         devices = int(os.environ["LOCAL_WORLD_SIZE"])
         nodes = int(os.environ["WORLD_SIZE"]) // devices
+    from lightning.fabric import Fabric
+
     # It greets every run, and every process.
     for name in ("lightning.fabric", "lightning.pytorch"):
         logging.getLogger(name).setLevel(logging.WARNING)
     many = devices * nodes > 1
+    if many:
+        from d2m.training.averaging import Averaging
     try:
         fabric = Fabric(
             accelerator=accelerator,

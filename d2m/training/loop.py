@@ -17,11 +17,10 @@ from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from lightning.fabric import Fabric
 from torch import Tensor, nn
 
 from d2m.errors import D2MError
@@ -31,6 +30,9 @@ from d2m.training.devices import average_gradients, greatest, make_fabric, mean_
 from d2m.training.monitor import Monitor, Sample
 from d2m.training.settings import check_settings, describe, write_settings
 from d2m.version import __version__
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
 
 #: Requests of a step to the loop; with several devices the greatest one counts.
 _GO_ON, _STOP, _FAILED = 0, 1, 2

@@ -14,10 +14,15 @@ from d2m.files.atomic import atomic_write
 from d2m.nn.mel import LogMel
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from matplotlib.gridspec import GridSpec
+
     from d2m.training.monitor import Sample
 
 #: Not figures of the model.
 _ASIDE = ("step", "held_out", "seconds_per_step")
+#: Dots per inch, width and height of a chart in inches, and its margins: left, right, bottom and top.
+_DPI, _CELL, _MARGINS = 100, (3.2, 2.2), (0.55, 0.1, 0.42, 0.3)
 
 
 def read_curves(path: Path) -> dict[str, dict[str, tuple[list[int], list[float]]]]:
@@ -55,16 +60,33 @@ def plot_losses(log: Path, path: Path) -> None:
         return
     columns = min(4, len(curves))
     rows = math.ceil(len(curves) / columns)
-    figure = Figure((3.2 * columns, 2.2 * rows), layout="constrained")
-    for place, (name, kinds) in enumerate(curves.items(), 1):
-        axes = figure.add_subplot(rows, columns, place)
+    figure = Figure((_CELL[0] * columns, _CELL[1] * rows))
+    grid = _grid(figure, rows, columns)
+    for place, (name, kinds) in enumerate(curves.items()):
+        axes = figure.add_subplot(grid[divmod(place, columns)])
         for kind, (steps, values) in kinds.items():
             axes.plot(steps, values, "o-" if kind == "held out" or len(steps) < 3 else "-", markersize=3, label=kind)
         axes.set_title(name, fontsize=9)
         axes.tick_params(labelsize=7)
         axes.set_xlabel("step", fontsize=7)
     axes.legend(fontsize=7)
-    _save(figure, path)
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=_DPI)
+
+
+def _grid(figure: Figure, rows: int, columns: int) -> GridSpec:
+    """Return equal cells with fixed margins; a layout that fits the labels draws everything three times."""
+    (width, height), (left, right, bottom, top) = _CELL, _MARGINS
+    return figure.add_gridspec(
+        rows,
+        columns,
+        left=left / (width * columns),
+        right=1 - right / (width * columns),
+        bottom=bottom / (height * rows),
+        top=1 - top / (height * rows),
+        wspace=(left + right) / (width - left - right),
+        hspace=(bottom + top) / (height - bottom - top),
+    )
 
 
 def plot_comparison(sample: Sample, path: Path, title: str) -> np.ndarray:
@@ -80,9 +102,11 @@ def plot_comparison(sample: Sample, path: Path, title: str) -> np.ndarray:
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.image import imsave
 
     mel = LogMel(sample.sample_rate, 1024, 256, 80)
-    figure = Figure((6, 4), layout="constrained")
+    figure = Figure((6, 4), dpi=_DPI)
+    figure.subplots_adjust(left=0.1, right=0.97, bottom=0.11, top=0.98, hspace=0.15)
     canvas = FigureCanvasAgg(figure)
     for place, (name, waveform) in enumerate((("real", sample.real), (title, sample.waveform)), 1):
         axes = figure.add_subplot(2, 1, place)
@@ -94,10 +118,6 @@ def plot_comparison(sample: Sample, path: Path, title: str) -> np.ndarray:
     axes.set_xlabel("seconds", fontsize=8)
     canvas.draw()
     picture = np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
-    _save(figure, path)
-    return picture
-
-
-def _save(figure, path: Path) -> None:
     with atomic_write(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=100)
+        imsave(temporary, picture, format="png", dpi=_DPI)
+    return picture

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 #: Segments that may be taken at once, and in a second: a hair more than real time, as sound cards may be fast.
 BURST, _PER_SECOND = 12.0, 1.0005
+#: Segments that a listener fetches ahead.
+AHEAD = 8
 
 
 class Pace:

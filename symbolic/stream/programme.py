@@ -230,12 +230,26 @@ class Programme:
         return joined(found) if len(found) != 1 else found[0]
 
     def changeable(self, sample: int) -> Section:
-        """Return the first song that can still be left after a sample."""
+        """Return the first song that can still be left after a sample.
+
+        Args:
+            sample: number of samples from the beginning of the programme.
+
+        Returns:
+            Its section; the last song if none ends after the sample.
+        """
         songs = (s for s in self.sections if s.song is not None and (s.stop is None or s.stop > sample))
         return next(songs, self.last)
 
     def following(self, sample: int) -> list[Section]:
-        """Return the songs after the one that can be left after a sample."""
+        """Return the songs after the one that can be left after a sample.
+
+        Args:
+            sample: number of samples from the beginning of the programme.
+
+        Returns:
+            Their sections in the order in which they are played, without bridges.
+        """
         songs = [s for s in self.sections if s.song is not None]
         return songs[songs.index(self.changeable(sample)) + 1 :]
 

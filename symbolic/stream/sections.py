@@ -96,7 +96,17 @@ class Section:
         return self.stop
 
     def sample_of_bar(self, bar: int) -> int:
-        """Return the sample at which a bar of the song begins."""
+        """Return the sample at which a bar of the song begins.
+
+        Args:
+            bar: number of the bar in the song, from 0.
+
+        Returns:
+            Number of samples from the beginning of the programme.
+
+        Raises:
+            ValueError: if the section is a bridge.
+        """
         return self.start + int(_clock(self.played, self.entry)(np.array([round(self.played.position(bar))]))[0])
 
     def to_json(self) -> Shown:

@@ -23,22 +23,21 @@ from d2m.errors import D2MError
 from d2m.symbolic.sound.player import RATE, Player
 from d2m.symbolic.stream.checks import Checks
 from d2m.symbolic.stream.memory import Checkpoint, recall
-from d2m.symbolic.stream.pace import BURST, Pace
+from d2m.symbolic.stream.pace import AHEAD, BURST, Pace
 from d2m.symbolic.stream.planning import Plan, Planner, exits
 from d2m.symbolic.stream.programme import Programme
 from d2m.symbolic.stream.recording import pcm
 from d2m.symbolic.stream.sections import Section
+from d2m.symbolic.stream.state import state_of
 from d2m.symbolic.stream.wishes import Wishes
 
-#: Segments that a listener fetches ahead, that are played beyond the furthest, and that are kept behind it.
-AHEAD, LEAD, KEPT = 8, 2, 30
+#: Segments that are played beyond the furthest that was fetched, and that are kept behind it.
+LEAD, KEPT = 2, 30
 #: Segments after the position of the furthest listener that a skip may change: time to notice and fetch again.
 NOTICE = 3
 #: Minimum seconds of decided programme, and seconds of sound computed without output before a restart continues.
 _DECIDED, _LEAD_IN = 30.0, 6
 _MOST_LISTENERS, _PRESENT = 1000, 10.0
-#: Maximum number of broken files that are shown to listeners.
-_MOST_SKIPPED = 200
 
 
 @dataclass(frozen=True)
@@ -76,11 +75,11 @@ class Station:
         self.changed = threading.Condition()
         self.segments: dict[int, tuple[int, bytes]] = {}
         self._snapshots: dict[int, Player] = {}
-        self._listeners: dict[str, float] = {}
+        self.listeners: dict[str, float] = {}
         self._pace = Pace(clock)
         self._generation, self._edition = 0, 0
-        self._songs: dict[str, Path] = {}
-        self._checks = Checks(programme, self.changed, self._without)
+        self.songs: dict[str, Path] = {}
+        self.checks = Checks(programme, self.changed, self._without)
         self._listed, self._listing, self._took, self._complaint = -1e9, 0.0, 0.5, ""
         self._stopped = False
         self._threads: list[threading.Thread] = []
@@ -100,7 +99,7 @@ class Station:
     def start(self) -> None:
         """Begin to compose and play."""
         self._list()
-        works = (self._compose, self._play, lambda: self._checks.work(lambda: self._stopped))
+        works = (self._compose, self._play, lambda: self.checks.work(lambda: self._stopped))
         self._threads = [threading.Thread(target=self._guarded, args=(work,), daemon=True) for work in works]
         for thread in self._threads:
             thread.start()
@@ -118,6 +117,10 @@ class Station:
 
     def segment(self, number: int, patience: float = 8.0) -> tuple[int, bytes] | None:
         """Return a segment, after waiting until it is due and has been played.
+
+        Args:
+            number: number of the segment, which is one second long, from the beginning of the programme.
+            patience: longest time to wait, in seconds.
 
         Returns:
             Revision and 16-bit frames; None if it is no longer kept, or too far ahead.
@@ -142,41 +145,25 @@ class Station:
                 self.changed.wait(min(left, 0.2))
 
     def greet(self, listener: str) -> None:
-        """Register a listener as present."""
+        """Register a listener as present.
+
+        Args:
+            listener: name that the listener's page chose at random; an empty one is not counted.
+        """
         now = self.clock()
         with self.changed:
-            if listener and (listener in self._listeners or len(self._listeners) < _MOST_LISTENERS):
-                self._listeners[listener] = now
-            self._listeners = {name: seen for name, seen in self._listeners.items() if now - seen < _PRESENT}
+            if listener and (listener in self.listeners or len(self.listeners) < _MOST_LISTENERS):
+                self.listeners[listener] = now
+            self.listeners = {name: seen for name, seen in self.listeners.items() if now - seen < _PRESENT}
 
     def state(self) -> dict[str, Any]:
         """Return all that the page shows."""
-        with self.changed:
-            used = {s.queued for s in self.programme.sections}
-            following = self.programme.following(self._safe())
-            return {
-                "programme": self.identity,
-                "head": self.head,
-                "live": max(self.head - AHEAD, min(self.segments, default=self.rendered)),
-                "revisions": {str(k): r for k, (r, _) in self.segments.items() if k > self.head - AHEAD - 2},
-                "revision": self.revision,
-                "stretches": [s.to_json() for s in self.programme.sections],
-                "next": following[0].name if following else None,
-                "queue": [{"number": w.number, "name": w.name, "decided": w.number in used} for w in self.wishes.queue],
-                "skipping": self.skipping,
-                "skipped": [
-                    {"name": n, "reason": why}
-                    for n, why in [*self.programme.library.left_out().items()][:_MOST_SKIPPED]
-                ],
-                "songs": len(self._songs),
-                "unread": len(self._checks.unread),
-                "listeners": len(self._listeners),
-            }
+        return state_of(self)
 
     def names(self) -> list[str]:
         """Return the songs that may be requested."""
         with self.changed:
-            return list(self._songs)
+            return list(self.songs)
 
     def skip(self, start: float | None = None) -> None:
         """Leave the current song at the next possible bar line.
@@ -186,7 +173,7 @@ class Station:
                 one is left alone, so that two who skip at once skip one song.
         """
         with self.changed:
-            target = self.programme.changeable(self._safe())
+            target = self.programme.changeable(self.safe())
             if not target.skipped and (start is None or abs(target.start / RATE - start) < 0.01):
                 self.skipping = True
                 self._change()
@@ -194,24 +181,36 @@ class Station:
     def wish(self, name: str) -> None:
         """Add a song to the end of the queue.
 
+        Args:
+            name: name of the song, one of :meth:`names`.
+
         Raises:
             D2MError: if there is no such song, it cannot be played, or the queue is full.
         """
-        self._checks.check(name)
+        self.checks.check(name)
         with self.changed:
-            if name not in self._songs:
+            if name not in self.songs:
                 raise D2MError(f"there is no song {name[:100]}")
             self.wishes.add(name)
             self._change()
 
     def unwish(self, number: int) -> None:
-        """Remove a request from the queue."""
+        """Remove a request from the queue.
+
+        Args:
+            number: number of the request; if there is none, nothing happens.
+        """
         with self.changed:
             self.wishes.remove({number})
             self._change()
 
     def move(self, number: int, to: int) -> None:
-        """Move a request in the queue."""
+        """Move a request in the queue.
+
+        Args:
+            number: number of the request; if there is none, nothing happens.
+            to: new position, from 0.
+        """
         with self.changed:
             self.wishes.move(number, to)
             self._change()
@@ -222,13 +221,13 @@ class Station:
         self._generation += 1
         self.changed.notify_all()
 
-    def _safe(self) -> int:
-        """The first sample that may still be changed: no listener will have reached it when it is."""
+    def safe(self) -> int:
+        """Return the first sample that may still be changed: no listener will have reached it when it is."""
         return max(self.head - AHEAD + NOTICE, 0) * RATE
 
     def _task(self) -> _Task | None:
         """What to compose now."""
-        safe = self._safe()
+        safe = self.safe()
         if self.skipping:
             return self._skip_task(safe)
         songs = [self.programme.changeable(safe), *self.programme.following(safe)]
@@ -246,7 +245,7 @@ class Station:
 
     def _wanted(self) -> list[tuple[int, str]]:
         """Wishes that can be played, as far as is known."""
-        return [(wish.number, wish.name) for wish in self.wishes.queue if wish.name in self._songs]
+        return [(wish.number, wish.name) for wish in self.wishes.queue if wish.name in self.songs]
 
     def _drop_played(self, current: Section) -> None:
         """Wishes that have come true leave the queue."""
@@ -303,7 +302,7 @@ class Station:
                 current = task.generation == self._generation and task.section in self.programme.sections
                 end = task.section.sample_of_bar(plan.point.bar_a + 1)
                 # An open song is played no further than to its first exit, but a skip may leave it before that.
-                if current and (end >= self._safe() or (task.section is self.programme.last and not task.skip)):
+                if current and (end >= self.safe() or (task.section is self.programme.last and not task.skip)):
                     self._install(task, plan, following)
 
     def _list(self) -> None:
@@ -319,16 +318,16 @@ class Station:
             self._complain(str(error))
             return
         self._listing = self.clock() - now
-        self._checks.expect(songs)
+        self.checks.expect(songs)
         with self.changed:
-            self._songs = songs
+            self.songs = songs
             gone = self.wishes.only(songs)
         for wish in gone:
             self.tell(f"{wish.name} cannot be played any more and leaves the queue")
 
     def _without(self, name: str) -> None:
         """Takes a song that cannot be played out of those that may be wished for."""
-        self._songs = {other: path for other, path in self._songs.items() if other != name}
+        self.songs = {other: path for other, path in self.songs.items() if other != name}
 
     def _complain(self, line: str) -> None:
         if line != self._complaint:

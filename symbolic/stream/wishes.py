@@ -64,7 +64,14 @@ class Wishes:
         self.queue = rest[:at] + chosen + rest[at:]
 
     def only(self, known: Collection[str]) -> list[Wish]:
-        """Remove requests for songs that no longer exist, and return them."""
+        """Remove requests for songs that no longer exist.
+
+        Args:
+            known: names of the songs that exist.
+
+        Returns:
+            The requests that were removed.
+        """
         gone = [wish for wish in self.queue if wish.name not in known]
         self.queue = [wish for wish in self.queue if wish.name in known]
         return gone

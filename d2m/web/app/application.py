@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from d2m.version import __version__
 from d2m.web.answers import error_answer, file_answer, page_files
+from d2m.web.app import routes_jobs
 from d2m.web.app.problems import NOT_FOUND, Problem
 from d2m.web.app.routes import api, opened, root
 from d2m.web.app.settings import Settings
@@ -55,6 +56,7 @@ def build(settings: Settings, loopback: Callable[[], bool] = lambda: True) -> Ap
     )
     app.state.studio = Studio(settings)
     app.include_router(api)
+    app.include_router(routes_jobs.api)
     app.include_router(root)
     _add_page(app)
     _add_errors(app)

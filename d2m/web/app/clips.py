@@ -14,7 +14,7 @@ from typing import Any
 
 from d2m.errors import D2MError
 from d2m.web.app.records import OVER, Clip, Job, Piece, VideoInfo
-from d2m.web.app.store import write_clip
+from d2m.web.app.store import Disk, write_clip
 
 #: Length in seconds that is assumed of a clip that was not opened yet.
 UNKNOWN = 10.0
@@ -92,6 +92,18 @@ class ClipState:
         # Where the disk is full the clip is there until a restart.
         with contextlib.suppress(D2MError):
             write_clip(self.folder, record | {"jobs": jobs})
+
+    def take_ranking(self, job: Job, ranking: list[dict[str, Any]]) -> None:
+        """Note the ranking of the candidates of a job.
+
+        Args:
+            job: the job.
+            ranking: ``seed``, ``rank`` and ``variety`` of each candidate.
+        """
+        by_seed = {ranked["seed"]: ranked for ranked in ranking}
+        for piece in (self.pieces[name] for name in job.pieces if name in self.pieces):
+            if piece.seed in by_seed:
+                piece.rank, piece.variety = by_seed[piece.seed]["rank"], by_seed[piece.seed]["variety"]
 
     def shown(self, expires: float) -> Clip:
         """Return the clip as the API shows it.
@@ -223,6 +235,30 @@ def read_clip(visitor: str, folder: Path, record: dict[str, Any]) -> ClipState:
         if owner is not None and piece.id not in owner.pieces:
             owner.pieces.append(piece.id)
     return clip
+
+
+def read_visitors(disk: Disk) -> dict[str, Visitor]:
+    """Return the visitors of an earlier run with their clips; what cannot be read is removed.
+
+    Args:
+        disk: folder of the visitors' files.
+
+    Returns:
+        Visitors by their names.
+    """
+    visitors = {}
+    for name, seen, records in disk.known():
+        visitor = visitors[name] = Visitor(name, seen)
+        for record in records:
+            folder = disk.of_visitor(name) / str(record.get("id"))
+            try:
+                clip = read_clip(name, folder, record)
+            except (ValueError, KeyError, TypeError):
+                disk.remove(folder)
+                continue
+            visitor.clips[clip.id] = clip
+            clip.save()
+    return visitors
 
 
 def drop_unfinished(clip: ClipState, job: Job) -> None:

@@ -24,6 +24,13 @@ def task_of(clip: ClipState, job: Job, entry: Entry, limits: Limits) -> dict[str
         job: the job.
         entry: its entry of the queue.
         limits: limits of the studio.
+
+    Returns:
+        JSON object with ``kind`` of the job; the ids ``clip`` and ``job``; ``name`` of the uploaded file, ``source``,
+        its path, and ``folder`` of the clip; ``base``, the address of the clip; ``limits`` in seconds and pixels;
+        ``first``, whether there is no music yet; ``long`` and ``entry`` of the queue. By kind: ``count`` of
+        candidates, the number ``done`` and their ``options``; the file ``plan`` and the id ``piece_base``; or the id
+        ``piece`` and the ``options`` of its files.
     """
     task: dict[str, Any] = {
         "kind": job.kind,

@@ -23,6 +23,11 @@ PATIENCE = 2.0
 MOST_TASKS = 300
 #: Seconds to wait before a worker that died while starting is started again; doubled each time.
 _PAUSE = 1.0
+_CRASHED = "the worker process died; run the job again, it goes on with what is there"
+_KILLED = {
+    "memory": "this clip needs more memory than is allowed; use a shorter or smaller one",
+    "time": "this took longer than is allowed; use a shorter or smaller clip",
+}
 
 
 class Worker:
@@ -168,7 +173,11 @@ class Pool:
         return [worker for worker in self.workers if worker.task is not None]
 
     def retire(self, worker: Worker) -> None:
-        """Replace a worker that has done many tasks or has grown; called when its task is done."""
+        """Replace a worker that has done many tasks or has grown; called when its task is done.
+
+        Args:
+            worker: the worker.
+        """
         if worker.tasks >= MOST_TASKS or (worker.base and worker.memory() > worker.base + self._limit // 2):
             worker.kill("retired")
 
@@ -201,3 +210,17 @@ class Pool:
                     worker.kill("memory")
                 elif time.monotonic() - worker.began > worker.allowed:
                     worker.kill("time")
+
+
+def end_of(reason: str) -> tuple[str, str]:
+    """Return how a job ends whose worker died.
+
+    Args:
+        reason: why the server killed the worker, as of :class:`Worker`; "" if it did not.
+
+    Returns:
+        State of the job, and a message for the visitor.
+    """
+    if reason in _KILLED:
+        return "failed", _KILLED[reason]
+    return ("cancelled", "") if reason == "cancelled" else ("interrupted", _CRASHED)

@@ -1,4 +1,4 @@
-"""JSON API and page of the studio."""
+"""Routes of the JSON API for visitors and their clips, and those for operators."""
 
 from __future__ import annotations
 
@@ -6,81 +6,50 @@ import contextlib
 import json
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from fastapi import APIRouter, Body, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from d2m.errors import D2MError
-from d2m.plans.files import plan_text
 from d2m.version import __version__
-from d2m.web.answers import file_answer
 from d2m.web.app import examples, plans
 from d2m.web.app.clips import ClipState, Visitor, new_id
 from d2m.web.app.events import listen
-from d2m.web.app.problems import NOT_FOUND, Problem, invalid
-from d2m.web.app.records import OVER, Clip, ComposeWish, ExportWish, Job, Piece, PlayWish, Wish
+from d2m.web.app.problems import NOT_FOUND, Problem
+from d2m.web.app.records import Clip
+from d2m.web.app.routing import FirstWish, Route, TheClip, TheStudio, TheVisitor, address_of, stored_file
 from d2m.web.app.studio import Studio
 from d2m.web.app.upload import name_for, receive
+from d2m.web.app.wishes import check_may_add, first_wish
 
-api = APIRouter(prefix="/api")
-_PIECE_FILES = ("sound.wav", "notes.mid", "plan.toml")
-
-
-async def _studio(request: Request) -> Studio:
-    return request.app.state.studio
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""
-
-
-async def _visitor(request: Request) -> Visitor:
-    return request.app.state.studio.visitor(request.scope["state"]["cookie"], _address(request))
-
-
-TheStudio = Annotated[Studio, Depends(_studio)]
-TheVisitor = Annotated[Visitor, Depends(_visitor)]
-
-
-async def _clip(clip: str, visitor: TheVisitor) -> ClipState:
-    found = visitor.clips.get(clip)
-    if found is None or found.gone:
-        raise NOT_FOUND
-    return found
-
-
-TheClip = Annotated[ClipState, Depends(_clip)]
-
-
-async def _job(job: str, clip: TheClip) -> Job:
-    found = clip.jobs.get(job)
-    if found is None:
-        raise NOT_FOUND
-    return found
-
-
-async def _piece(piece: str, clip: TheClip) -> Piece:
-    found = clip.pieces.get(piece)
-    if found is None:
-        raise NOT_FOUND
-    return found
-
-
-TheJob = Annotated[Job, Depends(_job)]
-ThePiece = Annotated[Piece, Depends(_piece)]
+api = APIRouter(prefix="/api", route_class=Route)
 
 
 @api.get("/options")
 async def options(studio: TheStudio) -> dict[str, Any]:
-    """Return the lists for the controls, and the limits."""
+    """Return the lists for the controls, and the limits.
+
+    Args:
+        studio: the studio that is served.
+
+    Returns:
+        JSON object: genres, moods, keys, instruments and the other values of options, and ``limits``.
+    """
     return plans.choices(studio.limits)
 
 
 @api.get("/session")
 async def session(studio: TheStudio, visitor: TheVisitor) -> dict[str, Any]:
-    """Return the visitor's clips."""
+    """Return the visitor's clips.
+
+    Args:
+        studio: the studio that is served.
+        visitor: the visitor who asks, by the cookie of the request.
+
+    Returns:
+        JSON object: ``clips``, the latest first; ``limits``; ``expires``, when they are removed, in seconds since
+        1970; and ``queue``, the number of jobs that wait and of those that run.
+    """
     expires = studio.expires(visitor)
     return {
         "clips": [clip.shown(expires) for clip in reversed(visitor.clips.values())],
@@ -92,7 +61,12 @@ async def session(studio: TheStudio, visitor: TheVisitor) -> dict[str, Any]:
 
 @api.delete("/session", status_code=204)
 async def leave(studio: TheStudio, visitor: TheVisitor) -> None:
-    """Remove everything of the visitor."""
+    """Remove everything of the visitor.
+
+    Args:
+        studio: the studio that is served.
+        visitor: the visitor who asks, by the cookie of the request.
+    """
     await studio.remove_visitor(visitor)
 
 
@@ -108,15 +82,30 @@ async def use_example(
     example: str,
     studio: TheStudio,
     visitor: TheVisitor,
-    make: str | None = Query(None, max_length=8192),
+    make: FirstWish = None,
 ) -> Clip:
-    """Use an example as a clip."""
+    """Use an example as a clip.
+
+    Args:
+        request: the request, whose address of origin is counted against the limits.
+        example: name of the example, as ``GET /api/examples`` lists it.
+        studio: the studio that is served.
+        visitor: the visitor who asks, by the cookie of the request.
+        make: JSON of a wish of kind ``compose`` to be met once the clip is analysed; None for the analysis alone.
+
+    Returns:
+        The clip, whose analysis has been queued.
+
+    Raises:
+        Problem: if there is no such example (404), ``make`` is not a wish that can be met (422), or a limit is reached
+            (413, 429).
+    """
     path = examples.path_of(example)
     if path is None:
         raise NOT_FOUND
-    wish = _first_wish(make, studio)
+    wish = first_wish(make, studio)
     visitor = studio.welcome(visitor)
-    _may_add(request, studio, visitor)
+    check_may_add(request, studio, visitor)
     clip = new_id("c")
     folder = studio.folder_of(visitor, clip)
     with visitor.adding():
@@ -130,50 +119,34 @@ async def upload(
     studio: TheStudio,
     visitor: TheVisitor,
     name: str = Query(max_length=300),
-    make: str | None = Query(None, max_length=8192),
+    make: FirstWish = None,
 ) -> Clip:
-    """Upload a clip: the body is the file. ``make`` is the JSON of a wish of kind ``compose`` to be met at once."""
+    """Upload a clip: the body is the file.
+
+    Args:
+        request: the request, whose body is written to disk as it arrives.
+        studio: the studio that is served.
+        visitor: the visitor who asks, by the cookie of the request.
+        name: name of the file on the visitor's machine.
+        make: JSON of a wish of kind ``compose`` to be met once the clip is analysed; None for the analysis alone.
+
+    Returns:
+        The clip, whose analysis has been queued.
+
+    Raises:
+        Problem: if the file is empty or the upload breaks off (400), is too slow (408), is too large (413) or is not a
+            video (415); if ``make`` is not a wish that can be met (422); or if a limit is reached (413, 429).
+    """
     kept = name_for(request, name)
-    wish = _first_wish(make, studio)
+    wish = first_wish(make, studio)
     visitor = studio.welcome(visitor)
-    _may_add(request, studio, visitor)
+    check_may_add(request, studio, visitor)
     clip = new_id("c")
     folder = studio.folder_of(visitor, clip)
     most = min(studio.limits.bytes, studio.free_bytes(visitor))
     with visitor.adding():
         size = await receive(request, folder, kept, most)
     return _added(studio, visitor, ClipState(visitor.name, clip, kept, folder, size, 0.0), wish)
-
-
-def _first_wish(make: str | None, studio: Studio) -> dict[str, Any] | None:
-    if make is None:
-        return None
-    try:
-        return _checked_wish(ComposeWish.model_validate_json(make), studio, None)
-    except ValueError as error:
-        raise Problem(422, "invalid", "make: give the JSON of a wish of kind compose") from error
-
-
-def _may_add(request: Request, studio: Studio, visitor: Visitor) -> None:
-    """Refuse one clip too many."""
-    limits = studio.limits
-    if len(visitor.clips) + visitor.arriving >= limits.clips:
-        raise Problem(429, "too_many", f"{limits.clips} clips are enough; remove one of them first", retry_after=60)
-    _may_work(request, studio, visitor)
-    if not studio.arrivals.another(_address(request)):
-        raise Problem(429, "too_many", "too many clips came from this address; come back later", retry_after=600)
-
-
-def _may_work(request: Request, studio: Studio, visitor: Visitor) -> None:
-    """Refuse one job too many."""
-    limits, address = studio.limits, _address(request)
-    if len(visitor.open_jobs()) >= limits.jobs:
-        raise Problem(429, "too_many", f"{limits.jobs} jobs are under way; wait for one of them", retry_after=15)
-    same = [other for other in studio.visitors.values() if address in other.addresses]
-    if sum(len(other.open_jobs()) for other in same) >= limits.address_jobs:
-        raise Problem(429, "too_many", "too many jobs of this address are under way; wait for them", retry_after=30)
-    if studio.free_bytes(visitor) <= 0:
-        raise Problem(413, "too_large", "there is no room for more files; remove a clip, or come back later")
 
 
 def _added(studio: Studio, visitor: Visitor, clip: ClipState, wish: dict[str, Any] | None) -> Clip:
@@ -186,20 +159,47 @@ def _added(studio: Studio, visitor: Visitor, clip: ClipState, wish: dict[str, An
 
 @api.get("/clips/{clip}")
 async def show_clip(clip: TheClip, studio: TheStudio, visitor: TheVisitor) -> Clip:
-    """Return a clip."""
+    """Return a clip.
+
+    Args:
+        clip: the clip that the address names, one of the visitor's.
+        studio: the studio that is served.
+        visitor: the visitor who asks, by the cookie of the request.
+
+    Returns:
+        The clip with its jobs and pieces.
+    """
     return clip.shown(studio.expires(visitor))
 
 
 @api.delete("/clips/{clip}", status_code=204)
 async def remove_clip(clip: TheClip, studio: TheStudio) -> None:
-    """Remove a clip with all that was made for it."""
+    """Remove a clip with all that was made for it.
+
+    Args:
+        clip: the clip that the address names, one of the visitor's.
+        studio: the studio that is served.
+    """
     await studio.remove_clip(clip)
 
 
 @api.get("/clips/{clip}/events", response_class=StreamingResponse)
 async def events(request: Request, clip: TheClip, studio: TheStudio, visitor: TheVisitor) -> Response:
-    """Send the clip after each change, as server-sent events."""
-    address = _address(request)
+    """Send the clip after each change, as server-sent events.
+
+    Args:
+        request: the request, whose address of origin is counted against the limits.
+        clip: the clip that the address names, one of the visitor's.
+        studio: the studio that is served.
+        visitor: the visitor who asks, by the cookie of the request.
+
+    Returns:
+        Stream of events ``clip``, each with the whole clip as JSON, and ``gone`` when it is removed.
+
+    Raises:
+        Problem: if the visitor or the address has too many streams open (429).
+    """
+    address = address_of(request)
     streams = sum(other.streams for other in studio.visitors.values() if address in other.addresses)
     if visitor.streams >= 6 or streams >= studio.limits.address_connections:
         raise Problem(429, "too_many", "too many pages are open; close one of them", retry_after=10)
@@ -209,168 +209,106 @@ async def events(request: Request, clip: TheClip, studio: TheStudio, visitor: Th
 
 @api.get("/clips/{clip}/analysis")
 async def analysis(clip: TheClip) -> Response:
-    """Return beats, sections, cuts and hits of a clip."""
+    """Return beats, sections, cuts and hits of a clip.
+
+    Args:
+        clip: the clip that the address names, one of the visitor's.
+
+    Returns:
+        JSON object; all times are seconds from the first frame.
+
+    Raises:
+        Problem: if the clip is not analysed yet (409).
+    """
     return _made(clip, "analysis.json")
 
 
 @api.get("/clips/{clip}/landmarks")
 async def landmarks(clip: TheClip) -> Response:
-    """Return the landmarks of the dancers: little-endian float32 (people, frames, joints, 3)."""
+    """Return the landmarks of the dancers: little-endian float32 (people, frames, joints, 3).
+
+    Args:
+        clip: the clip that the address names, one of the visitor's.
+
+    Returns:
+        The array as bytes; the analysis describes it under ``landmarks``.
+
+    Raises:
+        Problem: if the clip is not analysed yet (409).
+    """
     return _made(clip, "landmarks.bin")
 
 
 @api.get("/clips/{clip}/click.wav")
 async def click(clip: TheClip) -> Response:
-    """Return a click on each beat."""
+    """Return a click on each beat.
+
+    Args:
+        clip: the clip that the address names, one of the visitor's.
+
+    Returns:
+        WAV file at 22,050 Hz, as long as the clip.
+
+    Raises:
+        Problem: if the clip is not analysed yet (409).
+    """
     return _made(clip, "click.wav")
 
 
 @api.get("/clips/{clip}/video")
 async def video(clip: TheClip) -> Response:
-    """Return the clip as it was uploaded."""
-    return _file(clip.source)
+    """Return the clip as it was uploaded.
+
+    Args:
+        clip: the clip that the address names, one of the visitor's.
+
+    Returns:
+        The uploaded file, or the range of it that is asked for.
+
+    Raises:
+        Problem: if the file is gone (404).
+    """
+    return stored_file(clip.source)
 
 
 @api.get("/clips/{clip}/proxy")
 async def proxy(clip: TheClip) -> Response:
-    """Return the H.264 copy of a clip."""
+    """Return the H.264 copy of a clip.
+
+    Args:
+        clip: the clip that the address names, one of the visitor's.
+
+    Returns:
+        MP4 file, or the range of it that is asked for.
+
+    Raises:
+        Problem: if no job of kind ``proxy`` has made the copy (409).
+    """
     if not (clip.folder / "proxy.mp4").is_file():
         raise Problem(409, "not_ready", "there is no copy of this clip yet; start a job of kind proxy")
-    return _file(clip.folder / "proxy.mp4")
+    return stored_file(clip.folder / "proxy.mp4")
 
 
 def _made(clip: ClipState, name: str) -> Response:
     if not clip.ready:
         raise Problem(409, "not_ready", "this clip is not analysed yet; wait for its job watch")
-    return _file(clip.folder / name)
+    return stored_file(clip.folder / name)
 
 
-def _file(path: Path, name: str | None = None) -> Response:
-    if not path.is_file():
-        raise NOT_FOUND
-    return file_answer(path, name, "private, max-age=3600")
-
-
-@api.post("/clips/{clip}/jobs", status_code=202)
-async def start(
-    request: Request,
-    clip: TheClip,
-    studio: TheStudio,
-    visitor: TheVisitor,
-    wish: Annotated[Wish, Body(discriminator="kind")],
-) -> Job:
-    """Start a job."""
-    _may_work(request, studio, visitor)
-    if clip.state == "failed":
-        raise Problem(409, "not_possible", f"this clip cannot be used: {clip.message}")
-    checked = _checked_wish(wish, studio, clip)
-    name = new_id("j")
-    if isinstance(wish, PlayWish):
-        folder = clip.folder / "jobs"
-        folder.mkdir(exist_ok=True)
-        (folder / f"{name}.toml").write_text(checked.pop("text"), "utf-8")
-    return _shown(clip, studio.add_job(clip, wish.kind, checked, name))
-
-
-def _checked_wish(wish: Wish, studio: Studio, clip: ClipState | None) -> dict[str, Any]:
-    """Return a wish as a job keeps it."""
-    try:
-        if isinstance(wish, ComposeWish):
-            if wish.count > studio.limits.candidates:
-                raise D2MError(f"{wish.count} candidates are too many; {studio.limits.candidates} are allowed")
-            given = plans.checked_options(wish.options, studio.limits)
-            return {"kind": wish.kind, "count": wish.count, "options": given}
-        if isinstance(wish, PlayWish):
-            plan = plans.checked_plan(wish.plan, studio.limits)
-            if clip is not None and wish.base is not None and wish.base not in clip.pieces:
-                raise NOT_FOUND
-            return {"kind": wish.kind, "base": wish.base, "text": plan_text(plan)}
-    except D2MError as error:
-        raise invalid(error) from None
-    except UnicodeEncodeError:
-        raise Problem(422, "invalid", "the plan has a text that is not valid Unicode; correct it") from None
-    if isinstance(wish, ExportWish) and clip is not None and wish.piece not in clip.pieces:
-        raise NOT_FOUND
-    return wish.model_dump()
-
-
-@api.get("/clips/{clip}/jobs/{job}")
-async def show_job(clip: TheClip, job: TheJob) -> Job:
-    """Return a job."""
-    return _shown(clip, job)
-
-
-@api.delete("/clips/{clip}/jobs/{job}")
-async def cancel(clip: TheClip, job: TheJob, studio: TheStudio) -> Job:
-    """Cancel a job."""
-    if job.state in OVER:
-        raise Problem(409, "not_possible", f"this job is {job.state} already")
-    studio.cancel(clip, job)
-    return _shown(clip, job)
-
-
-@api.post("/clips/{clip}/jobs/{job}/retry", status_code=202)
-async def retry(request: Request, clip: TheClip, job: TheJob, studio: TheStudio, visitor: TheVisitor) -> Job:
-    """Run a job again that was cancelled, interrupted or failed."""
-    if not job.retry:
-        raise Problem(409, "not_possible", "this job cannot be run again; start another one")
-    _may_work(request, studio, visitor)
-    studio.retry(clip, job)
-    return _shown(clip, job)
-
-
-def _shown(clip: ClipState, job: Job) -> Job:
-    return job.model_copy(update={"url": f"{clip.base}/jobs/{job.id}"})
-
-
-@api.get("/clips/{clip}/pieces/{piece}")
-async def show_piece(piece: ThePiece) -> Piece:
-    """Return a piece."""
-    return piece
-
-
-@api.delete("/clips/{clip}/pieces/{piece}", status_code=204)
-async def remove_piece(clip: TheClip, piece: ThePiece, studio: TheStudio) -> None:
-    """Remove a piece."""
-    await studio.remove_piece(clip, piece)
-
-
-@api.get("/clips/{clip}/pieces/{piece}/plan")
-async def show_plan(clip: TheClip, piece: ThePiece) -> dict[str, Any]:
-    """Return the plan of a piece with the structure of its file."""
-    try:
-        return plans.plan_json(clip.folder / "pieces" / piece.id / "plan.toml")
-    except D2MError:
-        raise NOT_FOUND from None
-
-
-@api.get("/clips/{clip}/pieces/{piece}/files/{name}")
-async def exported(clip: TheClip, piece: ThePiece, name: str, download: Literal["0", "1"] = "0") -> Response:
-    """Return a file of an export."""
-    if name not in {each.name for each in piece.files.values()}:
-        raise NOT_FOUND
-    path = clip.folder / "pieces" / piece.id / "files" / name
-    return _file(path, name if download == "1" else None)
-
-
-@api.get("/clips/{clip}/pieces/{piece}/{name}")
-async def piece_file(clip: TheClip, piece: ThePiece, name: str, download: Literal["0", "1"] = "0") -> Response:
-    """Return the sound, a stem, the notes or the plan of a piece."""
-    known = {*_PIECE_FILES, *(f"stem.{channel}.wav" for channel in piece.stems or {})}
-    if name not in known:
-        raise NOT_FOUND
-    stem = f"{Path(clip.name).stem}.d2m.{piece.number}"
-    shown = {"sound.wav": f"{stem}.wav", "notes.mid": f"{stem}.mid", "plan.toml": f"{stem}.toml"}
-    saved = shown.get(name, f"{stem}.{name.removeprefix('stem.')}")
-    return _file(clip.folder / "pieces" / piece.id / name, saved if download == "1" else None)
-
-
-root = APIRouter()
+root = APIRouter(route_class=Route)
 
 
 @root.get("/health")
 async def health(studio: TheStudio) -> Response:
-    """Tell whether the workers live."""
+    """Tell whether the workers live.
+
+    Args:
+        studio: the studio that is served.
+
+    Returns:
+        JSON object: ``status`` ("ok", "starting" or what prevents the start), ``workers`` that live, jobs in ``queue``
+        and ``version``. The status is 503 while there is no worker.
+    """
     pool = studio.pool
     status = "ok" if pool.alive else pool.trouble or "starting"
     content = {"status": status, "workers": pool.alive, "queue": len(studio.queue), "version": __version__}
@@ -379,7 +317,14 @@ async def health(studio: TheStudio) -> Response:
 
 @root.get("/metrics")
 async def metrics(studio: TheStudio) -> Response:
-    """Return figures for Prometheus."""
+    """Return figures for Prometheus.
+
+    Args:
+        studio: the studio that is served.
+
+    Returns:
+        Text in the exposition format 0.0.4 of Prometheus.
+    """
     return Response(studio.metrics.text(studio), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 

@@ -7,10 +7,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from d2m.web.app.clips import Arrivals, ClipState, Visitor, drop_unfinished, new_id, read_clip
+from d2m.web.app.clips import Arrivals, ClipState, Visitor, drop_unfinished, new_id, read_visitors
 from d2m.web.app.metrics import Metrics
 from d2m.web.app.places import task_of, tell_places
-from d2m.web.app.pool import Pool, Worker
+from d2m.web.app.pool import Pool, Worker, end_of
 from d2m.web.app.queue import Entry, Estimates, FairQueue
 from d2m.web.app.records import OVER, Job, JobKind, Piece, VideoInfo
 from d2m.web.app.settings import Settings
@@ -20,11 +20,6 @@ from d2m.web.app.store import Disk, size_of, sweep, visitor_name
 _ROUND = 15.0
 #: Most tries of a job.
 _TRIES = 5
-_CRASHED = "the worker process died; run the job again, it goes on with what is there"
-_KILLED = {
-    "memory": "this clip needs more memory than is allowed; use a shorter or smaller one",
-    "time": "this took longer than is allowed; use a shorter or smaller clip",
-}
 
 
 class Studio:
@@ -47,18 +42,7 @@ class Studio:
     async def open(self) -> None:
         """Take the folder, read what an earlier run left, and start the workers."""
         self.disk = Disk(self.settings.folder)
-        for name, seen, clips in self.disk.known():
-            visitor = Visitor(name, seen)
-            for record in clips:
-                folder = self.folder_of(visitor, str(record.get("id")))
-                try:
-                    clip = read_clip(name, folder, record)
-                except (ValueError, KeyError, TypeError):
-                    self.disk.remove(folder)
-                    continue
-                visitor.clips[clip.id] = clip
-                clip.save()
-            self.visitors[name] = visitor
+        self.visitors = read_visitors(self.disk)
         self.stored = size_of(self.disk.visitors)
         self.pool.open()
         self._rounds = asyncio.create_task(self._go_round())
@@ -91,7 +75,12 @@ class Studio:
         return visitor
 
     def folder_of(self, visitor: Visitor, clip: str) -> Path:
-        """Return the folder of a clip of a visitor."""
+        """Return the folder of a clip of a visitor.
+
+        Args:
+            visitor: the visitor.
+            clip: ``id`` of the clip.
+        """
         assert self.disk is not None
         return self.disk.of_visitor(visitor.name) / clip
 
@@ -104,7 +93,11 @@ class Studio:
         return self.visitors.setdefault(visitor.name, visitor)
 
     def expires(self, visitor: Visitor) -> float:
-        """Return when everything of a visitor is removed, in seconds since 1970."""
+        """Return when everything of a visitor is removed, in seconds since 1970; each request postpones it.
+
+        Args:
+            visitor: the visitor.
+        """
         return visitor.seen + self.limits.keep_seconds
 
     def add_clip(self, visitor: Visitor, clip: ClipState) -> Job:
@@ -236,7 +229,14 @@ class Studio:
         return clip is not None and (clip.ready or clip.jobs[entry.job].kind == "watch")
 
     def clip_of(self, entry: Entry) -> ClipState | None:
-        """Return the clip of a job that waits, if it is still there."""
+        """Return the clip of a job that waits.
+
+        Args:
+            entry: the job in the queue.
+
+        Returns:
+            The clip; None if it was removed.
+        """
         return visitor.clips.get(entry.clip) if (visitor := self.visitors.get(entry.visitor)) else None
 
     def _enqueue(self, clip: ClipState, job: Job) -> None:
@@ -296,7 +296,14 @@ class Studio:
             self._died(worker, clip, job)
 
     def of_task(self, task: dict[str, Any] | None) -> tuple[ClipState, Job] | None:
-        """Return the clip and job of a worker's task, if they are still there."""
+        """Return the clip and job of a worker's task.
+
+        Args:
+            task: the task with ``clip`` and ``job``, their ids; None if the worker is idle.
+
+        Returns:
+            Both; None if the worker is idle or one of them was removed.
+        """
         if task is None:
             return None
         for visitor in self.visitors.values():
@@ -331,10 +338,7 @@ class Studio:
                 entry.start, entry.number = start + cost, number
                 self.queue.add(entry, again=True)
                 return
-            for ranked in message.get("ranking", []):
-                for piece in (clip.pieces[name] for name in job.pieces if name in clip.pieces):
-                    if piece.seed == ranked["seed"]:
-                        piece.rank, piece.variety = ranked["rank"], ranked["variety"]
+            clip.take_ranking(job, message.get("ranking", []))
         if state == "done" and job.kind == "export" and message["piece"] in clip.pieces:
             piece = clip.pieces[message["piece"]]
             clip.pieces[piece.id] = Piece(**(piece.model_dump() | {"files": message["files"]}))
@@ -345,12 +349,7 @@ class Studio:
         sweep(clip.folder)
         if job.state != "running":
             return
-        if worker.reason in _KILLED:
-            self._over(clip, job, "failed", _KILLED[worker.reason])
-        elif worker.reason == "cancelled":
-            self._over(clip, job, "cancelled", "")
-        else:
-            self._over(clip, job, "interrupted", _CRASHED)
+        self._over(clip, job, *end_of(worker.reason))
 
     def _over(self, clip: ClipState, job: Job, state: str, message: str) -> None:
         """End a job, and those that need it."""

@@ -82,10 +82,11 @@ class Desk:
         from d2m.generate_options import GenerateOptions
         from d2m.media import open_video
         from d2m.media.sound import read_audio
+        from d2m.web.app.grey import write_grey
 
         with tempfile.TemporaryDirectory(prefix="d2m-") as folder:
             path = Path(folder) / "grey.mp4"
-            _write_grey(path)
+            write_grey(path)
             video = open_video(path)
             read_audio(path, 22050)
             from d2m.features.analysis import analysis_of, watch
@@ -105,7 +106,15 @@ class Desk:
             play(plan, engine, dance, stems=True)
 
     def do_watch(self, task: dict[str, Any], reporter: Reporter) -> None:
-        """Open a clip, find its dancers and beats, and write what the page shows of them."""
+        """Open a clip, find its dancers and beats, and write what the page shows of them.
+
+        Args:
+            task: the task of a job of kind ``watch``, as :func:`d2m.web.app.places.task_of` makes it.
+            reporter: told of the progress.
+
+        Raises:
+            D2MError: if it cannot be read, is too long or too large, or shows no dancer.
+        """
         from d2m.features.analysis import watch
         from d2m.media import open_video
         from d2m.media.write import write_wav
@@ -136,7 +145,19 @@ class Desk:
         tell(1.0)
 
     def do_compose(self, task: dict[str, Any], reporter: Reporter) -> dict[str, Any]:
-        """Compose one candidate; after the last one, rank them all."""
+        """Compose one candidate; after the last one, rank them all.
+
+        Args:
+            task: the task of a job of kind ``compose``, as :func:`d2m.web.app.places.task_of` makes it.
+            reporter: told of the progress.
+
+        Returns:
+            ``ranking`` after the last of several candidates: ``seed``, ``rank`` and ``variety`` of each, the best
+            first; otherwise nothing.
+
+        Raises:
+            D2MError: if the analysis of the clip is gone, or the options cannot be met.
+        """
         from d2m.candidate_wishes import wish_of
         from d2m.candidates import Impression
         from d2m.plans.ask import planned
@@ -174,7 +195,15 @@ class Desk:
         return {"ranking": _ranking([heard[index] for index in range(count)], dance)} if last and count > 1 else {}
 
     def do_play(self, task: dict[str, Any], reporter: Reporter) -> None:
-        """Play an edited plan."""
+        """Play an edited plan.
+
+        Args:
+            task: the task of a job of kind ``play``, as :func:`d2m.web.app.places.task_of` makes it.
+            reporter: told of the progress.
+
+        Raises:
+            D2MError: if the plan cannot be read, or the music would be too long.
+        """
         from d2m.pipeline import dance_of
         from d2m.plans.files import read_plan
         from d2m.plans.play import play
@@ -191,7 +220,18 @@ class Desk:
         )
 
     def do_export(self, task: dict[str, Any], reporter: Reporter) -> dict[str, Any]:
-        """Write the files of a piece as `d2m generate VIDEO --plan FILE` does."""
+        """Write the files of a piece as `d2m generate VIDEO --plan FILE` does.
+
+        Args:
+            task: the task of a job of kind ``export``, as :func:`d2m.web.app.places.task_of` makes it.
+            reporter: told of the progress.
+
+        Returns:
+            ``piece``; ``files``, which can be downloaded, by their kinds; and the ``warnings`` of the report.
+
+        Raises:
+            D2MError: if the piece is gone, or a file cannot be written.
+        """
         from d2m.pipeline import generate
         from d2m.web.app.pieces import list_files, pack
 
@@ -230,7 +270,15 @@ class Desk:
         return {"piece": task["piece"], "files": files, "warnings": result.report["warnings"]}
 
     def do_proxy(self, task: dict[str, Any], reporter: Reporter) -> None:
-        """Write an H.264 copy of a clip with its own sound."""
+        """Write an H.264 copy of a clip with its own sound.
+
+        Args:
+            task: the task of a job of kind ``proxy``, as :func:`d2m.web.app.places.task_of` makes it.
+            reporter: told of the progress.
+
+        Raises:
+            D2MError: if the clip cannot be read or the copy cannot be written.
+        """
         from d2m.media import open_video
         from d2m.media.sound import read_audio
         from d2m.media.write import mux
@@ -359,24 +407,3 @@ def _ranking(heard: list[_Heard], dance: Dance) -> list[dict[str, Any]]:
         [each.sound for each in heard], [each.plan for each in heard], dance, [each.impression for each in heard]
     )
     return [{"seed": each.seed, "rank": each.number, "variety": each.variety} for each in candidates]
-
-
-def _write_grey(path: Path) -> None:
-    """Write a second of grey pictures with a quiet tone."""
-    import av
-
-    with av.open(str(path), "w") as out:
-        stream = out.add_stream("mpeg4", rate=30)
-        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
-        music = out.add_stream("aac", rate=44100, layout="mono")
-        for number in range(30):
-            grey = np.full((120, 160, 3), 100 + number, np.uint8)
-            frame = av.VideoFrame.from_ndarray(grey, format="rgb24")
-            frame.pts = number
-            out.mux(stream.encode(frame))
-        out.mux(stream.encode(None))
-        tone = 0.1 * np.sin(np.arange(44100) * 0.05)
-        sound = av.AudioFrame.from_ndarray(tone[None].astype(np.float32), format="fltp", layout="mono")
-        sound.sample_rate, sound.pts = 44100, 0
-        out.mux(music.encode(sound))
-        out.mux(music.encode(None))
