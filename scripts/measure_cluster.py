@@ -148,7 +148,7 @@ def content_of(folder: Path) -> dict[str, str]:
     """Return a hash of each result; reports without the seconds that they took, tables without the zip's times."""
     found = {}
     for path in sorted(folder.iterdir()):
-        if not path.is_file() or path.name in ("features.log", "failed.json") or path.suffix == ".parquet":
+        if path.is_dir() or path.name.startswith(".") or path.name in ("features.log", "failed.json"):
             continue
         content = path.read_bytes()
         if path.suffix == ".json":
