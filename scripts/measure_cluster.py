@@ -63,6 +63,14 @@ def make_clips(folder: Path, count: int, seconds: float) -> None:
             out.mux(stream.encode())
 
 
+def patiently(start: Callable[[], Any]) -> Any:
+    """Call a function that starts a node, again if Ray gave up, which it does after some seconds on a busy machine."""
+    for _ in range(4):
+        with contextlib.suppress(Exception):
+            return start()
+    return start()
+
+
 class Nodes:
     """A Ray cluster on this machine: a head that runs one unit, and nodes that run one each."""
 
@@ -75,8 +83,10 @@ class Nodes:
         from ray.cluster_utils import Cluster
 
         small = {"num_cpus": 1, "object_store_memory": 80_000_000}
-        self.cluster = Cluster(initialize_head=True, head_node_args={**small, "include_dashboard": False})
-        self.others = [self.cluster.add_node(**small) for _ in range(nodes)]
+        self.cluster = patiently(
+            lambda: Cluster(initialize_head=True, head_node_args={**small, "include_dashboard": False})
+        )
+        self.others = [patiently(lambda: self.cluster.add_node(**small)) for _ in range(nodes)]
 
     def __enter__(self) -> Nodes:
         return self
@@ -148,7 +158,7 @@ def content_of(folder: Path) -> dict[str, str]:
     """Return a hash of each result; reports without the seconds that they took, tables without the zip's times."""
     found = {}
     for path in sorted(folder.iterdir()):
-        if not path.is_file() or path.name in ("features.log", "failed.json") or path.suffix == ".parquet":
+        if path.is_dir() or path.name.startswith(".") or path.name in ("features.log", "failed.json"):
             continue
         content = path.read_bytes()
         if path.suffix == ".json":

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parent.parent
 #: What d2m/ imports only behind `require`; torchvision is imported by pytorchvideo alone.
-EXTRAS = ("train", "evaluate", "d2m-gan", "live", "smpl", "pypianoroll", "web")
+EXTRAS = ("train", "evaluate", "d2m-gan", "live", "smpl", "pypianoroll", "web", "cluster")
 #: tensorboard: torch imports it, and training goes on without event files where it is missing.
 UNGUARDED = {"torchvision", "tensorboard"}
 

@@ -216,7 +216,7 @@ class UrlStore:
             name: name of the file.
         """
         system, root = file_system(self.place)
-        with contextlib.suppress(FileNotFoundError), url_errors(self.path(name), "write"):
+        with contextlib.suppress(FileNotFoundError), url_errors(self.path(name), "remove"):
             system.rm_file(posixpath.join(root, name))
 
     def path(self, name: str) -> str:

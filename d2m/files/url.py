@@ -12,7 +12,6 @@ from typing import Any
 
 from d2m.errors import D2MError
 from d2m.extras import require
-from d2m.files.atomic import io_errors
 
 #: Protocols whose uploads become visible when they are complete.
 OBJECTS = frozenset(("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "oci", "oss", "memory", "r2"))
@@ -150,17 +149,20 @@ def identity_in(entry: dict[str, Any]) -> str:
 
 @contextlib.contextmanager
 def url_errors(url: str, verb: str) -> Iterator[None]:
-    """Convert errors of a remote file system to a D2MError; a missing file stays a FileNotFoundError.
+    """Convert errors of a remote file system to a D2MError; a missing file that is not written stays missing.
 
     Args:
         url: URL of the file or folder.
-        verb: ``"read"`` or ``"write"``.
+        verb: ``"read"``, ``"write"`` or ``"remove"``.
     """
     try:
-        with io_errors(url) if verb == "write" else contextlib.nullcontext():
-            yield
-    except (D2MError, FileNotFoundError):
+        yield
+    except D2MError:
         raise
+    except FileNotFoundError as error:
+        if verb != "write":
+            raise
+        raise D2MError(f"cannot write {url}: no such folder, bucket or file ({error}); check the address") from None
     except PermissionError as error:
         raise D2MError(f"cannot {verb} {url}: no permission ({error}); check the credentials") from None
     except Exception as error:  # each file system has errors of its own

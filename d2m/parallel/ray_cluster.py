@@ -179,7 +179,7 @@ class RayCluster:
             raise _lost(error) from None
 
     def _check_head(self) -> None:
-        """Raise an error if the head has not answered for a while; Ray itself would end the process without a word."""
+        """Raise an error if the head has been silent for long; Ray would end the process without a word."""
         import ray
 
         host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
