@@ -7,6 +7,7 @@ Ray's documentation: https://docs.ray.io/en/latest/ray-core/fault_tolerance/task
 from __future__ import annotations
 
 import contextlib
+import logging
 import functools
 import os
 import platform
@@ -31,6 +32,8 @@ _AHEAD = 2
 #: Seconds without a result after which the head is asked whether it is there, and seconds that it may be silent. A head
 #: that keeps its state in Redis can be restarted in this time; after 60 s Ray ends the process.
 _LOOK, _PATIENCE = 5.0, 40.0
+#: Environment variable that holds the device of the networks (d2m.nn.device), which the nodes must use, too.
+_DEVICE = "D2M_DEVICE"
 
 
 @dataclass(frozen=True)
@@ -41,11 +44,13 @@ class _Home:
         version: version of d2m.
         folder: current folder.
         marks: files in shared folders that each node must see.
+        device: device of the networks.
     """
 
     version: str
     folder: str
     marks: tuple[str, ...]
+    device: str
 
 
 class RayCluster:
@@ -73,7 +78,7 @@ class RayCluster:
         if not self._own:
             return
         try:
-            ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, TimeoutError, ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise D2MError(
@@ -122,8 +127,11 @@ class RayCluster:
         rest, left = iter(tasks), True
         waiting: dict[Any, Any] = {}
         with self._marked() as marks:
-            home = ray.put(_Home(__version__, os.getcwd(), marks))
-            serve = ray.remote(_serve).options(num_cpus=1, max_retries=ATTEMPTS - 1)
+            device = os.environ.get(_DEVICE, "auto")
+            home = ray.put(_Home(__version__, os.getcwd(), marks, device))
+            serve = ray.remote(_serve).options(
+                num_cpus=1, num_gpus=1 if device == "cuda" else None, max_retries=ATTEMPTS - 1
+            )
             try:
                 while left or waiting:
                     while left and len(waiting) < self._window:
@@ -248,4 +256,5 @@ def _trouble(home: _Home) -> str | None:
 def _serve(function: Function, task: Any, home: _Home) -> Any:
     """Run one unit in a process of a node."""
     reason = _trouble(home)
+    os.environ[_DEVICE] = home.device
     return _Unfit(reason) if reason is not None else function(task, lambda share: None)
