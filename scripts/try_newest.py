@@ -1,7 +1,7 @@
 """Install d2m with the newest version of every package, run the tests, and report newer versions and failures.
 
     python scripts/try_newest.py                       # a fresh environment in a temporary folder; all tests
-    python scripts/try_newest.py -- tests/test_pose.py # only these; what follows -- goes to pytest
+    python scripts/try_newest.py -- tests/d2m/features/test_pose.py # only these; what follows -- goes to pytest
 
 Exit status 0 if the tests pass with the newest versions, 1 if not. ``scripts/make_constraints.py`` writes the new pins.
 """
@@ -29,7 +29,7 @@ def main() -> None:
         python = make_environment(Path(folder) / "environment")
         for line in newer(installed(python), pinned(ROOT / "constraints.txt")):
             print(line, flush=True)
-        tests = arguments.tests or ["-n", "2", "--dist", "loadfile"]
+        tests = arguments.tests or ["-n", "2", "--dist", "worksteal"]
         run = subprocess.run([str(python), "-m", "pytest", "-rfE", *tests], cwd=ROOT, capture_output=True, text=True)
     broken = [line for line in run.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
     print("\n".join([*broken, *run.stdout.strip().splitlines()[-1:]]))
