@@ -20,6 +20,7 @@ import hashlib
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -44,12 +45,12 @@ PROOF = {"generate": ".d2m.json", "features": ".npz"}
 PARTS = ("same", "faults", "head", "overhead")
 
 
-def make_clips(folder: Path, count: int, seconds: float) -> None:
-    """Write small clips: a bright shape that bounces at a tempo of its own."""
+def make_clips(folder: Path, count: int, seconds: float, contents: int) -> None:
+    """Write small clips: a bright shape that bounces at a tempo of its own; after some, copies of them."""
     import av
 
     folder.mkdir(parents=True)
-    for number in range(count):
+    for number in range(min(count, contents)):
         rng = np.random.default_rng([7, number])
         period, colour = rng.uniform(0.4, 0.7), rng.integers(80, 255, 3)
         with av.open(str(folder / f"clip{number:04d}.mp4"), "w") as out:
@@ -61,6 +62,8 @@ def make_clips(folder: Path, count: int, seconds: float) -> None:
                 picture[top : top + 30, 60:100] = colour
                 out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
             out.mux(stream.encode())
+    for number in range(contents, count):
+        shutil.copyfile(folder / f"clip{number % contents:04d}.mp4", folder / f"clip{number:04d}.mp4")
 
 
 def patiently(start: Callable[[], Any]) -> Any:
@@ -127,7 +130,8 @@ class Run:
             words: more options of the command.
         """
         self.output, self.proof, self.began = output, PROOF[options.command], time.monotonic()
-        cache = ["--cache", str(output.with_name(f"{output.name}-cache"))] if options.command == "features" else []
+        place = output.with_name("cache" if options.cached else f"{output.name}-cache")
+        cache = ["--cache", str(place)] if options.command == "features" else []
         command = [sys.executable, "-m", "d2m", options.command, str(clips), "-o", str(output)]
         with open(output.with_name(f"{output.name}.log"), "a") as log:
             self.process = subprocess.Popen(
@@ -171,11 +175,11 @@ def content_of(folder: Path) -> dict[str, str]:
 
 
 def made_twice(output: Path) -> tuple[int, int, int]:
-    """Read the manifest; return the units that are listed, made more than once, and in the list without a result."""
+    """Read the manifest; return the clips that are listed, made more than once, and in the list without a result."""
     records = list(Manifest(FolderStore(str(output))).records())
-    made = Counter(record.unit for record in records if record.outcome == "made")
+    made = Counter(record.input for record in records if record.outcome == "made")
     lost = [record for record in records if record.output and not (output / record.output).is_file()]
-    return len({record.unit for record in records}), sum(count > 1 for count in made.values()), len(lost)
+    return len({record.input for record in records}), sum(count > 1 for count in made.values()), len(lost)
 
 
 def same(options: argparse.Namespace, clips: Path, folder: Path) -> None:
@@ -236,7 +240,7 @@ def report(title: str, options: argparse.Namespace, output: Path, status: int, t
     left = [path.name for path in output.iterdir() if path.name.startswith(".")]
     units, twice, lost = made_twice(output)
     text = (
-        f"{title}: status {status}, {took:.1f} s; {results} of {options.clips} results, {units} units in the manifest, "
+        f"{title}: status {status}, {took:.1f} s; {results} of {options.clips} results, {units} clips in the manifest, "
     )
     text += f"{twice} made twice, {lost} lost, {len(left)} unfinished files left"
     if (folder / "local").is_dir():
@@ -285,6 +289,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=1.5, help="length of a clip")
+    parser.add_argument("--contents", type=int, help="different clips; the others are copies; else all are different")
+    parser.add_argument(
+        "--cached", action="store_true", help="d2m features: all runs share a cache, so that units are short"
+    )
     parser.add_argument("--command", choices=sorted(OPTIONS), default="generate")
     parser.add_argument("--only", default=",".join(PARTS), help="parts, separated by commas")
     parser.add_argument("--folder", type=Path, help="folder for the files, which are kept; else a temporary one")
@@ -294,7 +302,7 @@ def main() -> None:
         folder = options.folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="d2m-cluster-")))
         clips = folder / f"clips-{options.clips}-{options.seconds:g}"
         if not clips.is_dir():
-            make_clips(clips, options.clips, options.seconds)
+            make_clips(clips, options.clips, options.seconds, options.contents or options.clips)
         print(f"{options.clips} clips of {options.seconds:g} s, d2m {options.command}; {os.cpu_count()} processors")
         for name in options.only.split(","):
             print(f"load {os.getloadavg()[0]:.1f}", flush=True)

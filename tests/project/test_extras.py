@@ -116,6 +116,8 @@ def test_help_needs_no_extra(command):
         ("train codec --data {0} --run {0}/run", "training needs the packages of the extra 'train'"),
         ("evaluate beats --reference {0} --generated {0}", "evaluation of beats needs the packages of the extra"),
         ("features {0}/a.mp4 -o {0}/out --visual i3d", "I3D needs the packages of the extra 'd2m-gan'"),
+        ("generate {0}/a.mp4 -o {0}/out --ray auto", "a run on a Ray cluster needs the packages of the extra 'clus"),
+        ("generate {0}/a.mp4 -o s3://a/b", "a file at a URL needs the packages of the extra 'cluster'"),
     ],
 )
 def test_a_missing_extra_is_one_line(command, line, clip, tmp_path):
