@@ -7,8 +7,8 @@ Ray's documentation: https://docs.ray.io/en/latest/ray-core/fault_tolerance/task
 from __future__ import annotations
 
 import contextlib
-import logging
 import functools
+import logging
 import os
 import platform
 import secrets

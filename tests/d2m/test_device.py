@@ -7,7 +7,7 @@ import os
 import numpy as np
 import pytest
 import torch
-from conftest import write_clip
+from clips import write_clip
 
 from d2m.cli.main import main
 from d2m.errors import D2MError

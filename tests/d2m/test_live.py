@@ -11,7 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from conftest import write_clip
+from clips import write_clip
 from dances import FPS, dance, steady_beats
 
 from d2m.cli.main import main
