@@ -45,7 +45,7 @@ def _clicks(channel: np.ndarray, rate: int) -> np.ndarray:
     # A first choice that the exact comparison below would not add to.
     candidates = np.flatnonzero((error > _SMALLEST) & (error > 0.6 * _FACTOR * uniform_filter1d(error, 2 * around)))
     places, after = [], -1
-    for place in candidates:
+    for place in candidates.tolist():
         if place < after:
             continue
         peak = place + int(error[place : place + short].argmax())

@@ -8,6 +8,7 @@ ones), and it can be conditioned on a score on the dancer's beat grid. Every inp
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -75,7 +76,8 @@ class Conditions:
             device: the device.
         """
         values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return Conditions(**{name: v.to(device) if isinstance(v, Tensor) else v for name, v in values.items()})
+        moved: dict[str, Any] = {name: v.to(device) for name, v in values.items() if isinstance(v, Tensor)}
+        return replace(self, **moved)
 
     def batch_size(self) -> int:
         """Return b, read from the first field that is given."""

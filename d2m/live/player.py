@@ -46,7 +46,8 @@ class LivePlayer(Player):
         Args:
             phrase: the notes of its densities; their lengths matter, their starts do not.
         """
-        self._preparing.tones = tones = {}
+        tones: dict[tuple[Any, ...], Tone | None] = {}
+        self._preparing.tones = tones
         for notes in phrase:
             for index in range(len(notes)):
                 self._voice(notes, index)

@@ -11,7 +11,7 @@ another address is refused.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,7 +94,7 @@ class Video:
     timed: bool = True
     warnings: list[str] = field(default_factory=list, compare=False)
 
-    def frames(self, rate: float, height: int | None = None) -> Iterator[Frame]:
+    def frames(self, rate: float, height: int | None = None) -> Generator[Frame, None, None]:
         """Iterate over pictures at the even times 0, 1/rate, 2/rate … below ``duration``, each the one shown nearest
         then.
 

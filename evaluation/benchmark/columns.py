@@ -170,8 +170,11 @@ def distance_columns(embedding: str) -> tuple[Column, ...]:
     def of(row: dict[str, Any]) -> dict[str, Any]:
         return {**row, "fidelity": row["embeddings"][embedding], "intervals": {}}
 
+    def text_of(inner: Column) -> Callable[[dict[str, Any]], str]:
+        return lambda row: inner.text(of(row))
+
     found = [(each, column(each)) for each in metrics_of("sets") if each.column]
-    return tuple(Column(c.title, lambda row, c=c: c.text(of(row)), metric.name) for metric, c in found)
+    return tuple(Column(c.title, text_of(c), metric.name) for metric, c in found)
 
 
 def _columns(*groups: str) -> tuple[Column, ...]:

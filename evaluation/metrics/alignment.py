@@ -30,7 +30,13 @@ def _aist(given: Timing) -> Score:
 
 
 BEAT_ALIGN = Metric(
-    *("beat_align", "beat-align", "alignment", _beat_align, "higher", _ABOUT, _LI),
+    "beat_align",
+    "beat-align",
+    "alignment",
+    _beat_align,
+    "higher",
+    _ABOUT,
+    _LI,
     headline="fit over chance",
     headline_interval=True,
     events=("beats", "onsets"),
@@ -39,19 +45,33 @@ BEAT_ALIGN = Metric(
     fools=("metronome",),
 )
 MUSIC_TO_MOTION = Metric(
-    *("beat_align_music_to_motion", "beat-align, music to motion", "alignment", _music_to_motion, "higher"),
+    "beat_align_music_to_motion",
+    "beat-align, music to motion",
+    "alignment",
+    _music_to_motion,
+    "higher",
     "the beat-align score from each event of the music to the nearest motion beat",
     "Siyao et al., Bailando, CVPR 2022, section 4.1",
     column=False,
     fooled_by="little music: a single event on a motion beat scores 1 before chance is subtracted",
 )
 HIT_RATE = Metric(
-    *("hit_rate", "hit rate", "alignment", _hit_rate, "higher", _ABOUT, _LI),
+    "hit_rate",
+    "hit rate",
+    "alignment",
+    _hit_rate,
+    "higher",
+    _ABOUT,
+    _LI,
     fooled_by="a metronome on the beats that were danced to",
     fools=("metronome",),
 )
 AIST = Metric(
-    *("aist", "AIST++ script", "alignment_aist", _aist, "higher"),
+    "aist",
+    "AIST++ script",
+    "alignment_aist",
+    _aist,
+    "higher",
     "the beat-align score with AIST++'s own motion beats, whole frames at 60 a second and a sigma of 3 frames",
     _LI,
     fooled_by="a metronome on the beats that were danced to; without its chance level, dense onsets",

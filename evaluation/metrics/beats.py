@@ -96,7 +96,11 @@ def _continuity(pair: BeatPair) -> Score:
 
 
 D2M_COVERAGE = Metric(
-    *("d2m_coverage", "coverage", "beats", _marks("d2m-gan", 0), "nearer"),
+    "d2m_coverage",
+    "coverage",
+    "beats",
+    _marks("d2m-gan", 0),
+    "nearer",
     "D2M-GAN's script: number of whole seconds with an onset, over that of the original",
     _ZHU,
     high=math.inf,
@@ -105,7 +109,11 @@ D2M_COVERAGE = Metric(
     fools=("shuffled", "scrambled"),
 )
 D2M_HIT = Metric(
-    *("d2m_hit", "hit", "beats", _marks("d2m-gan", 1), "higher"),
+    "d2m_hit",
+    "hit",
+    "beats",
+    _marks("d2m-gan", 1),
+    "higher",
     "D2M-GAN's script: share of the original's whole seconds with an onset that have one in the generated music, too",
     _ZHU,
     headline="hit",
@@ -113,7 +121,11 @@ D2M_HIT = Metric(
     fools=("metronome", "metronome-late", "metronome-wrong", "scrambled"),
 )
 BCS = Metric(
-    *("bcs", "BCS", "beats", _marks("loris", 0), "higher"),
+    "bcs",
+    "BCS",
+    "beats",
+    _marks("loris", 0),
+    "higher",
     "LORIS's script: share of the generated music's whole seconds with an onset that have one in the original, too",
     _YU,
     pooled=_summary("coverage"),
@@ -121,14 +133,24 @@ BCS = Metric(
     fools=("shuffled", "scrambled", "metronome", "metronome-late", "metronome-wrong", "noise"),
 )
 CSD = Metric(
-    *("csd", "CSD", "beats", _undefined, "lower", "LORIS's script: standard deviation of BCS over all segments", _YU),
+    "csd",
+    "CSD",
+    "beats",
+    _undefined,
+    "lower",
+    "LORIS's script: standard deviation of BCS over all segments",
+    _YU,
     pooled=_summary("coverage_deviation"),
     counted=False,
     fooled_by="whatever scores the same everywhere: noise and silence have a deviation of 0",
     fools=("shuffled", "scrambled", "metronome", "metronome-late", "metronome-wrong", "noise", "silence"),
 )
 BHS = Metric(
-    *("bhs", "BHS", "beats", _marks("loris", 1), "higher"),
+    "bhs",
+    "BHS",
+    "beats",
+    _marks("loris", 1),
+    "higher",
     "LORIS's script: share of the original's whole seconds with an onset that have one in the generated music, too",
     _YU,
     pooled=_summary("hit"),
@@ -136,14 +158,26 @@ BHS = Metric(
     fools=("shuffled", "scrambled", "metronome", "metronome-late", "metronome-wrong"),
 )
 HSD = Metric(
-    *("hsd", "HSD", "beats", _undefined, "lower", "LORIS's script: standard deviation of BHS over all segments", _YU),
+    "hsd",
+    "HSD",
+    "beats",
+    _undefined,
+    "lower",
+    "LORIS's script: standard deviation of BHS over all segments",
+    _YU,
     pooled=_summary("hit_deviation"),
     counted=False,
     fooled_by="whatever scores the same everywhere: noise and silence have a deviation near 0",
     fools=("shuffled", "scrambled", "metronome", "metronome-late", "metronome-wrong", "noise", "silence"),
 )
 F1 = Metric(
-    *("f1", "F1", "beats", _harmonic_mean, "higher", "LORIS's script: harmonic mean of BCS and BHS", _YU),
+    "f1",
+    "F1",
+    "beats",
+    _harmonic_mean,
+    "higher",
+    "LORIS's script: harmonic mean of BCS and BHS",
+    _YU,
     headline="F1",
     pooled=_summary("f1"),
     counted=False,
@@ -151,13 +185,25 @@ F1 = Metric(
     fools=("shuffled", "scrambled", "metronome", "metronome-late", "metronome-wrong"),
 )
 ONSET_F = Metric(
-    *("onset_f", "onset F", "beats", _onset_f, "higher", _MATCHED, _DIXON),
+    "onset_f",
+    "onset F",
+    "beats",
+    _onset_f,
+    "higher",
+    _MATCHED,
+    _DIXON,
     headline="onset F",
     interval=True,
     fooled_by="many onsets: noise reaches half of the score of real music",
 )
 BEAT_F = Metric(
-    *("beat_f", "beat F", "beats", _beat_f, "higher", _MATCHED, _DIXON),
+    "beat_f",
+    "beat F",
+    "beats",
+    _beat_f,
+    "higher",
+    _MATCHED,
+    _DIXON,
     headline="beat F",
     headline_interval=True,
     interval=True,
@@ -165,7 +211,11 @@ BEAT_F = Metric(
     fools=("metronome",),
 )
 TRUE_BEAT_F = Metric(
-    *("true_beat_f", "true beat F", "true_beats", _true_beat_f, "higher"),
+    "true_beat_f",
+    "true beat F",
+    "true_beats",
+    _true_beat_f,
+    "higher",
     "tracked beats against those that the music was written on, where the data tell them",
     _DIXON,
     interval=True,
@@ -173,9 +223,13 @@ TRUE_BEAT_F = Metric(
     fools=("metronome",),
 )
 AGREEMENT = Metric(
-    *("agreement", "agreement over chance", "beats", _agreement, "higher"),
-    "agreement with the music danced to: beat F less its mean over 60 circular shifts of the same beats; 0 is chance; "
-    "undefined for music without beats",
+    "agreement",
+    "agreement over chance",
+    "beats",
+    _agreement,
+    "higher",
+    "agreement with the music danced to: beat F less its mean over 60 circular shifts of the same beats; 0 is "
+    "chance; undefined for music without beats",
     "Dixon, Onset detection revisited, DAFx 2006; Good, Permutation, Parametric, and Bootstrap Tests, 2005, chapter 3",
     low=-1.0,
     interval=True,
@@ -183,21 +237,33 @@ AGREEMENT = Metric(
     fools=("metronome",),
 )
 TEMPO_WITHIN = Metric(
-    *("tempo_within", "tempo within 4 %", "beats", _tempo_agrees(False), "higher"),
+    "tempo_within",
+    "tempo within 4 %",
+    "beats",
+    _tempo_agrees(False),
+    "higher",
     "share of segments whose tracked tempo is within 4 % of the original's",
     "Gouyon et al., IEEE TASLP 14(5), 2006 (accuracy 1)",
     fooled_by="a metronome at the right tempo in any phase",
     fools=("metronome", "metronome-late"),
 )
 TEMPO_OCTAVE = Metric(
-    *("tempo_octave", "or a multiple", "beats", _tempo_agrees(True), "higher"),
+    "tempo_octave",
+    "or a multiple",
+    "beats",
+    _tempo_agrees(True),
+    "higher",
     "the same, twice, three times, half or a third of the tempo included",
     "Gouyon et al., IEEE TASLP 14(5), 2006 (accuracy 2)",
     fooled_by="a metronome at the right tempo in any phase",
     fools=("metronome", "metronome-late"),
 )
 TEMPO_RATIO = Metric(
-    *("tempo_ratio", "tempo ratio", "beats", _tempo_ratio, "nearer"),
+    "tempo_ratio",
+    "tempo ratio",
+    "beats",
+    _tempo_ratio,
+    "nearer",
     "tempo heard over the original's; undefined without beats",
     "Gouyon et al., IEEE TASLP 14(5), 2006",
     high=math.inf,
@@ -206,7 +272,11 @@ TEMPO_RATIO = Metric(
     fools=("metronome", "metronome-late", "shuffled", "scrambled"),
 )
 CONTINUITY = Metric(
-    *("continuity", "continuity", "beats", _continuity, "higher"),
+    "continuity",
+    "continuity",
+    "beats",
+    _continuity,
+    "higher",
     "CMLc, CMLt, AMLc and AMLt of the tracked beats",
     _DAVIES,
     column=False,

@@ -22,7 +22,11 @@ def _contrast(piece: Piece) -> Score:
 
 
 KEY_CLARITY = Metric(
-    *("key_clarity", "key clarity", "music", _harmony("clarity"), "higher"),
+    "key_clarity",
+    "key clarity",
+    "music",
+    _harmony("clarity"),
+    "higher",
     "correlation of the pitch classes that sound with the profile of the best of the 24 keys",
     "Krumhansl, Cognitive Foundations of Musical Pitch, 1990, chapter 4; profiles of d2m.symbolic.keys",
     low=-1.0,
@@ -30,27 +34,43 @@ KEY_CLARITY = Metric(
     fools=("shuffled", "scrambled"),
 )
 IN_KEY = Metric(
-    *("in_key", "in key", "music", _harmony("in_key"), "neither"),
+    "in_key",
+    "in key",
+    "music",
+    _harmony("in_key"),
+    "neither",
     "share of the energy from 55 Hz to 2 kHz in the seven pitch classes of the best key; 0.58 where all are equal",
     "d2m.evaluation.harmony",
     fooled_by="few pitches: a metronome's tone is entirely in key",
 )
 HARMONIC_CHANGE = Metric(
-    *("harmonic_change", "harmonic change", "music", _harmony("change"), "neither"),
+    "harmonic_change",
+    "harmonic change",
+    "music",
+    _harmony("change"),
+    "neither",
     "mean distance of the tonal centroids of successive half seconds",
     "Harte, Sandler and Gasser, Detecting Harmonic Change in Musical Audio, AMCMM 2006",
     high=2.5,
     fooled_by="nothing to be good at; wrong notes change the harmony, too",
 )
 REPETITION = Metric(
-    *("repetition", "repetition", "music", _repetition, "neither"),
+    "repetition",
+    "repetition",
+    "music",
+    _repetition,
+    "neither",
     "likeness of stretches of 4 s with the most similar one at least 4 s away, less the mean likeness; from 20 s on",
     "Goto, IEEE TASLP 14(5), 2006; Müller, Fundamentals of Music Processing, 2015, chapter 4",
     high=2.0,
     fooled_by="a loop: a metronome repeats itself more than any song",
 )
 SECTION_CONTRAST = Metric(
-    *("section_contrast", "section contrast", "music", _contrast, "neither"),
+    "section_contrast",
+    "section contrast",
+    "music",
+    _contrast,
+    "neither",
     "highest novelty: likeness within the 4 s before and after an instant less that between them; from 20 s on",
     "Foote, Automatic Audio Segmentation Using a Measure of Audio Novelty, ICME 2000",
     high=2.0,

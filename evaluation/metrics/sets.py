@@ -60,9 +60,13 @@ def _kernel(sets: Sets, kernel: Kernel = "cubic") -> Score:
 
 
 FRECHET = Metric(
-    *("frechet", "Fréchet", "sets", _frechet, "lower"),
-    "total distance to the originals in the embedding, of the ground truth that of its halves; biased upwards by small "
-    "sets; shuffled originals are the same set",
+    "frechet",
+    "Fréchet",
+    "sets",
+    _frechet,
+    "lower",
+    "total distance to the originals in the embedding, of the ground truth that of its halves; biased upwards "
+    "by small sets; shuffled originals are the same set",
     "Dowson and Landau, Journal of Multivariate Analysis 12(3), 1982; Kilgour et al., Fréchet Audio Distance, "
     "Interspeech 2019",
     high=math.inf,
@@ -73,7 +77,11 @@ FRECHET = Metric(
     fools=_SAME,
 )
 FRECHET_PER_VALUE = Metric(
-    *("frechet_per_value", "Fréchet per value", "sets", _per_value, "lower"),
+    "frechet_per_value",
+    "Fréchet per value",
+    "sets",
+    _per_value,
+    "lower",
     "the Fréchet distance over the number of values of the embedding",
     "d2m.evaluation.fidelity.music_distance",
     high=math.inf,
@@ -82,9 +90,13 @@ FRECHET_PER_VALUE = Metric(
     fools=_SAME,
 )
 FRECHET_INFINITY = Metric(
-    *("frechet_infinity", "Fréchet ∞", "sets", _infinity, "lower"),
-    "Fréchet distance extrapolated to endless sets, 95 % of the line; undefined below four windows to each value of "
-    "the embedding",
+    "frechet_infinity",
+    "Fréchet ∞",
+    "sets",
+    _infinity,
+    "lower",
+    "Fréchet distance extrapolated to endless sets, 95 % of the line; undefined below four windows to each "
+    "value of the embedding",
     "Chong and Forsyth, CVPR 2020, section 3; Gui et al., Adapting Fréchet Audio Distance, ICASSP 2024",
     low=-math.inf,
     high=math.inf,
@@ -93,7 +105,11 @@ FRECHET_INFINITY = Metric(
     fools=_SAME,
 )
 HALVES = Metric(
-    *("halves", "over real halves", "sets", _halves, "nearer"),
+    "halves",
+    "over real halves",
+    "sets",
+    _halves,
+    "nearer",
     "distance to one half of the originals less that of the other half; 0 is real music",
     "d2m.evaluation.distances.frechet_against_itself",
     low=-math.inf,
@@ -105,7 +121,11 @@ HALVES = Metric(
     fools=_SAME,
 )
 KERNEL = Metric(
-    *("kernel", "kernel distance", "sets", _kernel, "lower"),
+    "kernel",
+    "kernel distance",
+    "sets",
+    _kernel,
+    "lower",
     "KID: unbiased, squared maximum mean discrepancy with a cubic kernel; 95 %",
     "Bińkowski et al., Demystifying MMD GANs, ICLR 2018, section 4",
     low=-math.inf,
@@ -114,7 +134,11 @@ KERNEL = Metric(
     fools=_SAME,
 )
 KERNEL_AUDIO = Metric(
-    *("kernel_audio", "kernel audio distance", "sets", lambda sets: _kernel(sets, "gaussian"), "lower"),
+    "kernel_audio",
+    "kernel audio distance",
+    "sets",
+    lambda sets: _kernel(sets, "gaussian"),
+    "lower",
     "KAD: the same with a Gaussian kernel as wide as the median distance of the originals' windows, times 100; 95 %",
     "Chung et al., KAD: No More FAD!, arXiv:2502.15602, 2025",
     low=-math.inf,
