@@ -41,7 +41,8 @@ def _difference(function: Callable[[np.ndarray, np.ndarray, int], float]) -> Cal
 
 CLASSIFICATION = Metric(
     *("classification", "genre, classified", "genre", _classification, "higher", _GENRE, "d2m.music_genre"),
-    fooled_by="drum patterns and tempo of the genre, however bad the sound",
+    fooled_by="drum patterns and tempo of the genre, however bad the sound or the order",
+    fools=("scrambled",),
 )
 RETRIEVAL = Metric(
     *("retrieval", "genre, retrieved", "genre", _retrieval, "higher", _GENRE, _ZHU),
