@@ -6,7 +6,8 @@
 The report must contain the spectral codec's reconstruction and all baselines. *Real music* is the reconstruction for
 metrics that compare with the original, since the original agrees with itself perfectly, and the original for the
 others. A baseline fools a metric if it comes as near to the best value as real music does, within a twentieth of the
-range of all rows; a distance or another metric that is to be low, if it is at most 1.5 times that of real music. The last column says whether the metric declares all baselines that fool it
+range of all rows; a distance or another metric that is to be low, if it is at most 1.5 times that of real music. The
+last column says whether the metric declares all baselines that fool it
 (:class:`d2m.evaluation.metrics.base.Metric`, ``fools``); the exit status is 1 where one does not.
 """
 
