@@ -232,8 +232,9 @@ def _published(report: dict[str, Any], columns: tuple[Column, ...]) -> list[list
     """Lines of other people's tables, with what they have."""
     lines = []
     for row in report["published"]:
-        data = dance_data(row["data"]).title
-        title = f"{row['title']} (as published in {row['table']}: {data}, {row['seconds']:g} s)"
+        title = (
+            f"{row['title']} (as published in {row['table']}: {dance_data(row['data']).title}, {row['seconds']:g} s)"
+        )
         scores = row["scores"]
         lines.append([title, *(number(scores[c.name], 4) if c.name in scores else "" for c in columns)])
     return lines

@@ -47,7 +47,8 @@ CLASSIFICATION = Metric(
     "higher",
     _GENRE,
     "d2m.music_genre",
-    fooled_by="drum patterns and tempo of the genre, however bad the sound",
+    fooled_by="drum patterns and tempo of the genre, however bad the sound or the order",
+    fools=("scrambled",),
 )
 RETRIEVAL = Metric(
     "retrieval",

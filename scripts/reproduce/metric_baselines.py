@@ -6,7 +6,8 @@
 The report must contain the spectral codec's reconstruction and all baselines. *Real music* is the reconstruction for
 metrics that compare with the original, since the original agrees with itself perfectly, and the original for the
 others. A baseline fools a metric if it comes as near to the best value as real music does, within a twentieth of the
-range of all rows. The last column says whether the metric declares all baselines that fool it
+range of all rows; a distance or another metric that is to be low, if it is at most 1.5 times that of real music. The
+last column says whether the metric declares all baselines that fool it
 (:class:`d2m.evaluation.metrics.base.Metric`, ``fools``); the exit status is 1 where one does not.
 """
 
@@ -27,7 +28,7 @@ from d2m.evaluation.metrics.base import Metric, reading
 #: Groups whose values for the original compare it with itself.
 _PAIRED = ("beats", "sets")
 _GROUPS = ("beats", "true_beats", "alignment", "alignment_aist", "sets", "genre", "sound", "music")
-_MARGIN = 0.05
+_MARGIN, _RATIO = 0.05, 1.5
 
 
 def values_of(report: dict[str, Any], metric: Metric) -> dict[str, float]:
@@ -58,7 +59,7 @@ def fooling(values: dict[str, float], metric: Metric) -> list[str]:
     signs = {"higher": lambda v: -v, "lower": lambda v: v, "nearer": lambda v: abs(v - (metric.target or 0.0))}
     away = {key: signs[metric.better](value) for key, value in values.items()}
     margin = _MARGIN * (max(away.values()) - min(away.values()))
-    limit = signs[metric.better](real) + margin
+    limit = _RATIO * real + 1e-9 if metric.better == "lower" else signs[metric.better](real) + margin
     return [key for key in BASELINES if key in away and away[key] <= limit]
 
 

@@ -56,7 +56,9 @@ def arrange(dances: list[Dance], folder: Path) -> dict[str, Path]:
         if not silent.is_file():
             mux(next(iter(dance.videos.values())), np.zeros((1, _RATE), np.float32), _RATE, silent)
         for system, video in dance.videos.items():
-            shutil.copyfile(video, places[system] / f"{dance.name}.mp4")
+            copy = places[system] / f"{dance.name}.mp4"
+            if not copy.is_file():
+                shutil.copyfile(video, copy)
     return places
 
 

@@ -150,7 +150,7 @@ def test_an_embedding_of_another_package_is_loaded_by_its_name(tmp_path, monkeyp
     install(tmp_path, monkeypatch, "loudness_space", module, "[d2m.embeddings]\nloudness = loudness_space:Loudness\n")
     from d2m.evaluation import embeddings
 
-    assert list(embeddings.EMBEDDINGS) == ["log-mel", "genre", "loudness"]
+    assert {"log-mel", "genre", "loudness"} < set(embeddings.EMBEDDINGS)
     space = embeddings.load("loudness")
     assert embeddings.embed_checked(space, np.full(22050, 0.5, np.float32)) == pytest.approx(np.array([[0.5]]))
     embeddings.load.cache_clear()
