@@ -21,6 +21,7 @@ import json
 import os
 import resource
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -74,6 +75,17 @@ def patiently(start: Callable[[], Any]) -> Any:
     return start()
 
 
+def small_node() -> dict[str, Any]:
+    """Return the settings of a node that runs one unit at a time, with its ports, which need not be waited for."""
+    names = ("metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_port", "runtime_env_agent_port")
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in names]
+        for each in sockets:
+            each.bind(("", 0))
+        ports = [each.getsockname()[1] for each in sockets]
+    return {"num_cpus": 1, "object_store_memory": 80_000_000, **dict(zip(names, ports, strict=True))}
+
+
 class Nodes:
     """A Ray cluster on this machine: a head that runs one unit, and nodes that run one each."""
 
@@ -85,11 +97,10 @@ class Nodes:
         """
         from ray.cluster_utils import Cluster
 
-        small = {"num_cpus": 1, "object_store_memory": 80_000_000}
         self.cluster = patiently(
-            lambda: Cluster(initialize_head=True, head_node_args={**small, "include_dashboard": False})
+            lambda: Cluster(initialize_head=True, head_node_args={**small_node(), "include_dashboard": False})
         )
-        self.others = [patiently(lambda: self.cluster.add_node(**small)) for _ in range(nodes)]
+        self.others = [patiently(lambda: self.cluster.add_node(**small_node())) for _ in range(nodes)]
 
     def __enter__(self) -> Nodes:
         return self

@@ -95,11 +95,10 @@ def files_at(url: str, endings: frozenset[str]) -> dict[str, str]:
         D2MError: if nothing is found.
     """
     system, root = file_system(url)
-    protocol = url.partition("://")[0]
     with url_errors(url, "read"):
         entries = system.find(root, detail=True)
     found = {
-        f"{protocol}://{path.lstrip('/') if protocol in OBJECTS else path}": identity_in(entry)
+        url.rstrip("/") + path[len(root) :]: identity_in(entry)
         for path, entry in sorted(entries.items())
         if path == root or posixpath.splitext(path)[1].lower() in endings
     }

@@ -20,7 +20,7 @@ models=(high low codec generator)
 declare -A steps=([high]=${STEPS_HIGH:-10000} [low]=${STEPS_LOW:-10000} [codec]=${STEPS_CODEC:-10000}
     [generator]=${STEPS_GENERATOR:-10000})
 #: Seconds that are kept for the last evaluation and the state.
-reserve=${RESERVE:-40}
+reserve=${RESERVE:-60}
 
 stop() { echo "error: $1" >&2; exit 1; }
 
@@ -68,7 +68,7 @@ block() {
         words=$(command_of "$model" "$place")
         echo "$model: from step $(done_steps "$runs/$model") of ${steps[$model]}, $("$python" -c "print(round($left / 60, 1))") minutes left"
         # shellcheck disable=SC2086  # words are options
-        BUNDLE_SITE=$place/site timeout --signal=INT --kill-after=30 "$("$python" -c "print($left + $reserve)")" \
+        BUNDLE_SITE=$place/site timeout --signal=INT --kill-after=25 "$("$python" -c "print($left + $reserve - 25)")" \
             "$python" ${PYTHON_FLAGS:-} -P "$place/site/start.py" train $words --run "$runs/$model" \
             --steps "${steps[$model]}" --minutes "$("$python" -c "print($left / 60)")" \
             --accelerator "${ACCELERATOR:-auto}" --no-tensorboard ${MORE:-} || echo "$model: interrupted; the next block goes on"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,10 +35,18 @@ def refuse(number: int) -> int:
 def address() -> Iterator[str]:
     from ray.cluster_utils import Cluster
 
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
     # The nodes do not find this file by its name.
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    head = {"num_cpus": 2, "include_dashboard": False, "object_store_memory": 80_000_000}
+    # Ray waits some seconds only for ports that its parts find themselves, too few for a busy machine.
+    names = ("metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_port", "runtime_env_agent_port")
+    sockets = [socket.socket() for _ in names]
+    for each_socket in sockets:
+        each_socket.bind(("", 0))
+    head = {name: each_socket.getsockname()[1] for name, each_socket in zip(names, sockets, strict=True)}
+    for each_socket in sockets:
+        each_socket.close()
+    head |= {"num_cpus": 2, "include_dashboard": False, "object_store_memory": 80_000_000}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     yield cluster.address
     cluster.shutdown()
