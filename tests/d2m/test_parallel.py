@@ -9,29 +9,10 @@ import sys
 import time
 
 import pytest
-from tasks import square_or_die
+from tasks import square_or_die, work
 
 from d2m.errors import D2MError
 from d2m.parallel import Crash, Done, Workers, each
-
-
-class Odd(Exception):
-    """An exception that cannot travel between processes."""
-
-    def __init__(self, first: int, second: int) -> None:
-        super().__init__(f"{first} and {second}")
-
-
-def work(number: int, how: str = "") -> tuple[int, int, str]:
-    if how == "refuse":
-        raise D2MError(f"{number} cannot be used")
-    if how == "odd":
-        raise Odd(number, 1)
-    if how == "closure":
-        return lambda: number  # type: ignore[return-value]
-    if how == "die":
-        os.kill(os.getpid(), signal.SIGKILL)
-    return number * number, os.getpid(), os.environ.get("OMP_NUM_THREADS", "")
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from multiprocessing import get_context
 
 import numpy as np
 import pytest
+from tasks import total
 
 from d2m.datasets.prepared import Manifest, Sequence, read_sequence, write_music, write_sequence, write_split
 from d2m.datasets.segments import Segments
@@ -85,10 +86,6 @@ def test_without_pictures_there_is_no_visual(tmp_path) -> None:
     data = Segments(make(tmp_path, visual=False), "train")
     assert data.visual_size is None
     assert data[0].visual is None
-
-
-def total(data: Segments, i: int) -> float:
-    return float(data[i].motion.sum())
 
 
 def test_other_processes_read_the_same(tmp_path) -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
+
+from d2m.datasets.segments import Segments
+from d2m.errors import D2MError
 
 
 def square_or_die(task: int, tell: Callable[[float], None]) -> int:
@@ -13,3 +17,28 @@ def square_or_die(task: int, tell: Callable[[float], None]) -> int:
     if task % 4 == 3:
         os.abort()
     return task * task
+
+
+class Odd(Exception):
+    """An exception that cannot travel between processes."""
+
+    def __init__(self, first: int, second: int) -> None:
+        super().__init__(f"{first} and {second}")
+
+
+def work(number: int, how: str = "") -> tuple[int, int, str]:
+    """The square of a number, the process and its threads; or an end of another kind."""
+    if how == "refuse":
+        raise D2MError(f"{number} cannot be used")
+    if how == "odd":
+        raise Odd(number, 1)
+    if how == "closure":
+        return lambda: number  # type: ignore[return-value]
+    if how == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number * number, os.getpid(), os.environ.get("OMP_NUM_THREADS", "")
+
+
+def total(data: Segments, number: int) -> float:
+    """The sum of the motion of a segment."""
+    return float(data[number].motion.sum())

@@ -246,7 +246,7 @@ def read_visitors(disk: Disk) -> dict[str, Visitor]:
     Returns:
         Visitors by their names.
     """
-    visitors = {}
+    visitors: dict[str, Visitor] = {}
     for name, seen, records in disk.known():
         visitor = visitors[name] = Visitor(name, seen)
         for record in records:
