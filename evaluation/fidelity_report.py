@@ -30,6 +30,8 @@ from .recordings import SAMPLE_RATE, find, measure, read, silent
 #: A recording is called silent for a time, quiet, clipped, noise-like, off centre from these figures on: seconds, LUFS,
 #: share of the samples, spectral flatness (real music: 0.01 to 0.1, white noise: 0.56), mean of the samples.
 LONG_SILENCE, QUIET, CLIPPED, NOISE_LIKE, OFF_CENTRE = 1.0, -40.0, 1e-4, 0.35, 0.05
+#: Clicks per second from which on they are called a fault: fewer can be notes that end or begin abruptly.
+CLICKING = 1.0
 
 
 def evaluate_fidelity(
@@ -151,7 +153,7 @@ def check(waveform: np.ndarray, sample_rate: int) -> dict[str, Any]:
         problems.append(f"off centre (mean {found.offset:+.2f})")
     if found.clipped > CLIPPED * waveform.size:
         problems.append(f"clipped ({found.clipped} samples)")
-    if sound.clicks:
+    if sound.clicks > CLICKING * waveform.shape[-1] / sample_rate:
         problems.append(f"{sound.clicks} click{'s' if sound.clicks > 1 else ''}")
     if flatness > NOISE_LIKE:
         problems.append(f"sounds like noise (flatness {flatness:.2f})")
