@@ -75,7 +75,7 @@ class Conditions:
             device: the device.
         """
         values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return Conditions(**{name: v.to(device) if isinstance(v, Tensor) else v for name, v in values.items()})
+        return replace(self, **{name: v.to(device) for name, v in values.items() if isinstance(v, Tensor)})
 
     def batch_size(self) -> int:
         """Return b, read from the first field that is given."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
@@ -46,10 +47,13 @@ class LivePlayer(Player):
         Args:
             phrase: the notes of its densities; their lengths matter, their starts do not.
         """
-        self._preparing.tones = tones = {}
+        tones: dict[tuple[Any, ...], Tone | None] = {}
+        self._preparing.tones = tones
         for notes in phrase:
             for index in range(len(notes)):
                 self._voice(notes, index)
+                # The thread that renders the sound goes first.
+                time.sleep(0)
         self._preparing.tones = None
         self._phrases.append(tones)
 
