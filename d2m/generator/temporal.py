@@ -74,8 +74,8 @@ class Conditions:
         Args:
             device: the device.
         """
-        values = {each.name: getattr(self, each.name) for each in fields(self)}
-        return replace(self, **{name: v.to(device) for name, v in values.items() if isinstance(v, Tensor)})
+        values = (getattr(self, each.name) for each in fields(self)[1:])
+        return Conditions(self.frames, *(None if value is None else value.to(device) for value in values))
 
     def batch_size(self) -> int:
         """Return b, read from the first field that is given."""
