@@ -88,12 +88,18 @@ def _session(options: LiveOptions, music: GenerateOptions, camera: Camera, recor
     from d2m.live.phrases import PhraseWriter, Wish
     from d2m.live.session import Session
     from d2m.live.watcher import Watcher, WatcherProcess
+    from d2m.live.writer import WriterProcess
     from d2m.plans.ask import mix_of
     from d2m.symbolic.sound import find_soundfont
     from d2m.symbolic.sound.player import CACHE_BYTES
     from d2m.symbolic.sound.soundfont import SoundFont
 
-    arranger = load_arranger(options.arranger)
+    font = SoundFont(find_soundfont(options.soundfont), CACHE_BYTES)
+    if options.fast:
+        arranger = load_arranger(options.arranger)
+        writer: Callable[[Wish], PhraseWriter] = lambda chosen: PhraseWriter(arranger, chosen)  # noqa: E731
+    else:
+        writer = WriterProcess(options.arranger)
     wish = Wish(
         music.genres[0] if music.genres else "",
         int(options.seed),
@@ -105,8 +111,8 @@ def _session(options: LiveOptions, music: GenerateOptions, camera: Camera, recor
     return Session(
         camera,
         wish,
-        lambda chosen: PhraseWriter(arranger, chosen),
-        lambda: SoundFont(find_soundfont(options.soundfont), CACHE_BYTES),
+        writer,
+        lambda: font,
         _output(options),
         (Watcher if options.fast else WatcherProcess)(options.pose, beats.tempo),
         tempo=beats.tempo,

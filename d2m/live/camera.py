@@ -7,7 +7,6 @@ gdigrab, avfoundation) have three, and are missing in PyAV's wheels for Linux.
 
 from __future__ import annotations
 
-import contextlib
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -165,11 +164,10 @@ class FileCamera(Camera):
         rate = min(RATE, max(self.video.rate, 5.0))
         begin, turn = now(), 0
         while not self.loops or turn < self.loops:
-            with contextlib.closing(self.video.frames(rate, HEIGHT)) as frames:
-                for frame in frames:
-                    taken = begin + turn * self.video.duration + frame.time
-                    wait(taken)
-                    yield Picture(taken, frame.rgb)
+            for frame in self.video.frames(rate, HEIGHT):
+                taken = begin + turn * self.video.duration + frame.time
+                wait(taken)
+                yield Picture(taken, frame.rgb)
             turn += 1
 
 

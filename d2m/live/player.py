@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
@@ -51,6 +52,8 @@ class LivePlayer(Player):
         for notes in phrase:
             for index in range(len(notes)):
                 self._voice(notes, index)
+                # The thread that renders the sound goes first.
+                time.sleep(0)
         self._preparing.tones = None
         self._phrases.append(tones)
 

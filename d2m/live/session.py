@@ -41,7 +41,7 @@ EVERY, FADE = 2.0, 0.5
 #: Seconds from the decision to begin to the first beat, at least: the first phrase is written meanwhile.
 _AHEAD = 0.25
 #: Seconds after which a thread gives Python's lock to another.
-_SWITCH = 0.001
+_SWITCH = 0.0001
 
 
 @dataclass(frozen=True)

@@ -172,7 +172,7 @@ class WatcherProcess:
         try:
             self._pipe.send(question)
             if picture is not None:
-                self._pipe.send_bytes(np.ascontiguousarray(picture).tobytes())
+                self._pipe.send_bytes(picture.tobytes())
         except (OSError, ValueError):
             raise D2MError("the process that watches the dancer has ended; start again") from None
 
