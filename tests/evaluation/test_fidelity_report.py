@@ -219,7 +219,7 @@ def test_the_genre_networks_features_are_an_embedding():
 
 def test_embeddings_that_do_not_exist_or_fit_are_refused():
     for name, said in (
-        ("vggish", "choose log-mel, genre, "),
+        ("loudest", "choose log-mel, genre, "),
         ("no.such:thing", "cannot be loaded"),
         ("json:dumps", "cannot be made"),
     ):
