@@ -6,6 +6,7 @@ import pickle
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from d2m.errors import D2MError
@@ -67,7 +68,7 @@ class Serial:
             if isinstance(task, Done):
                 yield task, task.result
             else:
-                yield task, function(task, lambda share, task=task: tell(task, share))
+                yield task, function(task, partial(tell, task))
 
 
 @dataclass(frozen=True)

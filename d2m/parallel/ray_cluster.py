@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import os
 import platform
 import secrets
@@ -73,7 +74,7 @@ class RayCluster:
         if not self._own:
             return
         try:
-            ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, TimeoutError, ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise D2MError(
