@@ -36,35 +36,67 @@ def _of(
 
 EMPTY_BARS = _of("empty_bars", "EB", "share of bars in which a track rests", _DONG, "any note", "%", 100.0)
 PITCH_CLASSES = _of(
-    *("used_pitch_classes", "UPC", "pitch classes of a track in a bar", _DONG),
-    fooled="random notes raise it, one note lowers it",
+    "used_pitch_classes",
+    "UPC",
+    "pitch classes of a track in a bar",
+    _DONG,
+    "random notes raise it, one note lowers it",
     high=12.0,
 )
 QUALIFIED = _of(
-    *("qualified_notes", "QN", "share of notes of a 32nd or longer", _DONG),
-    *("long notes of any pitch", "%", 100.0, "higher"),
+    "qualified_notes",
+    "QN",
+    "share of notes of a 32nd or longer",
+    _DONG,
+    "long notes of any pitch",
+    "%",
+    100.0,
+    "higher",
 )
 DRUM_PATTERN = _of(
-    *("drum_pattern", "DP", "share of drum strokes on sixteenths", _DONG),
-    *("one stroke on every sixteenth", "%", 100.0, "higher"),
+    "drum_pattern",
+    "DP",
+    "share of drum strokes on sixteenths",
+    _DONG,
+    "one stroke on every sixteenth",
+    "%",
+    100.0,
+    "higher",
 )
 TONAL_DISTANCE = _of(
-    *("tonal_distance", "TD", "distance of the tonal centroids of two tracks, beat by beat", _DONG),
-    fooled="unison: two tracks that play the same have 0",
+    "tonal_distance",
+    "TD",
+    "distance of the tonal centroids of two tracks, beat by beat",
+    _DONG,
+    "unison: two tracks that play the same have 0",
     high=math.inf,
 )
 POLYPHONY = _of("polyphony", "polyphony", "share of steps with several keys", _MUSPY, "held clusters", "%", 100.0)
 SCALE_CONSISTENCY = _of(
-    *("in_scale", "scale consistency"),
+    "in_scale",
+    "scale consistency",
     "share of what sounds in the best fitting major scale or its relative minor",
-    *(_MUSPY, "one note, or few; random white keys", "%", 100.0, "higher"),
+    _MUSPY,
+    "one note, or few; random white keys",
+    "%",
+    100.0,
+    "higher",
 )
 PITCH_ENTROPY = _of(
-    *("pitch_class_entropy", "pitch-class entropy", "entropy of the pitch classes of the notes of a phrase"),
-    *(_WU, "random notes, which reach the highest value, 3.58 bits", "bits", math.log2(12)),
+    "pitch_class_entropy",
+    "pitch-class entropy",
+    "entropy of the pitch classes of the notes of a phrase",
+    _WU,
+    "random notes, which reach the highest value, 3.58 bits",
+    "bits",
+    math.log2(12),
 )
 GROOVE = _of(
-    *("groove_consistency", "groove consistency"),
+    "groove_consistency",
+    "groove consistency",
     "likeness of the onsets of neighbouring bars: 1 less the share of steps that differ",
-    *(_WU, "a bar that is repeated for ever", "%", 100.0),
+    _WU,
+    "a bar that is repeated for ever",
+    "%",
+    100.0,
 )
