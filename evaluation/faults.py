@@ -44,7 +44,8 @@ def _clicks(channel: np.ndarray, rate: int) -> np.ndarray:
     around, short = max(4, round(_AROUND * rate)), max(2, round(_SHORT * rate))
     # A first choice that the exact comparison below would not add to.
     candidates = np.flatnonzero((error > _SMALLEST) & (error > 0.6 * _FACTOR * uniform_filter1d(error, 2 * around)))
-    places, after = [], -1
+    places: list[int] = []
+    after = -1
     for place in candidates.tolist():
         if place < after:
             continue

@@ -237,7 +237,7 @@ class Tally:
         self._put("entropy phrases", (total[..., 0] > 0).sum(axis=0))
 
     def _groove(self, starts: np.ndarray) -> None:
-        onsets: np.ndarray = np.any(starts, axis=3)
+        onsets = np.asarray(starts.any(axis=3))
         differ = (onsets[:, 1:] != onsets[:, :-1]).mean(axis=2)
         either = onsets[:, 1:].any(axis=2) | onsets[:, :-1].any(axis=2)
         self._put("groove", ((1 - differ) * either).sum(axis=(0, 1)))

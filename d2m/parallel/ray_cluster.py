@@ -78,8 +78,9 @@ class RayCluster:
         if not self._own:
             return
         try:
+            _knock(address)
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, TimeoutError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise D2MError(
                 f"no Ray cluster at '{address}' ({reason}); start one with 'ray start --head', or give its address"
@@ -190,9 +191,8 @@ class RayCluster:
         """Raise an error if the head has been silent for long; Ray would end the process without a word."""
         import ray
 
-        host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
         try:
-            socket.create_connection((host.strip("[]"), int(port)), timeout=_LOOK).close()
+            _knock(ray.get_runtime_context().gcs_address)
         except (OSError, ValueError) as error:
             self._silent_since = self._silent_since or time.monotonic()
             if time.monotonic() - self._silent_since > _PATIENCE:
@@ -239,6 +239,21 @@ def _lost(error: Exception) -> D2MError:
 
 
 @functools.lru_cache(maxsize=4)
+def _knock(address: str) -> None:
+    """Connect to the head of a cluster for a moment; Ray itself would try for minutes.
+
+    Args:
+        address: ``HOST:PORT`` or ``ray://HOST:PORT``; other addresses are left to Ray.
+
+    Raises:
+        OSError: if nothing answers.
+        ValueError: if the port is no number.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_LOOK).close()
+
+
 def _trouble(home: _Home) -> str | None:
     """Check a node once for each process and run; return what is wrong with it."""
     node = platform.node()

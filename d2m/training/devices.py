@@ -163,3 +163,14 @@ def of_all(value: object, fabric: Fabric) -> list[Any]:
     values: list[Any] = [None] * fabric.world_size
     torch.distributed.all_gather_object(values, value)
     return values
+
+
+def device_name(device: torch.device) -> str:
+    """Return the name of a device for people: of a GPU its model, of the processor its kind and cores.
+
+    Args:
+        device: the device.
+    """
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type} with {torch.get_num_threads()} threads" if device.type == "cpu" else str(device)

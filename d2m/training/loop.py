@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from d2m.errors import D2MError
 from d2m.time_left import TimeLeft, duration_text
 from d2m.training import state
-from d2m.training.devices import average_gradients, greatest, make_fabric, mean_of, of_all, share_of
+from d2m.training.devices import average_gradients, device_name, greatest, make_fabric, mean_of, of_all, share_of
 from d2m.training.monitor import Monitor, Sample
 from d2m.training.settings import check_settings, describe, write_settings
 from d2m.version import __version__
@@ -242,7 +242,7 @@ class _Run:
         config, progress = self.config, self.progress
         began = self.logged = time.monotonic()
         began_at = saved = progress.step
-        self.left, self.estimate = TimeLeft(began_at), None
+        self.left = TimeLeft(began_at)
         self._say_start()
         try:
             with _stop_signals() as stop, _Bar(config.steps, enabled=self.monitor is not None) as bar:
@@ -355,17 +355,6 @@ class _Run:
             state.save_best(self.task, self.best, progress)
         # Looking is no part of a step's time.
         self.logged += time.monotonic() - began
-
-
-def device_name(device: torch.device) -> str:
-    """Return the name of a device for people: of a GPU its model, of the processor its kind and cores.
-
-    Args:
-        device: the device.
-    """
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{device.type} with {torch.get_num_threads()} threads" if device.type == "cpu" else str(device)
 
 
 @contextlib.contextmanager

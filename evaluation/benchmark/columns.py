@@ -167,14 +167,13 @@ def distance_columns(embedding: str) -> tuple[Column, ...]:
         embedding: its name.
     """
 
-    def of(row: dict[str, Any]) -> dict[str, Any]:
-        return {**row, "fidelity": row["embeddings"][embedding], "intervals": {}}
+    def made(name: str, shown: Column) -> Column:
+        def text(row: dict[str, Any]) -> str:
+            return shown.text({**row, "fidelity": row["embeddings"][embedding], "intervals": {}})
 
-    def text_of(inner: Column) -> Callable[[dict[str, Any]], str]:
-        return lambda row: inner.text(of(row))
+        return Column(shown.title, text, name)
 
-    found = [(each, column(each)) for each in metrics_of("sets") if each.column]
-    return tuple(Column(c.title, text_of(c), metric.name) for metric, c in found)
+    return tuple(made(each.name, column(each)) for each in metrics_of("sets") if each.column)
 
 
 def _columns(*groups: str) -> tuple[Column, ...]:

@@ -40,7 +40,7 @@ PITCH_CLASSES = _of(
     "UPC",
     "pitch classes of a track in a bar",
     _DONG,
-    fooled="random notes raise it, one note lowers it",
+    "random notes raise it, one note lowers it",
     high=12.0,
 )
 QUALIFIED = _of(
@@ -68,7 +68,7 @@ TONAL_DISTANCE = _of(
     "TD",
     "distance of the tonal centroids of two tracks, beat by beat",
     _DONG,
-    fooled="unison: two tracks that play the same have 0",
+    "unison: two tracks that play the same have 0",
     high=math.inf,
 )
 POLYPHONY = _of("polyphony", "polyphony", "share of steps with several keys", _MUSPY, "held clusters", "%", 100.0)

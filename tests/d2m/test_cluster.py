@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tasks import negative
 
 from d2m.errors import D2MError
 from d2m.parallel import Crash, Done, ProcessPool, Serial, each
@@ -25,19 +26,14 @@ def square(task: int, tell: Callable[[float], None]) -> int:
     return task * task
 
 
-def refuse(number: int) -> int:
-    if number == 2:
-        raise D2MError("two cannot be used")
-    return -number
-
-
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     from ray.cluster_utils import Cluster
 
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
     # The nodes do not find this file by its name.
-    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    for module in (__name__, "tasks"):
+        ray.cloudpickle.register_pickle_by_value(sys.modules[module])
     # Ray waits some seconds only for ports that its parts find themselves, too few for a busy machine.
     names = ("metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_port", "runtime_env_agent_port")
     sockets = [socket.socket() for _ in names]
@@ -77,10 +73,10 @@ def test_every_unit_is_answered_and_one_that_kills_its_process_is_a_crash(cluste
 def test_the_calls_are_those_of_local_runs(cluster) -> None:
     jobs = [(1,), (3,), (5,)]
     for executor in (1, 2, Serial(), ProcessPool(2), cluster):
-        assert sorted(each(refuse, jobs, executor)) == [-5, -3, -1]
+        assert sorted(each(negative, jobs, executor)) == [-5, -3, -1]
     for executor in (1, cluster):
         with pytest.raises(D2MError, match="two cannot be used"):
-            list(each(refuse, [(1,), (2,)], executor))
+            list(each(negative, [(1,), (2,)], executor))
 
 
 def test_a_node_must_see_the_output_folder_and_have_the_same_version(cluster, tmp_path, monkeypatch) -> None:
@@ -92,7 +88,7 @@ def test_a_node_must_see_the_output_folder_and_have_the_same_version(cluster, tm
     monkeypatch.setattr(ray_cluster, "__version__", "0.0.1")
     with pytest.raises(D2MError, match="install the same version on every node"):
         list(cluster.run(square, [5], lambda task, share: None))
-    away = ray_cluster._Home("0.0.1", str(tmp_path), (str(tmp_path / "out" / ".d2m-mark"),))
+    away = ray_cluster._Home("0.0.1", str(tmp_path), (str(tmp_path / "out" / ".d2m-mark"),), "cpu")
     assert "does not see" in str(ray_cluster._trouble(away))
 
 

@@ -20,7 +20,7 @@ from d2m.evaluation.rhythm_features import log_mels, rhythm_features, tempo_of
 from d2m.load_librosa import load_librosa
 
 RATE = 22050
-KEYS = {"d2m_coverage", "d2m_hit", "bcs", "csd", "bhs", "hsd", "f1", "onset_f", "beat_f", "tempo_ratio"}
+KEYS = {"d2m_coverage", "d2m_hit", "bcs", "csd", "bhs", "hsd", "f1", "onset_f", "beat_f", "tempo_ratio", "agreement"}
 
 
 def clicks(tempo: float = 120.0, seconds: float = 8.0, first: float = 0.3, seed: int = 0) -> np.ndarray:

@@ -19,6 +19,13 @@ def square_or_die(task: int, tell: Callable[[float], None]) -> int:
     return task * task
 
 
+def negative(number: int) -> int:
+    """The negative of a number; two is refused."""
+    if number == 2:
+        raise D2MError("two cannot be used")
+    return -number
+
+
 class Odd(Exception):
     """An exception that cannot travel between processes."""
 
