@@ -26,6 +26,13 @@ def negative(number: int) -> int:
     return -number
 
 
+def root(number: int) -> float:
+    """The square root of a number; that of a negative one is refused."""
+    if number < 0:
+        raise D2MError(f"{number}: no root")
+    return number**0.5
+
+
 class Odd(Exception):
     """An exception that cannot travel between processes."""
 
