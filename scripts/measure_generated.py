@@ -2,12 +2,12 @@
 
     python scripts/measure_generated.py DATA/held_out --generated OUT --codec spectral:studio-codec
 
-Every second song is the reference; the rows are Fréchet distances to it (d2m.evaluation.fidelity.embed: 161 values for
-each 2.97 s, half overlapping, each in units of its standard deviation over the reference; Ledoit-Wolf covariances; the
-distance divided by 161) of: the other songs, which is as near as real music gets at this number of windows; these songs
-through each codec; cut into pieces of 0.25 s in random order; white noise of their power; and each folder of generated
-music. All sets are cut to the same number of windows. Beside them, means of flatness, harmonic salience (dB), onset
-strength (dB), onsets a second.
+Every second song is the reference; the rows are Fréchet distances to it, per value of the embedding
+(d2m.evaluation.fidelity.embed: 161 values for each 2.97 s, half overlapping, each in units of its standard deviation
+over the reference; Ledoit-Wolf covariances; the distance divided by 161) of: the other songs, which is as near as
+real music gets at this number of windows; these songs through each codec; cut into pieces of 0.25 s in random order;
+white noise of their power; and each folder of generated music. All sets are cut to the same number of windows. Beside
+them, means of flatness, harmonic salience (dB), onset strength (dB), onsets a second.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def main() -> None:
     if options.json:
         print(json.dumps({"windows": windows, "results": results}, indent=2))
         return
-    print(f"{windows} windows of 2.97 s in each set; Fréchet distance to {len(reference)} real songs")
-    rows = [["", "Fréchet", "flatness", "salience", "onset strength", "onsets/s"]]
+    print(f"{windows} windows of 2.97 s in each set; Fréchet distance per value to {len(reference)} real songs")
+    rows = [["", "Fréchet per value", "flatness", "salience", "onset strength", "onsets/s"]]
     rows += [
         [name, f"{r['frechet']:.2f}", f"{r['flatness']:.4f}", *(f"{v:.2f}" for v in list(r.values())[2:])]
         for name, r in results.items()
