@@ -193,10 +193,14 @@ def tell_report(report: dict[str, Any]) -> None:
         f"{report['seconds']:.1f} s, {genre}{report['bars']} bars; {report['frames']} pictures seen, "
         f"{report['frames_skipped']} left out; {report['dropouts']} drop-outs"
     )
-    typer.echo(f"{'latency in ms':<24} {'count':>7} {'p50':>7} {'p90':>7} {'p95':>7} {'p99':>7} {'max':>7}")
-    for stage, row in report["latency_ms"].items():
-        values = "".join(f" {row[name]:>7.1f}" if name in row else f" {'':>7}" for name in ("p50", "p90", "p95", "p99"))
-        most = f" {row['max']:>7.1f}" if "max" in row else ""
-        typer.echo(f"{stage:<24} {row['count']:>7}{values}{most}")
+    rows = {stage: row for stage, row in report["latency_ms"].items() if row["count"]}
+    if rows:  # With --fast there is no time to measure.
+        typer.echo(f"{'latency in ms':<24} {'count':>7} {'p50':>7} {'p90':>7} {'p95':>7} {'p99':>7} {'max':>7}")
+        for stage, row in rows.items():
+            values = "".join(
+                f" {row[name]:>7.1f}" if name in row else f" {'':>7}" for name in ("p50", "p90", "p95", "p99")
+            )
+            most = f" {row['max']:>7.1f}" if "max" in row else ""
+            typer.echo(f"{stage:<24} {row['count']:>7}{values}{most}")
     if report["file"]:
         typer.echo(report["file"])
