@@ -110,3 +110,14 @@ class Visit:
 
     def close(self) -> None:
         self.context.close()
+
+
+@contextlib.contextmanager
+def open_visit(name: str) -> Iterator[Visit]:
+    """A page of a browser of its own."""
+    with open_browser(name) as browser:
+        visit = Visit(browser)
+        try:
+            yield visit
+        finally:
+            visit.close()

@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from devtools import chromium, open_page
+from browsers import missing, open_visit
 from streams import songs, write_song
 from test_stream_station import Clock, hear, post, serving, station, until
 
@@ -138,43 +138,40 @@ def test_broken_files_that_are_gone_are_named_no_more(folder, tmp_path):
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(not chromium(), reason="needs Chromium")
+@pytest.mark.skipif(bool(missing("chromium")), reason=missing("chromium"))
 def test_the_page_knows_songs_by_their_new_names_and_counts_who_listens(folder, tmp_path):
-    with open_page(tmp_path / "profile") as page, station(folder) as radio, serving(radio) as server:
+    with open_visit("chromium") as visit, station(folder) as radio, serving(radio) as server:
         until(radio.names)
-        page.call("Emulation.setFocusEmulationEnabled", enabled=True)
-        page.goto(server.url)
-        page.run("document.getElementById('wish').focus()")
-        page.wait_for("document.getElementById('songs').children.length === 3", 10)
-        page.wait_for("document.getElementById('crowd').textContent === '3 songs; 0 listeners.'", 10)
+        visit.page.goto(server.url)
+        visit.run("document.getElementById('wish').focus()")
+        visit.until("document.getElementById('songs').children.length === 3", 10)
+        visit.until("document.getElementById('crowd').textContent === '3 songs; 0 listeners.'", 10)
         (folder / "c.mid").rename(folder / "d.mid")
         until(lambda: radio.names() == ["a.mid", "b.mid", "d.mid"], 20)
-        page.run("document.getElementById('wish').value = 'd'; document.getElementById('add').requestSubmit()")
-        page.wait_for("document.getElementById('said').textContent === 'd is in the queue.'", 10)
-        page.run("document.getElementById('play').click()")
-        page.wait_for("document.getElementById('crowd').textContent === '3 songs; 1 listener.'", 20)
+        visit.run("(document.getElementById('wish').value = 'd', document.getElementById('add').requestSubmit())")
+        visit.until("document.getElementById('said').textContent === 'd is in the queue.'", 10)
+        visit.run("document.getElementById('play').click()")
+        visit.until("document.getElementById('crowd').textContent === '3 songs; 1 listener.'", 20)
         # Behind other wishes, so that nobody has read it when it breaks.
         write_song(folder / "z.mid")
         until(lambda: "z.mid" in radio.names(), 20)
         for _ in range(5):
             radio.wish("b.mid")
-        page.run("document.getElementById('wish').value = 'z'; document.getElementById('add').requestSubmit()")
-        page.wait_for("document.getElementById('said').textContent === 'z is in the queue.'", 10)
+        visit.run("(document.getElementById('wish').value = 'z', document.getElementById('add').requestSubmit())")
+        visit.until("document.getElementById('said').textContent === 'z is in the queue.'", 10)
         (folder / "z.mid").write_text("no music")
         radio.move(radio.state()["queue"][-1]["number"], 0)
-        page.wait_for(
-            "document.getElementById('said').textContent === 'z cannot be played and has left the queue.'", 30
-        )
-        page.wait_for("document.getElementById('skipped').textContent.startsWith('z.mid is not a usable MIDI')", 10)
+        visit.until("document.getElementById('said').textContent === 'z cannot be played and has left the queue.'", 30)
+        visit.until("document.getElementById('skipped').textContent.startsWith('z.mid is not a usable MIDI')", 10)
         (folder / "z.mid").unlink()
-        page.wait_for("document.getElementById('skipped').textContent === ''", 20)
+        visit.until("document.getElementById('skipped').textContent === ''", 20)
         # One broken file in another's place is named, though there are as many as before.
         for name in ("x", "y"):
             write_song(folder / f"{name}.mid")
         radio.programme.library.mark("x.mid", folder / "x.mid", "first")
-        page.wait_for("document.getElementById('skipped').textContent === 'x.mid: first'", 10)
+        visit.until("document.getElementById('skipped').textContent === 'x.mid: first'", 10)
         (folder / "x.mid").unlink()
         radio.programme.library.playable()
         radio.programme.library.mark("y.mid", folder / "y.mid", "second")
-        page.wait_for("document.getElementById('skipped').textContent === 'y.mid: second'", 10)
-        assert page.complaints() == []
+        visit.until("document.getElementById('skipped').textContent === 'y.mid: second'", 10)
+        assert visit.complaints == []

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from devtools import chromium, open_page
+from browsers import missing, open_visit
 from streams import frames, programme, songs, write_song
 
 from d2m.errors import D2MError
@@ -399,63 +399,63 @@ def test_a_locked_server_obeys_its_own_machine_only(folder, monkeypatch):
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(not chromium(), reason="needs Chromium")
+@pytest.mark.skipif(bool(missing("chromium")), reason=missing("chromium"))
 def test_a_browser_plays_across_a_bridge_skips_and_comes_back_after_a_restart(folder, tmp_path):
     memory = tmp_path / "state.json"
     with contextlib.ExitStack() as stack:
-        page = stack.enter_context(open_page(tmp_path / "profile"))
+        visit = stack.enter_context(open_visit("chromium"))
         with station(folder, memory) as radio, serving(radio) as server:
             port = server.server_address[1]
             until(lambda: radio.rendered)
-            page.goto(server.url)
-            page.run("document.getElementById('play').click()")
-            page.wait_for("d2m.place() > 1")
-            _tab_through(page)
+            visit.page.goto(server.url)
+            visit.run("document.getElementById('play').click()")
+            visit.until("d2m.place() > 1", 60)
+            _tab_through(visit)
             until(lambda: bridges(radio))
             bridge = bridges(radio)[0]
-            page.wait_for(f"d2m.place() > {bridge['start']}")
-            page.wait_for("document.getElementById('now').textContent.startsWith('Bridge into')", 5)
-            page.wait_for(f"d2m.place() > {bridge['end']} + 0.3")
-            page.wait_for("document.getElementById('said').textContent.startsWith('Now playing b')", 5)
-            shown = page.run("document.getElementById('progress').getAttribute('aria-valuetext')")
+            visit.until(f"d2m.place() > {bridge['start']}", 60)
+            visit.until("document.getElementById('now').textContent.startsWith('Bridge into')", 5)
+            visit.until(f"d2m.place() > {bridge['end']} + 0.3", 60)
+            visit.until("document.getElementById('said').textContent.startsWith('Now playing b')", 5)
+            shown = visit.run("document.getElementById('progress').getAttribute('aria-valuetext')")
             assert re.match(r"0:0\d of \d:\d\d, (bridge in \d:\d\d|the bridge is being composed)", shown)
-            _keep_time(page)
+            _keep_time(visit)
             # With the keyboard: the button is reached by tabs and pressed with enter.
-            asked = page.run("d2m.place()")
-            page.run("document.getElementById('skip').focus()")
-            page.key("Enter", 13, "\r")
-            page.wait_for("document.getElementById('now').textContent.startsWith('Bridge into c')", 15)
-            assert page.run("d2m.place()") - asked < 9
+            asked = visit.run("d2m.place()")
+            visit.run("document.getElementById('skip').focus()")
+            visit.page.keyboard.press("Enter")
+            visit.until("document.getElementById('now').textContent.startsWith('Bridge into c')", 15)
+            assert visit.run("d2m.place()") - asked < 9
         # The server is gone; what was fetched goes on sounding.
-        place = page.run("d2m.place()")
-        page.wait_for("document.getElementById('said').textContent.includes('lost')", 10)
-        page.wait_for("d2m.scheduled() === 0", 20)
+        place = visit.run("d2m.place()")
+        visit.until("document.getElementById('said').textContent.includes('lost')", 10)
+        visit.until("d2m.scheduled() === 0", 20)
         with station(folder, memory) as radio, serving(radio, port):
             assert radio.recalled
-            page.wait_for("document.getElementById('said').textContent.includes('lost') === false", 20)
-            page.wait_for(f"d2m.place() > {place} + 9", 40)
-            _keep_time(page)
+            visit.until("document.getElementById('said').textContent.includes('lost') === false", 20)
+            visit.until(f"d2m.place() > {place} + 9", 40)
+            _keep_time(visit)
         allowed = ("Failed to load resource: net::", "ERR_CONNECTION")
-        assert [line for line in page.complaints() if not line.startswith(allowed)] == []
+        assert [line for line in visit.complaints if not line.startswith(allowed)] == []
 
 
-def _keep_time(page) -> None:
+def _keep_time(visit) -> None:
     """Two seconds of sound take two seconds, and nothing stalls."""
     script = "new Promise(r => { const p = d2m.place(), t = performance.now(), s = d2m.stalls();"
     script += " setTimeout(() => r([d2m.place() - p, (performance.now() - t) / 1000, d2m.stalls() - s]), 2000); })"
-    heard, passed, stalls = page.run(script)
+    heard, passed, stalls = visit.run(script)
     assert heard == pytest.approx(passed, abs=0.25)
     assert stalls == 0
 
 
-def _tab_through(page) -> None:
+def _tab_through(visit) -> None:
     """The tab key reaches everything in the order of the page, and the focus can be seen."""
-    page.run("document.body.focus()")
+    visit.run("document.body.focus()")
     order = []
     for _ in range(5):
-        page.key("Tab", 9)
-        order.append(page.run("document.activeElement.id || document.activeElement.textContent"))
-        assert page.run("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+        visit.page.keyboard.press("Tab")
+        order.append(visit.run("document.activeElement.id || document.activeElement.textContent"))
+        assert visit.run("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     assert order == ["play", "skip", "volume", "wish", "Add to the queue"]
     names = "[...document.querySelectorAll('button, input')].every(e => e.textContent || e.labels?.length)"
-    assert page.run(names)
+    assert visit.run(names)
