@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from clicks import Clicks
 
 from d2m.cli.main import main
 from d2m.errors import D2MError
@@ -89,8 +90,6 @@ def test_a_manifest_tells_what_is_there(store) -> None:
 @pytest.fixture
 def music(clip, tmp_path, monkeypatch):
     """A folder with two videos, and an engine that makes clicks."""
-    from test_pipeline import Clicks
-
     from d2m import engines
 
     monkeypatch.setattr(engines, "load", lambda name, **_: Clicks())
