@@ -29,7 +29,7 @@ def main() -> None:
         python = make_environment(Path(folder) / "environment")
         for line in newer(installed(python), pinned(ROOT / "constraints.txt")):
             print(line, flush=True)
-        tests = arguments.tests or ["-n", "2", "--dist", "worksteal"]
+        tests = arguments.tests or ["-n", "2", "--dist", "loadfile"]
         run = subprocess.run([str(python), "-m", "pytest", "-rfE", *tests], cwd=ROOT, capture_output=True, text=True)
     broken = [line for line in run.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
     print("\n".join([*broken, *run.stdout.strip().splitlines()[-1:]]))

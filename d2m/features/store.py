@@ -47,6 +47,8 @@ def content_of(path: str | Path) -> str:
                 digest.update(block)
     except FileNotFoundError:
         raise D2MError(f"{path}: no such file") from None
+    except PermissionError:
+        raise D2MError(f"{path}: no permission to read this file") from None
     except OSError as error:
         raise D2MError(f"{path}: cannot be read ({(error.strerror or str(error)).lower()})") from None
     return digest.hexdigest()

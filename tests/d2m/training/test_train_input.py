@@ -38,7 +38,8 @@ def data(tmp_path_factory) -> Path:
 
 def refused(capsys, status: int, *words: object) -> str:
     assert main([str(word) for word in words]) == status
-    (line,) = capsys.readouterr().err.splitlines()
+    *progress, line = capsys.readouterr().err.splitlines()
+    assert not any(each.startswith("error: ") for each in progress)
     assert line.startswith("error: ")
     assert "bug in d2m" not in line
     return line
