@@ -38,8 +38,8 @@ def sound(
             typer.echo(f"{row['name']}: {row['duration']:.1f} s{key}; {problems}")
         if report["recordings"]:
             typer.echo("means:")
-        for name, value in report["mean"].items():
-            typer.echo(f"  {report['metrics'][name]['title']:<24} {number(value)}")
+            for name, value in report["mean"].items():
+                typer.echo(f"  {report['metrics'][name]['title']:<24} {number(value)}")
     end(report, len(report["recordings"]))
 
 
