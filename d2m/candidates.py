@@ -10,6 +10,7 @@ import html
 import json
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from importlib.resources import files as resources
 from pathlib import Path
@@ -130,12 +131,17 @@ def make_candidates(
         with prepare():
             analysis = analysed(opened, asked, lambda share: tell("watch", share))
         made: list[tuple[Plan, Soundtrack]] = []
-        for index in range(count):
-            wish, arranger = wish_of(asked, index, name_in_plan(loaded.arranger))
-            plan, dance = planned(analysis, wish, arranger)
-            made.append((plan, play(plan, loaded, dance)))
-            tell("compose", (index + 1) / count)
-        order, candidates = rank([sound for _, sound in made], [plan for plan, _ in made], dance)
+        # Each piece is listened to while the next one is composed.
+        with ThreadPoolExecutor(1, thread_name_prefix="listen") as listener:
+            heard: list[Future[Impression]] = []
+            for index in range(count):
+                wish, arranger = wish_of(asked, index, name_in_plan(loaded.arranger))
+                plan, dance = planned(analysis, wish, arranger)
+                made.append((plan, play(plan, loaded, dance)))
+                heard.append(listener.submit(Impression.of, made[-1][1], dance))
+                tell("compose", (index + 1) / count)
+            impressions = [each.result() for each in heard]
+        order, candidates = rank([sound for _, sound in made], [plan for plan, _ in made], dance, impressions)
         chosen = [made[index] for index in order]
         _write(staging, opened, analysis, chosen, candidates)
         report = {

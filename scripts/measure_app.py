@@ -19,6 +19,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
+import http.client
 import http.cookiejar
 import json
 import os
@@ -84,11 +86,37 @@ class Running:
         return sorted(found, key=lambda each: -memory([each]))
 
 
+class _From(urllib.request.HTTPHandler):
+    """Connects from a loopback address, so that the limits for one address hold for each visitor alone.
+
+    Args:
+        address: the address, such as 127.0.0.2.
+    """
+
+    def __init__(self, address: str) -> None:
+        super().__init__()
+        self._address = address
+
+    def http_open(self, request: urllib.request.Request) -> http.client.HTTPResponse:
+        connection = functools.partial(http.client.HTTPConnection, source_address=(self._address, 0))
+        return self.do_open(connection, request)  # type: ignore[arg-type]
+
+
 @dataclass
 class Client:
-    """A visitor."""
+    """A visitor.
+
+    Attributes:
+        url: address of the server.
+        address: loopback address of the visitor.
+        waits: seconds until the first music, of each clip.
+        pieces: pieces of music that were made.
+        refused: requests that were refused as too many.
+        failures: what went wrong.
+    """
 
     url: str
+    address: str = "127.0.0.1"
     waits: list[float] = field(default_factory=list)
     pieces: int = 0
     refused: int = 0
@@ -96,7 +124,7 @@ class Client:
 
     def __post_init__(self) -> None:
         jar = http.cookiejar.CookieJar()
-        self._open = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar)).open
+        self._open = urllib.request.build_opener(_From(self.address), urllib.request.HTTPCookieProcessor(jar)).open
 
     def ask(self, path: str, method: str = "GET", content: Any = None) -> Any:
         """The JSON that a request is answered."""
@@ -241,7 +269,7 @@ def measure_crowd(clip: Path, args: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         running = Running(Path(folder) / "studio", ("--most-jobs", "8"))
         running.start()
-        clients = [Client(running.url) for _ in range(args.visitors)]
+        clients = [Client(running.url, f"127.0.1.{1 + number}") for number in range(args.visitors)]
         end = time.perf_counter() + 60 * args.minutes
         threads = [
             threading.Thread(target=visit, args=(client, clip, end, 1000 * number))
@@ -264,7 +292,7 @@ def measure_crowd(clip: Path, args: argparse.Namespace) -> dict[str, Any]:
         children = running.processes()
         running.process.terminate()
         running.process.wait(60)
-        alive = [each for each in children if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+        _, alive = psutil.wait_procs(children, timeout=10)
         pieces = [client.pieces for client in clients]
         waits = [wait for client in clients for wait in client.waits]
         return {
@@ -282,7 +310,7 @@ def measure_crowd(clip: Path, args: argparse.Namespace) -> dict[str, Any]:
             "most on disk MB": round(stored),
             "slowest answer s": round(slow, 2),
             "files left": len(left),
-            "processes left": len(alive),
+            "processes left": [" ".join(each.cmdline()) for each in alive],
             "load": round(os.getloadavg()[0], 1),
         }
 

@@ -1,9 +1,9 @@
 """Detection of all people in a frame: one MediaPipe tracker for one person, one tracker each for several.
 
 A search of the whole picture (about twice the time of tracking one person) once a second, and after a cut, counts the
-people. Each of several people has a separate tracker, whose first frame shows nobody else; the trackers run in parallel
-on several cores. From three people on, each is tracked in every second frame, and the frames between are interpolated
-(:func:`d2m.features.people.bridged`).
+people. One person whose joints all move slowly is looked for in every second frame. Each of several people has a
+separate tracker, whose first frame shows nobody else; the trackers run in parallel on several cores. From three people
+on, each is tracked in every second frame. The frames between are interpolated (:func:`d2m.features.people.bridged`).
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ from typing import Any
 import numpy as np
 
 from d2m.features.landmarker import BUNDLE, Landmarker
-from d2m.features.people import MOST_PEOPLE, TORSO, Person, apart
+from d2m.features.people import BODY, MOST_PEOPLE, TORSO, Person, apart
 from d2m.features.pose_models import PoseModel
 from d2m.features.store import content_of
 
 #: Most people who are followed in every frame rather than in every second.
 MOST_EVERY_FRAME = 2
+#: Speed of the fastest joint (body heights per second) below which one person is looked for in every second frame, and
+#: the lowest frame rate at which frames are left out.
+SLOW, LEAST_RATE = 2.5, 23.0
 #: Distance (body heights) up to which a detection is the person whom a tracker follows, and up to which two trackers
 #: follow the same person.
 SAME_PLACE, SAME_BODY = 0.3, 0.1
@@ -49,7 +52,7 @@ class PeopleFinder(PoseModel):
     """
 
     name = "mediapipe"
-    version = "2"
+    version = "3"
     # Then the landmarks are those of a finder that began earlier, but for 0.2 % of the body's height (median).
     warm_up = 10
 
@@ -61,6 +64,9 @@ class PeopleFinder(PoseModel):
         self._looks = 0
         self._alone = 0
         self._crowd = False
+        #: The last detection of one person, and the speed of the fastest joint before it.
+        self._last: Person | None = None
+        self._speed = np.inf
         self._look = Landmarker(self.bundle, MOST_PEOPLE)
         self._trackers = [_Tracker(self.bundle, rate)]
         self._threads: ThreadPoolExecutor | None = None
@@ -84,15 +90,30 @@ class PeopleFinder(PoseModel):
         """
         if cut:
             self._forget()
-        if not self._crowd:
-            if cut or index % self._look_around == 0:
-                found = self._look_for_all(rgb, index, thorough=cut or index == 0)
-                if len(found) > 1:
-                    return self._first_of_crowd(rgb, index, found)
-            person = self._trackers[0].follow(rgb, index)
-            self.count = int(person is not None)
-            return [person] if person is not None else []
-        return self._follow_crowd(rgb, index)
+        if self._crowd:
+            return self._follow_crowd(rgb, index)
+        is_due = cut or index % self._look_around == 0
+        self.alternating = not is_due and self._may_leave_out(index)
+        if self.alternating:
+            return []
+        if is_due:
+            found = self._look_for_all(rgb, index, thorough=cut or index == 0)
+            if len(found) > 1:
+                return self._first_of_crowd(rgb, index, found)
+        person = self._trackers[0].follow(rgb, index)
+        self._measure_speed(person)
+        self.count = int(person is not None)
+        return [person] if person is not None else []
+
+    def _may_leave_out(self, index: int) -> bool:
+        return self.is_interpolated and self.rate >= LEAST_RATE and index % 2 == 1 and self._speed < SLOW
+
+    def _measure_speed(self, person: Person | None) -> None:
+        """Measure the speed of the fastest joint since the last frame in which one person was looked for."""
+        self._speed, last, self._last = np.inf, self._last, person
+        if person is not None and last is not None and person.frame > last.frame:
+            moved = np.linalg.norm(person.joints[list(BODY), :2] - last.joints[list(BODY), :2], axis=1).max()
+            self._speed = float(moved) / person.height * self.rate / (person.frame - last.frame)
 
     def _look_for_all(self, rgb: np.ndarray, index: int, thorough: bool = False) -> list[Person]:
         """Who is in the picture: those followed, and those in all of it or, in turn, in one part of a wide one.
@@ -122,11 +143,13 @@ class PeopleFinder(PoseModel):
 
     def _forget(self) -> None:
         self._crowd = self.alternating = False
+        self._last, self._speed = None, np.inf
         for tracker in self._trackers:
             tracker.forget()
 
     def _first_of_crowd(self, rgb: np.ndarray, index: int, found: list[Person]) -> list[Person]:
         self._crowd, self._alone = True, 0
+        self._last, self._speed = None, np.inf
         self._next_look = index + self._look_around
         self._trackers[0].follow(rgb, index)
         self._take_up(rgb, index, found)

@@ -35,7 +35,7 @@ class Detection:
         time: seconds from the first picture.
         boundary: how a shot begins with the frame; empty where none begins.
         people: detections.
-        alternating: whether people were looked for in every second frame only.
+        alternating: whether not everybody was looked for in this frame.
         count: number of people followed.
     """
 
@@ -101,6 +101,7 @@ def find_people(
     """
     if warm_up is None:
         with model(rate) as finder:
+            finder.is_interpolated = True
             for index, (frame, boundary) in enumerate(frames):
                 yield _find(finder, _Entry(index, frame, boundary, True), bool(boundary))
         return
@@ -167,7 +168,7 @@ class _Pool:
     def _work(self, piece: _Piece) -> None:
         try:
             with self._model(self._rate) as finder:
-                is_first = True
+                finder.is_interpolated = is_first = True
                 while (entry := piece.frames.get()) is not None and not self._stopped.is_set():
                     detection = _find(finder, entry, is_first or bool(entry.boundary))
                     is_first = False

@@ -35,7 +35,9 @@ class PoseModel(ABC):
         name: name of the model.
         version: version of the model; changes whenever its landmarks would.
         metres: whether :attr:`~d2m.features.people.Person.world` is known.
-        alternating: whether people are looked for in every second frame only at present.
+        is_interpolated: whether people are interpolated between the frames in which they were looked for; a model may
+            then leave out single frames.
+        alternating: whether not everybody was looked for in the last frame, so that it is interpolated.
         count: number of people followed at present.
         warm_up: frames after which detections no longer depend on where the model began; instances of the model are
             then given pieces of a video, on several cores. None gives one instance all frames in their order.
@@ -44,6 +46,7 @@ class PoseModel(ABC):
     name: str
     version: str = "1"
     metres: bool = True
+    is_interpolated: bool = False
     alternating: bool = False
     count: int = 0
     warm_up: int | None = None

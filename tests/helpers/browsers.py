@@ -20,6 +20,7 @@ PROGRAMS = {"chromium": ("chromium", "chromium-browser"), "firefox": ("firefox-e
 #: Headless browsers play sound to nowhere, and need no click before.
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--mute-audio"]
 _ARGUMENTS += ["--autoplay-policy=no-user-gesture-required"]
+_CAMERA = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
 _PREFERENCES = {"media.autoplay.default": 0, "media.autoplay.blocking_policy": 0}
 
 
@@ -62,14 +63,20 @@ def _silent_device() -> Iterator[dict[str, str]]:
 
 
 @contextlib.contextmanager
-def open_browser(name: str) -> Iterator[Browser]:
-    """A headless browser. The system's Firefox is driven by WebDriver BiDi, which Playwright calls a channel."""
+def open_browser(name: str, camera: Path | None = None) -> Iterator[Browser]:
+    """A headless browser. The system's Firefox is driven by WebDriver BiDi, which Playwright calls a channel.
+
+    Args:
+        name: "chromium" or "firefox".
+        camera: Motion JPEG that Chromium's camera shows again and again; without it there is no camera.
+    """
     from playwright.sync_api import sync_playwright
 
     with contextlib.ExitStack() as stack:
         driver = stack.enter_context(sync_playwright())
         if name == "chromium":
-            browser = driver.chromium.launch(executable_path=program(name), args=_ARGUMENTS)
+            seen = [*_CAMERA, f"--use-file-for-fake-video-capture={camera}"] if camera else []
+            browser = driver.chromium.launch(executable_path=program(name), args=[*_ARGUMENTS, *seen])
         else:
             device = stack.enter_context(_silent_device())
             browser = driver.firefox.launch(

@@ -19,7 +19,7 @@ from d2m.web.app.problems import NOT_FOUND, Problem
 from d2m.web.app.records import Clip
 from d2m.web.app.routing import FirstWish, Route, TheClip, TheStudio, TheVisitor, address_of, stored_file
 from d2m.web.app.studio import Studio
-from d2m.web.app.upload import name_for, receive
+from d2m.web.app.upload import discard, name_for, receive
 from d2m.web.app.wishes import check_may_add, first_wish
 
 api = APIRouter(prefix="/api", route_class=Route)
@@ -137,15 +137,20 @@ async def upload(
         Problem: if the file is empty or the upload breaks off (400), is too slow (408), is too large (413) or is not a
             video (415); if ``make`` is not a wish that can be met (422); or if a limit is reached (413, 429).
     """
-    kept = name_for(request, name)
-    wish = first_wish(make, studio)
-    visitor = studio.welcome(visitor)
-    check_may_add(request, studio, visitor)
-    clip = new_id("c")
-    folder = studio.folder_of(visitor, clip)
-    most = min(studio.limits.bytes, studio.free_bytes(visitor))
-    with visitor.adding():
-        size = await receive(request, folder, kept, most)
+    try:
+        kept = name_for(request, name)
+        wish = first_wish(make, studio)
+        visitor = studio.welcome(visitor)
+        check_may_add(request, studio, visitor)
+        clip = new_id("c")
+        folder = studio.folder_of(visitor, clip)
+        most = min(studio.limits.bytes, studio.free_bytes(visitor))
+        with visitor.adding():
+            size = await receive(request, folder, kept, most)
+    except Problem as problem:
+        if problem.code != "too_slow":
+            await discard(request)
+        raise
     return _added(studio, visitor, ClipState(visitor.name, clip, kept, folder, size, 0.0), wish)
 
 

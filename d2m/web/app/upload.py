@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import time
 from collections.abc import AsyncIterator
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 _SILENCE = 30.0
 #: Least bytes a second over the whole upload, and seconds that any upload may take.
 _SLOWEST, _GRACE = 100_000, 60.0
+#: Bytes and seconds of a body that is refused which are read, so that the client sees the answer.
+_MOST_DISCARDED, _DISCARDING = 100_000_000, 20.0
 #: Bytes that are looked at to tell a video from something else, and bytes that are written at a time.
 _HEAD, _BLOCK = 512, 1 << 20
 
@@ -40,6 +43,27 @@ def name_for(request: Request, name: str) -> str:
     if kept is None:
         raise Problem(415, "wrong_type", "the name does not end like that of a video; send a file such as dance.mp4")
     return kept
+
+
+async def discard(request: Request) -> None:
+    """Read the rest of a body that is not used: a client that still sends would otherwise not see the answer.
+
+    Args:
+        request: the request. At most :data:`_MOST_DISCARDED` bytes in :data:`_DISCARDING` seconds are read.
+    """
+
+    async def read() -> None:
+        size = 0
+        async for part in _parts(request):
+            size += len(part)
+            if size > _MOST_DISCARDED:
+                return
+
+    said = request.headers.get("content-length", "0")
+    if not said.isdecimal() or int(said) > _MOST_DISCARDED:
+        return
+    with contextlib.suppress(Problem, TimeoutError, asyncio.TimeoutError, RuntimeError):
+        await asyncio.wait_for(read(), _DISCARDING)
 
 
 async def receive(request: Request, folder: Path, name: str, most: int) -> int:

@@ -235,6 +235,16 @@ def test_bad_requests_to_a_real_server_get_one_answer_and_it_lives_on(tmp_path, 
 
 
 @pytest.mark.slow
+def test_a_refused_upload_is_read_so_that_the_client_sees_the_answer(tmp_path, monkeypatch):
+    with running(tmp_path, monkeypatch) as server:
+        request = urllib.request.Request(f"{server.url}api/clips?name=notes.txt", bytes(30_000_000), method="POST")
+        request.add_header("Content-Type", "application/octet-stream")
+        for _ in range(3):
+            with pytest.raises(urllib.error.HTTPError, match="415"):
+                urllib.request.urlopen(request, timeout=30)
+
+
+@pytest.mark.slow
 def test_slow_requests_are_ended(tmp_path, monkeypatch):
     monkeypatch.setattr(serving, "HEAD_SECONDS", 0.5)
     monkeypatch.setattr("d2m.web.app.upload._SILENCE", 0.5)

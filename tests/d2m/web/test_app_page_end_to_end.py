@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browsers import Visit
+from browsers import Visit, missing, open_browser
 from page_visits import BOTH, EXAMPLE, opened
 
 #: Seconds that a job may take where the machine is busy with other tests.
@@ -127,3 +127,42 @@ def test_from_a_video_to_its_files(browser, address, clip, tmp_path):
     assert (tmp_path / "again.wav").read_bytes() == music
     assert [line for line in seen.complaints if "404" not in line] == []
     seen.close()
+
+
+@pytest.fixture(scope="module")
+def camera(tmp_path_factory) -> Path:
+    """What a camera sees: the example as Motion JPEG."""
+    import av
+
+    path = tmp_path_factory.mktemp("camera") / "camera.mjpeg"
+    with av.open(EXAMPLE) as source, av.open(path, "w", format="mjpeg") as target:
+        pictures = source.streams.video[0]
+        stream = target.add_stream("mjpeg", rate=30, options={"q:v": "4"})
+        stream.width, stream.height, stream.pix_fmt = pictures.width, pictures.height, "yuvj420p"
+        for frame in source.decode(pictures):
+            target.mux(stream.encode(frame.reformat(format="yuvj420p")))
+        target.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.skipif(bool(missing("chromium")), reason=missing("chromium"))
+def test_a_dance_recorded_with_the_camera_gets_music(address, camera):
+    with open_browser("chromium", camera) as browser:
+        seen = Visit(browser, permissions=["camera"])
+        page = seen.page
+        page.goto(address)
+        seen.until("globalThis.d2m?.start && !document.getElementById('start').hidden", 60)
+        page.get_by_role("button", name="Record with the camera").click()
+        dialog = page.get_by_role("dialog", name="Record a dance")
+        seen.until("document.getElementById('camera-view').videoWidth > 0", 30)
+        dialog.get_by_role("button", name="Record").click()
+        seen.until("document.getElementById('camera-status').textContent.startsWith('Recording: 0:04')", 30)
+        dialog.get_by_role("button", name="Stop").click()
+        seen.until("!document.getElementById('camera-use').hidden")
+        dialog.get_by_role("button", name="Use this video").click()
+        seen.until("d2m.studio.heard", PATIENCE)
+        assert seen.run("document.getElementById('camera-view').srcObject") is None
+        assert seen.run("d2m.overlay.landmarks.people") == 1
+        assert 3.5 < seen.run("d2m.player.duration") < 7
+        assert seen.complaints == []
+        seen.close()
