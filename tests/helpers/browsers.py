@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -20,6 +21,8 @@ PROGRAMS = {"chromium": ("chromium", "chromium-browser"), "firefox": ("firefox-e
 #: Headless browsers play sound to nowhere, and need no click before.
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--mute-audio"]
 _ARGUMENTS += ["--autoplay-policy=no-user-gesture-required"]
+#: The first Firefox with ``network.addDataCollector``.
+_LEAST_FIREFOX = 143
 _CAMERA = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
 _PREFERENCES = {"media.autoplay.default": 0, "media.autoplay.blocking_policy": 0}
 
@@ -27,6 +30,13 @@ _PREFERENCES = {"media.autoplay.default": 0, "media.autoplay.blocking_policy": 0
 def program(name: str) -> str | None:
     """The path of a browser's program, or None."""
     return next((found for each in PROGRAMS[name] if (found := shutil.which(each))), None)
+
+
+def _major(name: str) -> int:
+    """The main version of a browser."""
+    told = subprocess.run([str(program(name)), "--version"], capture_output=True, text=True, timeout=60).stdout
+    found = re.search(r"(\d+)\.", told)
+    return int(found[1]) if found else 0
 
 
 def missing(name: str) -> str:
@@ -39,6 +49,8 @@ def missing(name: str) -> str:
         return "runs with D2M_TEST_BROWSERS=firefox, since it doubles the time"
     if not program(name):
         return f"needs {' or '.join(PROGRAMS[name])}"
+    if name == "firefox" and _major(name) < _LEAST_FIREFOX:
+        return f"needs Firefox {_LEAST_FIREFOX} or newer, which Playwright can drive"
     # Its clock of sound stands still without a device.
     return "needs pulseaudio" if name == "firefox" and not shutil.which("pulseaudio") else ""
 
