@@ -29,10 +29,36 @@ def k_weighted(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
     Returns:
         The filtered signal (channels, samples).
     """
-    from scipy.signal import sosfilt
+    return KWeighting(sample_rate, waveform.shape[0], waveform.dtype)(waveform)
 
-    sections = np.array([[*numerator, *denominator] for numerator, denominator in _k_weighting(sample_rate)])
-    return sosfilt(sections.astype(waveform.dtype), waveform, axis=-1)
+
+class KWeighting:
+    """K-weighting of BS.1770 of a signal in blocks.
+
+    Args:
+        sample_rate: hertz.
+        channels: number of channels.
+        dtype: type of the samples.
+    """
+
+    def __init__(self, sample_rate: int, channels: int, dtype: np.dtype) -> None:
+        sections = np.array([[*numerator, *denominator] for numerator, denominator in _k_weighting(sample_rate)])
+        self._sections = sections.astype(dtype)
+        self._state = np.zeros((len(sections), channels, 2), dtype)
+
+    def __call__(self, block: np.ndarray) -> np.ndarray:
+        """Filter the next block.
+
+        Args:
+            block: (channels, n).
+
+        Returns:
+            The filtered block (channels, n).
+        """
+        from scipy.signal import sosfilt
+
+        filtered, self._state = sosfilt(self._sections, block, axis=-1, zi=self._state)
+        return filtered
 
 
 def gated_loudness(power: np.ndarray, step: int, sample_rate: int) -> float:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from d2m.audio.dynamics import STEP, apply_gain, needed_gain, power_db, recover, step_peaks
-from d2m.audio.loudness import gated_loudness, k_weighted
+from d2m.audio.loudness import KWeighting, gated_loudness
 
 #: Integrated loudness that streaming services play at, and the highest true peak that survives their encoders.
 TARGET_LUFS, CEILING_DB = -14.0, -1.0
@@ -16,6 +17,8 @@ _MARGIN_DB = 0.3
 #: The limiter takes at most so much off the highest peak: quiet, spiky material stays quieter than the target.
 MOST_LIMITING_DB = 9.0
 _ROUNDS = 12
+#: Samples that are processed at a time, so that long pieces take little memory; a multiple of a step.
+_BLOCK = STEP << 14
 
 
 @dataclass(frozen=True)
@@ -37,10 +40,55 @@ class Finish:
         Returns:
             The signal with the gains applied, of the same shape.
         """
-        count = signal.shape[-1]
-        padded = np.pad(signal, ((0, 0), (0, -count % STEP))).astype(np.float32)
         decibels = 20 * np.log10(np.maximum(self.gain, 1e-9))
-        return apply_gain(padded, decibels[1:], float(decibels[0]))[:, :count]
+        out = np.empty(signal.shape, np.float32)
+        for begin, end in _blocks(signal.shape[-1]):
+            gains = decibels[begin // STEP : -(-end // STEP) + 1]
+            block = apply_gain(_piece(signal, begin, -(-end // STEP) * STEP), gains[1:], float(gains[0]))
+            out[:, begin:end] = block[:, : end - begin]
+        return out
+
+
+def _blocks(count: int) -> Iterator[tuple[int, int]]:
+    """Yield the beginnings and ends of the blocks of a signal."""
+    for begin in range(0, count, _BLOCK):
+        yield begin, min(begin + _BLOCK, count)
+
+
+def _piece(signal: np.ndarray, begin: int, end: int) -> np.ndarray:
+    """Return float32 (channels, end - begin) of a signal, with zeros before its beginning and after its end."""
+    count = signal.shape[-1]
+    inside = signal[:, max(begin, 0) : min(end, count)].astype(np.float32)
+    return np.pad(inside, ((0, 0), (max(-begin, 0), max(end - max(begin, count), 0))))
+
+
+def _measure(mix: np.ndarray, sample_rate: int, heard: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Measure the steps of a mix.
+
+    Args:
+        mix: float (channels, n).
+        sample_rate: sample rate in hertz.
+        heard: samples whose power is measured; None for all.
+
+    Returns:
+        True peaks (K,) of all steps, linear; K-weighted power, summed over channels, and mean power of the steps heard.
+    """
+    total = -(-mix.shape[-1] // STEP)
+    steps = total if heard is None else max(min(heard // STEP, total), 1)
+    weight = KWeighting(sample_rate, len(mix), np.dtype(np.float32))
+    nothing = np.zeros(0, np.float32)
+    peaks: list[np.ndarray] = [np.zeros(0)]
+    weighted: list[np.ndarray] = [nothing]
+    power: list[np.ndarray] = [nothing]
+    for begin, end in _blocks(total * STEP):
+        # The peaks between samples depend on four samples before and after.
+        around = _piece(mix, begin - STEP, end + 4)
+        peaks.append(step_peaks(around[:, :-4], around[:, -4:])[1:])
+        if begin < steps * STEP:
+            block = around[:, STEP : STEP + min(end, steps * STEP) - begin]
+            weighted.append(10 ** (power_db(weight(block)) / 10) * len(mix))
+            power.append(10 ** (power_db(block) / 10))
+    return np.concatenate(peaks), np.concatenate(weighted), np.concatenate(power)
 
 
 def finish(
@@ -57,13 +105,9 @@ def finish(
         measured: samples from the beginning whose loudness is measured; what follows has the same settings, and has no
             influence on gains more than 10 ms before it. None for all.
     """
-    count = mix.shape[-1]
-    padded = np.pad(mix, ((0, 0), (0, -count % STEP + STEP))).astype(np.float32)
-    all_peaks = step_peaks(padded[:, :-STEP], padded[:, -STEP : -STEP + 4])
-    steps = len(all_peaks) if measured is None else max(min(measured // STEP, len(all_peaks)), 1)
-    peaks, heard = all_peaks[:steps], padded[:, : steps * STEP]
-    weighted = 10 ** (power_db(k_weighted(heard, sample_rate)) / 10) * len(mix)
-    power = 10 ** (power_db(heard) / 10)
+    all_peaks, weighted, power = _measure(mix, sample_rate, measured)
+    steps = len(power)
+    peaks = all_peaks[:steps]
     highest = peaks.max(initial=0.0)
     level = gated_loudness(weighted, STEP, sample_rate)
     if not np.isfinite(level) or highest <= 0:
