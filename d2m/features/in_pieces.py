@@ -35,7 +35,7 @@ class Detection:
         time: seconds from the first picture.
         boundary: how a shot begins with the frame; empty where none begins.
         people: detections.
-        alternating: whether not everybody was looked for in this frame.
+        alternating: whether somebody was left out in this frame and has to be interpolated.
         count: number of people followed.
     """
 

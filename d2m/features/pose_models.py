@@ -37,7 +37,7 @@ class PoseModel(ABC):
         metres: whether :attr:`~d2m.features.people.Person.world` is known.
         is_interpolated: whether people are interpolated between the frames in which they were looked for; a model may
             then leave out single frames.
-        alternating: whether not everybody was looked for in the last frame, so that it is interpolated.
+        alternating: whether somebody was left out in the last frame and has to be interpolated.
         count: number of people followed at present.
         warm_up: frames after which detections no longer depend on where the model began; instances of the model are
             then given pieces of a video, on several cores. None gives one instance all frames in their order.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _SILENCE = 30.0
 #: Least bytes a second over the whole upload, and seconds that any upload may take.
 _SLOWEST, _GRACE = 100_000, 60.0
-#: Bytes and seconds of a body that is refused which are read, so that the client sees the answer.
+#: Most bytes of a refused body that are read, and most seconds that this takes.
 _MOST_DISCARDED, _DISCARDING = 100_000_000, 20.0
 #: Bytes that are looked at to tell a video from something else, and bytes that are written at a time.
 _HEAD, _BLOCK = 512, 1 << 20
@@ -46,10 +46,12 @@ def name_for(request: Request, name: str) -> str:
 
 
 async def discard(request: Request) -> None:
-    """Read the rest of a body that is not used: a client that still sends would otherwise not see the answer.
+    """Read the rest of a refused body, so that a client that is still sending sees the answer.
+
+    At most :data:`_MOST_DISCARDED` bytes are read, for at most :data:`_DISCARDING` seconds.
 
     Args:
-        request: the request. At most :data:`_MOST_DISCARDED` bytes in :data:`_DISCARDING` seconds are read.
+        request: the request.
     """
 
     async def read() -> None:
@@ -62,6 +64,7 @@ async def discard(request: Request) -> None:
     said = request.headers.get("content-length", "0")
     if not said.isdecimal() or int(said) > _MOST_DISCARDED:
         return
+    # RuntimeError: the body has been read already.
     with contextlib.suppress(Problem, TimeoutError, asyncio.TimeoutError, RuntimeError):
         await asyncio.wait_for(read(), _DISCARDING)
 
