@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from browsers import browsers_end_after
 from clips import time_shown, write_clip
 from repository import ROOT
 
 # Two cores are shared by everything a test starts.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("SVT_LOG", "0")
+#: Part of a test's time limit after which its browsers are killed; the rest is for the test to end with an error.
+BROWSER_SHARE = 0.8
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +34,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "shared" in getattr(item, "fixturenames", ()):
             item.add_marker("shared")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Kill the browsers of a test, with its fixtures, that is about to reach its time limit."""
+    if not item.get_closest_marker("browser"):
+        return (yield)
+    marker = item.get_closest_marker("timeout")
+    limit = float(marker.args[0] if marker else item.config.getini("timeout"))
+    with browsers_end_after(BROWSER_SHARE * limit):
+        return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -40,59 +40,122 @@ class Finish:
         Returns:
             The signal with the gains applied, of the same shape.
         """
+        return self.apply_to(Excerpt(signal, signal.shape[-1]))
+
+    def apply_to(self, signal: Excerpt, in_place: bool = False) -> np.ndarray:
+        """Multiply an excerpt by the gains.
+
+        Args:
+            signal: the excerpt.
+            in_place: overwrite the excerpt's array with the result, where it is float32 and long enough.
+
+        Returns:
+            float32 (channels, samples).
+        """
         decibels = 20 * np.log10(np.maximum(self.gain, 1e-9))
-        out = np.empty(signal.shape, np.float32)
-        for begin, end in _blocks(signal.shape[-1]):
+        own = signal.array[:, : signal.samples]
+        kept = in_place and own.dtype == np.float32 and own.shape[-1] == signal.samples
+        out = own if kept else np.empty((len(own), signal.samples), np.float32)
+        for begin, end in signal.blocks():
             gains = decibels[begin // STEP : -(-end // STEP) + 1]
-            block = apply_gain(_piece(signal, begin, -(-end // STEP) * STEP), gains[1:], float(gains[0]))
+            block = apply_gain(signal.piece(begin, -(-end // STEP) * STEP), gains[1:], float(gains[0]))
             out[:, begin:end] = block[:, : end - begin]
         return out
 
 
-def _blocks(count: int) -> Iterator[tuple[int, int]]:
-    """Yield the beginnings and ends of the blocks of a signal."""
-    for begin in range(0, count, _BLOCK):
-        yield begin, min(begin + _BLOCK, count)
+@dataclass(frozen=True)
+class Excerpt:
+    """A signal cut to a length or followed by silence, without a constant offset; read in pieces, never copied whole.
+
+    Attributes:
+        array: float (channels, n).
+        samples: length of the excerpt.
+        offset: subtracted from the array, (channels, 1), or 0.
+    """
+
+    array: np.ndarray
+    samples: int
+    offset: np.ndarray | float = 0.0
+
+    @classmethod
+    def levelled(cls, array: np.ndarray, samples: int, measured: int) -> Excerpt:
+        """Return an excerpt whose first samples have the mean 0.
+
+        Args:
+            array: float (channels, n).
+            samples: length of the excerpt.
+            measured: samples whose mean is taken, of those that exist.
+        """
+        kept = min(samples, array.shape[1])
+        return cls(array, samples, array[:, : max(min(kept, measured), 1)].mean(1, keepdims=True))
+
+    def blocks(self) -> Iterator[tuple[int, int]]:
+        """Yield the beginnings and ends of the blocks that it is processed in."""
+        for begin in range(0, self.samples, _BLOCK):
+            yield begin, min(begin + _BLOCK, self.samples)
+
+    def piece(self, begin: int, end: int) -> np.ndarray:
+        """Return a part, with zeros before the beginning and after the end.
+
+        Args:
+            begin, end: range of samples.
+
+        Returns:
+            float32 (channels, end - begin).
+        """
+        count = min(self.array.shape[-1], self.samples)
+        inside = (self.array[:, max(begin, 0) : min(end, count)] - self.offset).astype(np.float32)
+        return np.pad(inside, ((0, 0), (max(-begin, 0), max(end - max(begin, count), 0))))
 
 
-def _piece(signal: np.ndarray, begin: int, end: int) -> np.ndarray:
-    """Return float32 (channels, end - begin) of a signal, with zeros before its beginning and after its end."""
-    count = signal.shape[-1]
-    inside = signal[:, max(begin, 0) : min(end, count)].astype(np.float32)
-    return np.pad(inside, ((0, 0), (max(-begin, 0), max(end - max(begin, count), 0))))
-
-
-def _measure(mix: np.ndarray, sample_rate: int, heard: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _measure(mix: Excerpt, sample_rate: int, heard: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Measure the steps of a mix.
 
     Args:
-        mix: float (channels, n).
+        mix: the mix.
         sample_rate: sample rate in hertz.
         heard: samples whose power is measured; None for all.
 
     Returns:
         True peaks (K,) of all steps, linear; K-weighted power, summed over channels, and mean power of the steps heard.
     """
-    total = -(-mix.shape[-1] // STEP)
+    channels, total = len(mix.array), -(-mix.samples // STEP)
     steps = total if heard is None else max(min(heard // STEP, total), 1)
-    weight = KWeighting(sample_rate, len(mix), np.dtype(np.float32))
+    weight = KWeighting(sample_rate, channels, np.dtype(np.float32))
     nothing = np.zeros(0, np.float32)
-    peaks: list[np.ndarray] = [np.zeros(0)]
     weighted: list[np.ndarray] = [nothing]
     power: list[np.ndarray] = [nothing]
-    for begin, end in _blocks(total * STEP):
+    for begin, end in replace(mix, samples=steps * STEP).blocks():
+        block = mix.piece(begin, end)
+        weighted.append(10 ** (power_db(weight(block)) / 10) * channels)
+        power.append(10 ** (power_db(block) / 10))
+    return true_peaks(mix), np.concatenate(weighted), np.concatenate(power)
+
+
+def true_peaks(signal: Excerpt) -> np.ndarray:
+    """Estimate the true peaks of the steps of a signal; see :func:`~d2m.audio.dynamics.step_peaks`.
+
+    Args:
+        signal: the signal.
+
+    Returns:
+        Linear (K,), of all steps that the signal reaches into.
+    """
+    peaks: list[np.ndarray] = [np.zeros(0)]
+    for begin, end in replace(signal, samples=-(-signal.samples // STEP) * STEP).blocks():
         # The peaks between samples depend on four samples before and after.
-        around = _piece(mix, begin - STEP, end + 4)
+        around = signal.piece(begin - STEP, end + 4)
         peaks.append(step_peaks(around[:, :-4], around[:, -4:])[1:])
-        if begin < steps * STEP:
-            block = around[:, STEP : STEP + min(end, steps * STEP) - begin]
-            weighted.append(10 ** (power_db(weight(block)) / 10) * len(mix))
-            power.append(10 ** (power_db(block) / 10))
-    return np.concatenate(peaks), np.concatenate(weighted), np.concatenate(power)
+    return np.concatenate(peaks)
 
 
 def finish(
-    mix: np.ndarray, sample_rate: int, crest: float = 12.0, *, target: float = TARGET_LUFS, measured: int | None = None
+    mix: np.ndarray | Excerpt,
+    sample_rate: int,
+    crest: float = 12.0,
+    *,
+    target: float = TARGET_LUFS,
+    measured: int | None = None,
 ) -> Finish:
     """Find the gains that bring a mix to a loudness with a limiter.
 
@@ -105,7 +168,8 @@ def finish(
         measured: samples from the beginning whose loudness is measured; what follows has the same settings, and has no
             influence on gains more than 10 ms before it. None for all.
     """
-    all_peaks, weighted, power = _measure(mix, sample_rate, measured)
+    excerpt = mix if isinstance(mix, Excerpt) else Excerpt(mix, mix.shape[-1])
+    all_peaks, weighted, power = _measure(excerpt, sample_rate, measured)
     steps = len(power)
     peaks = all_peaks[:steps]
     highest = peaks.max(initial=0.0)
@@ -160,19 +224,25 @@ class Mastering:
         Returns:
             float32 (channels, samples).
         """
-        out = self.finish.apply(_fitted(signal, self.samples, self.measured))
+        return self._apply(signal, False)
+
+    def apply_in_place(self, signal: np.ndarray) -> np.ndarray:
+        """Do the same without a second array, where the signal is float32 and long enough; it is overwritten then.
+
+        Args:
+            signal: float (channels, n).
+
+        Returns:
+            float32 (channels, samples), a view of the signal if possible.
+        """
+        return self._apply(signal, True)
+
+    def _apply(self, signal: np.ndarray, in_place: bool) -> np.ndarray:
+        out = self.finish.apply_to(Excerpt.levelled(signal, self.samples, self.measured), in_place)
         ramp = np.linspace(0, 1, self.fade, dtype=np.float32)
         out[:, : self.fade] *= ramp
         out[:, self.samples - self.fade :] *= ramp[::-1]
         return out
-
-
-def _fitted(signal: np.ndarray, samples: int, measured: int) -> np.ndarray:
-    """Cut or pad (channels, n) with silence, without the constant offset of the first samples."""
-    out = np.zeros((signal.shape[0], samples), np.float32)
-    kept = min(samples, signal.shape[1])
-    out[:, :kept] = signal[:, :kept] - signal[:, : max(min(kept, measured), 1)].mean(1, keepdims=True)
-    return out
 
 
 def mastering(
@@ -196,7 +266,7 @@ def mastering(
     samples = int(round(duration * sample_rate))
     until = samples if measured is None else min(int(round(measured * sample_rate)), samples)
     part = None if until == samples else until
-    gains = finish(_fitted(waveform, samples, until), sample_rate, crest, target=target, measured=part)
+    gains = finish(Excerpt.levelled(waveform, samples, until), sample_rate, crest, target=target, measured=part)
     return Mastering(gains, samples, min(int(0.015 * sample_rate), samples // 2), until)
 
 

@@ -94,7 +94,7 @@ class SymbolicEngine(ScoreEngine):
         if progress:
             progress(1.0)
         return Soundtrack(
-            gains.apply(played.mix),
+            gains.apply_in_place(played.mix),
             RATE,
             score.grid,
             score,
@@ -106,7 +106,7 @@ class SymbolicEngine(ScoreEngine):
                 "genre": score.genre,
                 "details": {"soundfont": font.name, "arranger": self.arranger.name},
             },
-            {name: gains.apply(stem) for name, stem in played.stems.items()},
+            {name: gains.apply_in_place(stem) for name, stem in played.stems.items()},
         )
 
 

@@ -25,6 +25,7 @@ from d2m.features.lanes import lanes
 from d2m.features.people import People
 from d2m.features.pose_models import DEFAULT, pose_model
 from d2m.features.read_ahead import read_ahead
+from d2m.memory import release_memory
 from d2m.parallel import cores
 from d2m.types import Motion
 
@@ -35,6 +36,8 @@ __all__ = ["BUNDLE", "PeopleFinder", "Tracking", "follow_dancers"]
 
 #: Height of the frames given to the model: its input is 256 pixels around the person.
 FRAME_HEIGHT = 432
+#: Frames after which the memory of their pictures is given back: 15 s at the usual rate.
+_RELEASE_EVERY = 450
 #: Minimum share of frames in which a dancer is visible.
 ENOUGH = 0.3
 
@@ -102,6 +105,8 @@ def follow_dancers(
             if detection.alternating:
                 skipped.add(index)
             frames, most = index + 1, max(most, detection.count)
+            if not frames % _RELEASE_EVERY:
+                release_memory()
             if progress is not None:
                 progress(min(detection.time / max(video.duration, 1e-6), 1.0))
     tracking = _tracking(people, frames, most, skipped, model.metres)

@@ -291,12 +291,12 @@ def _time(packet: Any) -> float:
 
 
 def _encoded(stream: Any, sound: np.ndarray, rate: int) -> Iterator[Any]:
-    """AAC packets of ``sound`` float32 (channels, samples), the first sample sounding at 0 s."""
+    """AAC packets of ``sound`` float32 (channels, samples), the first sample sounding at 0 s; clipped to -1..1."""
     import av
 
     layout = "stereo" if len(sound) == 2 else "mono"
     for begin in range(0, sound.shape[1], 1024):
-        block = np.ascontiguousarray(sound[:, begin : begin + 1024], dtype=np.float32)
+        block = np.clip(sound[:, begin : begin + 1024], -1.0, 1.0, order="C", dtype=np.float32)
         frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=layout)
         frame.sample_rate, frame.time_base, frame.pts = rate, Fraction(1, rate), begin
         yield from stream.encode(frame)

@@ -27,6 +27,8 @@ DUCK_DEPTH = 12.0
 CRF = 20
 #: Levels of the clip's own sound (dB full scale) at which the music starts to step back and has done so.
 DUCK_FROM, DUCK_TO = -50.0, -30.0
+#: Samples that are checked or written at a time.
+_BLOCK = 1 << 16
 
 
 def write_wav(path: str | os.PathLike[str], waveform: np.ndarray, sample_rate: int) -> None:
@@ -50,8 +52,8 @@ def write_wav(path: str | os.PathLike[str], waveform: np.ndarray, sample_rate: i
         wav.setsampwidth(2)
         wav.setframerate(int(sample_rate))
         wav.setnframes(sound.shape[1])
-        for start in range(0, sound.shape[1], 1 << 16):
-            block = sound[:, start : start + (1 << 16)].T
+        for start in range(0, sound.shape[1], _BLOCK):
+            block = np.clip(sound[:, start : start + _BLOCK], -1.0, 1.0).T
             wav.writeframesraw(np.round(block * 32767).astype("<i2").tobytes())
 
 
@@ -107,10 +109,11 @@ def mux(
         own_rate = max(rate, 44100)
         sound, rate = resample(sound, rate, own_rate), own_rate
         own = fit(read_audio(video.path, own_rate, mono=False), round(video.duration * own_rate))
-        sound = _with_own(fit(sound, own.shape[1]), own, own_rate, keep_audio == "voice", audio_level)
+        music = np.clip(fit(sound, own.shape[1]), -1.0, 1.0)
+        sound = _with_own(music, own, own_rate, keep_audio == "voice", audio_level)
     if rate not in AAC_RATES:
         sound, rate = resample(sound, rate, 48000), 48000
-    sound = np.clip(fit(sound, round(video.duration * rate)), -1.0, 1.0)
+    sound = fit(sound, round(video.duration * rate))
     out_path = Path(out_path)
     if not reencode and container_for(video) == ".mkv":
         out_path = out_path.with_suffix(".mkv")
@@ -186,16 +189,19 @@ def fit(waveform: np.ndarray, samples: int) -> np.ndarray:
         samples: wanted length.
 
     Returns:
-        float32 (channels, samples).
+        float32 (channels, samples); a view of the waveform if that is long enough.
     """
-    return np.pad(waveform[:, :samples], ((0, 0), (0, max(0, samples - waveform.shape[1]))))
+    if waveform.shape[1] >= samples:
+        return waveform[:, :samples]
+    return np.pad(waveform, ((0, 0), (0, samples - waveform.shape[1])))
 
 
 def _checked(waveform: np.ndarray) -> np.ndarray:
-    """float32 (channels, samples), or a ValueError."""
+    """The waveform as float32 (channels, samples) without a copy where it is that already, or a ValueError."""
     sound = np.asarray(waveform, dtype=np.float32)
     if sound.ndim != 2 or not 1 <= len(sound) <= 16 or not sound.shape[1]:
         raise ValueError(f"a waveform is (channels, samples), not {sound.shape}")
-    if not np.isfinite(sound).all():
-        raise ValueError("the waveform holds values that are not numbers")
-    return np.clip(sound, -1.0, 1.0)
+    for start in range(0, sound.shape[1], _BLOCK):
+        if not np.isfinite(sound[:, start : start + _BLOCK]).all():
+            raise ValueError("the waveform holds values that are not numbers")
+    return sound

@@ -7,14 +7,14 @@ end it has faded out under the next one.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from d2m.audio.dynamics import STEP, apply_gain, needed_gain, recover, step_peaks
-from d2m.audio.mastering import CEILING_DB
+from d2m.audio.dynamics import needed_gain, recover
+from d2m.audio.mastering import CEILING_DB, Excerpt, Finish, true_peaks
 from d2m.engines.arrangers import Arranger, is_arranger, make_arranger
 from d2m.engines.base import Progress, ScoreEngine
 from d2m.errors import D2MError
@@ -272,27 +272,39 @@ def _joined(plan: Plan, pieces: list[Piece], played: list[Soundtrack]) -> Soundt
     """Join the sections: each fades out under the next, and peaks of the sum are limited."""
     rate = played[0].sample_rate
     names = sorted({name for sound in played for name in sound.stems})
-    total = _laid(plan, pieces, [sound.waveform for sound in played], rate)
+    lengths = [sound.waveform.shape for sound in played]
+    total = _laid(plan, pieces, _taken(played), rate)
+    gain = _safe(total, rate)
     stems = {}
     for name in names:
-        parts = [sound.stems.get(name, np.zeros_like(sound.waveform)) for sound in played]
-        stems[name] = _laid(plan, pieces, parts, rate)
-    gain = _safe(total, rate)
-    fade = _fades(plan, total.shape[1], rate)
-    finished = {name: gain(stem) * fade for name, stem in stems.items()}
-    sound = replace(played[0], waveform=gain(total) * fade, stems=finished, grid=plan.grid)
+        parts = (
+            sound.stems.pop(name, np.zeros(shape, np.float32)) for sound, shape in zip(played, lengths, strict=True)
+        )
+        stems[name] = _finished(gain, _laid(plan, pieces, parts, rate), plan, rate)
+    sound = replace(played[0], waveform=_finished(gain, total, plan, rate), stems=stems, grid=plan.grid)
     codes = [each.codes for each in played if each.codes is not None]
     sound = replace(sound, codes=np.concatenate(codes, axis=1) if len(codes) == len(played) else None)
     scores = [(each.score, piece.begin) for each, piece in zip(played, pieces, strict=True) if each.score is not None]
     return replace(sound, score=merged(plan, scores) if scores else None)
 
 
-def _laid(plan: Plan, pieces: list[Piece], sounds: list[np.ndarray], rate: int) -> np.ndarray:
+def _taken(played: list[Soundtrack]) -> Iterator[np.ndarray]:
+    """Yield the waveforms of the sections, which then keep none, so that a long piece is not held twice."""
+    for index, sound in enumerate(played):
+        # Of a changing section, the stems are dropped one after another.
+        played[index] = replace(sound, waveform=sound.waveform[:, :0].copy(), stems=dict(sound.stems))
+        yield sound.waveform
+        del sound
+
+
+def _laid(plan: Plan, pieces: list[Piece], sounds: Iterable[np.ndarray], rate: int) -> np.ndarray:
     """Add the sections at their places."""
     count = round(plan.duration * rate)
-    total = np.zeros((sounds[0].shape[0], count), np.float32)
+    total = np.zeros((0, count), np.float32)
     limits = _silences(plan, rate)
     for piece, sound, limit in zip(pieces, sounds, limits, strict=True):
+        if not len(total):
+            total = np.zeros((len(sound), count), np.float32)
         at, stop = round(piece.begin * rate), round(piece.length * rate)
         level = np.float32(10 ** (LEVELS.get(piece.section.role, 0.0) / 20))
         shaped = sound[:, : max(limit - at, stop)] * level
@@ -324,35 +336,26 @@ def _silences(plan: Plan, rate: int) -> list[int]:
     return found[::-1]
 
 
-def _safe(total: np.ndarray, rate: int) -> Any:
-    """Return a function that keeps the peaks of a sum, and of its stems, below the ceiling."""
-    count = total.shape[1]
-    padded = np.pad(total, ((0, 0), (0, -count % STEP + STEP)))
-    peaks = step_peaks(padded[:, :-STEP], padded[:, -STEP : -STEP + 4])
-    ceiling = 10 ** (CEILING_DB / 20)
+def _safe(total: np.ndarray, rate: int) -> Finish:
+    """Return the gains that keep the peaks of a sum below the ceiling, for it and for its stems."""
+    peaks, ceiling = true_peaks(Excerpt(total, total.shape[1])), 10 ** (CEILING_DB / 20)
     # Sections are mastered already, to a little less: only where two of them sound at once is there more.
     peaks = np.where(peaks <= ceiling, 0.0, peaks)
-    decibels = 20 * np.log10(np.maximum(recover(needed_gain(peaks, ceiling, rate), rate), 1e-9))
-
-    def apply(signal: np.ndarray) -> np.ndarray:
-        whole = np.pad(signal, ((0, 0), (0, -count % STEP))).astype(np.float32)
-        return apply_gain(whole, decibels[1:], float(decibels[0]))[:, :count]
-
-    return apply
+    return Finish(recover(needed_gain(peaks, ceiling, rate), rate))
 
 
-def _fades(plan: Plan, count: int, rate: int) -> np.ndarray:
-    """Return the gain of the fades of the piece."""
-    curve = np.ones(count, np.float32)
+def _finished(gain: Finish, sound: np.ndarray, plan: Plan, rate: int) -> np.ndarray:
+    """Apply the gains and the fades of the piece to a sound, in its place."""
+    sound = gain.apply_to(Excerpt(sound, sound.shape[1]), in_place=True)
     first, last = round(plan.sections[0].start * rate), round(min(plan.sections[-1].end, plan.duration) * rate)
     fade = min(round(plan.fade_in * rate), last - first)
     if fade > 0:
-        curve[first : first + fade] = np.sin(0.5 * np.pi * np.arange(fade) / fade) ** 2
+        sound[:, first : first + fade] *= (np.sin(0.5 * np.pi * np.arange(fade) / fade) ** 2).astype(np.float32)
     fade = min(round(plan.fade_out * rate), last - first)
     if fade > 0:
-        curve[last - fade : last] *= np.cos(0.5 * np.pi * np.arange(1, fade + 1) / fade).astype(np.float32) ** 2
-        curve[last:] = 0.0
-    return curve
+        sound[:, last - fade : last] *= np.cos(0.5 * np.pi * np.arange(1, fade + 1) / fade).astype(np.float32) ** 2
+        sound[:, last:] = 0.0
+    return sound
 
 
 def _named(sound: Soundtrack, plan: Plan, played: list[Soundtrack], composed: set[int]) -> Soundtrack:

@@ -44,6 +44,8 @@ _MOST_KNOWN, _MOST_RECENT = 4000, 64
 #: Forms of one tone, filtered for different channels and genres, that are kept.
 _MOST_FILTERED = 4
 _SILENT = 3e-6
+#: Samples of a tone that are looked at together for the last one that is heard.
+_LOOK_BACK = 4096
 
 
 class Score(Protocol):
@@ -355,8 +357,14 @@ def _audible(wave: np.ndarray) -> np.ndarray:
 
     What is left out costs as much as what is heard, and more once it is too small for normal numbers.
     """
-    loud = np.flatnonzero(np.abs(wave).max(axis=0) > _SILENT)
-    return wave[:, : loud[-1] + 1] if len(loud) else wave[:, :1]
+    end = wave.shape[1]
+    while end > 1:
+        first = max(end - _LOOK_BACK, 0)
+        loud = np.flatnonzero(np.abs(wave[:, first:end]).max(axis=0) > _SILENT)
+        if len(loud):
+            return wave[:, : first + loud[-1] + 1]
+        end = first
+    return wave[:, :1]
 
 
 class _Filtered:

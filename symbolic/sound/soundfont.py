@@ -45,12 +45,14 @@ class Tone:
     """A note as it sounds while its key stays down, at full velocity.
 
     Attributes:
-        wave: float32 (channels, samples).
+        wave: float32 (channels, samples), up to the end of the longest sample that it consists of.
+        held: number of samples that the key stays down; a wave that is shorter is silent after its end.
         release: seconds in which it falls by 100 dB once the key is up.
         choke: notes of the same non-zero class silence each other (hi-hats).
     """
 
     wave: np.ndarray
+    held: int
     release: float
     choke: int
 
@@ -193,13 +195,13 @@ class SoundFont:
     def _tone(self, regions: list[Region], key: int, rate: int, seconds: float, channels: int, cents: int) -> Tone:
         name = (key, tuple(id(r) for r in regions), rate, channels, cents)
         known = self._tones.get(name)
-        if known is not None and known.wave.shape[1] >= seconds * rate - 1:
+        if known is not None and known.held >= seconds * rate - 1:
             self._tones.move_to_end(name)
             return known
         length = int(np.ceil(seconds * rate)) + 1
-        wave = np.zeros((channels, length), dtype=np.float32)
-        for region in regions:
-            sound = self._play(region, key, rate, length, cents)
+        sounds = [self._play(region, key, rate, length, cents) for region in regions]
+        wave = np.zeros((channels, max(map(len, sounds))), dtype=np.float32)
+        for region, sound in zip(regions, sounds, strict=True):
             angle = (np.clip(region[sf.PAN], -500, 500) / 1000.0 + 0.5) * np.pi / 2
             left, right = np.float32(np.cos(angle)), np.float32(np.sin(angle))
             if channels == 1:
@@ -207,7 +209,7 @@ class SoundFont:
             else:
                 wave[0, : len(sound)] += left * sound
                 wave[1, : len(sound)] += right * sound
-        made = Tone(wave, max(r.seconds(sf.RELEASE) for r in regions), max(r[sf.CHOKE] for r in regions))
+        made = Tone(wave, length, max(r.seconds(sf.RELEASE) for r in regions), max(r[sf.CHOKE] for r in regions))
         self._keep(name, made)
         return made
 

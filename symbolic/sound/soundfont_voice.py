@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from d2m.symbolic.sound import soundfont_file as sf
@@ -9,6 +11,8 @@ from d2m.symbolic.sound.soundfont_file import Region
 
 #: Samples between two settings of a filter that moves.
 _STEP = 64
+#: Samples that are interpolated at a time, so that what is between fits the processor's cache.
+_CHUNK = 16384
 _LOWEST_CUTOFF, _INAUDIBLE_CUTOFF = 60.0, 14000.0
 
 
@@ -44,18 +48,27 @@ def read_between(taken: np.ndarray, place: np.ndarray) -> np.ndarray:
 
     Args:
         taken: (..., n).
-        place: positions in samples.
+        place: positions in samples, from 0 on.
     """
-    whole = place.astype(np.int64)
-    t = (place - whole).astype(np.float32)
     last = taken.shape[-1] - 1
-    before, here = taken[..., np.clip(whole - 1, 0, last)], taken[..., np.minimum(whole, last)]
-    after = taken[..., np.minimum(whole + 1, last)]
-    later = taken[..., np.minimum(whole + 2, last)]
-    slope = 0.5 * (after - before)
-    bend = before - 2.5 * here + 2.0 * after - 0.5 * later
-    twist = 0.5 * (later - before) + 1.5 * (here - after)
-    return ((twist * t + bend) * t + slope) * t + here
+    # The first and the last sample repeat beyond the ends, so that no position has to be limited more than once.
+    padded = np.concatenate([taken[..., :1], taken, taken[..., -1:], taken[..., -1:]], axis=-1)
+    out = np.empty((*taken.shape[:-1], len(place)), dtype=np.float32)
+    for first in range(0, len(place), _CHUNK):
+        span = slice(first, first + _CHUNK)
+        whole = place[span].astype(np.int64)
+        t = (place[span] - whole).astype(np.float32)
+        np.minimum(whole, last, out=whole)
+        before, here, after, later = (padded.take(whole + k, axis=-1, mode="clip") for k in range(4))
+        bend = before - 2.5 * here + 2.0 * after - 0.5 * later
+        twist = 0.5 * (later - before) + 1.5 * (here - after)
+        twist *= t
+        twist += bend
+        twist *= t
+        twist += 0.5 * (after - before)
+        twist *= t
+        np.add(twist, here, out=out[..., span])
+    return out
 
 
 def envelope(region: Region, key: int, rate: int, length: int) -> np.ndarray:
@@ -72,9 +85,18 @@ def envelope(region: Region, key: int, rate: int, length: int) -> np.ndarray:
     by_key = 2.0 ** ((60 - key) / 1200.0 * slopes)
     delay, attack = region.seconds(sf.DELAY), region.seconds(sf.ATTACK)
     hold, decay = region.seconds(sf.HOLD) * by_key[0], region.seconds(sf.DECAY) * by_key[1]
-    time = np.arange(length, dtype=np.float32) / np.float32(rate) - np.float32(delay)
-    fall = np.clip((time - (attack + hold)) * (100.0 / decay), 0.0, np.clip(region[sf.SUSTAIN], 0, 1440) / 10.0)
-    return (np.clip(time / attack, 0.0, 1.0) * np.exp(fall * np.float32(-np.log(10.0) / 20.0))).astype(np.float32)
+    time = np.arange(length, dtype=np.float32)
+    time /= np.float32(rate)
+    time -= np.float32(delay)
+    fall = time - (attack + hold)
+    fall *= 100.0 / decay
+    np.clip(fall, 0.0, np.clip(region[sf.SUSTAIN], 0, 1440) / 10.0, out=fall)
+    fall *= np.float32(-np.log(10.0) / 20.0)
+    np.exp(fall, out=fall)
+    time /= attack
+    np.clip(time, 0.0, 1.0, out=time)
+    time *= fall
+    return time
 
 
 def moving_pitch(region: Region, rate: int, length: int) -> np.ndarray | None:
@@ -123,9 +145,17 @@ def low_pass(wave: np.ndarray, cents: int, rate: int) -> np.ndarray:
     cutoff = 8.176 * 2.0 ** (cents / 1200.0)
     if cutoff > 0.4 * rate or cutoff > _INAUDIBLE_CUTOFF or len(wave) < 16:
         return wave
-    from scipy.signal import butter, sosfilt
+    from scipy.signal import sosfilt
 
-    return sosfilt(butter(2, max(cutoff, _LOWEST_CUTOFF), fs=rate, output="sos"), wave).astype(np.float32)
+    return sosfilt(_butterworth(max(cutoff, _LOWEST_CUTOFF), rate), wave).astype(np.float32)
+
+
+@lru_cache(maxsize=256)
+def _butterworth(cutoff: float, rate: int) -> np.ndarray:
+    """The second-order low-pass as sections; designing one takes longer than filtering a short tone."""
+    from scipy.signal import butter
+
+    return butter(2, cutoff, fs=rate, output="sos")
 
 
 def moving_low_pass(wave: np.ndarray, region: Region, rate: int) -> np.ndarray:
@@ -148,14 +178,51 @@ def moving_low_pass(wave: np.ndarray, region: Region, rate: int) -> np.ndarray:
     # Changes below 8 cents are inaudible and would cost time.
     cutoff = 8.176 * 2.0 ** (8.0 * np.round(np.clip(cents, 1500, 13500) / 8.0) / 1200.0)
     top, bottom = _resonant(np.clip(cutoff, _LOWEST_CUTOFF, min(0.45 * rate, 20000.0)), resonance, rate)
-    # Steps over which nothing moves are filtered in one go.
     moved = np.flatnonzero(np.any(np.diff(bottom, axis=0) != 0.0, axis=1)) + 1
-    edges = np.concatenate([[0], moved, [len(time)]])
-    state, out = np.zeros(2), np.empty(len(wave), dtype=np.float32)
-    for first, last in zip(edges[:-1], edges[1:], strict=True):
-        span = slice(first * _STEP, min(last * _STEP, len(wave)))
-        out[span], state = lfilter(top[first], bottom[first], wave[span], zi=state)
+    count = int(moved[-1]) if len(moved) else 0
+    # After the last movement everything is filtered in one go.
+    still = count * _STEP
+    out = np.empty(len(wave), dtype=np.float32)
+    out[:still], state = _filter_steps(wave[:still], top[:count], bottom[:count])
+    out[still:], _ = lfilter(top[count], bottom[count], wave[still:], zi=state)
     return out
+
+
+def _filter_steps(wave: np.ndarray, top: np.ndarray, bottom: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Filter a wave with other coefficients every :data:`_STEP` samples.
+
+    All steps are filtered at once from silence, and so are their responses to the two values that the filter holds at
+    the beginning of a step (transposed direct form II); then these values are found step by step.
+
+    Args:
+        wave: (steps * _STEP,).
+        top, bottom: numerators and denominators (steps, 3), the denominators beginning with 1.
+
+    Returns:
+        The filtered wave, and the state (2,) at its end.
+    """
+    steps = len(top)
+    driven = wave.reshape(steps, _STEP).T.astype(np.float64)[:, None] * top.T[None]
+    fall, fall_later = -bottom[:, 1], -bottom[:, 2]
+    # Rows: driven by the wave, and free from states (1, 0) and (0, 1).
+    one, two = np.zeros((3, steps)), np.zeros((3, steps))
+    one[1], two[2] = 1.0, 1.0
+    sound = np.empty((_STEP, 3, steps))
+    for at in range(_STEP):
+        now = sound[at]
+        now[:] = one
+        now[0] += driven[at, 0]
+        one = two + fall * now
+        one[0] += driven[at, 1]
+        two = fall_later * now
+        two[0] += driven[at, 2]
+    first, second, begun = 0.0, 0.0, []
+    for (from_wave, a, b), (from_wave_later, c, d) in zip(one.T.tolist(), two.T.tolist(), strict=True):
+        begun.append((first, second))
+        first, second = from_wave + a * first + b * second, from_wave_later + c * first + d * second
+    held = np.array(begun).reshape(steps, 2).T
+    filtered = sound[:, 0] + sound[:, 1] * held[0] + sound[:, 2] * held[1]
+    return filtered.T.ravel(), np.array([first, second])
 
 
 def _resonant(cutoff: np.ndarray, resonance: float, rate: int) -> tuple[np.ndarray, np.ndarray]:

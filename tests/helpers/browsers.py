@@ -7,7 +7,9 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +27,37 @@ _ARGUMENTS += ["--autoplay-policy=no-user-gesture-required"]
 _LEAST_FIREFOX = 143
 _CAMERA = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
 _PREFERENCES = {"media.autoplay.default": 0, "media.autoplay.blocking_policy": 0}
+
+
+def _end_browsers() -> None:
+    """Kill the browsers and Playwright's drivers that this process has started, and print what they used."""
+    import psutil
+
+    started = [
+        each for each in psutil.Process().children(recursive=True) if re.search("chrom|firefox|node", each.name())
+    ]
+    for each in started:
+        with contextlib.suppress(psutil.Error):
+            kind = next((part for part in each.cmdline() if part.startswith("--type=")), "")
+            used = f"{sum(each.cpu_times()[:2]):.0f} s of processor time, {each.num_threads()} threads"
+            print(f"killed: {each.name()} {kind}: {used}", file=sys.__stderr__)
+            each.kill()
+
+
+@contextlib.contextmanager
+def browsers_end_after(seconds: float) -> Iterator[None]:
+    """Kill the browsers of this process when the block takes too long.
+
+    A call of Playwright waits without a limit for a page that does not answer, and so does closing the browser. With
+    the browser and the driver gone, both raise.
+    """
+    timer = threading.Timer(seconds, _end_browsers)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def program(name: str) -> str | None:
