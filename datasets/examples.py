@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zipfile
 import zlib
@@ -22,11 +23,14 @@ DAMAGED = (
 )  # fmt: skip
 
 
-def read_example(path: str | Path, **wanted: tuple[type[np.generic], int]) -> dict[str, np.ndarray]:
+def read_example(
+    path: str | Path, content: bytes | None = None, /, **wanted: tuple[type[np.generic], int]
+) -> dict[str, np.ndarray]:
     """Return some of an example's arrays; the others are not read.
 
     Args:
         path: an npz file.
+        content: its bytes, where they have been read already; the path then only names it.
         wanted: name of each array -> type of its numbers and number of dimensions.
 
     Raises:
@@ -34,12 +38,12 @@ def read_example(path: str | Path, **wanted: tuple[type[np.generic], int]) -> di
     """
     path, found = Path(path), {}
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(path if content is None else io.BytesIO(content)) as archive:
             sizes = {info.filename: info.file_size for info in archive.infolist()}
         missing = [name for name in wanted if f"{name}.npy" not in sizes]
         fits = not any(sizes.get(f"{name}.npy", 0) > _LARGEST for name in wanted)
         if not missing and fits:
-            with np.load(path, allow_pickle=False) as archive:
+            with np.load(path if content is None else io.BytesIO(content), allow_pickle=False) as archive:
                 # By the whole name: a member that is called just "waveform" would come before "waveform.npy".
                 found = {name: np.asarray(archive[f"{name}.npy"]) for name in wanted}
     except FileNotFoundError as error:

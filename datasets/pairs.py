@@ -8,6 +8,7 @@ without a dancer has an empty ``motion``. Where a .flac file of the same name li
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,7 +29,11 @@ _ARRAYS: dict[str, tuple[type[np.generic], int]] = {
 
 @dataclass(frozen=True)
 class Pair:
-    """One example in memory; see the module's docstring for its arrays."""
+    """One example in memory; see the module's docstring for its arrays.
+
+    Attributes:
+        music: file of the music, or the content of that file; None where ``waveform`` is the music.
+    """
 
     waveform: np.ndarray
     rows: np.ndarray
@@ -36,7 +41,7 @@ class Pair:
     motion: np.ndarray
     rhythm: np.ndarray
     genre: int
-    music: Path | None = None
+    music: Path | bytes | None = None
 
     @property
     def frames(self) -> int:
@@ -56,12 +61,14 @@ class Pair:
             return self.waveform[None, start : start + count].astype(np.float32) / 32768
         import soundfile
 
+        source = io.BytesIO(self.music) if isinstance(self.music, bytes) else self.music
         try:
             samples, _ = soundfile.read(
-                self.music, frames=count, start=start, dtype="float32", always_2d=True, fill_value=0.0
+                source, frames=count, start=start, dtype="float32", always_2d=True, fill_value=0.0
             )
         except (OSError, ValueError, soundfile.SoundFileError) as error:
-            raise D2MError(f"{self.music} is damaged; make it again, or remove it") from error
+            name = "the music of an example" if isinstance(self.music, bytes) else self.music
+            raise D2MError(f"{name} is damaged; make it again, or remove it") from error
         return np.ascontiguousarray(samples.T)
 
 
@@ -124,12 +131,24 @@ def load_pairs(paths: list[Path]) -> list[Pair]:
     Raises:
         D2MError: if one is damaged, or its arrays do not fit each other.
     """
-    return [_load_pair(path) for path in paths]
+    musics = [path.with_suffix(".flac") for path in paths]
+    return [
+        read_pair(path, None, music if music.is_file() else None) for path, music in zip(paths, musics, strict=True)
+    ]
 
 
-def _load_pair(path: Path) -> Pair:
-    fields = read_example(path, **_ARRAYS)
-    music = path.with_suffix(".flac")
+def read_pair(path: str | Path, content: bytes | None = None, music: Path | bytes | None = None) -> Pair:
+    """Read one example.
+
+    Args:
+        path: the npz file.
+        content: its bytes, where they have been read already; the path then only names it.
+        music: file of its music, or the content of that file, if it has one.
+
+    Raises:
+        D2MError: if it is damaged, or its arrays do not fit each other.
+    """
+    fields = read_example(path, content, **_ARRAYS)
     pair = Pair(
         waveform=fields["waveform"],
         rows=fields["rows"],
@@ -137,7 +156,7 @@ def _load_pair(path: Path) -> Pair:
         motion=fields["motion"],
         rhythm=fields["rhythm"],
         genre=int(fields["genre"]),
-        music=music if music.is_file() else None,
+        music=music,
     )
     parts, frames = pair.rows.shape[:2]
     fits = (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from d2m.cli.data_make import beats, music
+from d2m.cli.data_make import beats, music, shards
 from d2m.cli.executors import Processes, Ray, executor
 from d2m.cli.options import JSON, RESUMED_FOLDER, SEED, VISUAL
 from d2m.cli.stage_bars import stage_bars, transfer_bars
@@ -79,6 +79,7 @@ def examples(
 
 app.command()(music)
 app.command()(beats)
+app.command()(shards)
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from d2m.cli.executors import Processes, Ray, executor
-from d2m.cli.options import RESUMED_FOLDER, SEED
+from d2m.cli.options import OUTPUT_STORE, RESUMED_FOLDER, SEED
 from d2m.cli.stage_bars import stage_bars
 
 _POP909 = "Folder of POP909 with the songs 001 to 909."
@@ -67,3 +67,22 @@ def beats(
             progress=lambda done, total: tell("songs", done, total),
         )  # fmt: skip
     typer.echo(f"{count} songs in {out}", err=True)
+
+
+def shards(
+    source: Annotated[
+        Path, typer.Argument(metavar="EXAMPLES", help="Folder made by 'd2m data examples' or 'd2m data music'.")
+    ],
+    out: Annotated[str, typer.Option("--output", "-o", metavar="DIR", help=OUTPUT_STORE)],
+    megabytes: Annotated[int, typer.Option(min=1, max=1024, help="Size of a shard in MB (1-1024).")] = 128,
+    seed: Annotated[int, typer.Option(min=0, help=SEED)] = 0,
+) -> None:
+    """Pack training examples into shards, which 'd2m train generator' reads a few at a time."""
+    from d2m.datasets.shards import write_shards
+    from d2m.files.store import open_store
+
+    with stage_bars({"examples": "examples"}) as tell:
+        counts = write_shards(
+            source, open_store(out), megabytes << 20, seed, lambda done, total: tell("examples", done, total)
+        )
+    typer.echo(f"{counts['train']} shards for training and {counts['held_out']} held out in {out}", err=True)

@@ -15,7 +15,14 @@ _NEVER = 10**9
 
 def generator(
     options: RunOptions,
-    data: Annotated[Path, typer.Option(help="Folder of training examples (see 'd2m data examples').")],
+    data: Annotated[
+        str,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of training examples (see 'd2m data examples'), or folder or URL of shards of them (see "
+            "'d2m data shards').",
+        ),
+    ],
     steps: Annotated[int, typer.Option(min=1, help=STEPS)] = 10000,
     batch: Annotated[int, typer.Option(min=1, help="Batch size: crops per step over all devices.")] = 8,
     rate: Annotated[float, typer.Option(callback=above_zero, help=RATE)] = 6e-4,
@@ -31,12 +38,17 @@ def generator(
         ),
     ] = _NEVER,
     adversarial_after: Annotated[int, typer.Option(min=0, help=ADVERSARIAL_AFTER, show_default=False)] = _NEVER,
+    resident: Annotated[int, typer.Option(min=1, help="With shards: number that each process keeps in memory.")] = 8,
+    shard_steps: Annotated[
+        int, typer.Option(min=1, help="With shards: number of steps after which the oldest one in memory is replaced.")
+    ] = 100,
 ) -> None:
     """Train the generator of the vq engine; the codec is not changed."""
     import torch
 
     from d2m import codec as codecs
     from d2m import generator as generators
+    from d2m.files.url import is_url
     from d2m.generator.sketch import PATCHED_COUNT, PROGRAM_COUNT
     from d2m.generator.temporal import TemporalConfig, with_patches
     from d2m.training.generator import GeneratorTask, GeneratorTraining
@@ -44,13 +56,14 @@ def generator(
 
     torch.manual_seed(options.seed)
     training = GeneratorTraining(
-        data / "train",
-        data / "held_out",
+        data if is_url(data) else Path(data),
         steps,
         batch=batch,
         learning_rate=rate,
         perceptual_after=perceptual_after,
         adversarial_after=adversarial_after,
+        resident=resident,
+        shard_steps=shard_steps,
     )
     given = generators.load(start)[0] if start else None
     sound = codecs.load(codec or codecs.DEFAULT)

@@ -12,13 +12,18 @@ from torch import Tensor
 
 from d2m.codec.base import Codec
 from d2m.datasets.pairs import Pair, crop, load_pairs
+from d2m.datasets.shards import ShardOrder, read_shard, shard_names
 from d2m.errors import D2MError
+from d2m.files.store import open_store
+from d2m.files.url import is_url
 from d2m.generator.losses import LossWeights, PerceptualLoss
 from d2m.generator.temporal import Conditions, TemporalConfig, TemporalGenerator
 from d2m.nn.discriminators import adversarial_loss, feature_matching_loss
 from d2m.nn.multi_scale import MultiScaleDiscriminator
 from d2m.training.adversarial import train_discriminator
+from d2m.training.devices import greatest
 from d2m.training.loop import Task
+from d2m.training.pair_sources import Example, InMemory, PairSource, Sharded
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,8 @@ class GeneratorTraining:
     """Settings of a run.
 
     Attributes:
-        train, held_out: folders of examples (:mod:`d2m.datasets.pairs`).
+        data: folder with ``train`` and ``held_out``, which hold examples (:mod:`d2m.datasets.pairs`) or shards of them
+            (:mod:`d2m.datasets.shards`), or the URL of shards.
         steps: number of steps of the whole run, over which the learning rate decays to a twentieth (cosine).
         batch, frames: number of crops per step, and their length in frames.
         learning_rate: highest learning rate of the generator.
@@ -36,10 +42,10 @@ class GeneratorTraining:
         drop_motion, drop_rhythm, drop_sketch, drop_genre: probabilities of leaving out a condition, so that each is
             optional.
         parts: maximum number of parts of a sketch.
+        resident: shards that each process keeps in memory, of which the oldest is replaced after ``shard_steps`` steps.
     """
 
-    train: Path
-    held_out: Path
+    data: Path | str
     steps: int
     batch: int = 8
     frames: int = 160
@@ -52,6 +58,8 @@ class GeneratorTraining:
     drop_sketch: float = 0.05
     drop_genre: float = 0.3
     parts: int = 10
+    resident: int = 8
+    shard_steps: int = 100
 
 
 class GeneratorTask(Task):
@@ -78,8 +86,11 @@ class GeneratorTask(Task):
             "generator": torch.optim.AdamW(self.generator.parameters(), rate, (0.8, 0.95), weight_decay=1e-3),
             "discriminator": torch.optim.AdamW(self.discriminator.parameters(), 1e-4, (0.5, 0.9)),
         }
-        self.pairs, self.held_out = (_examples(folder, settings) for folder in (settings.train, settings.held_out))
-        self.targets: list[np.ndarray] = []
+        store = open_store(settings.data)
+        self.shards = shard_names(store, "train")
+        self.pairs = [] if self.shards else _examples(settings, "train")
+        self.held_out = _examples(settings, "held_out")
+        self.source: PairSource = InMemory([])
 
     def setup(self, fabric) -> None:
         """Move the networks, the codec and the loss to the device, and encode the music of all training examples.
@@ -91,10 +102,21 @@ class GeneratorTask(Task):
         self.codec.to(fabric.device)
         self.hear.to(fabric.device)
         # The looked-up codes of the real music are what the generator aims at: made once, as they never change.
-        self.targets = [self._codes(pair) for pair in self.pairs]
-        sample = torch.from_numpy(np.concatenate([t[:, ::7] for t in self.targets], 1).astype(np.float32))
-        self.generator.mean.copy_(sample.mean(1))
-        self.generator.deviation.copy_(sample.std(1))
+        self.source = self._sharded() if self.shards else InMemory([Example(p, self._codes(p)) for p in self.pairs])
+        targets = [example.target[:, ::7] for example in self.source.at(0)]
+        sample = torch.from_numpy(np.concatenate(targets, 1).astype(np.float32))
+        self.generator.mean.copy_(fabric.broadcast(sample.mean(1)))
+        self.generator.deviation.copy_(fabric.broadcast(sample.std(1)))
+
+    def _sharded(self) -> Sharded:
+        """Return the source that reads shards, each process others."""
+        settings, fabric = self.settings, self.fabric
+        order = ShardOrder(
+            *(len(self.shards), settings.resident, settings.shard_steps),
+            rank=fabric.global_rank,
+            world=fabric.world_size,
+        )
+        return Sharded(open_store(settings.data), self.shards, order, settings.frames, self._codes)
 
     @torch.no_grad()
     def _codes(self, pair: Pair) -> np.ndarray:
@@ -103,27 +125,35 @@ class GeneratorTask(Task):
         waveform = waveform[None] if self.codec.channels > 1 else waveform
         return self.codec.quantise(self.codec.features(waveform))[1][0].cpu().numpy().astype(np.float16)
 
-    def _batch(self, rng: np.random.Generator) -> tuple[Conditions, Tensor, Tensor]:
+    def _batch(self, step: int, rng: np.random.Generator) -> tuple[Conditions, Tensor, Tensor]:
         """Draw conditions, target features (B, D, F) in standard deviations, and waveforms (B, T) or (B, 2, T)."""
         settings, hop = self.settings, self.codec.hop
         crops, targets, waveforms, genres = [], [], [], []
         with_motion = rng.random() > settings.drop_motion
-        for _ in range(settings.batch):
+        examples, draw, rows = self.source.at(step), rng, settings.batch
+        if not self.source.is_shared:
+            # What is left out is the same for all processes; the rows are each one's own.
+            rows = len(self.own(np.arange(settings.batch)))
+            draw = np.random.default_rng([int(rng.integers(1 << 62)), self.fabric.global_rank])
+        for _ in range(rows):
             for _ in range(100):
-                index = int(rng.integers(len(self.pairs)))
-                if len(self.pairs[index].motion) or not with_motion:
+                example = examples[int(draw.integers(len(examples)))]
+                if len(example.pair.motion) or not with_motion:
                     break
-            pair = self.pairs[index]
-            start = int(rng.integers(0, max(1, pair.frames - settings.frames)))
+            pair = example.pair
+            start = int(draw.integers(0, max(1, pair.frames - settings.frames)))
             crops.append(crop(pair, start, settings.frames, settings.parts))
-            targets.append(self.targets[index][:, start : start + settings.frames])
+            targets.append(example.target[:, start : start + settings.frames])
             waveforms.append(pair.sound(start * hop, settings.frames * hop))
             genres.append(pair.genre)
         stacks = {k: np.stack([c[k] for c in crops]) for k in crops[0]}
         places = int((stacks["programs"] >= 0).sum(1).max())
         tensors = {k: self._placed(stack) for k, stack in stacks.items()}
-        noise = rng.standard_normal((settings.batch, settings.frames, self.generator.config.noise_size))
-        with_genre = min(genres) >= 0 and rng.random() > settings.drop_genre
+        noise = draw.standard_normal((rows, settings.frames, self.generator.config.noise_size))
+        unknown = min(genres) < 0
+        if not self.source.is_shared:
+            unknown = bool(greatest(int(unknown), self.fabric))
+        with_genre = not unknown and rng.random() > settings.drop_genre
         with_sketch = rng.random() > settings.drop_sketch
         conditions = Conditions(
             frames=settings.frames,
@@ -140,7 +170,8 @@ class GeneratorTask(Task):
 
     def _placed(self, batch: np.ndarray) -> Tensor:
         """Move this device's rows of a batch to the device."""
-        return torch.from_numpy(self.own(batch)).to(self.fabric.device)
+        own = self.own(batch) if self.source.is_shared else batch
+        return torch.from_numpy(own).to(self.fabric.device)
 
     def _rate(self, step: int) -> float:
         warm, share = min(1.0, (step + 1) / 100), min(1.0, step / self.settings.steps)
@@ -159,7 +190,7 @@ class GeneratorTask(Task):
         settings, weights = self.settings, self.settings.weights
         for group in self.optimizers["generator"].param_groups:
             group["lr"] = self._rate(step)
-        conditions, target, waveform = self._batch(rng)
+        conditions, target, waveform = self._batch(step, rng)
         with self.autocast():
             output = self.generator.normalised(conditions)
         codebook = (output - target).abs().mean()
@@ -233,16 +264,20 @@ def _channels(sound: Tensor) -> Tensor:
     return sound.reshape(-1, sound.shape[-1])
 
 
-def _examples(folder: Path, settings: GeneratorTraining) -> list[Pair]:
-    """Load the examples of a folder that are at least as long as a crop.
+def _examples(settings: GeneratorTraining, part: str) -> list[Pair]:
+    """Load the examples of a part that are at least as long as a crop.
 
     Raises:
         D2MError: if there are none.
     """
-    pairs = [pair for pair in load_pairs(sorted(folder.glob("*.npz"))) if pair.frames >= settings.frames]
+    store = open_store(settings.data)
+    found = [pair for name in shard_names(store, part) for pair in read_shard(store, name)]
+    if not found and not is_url(settings.data):
+        found = load_pairs(sorted((Path(settings.data) / part).glob("*.npz")))
+    pairs = [pair for pair in found if pair.frames >= settings.frames]
     if not pairs:
         raise D2MError(
-            f"no examples of {settings.frames} frames or more in {folder}; make some with 'd2m data examples'"
+            f"no examples of {settings.frames} frames or more in {store.path(part)}; make some with 'd2m data examples'"
         )
     return pairs
 

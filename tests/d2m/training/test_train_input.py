@@ -84,7 +84,7 @@ def test_a_generator_without_examples_says_so(data, tmp_path, capsys):
         capsys, 1, "train", "generator", "--data", data, "--run", tmp_path / "run"
     )
     with pytest.raises(D2MError, match="d2m data examples"):
-        _examples(tmp_path, GeneratorTraining(tmp_path, tmp_path, 1))
+        _examples(GeneratorTraining(tmp_path, 1), "train")
 
 
 def test_a_wrong_modality_is_named_before_missing_features(data, tmp_path, capsys):

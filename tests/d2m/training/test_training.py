@@ -103,7 +103,7 @@ def test_generator_learns_with_every_term(data, tmp_path):
     codec = SpectralCodec(SMALL)
     codec.quantiser.start(torch.randn(500, 16) * 0.1)
     settings = GeneratorTraining(
-        data / "train", data / "held_out", 40, batch=2, frames=96, perceptual_after=30, adversarial_after=35,
+        data, 40, batch=2, frames=96, perceptual_after=30, adversarial_after=35,
         learning_rate=2e-2,
     )  # fmt: skip
     config = TemporalConfig(feature_size=16, channels=32, blocks=2, part_channels=16, part_blocks=1)
