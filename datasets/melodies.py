@@ -125,12 +125,14 @@ def pop909_melodies(root: str | Path) -> Iterator[tuple[str, list[np.ndarray]]]:
 
 
 def is_pop909(root: str | Path) -> bool:
-    """Tell whether a folder contains the songs of POP909.
+    """Tell whether a folder is that of POP909, or the one that it was unpacked into.
 
     Args:
         root: the folder.
     """
-    return any((path / f"{path.name}.mid").is_file() for path in Path(root).glob("[0-9][0-9][0-9]"))
+    from d2m.datasets.pop909 import find_songs
+
+    return bool(find_songs(root))
 
 
 def midi_melodies(root: str | Path) -> Iterator[tuple[str, list[np.ndarray]]]:

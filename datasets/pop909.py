@@ -71,15 +71,28 @@ def song_folders(root: str | Path) -> list[Path]:
     """Return the song folders ``001`` ... ``909``, sorted.
 
     Args:
-        root: folder of POP909.
+        root: folder of POP909, or the one that it was unpacked into.
 
     Raises:
         D2MError: if there are none.
     """
-    folders = sorted(path for path in Path(root).glob("[0-9][0-9][0-9]") if (path / f"{path.name}.mid").is_file())
+    folders = find_songs(root)
     if not folders:
         raise D2MError(f"no POP909 songs under {root}; unpack pop909.zip there")
     return folders
+
+
+def find_songs(root: str | Path) -> list[Path]:
+    """Return the song folders as :func:`song_folders` does, or none.
+
+    Args:
+        root: folder of POP909, or the one that it was unpacked into.
+    """
+    for folder in (Path(root), Path(root) / "POP909"):
+        found = sorted(path for path in folder.glob("[0-9][0-9][0-9]") if (path / f"{path.name}.mid").is_file())
+        if found:
+            return found
+    return []
 
 
 def parse_chord(label: str) -> tuple[int, int, tuple[int, ...]] | None:

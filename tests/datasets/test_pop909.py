@@ -26,6 +26,17 @@ def song(shared, tmp_path_factory) -> Path:
     return song_folders(folder / "POP909")[0]
 
 
+def test_songs_are_found_in_their_folder_and_in_the_one_it_was_unpacked_into(tmp_path):
+    for name in ("001", "002"):
+        place = tmp_path / "POP909" / name
+        place.mkdir(parents=True)
+        (place / f"{name}.mid").touch()
+    assert [place.name for place in song_folders(tmp_path)] == ["001", "002"]
+    assert song_folders(tmp_path) == song_folders(tmp_path / "POP909")
+    with pytest.raises(D2MError, match="no POP909 songs"):
+        song_folders(tmp_path / "POP909" / "001")
+
+
 @pytest.mark.parametrize(
     ("label", "chord"),
     [
