@@ -72,9 +72,12 @@ def draw_report(analysis: Analysis, soundtrack: Soundtrack, path: Path, title: s
         fontfamily=usable_fonts(),
     )
     _draw_motion(axes[0], analysis, duration)
-    mono = np.asarray(soundtrack.waveform, np.float32).mean(axis=0)
-    _draw_waveform(axes[1], mono, soundtrack.sample_rate, duration)
-    _draw_spectrogram(axes[2], mono, soundtrack.sample_rate, duration)
+    sound = np.asarray(soundtrack.waveform, np.float32)
+    if duration <= CROWDED:
+        sound = sound.mean(axis=0)
+    # The channels of long music are averaged piece by piece, since their mean takes half its memory once more.
+    _draw_waveform(axes[1], sound, soundtrack.sample_rate, duration)
+    _draw_spectrogram(axes[2], sound, soundtrack.sample_rate, duration)
     for axis in axes:
         _draw_beats(axis, grid, duration, light=axis is axes[2])
         axis.set_xlim(0, duration)
@@ -119,21 +122,22 @@ def _draw_motion(axis, analysis: Analysis, duration: float) -> None:
     axis.set_ylabel("motion", color=_INK)
 
 
-def _draw_waveform(axis, mono: np.ndarray, rate: int, duration: float) -> None:
-    step = max(1, len(mono) // COLUMNS)
-    blocks = mono[: len(mono) // step * step].reshape(-1, step)
-    times = (np.arange(len(blocks)) + 0.5) * step / rate
-    axis.fill_between(times, blocks.min(axis=1), blocks.max(axis=1), color=_MUSIC, linewidth=0.3)
+def _draw_waveform(axis, sound: np.ndarray, rate: int, duration: float) -> None:
+    step = max(1, sound.shape[-1] // COLUMNS)
+    columns = [_mono(sound, begin, begin + step) for begin in range(0, sound.shape[-1] // step * step, step)]
+    times = (np.arange(len(columns)) + 0.5) * step / rate
+    low, high = [column.min() for column in columns], [column.max() for column in columns]
+    axis.fill_between(times, low, high, color=_MUSIC, linewidth=0.3)
     if duration <= CROWDED:
-        found = onsets(mono, rate)
+        found = onsets(sound, rate)
         axis.plot(found, np.full(len(found), 1.06), "|", color=_INK, markersize=9, markeredgewidth=1.3)
     axis.set_ylim(-1.02, 1.16)
     axis.set_yticks([-1, 0, 1])
     axis.set_ylabel("waveform", color=_INK)
 
 
-def _draw_spectrogram(axis, mono: np.ndarray, rate: int, duration: float) -> None:
-    mel, hop = mel_spectrogram(mono, rate)
+def _draw_spectrogram(axis, sound: np.ndarray, rate: int, duration: float) -> None:
+    mel, hop = mel_spectrogram(sound, rate)
     axis.imshow(
         mel,
         origin="lower",
@@ -177,13 +181,13 @@ def _draw_legend(figure, duration: float) -> None:
     figure.legend(handles=entries, loc="outside lower right", ncols=len(entries), frameon=False, fontsize=9)
 
 
-def mel_spectrogram(mono: np.ndarray, rate: int, bands: int = 96, size: int = 2048) -> tuple[np.ndarray, int]:
+def mel_spectrogram(sound: np.ndarray, rate: int, bands: int = 96, size: int = 2048) -> tuple[np.ndarray, int]:
     """Compute a mel spectrogram for plots.
 
     Bands are evenly spaced on the mel scale of O'Shaughnessy (1987), 2595 log10(1 + f / 700).
 
     Args:
-        mono: float32 (samples,).
+        sound: float32 (samples,) or (channels, samples).
         rate: sample rate in hertz.
         bands: number of mel bands.
         size: samples of a window.
@@ -191,13 +195,13 @@ def mel_spectrogram(mono: np.ndarray, rate: int, bands: int = 96, size: int = 20
     Returns:
         (bands, frames) in decibels below the maximum, and the hop in samples.
     """
-    hop = max(size // 8, -(-len(mono) // COLUMNS))
+    hop = max(size // 8, -(-sound.shape[-1] // COLUMNS))
     edges = 700 * (10 ** (np.linspace(0, _mel(rate / 2), bands + 2) / 2595) - 1)
     bins = np.arange(size // 2 + 1) * rate / size
     rising = (bins - edges[:-2, None]) / np.maximum(np.diff(edges)[:-1, None], rate / size)
     falling = (edges[2:, None] - bins) / np.maximum(np.diff(edges)[1:, None], rate / size)
     filters = np.maximum(0, np.minimum(rising, falling))
-    power = np.concatenate([filters @ block for block in _powers(mono, size, hop)], axis=1)
+    power = np.concatenate([filters @ block for block in _powers(sound, size, hop)], axis=1)
     decibels = 10 * np.log10(np.maximum(power, 1e-10))
     return decibels - decibels.max(), hop
 
@@ -227,15 +231,25 @@ def onsets(mono: np.ndarray, rate: int) -> np.ndarray:
     return np.flatnonzero(peak & strong & (flux > 0)) * hop / rate
 
 
-def _powers(mono: np.ndarray, size: int, hop: int, block: int = 512):
+def _mono(sound: np.ndarray, begin: int, end: int) -> np.ndarray:
+    """Samples of a sound (samples,) or of the mean of its channels (channels, samples); zeros where it has none."""
+    count = sound.shape[-1]
+    inside = sound[..., max(begin, 0) : min(end, count)]
+    if sound.ndim == 2:
+        inside = inside.mean(axis=0)
+    if begin >= 0 and end <= count:
+        return inside
+    return np.pad(inside, (max(-begin, 0), max(end - max(begin, count), 0)))
+
+
+def _powers(sound: np.ndarray, size: int, hop: int, block: int = 512):
     """Blocks (size // 2 + 1, frames) of the power spectrum, full scale 1, frame i centred on sample i * hop."""
     window = np.hanning(size).astype(np.float32)
     window /= window.sum() / 2
-    padded = np.pad(mono, (size // 2, size))
-    frames = max(1, -(-len(mono) // hop))
+    frames = max(1, -(-sound.shape[-1] // hop))
     for first in range(0, frames, block):
         starts = np.arange(first, min(frames, first + block)) * hop
-        cut = np.stack([padded[s : s + size] for s in starts])
+        cut = np.stack([_mono(sound, s - size // 2, s + size - size // 2) for s in starts])
         yield (np.abs(np.fft.rfft(cut * window, axis=1)) ** 2).T
 
 
