@@ -148,11 +148,13 @@ def test_what_sounds_on_after_a_short_loop_goes_round_until_it_ends(engine) -> N
     straight = replace(plan, loop=False, duration=2.0)
     assert looped.shape == play(straight, engine).waveform.shape
     # One bar is followed by the two in which it fades: three rounds of it.
-    from d2m.plans.play import _laid, _pieces
+    from d2m.plans.cut import pieces_of
+    from d2m.plans.join import lay
 
-    piece = next(iter(_pieces(plan, None)))
+    piece = next(iter(pieces_of(plan, None)))
     sound = np.ones((1, round(piece.dance.duration * 1000)), np.float32)
-    laid = _laid(plan, [piece], [sound], 1000)
+    laid = np.zeros((1, round(plan.duration * 1000)), np.float32)
+    lay(laid, sound, plan, [piece], 0, 1000)
     rest = np.arange(1, sound.shape[1] - 2000 + 1) / (0.95 * (sound.shape[1] - 2000))
     assert np.isclose(laid.sum(), 2000 + (0.5 + 0.5 * np.cos(np.pi * np.minimum(rest, 1.0))).sum(), rtol=1e-5)
 
