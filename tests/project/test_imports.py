@@ -13,7 +13,7 @@ TOP = {"d2m": "d2m", "symbolic": "d2m.symbolic", "datasets": "d2m.datasets", "ev
 
 #: Packages and modules from the ground up. Each may import from the floors below its own, none from its own or above.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "version", "files.cache_folder"),
+    ("errors", "version", "memory", "files.cache_folder"),
     ("registry", "options", "extras", "files.time_list"),
     ("genres",),
     ("types",),
