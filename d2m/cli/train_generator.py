@@ -64,6 +64,7 @@ def generator(
         adversarial_after=adversarial_after,
         resident=resident,
         shard_steps=shard_steps,
+        shard_seed=options.seed,
     )
     given = generators.load(start)[0] if start else None
     sound = codecs.load(codec or codecs.DEFAULT)

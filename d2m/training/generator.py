@@ -43,6 +43,7 @@ class GeneratorTraining:
             optional.
         parts: maximum number of parts of a sketch.
         resident: shards that each process keeps in memory, of which the oldest is replaced after ``shard_steps`` steps.
+        shard_seed: random seed of the order of the shards.
     """
 
     data: Path | str
@@ -60,6 +61,7 @@ class GeneratorTraining:
     parts: int = 10
     resident: int = 8
     shard_steps: int = 100
+    shard_seed: int = 0
 
 
 class GeneratorTask(Task):
@@ -111,11 +113,8 @@ class GeneratorTask(Task):
     def _sharded(self) -> Sharded:
         """Return the source that reads shards, each process others."""
         settings, fabric = self.settings, self.fabric
-        order = ShardOrder(
-            *(len(self.shards), settings.resident, settings.shard_steps),
-            rank=fabric.global_rank,
-            world=fabric.world_size,
-        )
+        count, rank, world = len(self.shards), fabric.global_rank, fabric.world_size
+        order = ShardOrder(count, settings.resident, settings.shard_steps, settings.shard_seed, rank, world)
         return Sharded(open_store(settings.data), self.shards, order, settings.frames, self._codes)
 
     @torch.no_grad()
