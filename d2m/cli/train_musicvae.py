@@ -97,8 +97,8 @@ def musicvae(
         ),
     ] = None,
     start: Annotated[
-        Optional[Path],  # noqa: UP045
-        typer.Option("--from", metavar="CKPT", help="Checkpoint of a run to start from."),
+        Optional[str],  # noqa: UP045
+        typer.Option("--from", metavar="NAME", help="Weights (name or file) or checkpoint of a run to start from."),
     ] = None,
 ) -> None:
     """Train a MusicVAE, which encodes melodies of 16 bars to latent vectors and decodes them."""

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from d2m import weights
 from d2m.datasets.melodies import load_melodies
 from d2m.errors import D2MError
 from d2m.symbolic.emotion.decoder import Choose
@@ -134,10 +135,10 @@ class MusicVaeTask(Task):
         settings: settings of the run.
         config: configuration of the networks.
         folder: where MIDI files of samples and reconstructions go, or None for none.
-        start: checkpoint of another run whose networks are the beginning of this one, or None.
+        start: weights (name or file) or checkpoint (.ckpt) of a run to start from, or None.
 
     Raises:
-        D2MError: if there are no melodies, or ``start`` is no such checkpoint of the same size.
+        D2MError: if there are no melodies, or ``start`` is no MusicVAE of the same size.
     """
 
     def __init__(
@@ -145,7 +146,7 @@ class MusicVaeTask(Task):
         settings: MusicVaeTraining,
         config: MusicVaeConfig = COMPACT,
         folder: Path | None = None,
-        start: Path | None = None,
+        start: str | None = None,
     ) -> None:
         self.settings, self.folder = settings, folder
         self.vae = HierarchicalMusicVae(config)
@@ -262,12 +263,15 @@ def turn(melodies: np.ndarray, share: float, rng: np.random.Generator) -> np.nda
     return np.where(begun, turned, HOLD).astype(np.uint8)
 
 
-def _networks(start: Path, vae: HierarchicalMusicVae) -> dict[str, Tensor]:
-    """The parameters in a run's checkpoint, if they fit."""
-    tensors = read_checkpoint(start)["modules"].get("musicvae", {})
+def _networks(start: str, vae: HierarchicalMusicVae) -> dict[str, Tensor]:
+    """The parameters in weights or a run's checkpoint, if they fit."""
+    if Path(start).suffix == ".ckpt":
+        tensors = read_checkpoint(start)["modules"].get("musicvae", {})
+    else:
+        tensors, _ = weights.load_state(weights.find(start, "musicvae")[0], "musicvae")
     shapes = {name: tensor.shape for name, tensor in vae.state_dict().items()}
     if shapes != {name: tensor.shape for name, tensor in tensors.items()}:
-        raise D2MError(f"{start} is not a run of 'd2m train musicvae' of this size; give another --from, or none")
+        raise D2MError(f"{start} is not a MusicVAE of this size; give another --from, or none")
     return tensors
 
 

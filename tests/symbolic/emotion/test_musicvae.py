@@ -205,11 +205,22 @@ def test_the_command_trains_and_refuses(data, tmp_path, capsys):
 
 def test_a_run_starts_from_the_networks_of_another(data, tmp_path):
     train(task(data), loop(tmp_path / "first", 2))
-    begun = MusicVaeTask(MusicVaeTraining(data, batch=4), SMALL, start=tmp_path / "first" / "last.ckpt")
+    start = str(tmp_path / "first" / "last.ckpt")
+    begun = MusicVaeTask(MusicVaeTraining(data, batch=4), SMALL, start=start)
     for name, tensor in read_checkpoint(tmp_path / "first" / "last.ckpt")["modules"]["musicvae"].items():
         assert torch.equal(tensor, begun.vae.state_dict()[name])
     with pytest.raises(D2MError, match="of this size"):
-        MusicVaeTask(MusicVaeTraining(data, batch=4), LINKED, start=tmp_path / "first" / "last.ckpt")
+        MusicVaeTask(MusicVaeTraining(data, batch=4), LINKED, start=start)
+
+
+def test_a_run_starts_from_shipped_weights(data):
+    begun = MusicVaeTask(MusicVaeTraining(data, batch=4), start="studio-musicvae")
+    shipped = emotion.load("studio-musicvae").network.state_dict()
+    assert all(torch.equal(tensor, begun.vae.state_dict()[name]) for name, tensor in shipped.items())
+    with pytest.raises(D2MError, match="of this size"):
+        MusicVaeTask(MusicVaeTraining(data, batch=4), SMALL, start="studio-musicvae")
+    with pytest.raises(D2MError, match="weights 'nothing'|no weights"):
+        MusicVaeTask(MusicVaeTraining(data, batch=4), SMALL, start="nothing")
 
 
 def test_melodies_are_turned_by_whole_beats():
