@@ -124,10 +124,12 @@ def _draw_motion(axis, analysis: Analysis, duration: float) -> None:
 
 def _draw_waveform(axis, sound: np.ndarray, rate: int, duration: float) -> None:
     step = max(1, sound.shape[-1] // COLUMNS)
-    columns = [_mono(sound, begin, begin + step) for begin in range(0, sound.shape[-1] // step * step, step)]
-    times = (np.arange(len(columns)) + 0.5) * step / rate
-    low, high = [column.min() for column in columns], [column.max() for column in columns]
-    axis.fill_between(times, low, high, color=_MUSIC, linewidth=0.3)
+    count = sound.shape[-1] // step
+    low, high = np.zeros(count), np.zeros(count)
+    for column in range(count):
+        samples = _mono(sound, column * step, (column + 1) * step)
+        low[column], high[column] = samples.min(), samples.max()
+    axis.fill_between((np.arange(count) + 0.5) * step / rate, low, high, color=_MUSIC, linewidth=0.3)
     if duration <= CROWDED:
         found = onsets(sound, rate)
         axis.plot(found, np.full(len(found), 1.06), "|", color=_INK, markersize=9, markeredgewidth=1.3)
