@@ -89,6 +89,16 @@ def test_packing_again_changes_nothing_and_removes_what_is_no_longer_packed(exam
     assert shard_names(store, "train") == ["train/000000.tar"]
 
 
+def test_shards_lie_at_a_url_too(examples):
+    store = open_store("memory://bucket/shards")
+    write_shards(examples, store, 1)
+    names = shard_names(store, "train")
+    assert len(names) == 9
+    assert sum(len(read_shard(store, name)) for name in names) == 9
+    write_shards(examples, store, 1 << 30)
+    assert shard_names(store, "train") == ["train/000000.tar"]
+
+
 def test_shards_are_those_of_webdataset(shards):
     with tarfile.open(shards / "train" / "000000.tar") as archive:
         names = archive.getnames()
