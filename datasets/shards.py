@@ -9,6 +9,7 @@ at a URL such as ``s3://bucket/shards``, with the parts ``train/`` and ``held_ou
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import tarfile
 from collections.abc import Callable, Iterator
@@ -28,6 +29,8 @@ PARTS = ("train", "held_out")
 _ARRAYS, _MUSIC = ".npz", ".flac"
 #: Largest shard that is read, in bytes.
 MOST_BYTES = 2 << 30
+#: Largest size of a shard's arrays in memory, in bytes.
+MOST_UNPACKED = 8 << 30
 
 
 @dataclass(frozen=True)
@@ -111,9 +114,10 @@ def write_shards(
             number, packed, done = number + 1, packed + len(group), done + len(group)
             if progress:
                 progress(done, total)
-        # Shards of an earlier, larger packing would be read with these.
-        for name in shard_names(store, part)[number:]:
-            store.remove(name)
+        # Shards of an earlier packing into more of them would be read with these; other archives are left alone.
+        for name in shard_names(store, part):
+            if re.fullmatch(r"\d{6,}", PurePosixPath(name).stem) and int(PurePosixPath(name).stem) >= number:
+                store.remove(name)
         counts[part] = number
     return counts
 
@@ -166,7 +170,8 @@ def read_shard(store: Store, name: str) -> list[Pair]:
         name: name of the shard.
 
     Raises:
-        D2MError: if it is missing, damaged, or larger than :data:`MOST_BYTES`, or an example is damaged.
+        D2MError: if it is missing, damaged, or larger than :data:`MOST_BYTES` (:data:`MOST_UNPACKED` in memory), or an
+            example is damaged.
     """
     content = store.read(name, MOST_BYTES)
     if content is None:
@@ -185,4 +190,12 @@ def read_shard(store: Store, name: str) -> list[Pair]:
                     kept[key] = copied.getvalue()
     except (tarfile.TarError, OSError, ValueError, EOFError, RecursionError) as error:
         raise D2MError(f"{store.path(name)} is damaged; make the shards again") from error
-    return [read_pair(f"{store.path(name)}: {key}{_ARRAYS}", arrays[key], music.get(key)) for key in sorted(arrays)]
+    pairs: list[Pair] = []
+    held = 0
+    for key in sorted(arrays):
+        pair = read_pair(f"{store.path(name)}: {key}{_ARRAYS}", arrays.pop(key), music.pop(key, None))
+        held += pair.waveform.nbytes + pair.rows.nbytes + pair.motion.nbytes + pair.rhythm.nbytes
+        if held > MOST_UNPACKED:
+            raise D2MError(f"{store.path(name)} unpacks to more than {MOST_UNPACKED >> 30} GB; make smaller shards")
+        pairs.append(pair)
+    return pairs

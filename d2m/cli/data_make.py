@@ -85,4 +85,5 @@ def shards(
         counts = write_shards(
             source, open_store(out), megabytes << 20, seed, lambda done, total: tell("examples", done, total)
         )
-    typer.echo(f"{counts['train']} shards for training and {counts['held_out']} held out in {out}", err=True)
+    train, held_out = counts["train"], counts["held_out"]
+    typer.echo(f"{train} shard{'s' * (train != 1)} for training and {held_out} held out in {out}", err=True)

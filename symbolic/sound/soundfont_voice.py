@@ -51,7 +51,7 @@ def read_between(taken: np.ndarray, place: np.ndarray) -> np.ndarray:
         place: positions in samples, from 0 on.
     """
     last = taken.shape[-1] - 1
-    # The first and the last sample repeat beyond the ends, so that no position has to be limited more than once.
+    # The samples at both ends are repeated, so that one limit is enough for the four neighbours of a position.
     padded = np.concatenate([taken[..., :1], taken, taken[..., -1:], taken[..., -1:]], axis=-1)
     out = np.empty((*taken.shape[:-1], len(place)), dtype=np.float32)
     for first in range(0, len(place), _CHUNK):

@@ -89,6 +89,20 @@ def test_packing_again_changes_nothing_and_removes_what_is_no_longer_packed(exam
     assert shard_names(store, "train") == ["train/000000.tar"]
 
 
+def test_archives_of_other_names_are_left_alone(examples, shards):
+    other = shards / "train" / "photographs.tar"
+    other.write_bytes(b"mine")
+    write_shards(examples, open_store(shards), 1 << 30)
+    assert sorted(path.name for path in (shards / "train").iterdir()) == ["000000.tar", "photographs.tar"]
+    assert other.read_bytes() == b"mine"
+
+
+def test_a_shard_that_unpacks_to_too_much_is_one_clear_line(shards, monkeypatch):
+    monkeypatch.setattr("d2m.datasets.shards.MOST_UNPACKED", 1000)
+    with pytest.raises(D2MError, match=r"000000.tar unpacks to more than"):
+        read_shard(open_store(shards), "train/000000.tar")
+
+
 def test_shards_lie_at_a_url_too(examples):
     store = open_store("memory://bucket/shards")
     write_shards(examples, store, 1)
@@ -224,4 +238,4 @@ def test_no_examples_is_one_line(tmp_path, capsys):
 
 def test_the_command_packs(examples, tmp_path, capsys):
     assert main(["data", "shards", str(examples), "-o", str(tmp_path / "out")]) == 0
-    assert "1 shards for training and 1 held out" in capsys.readouterr().err
+    assert "1 shard for training and 1 held out" in capsys.readouterr().err
