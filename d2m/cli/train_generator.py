@@ -48,12 +48,15 @@ def generator(
 
     from d2m import codec as codecs
     from d2m import generator as generators
+    from d2m.errors import D2MError
     from d2m.files.url import is_url
     from d2m.generator.sketch import PATCHED_COUNT, PROGRAM_COUNT
     from d2m.generator.temporal import TemporalConfig, with_patches
     from d2m.training.generator import GeneratorTask, GeneratorTraining
     from d2m.training.loop import train
 
+    if Path(data).is_file():
+        raise D2MError(f"{data} is a file; --data takes a folder, or the URL of shards")
     torch.manual_seed(options.seed)
     training = GeneratorTraining(
         data if is_url(data) else Path(data),

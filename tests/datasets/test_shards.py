@@ -230,6 +230,14 @@ def test_links_and_folders_in_a_shard_are_left_alone(tmp_path):
     assert read_shard(open_store(tmp_path), "train/0.tar") == []
 
 
+def test_a_file_in_place_of_a_folder_is_one_line(tmp_path, capsys):
+    (tmp_path / "shards.tar").touch()
+    words = ["train", "generator", "--data", str(tmp_path / "shards.tar"), "--run", str(tmp_path / "run")]
+    assert main(words) == 1
+    assert "shards.tar is a file; --data takes a folder" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 def test_no_examples_is_one_line(tmp_path, capsys):
     assert main(["data", "shards", str(tmp_path), "-o", str(tmp_path / "out")]) == 1
     assert "no examples in" in capsys.readouterr().err
