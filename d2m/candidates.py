@@ -10,7 +10,6 @@ import html
 import json
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields
 from importlib.resources import files as resources
 from pathlib import Path
@@ -18,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from d2m.candidate_distance import distances, embedding_of, prepare
-from d2m.candidate_wishes import wish_of
+from d2m.candidate_distance import distances, prepare
+from d2m.candidate_pieces import Piece, PieceMakers
 from d2m.engines import Engine, usable
 from d2m.engines.arrangers import DEFAULT
 from d2m.engines.base import ScoreEngine
@@ -28,15 +27,11 @@ from d2m.files.atomic import atomic_write_bytes
 from d2m.files.staging import publish_folder, staging_folder
 from d2m.files.time_list import read_text
 from d2m.generate_options import GenerateOptions, VideoOptions
-from d2m.plans.ask import planned
 from d2m.plans.files import plan_text
-from d2m.plans.play import name_in_plan, play
-from d2m.types import Dance, Soundtrack
+from d2m.types import Dance
 
 if TYPE_CHECKING:
-    from d2m.features import Analysis
     from d2m.media import Video
-    from d2m.plans.types import Plan
 
 #: Most candidates of one video.
 MOST = 16
@@ -98,6 +93,7 @@ def make_candidates(
     count: int,
     *,
     engine: str | Engine | None = None,
+    processes: int = 1,
     progress: Callable[[str, float], None] | None = None,
     **options: Any,
 ) -> tuple[Path, list[Candidate]]:
@@ -108,6 +104,8 @@ def make_candidates(
         output_dir: folder in which the folder of the candidates is made; the current one by default.
         count: number of pieces, 2 to :data:`MOST`.
         engine, progress, options: as of :func:`d2m.generate`; :func:`d2m.candidate_wishes.wish_of` varies them.
+        processes: number of processes that make the pieces, with this one; 1 for an engine that is loaded already. More
+            than 1 from a script needs ``if __name__ == "__main__":``.
 
     Returns:
         The folder, and the candidates in the order of their ranking.
@@ -128,22 +126,13 @@ def make_candidates(
         loaded = load_engine(engine, **settings)
         if not isinstance(loaded, ScoreEngine):
             raise D2MError(f"the engine {loaded.name} makes one piece for a video; leave out --candidates")
-        with prepare():
-            analysis = analysed(opened, asked, lambda share: tell("watch", share))
-        made: list[tuple[Plan, Soundtrack]] = []
-        # Each piece is listened to while the next one is composed.
-        with ThreadPoolExecutor(1, thread_name_prefix="listen") as listener:
-            heard: list[Future[Impression]] = []
-            for index in range(count):
-                wish, arranger = wish_of(asked, index, name_in_plan(loaded.arranger))
-                plan, dance = planned(analysis, wish, arranger)
-                made.append((plan, play(plan, loaded, dance)))
-                heard.append(listener.submit(Impression.of, made[-1][1], dance))
-                tell("compose", (index + 1) / count)
-            impressions = [each.result() for each in heard]
-        order, candidates = rank([sound for _, sound in made], [plan for plan, _ in made], dance, impressions)
-        chosen = [made[index] for index in order]
-        _write(staging, opened, analysis, chosen, candidates)
+        shared = 1 if isinstance(engine, Engine) else min(processes, count)
+        with PieceMakers(loaded, engine if isinstance(engine, str) else None, settings, shared) as makers:
+            with prepare():
+                analysis = analysed(opened, asked, lambda share: tell("watch", share))
+            dance, pieces = makers.make(analysis, asked, count, lambda share: tell("compose", share))
+        order, candidates = rank(pieces, dance)
+        _write(staging, opened, [pieces[index] for index in order], candidates)
         report = {
             "video": os.path.relpath(opened.path, folder_of(video, output_dir or ".")),
             "engine": loaded.name,
@@ -185,79 +174,43 @@ def _check(options: GenerateOptions, count: int) -> None:
             raise D2MError(f"{flag} belongs to one piece; leave it out, and give it to 'd2m pick'")
 
 
-@dataclass(frozen=True)
-class Impression:
-    """What the ranking needs of the sound of a piece.
-
-    Attributes:
-        fit: see :func:`fit_to`.
-        embedding: see :func:`d2m.candidate_distance.embedding_of`.
-    """
-
-    fit: float
-    embedding: np.ndarray | None
-
-    @classmethod
-    def of(cls, sound: Soundtrack, dance: Dance) -> Impression:
-        """Listen to a piece.
-
-        Args:
-            sound: the piece.
-            dance: the dance that it follows.
-        """
-        return cls(fit_to(sound, dance), embedding_of(sound))
-
-
-def rank(
-    sounds: Sequence[Soundtrack], plans: Sequence[Plan], dance: Dance, heard: Sequence[Impression] | None = None
-) -> tuple[list[int], list[Candidate]]:
+def rank(pieces: Sequence[Piece], dance: Dance) -> tuple[list[int], list[Candidate]]:
     """Order pieces by fit and variety: the next one has the best sum of its fit and its distance to those before it.
 
     Args:
-        sounds: the pieces.
-        plans: their plans.
+        pieces: the pieces; their waveforms are not needed.
         dance: the dance that they follow.
-        heard: impressions of their sounds, if they are known; the waveforms are then not needed.
 
     Returns:
         Indices in order, and the candidates in that order.
     """
-    heard = [Impression.of(sound, dance) for sound in sounds] if heard is None else heard
-    fits = [each.fit for each in heard]
-    found = distances(sounds, dance.genre, [each.embedding for each in heard])
-    others = max(len(sounds) - 1, 1)
+    fits = [each.heard.fit for each in pieces]
+    found = distances([each.sound for each in pieces], dance.genre, [each.heard.embedding for each in pieces])
+    others = max(len(pieces) - 1, 1)
     means = [(float(one), float(other)) for one, other in zip(found.notes.sum(1), found.sound.sum(1), strict=True)]
     order, varieties = [int(np.argmax(fits))], [1.0]
-    while len(order) < len(sounds):
-        left = [index for index in range(len(sounds)) if index not in order]
+    while len(order) < len(pieces):
+        left = [index for index in range(len(pieces)) if index not in order]
         apart = {index: float(found.both[index, order].min()) for index in left}
         best = max(left, key=lambda index: (fits[index] + _VARIETY * apart[index], -index))
         order.append(best)
         varieties.append(apart[best])
     return order, [
-        _candidate(
-            number,
-            plans[index],
-            fits[index],
-            variety,
-            (means[index][0] / others, means[index][1] / others),
-            sounds[index],
-        )
+        _candidate(number, pieces[index], variety, (means[index][0] / others, means[index][1] / others))
         for number, (index, variety) in enumerate(zip(order, varieties, strict=True), 1)
     ]
 
 
-def _candidate(
-    number: int, plan: Plan, fit: float, variety: float, apart: tuple[float, float], sound: Soundtrack
-) -> Candidate:
+def _candidate(number: int, piece: Piece, variety: float, apart: tuple[float, float]) -> Candidate:
+    sound = piece.sound
     parts = sound.score.parts if sound.score is not None else ()
     names = tuple(dict.fromkeys(part.patch or f"{part.track} {part.program}" for part in parts if not part.is_effect))
     key = sound.score.key if sound.score is not None else None
-    first = plan.sections[0]
+    first = piece.plan.sections[0]
     return Candidate(
         number=number,
         seed=first.seed,
-        fit=round(fit, 3),
+        fit=round(piece.heard.fit, 3),
         variety=round(variety, 3),
         notes=round(apart[0], 3),
         sound=round(apart[1], 3),
@@ -269,41 +222,15 @@ def _candidate(
     )
 
 
-def fit_to(sound: Soundtrack, dance: Dance) -> float:
-    """Return the correlation of the loudness of the beats of a piece with the dancer's energy.
-
-    Args:
-        sound: the piece.
-        dance: the dance that it follows.
-    """
-    edges = np.round(np.clip(dance.grid.beats, 0.0, dance.duration) * sound.sample_rate).astype(int)
-    mono = np.asarray(sound.waveform, np.float64).mean(0)
-    total = np.concatenate([[0.0], np.cumsum(mono**2)])
-    edges = np.minimum(edges, len(mono))
-    length = np.diff(edges)
-    usable = length > 0
-    level = 10 * np.log10(np.diff(total[edges])[usable] / length[usable] + 1e-8)
-    energy = np.asarray(dance.energy, np.float64)[: len(usable)][usable]
-    if len(level) < 3 or level.std() < 1e-6 or energy.std() < 1e-6:
-        return 0.0
-    return float(np.corrcoef(level, energy)[0, 1])
-
-
-def _write(
-    folder: Path,
-    video: Video,
-    analysis: Analysis,
-    made: Sequence[tuple[Plan, Soundtrack]],
-    candidates: Sequence[Candidate],
-) -> None:
+def _write(folder: Path, video: Video, pieces: Sequence[Piece], candidates: Sequence[Candidate]) -> None:
     """Write the sounds, plans, page and picture."""
     from d2m.candidate_sheet import draw_candidates
     from d2m.media.write import write_wav
 
-    for candidate, (plan, sound) in zip(candidates, made, strict=True):
-        write_wav(folder / f"{candidate.number}.wav", sound.waveform, sound.sample_rate)
-        atomic_write_bytes(folder / f"{candidate.number}.toml", plan_text(plan).encode())
-    draw_candidates([sound for _, sound in made], candidates, folder / "sheet.png", title=video.path.name)
+    for candidate, piece in zip(candidates, pieces, strict=True):
+        write_wav(folder / f"{candidate.number}.wav", piece.sound.waveform, piece.sound.sample_rate)
+        atomic_write_bytes(folder / f"{candidate.number}.toml", plan_text(piece.plan).encode())
+    draw_candidates([each.sound for each in pieces], candidates, folder / "sheet.png", title=video.path.name)
     atomic_write_bytes(folder / "index.html", page(video.path, folder, candidates).encode())
 
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(add_completion=False)
 
+#: Most processes for candidates, unless the user asks for more.
+_MOST_MAKERS = 4
 _TITLES = ", ".join(f"{name} ({kind.title})" for name, kind in usable().items())
 
 
@@ -48,7 +50,10 @@ def generate(
     candidates: Annotated[
         int | None,
         typer.Option(
-            min=2, max=16, help="Make this many pieces to choose from, with a page that plays them; see 'd2m pick'."
+            min=2,
+            max=16,
+            help="Make this many pieces to choose from, with a page that plays them; see 'd2m pick'. They are made in "
+            "up to 4 processes unless --processes is given.",
         ),
     ] = None,
     skip_existing: Annotated[
@@ -76,6 +81,11 @@ def generate(
     player = {"engine": engine} | {name: value for name, value in options.items() if name not in names}
     identities = _videos(videos)
     if candidates is not None:
+        if ray is not None:
+            raise D2MError("--candidates are made on this machine; leave out --ray")
+        from d2m.parallel import cores
+
+        settings["processes"] = processes or min(cores(), _MOST_MAKERS, (candidates + 1) // 2)
         _make_candidates(list(identities), output, candidates, player | settings, as_json)
         return
     local = not any(map(is_url, (*identities, output)))

@@ -145,29 +145,43 @@ def each(function: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], processe
         for job in jobs:
             yield function(*job)
         return
-    for _, outcome in executor.run(_call, ((function, job) for job in jobs), lambda task, share: None):
+    for _, outcome in executor.run(call, ((function, job) for job in jobs), lambda task, share: None):
         if isinstance(outcome, Crash):
             raise D2MError("a process was killed, perhaps because memory ran out; use fewer processes")
-        if isinstance(outcome, _Raised):
+        if isinstance(outcome, Raised):
             raise outcome.error from RuntimeError(outcome.trace)
         yield outcome
 
 
 @dataclass(frozen=True)
-class _Raised:
-    """What a job raised, and its traceback."""
+class Raised:
+    """What a job raised, and its traceback.
+
+    Attributes:
+        error: the exception, or one with the same text.
+        trace: the traceback, as text.
+    """
 
     error: Exception
     trace: str
 
 
-def _call(task: tuple[Callable[..., Any], tuple[Any, ...]], tell: Callable[[float], None]) -> Any:
+def call(task: tuple[Callable[..., Any], tuple[Any, ...]], tell: Callable[[float], None]) -> Any:
+    """Do one job of :func:`each`.
+
+    Args:
+        task: function, and its arguments.
+        tell: not used; a job has no shares.
+
+    Returns:
+        What the function returns, or :class:`Raised`.
+    """
     function, job = task
     try:
         result = function(*job)
         pickle.dumps(result)
     except Exception as error:
-        return _Raised(_portable(error), traceback.format_exc())
+        return Raised(_portable(error), traceback.format_exc())
     return result
 
 

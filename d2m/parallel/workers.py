@@ -87,6 +87,11 @@ class Workers:
         for worker in workers:
             worker.stop()
 
+    def terminate(self) -> None:
+        """End the tasks that are running; each of them is a :class:`Crash`. Another thread may call this."""
+        for worker in list(self._busy.values()):
+            worker.process.terminate()
+
     def run(self, tasks: Iterable[Any], tell: Callable[[Any, float], None]) -> Iterator[tuple[Any, Any]]:
         """Run tasks and yield each with its result or :class:`Crash`, in the order in which they are finished.
 

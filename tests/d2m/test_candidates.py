@@ -11,8 +11,9 @@ import pytest
 
 from d2m import engines
 from d2m.candidate_distance import distance, distances, song_distance
+from d2m.candidate_pieces import Impression, Piece, fit_to
 from d2m.candidate_wishes import wish_of
-from d2m.candidates import fit_to, make_candidates, pick, rank
+from d2m.candidates import make_candidates, pick, rank
 from d2m.cli.main import main
 from d2m.errors import D2MError
 from d2m.generate_options import GenerateOptions
@@ -105,8 +106,11 @@ def test_fit_follows_the_energy_and_distance_the_notes() -> None:
     assert fit_to(follows, dance) > 0.99
     assert fit_to(against, dance) < -0.99
     assert fit_to(replace(follows, waveform=np.zeros((1, 64000), np.float32)), dance) == 0.0
-    plans = [plan_for(dance, seed=seed) for seed in (1, 2)]
-    order, ranked = rank([against, follows], plans, dance)
+    sounds = (against, follows)
+    pieces = [
+        Piece(plan_for(dance, seed=seed), sound, Impression.of(sound, dance)) for seed, sound in enumerate(sounds, 1)
+    ]
+    order, ranked = rank(pieces, dance)
     assert order == [1, 0]
     assert [each.seed for each in ranked] == [2, 1]
     arranger = engines.load("symbolic").arranger

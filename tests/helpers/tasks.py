@@ -53,6 +53,15 @@ def work(number: int, how: str = "") -> tuple[int, int, str]:
     return number * number, os.getpid(), os.environ.get("OMP_NUM_THREADS", "")
 
 
+def fail_or_work(fatal: int, number: int) -> tuple[int, int, str]:
+    """:func:`work`, but the number ``fatal`` ends the process, and 4 is refused where ``fatal`` is 99."""
+    if number == fatal:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if fatal == 99 and number == 4:
+        raise ValueError("number 4")
+    return work(number)
+
+
 def total(data: Segments, number: int) -> float:
     """The sum of the motion of a segment."""
     return float(data[number].motion.sum())

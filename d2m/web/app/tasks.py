@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from d2m.web.app.remember import RememberingEngine
 from d2m.web.app.work import Reporter
 
 if TYPE_CHECKING:
-    from d2m.candidates import Impression
+    from d2m.candidate_pieces import Piece
     from d2m.features import Analysis
     from d2m.features.analysis import Watched
     from d2m.generate_options import GenerateOptions
@@ -35,15 +35,6 @@ _MOST_SOUND = 1_000_000_000
 _RATE = 30.0
 
 
-@dataclass(frozen=True)
-class _Heard:
-    """What the ranking needs of a candidate: its impression, its piece without sound, and its plan."""
-
-    impression: Impression
-    sound: Soundtrack
-    plan: Plan
-
-
 class Desk:
     """What a worker keeps between tasks: the engine and the last clips."""
 
@@ -57,7 +48,7 @@ class Desk:
         self._watched: OrderedDict[str, tuple[Video, Watched]] = OrderedDict()
         self._analyses: OrderedDict[tuple[str, str], Analysis] = OrderedDict()
         # By job and seed: fit and score of the candidates, without their sound.
-        self._heard: OrderedDict[str, dict[int, _Heard]] = OrderedDict()
+        self._heard: OrderedDict[str, dict[int, Piece]] = OrderedDict()
 
     def run(self, task: dict[str, Any], reporter: Reporter) -> dict[str, Any] | None:
         """Do a task.
@@ -158,8 +149,8 @@ class Desk:
         Raises:
             D2MError: if the analysis of the clip is gone, or the options cannot be met.
         """
+        from d2m.candidate_pieces import Impression, Piece
         from d2m.candidate_wishes import wish_of
-        from d2m.candidates import Impression
         from d2m.plans.ask import planned
         from d2m.plans.play import play
 
@@ -191,7 +182,7 @@ class Desk:
                 # Another worker made it.
                 sound = make(False, reporter.stage("compose", end, end))
             silent = replace(sound, stems={}, waveform=np.zeros((2, 1), np.float32))
-            heard[index] = _Heard(Impression.of(sound, dance), silent, plan)
+            heard[index] = Piece(plan, silent, Impression.of(sound, dance))
         return {"ranking": _ranking([heard[index] for index in range(count)], dance)} if last and count > 1 else {}
 
     def do_play(self, task: dict[str, Any], reporter: Reporter) -> None:
@@ -303,7 +294,7 @@ class Desk:
 
         The first music of a clip is made without stems, which takes half the time, and again with them.
         """
-        from d2m.candidates import fit_to
+        from d2m.candidate_pieces import fit_to
         from d2m.web.app.pieces import write_piece, write_stems
 
         begin, whole = span[0], span[1] - span[0]
@@ -399,11 +390,9 @@ def _about(video: Video) -> dict[str, Any]:
     }
 
 
-def _ranking(heard: list[_Heard], dance: Dance) -> list[dict[str, Any]]:
+def _ranking(heard: list[Piece], dance: Dance) -> list[dict[str, Any]]:
     """Return the candidates of a job in the order of their ranking."""
     from d2m.candidates import rank
 
-    _, candidates = rank(
-        [each.sound for each in heard], [each.plan for each in heard], dance, [each.impression for each in heard]
-    )
+    _, candidates = rank(heard, dance)
     return [{"seed": each.seed, "rank": each.number, "variety": each.variety} for each in candidates]
