@@ -73,7 +73,9 @@ def musegan(
     start: Annotated[
         Optional[Path],  # noqa: UP045
         typer.Option(
-            "--from", metavar="FILE", help="Checkpoint of a run to start from; missing parts are initialised."
+            "--from",
+            metavar="FILE",
+            help="Checkpoint of a run to start from, also one with another --condition; missing parts are initialised.",
         ),
     ] = None,
     measured: Annotated[

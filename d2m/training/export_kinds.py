@@ -103,6 +103,7 @@ KINDS: dict[str, ExportKind] = {
         "average",
         "MuseGAN (Dong et al. 2018), 4 bars x 16 steps x 72 pitches x 5 tracks: temporal and bar generators that grow "
         "time then pitch and pitch then time, trained by WGAN-GP; moving average of the generator",
+        rows=True,
     ),
     "decoder": ExportKind(
         "DecoderTask",

@@ -25,9 +25,9 @@ from d2m.symbolic.musegan.critic import Critics, gradient_penalty, points_betwee
 from d2m.symbolic.musegan.generator import Generator
 from d2m.symbolic.musegan.latents import Latents, draw
 from d2m.training.devices import share_of
-from d2m.training.export import read_checkpoint
 from d2m.training.loop import Task
 from d2m.training.musegan_report import distance_from, measure, picture
+from d2m.training.musegan_start import start_from
 from d2m.training.settings import describe
 
 #: A step that no run reaches.
@@ -133,7 +133,7 @@ class MuseGanTask(Task):
         }
 
     def start_from(self, path: Path) -> None:
-        """Load the networks of another run's checkpoint; parts that it lacks keep their initial values.
+        """Load the networks of another run's checkpoint; see :func:`d2m.training.musegan_start.start_from`.
 
         Args:
             path: the checkpoint.
@@ -141,13 +141,7 @@ class MuseGanTask(Task):
         Raises:
             D2MError: if the checkpoint is damaged, or not that of a like model.
         """
-        modules = read_checkpoint(path)["modules"]
-        for name, module in self.modules.items():
-            state = modules.get("generator" if name == "average" else name, {})
-            own = module.state_dict()
-            if not state or any(key not in own or own[key].shape != value.shape for key, value in state.items()):
-                raise D2MError(f"{path} is the checkpoint of another model; start from one with the same settings")
-            module.load_state_dict(state, strict=False)
+        start_from(path, self.modules, self.config)
 
     def describe(self) -> dict[str, Any]:
         """Return the settings of the run and the shape of the model.

@@ -102,6 +102,25 @@ def test_a_run_starts_from_another_whose_model_had_less(tmp_path):
         task(config=replace(SMALL, width=8)).start_from(tmp_path / "first" / "last.ckpt")
 
 
+def test_a_run_with_another_given_track_takes_the_networks_of_the_tracks_both_make(tmp_path):
+    given_drums, given_bass = (replace(SMALL, condition=track) for track in (0, 3))
+    train(task(config=given_drums, critic_steps=1, measured=8), loop(tmp_path / "first", 2))
+    old = read_checkpoint(tmp_path / "first" / "last.ckpt")["modules"]
+    work = task(config=given_bass, seed=5)
+    own = {name: value.clone() for name, value in work.generator.state_dict().items()}
+    work.start_from(tmp_path / "first" / "last.ckpt")
+    new = work.generator.state_dict()
+    # Made were piano, guitar, bass, strings; they are drums, piano, guitar, strings now.
+    for old_place, new_place in ((0, 1), (1, 2), (3, 3)):
+        for part in ("bars.{}.start.linear.weight", "rests.{}.view.weight"):
+            assert torch.equal(new[part.format(new_place)], old["generator"][part.format(old_place)])
+        assert torch.equal(new["prior"][..., new_place], old["generator"]["prior"][..., old_place])
+    assert torch.equal(new["bars.0.start.linear.weight"], own["bars.0.start.linear.weight"])
+    assert torch.equal(new["prior"][..., 0], own["prior"][..., 0])
+    assert torch.equal(new["encoder.octaves.linear.weight"], old["generator"]["encoder.octaves.linear.weight"])
+    assert all(torch.equal(value, old["critics"][key]) for key, value in work.critics.state_dict().items())
+
+
 def test_half_precision_measures_the_same_slopes():
     config = replace(SMALL, critic_width=32)
     work = task(config=config)
