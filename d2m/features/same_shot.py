@@ -35,7 +35,9 @@ def is_uniform(picture: np.ndarray) -> bool:
     Args:
         picture: float32 (height, width, 3).
     """
-    return float(picture.std(axis=(0, 1)).max()) < UNIFORM
+    import cv2
+
+    return float(cv2.meanStdDev(picture)[1].max()) < UNIFORM
 
 
 def is_other_light(before: np.ndarray, after: np.ndarray, least: float) -> bool:
