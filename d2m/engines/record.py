@@ -17,6 +17,7 @@ import numpy as np
 from d2m.audio.mastering import master
 from d2m.engines.base import Engine, Progress
 from d2m.errors import D2MError
+from d2m.features.beat_score import beat_f_measure
 from d2m.features.sound_beats import SoundBeats, track_sound
 from d2m.types import BeatGrid, Dance, Soundtrack
 
@@ -35,6 +36,11 @@ _END = 0.6
 LONGEST = 1800.0
 #: Least confidence in the beats of the recording.
 _SURE = 0.3
+#: Change of length from which a bar is uneven, and what an uneven bar costs a passage, in dB of its level.
+_LEAST_UNEVEN, _UNEVEN = 0.03, 10.0
+#: F-measure at which the beats of a passage that is tracked on its own are those of the whole recording, and most
+#: passages that are tracked.
+_AGREES, _MOST_TRIES = 0.9, 5
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,16 @@ class RecordEngine(Engine):
         self._beats = track_sound(self._sound, RATE)
         if len(self._beats.beats) < 9 or self._beats.confidence < _SURE:
             raise D2MError(f"{path}: no clear beat was found in this recording; choose one with drums")
+
+    @property
+    def tempo(self) -> float:
+        """Beats per minute of the recording."""
+        return self._beats.tempo
+
+    @property
+    def beats(self) -> np.ndarray:
+        """Beats of the recording in seconds, float64 (K,)."""
+        return self._beats.beats
 
     def compose(self, dance: Dance, *, seed: int = 0, progress: Progress | None = None) -> Soundtrack:
         """Stretch the recording onto the dancer's beats; see :meth:`Engine.compose`.
@@ -140,7 +156,7 @@ def choose_passages(sound: np.ndarray, beats: SoundBeats, dance: Dance, ratio: f
     first = _record_lines(beats, step)
     count = len(lines) - 1
     length = len(first) - 1
-    begin = _best_start(_levels(sound, first), _energies(dance, lines)) if length > count else 0
+    begin = _best_start(sound, beats, first, _energies(dance, lines)) if length > count else 0
     passages: list[Passage] = []
     at = 0
     while at < count:
@@ -193,15 +209,55 @@ def _energies(dance: Dance, lines: np.ndarray) -> np.ndarray:
     return np.array([energy[low : max(high, low + 1)].mean() for low, high in spans])
 
 
-def _best_start(levels: np.ndarray, energies: np.ndarray) -> int:
-    """Return the bar from which loud bars meet lively ones best; quiet passages count less."""
+def _best_start(sound: np.ndarray, beats: SoundBeats, lines: np.ndarray, energies: np.ndarray) -> int:
+    """Return the bar of the recording from which the passage begins.
+
+    Loud bars should meet lively ones; quiet passages count less, and bars of another length than usual, in which the
+    tracker has corrected itself, much less. The best passages are tracked again on their own, and the first one is
+    taken in which the beats are the same.
+
+    Args:
+        sound: float32 (channels, samples) at :data:`RATE`.
+        beats: its beats.
+        lines: its bar lines in seconds, float64 (B + 1,).
+        energies: the dancer's energy in each bar, fewer than B.
+    """
+    count = len(energies)
+    values = _starts(_levels(sound, lines), _uneven(lines), energies)
+    agreements: dict[int, float] = {}
+    while len(agreements) < min(_MOST_TRIES, len(values)) and values.max() > -np.inf:
+        begin = int(np.argmax(values))
+        agreements[begin] = _agreement(sound, beats, lines[begin], lines[begin + count])
+        if agreements[begin] >= _AGREES:
+            return begin
+        near = max(count // 2, 1)
+        values[max(begin - near + 1, 0) : begin + near] = -np.inf
+    return max(agreements, key=lambda begin: agreements[begin])
+
+
+def _starts(levels: np.ndarray, uneven: np.ndarray, energies: np.ndarray) -> np.ndarray:
+    """Return a value for each bar from which a passage may begin, higher for better ones."""
     count = len(energies)
     wanted = energies - energies.mean()
-    best = [
-        float(np.mean(levels[i : i + count]) + np.dot(levels[i : i + count] - levels[i : i + count].mean(), wanted))
-        for i in range(len(levels) - count + 1)
-    ]
-    return int(np.argmax(best))
+    values = []
+    for begin in range(len(levels) - count + 1):
+        part = levels[begin : begin + count]
+        values.append(part.mean() + np.dot(part - part.mean(), wanted) - _UNEVEN * uneven[begin : begin + count].sum())
+    return np.array(values)
+
+
+def _uneven(lines: np.ndarray) -> np.ndarray:
+    """Return for each bar whether its length differs from that of the bars around it."""
+    lengths = np.diff(lines)
+    around = np.array([np.median(lengths[max(i - 4, 0) : i + 5]) for i in range(len(lengths))])
+    return np.abs(lengths / around - 1.0) > _LEAST_UNEVEN
+
+
+def _agreement(sound: np.ndarray, beats: SoundBeats, begin: float, end: float) -> float:
+    """Return the F-measure of the beats of a passage tracked on its own against those of the whole recording."""
+    low, high = max(round(begin * RATE), 0), min(round(end * RATE), sound.shape[1])
+    alone = track_sound(sound[:, low:high], RATE).beats + low / RATE
+    return beat_f_measure(beats.beats[(beats.beats >= begin) & (beats.beats < end)], alone)
 
 
 def _steady(record: np.ndarray, wanted: np.ndarray) -> list[Passage]:

@@ -10,7 +10,7 @@ import pytest
 from d2m import engines
 from d2m.engines.record import RATE, RecordEngine, choose_passages, fitting_ratio, stretched
 from d2m.errors import D2MError
-from d2m.features.sound_beats import track_sound
+from d2m.features.sound_beats import SoundBeats, track_sound
 from d2m.media.write import write_wav
 from d2m.types import BeatGrid, Dance
 
@@ -59,6 +59,47 @@ def test_a_short_recording_is_repeated_and_no_seam_is_a_click(record) -> None:
         at = round(passage.dance[0] * RATE)
         assert steps[at - 700 : at + 700].max() < np.quantile(steps, 0.9999)
     assert np.sqrt(np.mean(wave[:, 20 * RATE : 29 * RATE] ** 2)) > 0.03
+
+
+def told(beats: np.ndarray) -> SoundBeats:
+    """What a tracker says that has found these beats of bars of four at 120 bpm."""
+    return SoundBeats(beats, np.arange(0, len(beats), 4), 120.0, 1.0, np.zeros((0, 2), np.float32), 100.0)
+
+
+def clicks_at(beats: np.ndarray, seconds: float, gain: np.ndarray) -> np.ndarray:
+    """A short noise at each beat, louder on the first of four."""
+    sound = np.zeros((1, round(seconds * RATE)), np.float32)
+    noise = np.random.default_rng(0).standard_normal(round(0.04 * RATE)) * np.linspace(1, 0, round(0.04 * RATE)) ** 2
+    for number, beat in enumerate(beats):
+        at = round(beat * RATE)
+        part = sound[0, at : at + len(noise)]
+        part += gain[number] * (0.3 if number % 4 == 0 else 0.15) * noise[: len(part)]
+    return sound
+
+
+def test_a_passage_in_which_the_beats_are_uneven_is_avoided() -> None:
+    # The loudest bars are those in which the tracker has jumped by a fifth of a beat.
+    beats = np.arange(100) * 0.5
+    beats[52:] += 0.1
+    gain = np.ones(100)
+    gain[36:68] = 2.5
+    sound = clicks_at(beats, 51.0, gain)
+    dance = dance_of(120.0, 12.0)
+    passages = choose_passages(sound, told(beats), dance, 1.0)
+    assert len(passages) == 1
+    assert not passages[0].record[0] < beats[52] < passages[0].record[-1]
+
+
+def test_a_passage_that_is_tracked_otherwise_on_its_own_is_avoided() -> None:
+    # In the loud half of the recording the beats are said to be half a beat from where they are.
+    beats = np.arange(100) * 0.5 + 0.25
+    gain = np.ones(100)
+    gain[50:] = 1.3
+    sound = clicks_at(beats, 51.0, gain)
+    said = beats.copy()
+    said[50:] += 0.25
+    passages = choose_passages(sound, told(said), dance_of(120.0, 12.0), 1.0)
+    assert passages[0].record[-1] <= beats[50]
 
 
 @pytest.mark.parametrize(("dance", "ratio"), [(120.0, 1.0), (60.0, 2.0), (240.0, 0.5), (126.0, 1.0)])
