@@ -94,7 +94,7 @@ def test_a_passage_that_is_tracked_otherwise_on_its_own_is_avoided() -> None:
     # In the loud half of the recording the beats are said to be half a beat from where they are.
     beats = np.arange(100) * 0.5 + 0.25
     gain = np.ones(100)
-    gain[50:] = 1.3
+    gain[56:] = 3.0
     sound = clicks_at(beats, 51.0, gain)
     said = beats.copy()
     said[50:] += 0.25
