@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from d2m.errors import D2MError
+from d2m.music_genre_forward import genre_ear
 from d2m.types import GENRES, Score, Soundtrack
 
 if TYPE_CHECKING:
-    from d2m.music_genre import GenreJudge
+    pass
 
 
 @dataclass(frozen=True)
@@ -54,28 +53,6 @@ def distances(
     return Distances(notes, apart / song_distance(genre))
 
 
-@functools.lru_cache(maxsize=1)
-def _judge() -> GenreJudge:
-    from d2m.music_genre import load
-
-    return load()
-
-
-@contextlib.contextmanager
-def prepare() -> Iterator[None]:
-    """Load the genre network beside the work of a ``with`` block, and wait for it at its end."""
-    thread = threading.Thread(target=_try_judge, name="d2m genre network", daemon=True)
-    thread.start()
-    yield
-    thread.join()
-
-
-def _try_judge() -> None:
-    # Without its weights the first piece reports the error.
-    with contextlib.suppress(D2MError):
-        _judge()
-
-
 def embedding_of(sound: Soundtrack) -> np.ndarray | None:
     """Return the embedding of a piece by the genre network; None for silence.
 
@@ -83,7 +60,7 @@ def embedding_of(sound: Soundtrack) -> np.ndarray | None:
         sound: the piece.
     """
     try:
-        return _judge().hear(sound.waveform, sound.sample_rate).embedding
+        return genre_ear().embedding(sound.waveform, sound.sample_rate)
     except D2MError:
         return None
 
@@ -95,8 +72,7 @@ def song_distance(genre: str | None = None) -> float:
     Args:
         genre: AIST code; None, or a genre that the network does not know, for the mean over the genres.
     """
-    net = _judge().net
-    songs, genres = net.songs.numpy().astype(np.float64), net.song_genres.numpy()
+    songs, genres = genre_ear().songs.astype(np.float64), genre_ear().song_genres
     numbers = [list(GENRES).index(genre)] if genre in GENRES else range(len(GENRES))
     means = []
     for number in numbers:

@@ -29,7 +29,7 @@ Settings: TypeAlias = tuple[tuple[str, Any], ...]
 #: A plan, and the dance that it was made for.
 Work: TypeAlias = "tuple[Plan, Dance]"
 #: Seconds of the music with which another process loads what it needs.
-_WARM_UP = 4.0
+_WARM_UP = 1.0
 
 
 @dataclass(frozen=True)
@@ -131,21 +131,17 @@ class PieceMakers:
         """
         arranger = name_in_plan(self._engine.arranger)
         asked = [planned(analysis, *wish_of(options, index, arranger)) for index in range(count)]
-        made: dict[int, tuple[Soundtrack, Impression | Future[Impression]]] = {}
-        # What is played here is heard while the next piece is played.
+        made: dict[int, tuple[Soundtrack, Future[Impression]]] = {}
+
+        def make_here(name: str | None, settings: Settings, work: Work) -> Soundtrack:
+            return play(work[0], self._engine, work[1])
+
+        # A piece is heard while the next one is played.
         with ThreadPoolExecutor(1, thread_name_prefix="listen") as listener:
-
-            def make_here(name: str | None, settings: Settings, work: Work) -> tuple[Soundtrack, Future[Impression]]:
-                sound = play(work[0], self._engine, work[1])
-                return sound, listener.submit(Impression.of, sound, work[1])
-
-            for index, piece in self._helpers.share([(*self._loading, work) for work in asked], make_here):
-                made[index] = piece
+            for index, sound in self._helpers.share([(*self._loading, work) for work in asked], make_here):
+                made[index] = sound, listener.submit(Impression.of, sound, asked[index][1])
                 tell(len(made) / count)
-        pieces = []
-        for index, (plan, _) in enumerate(asked):
-            sound, heard = made[index]
-            pieces.append(Piece(plan, sound, heard.result() if isinstance(heard, Future) else heard))
+        pieces = [Piece(plan, made[index][0], made[index][1].result()) for index, (plan, _) in enumerate(asked)]
         return asked[-1][1], pieces
 
 
@@ -154,16 +150,13 @@ def _loaded(name: str | None, settings: Settings) -> Engine:
     return load(name, **dict(settings))
 
 
-def _make_away(name: str | None, settings: Settings, work: Work | None) -> tuple[Soundtrack, Impression] | None:
+def _make_away(name: str | None, settings: Settings, work: Work | None) -> Soundtrack | None:
     """Make a piece in another process; without work, load what it needs."""
     engine = _loaded(name, settings)
     assert isinstance(engine, ScoreEngine)
     if work is not None:
-        plan, dance = work
-        sound = play(plan, engine, dance)
-        return sound, Impression.of(sound, dance)
+        return play(work[0], engine, work[1])
     grid = BeatGrid.steady(120.0, _WARM_UP)
     steady = np.full(len(grid.beats), 0.5, np.float32)
-    dance = Dance(_WARM_UP, None, grid, steady, steady, "gHO")
-    Impression.of(engine.compose(dance), dance)
+    engine.compose(Dance(_WARM_UP, None, grid, steady, steady, "gHO"))
     return None

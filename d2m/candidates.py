@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from d2m.candidate_distance import distances, prepare
+from d2m.candidate_distance import distances
 from d2m.candidate_pieces import Piece, PieceMakers
 from d2m.engines import Engine, usable
 from d2m.engines.arrangers import DEFAULT
@@ -128,8 +128,7 @@ def make_candidates(
             raise D2MError(f"the engine {loaded.name} makes one piece for a video; leave out --candidates")
         shared = 1 if isinstance(engine, Engine) else min(processes, count)
         with PieceMakers(loaded, engine if isinstance(engine, str) else None, settings, shared) as makers:
-            with prepare():
-                analysis = analysed(opened, asked, lambda share: tell("watch", share))
+            analysis = analysed(opened, asked, lambda share: tell("watch", share))
             dance, pieces = makers.make(analysis, asked, count, lambda share: tell("compose", share))
         order, candidates = rank(pieces, dance)
         _write(staging, opened, [pieces[index] for index in order], candidates)

@@ -31,12 +31,11 @@ import numpy as np
 import torch
 
 from d2m.errors import D2MError
+from d2m.music_genre_forward import KIND, WEIGHTS, prepared, windows
 from d2m.music_genre_net import GenreConfig, GenreNet
 from d2m.nn.device import device_of, on_device
 from d2m.types import GENRES
 
-#: Frames of a window, and from one window to the next.
-WINDOW, STEP = 128, 64
 #: Windows judged at once; memory grows with this, not with the recording.
 _BATCH = 16
 
@@ -82,15 +81,11 @@ class GenreJudge:
             D2MError: if it is empty, silent, or holds values that are not finite.
         """
         config = self.net.config
-        samples = _prepared(waveform, sample_rate, config.sample_rate)
-        length, step = WINDOW * config.hop, STEP * config.hop
-        if len(samples) < length:
-            samples = np.tile(samples, -(-length // len(samples)))[:length]
-        starts = range(0, len(samples) - length + 1, step)
+        parts = windows(prepared(waveform, sample_rate, config.sample_rate), config.hop)
         odds, embeddings = [], []
-        for first in range(0, len(starts), _BATCH):
-            windows = np.stack([samples[s : s + length] for s in starts[first : first + _BATCH]])
-            logits, embedding = self.net(self.net.spectrogram(torch.from_numpy(windows).to(device_of(self.net))))
+        for first in range(0, len(parts), _BATCH):
+            batch = torch.from_numpy(np.stack(parts[first : first + _BATCH])).to(device_of(self.net))
+            logits, embedding = self.net(self.net.spectrogram(batch))
             odds.append(logits.cpu())
             embeddings.append(embedding.cpu())
         probabilities = torch.cat(odds).mean(0).softmax(0).numpy()
@@ -162,7 +157,7 @@ def retrieval(judge: GenreJudge, truth: Sequence[int], heard: Sequence[Classific
     return confusion(truth, [judge.nearest(h.embedding) for h in heard]).accuracy
 
 
-def load(name_or_path: str | Path = "studio-genre") -> GenreJudge:
+def load(name_or_path: str | Path = WEIGHTS) -> GenreJudge:
     """Load a genre network.
 
     Args:
@@ -174,24 +169,7 @@ def load(name_or_path: str | Path = "studio-genre") -> GenreJudge:
     from d2m import weights
     from d2m.weights.rebuild import rebuild
 
-    path, card = weights.find(name_or_path, "genre")
-    tensors, config = weights.load_state(path, "genre")
+    path, card = weights.find(name_or_path, KIND)
+    tensors, config = weights.load_state(path, KIND)
     net = rebuild(lambda sizes: GenreNet(GenreConfig(**sizes)), config, tensors, path)
     return GenreJudge(on_device(net), card.name if card else Path(path).stem)
-
-
-def _prepared(waveform: np.ndarray, sample_rate: int, wanted: int) -> np.ndarray:
-    samples = np.asarray(waveform, np.float32)
-    samples = samples.mean(0) if samples.ndim == 2 else samples
-    if not samples.size or not np.isfinite(samples).all():
-        raise D2MError("the recording is empty or holds values that are not finite")
-    if samples.std() < 1e-5:
-        raise D2MError("the recording is silent; silence has no genre")
-    if sample_rate != wanted:
-        from math import gcd
-
-        from scipy.signal import resample_poly
-
-        common = gcd(int(sample_rate), wanted)
-        samples = resample_poly(samples, wanted // common, int(sample_rate) // common).astype(np.float32)
-    return samples

@@ -11,7 +11,8 @@ import hashlib
 import numpy as np
 
 from d2m.errors import D2MError
-from d2m.music_genre import WINDOW, GenreJudge, load
+from d2m.music_genre import GenreJudge, load
+from d2m.music_genre_forward import WINDOW
 from d2m.nn.device import device_of
 
 

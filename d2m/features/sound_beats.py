@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
@@ -12,6 +10,7 @@ from d2m.errors import D2MError
 from d2m.features.bar_pointer import BarPointer, Bars, decode
 from d2m.features.sound_forward import activations
 from d2m.features.sound_spectrum import FRAMES, spectrum
+from d2m.weights.arrays import load_arrays
 
 #: Weights that ship with the package, and the kind that their header names.
 WEIGHTS, KIND = "studio-beats", "beats"
@@ -62,7 +61,7 @@ def track_sound(waveform: np.ndarray, rate: float, settings: BarPointer | None =
         raise D2MError(f"beats cannot be tracked in sound of {rate:g} Hz; resample it to 22050 Hz or more")
     if waveform.shape[-1] < SHORTEST * rate:
         return _nothing()
-    heard = activations(spectrum(waveform, rate), load_weights())
+    heard = activations(spectrum(waveform, rate), load_arrays(WEIGHTS, KIND)[0])
     bars = decode(heard, FRAMES, settings or for_music())
     if len(bars.beats) < 2:
         return SoundBeats(np.zeros(0), np.zeros(0, np.int64), 0.0, 0.0, heard, float(FRAMES))
@@ -104,32 +103,6 @@ def confidence(bars: Bars) -> float:
     """
     constant, *weights = CALIBRATION
     return float(1.0 / (1.0 + np.exp(-(constant + evidence(bars) @ np.array(weights)))))
-
-
-@lru_cache(maxsize=2)
-def load_weights(name: str | Path = WEIGHTS) -> dict[str, np.ndarray]:
-    """Load the parameters of a beat network as float32 arrays, without PyTorch.
-
-    Args:
-        name: name of weights, or a file.
-
-    Raises:
-        D2MError: if the weights are missing, damaged or another model's.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    from d2m import weights
-
-    path, _ = weights.find(name, KIND)
-    try:
-        with safe_open(path, "numpy") as file:
-            kind = (file.metadata() or {}).get("kind")
-            found = {key: file.get_tensor(key).astype(np.float32) for key in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, TypeError) as error:
-        raise D2MError(f"{path} cannot be read ({str(error).splitlines()[0]}); install d2m again") from error
-    if kind != KIND:
-        raise D2MError(f"{path} is not a beat network; use weights of 'd2m train beats'")
-    return found
 
 
 def _nothing() -> SoundBeats:

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from d2m.datasets.examples import read_example, read_song
 from d2m.errors import D2MError
-from d2m.music_genre import STEP, WINDOW, GenreJudge, classification, retrieval
+from d2m.music_genre import GenreJudge, classification, retrieval
+from d2m.music_genre_forward import STEP, WINDOW
 from d2m.music_genre_net import GenreConfig, GenreNet
 from d2m.training.audio import prepared_songs
 from d2m.training.loop import Task

@@ -37,6 +37,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("results",),
     ("pipeline",),
     ("candidate_distance", "candidate_wishes"),
+    ("candidate_pieces",),
     ("candidates", "generate_all"),
     ("web.app", "live"),
     ("cli",),
