@@ -40,7 +40,9 @@ class MusicOptions:
         metavar="NAME[:STRENGTH]",
     )
     key: str | None = option(None, "Key, such as Am, F# or Bb:maj. Default: chosen by the arranger.", metavar="KEY")
-    without: str | None = option(None, f"Tracks to leave out, separated by commas: {_TRACKS}.", metavar="TRACKS")
+    without: str | None = option(
+        None, f"Tracks to leave out, separated by commas: {_TRACKS}; or vocals.", metavar="TRACKS"
+    )
     solo: str | None = option(None, "Tracks to keep; the others are left out.", metavar="TRACKS")
     instruments: str | None = option(
         None,

@@ -287,6 +287,11 @@ class Part:
         """Whether it plays effects of the sound library, which are no notes: other players leave it out."""
         return self.patch.startswith("fx.")
 
+    @property
+    def is_vocal(self) -> bool:
+        """Whether it is a voice of the sound library."""
+        return self.patch.startswith(("voice.sung-", "fx.voice-"))
+
 
 @dataclass(frozen=True)
 class Lane:

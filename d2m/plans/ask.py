@@ -11,7 +11,7 @@ from d2m.genres import genre_title
 from d2m.markers import read_hits
 from d2m.options import names, pairs
 from d2m.plans.make import Cut, lasting, looping, plan_for, retimed
-from d2m.plans.types import MOST_GAIN, PARTS, Mix, Plan, check_instrument
+from d2m.plans.types import MOST_GAIN, PARTS, VOCALS, Mix, Plan, check_instrument
 from d2m.types import TRACKS, Dance
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def mix_of(options: GenerateOptions) -> Mix:
     Raises:
         D2MError: if a track or instrument does not exist, or a level is out of range.
     """
-    without = _tracks(names(options.without or ""), "--without")
+    without = _tracks(names(options.without or ""), "--without", (*PARTS, VOCALS))
     if options.solo is not None:
         if without:
             raise D2MError("--without and --solo both choose tracks; leave out one of them")
@@ -144,15 +144,15 @@ def mix_of(options: GenerateOptions) -> Mix:
         if track not in TRACKS:
             raise D2MError(f"--instruments: no track '{track}'; choose {', '.join(TRACKS)}")
         check_instrument(track, name)
-    if len(without) == len(PARTS):
+    if set(PARTS) <= set(without):
         raise D2MError("all tracks are left out; keep one of them")
     return Mix(without, gains, instruments)
 
 
-def _tracks(wanted: Sequence[str], flag: str) -> tuple[str, ...]:
+def _tracks(wanted: Sequence[str], flag: str, known: Sequence[str] = PARTS) -> tuple[str, ...]:
     for name in wanted:
-        if name not in PARTS:
-            raise D2MError(f"{flag}: no track '{name}'; choose {', '.join(PARTS)}")
+        if name not in known:
+            raise D2MError(f"{flag}: no track '{name}'; choose {', '.join(known)}")
     return tuple(wanted)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from d2m.audio.presets import CHANNELS
-from d2m.plans.types import Mix, Section
+from d2m.plans.types import VOCALS, Mix, Section
 from d2m.sounds.patches import patches
 from d2m.symbolic.keys import read_key
 from d2m.types import Lane, Part, Score
@@ -64,7 +64,7 @@ def as_bed(score: Score) -> Score:
     lead = lead_of(score)
     parts = []
     for number, part in enumerate(score.parts):
-        if part.is_effect or number == lead or part.patch.startswith("lead."):
+        if part.is_effect or part.is_vocal or number == lead or part.patch.startswith("lead."):
             continue
         if part.is_drum:
             on_beat = np.abs(part.starts - np.round(2.0 * part.starts) / 2.0) < 0.1
@@ -105,7 +105,8 @@ def edited_mix(score: Score, mix: Mix) -> Score:
         score: the score.
         mix: changes to the mix.
     """
-    parts = tuple(_played_by(part, mix) for part in score.parts if track_of(part) not in mix.without)
+    kept = [part for part in score.parts if not (part.is_vocal and VOCALS in mix.without)]
+    parts = tuple(_played_by(part, mix) for part in kept if track_of(part) not in mix.without)
     return replace(score, parts=parts)
 
 

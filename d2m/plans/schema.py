@@ -14,7 +14,7 @@ from typing import Any
 from d2m.engines.arrangers import ARRANGERS
 from d2m.genres import genre_names
 from d2m.plans.files import VERSION
-from d2m.plans.types import MOST_GAIN, PARTS, TRANSITIONS, Hit, Section
+from d2m.plans.types import MOST_GAIN, PARTS, TRANSITIONS, VOCALS, Hit, Section
 from d2m.types import BEAT_SOURCES, ROLES, SUBJECTS, TRACKS
 
 _HELP = {
@@ -47,7 +47,7 @@ def schema() -> dict[str, Any]:
     seconds = {"type": "number", "minimum": 0}
     gain = {"type": "number", "minimum": -MOST_GAIN, "maximum": MOST_GAIN, "description": "Level in dB."}
     mix: dict[str, Any] = dict.fromkeys(PARTS, gain)
-    mix["without"] = {"type": "array", "items": {"enum": list(PARTS)}, "description": "Tracks that are left out."}
+    mix["without"] = {"type": "array", "items": {"enum": [*PARTS, VOCALS]}, "description": "Tracks that are left out."}
     mix["instruments"] = {
         "type": "object",
         "properties": dict.fromkeys(TRACKS, {"type": ["string", "integer"]}),

@@ -14,6 +14,8 @@ from d2m.types import BEAT_SOURCES, ROLES, SUBJECTS, TRACKS, BeatGrid, genre_cod
 
 #: Tracks that can be left out, kept alone and mixed.
 PARTS: tuple[str, ...] = (*TRACKS, "effects")
+#: What may be left out beside the tracks: voices, which are on the tracks strings and effects.
+VOCALS = "vocals"
 #: Largest change of level of a track, in dB.
 MOST_GAIN = 24.0
 #: Ways to begin a section.
@@ -78,7 +80,7 @@ class Mix:
     """Changes to the mix, over the whole piece.
 
     Attributes:
-        without: tracks that are left out (:data:`PARTS`).
+        without: tracks that are left out (:data:`PARTS`), and :data:`VOCALS`.
         gains: level in dB by track.
         instruments: General MIDI program, or name of a patch of the sound library, by track.
     """
@@ -300,8 +302,8 @@ def read_mood(text: str) -> object:
 
 def _check_mix(mix: Mix) -> None:
     for name in mix.without:
-        _choice("mix", None, "without", name, PARTS)
-    if len(set(mix.without)) == len(PARTS):
+        _choice("mix", None, "without", name, (*PARTS, VOCALS))
+    if set(PARTS) <= set(mix.without):
         raise PlanError("mix", None, "without", "all tracks are left out; keep one of them")
     for name, gain in mix.gains.items():
         _choice("mix", None, name, name, PARTS)

@@ -10,15 +10,17 @@ from functools import lru_cache
 
 import numpy as np
 
-from . import dsp, effects, performed, struck
+from . import dsp, effects, performed, struck, sung
 from . import patches_waves as wave
 from .gm_bank import _PIANO_ROOTS, quieter, shaped, strings
-from .model import Preset, Sample, Zone, brighter_with_velocity, timecents
+from .model import Preset, Sample, Zone, brighter_with_velocity, spread_keys, timecents
 from .one_shots import one_shot
 from .recorded import instrument
 from .waves import COMPUTED, moved, paired, tuned
 
 EFFECT_BANK = 16
+#: Keys of the spoken phrases.
+TALK_KEYS = range(48, 60)
 _SOFT = (-1900, -1000, -400, 0)
 
 
@@ -36,6 +38,34 @@ def _house_piano() -> list[Zone]:
         sound = dsp.compressed(dsp.peak(sound), -20.0, 3.0, 0.006, 0.12)
         zone.sample.wave = dsp.peak(dsp.saturate(dsp.peak(sound), 1.3)).astype(np.float32)
     return brighter_with_velocity(zones, (-1800, -1000, -400, 0))
+
+
+def _chops(name: str, roots: range) -> list[Zone]:
+    """Sung syllables, another one every two keys, of women (``"high"``) or men (``"low"``)."""
+    zones = []
+    for number, (root, keys) in enumerate(zip(roots, spread_keys(roots), strict=True)):
+        syllable = sung.SUNG[number % len(sung.SUNG)]
+        wave_ = 0.89 * sung.sung(syllable, root, name == "high", 1000 + root)
+        sample = Sample(f"{name} {syllable.name} {root}", wave_.astype(np.float32), COMPUTED, root=root, quality=0.4)
+        zones.append(Zone(sample, keys))
+    return tuned(zones, release=timecents(0.12))
+
+
+def _talk(name: str) -> list[Zone]:
+    """Spoken phrases of women (``"high"``) or men (``"low"``), another one on each key."""
+    zones = []
+    for key in TALK_KEYS:
+        wave_ = 0.89 * sung.talk(name == "high", 7000 + key)
+        sample = Sample(f"{name} talk {key}", wave_.astype(np.float32), COMPUTED, root=key, quality=0.4)
+        zones.append(Zone(sample, (key, key)))
+    return tuned(zones, release=timecents(0.08))
+
+
+def _crowd(program: int, syllable: sung.Syllable) -> Preset:
+    """A crowd of six that shouts."""
+    return _effect(
+        program, f"crowd {syllable.name}", list(sung.crowd(syllable, (50, 52, 53, 57, 60, 55), True, program))
+    )
 
 
 def _instruments() -> list[Preset]:
@@ -167,6 +197,10 @@ def _instruments() -> list[Preset]:
         Preset(1, 91, "Pad Choir", shaped(wave.choir(), 0.3, 1.1)),
         Preset(1, 92, "Pad Glass", shaped(wave.glass(), 0.2, 1.2) + mix(shaped(wave.warm(), 0.3, 1.2), 6.0)),
         Preset(1, 88, "Pad Air", shaped(wave.air(), 0.3, 1.2) + mix(shaped(wave.warm(), 0.3, 1.2), 2.0)),
+        Preset(1, 85, "Voice Chop High", _chops("high", range(55, 80, 2))),
+        Preset(2, 85, "Voice Chop Low", _chops("low", range(43, 68, 2))),
+        Preset(3, 85, "Voice Talk High", _talk("high")),
+        Preset(4, 85, "Voice Talk Low", _talk("low")),
         Preset(1, 54, "Voice Stab", shaped(wave.choir(), 0.006, 0.25, decay=3.0, sustain=40.0)),
     ]
 
@@ -226,6 +260,10 @@ def _effects() -> list[Preset]:
         _recorded_effect(20, "drop", "bass_drop_c", 2.3),
         _recorded_effect(21, "choir", "ambi_choir", 1.5),
         _recorded_effect(22, "hiss", "vinyl_hiss", 3.0),
+        _crowd(23, sung.HEY),
+        _crowd(24, sung.HO),
+        _crowd(25, sung.YEAH),
+        _crowd(26, sung.UH),
     ]
 
 

@@ -34,6 +34,8 @@ def role(bank: int, program: int) -> tuple[str, int, int]:
         return "hit", 60, 60
     if program in _MONO_RANGES:
         return "line", *_MONO_RANGES[program]
+    if program == 85 and bank:
+        return "line", *((60, 76) if bank == 1 else (48, 64) if bank == 2 else (48, 59))
     if program == 87 and bank == 1:
         return "line", 28, 45
     for last, kind, low, high in (

@@ -6,6 +6,7 @@ import hashlib
 import io
 import struct
 import zlib
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -152,21 +153,31 @@ def _tables(
 
 
 def _with_common(preset: Preset, place: dict[int, int]) -> list[dict[int, int]]:
-    """The generators of an instrument's zones in the order that the format asks for, what all share in a first zone.
+    """The generators of an instrument's zones in the order that the format asks for, with usual ones in a first zone.
 
-    A file holds 65535 generators at most.
+    Values of the first zone hold for all zones that do not state their own. A file holds 65535 generators at most.
     """
     zones = []
     for zone in preset.zones:
         looped = {sf.MODE: 1} if zone.sample.loop is not None else {}
-        amounts = {op: amount for op, amount in zone.generators.items() if amount != sf.DEFAULTS.get(op, 0)}
-        zones.append(looped | amounts)
-    common = dict(set.intersection(*(set(zone.items()) for zone in zones)))
-    out = [dict(sorted(common.items()))] if common else []
+        zones.append(
+            looped | {op: amount for op, amount in zone.generators.items() if amount != sf.DEFAULTS.get(op, 0)}
+        )
+    usual: dict[int, int] = {}
+    for op in sorted({op for zone in zones for op in zone}):
+        stated = Counter(zone.get(op, sf.DEFAULTS.get(op, 0)) for zone in zones)
+        (value, count), default = stated.most_common(1)[0], stated.get(sf.DEFAULTS.get(op, 0), 0)
+        if 1 + len(zones) - count < len(zones) - default:
+            usual[op] = value
+    out = [usual] if usual else []
     for zone, amounts in zip(preset.zones, zones, strict=True):
         ranges = {sf.KEYS: zone.keys, sf.VELOCITIES: zone.velocities}
         limits = {op: first | last << 8 for op, (first, last) in ranges.items() if (first, last) != (0, 127)}
-        own = {op: amount for op, amount in sorted(amounts.items()) if op not in common}
+        own = {}
+        for op in sorted({*amounts, *usual}):
+            default = sf.DEFAULTS.get(op, 0)
+            if amounts.get(op, default) != usual.get(op, default):
+                own[op] = amounts.get(op, default)
         out.append(limits | own | {sf.SAMPLE_ID: place[id(zone.sample)]})
     return out
 

@@ -21,6 +21,7 @@ from d2m.symbolic.composer.production import produce
 from d2m.symbolic.composer.sections import Band, generators, section_of
 from d2m.symbolic.composer.style import Layer, Song, Style
 from d2m.symbolic.composer.style_table import read_style
+from d2m.symbolic.composer.vocals import sing
 from d2m.symbolic.keys import key_name, read_key
 from d2m.types import BeatGrid, Brief, Score
 
@@ -110,10 +111,12 @@ def compose(
     parts = [perform(line, feel, grid, form, rng) for line in lines]
     key = key_name(tonic + 12 * is_minor(song))
     score = Score(tuple(p for p in parts if p is not None), grid, float(duration), genre, key)
+    voices = (form, chords, pitch_classes(song.scale, tonic), feel, material.spawn(1)[0], rng.spawn(1)[0])
     if band is None:
-        return produce(dress(score, rng), form, rng)
+        return sing(produce(dress(score, rng), form, rng), *voices)
     score = dress(score, material, band.roster(style))
-    return section_of(produce(score, form, rng, drawn(characters(genre), material)), brief)
+    score = sing(produce(score, form, rng, drawn(characters(genre), material)), *voices)
+    return section_of(score, brief)
 
 
 def _song(style: Style, key: str | None, rng: np.random.Generator) -> tuple[Song, int]:

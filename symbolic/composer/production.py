@@ -129,7 +129,7 @@ def produce(score: Score, form: Form, rng: np.random.Generator, character: str |
     effects.add(events, _UNDER, form.first, form.last, 72)
     if taste.opening:
         lanes += _opening(form)
-    parts = tuple(_part(name, notes) for name, notes in sorted(events.items()))
+    parts = tuple(effect_part(name, notes) for name, notes in sorted(events.items()))
     if character is None:
         character = drawn(characters(genre), rng)
     return replace(score, parts=score.parts + parts, lanes=score.lanes + tuple(lanes), character=character)
@@ -200,7 +200,13 @@ def _shots(form: Form) -> list[float]:
     return sorted(chosen)
 
 
-def _part(name: str, notes: list[tuple[float, float, int]]) -> Part:
+def effect_part(name: str, notes: list[tuple[float, float, int]]) -> Part:
+    """Return the part of an effect.
+
+    Args:
+        name: its patch.
+        notes: (start, end) in beats and velocity of each use.
+    """
     starts, ends, velocities = (np.array(values) for values in zip(*sorted(notes), strict=True))
     keys = np.full(len(starts), KEY, np.int64)
     return Part(
