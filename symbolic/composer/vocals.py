@@ -127,8 +127,10 @@ def sing(
     patch = patches()[drawn(vocals.voices, material)]
     taken = _melodies(score)
     bars = [bar for bar in form.bars if _may_sing(bar, form) and _busy(taken, bar) < _FREE]
-    write = _spoken if patch.is_effect else _sung
-    line = write(vocals, patch, bars, form, chords, scale, material)
+    if patch.is_effect:
+        line = _spoken(vocals, patch, bars, form, material)
+    else:
+        line = _sung(vocals, patch, bars, form, chords, scale, material)
     line.lag = feel.lag
     parts: list[Part] = []
     if line.notes and (performed := perform(line, feel, score.grid, form, rng)) is not None:
@@ -156,15 +158,7 @@ def _sung(
     return singer.line
 
 
-def _spoken(
-    vocals: Vocals,
-    patch: Patch,
-    bars: list[Bar],
-    form: Form,
-    chords: list[Chord],
-    scale: frozenset[int],
-    rng: np.random.Generator,
-) -> Line:
+def _spoken(vocals: Vocals, patch: Patch, bars: list[Bar], form: Form, rng: np.random.Generator) -> Line:
     """Write spoken phrases: the same ones come again in every four bars."""
     line = Line("strings", patch.fallback or 0, single=True)
     beats = _TALK_BEATS[int(rng.integers(0, len(_TALK_BEATS)))]
