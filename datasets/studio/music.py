@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +73,7 @@ def song_shape(grid: BeatGrid, rng: np.random.Generator) -> tuple[np.ndarray, np
 
 
 def compose_song(genre: str, seconds: float, rng: np.random.Generator) -> tuple[Score, np.ndarray]:
-    """Compose a song in a genre.
+    """Compose a song in a genre, without voices, as the weights that ship with the package were trained without them.
 
     Args:
         genre: AIST code.
@@ -86,7 +87,8 @@ def compose_song(genre: str, seconds: float, rng: np.random.Generator) -> tuple[
 
     grid = song_grid(genre, seconds, rng)
     energy, accents = song_shape(grid, rng)
-    return compose(grid, seconds, genre, rng, energy=energy, accents=accents), energy
+    score = compose(grid, seconds, genre, rng, energy=energy, accents=accents)
+    return replace(score, parts=tuple(part for part in score.parts if not part.is_vocal)), energy
 
 
 def write_score(path: str | Path, score: Score, energy: np.ndarray | None = None) -> None:
