@@ -59,7 +59,7 @@ class GenreEar:
             D2MError: if it is empty, silent, or holds values that are not finite.
         """
         parts = windows(prepared(waveform, sample_rate, self._rate), self._hop)
-        return np.mean([self._of_window(part) for part in parts], axis=0, dtype=np.float64).astype(np.float32)
+        return np.stack([self._of_window(part) for part in parts]).mean(axis=0, dtype=np.float64).astype(np.float32)
 
     def _of_window(self, samples: np.ndarray) -> np.ndarray:
         mel = self._spectrogram(samples)
