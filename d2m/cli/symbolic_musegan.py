@@ -102,7 +102,7 @@ def accompany(
         str,
         typer.Option(
             metavar="NAME",
-            help="Track to accompany: drums, piano, guitar, bass or strings. Only piano has shipped weights.",
+            help="Track to accompany: drums, piano, guitar, bass or strings.",
         ),
     ] = "piano",
     model: Annotated[
