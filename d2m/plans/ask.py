@@ -116,7 +116,7 @@ def moods_of(options: GenerateOptions) -> list[str]:
 
 
 def mix_of(options: GenerateOptions) -> Mix:
-    """Return the changes to the mix that are asked for.
+    """Return the changes to the mix that are asked for. Music under the clip's own voice has no voices.
 
     Args:
         options: options of ``d2m generate``.
@@ -144,6 +144,8 @@ def mix_of(options: GenerateOptions) -> Mix:
         if track not in TRACKS:
             raise D2MError(f"--instruments: no track '{track}'; choose {', '.join(TRACKS)}")
         check_instrument(track, name)
+    if options.keep_audio == "voice" and VOCALS not in without:
+        without = (*without, VOCALS)
     if set(PARTS) <= set(without):
         raise D2MError("all tracks are left out; keep one of them")
     return Mix(without, gains, instruments)

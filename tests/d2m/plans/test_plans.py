@@ -138,6 +138,12 @@ def test_fades_begin_and_end_in_silence(engine) -> None:
     assert np.abs(one[:, -2000:]).max() < 0.01
 
 
+def test_music_under_the_voice_of_the_clip_has_no_voices() -> None:
+    assert mix_of(GenerateOptions(keep_audio="voice")).without == ("vocals",)
+    assert mix_of(GenerateOptions(keep_audio="voice", without="vocals,drums")).without == ("vocals", "drums")
+    assert mix_of(GenerateOptions(keep_audio="all")).without == ()
+
+
 def test_a_loop_goes_round_without_a_step(engine) -> None:
     dance = looping(dance_of(7.3))
     assert dance.grid.beats[-1] == pytest.approx(7.3)
