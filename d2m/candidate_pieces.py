@@ -1,4 +1,4 @@
-"""The pieces of which one is picked: their plans, their sound, and what the ranking hears in it."""
+"""Make the pieces for ``--candidates``: their plans, their sound, and what the ranking needs of it."""
 
 from __future__ import annotations
 

@@ -39,11 +39,14 @@ class GenreEar:
         from d2m.weights.arrays import load_arrays
 
         arrays, config = load_arrays(name, KIND)
-        self.songs, self.song_genres = arrays["songs"], arrays["song_genres"]
-        self._rate, self._n_fft, self._hop = (int(config[key]) for key in ("sample_rate", "n_fft", "hop"))
-        self._filters = mel_filters(self._rate, self._n_fft, int(config["mels"])).astype(np.float32)
-        self._layers = [_folded(arrays, 7 * stage + place) for stage in range(config["stages"]) for place in (0, 3)]
-        self._describe = arrays["describe.weight"], arrays["describe.bias"]
+        try:
+            self.songs, self.song_genres = arrays["songs"], arrays["song_genres"]
+            self._rate, self._n_fft, self._hop = (int(config[key]) for key in ("sample_rate", "n_fft", "hop"))
+            self._filters = mel_filters(self._rate, self._n_fft, int(config["mels"])).astype(np.float32)
+            self._layers = [_folded(arrays, 7 * stage + place) for stage in range(config["stages"]) for place in (0, 3)]
+            self._describe = arrays["describe.weight"], arrays["describe.bias"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise D2MError(f"{name} lacks parts of a genre network ({error}); train it again") from error
 
     def embedding(self, waveform: np.ndarray, sample_rate: int) -> np.ndarray:
         """Compute the embedding of a recording: the mean over its windows.

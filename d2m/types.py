@@ -336,6 +336,10 @@ class Score:
     key_changes: tuple[tuple[float, str], ...] = ()
     loudness: float = 0.0
 
+    def without_vocals(self) -> Score:
+        """Return the score without the parts that are voices."""
+        return replace(self, parts=tuple(part for part in self.parts if not part.is_vocal))
+
     def instruments(self) -> Score:
         """Return the score without the parts that play effects."""
         return replace(self, parts=tuple(part for part in self.parts if not part.is_effect))

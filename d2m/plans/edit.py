@@ -105,8 +105,9 @@ def edited_mix(score: Score, mix: Mix) -> Score:
         score: the score.
         mix: changes to the mix.
     """
-    kept = [part for part in score.parts if not (part.is_vocal and VOCALS in mix.without)]
-    parts = tuple(_played_by(part, mix) for part in kept if track_of(part) not in mix.without)
+    if VOCALS in mix.without:
+        score = score.without_vocals()
+    parts = tuple(_played_by(part, mix) for part in score.parts if track_of(part) not in mix.without)
     return replace(score, parts=parts)
 
 

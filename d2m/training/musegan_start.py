@@ -36,7 +36,10 @@ def start_from(path: Path, modules: dict[str, nn.Module], config: MuseGanConfig)
         state = checkpoint["modules"].get("generator" if name == "average" else name, {})
         own = module.state_dict()
         if name != "critics":
-            state = by_track(state, before, config, own)
+            try:
+                state = by_track(state, before, config, own)
+            except (ValueError, IndexError, RuntimeError):  # names or shapes that no generator has
+                state = {}
         if not state or any(key not in own or own[key].shape != value.shape for key, value in state.items()):
             raise D2MError(f"{path} is the checkpoint of another model; start from one with the same settings")
         module.load_state_dict(state, strict=False)

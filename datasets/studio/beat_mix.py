@@ -72,7 +72,8 @@ def composed(band: Band, seconds: float, rng: np.random.Generator) -> Beats:
     )
     energy, accents = song_shape(grid, rng)
     genre = str(rng.choice(list(STYLES)))
-    return score_stems(compose(grid, seconds, genre, rng, energy=energy, accents=accents), band, seconds, rng)
+    score = compose(grid, seconds, genre, rng, energy=energy, accents=accents).without_vocals()
+    return score_stems(score, band, seconds, rng)
 
 
 def recorded(folder: Path, band: Band, seconds: float, rng: np.random.Generator) -> Beats:

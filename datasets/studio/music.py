@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -87,8 +86,7 @@ def compose_song(genre: str, seconds: float, rng: np.random.Generator) -> tuple[
 
     grid = song_grid(genre, seconds, rng)
     energy, accents = song_shape(grid, rng)
-    score = compose(grid, seconds, genre, rng, energy=energy, accents=accents)
-    return replace(score, parts=tuple(part for part in score.parts if not part.is_vocal)), energy
+    return compose(grid, seconds, genre, rng, energy=energy, accents=accents).without_vocals(), energy
 
 
 def write_score(path: str | Path, score: Score, energy: np.ndarray | None = None) -> None:

@@ -203,7 +203,7 @@ def crowd(syllable: Syllable, keys: tuple[float, ...], female: bool, seed: int) 
 
 
 def _glottis(hertz: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the derivative of the glottal flow, and how far the glottis is open."""
+    """Return the derivative of the glottal flow, and the opening of the glottis, 0 to 1."""
     from scipy.signal import resample_poly
 
     fine = np.repeat(hertz, 4) / (4 * RATE)

@@ -121,6 +121,17 @@ def test_a_run_with_another_given_track_takes_the_networks_of_the_tracks_both_ma
     assert all(torch.equal(value, old["critics"][key]) for key, value in work.critics.state_dict().items())
 
 
+@pytest.mark.parametrize(("key", "value"), [("bars.x.weight", torch.zeros(2)), ("prior", torch.zeros(2))])
+def test_a_checkpoint_with_parts_that_no_generator_has_is_refused(tmp_path, key, value):
+    train(task(config=replace(SMALL, condition=0), critic_steps=1, measured=8), loop(tmp_path / "first", 1))
+    path = tmp_path / "first" / "last.ckpt"
+    state = torch.load(path, weights_only=True)
+    state["modules"]["generator"][key] = value
+    torch.save(state, path)
+    with pytest.raises(D2MError, match="another model"):
+        task(config=replace(SMALL, condition=3)).start_from(path)
+
+
 def test_half_precision_measures_the_same_slopes():
     config = replace(SMALL, critic_width=32)
     work = task(config=config)
