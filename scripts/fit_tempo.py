@@ -1,10 +1,11 @@
-"""Fit the tempo model of d2m.features.tempo_model to dances whose music has known beats, and cross-validate it.
+"""Fit the tempo and phase models of d2m.features to dances whose music has known beats, and cross-validate them.
 
-    python scripts/fit_tempo.py FOLDER... --write d2m/features/tempo_weights.py
-    python scripts/fit_tempo.py FOLDER... --report rhythm.json --picture docs/rhythm-reliability.png
+    python scripts/fit_tempo.py FOLDER... --in-step FOLDER --write d2m/features
+    python scripts/fit_tempo.py FOLDER... --in-step FOLDER --report rhythm.json --picture docs/rhythm-reliability.png
 
-FOLDER holds .npz files as 'd2m evaluate rhythm' reads them. Dances of the studio, with the errors of a pose estimator,
-are added with a small share of the weight. Cross-validation leaves whole sources out (the files' group; files of one
+FOLDER holds .npz files as 'd2m evaluate rhythm' reads them; those of --in-step are motion capture, whose beats are
+exactly in step with the movement. Dances of the studio, with the errors of a pose estimator, are added with a small
+share of the weight. Cross-validation leaves whole sources out (the files' group; files of one
 group in several folders count as one source). Its predictions also calibrate the confidence. --report also runs the
 whole beat finder on every clip with weights that did not see its source, and prints what 'd2m evaluate rhythm' prints.
 """
@@ -13,20 +14,23 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from fit_phase import Dances, joined_phase, write_phase
 from scipy.optimize import minimize
 
 from d2m.cli.rhythm_report import tell_rhythm
-from d2m.datasets.studio.example import sample
+from d2m.datasets.studio.example import StudioExample, sample
 from d2m.evaluation.rhythm import DanceClip, read_clip
 from d2m.evaluation.rhythm_report import draw_reliability, score_clip, summarise
-from d2m.features import tempo_weights
+from d2m.features import phase_weights, tempo_weights
 from d2m.features.envelope import body_speeds, motion_events
-from d2m.features.tempo_curves import curves_of
-from d2m.features.tempo_model import SAME, TEMPOS, USUAL, figures, most_probable, weigh
+from d2m.features.rhythm import find_rhythm
+from d2m.features.tempo_curves import curves_of, curves_of_speeds
+from d2m.features.tempo_model import TEMPOS, USUAL, figures, most_probable, weigh
 from d2m.types import Motion
 
 #: Penalty on the square of a weight: of figures of the movement, and of the preferences for tempos.
@@ -40,6 +44,12 @@ LENGTHS = (6.0, 12.0, 20.0)
 def look(motion: Motion, world: np.ndarray | None) -> np.ndarray:
     """Return the figures of a dance, float64 (tempos, figures)."""
     return figures(curves_of(motion, world), motion_events(body_speeds(motion, world)))
+
+
+def look_at_speeds(motion: Motion) -> np.ndarray:
+    """Return the figures of a dance of which only the speed of the whole is known, as in pictures without a dancer."""
+    speeds = body_speeds(motion)
+    return figures(curves_of_speeds(speeds), motion_events(speeds))
 
 
 def wanted(tempos: np.ndarray) -> np.ndarray:
@@ -104,13 +114,15 @@ def cross_validated_report(
     clips: list[DanceClip],
     real: tuple[np.ndarray, np.ndarray, np.ndarray],
     studio: tuple[np.ndarray, np.ndarray],
+    fit_phases: Callable[[np.ndarray], np.ndarray],
     folds: int,
     seed: int,
     line: np.ndarray,
-) -> dict[str, Any]:
-    """Return the report of 'd2m evaluate rhythm' on clips of sources that the weights did not see.
+) -> list[dict[str, Any]]:
+    """Return what 'd2m evaluate rhythm' says of each clip, with weights that did not see its source.
 
-    The two figures of the calibration are the same for all clips.
+    The two figures of the calibration are the same for all clips. ``fit_phases`` returns the weights of the phase model
+    for the chosen clips.
     """
     groups = real[2]
     sources = np.random.default_rng(seed).permutation(np.unique(groups))
@@ -120,8 +132,9 @@ def cross_validated_report(
         held = np.isin(groups, sources[fold::folds])
         # The finder reads its weights from this module each time.
         tempo_weights.WEIGHTS = tuple(joined(real, studio, ~held).tolist())
+        set_phase_weights(fit_phases(~held))
         rows |= {int(i): score_clip(clips[i]) for i in np.flatnonzero(held)}
-    return summarise([rows[i] for i in range(len(clips))]) | {"failed": {}}
+    return [rows[i] for i in range(len(clips))]
 
 
 def calibrate(mass: np.ndarray, right: np.ndarray, shares: np.ndarray) -> np.ndarray:
@@ -161,19 +174,40 @@ def write(path: Path, weights: np.ndarray, line: np.ndarray, about: str) -> None
     )
 
 
+def set_phase_weights(weights: np.ndarray) -> None:
+    """Let the beat finder use these weights of the phase model."""
+    phase_weights.WEIGHTS, phase_weights.EVENTS_WEIGHT = tuple(weights[:-1].tolist()), float(weights[-1])
+
+
+def studio_f(made: list[StudioExample]) -> float:
+    """Return the mean F-measure at 70 ms of the beats found in studio dances."""
+    import mir_eval
+
+    scores = []
+    for example in made:
+        beats = find_rhythm(example.motion, example.dance.duration).grid.beats
+        inside = beats[(beats >= 0) & (beats <= example.dance.duration)]
+        true = example.score.grid.beats
+        scores.append(mir_eval.beat.f_measure(true[(true >= 0) & (true <= example.dance.duration)], inside))
+    return float(np.mean(scores))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--in-step", nargs="*", type=Path, default=[], help="folders of motion capture")
     parser.add_argument("--studio", type=int, default=120, help="studio dances")
     parser.add_argument("--folds", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--write", type=Path, help="write the weights to this module")
+    parser.add_argument("--write", type=Path, help="write the modules of weights into this folder")
     parser.add_argument(
         "--report", type=Path, help="write a cross-validated report of the whole beat finder here (JSON)"
     )
     parser.add_argument("--picture", type=Path, help="with --report: draw its reliability diagram")
     options = parser.parse_args()
-    clips = [read_clip(path) for folder in options.folders for path in sorted(folder.glob("*.npz"))]
+    folders = [(folder, False) for folder in options.folders] + [(folder, True) for folder in options.in_step]
+    read = [(read_clip(path), is_in_step) for folder, is_in_step in folders for path in sorted(folder.glob("*.npz"))]
+    clips, in_step = [clip for clip, _ in read], np.array([step for _, step in read])
     groups = np.array([clip.group for clip in clips])
     tempos = np.array([clip.tempo for clip in clips])
     real = (np.stack([look(clip.motion, clip.world) for clip in clips]), tempos, groups)
@@ -182,30 +216,55 @@ def main() -> None:
         for i in range(options.studio)
     ]
     grids = np.array([example.score.grid.tempo for example in made])
-    studio = (np.stack([look(example.motion, None) for example in made]), grids)
-    print(f"always the middle tempo, {np.median(tempos):.0f}:")
-    report(tempos, np.full(len(tempos), np.median(tempos)), groups)
-    print(f"cross-validated over sources, tempos within {100 * SAME:.1f} % taken as one:")
+    looked = [look(example.motion, None) for example in made] + [look_at_speeds(example.motion) for example in made]
+    studio = (np.stack(looked), np.tile(grids, 2))
+    phases, studio_phases = Dances.of_clips(clips, in_step), Dances.of_studio(made)
+
+    def fit_phases(chosen: np.ndarray) -> np.ndarray:
+        return joined_phase(phases, shares_of(groups[chosen]), in_step, studio_phases, chosen)
+
+    print("cross-validated over sources, tempos within 3.5 % taken as one:")
     found, mass = cross_validate(real, studio, options.folds, options.seed)
-    right = report(tempos, found, groups)
+    kinds = {"clips": ~in_step, "motion capture": in_step}
+    right = np.abs(found / tempos - 1.0) < 0.04
+    for name, chosen in kinds.items():
+        if chosen.any():
+            usual = float(np.median(tempos[chosen]))
+            share = float(np.mean(np.abs(usual / tempos[chosen] - 1.0) < 0.04))
+            print(f"{name} (always {usual:.0f}: {share:.3f})")
+            report(tempos[chosen], found[chosen], groups[chosen])
     line = calibrate(mass, right, shares_of(groups))
-    weights = joined(real, studio, np.ones(len(tempos), dtype=bool))
-    seen = np.array([most_probable(weigh(row, weights))[0] for row in studio[0]])
-    print(f"studio dances (seen in fitting): {np.mean(np.abs(seen / grids - 1.0) < 0.04):.3f}; calibration {line}")
+    everything = np.ones(len(tempos), dtype=bool)
+    weights, phase = joined(real, studio, everything), fit_phases(everything)
+    print(f"calibration {line}")
     if options.report:
-        found = cross_validated_report(clips, real, studio, options.folds, options.seed, line)
-        tell_rhythm(found)
-        options.report.write_text(json.dumps(found, indent=1) + "\n")
+        rows = cross_validated_report(clips, real, studio, fit_phases, options.folds, options.seed, line)
+        told = {}
+        for name, chosen in kinds.items():
+            if chosen.any():
+                print(name)
+                own = [row for row, is_one in zip(rows, chosen, strict=True) if is_one]
+                told[name] = summarise(own) | {"failed": {}}
+                tell_rhythm(told[name])
+        options.report.write_text(json.dumps(told, indent=1) + "\n")
         if options.picture:
-            draw_reliability(found, options.picture)
+            draw_reliability(summarise(rows), options.picture)
+    tempo_weights.WEIGHTS, tempo_weights.CALIBRATION = tuple(weights.tolist()), (float(line[0]), float(line[1]))
+    set_phase_weights(phase)
+    print(f"studio dances (seen in fitting): F-measure {studio_f(made[:40]):.3f}")
     if options.write:
-        sources, share = len(np.unique(groups)), right.mean()
+        sources, dancers = (len(np.unique(groups[chosen])) for chosen in (~in_step, in_step))
         about = (
-            f"Fitted to {len(clips)} real dance clips of {sources} sources (landmarks, and beats of their music;\n"
-            f"not part of the project) and to {options.studio} dances of the studio. Tempo within 4 % of the music's:\n"
-            f"{share:.3f} of the real clips, cross-validated over sources. Licence: MIT."
+            f"Fitted to {(~in_step).sum()} real dance clips of {sources} sources (landmarks and beats of music;\n"
+            f"not part of the project), {in_step.sum()} clips of motion capture of {dancers} dancers (AIST++,\n"
+            f"CC BY 4.0), and {options.studio} dances of the studio. "
         )
-        write(options.write, weights, line, about)
+        scores = (
+            "Tempo within 4 % of the music's, cross-validated over sources:\n"
+            f"{right[~in_step].mean():.3f} of the real clips, {right[in_step].mean():.3f} of the motion capture. "
+        )
+        write(options.write / "tempo_weights.py", weights, line, about + scores + "Licence: MIT.")
+        write_phase(options.write / "phase_weights.py", phase, about + "Licence: MIT.")
 
 
 if __name__ == "__main__":

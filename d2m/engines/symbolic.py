@@ -6,24 +6,17 @@ section 5): the sound quality is that of the instruments, and the music can be e
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
 from d2m.audio.mastering import TARGET_LUFS, mastering
 from d2m.audio.presets import preset
 from d2m.engines.arrangers import Arranger, RuleArranger, load_arranger
 from d2m.engines.base import Progress, ScoreEngine
 from d2m.engines.options import SymbolicOptions
-from d2m.engines.score import ATTACK
+from d2m.engines.play_ahead import play_ahead
 from d2m.symbolic.sound.player import RATE
 from d2m.types import Dance, Score, Soundtrack
 
-if TYPE_CHECKING:
-    from d2m.symbolic.sound.render import Rendered
-
-#: Seconds played before the video begins, and cut off.
-_LEAD_IN = 0.1
 #: Seconds before a bar line in which its first notes may begin.
 _EARLY = 0.1
 
@@ -83,7 +76,7 @@ class SymbolicEngine(ScoreEngine):
         if progress:
             progress(0.2)
         own = _own_part(dance)
-        played = _play_ahead(score, font, stems, own)
+        played = play_ahead(score, font, stems=stems, border=own)
         if progress:
             progress(0.9)
         gains = mastering(
@@ -117,30 +110,6 @@ def _own_part(dance: Dance) -> float | None:
     bar = dance.grid.beats_per_bar
     line = float(dance.grid.time_of(round(float(dance.grid.position_of(dance.brief.end))) - bar))
     return (line if line > dance.brief.begin + 1.0 else dance.brief.end) - _EARLY
-
-
-def _play_ahead(score: Score, font: Path, stems: bool, border: float | None) -> Rendered:
-    """Mix the score, every note :data:`ATTACK` early.
-
-    Args:
-        score: what to play.
-        font: SoundFont.
-        stems: give the channels, too.
-        border: seconds before which no sample may depend on later notes, or None.
-    """
-    from d2m.symbolic.sound.render import Rendered, block_size, mix_down
-
-    # A note on the first frame starts before the video does: the piece is played with a lead-in, which is cut off.
-    lead = round(_LEAD_IN * RATE)
-    if border is not None:
-        # Within a block, the convolutions of the mixer round differently for different notes.
-        for _ in range(2):  # a longer lead-in may lead to larger blocks
-            lead += -(lead + round(border * RATE)) % block_size(score.duration + lead / RATE)
-    later = replace(score.grid, beats=score.grid.beats + lead / RATE - ATTACK)
-    played = replace(score, grid=later, duration=score.duration + lead / RATE)
-    made = mix_down(played, font, stems="finished" if stems else "")
-    cut = {name: stem[:, lead:] for name, stem in made.stems.items() if stem.any()}
-    return Rendered(made.mix[:, lead:], cut, made.sample_rate)
 
 
 def load_engine(options: SymbolicOptions) -> SymbolicEngine:

@@ -19,12 +19,14 @@ from d2m.engines.arrangers import Arranger, RuleArranger, load_arranger
 from d2m.engines.base import Progress, ScoreEngine
 from d2m.engines.options import VqOptions
 from d2m.engines.score import ATTACK
+from d2m.engines.vq_library import band_of, with_library
 from d2m.errors import D2MError
 from d2m.generator.conditions import motion_rows, rhythm_rows
 from d2m.generator.sketch import PATCH_PROGRAM, sketch
 from d2m.generator.temporal import Conditions, TemporalGenerator
 from d2m.nn.device import device_of, on_device
 from d2m.symbolic.composer.style import PROGRAMS
+from d2m.symbolic.sound.player import RATE
 from d2m.types import GENRES, Dance, Score, Soundtrack
 
 if TYPE_CHECKING:
@@ -45,12 +47,15 @@ class VqEngine(ScoreEngine):
         generator: trained on that codec.
         weights: names of all in use.
         arranger: writes the music.
+        has_library: whether the sound library plays effects and voices beside a generator that has not learned them,
+            in stereo.
     """
 
     codec: Codec
     generator: TemporalGenerator
     weights: tuple[str, ...]
     arranger: Arranger = field(default_factory=RuleArranger)
+    has_library: bool = True
     name: str = "vq"
 
     @property
@@ -87,20 +92,21 @@ class VqEngine(ScoreEngine):
         """
         if stems:
             raise D2MError("the vq engine makes the whole band at once; use --engine symbolic for stems")
-        if not self.patched:
-            score = _playable(score)
+        played = score if self.patched else _playable(score)
         total = math.ceil(dance.duration * self.codec.frame_rate)
         waveforms, codes = [], []
         for begin in range(0, total, _WINDOW):
-            wave, code = self._window(dance, score, seed, begin, min(total, begin + _WINDOW), total)
+            wave, code = self._window(dance, played, seed, begin, min(total, begin + _WINDOW), total)
             waveforms.append(wave)
             codes.append(code)
             if progress:
                 progress(min(1.0, (begin + _WINDOW) / total))
-        waveform = torch.cat(waveforms, -1).cpu().numpy()
+        waveform, rate = torch.cat(waveforms, -1).cpu().numpy(), self.codec.sample_rate
+        if self.has_library and not self.patched:
+            waveform, rate = with_library(waveform, rate, score), RATE
         return Soundtrack(
-            master(waveform, self.codec.sample_rate, dance.duration, preset(score.genre, score.character).bus.crest),
-            self.codec.sample_rate,
+            master(waveform, rate, dance.duration, preset(score.genre, score.character).bus.crest),
+            rate,
             score.grid,
             score,
             torch.cat(codes, 1).cpu().numpy(),
@@ -153,9 +159,9 @@ class VqEngine(ScoreEngine):
 
 
 def _playable(score: Score) -> Score:
-    """The score with every instrument that the generator has never heard replaced by the nearest one of its track."""
+    """The band with every instrument that the generator has never heard replaced by the nearest one of its track."""
     parts = []
-    for part in score.instruments().parts:
+    for part in band_of(score).parts:
         known = PROGRAMS[part.track]
         parts.append(replace(part, program=min(known, key=lambda p: (p != part.program, abs(p - part.program)))))
     return replace(score, parts=tuple(parts))
@@ -267,6 +273,8 @@ def load_engine(options: VqOptions, weights: str | None) -> VqEngine | JukeboxEn
     )
     if options.codec == "spectral":
         return player
+    # The codes of the VQ-VAE are those of the generator's sound.
+    player = replace(player, has_library=False)
     return JukeboxEngine(player, _jukebox(options.level), options.level, (*player.weights, "studio-vqvae"))
 
 

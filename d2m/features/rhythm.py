@@ -12,6 +12,7 @@ import numpy as np
 
 from d2m.features.envelope import MotionEvents, Speeds, envelope, low_points
 from d2m.features.group import Moving, curves_of_moving, speeds_and_events
+from d2m.features.phase_model import PhaseEvidence
 from d2m.features.tempo import find_beats
 from d2m.features.tempo_model import believe
 from d2m.types import BeatGrid
@@ -60,9 +61,10 @@ def find_rhythm(moving: Moving, duration: float, world: np.ndarray | None = None
             of movement towards the camera, which the picture hides.
     """
     speeds, events = speeds_and_events(moving, world)
-    stretches = believe(curves_of_moving(moving, world), events)
+    curves = curves_of_moving(moving, world)
+    stretches = believe(curves, events)
     late = lag_of(moving)
-    beats = find_beats(events, stretches, 0.0, duration + late)
+    beats = find_beats(events, stretches, 0.0, duration + late, PhaseEvidence.of(curves))
     lengths = [stretch.end - stretch.start for stretch in stretches]
     confidence = float(np.average([stretch.belief.confidence for stretch in stretches], weights=lengths))
     energy = energy_per_beat(speeds, beats, duration)

@@ -17,8 +17,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from d2m.features import phase_weights
 from d2m.features.envelope import MotionEvents
 from d2m.features.event_fit import PHASES, TRUST, WINDOW, likelihood, log_density
+from d2m.features.phase_model import PhaseEvidence, phase_likelihood, steady_phase_likelihood
 from d2m.features.tempo_model import PIECE, TempoBelief, TempoSegment
 
 #: How far (log) around the believed tempo a steady and a wandering tempo are searched, and the step of the latter.
@@ -75,18 +77,25 @@ class Pulse:
         return np.concatenate([first, middle, last])
 
 
-def find_beats(events: MotionEvents, stretches: Sequence[TempoSegment], start: float, end: float) -> np.ndarray:
+def find_beats(
+    events: MotionEvents,
+    stretches: Sequence[TempoSegment],
+    start: float,
+    end: float,
+    evidence: PhaseEvidence | None = None,
+) -> np.ndarray:
     """Find the most probable beats of a clip.
 
     Args:
         events: events of the motion.
         stretches: tempos of consecutive stretches of the clip (:func:`d2m.features.tempo_model.believe`).
         start, end: time range of the wanted beats in seconds.
+        evidence: what the shape of the movement says about the phase; None for nothing.
 
     Returns:
         float64 (N,), seconds: all beats from the last at or before ``start`` to the first at or after ``end``.
     """
-    pulses = [find_pulse(events, stretch.start, stretch.end, stretch.belief) for stretch in stretches]
+    pulses = [find_pulse(events, stretch.start, stretch.end, stretch.belief, evidence) for stretch in stretches]
     edges = [_seam(events, *pair) for pair in pairwise(zip(stretches, pulses, strict=True))]
     found = np.zeros(0)
     for pulse, first, last in zip(pulses, [start, *edges], [*edges, end], strict=True):
@@ -112,31 +121,65 @@ def _seam(events: MotionEvents, before: tuple[TempoSegment, Pulse], after: tuple
     return float(part.times[int(np.argmax(gain))])
 
 
-def find_pulse(events: MotionEvents, start: float, end: float, belief: TempoBelief) -> Pulse:
+def find_pulse(
+    events: MotionEvents, start: float, end: float, belief: TempoBelief, evidence: PhaseEvidence | None = None
+) -> Pulse:
     """Find the most probable beats near a tempo, steady or wandering.
 
     Args:
         events: events of the motion.
         start, end: time range of the stretch with this tempo in seconds.
         belief: belief about the tempo; its confidence becomes that of the beats.
+        evidence: what the shape of the movement says about the phase; None for nothing.
     """
+    shape = _Shape(evidence or PhaseEvidence((), (), 1.0), start, end)
     inside = (events.times >= start) & (events.times <= end)
     events, duration = MotionEvents(events.times[inside] - start, events.weights[inside]), end - start
-    steady = _steady(events, duration, belief)
     centres = _centres(duration)
+    steady = _steady(events, duration, belief, shape)
     if len(centres) > 1:
-        wandering = _wandering(events, centres, belief)
+        wandering = _wandering(events, centres, belief, shape)
         gain = explained(events, wandering) - explained(events, steady)
         steady = wandering if duration > LONGEST_STEADY or gain > WANDER_COST * len(centres) else steady
     return replace(steady, centres=steady.centres + start)
 
 
-def _wandering(events: MotionEvents, centres: np.ndarray, belief: TempoBelief) -> Pulse:
+@dataclass(frozen=True)
+class _Shape:
+    """What the shape of the movement says in a stretch, whose beginning is time 0."""
+
+    evidence: PhaseEvidence
+    start: float
+    end: float
+
+    @property
+    def events_weight(self) -> float:
+        """Weight of the low points of the movement beside its shape."""
+        return phase_weights.EVENTS_WEIGHT if self.evidence.rows else 1.0
+
+    def steady(self, tempos: np.ndarray) -> np.ndarray:
+        centres = self.start + _centres(self.end - self.start)
+        return steady_phase_likelihood(self.evidence, tempos, centres, self.start, self.end)
+
+    def around(self, tempos: np.ndarray, centre: float, windowed: bool) -> np.ndarray:
+        window = WINDOW if windowed else None
+        return phase_likelihood(self.evidence, tempos, self.start + centre, window, self.start, self.end)
+
+
+def _wandering(events: MotionEvents, centres: np.ndarray, belief: TempoBelief, shape: _Shape) -> Pulse:
     """Find the most probable beats with a slowly changing tempo."""
     steps = np.arange(-WANDERING_RANGE, WANDERING_RANGE + TEMPO_STEP / 2, TEMPO_STEP)
     tempos = belief.tempo * np.exp(steps)
     log_prior = belief.log_at(tempos) - np.log(PHASES)
-    seen = np.stack([likelihood(events, tempos, c, len(centres) > 1).astype(np.float32) for c in centres])
+    windowed = len(centres) > 1
+    seen = np.stack(
+        [
+            (shape.events_weight * likelihood(events, tempos, c, windowed) + shape.around(tempos, c, windowed)).astype(
+                np.float32
+            )
+            for c in centres
+        ]
+    )
     tempo_path, phase_path = _best_path(seen, log_prior, tempos, np.diff(centres))
     periods = 60.0 / tempos[tempo_path]
     position = np.empty(len(centres))
@@ -187,7 +230,7 @@ def explained_each(events: MotionEvents, pulse: Pulse) -> np.ndarray:
     return TRUST * value
 
 
-def _steady(events: MotionEvents, duration: float, belief: TempoBelief) -> Pulse:
+def _steady(events: MotionEvents, duration: float, belief: TempoBelief, shape: _Shape) -> Pulse:
     """Find the most probable beats with one tempo."""
     step = 0.04 * 60.0 / (belief.tempo * max(duration, 1.0))
     tempos = belief.tempo * np.exp(np.arange(-STEADY_RANGE, STEADY_RANGE + step, step))
@@ -196,7 +239,8 @@ def _steady(events: MotionEvents, duration: float, belief: TempoBelief) -> Pulse
     found = []
     for start in range(0, len(tempos), piece):
         some = tempos[start : start + piece]
-        seen = likelihood(events, some, duration / 2, False) + belief.log_at(some)[:, None]
+        seen = shape.events_weight * likelihood(events, some, duration / 2, False) + shape.steady(some)
+        seen += belief.log_at(some)[:, None]
         tempo_index, phase_index = np.unravel_index(int(np.argmax(seen)), seen.shape)
         found.append((float(seen[tempo_index, phase_index]), start + int(tempo_index), int(phase_index)))
     _, best, phase = max(found)

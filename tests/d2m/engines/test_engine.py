@@ -11,6 +11,7 @@ from d2m import engines
 from d2m.audio.loudness import loudness
 from d2m.audio.mastering import master
 from d2m.engines import vq
+from d2m.engines.vq_library import band_of
 from d2m.errors import D2MError
 from d2m.load_librosa import load_librosa
 from d2m.types import BeatGrid, Dance, Motion
@@ -42,7 +43,8 @@ def soundtrack(engine, dance):
 
 
 def test_music_is_as_long_as_the_dance(soundtrack, dance):
-    assert soundtrack.waveform.shape == (1, round(dance.duration * soundtrack.sample_rate))
+    assert soundtrack.waveform.shape == (2, round(dance.duration * soundtrack.sample_rate))
+    assert soundtrack.sample_rate == 44100
     assert soundtrack.waveform.dtype == np.float32
     assert soundtrack.codes.shape[1] == int(np.ceil(dance.duration * 22050 / 256))
 
@@ -51,14 +53,14 @@ def test_level_is_even_and_never_clips(soundtrack):
     wave = soundtrack.waveform
     peak = 20 * np.log10(np.abs(wave).max())
     assert -12 < peak < -0.1
-    assert -24 < loudness(wave, 22050) < -10
-    seconds = wave[0, : 5 * 22050].reshape(5, -1)
+    assert -24 < loudness(wave, 44100) < -10
+    seconds = wave[0, : 5 * 44100].reshape(5, -1)
     assert np.sqrt((seconds**2).mean(1)).min() > 0.01
 
 
 def test_it_is_the_beat_that_is_heard(soundtrack, dance):
     librosa = load_librosa()
-    strength = librosa.onset.onset_strength(y=soundtrack.waveform[0], sr=22050, hop_length=256)
+    strength = librosa.onset.onset_strength(y=soundtrack.waveform.mean(0), sr=44100, hop_length=512)
     on = dance.grid.beats[(dance.grid.beats > 0.2) & (dance.grid.beats < 5)]
     near = [strength[max(0, int(b * 22050 / 256) - 2) : int(b * 22050 / 256) + 4].max() for b in on]
     assert np.mean(near) > 1.5 * strength.mean()
@@ -88,7 +90,19 @@ def test_half_a_second_is_enough(engine, dance):
     grid = BeatGrid.steady(120, 0.5)
     ones = np.ones(len(grid.beats), np.float32)
     short = replace(dance, duration=0.5, grid=grid, energy=ones, accents=ones, motion=None)
-    assert engine.compose(short).waveform.shape == (1, 11025)
+    assert engine.compose(short).waveform.shape == (2, 22050)
+
+
+def test_the_library_plays_effects_and_voices_beside_the_generator(engine, dance):
+    score = engine.arranger.write(replace(dance, genre="gKR"), 1)
+    added = [part for part in score.parts if part.is_effect or part.is_vocal]
+    assert added
+    both = engine.perform(score, dance, seed=1).waveform
+    band = engine.perform(band_of(score), dance, seed=1).waveform
+    assert np.abs(band[0] - band[1]).max() < 1e-6
+    assert np.abs(both - band).max() > 0.01
+    # They are heard, and do not cover the band.
+    assert np.corrcoef(both.mean(0), band.mean(0))[0, 1] > 0.6
 
 
 @pytest.mark.parametrize("level", ["high", "low"])
@@ -99,7 +113,7 @@ def test_the_same_music_comes_through_the_jukebox_codec(dance, soundtrack, level
     assert heard.codes.shape == (1, -(-3 * 22050 // {"high": 128, "low": 32}[level]))
     assert heard.provenance["weights"][-1] == "studio-vqvae"
     assert heard.provenance["details"] == {"codec": "jukebox", "level": level, "arranger": "composer"}
-    through_spectral = engines.load("vq").compose(short, seed=1).waveform[0]
+    through_spectral = engines.load("vq").compose(short, seed=1).waveform.mean(0)[::2]
     level_of = [np.abs(w.reshape(-1, 2205)).mean(1) for w in (heard.waveform[0], through_spectral)]
     assert np.corrcoef(*level_of)[0, 1] > 0.6
 
