@@ -22,11 +22,8 @@ from d2m.features.rhythm import POSE_LAG
 from d2m.features.tempo_curves import curves_of
 from d2m.types import Motion
 
-#: Penalty on the square of a weight.
+#: Penalty on the square of a weight; those of the low points' likelihood have a weight of 1 before the fit.
 PENALTY = 0.001
-#: Weight of the low points' likelihood. The fit itself would give them 0.02. At 0.1 as many phases are right, and the
-#: beats are nearer to the low points.
-EVENTS_WEIGHT = 0.1
 #: Weight of a clip from the web, beside one of motion capture, and share of the weight that studio dances have.
 WEB_WEIGHT, STUDIO_SHARE = 0.3, 0.2
 #: How far (s) sound and picture of a clip may be apart: of clips in step, and of clips from the web.
@@ -115,19 +112,18 @@ def fit_phase(rows: np.ndarray, targets: np.ndarray, shares: np.ndarray) -> np.n
         shares: (N,) weight of each clip.
     """
     shares = shares / shares.sum()
-    shape, events = rows[:, :, :-1], EVENTS_WEIGHT * rows[:, :, -1]
+    start = np.zeros(rows.shape[2])
+    start[-1] = 0.3
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
-        score = shape @ weights + events
+        score = rows @ weights
         score -= score.max(axis=1, keepdims=True)
         log_probability = score - np.log(np.exp(score).sum(axis=1, keepdims=True))
         value = -(shares[:, None] * targets * log_probability).sum() + PENALTY * (weights**2).sum()
         wrong = shares[:, None] * (np.exp(log_probability) - targets)
-        return float(value), np.einsum("np,npf->f", wrong, shape, optimize=True) + 2.0 * PENALTY * weights
+        return float(value), np.einsum("np,npf->f", wrong, rows, optimize=True) + 2.0 * PENALTY * weights
 
-    start = np.zeros(shape.shape[2])
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 300}).x
-    return np.append(found, EVENTS_WEIGHT)
+    return minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 300}).x
 
 
 def write_phase(path: Path, weights: np.ndarray, about: str) -> None:

@@ -35,6 +35,9 @@ TEMPO_COST, PHASE_COST = 1.0, 0.3
 #: are compilations.
 WANDER_COST = 2.0
 LONGEST_STEADY = 600.0
+#: Confidence of the tempo up to which low points alone decide on the phase, and from which the shape of the movement
+#: does.
+UNSURE = (0.15, 0.4)
 
 
 @dataclass(frozen=True)
@@ -132,54 +135,66 @@ def find_pulse(
         belief: belief about the tempo; its confidence becomes that of the beats.
         evidence: what the shape of the movement says about the phase; None for nothing.
     """
-    shape = _Shape(evidence or PhaseEvidence((), (), 1.0), start, end)
     inside = (events.times >= start) & (events.times <= end)
     events, duration = MotionEvents(events.times[inside] - start, events.weights[inside]), end - start
+    phases = _Phases(events, evidence or PhaseEvidence((), (), 1.0), start, end, belief.confidence)
     centres = _centres(duration)
-    steady = _steady(events, duration, belief, shape)
+    steady = _steady(phases, duration, belief)
     if len(centres) > 1:
-        wandering = _wandering(events, centres, belief, shape)
+        wandering = _wandering(phases, centres, belief)
         gain = explained(events, wandering) - explained(events, steady)
         steady = wandering if duration > LONGEST_STEADY or gain > WANDER_COST * len(centres) else steady
     return replace(steady, centres=steady.centres + start)
 
 
 @dataclass(frozen=True)
-class _Shape:
-    """What the shape of the movement says in a stretch, whose beginning is time 0."""
+class _Phases:
+    """Log likelihood of phases in a stretch whose beginning is time 0.
 
+    Where the tempo is probably right, the shape of the movement tells which low points are on the beat. Where it is
+    probably wrong, there is no right phase, and beats on low points are at least seen to fit.
+    """
+
+    events: MotionEvents
     evidence: PhaseEvidence
     start: float
     end: float
+    confidence: float
 
     @property
-    def events_weight(self) -> float:
-        """Weight of the low points of the movement beside its shape."""
-        return phase_weights.EVENTS_WEIGHT if self.evidence.rows else 1.0
+    def share(self) -> float:
+        """Share of the shape of the movement, 0 to 1."""
+        low, high = UNSURE
+        return float(np.clip((self.confidence - low) / (high - low), 0.0, 1.0)) if self.evidence.rows else 0.0
 
     def steady(self, tempos: np.ndarray) -> np.ndarray:
+        """Return float64 (tempos, phases) at the middle of the stretch."""
+        low_points = likelihood(self.events, tempos, (self.end - self.start) / 2, False)
+        if not self.share:
+            return low_points
         centres = self.start + _centres(self.end - self.start)
-        return steady_phase_likelihood(self.evidence, tempos, centres, self.start, self.end)
+        return self._joined(low_points, steady_phase_likelihood(self.evidence, tempos, centres, self.start, self.end))
 
     def around(self, tempos: np.ndarray, centre: float, windowed: bool) -> np.ndarray:
+        """Return float64 (tempos, phases) at the middle of a window."""
+        low_points = likelihood(self.events, tempos, centre, windowed)
+        if not self.share:
+            return low_points
         window = WINDOW if windowed else None
-        return phase_likelihood(self.evidence, tempos, self.start + centre, window, self.start, self.end)
+        shape = phase_likelihood(self.evidence, tempos, self.start + centre, window, self.start, self.end)
+        return self._joined(low_points, shape)
+
+    def _joined(self, low_points: np.ndarray, shape: np.ndarray) -> np.ndarray:
+        weight = 1.0 - self.share + self.share * phase_weights.EVENTS_WEIGHT
+        return weight * low_points + self.share * shape
 
 
-def _wandering(events: MotionEvents, centres: np.ndarray, belief: TempoBelief, shape: _Shape) -> Pulse:
+def _wandering(phases: _Phases, centres: np.ndarray, belief: TempoBelief) -> Pulse:
     """Find the most probable beats with a slowly changing tempo."""
     steps = np.arange(-WANDERING_RANGE, WANDERING_RANGE + TEMPO_STEP / 2, TEMPO_STEP)
     tempos = belief.tempo * np.exp(steps)
     log_prior = belief.log_at(tempos) - np.log(PHASES)
-    windowed = len(centres) > 1
-    seen = np.stack(
-        [
-            (shape.events_weight * likelihood(events, tempos, c, windowed) + shape.around(tempos, c, windowed)).astype(
-                np.float32
-            )
-            for c in centres
-        ]
-    )
+    seen = np.stack([phases.around(tempos, c, len(centres) > 1).astype(np.float32) for c in centres])
     tempo_path, phase_path = _best_path(seen, log_prior, tempos, np.diff(centres))
     periods = 60.0 / tempos[tempo_path]
     position = np.empty(len(centres))
@@ -230,17 +245,16 @@ def explained_each(events: MotionEvents, pulse: Pulse) -> np.ndarray:
     return TRUST * value
 
 
-def _steady(events: MotionEvents, duration: float, belief: TempoBelief, shape: _Shape) -> Pulse:
+def _steady(phases: _Phases, duration: float, belief: TempoBelief) -> Pulse:
     """Find the most probable beats with one tempo."""
     step = 0.04 * 60.0 / (belief.tempo * max(duration, 1.0))
     tempos = belief.tempo * np.exp(np.arange(-STEADY_RANGE, STEADY_RANGE + step, step))
     # In pieces, for a long clip has many events and needs many tempos.
-    piece = max(int(1e6 // max(len(events.times), 1)), 1)
+    piece = max(int(1e6 // max(len(phases.events.times), 1)), 1)
     found = []
     for start in range(0, len(tempos), piece):
         some = tempos[start : start + piece]
-        seen = shape.events_weight * likelihood(events, some, duration / 2, False) + shape.steady(some)
-        seen += belief.log_at(some)[:, None]
+        seen = phases.steady(some) + belief.log_at(some)[:, None]
         tempo_index, phase_index = np.unravel_index(int(np.argmax(seen)), seen.shape)
         found.append((float(seen[tempo_index, phase_index]), start + int(tempo_index), int(phase_index)))
     _, best, phase = max(found)

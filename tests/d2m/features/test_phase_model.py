@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import pytest
+from repository import SCRIPTS
 
 from d2m.features import phase_model, phase_weights
 from d2m.features.envelope import MotionEvents, body_speeds
@@ -112,3 +115,30 @@ def test_every_row_and_harmonic_has_a_weight() -> None:
     assert len(phase_weights.WEIGHTS) == 2 * ROW_COUNT * len(phase_model.HARMONICS)
     assert 0.0 <= phase_weights.EVENTS_WEIGHT < 1.0
     assert POSE_LAG < 0.05
+
+
+def test_the_fit_finds_the_curve_that_tells_the_phase(monkeypatch) -> None:
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    module = importlib.import_module("fit_phase")
+    rng = np.random.default_rng(0)
+    phases = np.arange(PHASES) / PHASES
+    targets, rows = np.zeros((30, PHASES)), rng.normal(0, 0.1, (30, PHASES, 5))
+    for number in range(30):
+        middle = rng.integers(PHASES)
+        away = (phases - phases[middle] + 0.5) % 1.0 - 0.5
+        targets[number] = np.exp(-0.5 * (away / 0.05) ** 2) / np.exp(-0.5 * (away / 0.05) ** 2).sum()
+        rows[number, :, 2] += np.cos(2 * np.pi * away)
+        rows[number, :, 4] = 0.0
+    weights = module.fit_phase(rows, targets, np.ones(30))
+    assert weights[2] > 5.0 * np.abs(np.delete(weights, 2)).max()
+
+
+def test_the_wanted_phase_is_that_of_the_music(monkeypatch) -> None:
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    module = importlib.import_module("fit_phase")
+    joints, _ = stepping(120.0, 8.0)
+    beats = np.arange(0.1, 8.0, 0.5)
+    wanted = module.wanted_phase(dancer(joints), beats, 0.03)
+    assert wanted.sum() == pytest.approx(1.0)
+    # 4 s, less the landmarks' delay, is 7.8 beats after the first.
+    assert wanted.argmax() / PHASES == pytest.approx((3.9 - POSE_LAG) / 0.5 % 1.0, abs=0.02)
