@@ -21,15 +21,6 @@ from d2m.types import Score
 BAND_LUFS = -16.1
 
 
-def is_of_library(score: Score) -> bool:
-    """Tell whether a score has parts that the sound library plays.
-
-    Args:
-        score: the score.
-    """
-    return any(part.is_effect or part.is_vocal for part in score.parts)
-
-
 def band_of(score: Score) -> Score:
     """Return the score that the generator plays, without effects and voices.
 
@@ -58,9 +49,9 @@ def with_library(band: np.ndarray, sample_rate: int, score: Score) -> np.ndarray
     sound = resample_poly(band, RATE // common, sample_rate // common, axis=1).astype(np.float32)
     sound = np.repeat(sound, 2, axis=0) if len(sound) == 1 else sound
     level = loudness(band, sample_rate)
-    if not is_of_library(score) or not np.isfinite(level):
-        return sound
     parts = tuple(part for part in score.parts if part.is_effect or part.is_vocal)
+    if not parts or not np.isfinite(level):
+        return sound
     added = play_ahead(replace(score, parts=parts), find_soundfont(None)).mix
     count = min(added.shape[1], sound.shape[1])
     sound[:, :count] += np.float32(10 ** ((level - BAND_LUFS) / 20)) * added[:, :count]

@@ -139,12 +139,14 @@ def find_pulse(
     events, duration = MotionEvents(events.times[inside] - start, events.weights[inside]), end - start
     phases = _Phases(events, evidence or PhaseEvidence((), (), 1.0), start, end, belief.confidence)
     centres = _centres(duration)
-    steady = _steady(phases, duration, belief)
-    if len(centres) > 1:
-        wandering = _wandering(phases, centres, belief)
-        gain = explained(events, wandering) - explained(events, steady)
-        steady = wandering if duration > LONGEST_STEADY or gain > WANDER_COST * len(centres) else steady
-    return replace(steady, centres=steady.centres + start)
+    wandering = _wandering(phases, centres, belief) if len(centres) > 1 else None
+    if wandering is not None and duration > LONGEST_STEADY:
+        return replace(wandering, centres=wandering.centres + start)
+    pulse = _steady(phases, duration, belief)
+    if wandering is not None:
+        gain = explained(events, wandering) - explained(events, pulse)
+        pulse = wandering if gain > WANDER_COST * len(centres) else pulse
+    return replace(pulse, centres=pulse.centres + start)
 
 
 @dataclass(frozen=True)
