@@ -59,7 +59,7 @@ def test_a_long_run_keeps_what_fails_and_goes_on(tmp_path, monkeypatch):
     fuzz.run_batch("failing", 0, 40, folder)
     kept = sorted((folder / "crashes").iterdir())
     assert [path.suffix for path in kept] == [".bin", ".txt"]
-    assert kept[0].read_bytes()[:4] == b"MThd"
+    assert b"\x99" in kept[0].read_bytes()
     assert "AssertionError" in kept[1].read_text()
     fuzz.run("midi", 0.0, folder, examples=5, batches=1)
     fuzz.run("midi", 0.0, folder, examples=5, batches=1)

@@ -133,13 +133,14 @@ def test_wrong_usage_is_one_line_and_status_2(capsys, args, said):
     assert said in heard.err
 
 
-def test_a_bug_is_one_line_unless_debugging(capsys, monkeypatch, tmp_path):
-    from d2m import pipeline
+def test_a_bug_is_one_line_unless_debugging(clip, capsys, monkeypatch, tmp_path):
+    from d2m import engines
 
     def broken(*_, **__):
         raise ZeroDivisionError("oops\nand more")
 
-    monkeypatch.setattr(pipeline, "generate", broken)
+    clip(tmp_path / "a.mp4", duration=0.7)
+    monkeypatch.setattr(engines, "load", broken)
     assert main(["generate", str(tmp_path / "a.mp4")]) == 1
     heard = capsys.readouterr().err
     assert len(heard.splitlines()) == 1
