@@ -102,7 +102,7 @@ def pop_example(folder: Path, seed: int, seconds: float, path: Path) -> None:
     save_pair(make_pair(wave, score, nobody(score), -1, SAMPLE_RATE, HOP), path)
 
 
-def studio_example(index: int, seed: int, held_out: bool, seconds: float, path: Path) -> None:
+def studio_example(index: int, seed: int, held_out: bool, seconds: float, path: Path, vocals: bool = False) -> None:
     """Write an example of music with a dancer: a song of the studio.
 
     Args:
@@ -111,13 +111,14 @@ def studio_example(index: int, seed: int, held_out: bool, seconds: float, path: 
         held_out: whether it belongs to the held-out part.
         seconds: length in seconds.
         path: output .npz file.
+        vocals: keep the voices of the song.
 
     Raises:
         D2MError: if the file cannot be written.
     """
     rng = np.random.default_rng([seed, int(held_out), index])
     genre = list(GENRES)[index % len(GENRES)]
-    score, _ = compose_song(genre, seconds, rng)
+    score, _ = compose_song(genre, seconds, rng, vocals=vocals)
     dance = somebody(score, genre, seconds, seed, held_out, rng)
     wave = render(score, SAMPLE_RATE)[0]
     save_pair(make_pair(wave, score, dance, list(GENRES).index(genre), SAMPLE_RATE, HOP), path)
@@ -148,6 +149,7 @@ def make_examples(
     held_out: int = 20,
     seconds: float = 24.0,
     seed: int = 1,
+    vocals: bool = False,
     processes: Parallel = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
@@ -163,6 +165,7 @@ def make_examples(
         held_out: number of held-out songs of each kind.
         seconds: maximum length of an example in seconds, 2 to 600.
         seed: random seed.
+        vocals: keep the voices of the studio's songs in every second round of genres.
         processes: number of local processes, or an executor.
         progress: called with the number of finished examples and of all examples to make.
 
@@ -190,8 +193,9 @@ def make_examples(
     for part, count in (("train", studio_songs), ("held_out", held_out if studio_songs > 0 else 0)):
         for index in range(count):
             path = folder / part / f"studio-{index:05d}.npz"
-            jobs.append((studio_example, (index, seed, part == "held_out", seconds, path)))
-    claim(folder, {"seed": seed, "seconds": float(seconds)})
+            sung = vocals and index // len(GENRES) % 2 == 1
+            jobs.append((studio_example, (index, seed, part == "held_out", seconds, path, sung)))
+    claim(folder, {"seed": seed, "seconds": float(seconds)} | ({"vocals": True} if vocals else {}))
     make_all(jobs, processes, progress)
     return len(jobs)
 

@@ -63,6 +63,9 @@ def examples(
     held_out: Annotated[int, typer.Option(min=0, help="Number of held-out songs of each kind.")] = 20,
     seconds: Annotated[float, typer.Option(help="Maximum length of an example in seconds (2-600).")] = 24.0,
     seed: Annotated[int, typer.Option(min=0, help=SEED)] = 1,
+    vocals: Annotated[
+        bool, typer.Option("--vocals", help="Keep the voices in half of the studio's songs, for 'd2m train genre'.")
+    ] = False,
     processes: Processes = None,
     ray: Ray = None,
 ) -> None:
@@ -71,8 +74,8 @@ def examples(
 
     with stage_bars({"examples": "examples"}) as tell, executor(processes, ray, out) as places:
         count = make_examples(
-            out, studio_songs, pop_songs, pop909, held_out=held_out, seconds=seconds, seed=seed, processes=places,
-            progress=lambda done, total: tell("examples", done, total),
+            out, studio_songs, pop_songs, pop909, held_out=held_out, seconds=seconds, seed=seed, vocals=vocals,
+            processes=places, progress=lambda done, total: tell("examples", done, total),
         )  # fmt: skip
     typer.echo(f"{count} examples in {out}", err=True)
 

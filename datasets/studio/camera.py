@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
 
 @dataclass(frozen=True)
@@ -101,3 +102,63 @@ def wild_camera(rng: np.random.Generator, size: tuple[int, int] = (640, 480)) ->
     target = (rng.normal(0.0, 0.1), rng.uniform(0.85, 1.05), 0.0)
     tall = 2.0 * np.degrees(np.arctan(rng.uniform(1.15, 1.7) / distance))
     return Camera.looking_at(position, target, size, float(tall))
+
+
+@dataclass(frozen=True)
+class Handheld:
+    """Movement of a camera that somebody holds: shake, pans, zooms, and pictures that are shown twice.
+
+    Attributes:
+        shift: (T, 2), how far the picture is moved to the right and down, picture heights.
+        zoom: (T,), enlargement around the middle of the picture.
+        roll: (T,), rotation of the picture around its middle, radians.
+        shown: (T,), number of the picture that is shown at each frame.
+    """
+
+    shift: np.ndarray
+    zoom: np.ndarray
+    roll: np.ndarray
+    shown: np.ndarray
+
+    @classmethod
+    def draw(cls, frames: int, fps: float, rng: np.random.Generator) -> Handheld:
+        """Draw the movement of a camera.
+
+        Args:
+            frames: number of frames.
+            fps: frames a second.
+            rng: random generator.
+        """
+        amount = rng.choice([0.0, 1.0, 3.0], p=[0.4, 0.4, 0.2])
+        lost = rng.choice([0.0, 0.03, 0.15], p=[0.5, 0.35, 0.15])
+
+        def wander(size: float, seconds: float, *axes: int) -> np.ndarray:
+            width = seconds * fps
+            noise = gaussian_filter1d(rng.normal(0.0, 1.0, (frames, *axes)), width, axis=0, mode="nearest")
+            return amount * size * noise * np.sqrt(2.0 * np.sqrt(np.pi) * width)
+
+        shown = np.arange(frames)
+        repeated = rng.random(frames) < lost
+        repeated[0] = False
+        return cls(
+            shift=wander(0.004, 0.12, 2) + wander(0.03, 1.5, 2),
+            zoom=np.exp(wander(0.05, 1.5)),
+            roll=wander(0.01, 0.5),
+            shown=np.maximum.accumulate(np.where(repeated, 0, shown)),
+        )
+
+    def see(self, points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """Return points as the moving camera sees them.
+
+        Args:
+            points: (T, J, 3) in picture heights, as the resting camera sees them.
+            size: picture width and height in pixels.
+        """
+        middle = np.array([0.5 * size[0] / size[1], 0.5])
+        points = points[self.shown]
+        x, y = np.moveaxis(points[..., :2] - middle, -1, 0)
+        cosine, sine = np.cos(self.roll)[:, None], np.sin(self.roll)[:, None]
+        turned = np.stack([cosine * x - sine * y, sine * x + cosine * y, points[..., 2]], axis=-1)
+        turned *= self.zoom[:, None, None]
+        turned[..., :2] += middle + self.shift[:, None]
+        return turned

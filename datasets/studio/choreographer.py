@@ -20,8 +20,10 @@ from . import skeleton as sk
 from .arms import ARM_MOVES
 from .body import NEUTRAL, solve
 from .genres import STYLES, GenreStyle
+from .manner import Choices, Figure, Manner, phrase_starts
 from .routine import ARMS, Key, Routine, play
 from .steps import STEPS, WHOLE
+from .timing import Timing
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,8 @@ def choreograph(
     dancer: DancerStyle,
     energy: np.ndarray | None = None,
     fps: float = 60.0,
+    manner: Manner | None = None,
+    performer: np.random.Generator | None = None,
 ) -> Performance:
     """Return a dance to the beats of ``music``.
 
@@ -109,6 +113,8 @@ def choreograph(
         dancer: who dances.
         energy: float (N,) in 0..1, one value per beat of the grid; overrides the score's.
         fps: frames a second.
+        manner: how freely the dancer moves around the beat; None: almost every beat is marked.
+        performer: the timing of this dancer, where several dance one choreography; None: ``rng``.
 
     Raises:
         D2MError: for an unknown genre, or no time to dance in.
@@ -120,11 +126,15 @@ def choreograph(
     grid = music.grid if isinstance(music, Score) else music
     if energy is None:
         energy = loudness(music) if isinstance(music, Score) else np.full(len(grid.beats), 0.6)
-    routine = _write(STYLES[genre], grid, duration, rng, dancer, np.asarray(energy, dtype=np.float64))
-    timing = _Timing(grid, duration, rng, dancer)
+    choices = Choices.draw(manner, genre, grid, duration, rng) if manner is not None else None
+    routine = _write(STYLES[genre], grid, duration, rng, dancer, np.asarray(energy, dtype=np.float64), choices)
+    rng = rng if performer is None else performer
+    timing = Timing(grid, duration, rng, bias=dancer.bias, jitter=dancer.jitter)
     times = np.arange(int(round(duration * fps))) / fps
-    controls = _perform(routine, timing, times, rng, dancer, fps)
-    _bounce(controls, STYLES[genre], timing, times, routine, rng, dancer)
+    landing = timing.moved(choices.offsets(timing.positions)) if choices else timing
+    controls = _perform(routine, landing, times, rng, dancer, fps, choices.sway if choices else 1.0)
+    bouncing = timing.moved(choices.lags(timing.positions)) if choices else timing
+    _bounce(controls, STYLES[genre], bouncing, times, routine, rng, dancer, choices)
     poses, pelvis = solve(controls, fps)
     return _finish(poses, pelvis, dancer, fps, [tuple(grid.time_of(np.array(s))) for s in routine.still])
 
@@ -155,22 +165,21 @@ def _write(
     rng: np.random.Generator,
     dancer: DancerStyle,
     energy: np.ndarray,
+    choices: Choices | None,
 ) -> Routine:
-    first = int(np.floor(grid.position_of(0.0))) - 2
-    last = int(np.ceil(grid.position_of(duration))) + 4
     bar = int(grid.downbeats[0]) if len(grid.downbeats) else 0
 
     def size(at: float) -> float:
         level = energy[int(np.clip(round(at), 0, len(energy) - 1))]
         phase = (at - bar) % grid.beats_per_bar
         accent = 1.12 if phase < 0.25 else (1.0 if abs(phase - 2) < 0.25 else 0.93)
+        if choices:
+            accent = choices.accent(at)
         return float(dancer.size * accent * (0.62 + 0.55 * level))
 
     routine = Routine(rng, style.attack / dancer.sharpness, style.flow, size, dancer.stance)
-    at = bar + ((first - bar) // 8) * 8 - 0.0
-    while at < last:
-        _eight_count(routine, style, at, dancer)
-        at += 8.0
+    for at in phrase_starts(grid, duration):
+        _eight_count(routine, style, at, dancer, choices.figure(at) if choices else None)
     return routine
 
 
@@ -180,32 +189,46 @@ def _choose(rng: np.random.Generator, weights: dict[str, float]) -> str:
     return names[int(rng.choice(len(names), p=p / p.sum()))]
 
 
-def _eight_count(routine: Routine, style: GenreStyle, at: float, dancer: DancerStyle) -> None:
+def _eight_count(routine: Routine, style: GenreStyle, at: float, dancer: DancerStyle, figure: Figure | None) -> None:
     """Two bars: a motif, its mirror image, and an ending that may vary or freeze."""
     rng = routine.rng
     tempo = rng.random()
     step = 2.0 if tempo < style.slow else (0.5 if tempo > 1 - style.fast else 1.0)
     offbeat = 0.5 if rng.random() < dancer.offbeat else 0.0
+    rest = style.rest
+    if figure:
+        step, offbeat, rest = figure.step, 0.0, 1.0 if figure.hold else 0.0
+        # Movements of a slow phrase fill the time between its landings.
+        routine.flow = max(style.flow, figure.flow)
+        routine.attack = style.attack / dancer.sharpness * max(step, 1.0) ** 0.9
     side = 1 if rng.random() < 0.5 else -1
     shape = [(0, 4, 1), (4, 4, -1)] if rng.random() < 0.7 else [(0, 8, 1)]
     upright = {k: v for k, v in style.steps.items() if k != "freeze"}
     feet, arms = _choose(rng, upright), _choose(rng, style.arms)
     ending = rng.random()
     for start, beats, mirror in shape:
-        if ending < style.rest and start + beats == 8:
+        if ending < rest and start + beats == 8:
             beats -= 2
-        _segment(routine, style, at + start + offbeat, beats, side * mirror, step, feet, arms)
+        _segment(routine, style, at + start + offbeat, beats, side * mirror, step, feet, arms, figure)
         if rng.random() < 0.35:
             arms = _choose(rng, style.arms)
         if rng.random() < 0.2:
             feet = _choose(rng, upright)
-    if ending < 0.6 * style.rest:
+    if ending < 0.6 * rest:
         STEPS["freeze"](routine, at + 6, 2.0, side, 1.0)
     _gaze(routine, at, side)
 
 
 def _segment(
-    routine: Routine, style: GenreStyle, at: float, beats: float, side: int, step: float, feet: str, arms: str
+    routine: Routine,
+    style: GenreStyle,
+    at: float,
+    beats: float,
+    side: int,
+    step: float,
+    feet: str,
+    arms: str,
+    figure: Figure | None,
 ) -> None:
     # feet keep to the beat or slower: double time is for the arms, except where the step itself is quick
     pace = max(step, 1.0)
@@ -214,8 +237,11 @@ def _segment(
         pace = 1.0
     if feet != "facings":
         routine.face_front(at)
-    STEPS[feet](routine, at, beats, side, pace)
-    if feet not in WHOLE:
+    if figure is None or figure.feet:
+        STEPS[feet](routine, at, beats, side, pace)
+    else:
+        routine.home(at)
+    if (figure is None or figure.arms) and feet not in WHOLE:
         ARM_MOVES[arms](routine, at, beats, side, step, style.poses)
 
 
@@ -229,39 +255,14 @@ def _gaze(routine: Routine, at: float, side: int) -> None:
         routine.pose("chest", at + 7, (0.0,), 1.0)
 
 
-class _Timing:
-    """When this dancer reaches the positions of the music: late or early, and never twice the same."""
-
-    def __init__(self, grid: BeatGrid, duration: float, rng: np.random.Generator, dancer: DancerStyle):
-        low = int(np.floor(grid.position_of(0.0))) - 12
-        high = int(np.ceil(grid.position_of(duration))) + 16
-        self.positions = np.arange(low, high)
-        beats = grid.time_of(self.positions)
-        drift = gaussian_filter1d(rng.normal(0.0, 1.0, len(beats)), 4.0) * 3.7 * 0.5 * dancer.jitter
-        noise = rng.normal(0.0, dancer.jitter, len(beats))
-        self.seconds = np.maximum.accumulate(beats + dancer.bias + drift + noise + 1e-6 * np.arange(len(beats)))
-
-    def when(self, position: np.ndarray) -> np.ndarray:
-        return _line(position, self.positions, self.seconds)
-
-    def where(self, time: np.ndarray) -> np.ndarray:
-        return _line(time, self.seconds, self.positions)
-
-
-def _line(x: np.ndarray, knots: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Interpolation that goes on with the mean slope beyond both ends."""
-    slope = (values[-1] - values[0]) / (knots[-1] - knots[0])
-    inside = np.interp(x, knots, values)
-    return inside + slope * (np.minimum(x - knots[0], 0.0) + np.maximum(x - knots[-1], 0.0))
-
-
 def _perform(
     routine: Routine,
-    timing: _Timing,
+    timing: Timing,
     times: np.ndarray,
     rng: np.random.Generator,
     dancer: DancerStyle,
     fps: float,
+    sway: float,
 ) -> dict[str, np.ndarray]:
     controls = {}
     for part in NEUTRAL:
@@ -273,7 +274,7 @@ def _perform(
         # muscles round off corners; feet least, or they would slide before they lift
         values = gaussian_filter1d(values, (0.012 if part.endswith("foot") else 0.022) * fps, axis=0, mode="nearest")
         if not part.endswith("foot") and part != "base":
-            values = values + _settle(values, dancer.settle, fps) + _tremor(values.shape, rng, fps)
+            values = values + _settle(values, dancer.settle, fps) + sway * _tremor(values.shape, rng, fps)
         controls[part] = values
     return controls
 
@@ -297,21 +298,19 @@ def _tremor(shape: tuple[int, ...], rng: np.random.Generator, fps: float) -> np.
 def _bounce(
     controls: dict[str, np.ndarray],
     style: GenreStyle,
-    timing: _Timing,
+    timing: Timing,
     times: np.ndarray,
     routine: Routine,
     rng: np.random.Generator,
     dancer: DancerStyle,
+    choices: Choices | None,
 ) -> None:
     """The groove under every move: knees, chest and head go down on the beat."""
     position = timing.where(times) - rng.uniform(-0.03, 0.05)
     moving = np.ones(len(times))
     for start, end in routine.still:
         moving[(position > start) & (position < end)] = 0.0
-    section = ((position - position[0]) // 8).astype(int)
-    level = rng.uniform(0.35, 1.25, section[-1] + 1)[section]
-    # some phrases bounce at half or double time, some not at all
-    pulse = rng.choice([1.0, 0.5, 2.0, 0.0], section[-1] + 1, p=[0.78, 0.10, 0.04, 0.08])[section]
+    level, pulse = choices.bounces(position) if choices else _bounces(position, rng)
     level = level * (pulse > 0) / np.maximum(pulse, 1.0)
     size = np.array([routine.size(p) for p in np.arange(np.floor(position[0]), np.ceil(position[-1]) + 2)])
     size = np.interp(position - np.floor(position[0]), np.arange(len(size)), size)
@@ -326,6 +325,14 @@ def _bounce(
     controls["head"][:, 0] += rng.uniform(1.0, 4.0) * depth * lag
     for arm in ARMS:
         controls[arm][:, 6] += rng.uniform(0.0, 2.0) * depth * lag
+
+
+def _bounces(position: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Depth and bounces per beat at each position: some phrases bounce at half or double time, some not at all."""
+    section = ((position - position[0]) // 8).astype(int)
+    level = rng.uniform(0.35, 1.25, section[-1] + 1)[section]
+    pulse = rng.choice([1.0, 0.5, 2.0, 0.0], section[-1] + 1, p=[0.78, 0.10, 0.04, 0.08])[section]
+    return level, pulse
 
 
 def _finish(

@@ -9,7 +9,7 @@ from d2m.features.landmarks import fill_and_smooth
 from d2m.types import Motion
 
 from . import skeleton as sk
-from .camera import Camera
+from .camera import Camera, Handheld
 from .choreographer import Performance
 
 #: MediaPipe's landmarks: name -> (SMPL joint, offset in that joint's axes as a fraction of stature); the left
@@ -162,7 +162,13 @@ def _other_side(name: str) -> str:
 
 
 def landmark_motion(
-    performance: Performance, camera: Camera, rng: np.random.Generator, *, fps: float = 30.0, noise: float = 1.0
+    performance: Performance,
+    camera: Camera,
+    rng: np.random.Generator,
+    *,
+    fps: float = 30.0,
+    noise: float = 1.0,
+    view: Handheld | None = None,
 ) -> Motion:
     """Return the dance as the package's own pose stage would report a video of it: MediaPipe's 33 landmarks.
 
@@ -172,6 +178,7 @@ def landmark_motion(
         rng: the estimator's errors.
         fps: frames a second wanted.
         noise: see :func:`estimate`; 0 gives exact landmarks.
+        view: movement of the camera, of as many frames as the motion; None: it rests.
 
     Returns:
         Units as in :class:`~d2m.types.Motion`: picture heights, x right, y down, z away from the camera relative
@@ -183,6 +190,8 @@ def landmark_motion(
     hips = depth[:, [23, 24]].mean(axis=1, keepdims=True)
     scale = camera.matrix[0, 0] / hips / camera.size[1]
     exact = np.concatenate([pixels / camera.size[1], ((depth - hips) * scale)[..., None]], axis=-1)
+    if view is not None:
+        exact = view.see(exact, camera.size)
     if noise <= 0:
         return Motion(exact.astype(np.float32), float(fps), "mediapipe33", np.ones(exact.shape[:2], np.float32))
     size = float(np.median(scale) * sk.STATURE * performance.smpl.scale / 100.0)

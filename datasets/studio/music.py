@@ -71,13 +71,16 @@ def song_shape(grid: BeatGrid, rng: np.random.Generator) -> tuple[np.ndarray, np
     return energy.astype(np.float32), np.clip(accents, 0, 1).astype(np.float32)
 
 
-def compose_song(genre: str, seconds: float, rng: np.random.Generator) -> tuple[Score, np.ndarray]:
-    """Compose a song in a genre, without voices, as the weights that ship with the package were trained without them.
+def compose_song(
+    genre: str, seconds: float, rng: np.random.Generator, *, vocals: bool = False
+) -> tuple[Score, np.ndarray]:
+    """Compose a song in a genre.
 
     Args:
         genre: AIST code.
         seconds: length.
         rng: random generator.
+        vocals: keep the voices; the codec and the generator that ship with the package were trained without them.
 
     Returns:
         The score, and the energy float32 (N,) per beat that it was written for.
@@ -86,7 +89,8 @@ def compose_song(genre: str, seconds: float, rng: np.random.Generator) -> tuple[
 
     grid = song_grid(genre, seconds, rng)
     energy, accents = song_shape(grid, rng)
-    return compose(grid, seconds, genre, rng, energy=energy, accents=accents).without_vocals(), energy
+    score = compose(grid, seconds, genre, rng, energy=energy, accents=accents)
+    return score if vocals else score.without_vocals(), energy
 
 
 def write_score(path: str | Path, score: Score, energy: np.ndarray | None = None) -> None:
