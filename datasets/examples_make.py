@@ -110,8 +110,8 @@ def studio_example(index: int, seed: int, held_out: bool, seconds: float, path: 
         seed: random seed.
         held_out: whether it belongs to the held-out part.
         seconds: length in seconds.
-        path: output .npz file.
         vocals: keep the voices of the song.
+        path: output .npz file.
 
     Raises:
         D2MError: if the file cannot be written.
@@ -194,7 +194,7 @@ def make_examples(
         for index in range(count):
             path = folder / part / f"studio-{index:05d}.npz"
             sung = vocals and index // len(GENRES) % 2 == 1
-            jobs.append((studio_example, (index, seed, part == "held_out", seconds, path, sung)))
+            jobs.append((studio_example, (index, seed, part == "held_out", seconds, sung, path)))
     claim(folder, {"seed": seed, "seconds": float(seconds)} | ({"vocals": True} if vocals else {}))
     make_all(jobs, processes, progress)
     return len(jobs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import soundfile
 
 from d2m.cli.main import main
 from d2m.datasets.pairs import load_pairs
+from d2m.datasets.studio.music import compose_song
 from d2m.types import GENRES
 
 
@@ -77,10 +79,10 @@ def test_damaged_settings_are_named(tmp_path, capsys):
 
 
 def test_an_example_that_fails_is_a_warning_and_the_others_are_made(tmp_path, capsys, monkeypatch):
-    def one(index: int, *rest: object) -> None:
+    def one(index: int, seed: int, held_out: bool, seconds: float, vocals: bool, path: Path) -> None:
         if index == 0:
             raise ValueError("out of tune")
-        rest[-1].write_bytes(b"x")
+        path.write_bytes(b"x")
 
     monkeypatch.setattr("d2m.datasets.examples_make.studio_example", one)
     assert make(tmp_path, "--studio-songs", 3, "--held-out", 0) == 1
@@ -90,6 +92,27 @@ def test_an_example_that_fails_is_a_warning_and_the_others_are_made(tmp_path, ca
     ]
     assert len(list(tmp_path.rglob("*.npz"))) == 2
     assert json.loads((tmp_path / "examples.json").read_text(encoding="utf-8")) == {"seed": 1, "seconds": 24.0}
+
+
+def test_every_second_round_of_genres_keeps_its_voices(tmp_path, monkeypatch):
+    def one(index: int, seed: int, held_out: bool, seconds: float, vocals: bool, path: Path) -> None:
+        path.write_bytes(b"voices" if vocals else b"none")
+
+    monkeypatch.setattr("d2m.datasets.examples_make.studio_example", one)
+    assert make(tmp_path / "a", "--studio-songs", 30, "--held-out", 0, "--vocals") == 0
+    found = [path.read_bytes() for path in sorted((tmp_path / "a" / "train").glob("*.npz"))]
+    assert found == [b"none"] * 10 + [b"voices"] * 10 + [b"none"] * 10
+    assert make(tmp_path / "a", "--studio-songs", 30, "--held-out", 0) == 1
+    assert make(tmp_path / "b", "--studio-songs", 30, "--held-out", 0) == 0
+    assert {path.read_bytes() for path in (tmp_path / "b" / "train").glob("*.npz")} == {b"none"}
+
+
+def test_songs_have_voices_only_if_asked():
+    with_voices, without = (
+        compose_song("gHO", 16.0, np.random.default_rng(1), vocals=vocals)[0] for vocals in (True, False)
+    )
+    assert len(with_voices.parts) > len(without.parts)
+    assert [len(part.starts) for part in with_voices.without_vocals().parts] == [len(p.starts) for p in without.parts]
 
 
 @pytest.mark.slow
