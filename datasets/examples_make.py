@@ -102,7 +102,7 @@ def pop_example(folder: Path, seed: int, seconds: float, path: Path) -> None:
     save_pair(make_pair(wave, score, nobody(score), -1, SAMPLE_RATE, HOP), path)
 
 
-def studio_example(index: int, seed: int, held_out: bool, seconds: float, path: Path, vocals: bool = False) -> None:
+def studio_example(index: int, seed: int, held_out: bool, seconds: float, vocals: bool, path: Path) -> None:
     """Write an example of music with a dancer: a song of the studio.
 
     Args:
