@@ -13,14 +13,13 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import minimize
 
-from d2m.datasets.studio.example import StudioExample
 from d2m.evaluation.rhythm import DanceClip
 from d2m.features.envelope import body_speeds, motion_events
 from d2m.features.event_fit import PHASES, likelihood
 from d2m.features.phase_model import HARMONICS, PhaseEvidence
 from d2m.features.rhythm import POSE_LAG
 from d2m.features.tempo_curves import curves_of
-from d2m.types import Motion
+from d2m.types import BeatGrid, Motion
 
 #: Penalty on the square of a weight; those of the low points' likelihood have a weight of 1 before the fit.
 PENALTY = 0.001
@@ -52,10 +51,10 @@ class Dances:
         )
 
     @classmethod
-    def of_studio(cls, made: Sequence[StudioExample]) -> Dances:
+    def of_studio(cls, made: Sequence[tuple[Motion, BeatGrid]]) -> Dances:
         """Look at dances of the studio."""
-        rows = [phase_features(one.motion, None, one.score.grid.tempo) for one in made]
-        return cls(np.stack(rows), np.stack([wanted_phase(one.motion, one.score.grid.beats, IN_STEP) for one in made]))
+        rows = [phase_features(motion, None, grid.tempo) for motion, grid in made]
+        return cls(np.stack(rows), np.stack([wanted_phase(motion, grid.beats, IN_STEP) for motion, grid in made]))
 
 
 def joined_phase(

@@ -5,16 +5,17 @@
 
 FOLDER holds .npz files as 'd2m evaluate rhythm' reads them; those of --in-step are motion capture, whose beats are
 exactly in step with the movement. Dances of the studio, with the errors of a pose estimator, are added with a small
-share of the weight. Cross-validation leaves whole sources out (the files' group; files of one
-group in several folders count as one source). Its predictions also calibrate the confidence. --report also runs the
-whole beat finder on every clip with weights that did not see its source, and prints what 'd2m evaluate rhythm' prints.
+share of the weight: of clear dancers, and of free ones filmed as on the web. Cross-validation leaves whole sources out
+(the files' group; files of one group in several folders count as one source). Its predictions also calibrate the
+confidence. --report also runs the whole beat finder on every clip with weights that did not see its source, and prints
+what 'd2m evaluate rhythm' prints.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ from fit_phase import Dances, joined_phase, write_phase
 from scipy.optimize import minimize
 
 from d2m.cli.rhythm_report import tell_rhythm
-from d2m.datasets.studio.example import StudioExample, sample
+from d2m.datasets.studio.example import sample
+from d2m.datasets.studio.web_clip import web_clip
 from d2m.evaluation.rhythm import DanceClip, read_clip
 from d2m.evaluation.rhythm_report import draw_reliability, score_clip, summarise
 from d2m.features import phase_weights, tempo_weights
@@ -31,13 +33,14 @@ from d2m.features.envelope import body_speeds, motion_events
 from d2m.features.rhythm import find_rhythm
 from d2m.features.tempo_curves import curves_of, curves_of_speeds
 from d2m.features.tempo_model import TEMPOS, USUAL, figures, most_probable, weigh
-from d2m.types import Motion
+from d2m.types import BeatGrid, Motion
 
 #: Penalty on the square of a weight: of figures of the movement, and of the preferences for tempos.
 PENALTY, PREFERENCE_PENALTY = 0.03, 0.001
 #: Width (log) of the tempo that is asked for, and share of the weight that studio dances have.
 WIDTH, STUDIO_SHARE = 0.02, 0.15
-#: Lengths (s) of studio dances.
+#: Random seed and lengths (s) of studio dances.
+STUDIO_SEED = 91
 LENGTHS = (6.0, 12.0, 20.0)
 
 
@@ -179,16 +182,27 @@ def set_phase_weights(weights: np.ndarray) -> None:
     phase_weights.WEIGHTS, phase_weights.EVENTS_WEIGHT = tuple(weights[:-1].tolist()), float(weights[-1])
 
 
-def studio_f(made: list[StudioExample]) -> float:
+def studio_dances(count: int) -> tuple[list[tuple[Motion, BeatGrid]], list[tuple[Motion, BeatGrid]]]:
+    """Return so many studio dances of clear dancers, and of free ones filmed as on the web, with the beats."""
+    clear, free = [], []
+    for index in range(count):
+        seconds = LENGTHS[index % len(LENGTHS)]
+        example = sample(seed=STUDIO_SEED, index=index, seconds=seconds, audio=False, noise=1.0)
+        clear.append((example.motion, example.score.grid))
+        clip = web_clip(seed=STUDIO_SEED, index=index, seconds=seconds)
+        free.append((clip.motion, clip.grid))
+    return clear, free
+
+
+def studio_f(made: Sequence[tuple[Motion, BeatGrid]]) -> float:
     """Return the mean F-measure at 70 ms of the beats found in studio dances."""
     import mir_eval
 
     scores = []
-    for example in made:
-        beats = find_rhythm(example.motion, example.dance.duration).grid.beats
-        inside = beats[(beats >= 0) & (beats <= example.dance.duration)]
-        true = example.score.grid.beats
-        scores.append(mir_eval.beat.f_measure(true[(true >= 0) & (true <= example.dance.duration)], inside))
+    for motion, grid in made:
+        found = find_rhythm(motion, motion.duration).grid.beats
+        inside = [beats[(beats >= 0) & (beats <= motion.duration)] for beats in (grid.beats, found)]
+        scores.append(mir_eval.beat.f_measure(*inside))
     return float(np.mean(scores))
 
 
@@ -196,7 +210,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--in-step", nargs="*", type=Path, default=[], help="folders of motion capture")
-    parser.add_argument("--studio", type=int, default=120, help="studio dances")
+    parser.add_argument("--studio", type=int, default=120, help="studio dances of each kind")
     parser.add_argument("--folds", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--write", type=Path, help="write the modules of weights into this folder")
@@ -211,21 +225,25 @@ def main() -> None:
     groups = np.array([clip.group for clip in clips])
     tempos = np.array([clip.tempo for clip in clips])
     real = (np.stack([look(clip.motion, clip.world) for clip in clips]), tempos, groups)
-    made = [
-        sample(seed=91, index=i, seconds=LENGTHS[i % len(LENGTHS)], audio=False, noise=1.0)
-        for i in range(options.studio)
-    ]
-    grids = np.array([example.score.grid.tempo for example in made])
-    looked = [look(example.motion, None) for example in made] + [look_at_speeds(example.motion) for example in made]
-    studio = (np.stack(looked), np.tile(grids, 2))
+    clear, free = studio_dances(options.studio)
+    made = clear + free
+    looked = [look(motion, None) for motion, _ in made] + [look_at_speeds(motion) for motion, _ in made]
+    studio = (np.stack(looked), np.tile([grid.tempo for _, grid in made], 2))
     phases, studio_phases = Dances.of_clips(clips, in_step), Dances.of_studio(made)
 
     def fit_phases(chosen: np.ndarray) -> np.ndarray:
         return joined_phase(phases, shares_of(groups[chosen]), in_step, studio_phases, chosen)
 
+    alone = fit(*studio, np.full(len(studio[1]), 1.0 / len(studio[1])))
+    from_studio = np.array([most_probable(weigh(one, alone))[0] for one in real[0]])
+    kinds = {"clips": ~in_step, "motion capture": in_step}
+    print("fitted to dances of the studio alone:")
+    for name, chosen in kinds.items():
+        if chosen.any():
+            print(name)
+            report(tempos[chosen], from_studio[chosen], groups[chosen])
     print("cross-validated over sources, tempos within 3.5 % taken as one:")
     found, mass = cross_validate(real, studio, options.folds, options.seed)
-    kinds = {"clips": ~in_step, "motion capture": in_step}
     right = np.abs(found / tempos - 1.0) < 0.04
     for name, chosen in kinds.items():
         if chosen.any():
@@ -251,13 +269,14 @@ def main() -> None:
             draw_reliability(summarise(rows), options.picture)
     tempo_weights.WEIGHTS, tempo_weights.CALIBRATION = tuple(weights.tolist()), (float(line[0]), float(line[1]))
     set_phase_weights(phase)
-    print(f"studio dances (seen in fitting): F-measure {studio_f(made[:40]):.3f}")
+    for name, some in (("clear", clear), ("free", free)):
+        print(f"studio dances of {name} dancers (seen in fitting): F-measure {studio_f(some[:40]):.3f}")
     if options.write:
         sources, dancers = (len(np.unique(groups[chosen])) for chosen in (~in_step, in_step))
         about = (
             f"Fitted to {(~in_step).sum()} real dance clips of {sources} sources (landmarks and beats of music;\n"
             f"not part of the project), {in_step.sum()} clips of motion capture of {dancers} dancers (AIST++,\n"
-            f"CC BY 4.0), and {options.studio} dances of the studio. "
+            f"CC BY 4.0), and {2 * options.studio} dances of the studio. "
         )
         scores = (
             "Tempo within 4 % of the music's, cross-validated over sources:\n"

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from repository import SCRIPTS
 
+from d2m.datasets.studio import make_studio
 from d2m.errors import D2MError
 from d2m.evaluation.alignment_report import Watched, judge_music
+from d2m.evaluation.rhythm import read_clip
 from d2m.evaluation.rhythm_features import RhythmFeatures
 
 pytestmark = pytest.mark.slow
@@ -170,3 +172,22 @@ def test_music_in_time_with_the_dancer_leads_the_table_of_peers(script):
     assert (good["tempo (AIST)"], good["tempo or octave"], none["tempo (AIST)"]) == ("0.25", "0.25", "0.00")
     assert (good["strength"], bad["strength"]) == ("0.50", "")
     assert absent["dances"] == "0"
+
+
+def test_dances_are_written_as_clips_with_their_beats(script, tmp_path):
+    script("make_rhythm_clips", tmp_path / "free", "--count", 6, "--free", "--seed", 5).main()
+    clips = [read_clip(path) for path in sorted((tmp_path / "free").glob("*.npz"))]
+    assert len(clips) == 6
+    assert any(clip.others for clip in clips)
+    for clip in clips:
+        assert all(other.cuts == clip.motion.cuts for other in clip.others)
+        assert set(clip.downbeats) <= set(clip.beats)
+    make_studio(tmp_path / "studio", 2, 1, 20.0, 3)
+    script("make_rhythm_clips", tmp_path / "aist", "--aist", tmp_path / "studio").main()
+    pieces = [read_clip(path) for path in sorted((tmp_path / "aist").glob("*.npz"))]
+    assert [piece.name[-1] for piece in pieces] == ["0", "1"] * 2
+    for first, second in zip(pieces[::2], pieces[1::2], strict=True):
+        assert first.group == second.group
+        step = 60.0 / first.tempo
+        whole = (second.beats[0] + first.duration - first.beats[-1]) / step
+        assert whole == pytest.approx(round(whole), abs=0.1)
