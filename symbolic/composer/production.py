@@ -60,6 +60,8 @@ TASTES: dict[str, Taste] = {
 _OPEN = 20000.0
 #: Channels that the filter closes: drums and bass keep the floor.
 _FILTERED = ("keys", "guitar", "pad", "lead")
+#: Gain (dB) of the mix per unit of a bar's level, the level at which it is 0, and its limits.
+_SWELL, _USUAL_LEVEL, _SWELL_LIMITS = 9.0, 0.6, (-3.0, 1.5)
 #: At most one one-shot in so many beats.
 _SHOT_EVERY = 4.0
 
@@ -129,6 +131,7 @@ def produce(score: Score, form: Form, rng: np.random.Generator, character: str |
     effects.add(events, _UNDER, form.first, form.last, 72)
     if taste.opening:
         lanes += _opening(form)
+    lanes += _swell(form)
     parts = tuple(effect_part(name, notes) for name, notes in sorted(events.items()))
     if character is None:
         character = drawn(characters(genre), rng)
@@ -189,6 +192,17 @@ def _opening(form: Form) -> list[Lane]:
         return []
     beats, values = np.array(sorted(knots)).T
     return [Lane(channel, "lowpass", beats, values) for channel in _FILTERED]
+
+
+def _swell(form: Form) -> list[Lane]:
+    """Make the mix louder in full bars and softer in thin ones, so that its loudness follows the dancer's energy."""
+    if len(form.bars) < 2:
+        return []
+    gains = np.clip(_SWELL * (np.array([bar.level for bar in form.bars]) - _USUAL_LEVEL), *_SWELL_LIMITS)
+    starts = np.array([bar.start for bar in form.bars])
+    # Each bar has one gain, which is reached over half a beat.
+    beats = np.stack([starts, np.append(starts[1:], form.bars[-1].end) - 0.5], axis=1).ravel()
+    return [Lane("mix", "gain", beats, np.repeat(gains, 2))]
 
 
 def _shots(form: Form) -> list[float]:

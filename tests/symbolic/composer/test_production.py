@@ -106,6 +106,17 @@ def test_a_lane_of_the_score_is_heard_where_it_says():
     assert power(sound[2 * RATE : 3 * RATE]) > 1e4 * power(sound[int(5.2 * RATE) : int(5.8 * RATE)])
 
 
+def test_the_mix_is_louder_where_the_dancer_moves_more():
+    grid = BeatGrid.steady(120.0, 32.0)
+    energy = np.where(np.arange(len(grid.beats)) < 32, 0.1, 0.9).astype(np.float32)
+    score = compose(grid, 32.0, "gHO", np.random.default_rng(0), energy=energy)
+    (swell,) = (lane for lane in score.lanes if lane.target == "mix" and lane.parameter == "gain")
+    quiet, loud = (np.interp(np.arange(*span), swell.beats, swell.values).mean() for span in ((4, 24), (40, 60)))
+    assert loud > quiet + 1.0
+    assert (np.diff(swell.beats) > 0).all()
+    assert (np.abs(swell.values) <= 3.0).all()
+
+
 def test_patches_are_programs_of_a_sketch():
     score = song("gKR", 8.0)
     drawn = sketch(score, 86.0, 0.0, 600, patches=True)
