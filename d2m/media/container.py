@@ -21,11 +21,12 @@ _PLAYLISTS = {"hls", "concat", "concatf", "dash", "sdp", "rtsp", "imf"}
 _STILL_CODECS = {"mjpeg", "png", "bmp", "tiff", "webp", "jpeg2000", "gif"}
 
 
-def open_container(path: Path) -> Any:
+def open_container(path: Path, kind: str = "video") -> Any:
     """Open a media file.
 
     Args:
         path: the file.
+        kind: "video" or "recording": what it should be, for messages.
 
     Returns:
         A PyAV input container.
@@ -37,9 +38,9 @@ def open_container(path: Path) -> Any:
 
     try:
         if path.is_dir():
-            raise D2MError(f"{path}: this is a folder; name a video file in it")
+            raise D2MError(f"{path}: this is a folder; name a {kind} file in it")
         if path.exists() and not path.is_file():
-            raise D2MError(f"{path}: not a regular file; save the video to disk first")
+            raise D2MError(f"{path}: not a regular file; save the {kind} to disk first")
         with open(path, "rb") as file:
             begin = file.read(64)
         if not begin:
@@ -55,19 +56,19 @@ def open_container(path: Path) -> Any:
     try:
         # The prefix keeps a name such as "take:2.mp4" from being taken for an address.
         # Recordings of cameras as JPEGs in a row would be taken for a picture.
-        kind = "mjpeg" if path.suffix.lower() in (".mjpeg", ".mjpg") else None
+        form = "mjpeg" if path.suffix.lower() in (".mjpeg", ".mjpg") else None
         options = {"protocol_whitelist": "file"}
-        container = av.open(f"file:{path}", format=kind, options=options, metadata_errors="replace")
+        container = av.open(f"file:{path}", format=form, options=options, metadata_errors="replace")
     except (av.FFmpegError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise D2MError(
-            f"{path}: not a video that can be read, or cut off before its index ({reason.lower()}); "
+            f"{path}: not a {kind} that can be read, or cut off before its index ({reason.lower()}); "
             "check that it plays, or copy it again"
         ) from None
     names = set(container.format.name.split(","))
     if names & _PLAYLISTS:
         container.close()
-        raise D2MError(f"{path}: this is a playlist, not a video; name the video itself")
+        raise D2MError(f"{path}: this is a playlist, not a {kind}; name the {kind} itself")
     return container
 
 

@@ -49,7 +49,7 @@ def read_audio(path: str | os.PathLike[str], sample_rate: int, mono: bool = True
     """
     path = Path(path)
     origin = _first_picture_time(path)
-    with open_container(path) as container:
+    with open_container(path, "recording") as container:
         stream = sound_stream(container)
         if stream is None:
             raise D2MError(f"{path}: this file has no sound")
@@ -72,7 +72,7 @@ def read_audio(path: str | os.PathLike[str], sample_rate: int, mono: bool = True
 
 def _first_picture_time(path: Path) -> float | None:
     """Seconds on the file's clock at which its first picture is shown; None for sound alone."""
-    with open_container(path) as container:
+    with open_container(path, "recording") as container:
         if all(is_still(stream) for stream in container.streams.video):
             return None
         stream = picture_stream(container, path)

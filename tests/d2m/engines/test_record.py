@@ -11,6 +11,7 @@ from d2m import engines
 from d2m.engines.record import RATE, RecordEngine, choose_passages, fitting_ratio, stretched
 from d2m.errors import D2MError
 from d2m.features.sound_beats import SoundBeats, track_sound
+from d2m.media import read_audio
 from d2m.media.write import write_wav
 from d2m.types import BeatGrid, Dance
 
@@ -140,3 +141,10 @@ def test_a_dance_without_energy_gets_the_loudest_passage(record) -> None:
     dance = dance_of(120.0, 6.0)
     flat = replace(dance, energy=np.full(len(dance.grid.beats), 0.5, np.float32))
     assert np.sqrt(np.mean(record.compose(flat).waveform ** 2)) > 0.05
+
+
+def test_a_file_that_is_no_recording_is_named_as_one(tmp_path) -> None:
+    path = tmp_path / "song.mp3"
+    path.write_bytes(b"not sound" * 100)
+    with pytest.raises(D2MError, match=r"song\.mp3: not a recording that can be read"):
+        read_audio(path, 44100)
