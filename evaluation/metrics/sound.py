@@ -59,7 +59,8 @@ RETRIEVAL = Metric(
     _GENRE,
     _ZHU,
     headline="genre",
-    fooled_by="drum patterns and tempo of the genre, however bad the sound",
+    fooled_by="drum patterns and tempo of the genre, however bad the sound or the order",
+    fools=("scrambled",),
 )
 LOUDNESS = Metric(
     "loudness_lufs",
