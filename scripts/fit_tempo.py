@@ -5,7 +5,7 @@
 
 FOLDER holds .npz files as 'd2m evaluate rhythm' reads them; those of --in-step are motion capture, whose beats are
 exactly in step with the movement. Dances of the studio, with the errors of a pose estimator, are added with a small
-share of the weight: of clear dancers, and of free ones filmed as on the web. Cross-validation leaves whole sources out
+share of the weight: of clear dancers, and with --free of free ones filmed as on the web. Cross-validation leaves whole sources out
 (the files' group; files of one group in several folders count as one source). Its predictions also calibrate the
 confidence. --report also runs the whole beat finder on every clip with weights that did not see its source, and prints
 what 'd2m evaluate rhythm' prints.
@@ -182,16 +182,20 @@ def set_phase_weights(weights: np.ndarray) -> None:
     phase_weights.WEIGHTS, phase_weights.EVENTS_WEIGHT = tuple(weights[:-1].tolist()), float(weights[-1])
 
 
-def studio_dances(count: int) -> tuple[list[tuple[Motion, BeatGrid]], list[tuple[Motion, BeatGrid]]]:
-    """Return so many studio dances of clear dancers, and of free ones filmed as on the web, with the beats."""
-    clear, free = [], []
+def clear_dances(count: int) -> list[tuple[Motion, BeatGrid]]:
+    """Return so many studio dances of clear dancers, with the beats."""
+    made = []
     for index in range(count):
         seconds = LENGTHS[index % len(LENGTHS)]
         example = sample(seed=STUDIO_SEED, index=index, seconds=seconds, audio=False, noise=1.0)
-        clear.append((example.motion, example.score.grid))
-        clip = web_clip(seed=STUDIO_SEED, index=index, seconds=seconds)
-        free.append((clip.motion, clip.grid))
-    return clear, free
+        made.append((example.motion, example.score.grid))
+    return made
+
+
+def free_dances(count: int) -> list[tuple[Motion, BeatGrid]]:
+    """Return so many studio dances of free dancers, filmed as on the web, with the beats."""
+    clips = [web_clip(seed=STUDIO_SEED, index=i, seconds=LENGTHS[i % len(LENGTHS)]) for i in range(count)]
+    return [(clip.motion, clip.grid) for clip in clips]
 
 
 def studio_f(made: Sequence[tuple[Motion, BeatGrid]]) -> float:
@@ -210,7 +214,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--in-step", nargs="*", type=Path, default=[], help="folders of motion capture")
-    parser.add_argument("--studio", type=int, default=120, help="studio dances of each kind")
+    parser.add_argument("--studio", type=int, default=120, help="studio dances of clear dancers")
+    parser.add_argument("--free", type=int, default=0, help="studio dances of free dancers")
     parser.add_argument("--folds", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--write", type=Path, help="write the modules of weights into this folder")
@@ -225,7 +230,7 @@ def main() -> None:
     groups = np.array([clip.group for clip in clips])
     tempos = np.array([clip.tempo for clip in clips])
     real = (np.stack([look(clip.motion, clip.world) for clip in clips]), tempos, groups)
-    clear, free = studio_dances(options.studio)
+    clear, free = clear_dances(options.studio), free_dances(options.free)
     made = clear + free
     looked = [look(motion, None) for motion, _ in made] + [look_at_speeds(motion) for motion, _ in made]
     studio = (np.stack(looked), np.tile([grid.tempo for _, grid in made], 2))
@@ -270,13 +275,14 @@ def main() -> None:
     tempo_weights.WEIGHTS, tempo_weights.CALIBRATION = tuple(weights.tolist()), (float(line[0]), float(line[1]))
     set_phase_weights(phase)
     for name, some in (("clear", clear), ("free", free)):
-        print(f"studio dances of {name} dancers (seen in fitting): F-measure {studio_f(some[:40]):.3f}")
+        if some:
+            print(f"studio dances of {name} dancers (seen in fitting): F-measure {studio_f(some[:40]):.3f}")
     if options.write:
         sources, dancers = (len(np.unique(groups[chosen])) for chosen in (~in_step, in_step))
         about = (
             f"Fitted to {(~in_step).sum()} real dance clips of {sources} sources (landmarks and beats of music;\n"
             f"not part of the project), {in_step.sum()} clips of motion capture of {dancers} dancers (AIST++,\n"
-            f"CC BY 4.0), and {2 * options.studio} dances of the studio. "
+            f"CC BY 4.0), and {len(made)} dances of the studio. "
         )
         scores = (
             "Tempo within 4 % of the music's, cross-validated over sources:\n"
