@@ -5,10 +5,10 @@
 
 FOLDER holds .npz files as 'd2m evaluate rhythm' reads them; those of --in-step are motion capture, whose beats are
 exactly in step with the movement. Dances of the studio, with the errors of a pose estimator, are added with a small
-share of the weight: of clear dancers, and with --free of free ones filmed as on the web. Cross-validation leaves whole sources out
-(the files' group; files of one group in several folders count as one source). Its predictions also calibrate the
-confidence. --report also runs the whole beat finder on every clip with weights that did not see its source, and prints
-what 'd2m evaluate rhythm' prints.
+share of the weight: of clear dancers, and with --free of free ones filmed as on the web. Cross-validation leaves whole
+sources out (the files' group; files of one group in several folders count as one source). Its predictions also
+calibrate the confidence. --report also runs the whole beat finder on every clip with weights that did not see its
+source, and prints what 'd2m evaluate rhythm' prints.
 """
 
 from __future__ import annotations
