@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from d2m.audio.filters import StateFilter, smoother
+
 #: Samples between two values of a gain (1.5 ms at 44.1 kHz).
 STEP = 64
 _FLOOR = 1e-10
@@ -95,7 +97,7 @@ class Compressor:
         self.settings = settings
         steps_a_second = sample_rate / STEP
         self._fall = 10.0 / max(settings.release * 1e-3 * steps_a_second, 1e-3)
-        self._keep = float(np.exp(-1.0 / max(settings.attack * 1e-3 * steps_a_second, 1e-3)))
+        self._smoother = StateFilter(smoother(settings.attack * 1e-3 * steps_a_second), 1)
         self._held = 0.0
         self._smooth = 0.0
 
@@ -108,15 +110,12 @@ class Compressor:
         Returns:
             Gain reduction in dB, 0 or more, one per step.
         """
-        from scipy.signal import lfilter
-
         s = self.settings
         over = level - s.threshold
         inside = np.clip(over + s.knee / 2, 0.0, s.knee) ** 2 / (2 * max(s.knee, 1e-6))
         wanted = (1 - 1 / s.ratio) * np.where(over > s.knee / 2, over, inside)
         held = fall_back(wanted, self._held, self._fall)
-        keep = self._keep
-        smooth, _ = lfilter([1 - keep], [1, -keep], held, zi=[keep * self._smooth])
+        smooth = self._smoother(held[None])[0]
         self._held, self._smooth = float(held[-1]), float(smooth[-1])
         return smooth
 
@@ -142,7 +141,7 @@ class Ducker:
         self.release, self.sample_rate = release, sample_rate
         #: Sample and strength of the last kick.
         self._last = (-(10**12), 0.0)
-        self._smooth = 0.0
+        self._smoother = StateFilter(smoother(self.ATTACK * sample_rate / STEP), 1)
 
     def depth(self, position: int, steps: int, kicks: list[tuple[int, float]]) -> np.ndarray:
         """Compute the depth of the attenuation, 0 to 1, at the end of each step.
@@ -152,18 +151,14 @@ class Ducker:
             steps: number of steps of the block.
             kicks: sample and strength (0 to 1) of those that begin in the block, in order.
         """
-        from scipy.signal import lfilter
-
         known = [self._last, *kicks]
         at, strength = (np.array(values) for values in zip(*known, strict=True))
         ends = position + STEP * np.arange(1, steps + 1)
         which = np.searchsorted(at, ends, side="right") - 1
         age = (ends - at[which]) / self.sample_rate - self.HOLD
         shape = strength[which] * (0.5 + 0.5 * np.cos(np.pi * np.clip(age / self.release, 0.0, 1.0)))
-        keep = float(np.exp(-STEP / (self.ATTACK * self.sample_rate)))
-        smooth, _ = lfilter([1 - keep], [1, -keep], shape, zi=[keep * self._smooth])
-        self._last, self._smooth = known[-1], float(smooth[-1])
-        return smooth
+        self._last = known[-1]
+        return self._smoother(shape[None])[0]
 
 
 def step_peaks(block: np.ndarray, after: np.ndarray) -> np.ndarray:

@@ -121,7 +121,7 @@ def _measure(mix: Excerpt, sample_rate: int, heard: int | None) -> tuple[np.ndar
     """
     channels, total = len(mix.array), -(-mix.samples // STEP)
     steps = total if heard is None else max(min(heard // STEP, total), 1)
-    weight = KWeighting(sample_rate, channels, np.dtype(np.float32))
+    weight = KWeighting(sample_rate, channels)
     nothing = np.zeros(0, np.float32)
     weighted: list[np.ndarray] = [nothing]
     power: list[np.ndarray] = [nothing]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from d2m.audio.dynamics import STEP, Compressor, Ducker, apply_gain
-from d2m.audio.filters import StateFilter, SweptLowpass, biquad, highpass, lowpass
+from d2m.audio.filters import StateFilter, SweptLowpass, biquad, cascade, highpass, lowpass
 from d2m.audio.presets import CHANNELS, Bus, Equaliser, Preset, Strip
 from d2m.audio.space import PingPong, Rooms, room_response
 
@@ -77,14 +77,14 @@ def tone_filter(strip: Strip, sample_rate: int) -> np.ndarray | None:
         sample_rate: hertz.
 
     Returns:
-        float64 (n, 6), or None.
+        float32 (n, 6), or None.
     """
-    sections = [biquad(band.kind, band.frequency, band.gain, band.q, sample_rate) for band in strip.eq]  # type: ignore[arg-type]
+    sections = _equaliser(strip.eq, sample_rate)
     if strip.highpass:
         sections.append(highpass(strip.highpass, sample_rate))
     if strip.lowpass:
         sections.append(lowpass(strip.lowpass, sample_rate))
-    return np.concatenate(sections) if sections else None
+    return cascade(sections) if sections else None
 
 
 def saturate(block: np.ndarray, drive_db: float) -> np.ndarray:
@@ -149,18 +149,20 @@ class _Sum:
 
     def __init__(self, settings: Bus, signals: int, sample_rate: int) -> None:
         self.settings = settings
-        self.sections = _static(settings.eq, sample_rate)
-        self.filters = [[StateFilter(s) for s in self.sections] for _ in range(signals)]
-        self.crossovers = [[StateFilter(lowpass(f, sample_rate)) for f in _CROSSOVERS] for _ in range(signals)]
+        sections = _equaliser(settings.eq, sample_rate)
+        self.filters = [StateFilter(cascade(sections)) for _ in range(signals)] if sections else []
+        crossovers = [cascade([lowpass(frequency, sample_rate)]) for frequency in _CROSSOVERS]
+        self.crossovers = [[StateFilter(one) for one in crossovers] for _ in range(signals)]
         self.bands = [Compressor(c, sample_rate) if c else None for c in (settings.low, settings.middle, settings.high)]
-        self.sides = [StateFilter(highpass(settings.mono_below, sample_rate), 1) for _ in range(signals)]
+        mono = cascade([highpass(settings.mono_below, sample_rate)])
+        self.sides = [StateFilter(mono, 1) for _ in range(signals)]
         self.glue = Compressor(settings.glue, sample_rate) if settings.glue else None
 
     def __call__(self, signals: np.ndarray, rows: list[int]) -> np.ndarray:
         """(signals, 2, n), the first of which is the mix, and the numbers of the signals."""
         for number, row in enumerate(rows):
-            for one in self.filters[row]:
-                signals[number] = one(signals[number])
+            if self.filters:
+                signals[number] = self.filters[row](signals[number])
         if self.glue:
             signals = self.glue(signals)
         if any(self.bands):
@@ -180,7 +182,7 @@ class _Sum:
         return np.sum([c(band) if c else band for c, band in zip(self.bands, bands, strict=True)], axis=0)
 
 
-def _static(bands: tuple[Equaliser, ...], sample_rate: int) -> list[np.ndarray]:
+def _equaliser(bands: tuple[Equaliser, ...], sample_rate: int) -> list[np.ndarray]:
     return [biquad(band.kind, band.frequency, band.gain, band.q, sample_rate) for band in bands]  # type: ignore[arg-type]
 
 

@@ -6,6 +6,9 @@ from functools import lru_cache
 
 import numpy as np
 
+from d2m.audio.filters import StateFilter, cascade, highpass, lowpass
+from d2m.audio.recursive import filter_block
+
 
 @lru_cache(maxsize=32)
 def room_response(seconds: float, predelay: float, bright: float, sample_rate: int, seed: int = 7) -> np.ndarray:
@@ -24,10 +27,6 @@ def room_response(seconds: float, predelay: float, bright: float, sample_rate: i
     Returns:
         float32 (2, samples), its energy 1 per channel.
     """
-    from scipy.signal import sosfilt
-
-    from d2m.audio.filters import highpass, lowpass
-
     rng = np.random.default_rng(seed)
     count = int(1.25 * seconds * sample_rate)
     time = np.arange(count) / sample_rate
@@ -36,15 +35,15 @@ def room_response(seconds: float, predelay: float, bright: float, sample_rate: i
     rest = noise
     for corner, factor in ((400.0, 1.1), (2500.0, 1.0), (8000.0, 0.7)):
         if corner < 0.4 * sample_rate:
-            low = sosfilt(lowpass(corner, sample_rate, 1), rest, axis=1)
+            low, _ = filter_block(lowpass(corner, sample_rate, 1), rest)
             bands.append((low, factor))
             rest = rest - low
     bands.append((rest, 0.45))
     answer = sum(band * 10 ** (-3.0 * time / (seconds * factor)) for band, factor in bands)
     # The first reflections come one by one: the density grows over the first 40 ms.
     answer *= np.clip(time / 0.04, 0.15, 1.0)
-    answer = sosfilt(highpass(220.0, sample_rate), answer, axis=1)
-    answer = sosfilt(lowpass(bright, sample_rate, 1), answer, axis=1)
+    tone = np.concatenate([highpass(220.0, sample_rate), lowpass(bright, sample_rate, 1)])
+    answer, _ = filter_block(tone, answer)
     answer /= np.sqrt((answer**2).sum(axis=1, keepdims=True))
     return np.pad(answer, ((0, 0), (int(predelay * sample_rate), 0))).astype(np.float32)
 
@@ -100,14 +99,11 @@ class PingPong:
     """
 
     def __init__(self, seconds: float, feedback: float, sample_rate: int, bright: float = 5000.0) -> None:
-        from d2m.audio.filters import StateFilter, highpass, lowpass
-
         self._delay = max(int(seconds * sample_rate), 64)
         self._feedback = np.float32(feedback)
         # Input and echoes still to come, left and right.
         self._line = np.zeros((2, self._delay), np.float32)
-        sections = np.concatenate([highpass(250.0, sample_rate), lowpass(bright, sample_rate)])
-        self._filter = StateFilter(sections)
+        self._filter = StateFilter(cascade([highpass(250.0, sample_rate), lowpass(bright, sample_rate)]))
 
     def __call__(self, send: np.ndarray) -> np.ndarray:
         """Compute the echoes of a mono signal: float32 (n,) to (2, n)."""

@@ -12,6 +12,7 @@ import numpy as np
 from d2m.audio.dynamics import Limiter
 from d2m.audio.mixer import BLOCK, Mixed, Mixer, tone_filter
 from d2m.audio.presets import CHANNELS, preset
+from d2m.audio.recursive import filter_block
 from d2m.sounds.patches import patches_with_takes
 from d2m.symbolic.controls import Automation
 from d2m.symbolic.sound.channels import KICK
@@ -380,9 +381,7 @@ class _Filtered:
         if made is None:
             made = _audible(tone.wave)
             if sections is not None:
-                from scipy.signal import sosfilt
-
-                made = _audible(sosfilt(sections.astype(np.float32), made, axis=1))
+                made = _audible(filter_block(sections, made)[0])
             if len(known) >= _MOST_FILTERED:
                 known.clear()
             known[name] = made
