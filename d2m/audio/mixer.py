@@ -87,18 +87,22 @@ def tone_filter(strip: Strip, sample_rate: int) -> np.ndarray | None:
     return cascade(sections) if sections else None
 
 
-def saturate(block: np.ndarray, drive_db: float) -> np.ndarray:
+def saturate(block: np.ndarray, drive_db: float, out: np.ndarray | None = None) -> np.ndarray:
     """Apply a hyperbolic tangent: quiet samples keep their level, loud ones get overtones.
 
     Args:
         block: samples of any shape.
         drive_db: gain in dB before the saturation.
+        out: array for the result, which may be the block; None for a new one.
 
     Returns:
         Samples of the same shape.
     """
     gain = np.float32(10 ** (drive_db / 20))
-    return np.tanh(block * gain) / gain
+    out = np.multiply(block, gain, out=out)
+    np.tanh(out, out=out)
+    out /= gain
+    return out
 
 
 def sweep_steps(count: int) -> np.ndarray:
@@ -127,9 +131,9 @@ class _Channel:
     def __call__(self, block: np.ndarray, position: int, kicks: list, lanes: list[SampleLane]) -> np.ndarray:
         block = block * self.gain
         if self.compressor:
-            block = self.compressor(block)
+            block = self.compressor(block, out=block)
         if self.strip.drive:
-            block = saturate(block, self.strip.drive)
+            block = saturate(block, self.strip.drive, out=block)
         ends = position + STEP * np.arange(1, block.shape[1] // STEP + 1)
         gain = np.zeros(len(ends))
         if self.ducker:
@@ -139,7 +143,7 @@ class _Channel:
                 gain += lane.at(ends)
             else:
                 block = self.sweep(block, lane.at(position + sweep_steps(block.shape[1])))
-        block = apply_gain(block, gain, self._before)
+        block = apply_gain(block, gain, self._before, out=block)
         self._before = float(gain[-1])
         return block
 
@@ -159,27 +163,38 @@ class _Sum:
         self.glue = Compressor(settings.glue, sample_rate) if settings.glue else None
 
     def __call__(self, signals: np.ndarray, rows: list[int]) -> np.ndarray:
-        """(signals, 2, n), the first of which is the mix, and the numbers of the signals."""
+        """Process (signals, 2, n), the first of which is the mix, in place, given the numbers of the signals."""
         for number, row in enumerate(rows):
             if self.filters:
                 signals[number] = self.filters[row](signals[number])
         if self.glue:
-            signals = self.glue(signals)
+            self.glue(signals, out=signals)
         if any(self.bands):
-            signals = self._in_bands(signals, rows)
+            self._in_bands(signals, rows)
         for number, row in enumerate(rows):
             left, right = signals[number]
-            side = self.sides[row](0.5 * (left - right)[None])[0] * np.float32(self.settings.width)
-            middle = 0.5 * (left + right)
-            signals[number] = middle + side, middle - side
+            middle = left + right
+            middle *= 0.5
+            side = left - right
+            side *= 0.5
+            side = self.sides[row](side[None])[0]
+            side *= np.float32(self.settings.width)
+            np.add(middle, side, out=left)
+            np.subtract(middle, side, out=right)
         return signals
 
-    def _in_bands(self, signals: np.ndarray, rows: list[int]) -> np.ndarray:
-        low = np.stack([self.crossovers[row][0](signals[k]) for k, row in enumerate(rows)])
-        rest = signals - low
-        middle = np.stack([self.crossovers[row][1](rest[k]) for k, row in enumerate(rows)])
-        bands = (low, middle, rest - middle)
-        return np.sum([c(band) if c else band for c, band in zip(self.bands, bands, strict=True)], axis=0)
+    def _in_bands(self, signals: np.ndarray, rows: list[int]) -> None:
+        """Compress low, middle and high frequencies of the signals, in place."""
+        bands = np.empty((2, *signals.shape), signals.dtype)
+        for crossover, band in enumerate(bands):
+            for number, row in enumerate(rows):
+                band[number] = self.crossovers[row][crossover](signals[number])
+            signals -= band
+        for compressor, band in zip(self.bands, (*bands, signals), strict=True):
+            if compressor:
+                compressor(band, out=band)
+        signals += bands[1]
+        signals += bands[0]
 
 
 def _equaliser(bands: tuple[Equaliser, ...], sample_rate: int) -> list[np.ndarray]:
@@ -264,12 +279,13 @@ class Mixer:
         for channel, block in dry.items():
             strip = self.preset.strips[channel]
             mix += block
-            mono = 0.5 * (block[0] + block[1])
+            mono = block[0] + block[1]
             for row, send in enumerate((strip.room, strip.hall, strip.echo)):
                 if send > -100.0:
-                    sends[row] += np.float32(10 ** (send / 20)) * mono
+                    sends[row] += np.float32(0.5 * 10 ** (send / 20)) * mono
         mix += self._rooms[name](sends[:2])
-        return mix + self._echoes[name](sends[2])
+        mix += self._echoes[name](sends[2])
+        return mix
 
     def _automated(self, signals: np.ndarray, position: int) -> np.ndarray:
         for lane in self.lanes:

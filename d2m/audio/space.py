@@ -5,9 +5,13 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from d2m.audio.filters import StateFilter, cascade, highpass, lowpass
 from d2m.audio.recursive import filter_block
+
+#: Samples of the parts that reverberation is computed in: longer ones do not fit into the processor's cache.
+PART = 16384
 
 
 @lru_cache(maxsize=32)
@@ -49,43 +53,65 @@ def room_response(seconds: float, predelay: float, bright: float, sample_rate: i
 
 
 class Rooms:
-    """Reverberation in several rooms, by partitioned convolution in blocks of one size.
+    """Reverberation in two rooms, by partitioned convolution in parts of one size.
 
     Args:
-        responses: float32 (2, samples) each.
-        block: samples of every block.
+        responses: float32 (2, samples) of each room.
+        block: samples of every block, a multiple of :data:`PART` or less than it.
         like: another one of the same responses and block, whose spectra are shared.
     """
 
     def __init__(self, responses: list[np.ndarray], block: int, like: Rooms | None = None) -> None:
-        self.block = block
-        self.parts: list[list[np.ndarray]] = _partitions(tuple(responses), block) if like is None else like.parts
-        #: Spectra of the last blocks of each room's input, newest first; replaced, never written into.
+        self._part = min(block, PART)
+        #: Spectra of the pieces of each room's response: complex64 (pieces, 2, part + 1).
+        self.pieces: list[np.ndarray] = [_pieces(one, self._part) for one in responses] if like is None else like.pieces
+        #: Spectra of the last parts of the input, newest first, and its last part; replaced, never written into.
         self._past: list[np.ndarray] = []
-        self._last = np.zeros((len(responses), block), np.float32)
+        self._last = np.zeros((2, self._part), np.float32)
 
     def __call__(self, sends: np.ndarray) -> np.ndarray:
-        """Compute the reverberation: float32 (rooms, block) to (2, block)."""
-        from scipy.fft import irfft, rfft
+        """Compute the reverberation: float32 (2 rooms, block) to (2, block)."""
+        size = self._part
+        source = np.concatenate([self._last, sends], axis=1)
+        # Each part with the one before it.
+        windows = sliding_window_view(source, 2 * size, axis=1)[:, ::size]
+        spectra = _spectra(windows)
+        self._last = source[:, -size:].copy()
+        total = np.zeros((windows.shape[1], 2, size + 1), np.complex64)
+        for part, out in enumerate(total):
+            self._past = [spectra[:, part], *self._past][: max(len(pieces) for pieces in self.pieces)]
+            for room, pieces in enumerate(self.pieces):
+                for past, piece in zip(self._past, pieces, strict=False):
+                    out += past[room] * piece
+        sound = np.fft.irfft(total, 2 * size, axis=-1)[..., size:]
+        return sound.transpose(1, 0, 2).reshape(2, -1).astype(np.float32, copy=False)
 
-        spectrum = rfft(np.concatenate([self._last, sends], axis=1), axis=1)
-        self._last = sends
-        self._past = [spectrum, *self._past][: max(len(parts) for parts in self.parts)]
-        total = np.zeros((2, spectrum.shape[1]), np.complex64)
-        for room, parts in enumerate(self.parts):
-            for past, part in zip(self._past, parts, strict=False):
-                total += part * past[room]
-        return irfft(total, 2 * self.block, axis=1)[:, self.block :]
 
+def _spectra(windows: np.ndarray) -> np.ndarray:
+    """Compute the spectra of two real signals by one complex transform: float32 (2, m, n) to complex64 (2, m, n/2 + 1).
 
-def _partitions(responses: tuple[np.ndarray, ...], block: int) -> list[list[np.ndarray]]:
-    from scipy.fft import rfft
-
-    found = []
-    for response in responses:
-        pieces = [response[:, start : start + block] for start in range(0, response.shape[1], block)]
-        found.append([rfft(piece, 2 * block, axis=1) for piece in pieces])
+    The transform is the inverse one of the conjugate, which NumPy computes five times as fast in single precision. The
+    spectra are 2 / n times those of the signals.
+    """
+    packed = np.empty(windows.shape[1:], np.complex64)
+    packed.real, packed.imag = windows[0], -windows[1]
+    mirrored = np.fft.ifft(packed, axis=-1).astype(np.complex64, copy=False)
+    half = windows.shape[-1] // 2
+    ahead = np.conj(mirrored[:, : half + 1])
+    behind = np.concatenate([mirrored[:, :1], mirrored[:, : half - 1 : -1]], axis=-1)
+    found = np.empty((2, *ahead.shape), np.complex64)
+    np.add(ahead, behind, out=found[0])
+    ahead -= behind
+    found[1].real, found[1].imag = ahead.imag, -ahead.real
     return found
+
+
+def _pieces(response: np.ndarray, size: int) -> np.ndarray:
+    """Cut a response into pieces and compute their spectra, times what those of the input lack (:func:`_spectra`)."""
+    count = -(-response.shape[1] // size)
+    padded = np.pad(response, ((0, 0), (0, count * size - response.shape[1])))
+    spectra = np.fft.rfft(padded.reshape(2, count, size), 2 * size, axis=-1)
+    return np.ascontiguousarray((size * spectra).astype(np.complex64).transpose(1, 0, 2))
 
 
 class PingPong:
