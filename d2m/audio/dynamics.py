@@ -26,8 +26,21 @@ _HALFWAY = (_HALFWAY / (2 * _HALFWAY.sum())).astype(np.float32)
 _CHUNK = 16384
 
 
+def mean_power(block: np.ndarray) -> np.ndarray:
+    """Measure the mean power of each step of a signal.
+
+    Args:
+        block: (..., channels, n) samples.
+
+    Returns:
+        float (..., n // STEP), linear, never 0.
+    """
+    steps = block.reshape(*block.shape[:-1], -1, STEP)
+    return np.einsum("...cks,...cks->...k", steps, steps) / (STEP * block.shape[-2]) + _FLOOR
+
+
 def power_db(block: np.ndarray) -> np.ndarray:
-    """Measure the mean power in dB of each step of (..., channels, n): float (..., n // STEP).
+    """Measure the mean power in dB of each step of a signal; see :func:`mean_power`.
 
     Args:
         block: (..., channels, n) samples.
@@ -35,9 +48,7 @@ def power_db(block: np.ndarray) -> np.ndarray:
     Returns:
         float (..., n // STEP), dB.
     """
-    steps = block.reshape(*block.shape[:-1], -1, STEP)
-    power = np.einsum("...cks,...cks->...k", steps, steps) / (STEP * block.shape[-2])
-    return 10 * np.log10(power + _FLOOR)
+    return 10 * np.log10(mean_power(block))
 
 
 def apply_gain(block: np.ndarray, gain_db: np.ndarray, before_db: float, out: np.ndarray | None = None) -> np.ndarray:

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from d2m.audio.mastering import TARGET_LUFS, finish
+from d2m.audio.mastering import TARGET_LUFS, Excerpt, finish
 from d2m.audio.mixer import BLOCK, LARGE_BLOCK, Mixed, Mixer, SampleLane
 from d2m.audio.presets import CHANNELS, Preset, preset
 from d2m.errors import D2MError
@@ -186,14 +186,15 @@ def finished(made: Rendered, score: Score) -> Rendered:
     """Master the mix of a score and its stems: loudness, peaks, and a fade over the last 40 ms.
 
     Args:
-        made: mix and stems.
+        made: mix and stems, which are overwritten.
         score: the score.
     """
     crest, target = preset(score.genre, score.character).bus.crest, TARGET_LUFS + score.loudness
     gains = finish(made.mix, made.sample_rate, crest, target=target)
-    fade = _fade_out(made.mix.shape[1])
-    stems = {name: gains.apply(stem) * fade for name, stem in made.stems.items()}
-    return Rendered(gains.apply(made.mix) * fade, stems, made.sample_rate)
+    for sound in (made.mix, *made.stems.values()):
+        gains.apply_to(Excerpt(sound, sound.shape[1]), in_place=True)
+        _fade_out(sound)
+    return made
 
 
 def _notes(score: Score, parts: Iterable[tuple[Part, float]], spread: Sequence[float] | None = None) -> Notes:
@@ -215,11 +216,11 @@ def _lanes(score: Score) -> tuple[SampleLane, ...]:
     )
 
 
-def _fade_out(count: int) -> np.ndarray:
-    fade = min(int(_END_FADE * RATE), count)
-    curve = np.ones(count, np.float32)
-    curve[count - fade :] = 0.5 + 0.5 * np.cos(np.pi * np.arange(1, fade + 1) / fade)
-    return curve
+def _fade_out(sound: np.ndarray) -> None:
+    """Fade the end of (channels, n) out, in place."""
+    fade = min(int(_END_FADE * RATE), sound.shape[1])
+    curve = 0.5 + 0.5 * np.cos(np.pi * np.arange(1, fade + 1) / max(fade, 1))
+    sound[:, sound.shape[1] - fade :] *= curve.astype(np.float32)
 
 
 def _check_rate(sample_rate: int) -> None:
@@ -236,6 +237,6 @@ def _at_rate(sound: np.ndarray, sample_rate: int, duration: float) -> np.ndarray
         common = int(np.gcd(RATE, sample_rate))
         sound = resample_poly(sound, sample_rate // common, RATE // common, axis=1).astype(np.float32)
     total = int(round(duration * sample_rate))
-    out = np.zeros((len(sound), total), np.float32)
-    out[:, : sound.shape[1]] = sound[:, :total]
-    return out
+    if sound.shape[1] < total:
+        sound = np.pad(sound, ((0, 0), (0, total - sound.shape[1])))
+    return sound[:, :total]

@@ -29,7 +29,8 @@ def resample(
     if isinstance(step, np.ndarray):
         place = np.concatenate([[0.0], np.cumsum(step[: max(length - 1, 0)])])[: max(length, 0)]
     else:
-        place = np.arange(max(length, 0), dtype=np.float64) * step
+        # A tone at the pitch and rate of its sample needs no interpolation.
+        place = np.arange(max(length, 0)) if step == 1.0 else np.arange(max(length, 0), dtype=np.float64) * step
     taken = np.asarray(data[start : end + 1], dtype=np.float32)
     if loop is not None:
         first, last = loop[0] - start, loop[1] - start
@@ -46,8 +47,10 @@ def read_between(taken: np.ndarray, place: np.ndarray) -> np.ndarray:
 
     Args:
         taken: (..., n).
-        place: positions in samples, from 0 on.
+        place: positions in samples, from 0 on; integers are read as they are.
     """
+    if place.dtype.kind == "i":
+        return taken.take(place, axis=-1, mode="clip")
     last = taken.shape[-1] - 1
     # The samples at both ends are repeated, so that one limit is enough for the four neighbours of a position.
     padded = np.concatenate([taken[..., :1], taken, taken[..., -1:], taken[..., -1:]], axis=-1)
@@ -91,10 +94,11 @@ def envelope(region: Region, key: int, rate: int, length: int) -> np.ndarray:
     np.clip(fall, 0.0, np.clip(region[sf.SUSTAIN], 0, 1440) / 10.0, out=fall)
     fall *= np.float32(-np.log(10.0) / 20.0)
     np.exp(fall, out=fall)
-    time /= attack
-    np.clip(time, 0.0, 1.0, out=time)
-    time *= fall
-    return time
+    rise = time[: int((delay + attack) * rate) + 2]
+    rise /= attack
+    np.clip(rise, 0.0, 1.0, out=rise)
+    fall[: len(rise)] *= rise
+    return fall
 
 
 def moving_pitch(region: Region, rate: int, length: int) -> np.ndarray | None:
