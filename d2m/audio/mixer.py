@@ -129,7 +129,8 @@ class _Channel:
         self._before = 0.0
 
     def __call__(self, block: np.ndarray, position: int, kicks: list, lanes: list[SampleLane]) -> np.ndarray:
-        block = block * self.gain
+        """Process float32 (2, n), which is overwritten."""
+        block *= self.gain
         if self.compressor:
             block = self.compressor(block, out=block)
         if self.strip.drive:
@@ -249,15 +250,35 @@ class Mixer:
         """Mix one block.
 
         Args:
-            channels: float32 (2, block) by name; silent ones may be left out.
+            channels: float32 (2, block) by name, which are overwritten; silent ones may be left out.
             position: sample at which the block begins.
             kicks: sample and strength of the kick drum's notes that begin in it.
+        """
+        return self.add_up(self.process(channels, position, kicks), position)
+
+    def process(
+        self, channels: dict[str, np.ndarray], position: int, kicks: list[tuple[int, float]]
+    ) -> dict[str, np.ndarray]:
+        """Process the channels of a block, before rooms and sum; arguments as of a call of the mixer.
+
+        Returns:
+            float32 (2, block) by name, for :meth:`add_up`. While another thread adds up a block, the next one may be
+            processed.
         """
         dry = {}
         for name, channel in self._channels.items():
             lanes = [lane for lane in self.lanes if lane.target == name]
             if name in channels:
                 dry[name] = channel(channels[name], position, kicks, lanes)
+        return dry
+
+    def add_up(self, dry: dict[str, np.ndarray], position: int) -> Mixed:
+        """Add the channels of a block up, with rooms and the processing of the sum.
+
+        Args:
+            dry: channels from :meth:`process`.
+            position: sample at which the block begins.
+        """
         # The mix is computed as without stems, so that both give the same samples.
         signals = self._with_spaces(dry, "mix")[None]
         rows = [0]
@@ -269,9 +290,11 @@ class Mixer:
                 name = CHANNELS[row - 1]
                 signals[row] = self._with_spaces({name: dry[name]} if name in dry else {}, name)
         signals = self._automated(signals, position)
-        out = np.zeros_like(signals)
-        out[rows] = self._sum(signals[rows], rows)
-        return Mixed(out[0], dict(zip(CHANNELS, out[1:], strict=False)), dry)
+        if self.stems:
+            signals[rows] = self._sum(signals[rows], rows)
+        else:
+            self._sum(signals, rows)
+        return Mixed(signals[0], dict(zip(CHANNELS, signals[1:], strict=False)), dry)
 
     def _with_spaces(self, dry: dict[str, np.ndarray], name: str) -> np.ndarray:
         mix = np.zeros((2, self.block), np.float32)

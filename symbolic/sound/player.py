@@ -236,7 +236,7 @@ class Player:
 
     def next_block(self) -> Mixed:
         """Mix the next block, not limited."""
-        return self.mix(self.next_channels())
+        return self.mix(self.process(self.next_channels()))
 
     def next_channels(self) -> Channels:
         """Play the next block into the channels of the mixer."""
@@ -255,15 +255,25 @@ class Player:
         kicks = [(int(notes.starts[i]), (int(notes.velocities[i]) / 127.0) ** 0.5) for i in hits]
         return Channels(buses, at, kicks)
 
+    def process(self, channels: Channels) -> Channels:
+        """Process the channels of :meth:`next_channels` by the mixer's strips; blocks have to be processed in order.
+
+        Args:
+            channels: channels of a block, which are overwritten.
+        """
+        if self.mixer is None:
+            return channels
+        return replace(channels, buses=self.mixer.process(channels.buses, channels.position, channels.kicks))
+
     def mix(self, channels: Channels) -> Mixed:
-        """Mix the channels of :meth:`next_channels`; blocks have to be mixed in order.
+        """Mix the channels of :meth:`process`; blocks have to be mixed in order.
 
         Args:
             channels: channels of a block.
         """
         if self.mixer is None:
             return Mixed(sum(channels.buses.values(), np.zeros((2, self.block), np.float32)))
-        return self.mixer(channels.buses, channels.position, channels.kicks)
+        return self.mixer.add_up(channels.buses, channels.position)
 
     @staticmethod
     def _take(bank: int, program: int, start: int) -> int:

@@ -5,6 +5,7 @@ The times of notes follow the grid of the score in seconds, so any tempo curve i
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +19,13 @@ from d2m.audio.presets import CHANNELS, Preset, preset
 from d2m.errors import D2MError
 from d2m.symbolic.sound.fonts import find_soundfont, open_soundfont, pans
 from d2m.symbolic.sound.notes import FixedNotes, Notes, notes_of
-from d2m.symbolic.sound.player import RATE, Player
+from d2m.symbolic.sound.player import RATE, Channels, Player
 from d2m.types import Part, Score
 
 #: What still rings at the end of a score fades out over so many seconds.
 _END_FADE = 0.04
+#: Blocks that are played ahead of the mixer.
+_MOST_WAITING = 4
 
 
 @dataclass(frozen=True)
@@ -168,18 +171,27 @@ def block_size(duration: float) -> int:
 
 
 def _blocks(player: Player, count: int) -> Iterator[tuple[int, Mixed]]:
-    """Yield position and sound of blocks up to ``count`` samples; while one is mixed, the next is played."""
+    """Yield position and sound of blocks up to ``count`` samples.
+
+    While a block is mixed, the channels of the next one are processed and the one after that is played.
+    """
     from concurrent.futures import Future, ThreadPoolExecutor
 
-    with ThreadPoolExecutor(1) as mixing:
-        waiting: tuple[int, Future[Mixed]] | None = None
+    with ThreadPoolExecutor(1) as processing, ThreadPoolExecutor(1) as mixing:
+
+        def mixed(processed: Future[Channels]) -> Mixed:
+            return player.mix(processed.result())
+
+        waiting: deque[tuple[int, Future[Mixed]]] = deque()
         while player.mixed < count:
             channels = player.next_channels()
-            if waiting is not None:
-                yield waiting[0], waiting[1].result()
-            waiting = channels.position, mixing.submit(player.mix, channels)
-        if waiting is not None:
-            yield waiting[0], waiting[1].result()
+            processed = processing.submit(player.process, channels)
+            waiting.append((channels.position, mixing.submit(mixed, processed)))
+            if len(waiting) == _MOST_WAITING:
+                position, block = waiting.popleft()
+                yield position, block.result()
+        for position, block in waiting:
+            yield position, block.result()
 
 
 def finished(made: Rendered, score: Score) -> Rendered:
