@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from dataclasses import dataclass, replace
 from typing import Protocol
 from weakref import WeakKeyDictionary
@@ -345,14 +346,14 @@ class Player:
             end = start + int(_DRUMS_RING * RATE)
         release = self._release(program, drums, key, velocity, bank)
         # In steps, so that the next note of this key, a little longer, finds the tone ready.
-        seconds = np.ceil(((end - start) / RATE + release) / _TONE_STEP) * _TONE_STEP
+        seconds = math.ceil(((end - start) / RATE + release) / _TONE_STEP) * _TONE_STEP
         moves, origin, bend, places = notes.moves[index], int(notes.origins[index]), 0.0, None
         if moves is not None and not drums:
             bend = moves.bend(start - origin)
             places = moves.places(start - origin, start - origin + seconds * RATE)
         if places is not None:
             seconds = float(np.ceil(places[1][-1] / RATE / _TONE_STEP) * _TONE_STEP)
-        tone = self._tone(program, drums, key, velocity, bank, float(seconds), bend)
+        tone = self._tone(program, drums, key, velocity, bank, seconds, bend)
         if tone is None:
             return None
         wave = _FILTERED.get(tone, self._filters[channel])
