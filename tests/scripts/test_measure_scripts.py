@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from repository import SCRIPTS
+from scipy.io import wavfile
 
 from d2m.datasets.studio import make_studio
 from d2m.errors import D2MError
@@ -49,6 +50,19 @@ def test_speed_of_the_beat_scores_is_told_a_file(script, tmp_path, capsys):
     assert "not measured: 0" in told
     assert len(re.findall(r"\d+\.\d s, \d+\.\d ms a file", told)) == 2
     assert len(list(tmp_path.glob("*/*.wav"))) == 4
+
+
+def test_a_rendered_file_is_compared_with_another_one(script, tmp_path, capsys):
+    words = ["--genres", "gHO", "--seconds", 2, "--keep", tmp_path, "--against", tmp_path]
+    made = script("measure_render", *words)
+    made.main()
+    assert re.search(r"gHO: \d+\.\d+ s, \d+\.\d+ s of processor time, \d+ MiB", capsys.readouterr().out)
+    rate, sound = wavfile.read(tmp_path / "gHO.wav")
+    wavfile.write(tmp_path / "quiet.wav", rate, sound // 2)
+    rms, peak = made.difference(tmp_path / "quiet.wav", tmp_path / "gHO.wav")
+    assert rms == pytest.approx(-6.02, abs=0.05)
+    assert peak < 0.0
+    assert made.difference(tmp_path / "gHO.wav", tmp_path / "gHO.wav")[0] < -200.0
 
 
 @pytest.mark.parametrize("name", ["h264.ts", "clock_falls.flv", "start_negative.mp4"])
