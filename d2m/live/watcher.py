@@ -7,21 +7,18 @@ therefore has a process of its own, so that neither pictures nor sound wait for 
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
-import signal
-import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from d2m.errors import D2MError
 from d2m.features.causal import CausalTracker, Seen
 from d2m.features.genre import choose_genre
 from d2m.features.pose import FRAME_HEIGHT
 from d2m.live.dancer import DancerFinder, small
+from d2m.live.process import Answer, AskedProcess
 from d2m.types import BeatGrid
 
 
@@ -128,13 +125,8 @@ class WatcherProcess:
     """
 
     def __init__(self, pose: str, tempo: float | None) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._pipe, inner = context.Pipe()
-        self._asking = threading.Lock()
-        self._process = context.Process(target=_serve, args=(inner, pose, tempo), name="watcher", daemon=True)
-        self._process.start()
-        inner.close()
-        self._answer()
+        lost = "the process that watches the dancer has ended; start again"
+        self.process = AskedProcess(lost, _watching, pose, tempo)
 
     def see(self, time: float, rgb: np.ndarray) -> Look:
         """Look at the next picture; see :meth:`Watching.see`.
@@ -143,10 +135,7 @@ class WatcherProcess:
             time: seconds of the session.
             rgb: uint8 (height, width, 3).
         """
-        picture = small(rgb)
-        with self._asking:
-            self._send(("see", time, picture.shape), np.ascontiguousarray(picture))
-            return self._answer()
+        return self.process.ask("see", time, array=small(rgb))
 
     def genre(self, tempo: float, energy: np.ndarray) -> str:
         """Recognise the genre; see :meth:`Watching.genre`.
@@ -155,52 +144,15 @@ class WatcherProcess:
             tempo: beats per minute.
             energy: float (N,).
         """
-        with self._asking:
-            self._send(("genre", tempo, np.asarray(energy, np.float32)))
-            return self._answer()
+        return self.process.ask("genre", tempo, array=np.asarray(energy, np.float32))
 
     def close(self) -> None:
         """End the process."""
-        with self._asking:
-            self._pipe.close()
-        self._process.join(5.0)
-        if self._process.is_alive():
-            self._process.terminate()
-            self._process.join()
-
-    def _send(self, question: tuple[Any, ...], picture: np.ndarray | None = None) -> None:
-        try:
-            self._pipe.send(question)
-            if picture is not None:
-                self._pipe.send_bytes(picture.tobytes())
-        except (OSError, ValueError):
-            raise D2MError("the process that watches the dancer has ended; start again") from None
-
-    def _answer(self) -> Any:
-        try:
-            answer = self._pipe.recv()
-        except (EOFError, OSError):
-            raise D2MError("the process that watches the dancer has ended; start again") from None
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        self.process.close()
 
 
-def _serve(pipe: Connection, pose: str, tempo: float | None) -> None:
-    """Answer the questions of a :class:`WatcherProcess` until it closes the pipe."""
-    # Ctrl-C reaches all processes of a terminal; this one ends with its pipe.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        with contextlib.closing(Watcher(pose, tempo)) as watcher:
-            pipe.send(None)
-            while True:
-                kind, *given = pipe.recv()
-                if kind == "see":
-                    moment, shape = given
-                    pipe.send(watcher.see(moment, np.frombuffer(pipe.recv_bytes(), np.uint8).reshape(shape)))
-                else:
-                    pipe.send(watcher.genre(*given))
-    except (EOFError, OSError):
-        return
-    except Exception as error:
-        pipe.send(error if isinstance(error, D2MError) else D2MError(f"{type(error).__name__}: {error}"))
+@contextlib.contextmanager
+def _watching(pose: str, tempo: float | None) -> Iterator[Answer]:
+    """Watch for a :class:`WatcherProcess`."""
+    with contextlib.closing(Watcher(pose, tempo)) as watcher:
+        yield lambda kind, *given: getattr(watcher, kind)(*given)

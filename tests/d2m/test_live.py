@@ -285,9 +285,10 @@ def test_silence_for_want_of_sound_is_counted_and_moves_the_samples():
     assert (output.take(256, 1.0) == 0).all()
     assert output.dropouts == 0
     output.put(np.ones((2, BLOCK), np.float32))
-    out = np.concatenate([output.take(1024, 1.0 + k * 1024 / RATE) for k in range(1, 4)], axis=1)
+    half = BLOCK // 2
+    out = np.concatenate([output.take(half, 1.0 + k * half / RATE) for k in range(1, 4)], axis=1)
     assert out[0].sum() == BLOCK
-    assert (output.dropouts, output.missing) == (1, 1024)
+    assert (output.dropouts, output.missing) == (1, half)
     output.put(np.ones((2, BLOCK), np.float32))
     output.take(256, 2.0)
     assert output.heard(BLOCK) == pytest.approx(2.0, abs=1e-6)
@@ -303,7 +304,7 @@ def test_a_slow_drift_of_the_clocks_is_followed():
 
 
 def test_there_is_room_for_a_block_only_when_it_can_be_played_soon():
-    output = Taken(lambda: 0.0, 0.06)
+    output = Taken(lambda: 0.0, 1.5 * BLOCK / RATE)
     assert output.wait(0.0)
     output.put(np.zeros((2, BLOCK), np.float32))
     assert not output.wait(0.0)
@@ -386,8 +387,8 @@ def test_the_watcher_has_a_process_of_its_own():
     watcher = WatcherProcess("mediapipe", None)
     look = watcher.see(0.0, np.full((720, 960, 3), 90, np.uint8))
     assert not look.seen.visible
-    assert watcher._process.pid != os.getpid()
+    assert watcher.process.pid != os.getpid()
     watcher.close()
-    assert not watcher._process.is_alive()
+    assert not watcher.process.alive
     with pytest.raises(D2MError, match="has ended"):
         watcher.see(0.1, np.zeros((90, 120, 3), np.uint8))
