@@ -18,6 +18,7 @@ import numpy as np
 from d2m.errors import D2MError
 from d2m.extras import require
 from d2m.live.player import BLOCK, RATE
+from d2m.live.undisturbed import go_first
 
 #: Seconds that are asked for between the call of a card and the sound; samples that the simulated card takes at a time.
 CARD, PERIOD = 0.03, 256
@@ -155,6 +156,7 @@ class SilentCard(Output):
         self._thread.join()
 
     def _run(self) -> None:
+        go_first()
         begin, count = self._now(), 0
         while self._going:
             due = begin + count / RATE

@@ -7,7 +7,6 @@ camera; a step by step session (:meth:`Session.run_fast`) does them in turn as f
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from d2m.live.output import Output
 from d2m.live.phrases import Phrase, PhraseWriter, Wish
 from d2m.live.player import BLOCK, RATE, LivePlayer
 from d2m.live.recorder import Recorder
+from d2m.live.undisturbed import go_first, undisturbed
 from d2m.live.watcher import Watching
 from d2m.symbolic.sound.notes import NONE, FixedNotes
 
@@ -40,8 +40,6 @@ GONE = 1.5
 EVERY, FADE = 2.0, 0.5
 #: Seconds from the decision to begin to the first beat, at least: the first phrase is written meanwhile.
 _AHEAD = 0.25
-#: Seconds after which a thread gives Python's lock to another.
-_SWITCH = 0.0001
 
 
 @dataclass(frozen=True)
@@ -250,9 +248,12 @@ class Session:
         Raises:
             D2MError: if a part fails.
         """
-        # The thread that renders the sound must not wait long for Python's lock.
-        switch = sys.getswitchinterval()
-        sys.setswitchinterval(_SWITCH)
+        with undisturbed():
+            self._run()
+        if self._failure is not None:
+            raise self._failure
+
+    def _run(self) -> None:
         self._start = time.monotonic()
         self.output.start()
         threads = [
@@ -273,10 +274,7 @@ class Session:
             self.output.stop()
             for thread in threads:
                 thread.join(timeout=2.0)
-            sys.setswitchinterval(switch)
             self._watcher.close()
-        if self._failure is not None:
-            raise self._failure
 
     def run_fast(self) -> None:
         """Run as fast as possible; the time is that of the pictures."""
@@ -347,6 +345,7 @@ class Session:
                 self.conductor.wanted.wait(0.1)
 
     def _sound(self) -> None:
+        go_first()
         while not self._ended.is_set():
             # Rendered as late as possible: what is rendered cannot follow the dancer any more.
             if self.output.wait():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from d2m.errors import D2MError
 from d2m.live.player import RATE
 from d2m.live.process import AskedProcess
 from d2m.live.recorder import Recorder
+from d2m.live.undisturbed import undisturbed
 from d2m.live.writer import WriterProcess
 
 NOISE = np.random.default_rng(5).integers(0, 256, (240, 320, 3), np.uint8)
@@ -160,3 +162,12 @@ def test_what_goes_wrong_in_a_process_is_raised_here():
     with pytest.raises(D2MError, match="has ended"):
         writer.process.ask("write")
     writer.process.close()
+
+
+def test_what_is_loaded_is_not_collected_during_a_session():
+    before, frozen = sys.getswitchinterval(), gc.get_freeze_count()
+    with undisturbed():
+        assert gc.get_freeze_count() > frozen
+        assert sys.getswitchinterval() < before
+    assert gc.get_freeze_count() == 0
+    assert sys.getswitchinterval() == before
