@@ -17,7 +17,7 @@ import pytest
 from clips import write_clip
 
 from d2m.errors import D2MError
-from d2m.live.player import RATE
+from d2m.live.player import BLOCK, RATE
 from d2m.live.process import AskedProcess
 from d2m.live.recorder import Recorder
 from d2m.live.undisturbed import undisturbed
@@ -171,3 +171,10 @@ def test_what_is_loaded_is_not_collected_during_a_session():
         assert sys.getswitchinterval() < before
     assert gc.get_freeze_count() == 0
     assert sys.getswitchinterval() == before
+
+
+def test_there_is_time_to_mix_a_block_before_it_is_needed():
+    from d2m.live.options import USUAL
+
+    # Blocks that fill the buffer leave the time of its rest only.
+    assert BLOCK / RATE < 0.5 * USUAL / 1000.0
