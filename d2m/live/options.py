@@ -11,7 +11,7 @@ from d2m.generate_options import OFFSET, POSE, TEMPO, MusicOptions
 from d2m.options import option
 
 #: Shortest and longest sound that is kept ready in milliseconds, and what is usual.
-SHORTEST, LONGEST, USUAL = 55.0, 500.0, 75.0
+SHORTEST, LONGEST, USUAL = 45.0, 500.0, 85.0
 
 
 @dataclass(frozen=True)

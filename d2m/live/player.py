@@ -15,9 +15,9 @@ from d2m.symbolic.sound.player import RATE, Player, Score
 from d2m.symbolic.sound.soundfont import DRUM_BANK, SoundFont, Tone
 from d2m.types import TRACKS
 
-#: Samples mixed at a time: 23 ms. A block takes nearly the same time to compute whatever its length; with longer ones
-#: there is less time between the moment at which there is room for a block and the one at which it must be ready.
-BLOCK = 1024
+#: Samples mixed at a time: 35 ms. With longer blocks there is less time from the moment at which there is room for one
+#: to the one at which it must be ready; shorter ones take nearly as long to compute, each.
+BLOCK = 1536
 #: Phrases whose tones are kept: the one that is played, the one before, whose notes still sound, and the next ones.
 KEPT = 3
 

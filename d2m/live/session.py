@@ -107,14 +107,15 @@ class Session:
         self.began: float | None = None
         self._make_writer, self._font, self._tell, self._factor = make_writer, open_font(), tell, factor
         self._watcher = watcher
-        # What is loaded by the first phrase (tables, networks of moods) is loaded now.
-        make_writer(replace(wish, genre=wish.genre or FALLBACK_GENRE)).write(0, "verse", 120.0)
+        # What is loaded by the first phrase and the first blocks (tables, networks of moods, filters) is loaded now.
+        self._writer = make_writer(replace(wish, genre=wish.genre or FALLBACK_GENRE))
+        first = self._writer.write(0, "verse", 120.0)
+        self._player_from(120.0).prepare(density.notes for density in first)
         self._start = time.monotonic()
         self._simulated: float | None = None
         self._given = tempo
         self.output = make_output(self.now)
         self.conductor = Conductor(self.output.heard, self._beats_decided, offset, factor)
-        self._writer: PhraseWriter | None = None
         self._player: LivePlayer | None = None
         self._first_seen: float | None = None
         self._last_seen = -np.inf
@@ -171,7 +172,7 @@ class Session:
         if self._player is None:
             if self._ready():
                 self._begin()
-        elif self.conductor.needs_phrase and self._writer is not None:
+        elif self.conductor.needs_phrase:
             self.conductor.install(self._write(self.conductor.tempo))
 
     def _ready(self) -> bool:
@@ -203,7 +204,6 @@ class Session:
         from d2m.audio.mixer import Mixer, SampleLane
         from d2m.plans.edit import CHANNELS_OF
 
-        assert self._writer is not None
         ends = np.array([0.0, 1.0])
         lanes = tuple(
             SampleLane(channel, "gain", ends, np.full(2, float(gain)))
@@ -218,7 +218,6 @@ class Session:
         return player
 
     def _write(self, tempo: float) -> tuple[Phrase, ...]:
-        assert self._writer is not None
         recent = self._energies[-240:]
         energy = float(np.mean(recent)) if recent else 0.5
         role = self._writer.role(self._phrases, energy)
