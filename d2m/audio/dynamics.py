@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from d2m.audio.filters import StateFilter, smoother
-from d2m.audio.recursive import product
 
 #: Samples between two values of a gain (1.5 ms at 44.1 kHz).
 STEP = 64
@@ -66,7 +65,7 @@ def apply_gain(block: np.ndarray, gain_db: np.ndarray, before_db: float, out: np
     if before_db == 0.0 and not gain_db.any():
         return block
     gain = (10 ** (np.concatenate([[before_db], gain_db]) / 20)).astype(np.float32)
-    curve = product(np.stack([gain[:-1], gain[1:]], axis=1), _RAMPS)
+    curve = gain[:-1, None] * _RAMPS[0] + gain[1:, None] * _RAMPS[1]
     return np.multiply(block, curve.reshape(-1), out=out)
 
 

@@ -52,43 +52,35 @@ def biquad(kind: Kind, frequency: float, gain_db: float, q: float, sample_rate: 
 
 
 def highpass(frequency: float, sample_rate: int, order: int = 2) -> np.ndarray:
-    """Compute a Butterworth high-pass filter as a second-order section.
+    """Compute a Butterworth high-pass filter as second-order sections.
 
     Args:
         frequency: cutoff in hertz.
         sample_rate: hertz.
-        order: order of the filter, 1 or 2.
+        order: order of the filter.
 
     Returns:
-        float64 (1, 6), the section.
+        float64 (n, 6), second-order sections.
     """
-    return _butterworth(frequency, sample_rate, order, low=False)
+    from scipy.signal import butter
+
+    return butter(order, frequency, "highpass", fs=sample_rate, output="sos")
 
 
 def lowpass(frequency: float, sample_rate: int, order: int = 2) -> np.ndarray:
-    """Compute a Butterworth low-pass filter as a second-order section.
+    """Compute a Butterworth low-pass filter as second-order sections.
 
     Args:
         frequency: cutoff in hertz.
         sample_rate: hertz.
-        order: order of the filter, 1 or 2.
+        order: order of the filter.
 
     Returns:
-        float64 (1, 6), the section.
+        float64 (n, 6), second-order sections.
     """
-    return _butterworth(min(frequency, _HIGHEST * sample_rate), sample_rate, order, low=True)
+    from scipy.signal import butter
 
-
-def _butterworth(frequency: float, sample_rate: int, order: int, *, low: bool) -> np.ndarray:
-    """The bilinear transform of the analogue prototype, prewarped at the cutoff."""
-    w = np.tan(np.pi * frequency / sample_rate)
-    sign, gain = (1.0, w**order) if low else (-1.0, 1.0)
-    if order == 1:
-        zeros, poles = [1.0, sign, 0.0], [1 + w, w - 1, 0.0]
-    else:
-        bend = np.sqrt(2) * w
-        zeros, poles = [1.0, 2 * sign, 1.0], [1 + bend + w**2, 2 * (w**2 - 1), 1 - bend + w**2]
-    return np.array([[*(gain * np.array(zeros)), *poles]]) / poles[0]
+    return butter(order, min(frequency, _HIGHEST * sample_rate), fs=sample_rate, output="sos")
 
 
 def cascade(sections: Sequence[np.ndarray]) -> np.ndarray:

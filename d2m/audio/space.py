@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from d2m.audio.filters import StateFilter, cascade, highpass, lowpass
-from d2m.audio.recursive import ROW, filter_block
+from d2m.audio.recursive import filter_block
 
 #: Samples of the parts that reverberation is computed in: longer ones do not fit into the processor's cache.
 PART = 16384
@@ -125,7 +125,7 @@ class PingPong:
     """
 
     def __init__(self, seconds: float, feedback: float, sample_rate: int, bright: float = 5000.0) -> None:
-        self._delay = max(int(seconds * sample_rate), ROW)
+        self._delay = max(int(seconds * sample_rate), 1)
         self._feedback = np.float32(feedback)
         # Input and echoes still to come, left and right.
         self._line = np.zeros((2, self._delay), np.float32)
@@ -134,10 +134,8 @@ class PingPong:
     def __call__(self, send: np.ndarray) -> np.ndarray:
         """Compute the echoes of a mono signal: float32 (n,) to (2, n)."""
         out = np.empty((2, len(send)), np.float32)
-        # No longer than the delay, and without a rest where the filter's rows are filled.
-        step = self._delay // ROW * ROW
-        for start in range(0, len(send), step):
-            piece = send[start : start + step]
+        for start in range(0, len(send), self._delay):
+            piece = send[start : start + self._delay]
             count = len(piece)
             heard = self._line[:, :count]
             out[:, start : start + count] = heard
