@@ -63,14 +63,13 @@ class Renderer:
             name: name of the file.
         """
         made = mix_down(score)
-        middle = centroid(made.mix.mean(axis=0), RATE)
         music = finished(made, score).mix
         if self.folder is not None:
             from d2m.media.write import write_wav
 
             self.folder.mkdir(parents=True, exist_ok=True)
             write_wav(self.folder / f"{name}.wav", music, RATE)
-        return {"loudness": loudness(music, RATE), "centroid": middle}
+        return {"loudness": loudness(music, RATE), "centroid": centroid(made.mix.mean(axis=0), RATE)}
 
 
 def measure(score: Score) -> dict[str, float]:

@@ -10,36 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from d2m.audio.filters import StateFilter, smoother
-
 #: Samples between two values of a gain (1.5 ms at 44.1 kHz).
 STEP = 64
 _FLOOR = 1e-10
-#: Shares of the gains before and after a step in that of each of its samples.
-_RAMPS = np.stack([np.arange(STEP - 1, -1, -1), np.arange(1, STEP + 1)]).astype(np.float32) / STEP
-#: Halfway interpolation by a windowed sinc of eight points, centred between a sample and the next: half of the taps,
-#: which are symmetric.
-_HALFWAY = np.sinc(np.arange(4) - 3.5) * np.kaiser(8, 3.0)[:4]
-_HALFWAY = (_HALFWAY / (2 * _HALFWAY.sum())).astype(np.float32)
-#: Samples whose peaks are estimated at a time, so that what is between fits the processor's cache.
-_CHUNK = 16384
-
-
-def mean_power(block: np.ndarray) -> np.ndarray:
-    """Measure the mean power of each step of a signal.
-
-    Args:
-        block: (..., channels, n) samples.
-
-    Returns:
-        float (..., n // STEP), linear, never 0.
-    """
-    steps = block.reshape(*block.shape[:-1], -1, STEP)
-    return np.einsum("...cks,...cks->...k", steps, steps) / (STEP * block.shape[-2]) + _FLOOR
 
 
 def power_db(block: np.ndarray) -> np.ndarray:
-    """Measure the mean power in dB of each step of a signal; see :func:`mean_power`.
+    """Measure the mean power in dB of each step of (..., channels, n): float (..., n // STEP).
 
     Args:
         block: (..., channels, n) samples.
@@ -47,26 +24,28 @@ def power_db(block: np.ndarray) -> np.ndarray:
     Returns:
         float (..., n // STEP), dB.
     """
-    return 10 * np.log10(mean_power(block))
+    steps = block.reshape(*block.shape[:-1], -1, STEP)
+    power = np.einsum("...cks,...cks->...k", steps, steps) / (STEP * block.shape[-2])
+    return 10 * np.log10(power + _FLOOR)
 
 
-def apply_gain(block: np.ndarray, gain_db: np.ndarray, before_db: float, out: np.ndarray | None = None) -> np.ndarray:
+def apply_gain(block: np.ndarray, gain_db: np.ndarray, before_db: float) -> np.ndarray:
     """Multiply a signal by a gain that goes linearly from step to step.
 
     Args:
         block: float32 (..., n).
         gain_db: (n // STEP,), the gain at the end of each step.
         before_db: the gain at the beginning of the block.
-        out: array for the result, which may be the block; None for a new one.
 
     Returns:
         float32 (..., n).
     """
     if before_db == 0.0 and not gain_db.any():
         return block
-    gain = (10 ** (np.concatenate([[before_db], gain_db]) / 20)).astype(np.float32)
-    curve = gain[:-1, None] * _RAMPS[0] + gain[1:, None] * _RAMPS[1]
-    return np.multiply(block, curve.reshape(-1), out=out)
+    gain = 10 ** (np.concatenate([[before_db], gain_db]) / 20)
+    ramp = np.arange(1, STEP + 1, dtype=np.float32) / STEP
+    curve = gain[:-1, None].astype(np.float32) + np.diff(gain)[:, None].astype(np.float32) * ramp
+    return block * curve.reshape(-1)
 
 
 def fall_back(wanted: np.ndarray, before: float, fall: float) -> np.ndarray:
@@ -116,7 +95,7 @@ class Compressor:
         self.settings = settings
         steps_a_second = sample_rate / STEP
         self._fall = 10.0 / max(settings.release * 1e-3 * steps_a_second, 1e-3)
-        self._smoother = StateFilter(smoother(settings.attack * 1e-3 * steps_a_second), 1)
+        self._keep = float(np.exp(-1.0 / max(settings.attack * 1e-3 * steps_a_second, 1e-3)))
         self._held = 0.0
         self._smooth = 0.0
 
@@ -129,26 +108,24 @@ class Compressor:
         Returns:
             Gain reduction in dB, 0 or more, one per step.
         """
+        from scipy.signal import lfilter
+
         s = self.settings
         over = level - s.threshold
         inside = np.clip(over + s.knee / 2, 0.0, s.knee) ** 2 / (2 * max(s.knee, 1e-6))
         wanted = (1 - 1 / s.ratio) * np.where(over > s.knee / 2, over, inside)
         held = fall_back(wanted, self._held, self._fall)
-        smooth = self._smoother(held[None])[0]
+        keep = self._keep
+        smooth, _ = lfilter([1 - keep], [1, -keep], held, zi=[keep * self._smooth])
         self._held, self._smooth = float(held[-1]), float(smooth[-1])
         return smooth
 
-    def __call__(self, block: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-        """Compress float32 (channels, n), or (signals, channels, n) of which the first sets the gain.
-
-        Args:
-            block: the signals.
-            out: array for the result, which may be the block; None for a new one.
-        """
+    def __call__(self, block: np.ndarray) -> np.ndarray:
+        """Compress float32 (channels, n), or (signals, channels, n) of which the first sets the gain."""
         key = block if block.ndim == 2 else block[0]
         before = self.settings.makeup - self._smooth
         gain = self.settings.makeup - self.reduction(power_db(key))
-        return apply_gain(block, gain, before, out)
+        return apply_gain(block, gain, before)
 
 
 class Ducker:
@@ -165,7 +142,7 @@ class Ducker:
         self.release, self.sample_rate = release, sample_rate
         #: Sample and strength of the last kick.
         self._last = (-(10**12), 0.0)
-        self._smoother = StateFilter(smoother(self.ATTACK * sample_rate / STEP), 1)
+        self._smooth = 0.0
 
     def depth(self, position: int, steps: int, kicks: list[tuple[int, float]]) -> np.ndarray:
         """Compute the depth of the attenuation, 0 to 1, at the end of each step.
@@ -175,14 +152,18 @@ class Ducker:
             steps: number of steps of the block.
             kicks: sample and strength (0 to 1) of those that begin in the block, in order.
         """
+        from scipy.signal import lfilter
+
         known = [self._last, *kicks]
         at, strength = (np.array(values) for values in zip(*known, strict=True))
         ends = position + STEP * np.arange(1, steps + 1)
         which = np.searchsorted(at, ends, side="right") - 1
         age = (ends - at[which]) / self.sample_rate - self.HOLD
         shape = strength[which] * (0.5 + 0.5 * np.cos(np.pi * np.clip(age / self.release, 0.0, 1.0)))
-        self._last = known[-1]
-        return self._smoother(shape[None])[0]
+        keep = float(np.exp(-STEP / (self.ATTACK * self.sample_rate)))
+        smooth, _ = lfilter([1 - keep], [1, -keep], shape, zi=[keep * self._smooth])
+        self._last, self._smooth = known[-1], float(smooth[-1])
+        return smooth
 
 
 def step_peaks(block: np.ndarray, after: np.ndarray) -> np.ndarray:
@@ -199,23 +180,14 @@ def step_peaks(block: np.ndarray, after: np.ndarray) -> np.ndarray:
         ITU-R BS.1770-4, annex 2, which oversamples four times; halfway points miss at most 0.7 dB of that at 15 kHz and
         0.2 dB below 8 kHz.
     """
-    before = np.zeros((len(block), 3), block.dtype)
-    padded = np.concatenate([before, block, after], axis=1)
-    chunks = (padded[:, first : first + _CHUNK + 7] for first in range(0, block.shape[1], _CHUNK))
-    return np.concatenate([np.zeros(0), *map(_chunk_peaks, chunks)])
+    from scipy.ndimage import correlate1d
 
-
-def _chunk_peaks(padded: np.ndarray) -> np.ndarray:
-    """The true peaks of the steps of float32 (channels, n), which three samples precede and four follow."""
-    count = padded.shape[1] - 7
-    between = np.zeros((len(padded), count), np.float32)
-    for at, tap in enumerate(_HALFWAY):
-        pair = padded[:, at : at + count] + padded[:, 7 - at : 7 - at + count]
-        pair *= tap
-        between += pair
-    np.abs(between, out=between)
-    np.maximum(between, np.abs(padded[:, 3 : 3 + count]), out=between)
-    return between.max(axis=0).reshape(-1, STEP).max(axis=1).astype(np.float64)
+    padded = np.concatenate([block, after], axis=1)
+    # Halfway interpolation by a windowed sinc of eight points, centred between a sample and the next.
+    taps = np.sinc(np.arange(8) - 3.5) * np.kaiser(8, 3.0)
+    between = correlate1d(padded, taps / taps.sum(), axis=1, mode="constant", origin=-1)[:, : block.shape[1]]
+    both = np.maximum(np.abs(block), np.abs(between)).max(axis=0)
+    return both.reshape(-1, STEP).max(axis=1).astype(np.float64)
 
 
 def needed_gain(peaks: np.ndarray, ceiling: float, sample_rate: int) -> np.ndarray:
@@ -229,21 +201,13 @@ def needed_gain(peaks: np.ndarray, ceiling: float, sample_rate: int) -> np.ndarr
     Returns:
         (K + 1,) linear gains at the borders of the steps; interpolated between them, no peak passes the ceiling.
     """
+    from scipy.ndimage import minimum_filter1d, uniform_filter1d
+
     needed = np.minimum(1.0, ceiling / np.maximum(peaks, 1e-9))
     borders = np.minimum(np.append(needed, 1.0), np.concatenate([[1.0], needed]))
     window = 2 * look_ahead(sample_rate) + 1
     # The mean of minima over the same window never exceeds what the value in its middle needs.
-    lowest = _in_window(np.minimum, borders, window)
-    return np.minimum(_in_window(np.add, lowest, window) / window, 1.0)
-
-
-def _in_window(combine: np.ufunc, values: np.ndarray, window: int) -> np.ndarray:
-    """Combine the values around each one, an odd number; beyond both ends they are mirrored."""
-    padded = np.pad(values, window // 2, mode="symmetric")
-    out = padded[: len(values)].copy()
-    for at in range(1, window):
-        combine(out, padded[at : at + len(values)], out=out)
-    return out
+    return np.minimum(uniform_filter1d(minimum_filter1d(borders, window), window), 1.0)
 
 
 def look_ahead(sample_rate: int) -> int:

@@ -6,12 +6,9 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-
-from d2m.audio.recursive import FILTER_STEP, filter_block, filter_steps
 
 Kind = Literal["peak", "low_shelf", "high_shelf"]
 _HIGHEST = 0.47
@@ -52,7 +49,7 @@ def biquad(kind: Kind, frequency: float, gain_db: float, q: float, sample_rate: 
 
 
 def highpass(frequency: float, sample_rate: int, order: int = 2) -> np.ndarray:
-    """Compute a Butterworth high-pass filter as second-order sections.
+    """Compute a Butterworth high-pass filter as second-order sections (n, 6).
 
     Args:
         frequency: cutoff in hertz.
@@ -68,7 +65,7 @@ def highpass(frequency: float, sample_rate: int, order: int = 2) -> np.ndarray:
 
 
 def lowpass(frequency: float, sample_rate: int, order: int = 2) -> np.ndarray:
-    """Compute a Butterworth low-pass filter as second-order sections.
+    """Compute a Butterworth low-pass filter as second-order sections (n, 6).
 
     Args:
         frequency: cutoff in hertz.
@@ -83,31 +80,6 @@ def lowpass(frequency: float, sample_rate: int, order: int = 2) -> np.ndarray:
     return butter(order, min(frequency, _HIGHEST * sample_rate), fs=sample_rate, output="sos")
 
 
-def cascade(sections: Sequence[np.ndarray]) -> np.ndarray:
-    """Join sections into one filter.
-
-    Args:
-        sections: float (n, 6) each.
-
-    Returns:
-        float32 (m, 6). The rounding moves corners of bass filters by up to 0.1 %; the presets were set with it.
-    """
-    return np.concatenate(sections).astype(np.float32)
-
-
-def smoother(steps: float) -> np.ndarray:
-    """Compute a one-pole low-pass filter by its time constant, as a second-order section.
-
-    Args:
-        steps: time constant in samples of the signal.
-
-    Returns:
-        float64 (1, 6), the section.
-    """
-    keep = np.exp(-1.0 / max(steps, 1e-3))
-    return np.array([[1 - keep, 0.0, 0.0, 1.0, -keep, 0.0]])
-
-
 class StateFilter:
     """Second-order filter sections that keep their state between blocks.
 
@@ -117,13 +89,15 @@ class StateFilter:
     """
 
     def __init__(self, sections: np.ndarray, channels: int = 2) -> None:
-        self.sections = sections
+        self.sections = sections.astype(np.float32)
         #: Never written into, so that a copy of the processor may share it.
-        self.state = np.zeros((channels, 2 * len(sections)))
+        self.state = np.zeros((len(sections), channels, 2), np.float32)
 
     def __call__(self, block: np.ndarray) -> np.ndarray:
-        """Filter a block: float (channels, n) to the same shape."""
-        out, self.state = filter_block(self.sections, block, self.state)
+        """Filter a block: float32 (channels, n) to the same shape."""
+        from scipy.signal import sosfilt
+
+        out, self.state = sosfilt(self.sections, block, axis=-1, zi=self.state)
         return out
 
 
@@ -141,32 +115,32 @@ class SweptLowpass:
 
     def __init__(self, sample_rate: int, channels: int = 2) -> None:
         self.sample_rate = sample_rate
-        self.state = np.zeros((channels, 2))
+        self.state = np.zeros((1, channels, 2), np.float32)
 
     def __call__(self, block: np.ndarray, corners: np.ndarray) -> np.ndarray:
         """Filter a block.
 
         Args:
-            block: float32 (channels, n), n a multiple of :attr:`STEP`.
-            corners: (n / STEP,) in hertz; where all are above :attr:`OPEN` the signal passes unchanged.
+            block: float32 (channels, n).
+            corners: (ceil(n / STEP),) in hertz; where all are above :attr:`OPEN` the signal passes unchanged.
 
         Returns:
             float32 (channels, n).
         """
+        from scipy.signal import sosfilt
+
         if corners.min() >= self.OPEN:
             # The state of a filter that lets everything pass is the signal's own end.
             self.state = np.zeros_like(self.state)
             return block
-        sections = self._sections(corners)
-        if np.all(corners == corners[0]):
-            out, self.state = filter_block(sections[:1], block, self.state)
-            return out
-        steps = np.repeat(sections, self.STEP // FILTER_STEP, axis=0)
-        out, self.state = filter_steps(block, steps[:, :3], steps[:, 3:], self.state)
-        return out.astype(np.float32)
+        out = np.empty_like(block)
+        for number, corner in enumerate(corners):
+            piece = slice(number * self.STEP, min((number + 1) * self.STEP, block.shape[1]))
+            sections = self._sections(float(corner))
+            out[:, piece], self.state = sosfilt(sections, block[:, piece], axis=-1, zi=self.state)
+        return out
 
-    def _sections(self, corners: np.ndarray) -> np.ndarray:
+    def _sections(self, corner: float) -> np.ndarray:
         # Corners above a quarter of the rate are warped towards the Nyquist frequency by this form: harmless there.
-        g = 1.0 - np.exp(-2 * np.pi * np.minimum(corners, 0.45 * self.sample_rate) / self.sample_rate)
-        none, one = np.zeros_like(g), np.ones_like(g)
-        return np.stack([g * g, none, none, one, -2 * (1 - g), (1 - g) ** 2], axis=1).astype(np.float32)
+        g = 1.0 - np.exp(-2 * np.pi * min(corner, 0.45 * self.sample_rate) / self.sample_rate)
+        return np.array([[g * g, 0, 0, 1, -2 * (1 - g), (1 - g) ** 2]], np.float32)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from d2m.audio.filters import StateFilter
-
 
 def loudness(waveform: np.ndarray, sample_rate: int) -> float:
     """Measure the integrated loudness, gated at -70 LUFS and at 10 LU below the mean.
@@ -31,19 +29,36 @@ def k_weighted(waveform: np.ndarray, sample_rate: int) -> np.ndarray:
     Returns:
         The filtered signal (channels, samples).
     """
-    return KWeighting(sample_rate, waveform.shape[0])(waveform)
+    return KWeighting(sample_rate, waveform.shape[0], waveform.dtype)(waveform)
 
 
-class KWeighting(StateFilter):
+class KWeighting:
     """K-weighting of BS.1770 of a signal in blocks.
 
     Args:
         sample_rate: hertz.
         channels: number of channels.
+        dtype: type of the samples.
     """
 
-    def __init__(self, sample_rate: int, channels: int) -> None:
-        super().__init__(np.array([np.concatenate(pair) for pair in _k_weighting(sample_rate)]), channels)
+    def __init__(self, sample_rate: int, channels: int, dtype: np.dtype) -> None:
+        sections = np.array([[*numerator, *denominator] for numerator, denominator in _k_weighting(sample_rate)])
+        self._sections = sections.astype(dtype)
+        self._state = np.zeros((len(sections), channels, 2), dtype)
+
+    def __call__(self, block: np.ndarray) -> np.ndarray:
+        """Filter the next block.
+
+        Args:
+            block: (channels, n).
+
+        Returns:
+            The filtered block (channels, n).
+        """
+        from scipy.signal import sosfilt
+
+        filtered, self._state = sosfilt(self._sections, block, axis=-1, zi=self._state)
+        return filtered
 
 
 def gated_loudness(power: np.ndarray, step: int, sample_rate: int) -> float:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from d2m.audio.dynamics import STEP, apply_gain, mean_power, needed_gain, recover, step_peaks
+from d2m.audio.dynamics import STEP, apply_gain, needed_gain, power_db, recover, step_peaks
 from d2m.audio.loudness import KWeighting, gated_loudness
 
 #: Integrated loudness that streaming services play at, and the highest true peak that survives their encoders.
@@ -18,10 +17,8 @@ _MARGIN_DB = 0.3
 #: The limiter takes at most so much off the highest peak: quiet, spiky material stays quieter than the target.
 MOST_LIMITING_DB = 9.0
 _ROUNDS = 12
-#: Samples that are processed at a time, so that they fit the processor's cache; a multiple of a step.
-_BLOCK = STEP << 10
-#: Threads that measure and apply gains.
-_THREADS = 2
+#: Samples that are processed at a time, so that long pieces take little memory; a multiple of a step.
+_BLOCK = STEP << 14
 
 
 @dataclass(frozen=True)
@@ -33,6 +30,17 @@ class Finish:
     """
 
     gain: np.ndarray
+
+    def apply(self, signal: np.ndarray) -> np.ndarray:
+        """Multiply float (channels, n) by the gains.
+
+        Args:
+            signal: float (channels, n).
+
+        Returns:
+            The signal with the gains applied, of the same shape.
+        """
+        return self.apply_to(Excerpt(signal, signal.shape[-1]))
 
     def apply_to(self, signal: Excerpt, in_place: bool = False) -> np.ndarray:
         """Multiply an excerpt by the gains.
@@ -48,15 +56,10 @@ class Finish:
         own = signal.array[:, : signal.samples]
         kept = in_place and own.dtype == np.float32 and own.shape[-1] == signal.samples
         out = own if kept else np.empty((len(own), signal.samples), np.float32)
-
-        def apply_block(span: tuple[int, int]) -> None:
-            begin, end = span
+        for begin, end in signal.blocks():
             gains = decibels[begin // STEP : -(-end // STEP) + 1]
             block = apply_gain(signal.piece(begin, -(-end // STEP) * STEP), gains[1:], float(gains[0]))
             out[:, begin:end] = block[:, : end - begin]
-
-        with ThreadPoolExecutor(_THREADS) as threads:
-            list(threads.map(apply_block, signal.blocks()))
         return out
 
 
@@ -98,15 +101,11 @@ class Excerpt:
             begin, end: range of samples.
 
         Returns:
-            float32 (channels, end - begin), which may be a view.
+            float32 (channels, end - begin).
         """
         count = min(self.array.shape[-1], self.samples)
-        inside = self.array[:, max(begin, 0) : min(end, count)]
-        if np.any(self.offset):
-            inside = inside - self.offset
-        around = max(-begin, 0), max(end - max(begin, count), 0)
-        inside = inside.astype(np.float32, copy=False)
-        return np.pad(inside, ((0, 0), around)) if any(around) else inside
+        inside = (self.array[:, max(begin, 0) : min(end, count)] - self.offset).astype(np.float32)
+        return np.pad(inside, ((0, 0), (max(-begin, 0), max(end - max(begin, count), 0))))
 
 
 def _measure(mix: Excerpt, sample_rate: int, heard: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -122,17 +121,15 @@ def _measure(mix: Excerpt, sample_rate: int, heard: int | None) -> tuple[np.ndar
     """
     channels, total = len(mix.array), -(-mix.samples // STEP)
     steps = total if heard is None else max(min(heard // STEP, total), 1)
-    weight = KWeighting(sample_rate, channels)
+    weight = KWeighting(sample_rate, channels, np.dtype(np.float32))
     nothing = np.zeros(0, np.float32)
     weighted: list[np.ndarray] = [nothing]
     power: list[np.ndarray] = [nothing]
-    with ThreadPoolExecutor(1) as other:
-        peaks = other.submit(true_peaks, mix)
-        for begin, end in replace(mix, samples=steps * STEP).blocks():
-            block = mix.piece(begin, end)
-            weighted.append(mean_power(weight(block)) * channels)
-            power.append(mean_power(block))
-        return peaks.result(), np.concatenate(weighted), np.concatenate(power)
+    for begin, end in replace(mix, samples=steps * STEP).blocks():
+        block = mix.piece(begin, end)
+        weighted.append(10 ** (power_db(weight(block)) / 10) * channels)
+        power.append(10 ** (power_db(block) / 10))
+    return true_peaks(mix), np.concatenate(weighted), np.concatenate(power)
 
 
 def true_peaks(signal: Excerpt) -> np.ndarray:

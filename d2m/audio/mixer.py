@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from d2m.audio.dynamics import STEP, Compressor, Ducker, apply_gain
-from d2m.audio.filters import StateFilter, SweptLowpass, biquad, cascade, highpass, lowpass
+from d2m.audio.filters import StateFilter, SweptLowpass, biquad, highpass, lowpass
 from d2m.audio.presets import CHANNELS, Bus, Equaliser, Preset, Strip
 from d2m.audio.space import PingPong, Rooms, room_response
 
@@ -77,32 +77,28 @@ def tone_filter(strip: Strip, sample_rate: int) -> np.ndarray | None:
         sample_rate: hertz.
 
     Returns:
-        float32 (n, 6), or None.
+        float64 (n, 6), or None.
     """
-    sections = _equaliser(strip.eq, sample_rate)
+    sections = [biquad(band.kind, band.frequency, band.gain, band.q, sample_rate) for band in strip.eq]  # type: ignore[arg-type]
     if strip.highpass:
         sections.append(highpass(strip.highpass, sample_rate))
     if strip.lowpass:
         sections.append(lowpass(strip.lowpass, sample_rate))
-    return cascade(sections) if sections else None
+    return np.concatenate(sections) if sections else None
 
 
-def saturate(block: np.ndarray, drive_db: float, out: np.ndarray | None = None) -> np.ndarray:
+def saturate(block: np.ndarray, drive_db: float) -> np.ndarray:
     """Apply a hyperbolic tangent: quiet samples keep their level, loud ones get overtones.
 
     Args:
         block: samples of any shape.
         drive_db: gain in dB before the saturation.
-        out: array for the result, which may be the block; None for a new one.
 
     Returns:
         Samples of the same shape.
     """
     gain = np.float32(10 ** (drive_db / 20))
-    out = np.multiply(block, gain, out=out)
-    np.tanh(out, out=out)
-    out /= gain
-    return out
+    return np.tanh(block * gain) / gain
 
 
 def sweep_steps(count: int) -> np.ndarray:
@@ -129,12 +125,11 @@ class _Channel:
         self._before = 0.0
 
     def __call__(self, block: np.ndarray, position: int, kicks: list, lanes: list[SampleLane]) -> np.ndarray:
-        """Process float32 (2, n), which is overwritten."""
-        block *= self.gain
+        block = block * self.gain
         if self.compressor:
-            block = self.compressor(block, out=block)
+            block = self.compressor(block)
         if self.strip.drive:
-            block = saturate(block, self.strip.drive, out=block)
+            block = saturate(block, self.strip.drive)
         ends = position + STEP * np.arange(1, block.shape[1] // STEP + 1)
         gain = np.zeros(len(ends))
         if self.ducker:
@@ -144,7 +139,7 @@ class _Channel:
                 gain += lane.at(ends)
             else:
                 block = self.sweep(block, lane.at(position + sweep_steps(block.shape[1])))
-        block = apply_gain(block, gain, self._before, out=block)
+        block = apply_gain(block, gain, self._before)
         self._before = float(gain[-1])
         return block
 
@@ -154,51 +149,38 @@ class _Sum:
 
     def __init__(self, settings: Bus, signals: int, sample_rate: int) -> None:
         self.settings = settings
-        sections = _equaliser(settings.eq, sample_rate)
-        self.filters = [StateFilter(cascade(sections)) for _ in range(signals)] if sections else []
-        crossovers = [cascade([lowpass(frequency, sample_rate)]) for frequency in _CROSSOVERS]
-        self.crossovers = [[StateFilter(one) for one in crossovers] for _ in range(signals)]
+        self.sections = _static(settings.eq, sample_rate)
+        self.filters = [[StateFilter(s) for s in self.sections] for _ in range(signals)]
+        self.crossovers = [[StateFilter(lowpass(f, sample_rate)) for f in _CROSSOVERS] for _ in range(signals)]
         self.bands = [Compressor(c, sample_rate) if c else None for c in (settings.low, settings.middle, settings.high)]
-        mono = cascade([highpass(settings.mono_below, sample_rate)])
-        self.sides = [StateFilter(mono, 1) for _ in range(signals)]
+        self.sides = [StateFilter(highpass(settings.mono_below, sample_rate), 1) for _ in range(signals)]
         self.glue = Compressor(settings.glue, sample_rate) if settings.glue else None
 
     def __call__(self, signals: np.ndarray, rows: list[int]) -> np.ndarray:
-        """Process (signals, 2, n), the first of which is the mix, in place, given the numbers of the signals."""
+        """(signals, 2, n), the first of which is the mix, and the numbers of the signals."""
         for number, row in enumerate(rows):
-            if self.filters:
-                signals[number] = self.filters[row](signals[number])
+            for one in self.filters[row]:
+                signals[number] = one(signals[number])
         if self.glue:
-            self.glue(signals, out=signals)
+            signals = self.glue(signals)
         if any(self.bands):
-            self._in_bands(signals, rows)
+            signals = self._in_bands(signals, rows)
         for number, row in enumerate(rows):
             left, right = signals[number]
-            middle = left + right
-            middle *= 0.5
-            side = left - right
-            side *= 0.5
-            side = self.sides[row](side[None])[0]
-            side *= np.float32(self.settings.width)
-            np.add(middle, side, out=left)
-            np.subtract(middle, side, out=right)
+            side = self.sides[row](0.5 * (left - right)[None])[0] * np.float32(self.settings.width)
+            middle = 0.5 * (left + right)
+            signals[number] = middle + side, middle - side
         return signals
 
-    def _in_bands(self, signals: np.ndarray, rows: list[int]) -> None:
-        """Compress low, middle and high frequencies of the signals, in place."""
-        bands = np.empty((2, *signals.shape), signals.dtype)
-        for crossover, band in enumerate(bands):
-            for number, row in enumerate(rows):
-                band[number] = self.crossovers[row][crossover](signals[number])
-            signals -= band
-        for compressor, band in zip(self.bands, (*bands, signals), strict=True):
-            if compressor:
-                compressor(band, out=band)
-        signals += bands[1]
-        signals += bands[0]
+    def _in_bands(self, signals: np.ndarray, rows: list[int]) -> np.ndarray:
+        low = np.stack([self.crossovers[row][0](signals[k]) for k, row in enumerate(rows)])
+        rest = signals - low
+        middle = np.stack([self.crossovers[row][1](rest[k]) for k, row in enumerate(rows)])
+        bands = (low, middle, rest - middle)
+        return np.sum([c(band) if c else band for c, band in zip(self.bands, bands, strict=True)], axis=0)
 
 
-def _equaliser(bands: tuple[Equaliser, ...], sample_rate: int) -> list[np.ndarray]:
+def _static(bands: tuple[Equaliser, ...], sample_rate: int) -> list[np.ndarray]:
     return [biquad(band.kind, band.frequency, band.gain, band.q, sample_rate) for band in bands]  # type: ignore[arg-type]
 
 
@@ -250,35 +232,15 @@ class Mixer:
         """Mix one block.
 
         Args:
-            channels: float32 (2, block) by name, which are overwritten; silent ones may be left out.
+            channels: float32 (2, block) by name; silent ones may be left out.
             position: sample at which the block begins.
             kicks: sample and strength of the kick drum's notes that begin in it.
-        """
-        return self.add_up(self.process(channels, position, kicks), position)
-
-    def process(
-        self, channels: dict[str, np.ndarray], position: int, kicks: list[tuple[int, float]]
-    ) -> dict[str, np.ndarray]:
-        """Process the channels of a block, before rooms and sum; arguments as of a call of the mixer.
-
-        Returns:
-            float32 (2, block) by name, for :meth:`add_up`. While another thread adds up a block, the next one may be
-            processed.
         """
         dry = {}
         for name, channel in self._channels.items():
             lanes = [lane for lane in self.lanes if lane.target == name]
             if name in channels:
                 dry[name] = channel(channels[name], position, kicks, lanes)
-        return dry
-
-    def add_up(self, dry: dict[str, np.ndarray], position: int) -> Mixed:
-        """Add the channels of a block up, with rooms and the processing of the sum.
-
-        Args:
-            dry: channels from :meth:`process`.
-            position: sample at which the block begins.
-        """
         # The mix is computed as without stems, so that both give the same samples.
         signals = self._with_spaces(dry, "mix")[None]
         rows = [0]
@@ -290,11 +252,9 @@ class Mixer:
                 name = CHANNELS[row - 1]
                 signals[row] = self._with_spaces({name: dry[name]} if name in dry else {}, name)
         signals = self._automated(signals, position)
-        if self.stems:
-            signals[rows] = self._sum(signals[rows], rows)
-        else:
-            self._sum(signals, rows)
-        return Mixed(signals[0], dict(zip(CHANNELS, signals[1:], strict=False)), dry)
+        out = np.zeros_like(signals)
+        out[rows] = self._sum(signals[rows], rows)
+        return Mixed(out[0], dict(zip(CHANNELS, out[1:], strict=False)), dry)
 
     def _with_spaces(self, dry: dict[str, np.ndarray], name: str) -> np.ndarray:
         mix = np.zeros((2, self.block), np.float32)
@@ -302,13 +262,12 @@ class Mixer:
         for channel, block in dry.items():
             strip = self.preset.strips[channel]
             mix += block
-            mono = block[0] + block[1]
+            mono = 0.5 * (block[0] + block[1])
             for row, send in enumerate((strip.room, strip.hall, strip.echo)):
                 if send > -100.0:
-                    sends[row] += np.float32(0.5 * 10 ** (send / 20)) * mono
+                    sends[row] += np.float32(10 ** (send / 20)) * mono
         mix += self._rooms[name](sends[:2])
-        mix += self._echoes[name](sends[2])
-        return mix
+        return mix + self._echoes[name](sends[2])
 
     def _automated(self, signals: np.ndarray, position: int) -> np.ndarray:
         for lane in self.lanes:

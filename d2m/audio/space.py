@@ -5,13 +5,6 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
-
-from d2m.audio.filters import StateFilter, cascade, highpass, lowpass
-from d2m.audio.recursive import filter_block
-
-#: Samples of the parts that reverberation is computed in: longer ones do not fit into the processor's cache.
-PART = 16384
 
 
 @lru_cache(maxsize=32)
@@ -31,6 +24,10 @@ def room_response(seconds: float, predelay: float, bright: float, sample_rate: i
     Returns:
         float32 (2, samples), its energy 1 per channel.
     """
+    from scipy.signal import sosfilt
+
+    from d2m.audio.filters import highpass, lowpass
+
     rng = np.random.default_rng(seed)
     count = int(1.25 * seconds * sample_rate)
     time = np.arange(count) / sample_rate
@@ -39,79 +36,57 @@ def room_response(seconds: float, predelay: float, bright: float, sample_rate: i
     rest = noise
     for corner, factor in ((400.0, 1.1), (2500.0, 1.0), (8000.0, 0.7)):
         if corner < 0.4 * sample_rate:
-            low, _ = filter_block(lowpass(corner, sample_rate, 1), rest)
+            low = sosfilt(lowpass(corner, sample_rate, 1), rest, axis=1)
             bands.append((low, factor))
             rest = rest - low
     bands.append((rest, 0.45))
     answer = sum(band * 10 ** (-3.0 * time / (seconds * factor)) for band, factor in bands)
     # The first reflections come one by one: the density grows over the first 40 ms.
     answer *= np.clip(time / 0.04, 0.15, 1.0)
-    tone = np.concatenate([highpass(220.0, sample_rate), lowpass(bright, sample_rate, 1)])
-    answer, _ = filter_block(tone, answer)
+    answer = sosfilt(highpass(220.0, sample_rate), answer, axis=1)
+    answer = sosfilt(lowpass(bright, sample_rate, 1), answer, axis=1)
     answer /= np.sqrt((answer**2).sum(axis=1, keepdims=True))
     return np.pad(answer, ((0, 0), (int(predelay * sample_rate), 0))).astype(np.float32)
 
 
 class Rooms:
-    """Reverberation in two rooms, by partitioned convolution in parts of one size.
+    """Reverberation in several rooms, by partitioned convolution in blocks of one size.
 
     Args:
-        responses: float32 (2, samples) of each room.
-        block: samples of every block, a multiple of :data:`PART` or less than it.
+        responses: float32 (2, samples) each.
+        block: samples of every block.
         like: another one of the same responses and block, whose spectra are shared.
     """
 
     def __init__(self, responses: list[np.ndarray], block: int, like: Rooms | None = None) -> None:
-        self._part = min(block, PART)
-        #: Spectra of the pieces of each room's response: complex64 (pieces, 2, part + 1).
-        self.pieces: list[np.ndarray] = [_pieces(one, self._part) for one in responses] if like is None else like.pieces
-        #: Spectra of the last parts of the input, newest first, and its last part; replaced, never written into.
+        self.block = block
+        self.parts: list[list[np.ndarray]] = _partitions(tuple(responses), block) if like is None else like.parts
+        #: Spectra of the last blocks of each room's input, newest first; replaced, never written into.
         self._past: list[np.ndarray] = []
-        self._last = np.zeros((2, self._part), np.float32)
+        self._last = np.zeros((len(responses), block), np.float32)
 
     def __call__(self, sends: np.ndarray) -> np.ndarray:
-        """Compute the reverberation: float32 (2 rooms, block) to (2, block)."""
-        size = self._part
-        source = np.concatenate([self._last, sends], axis=1)
-        # Each part with the one before it.
-        windows = sliding_window_view(source, 2 * size, axis=1)[:, ::size]
-        spectra = _spectra(windows)
-        self._last = source[:, -size:].copy()
-        total = np.zeros((windows.shape[1], 2, size + 1), np.complex64)
-        for part, out in enumerate(total):
-            self._past = [spectra[:, part], *self._past][: max(len(pieces) for pieces in self.pieces)]
-            for room, pieces in enumerate(self.pieces):
-                for past, piece in zip(self._past, pieces, strict=False):
-                    out += past[room] * piece
-        sound = np.fft.irfft(total, 2 * size, axis=-1)[..., size:]
-        return sound.transpose(1, 0, 2).reshape(2, -1).astype(np.float32, copy=False)
+        """Compute the reverberation: float32 (rooms, block) to (2, block)."""
+        from scipy.fft import irfft, rfft
+
+        spectrum = rfft(np.concatenate([self._last, sends], axis=1), axis=1)
+        self._last = sends
+        self._past = [spectrum, *self._past][: max(len(parts) for parts in self.parts)]
+        total = np.zeros((2, spectrum.shape[1]), np.complex64)
+        for room, parts in enumerate(self.parts):
+            for past, part in zip(self._past, parts, strict=False):
+                total += part * past[room]
+        return irfft(total, 2 * self.block, axis=1)[:, self.block :]
 
 
-def _spectra(windows: np.ndarray) -> np.ndarray:
-    """Compute the spectra of two real signals by one complex transform: float32 (2, m, n) to complex64 (2, m, n/2 + 1).
+def _partitions(responses: tuple[np.ndarray, ...], block: int) -> list[list[np.ndarray]]:
+    from scipy.fft import rfft
 
-    The transform is the inverse one of the conjugate, which NumPy computes five times as fast in single precision. The
-    spectra are 2 / n times those of the signals.
-    """
-    packed = np.empty(windows.shape[1:], np.complex64)
-    packed.real, packed.imag = windows[0], -windows[1]
-    mirrored = np.fft.ifft(packed, axis=-1).astype(np.complex64, copy=False)
-    half = windows.shape[-1] // 2
-    ahead = np.conj(mirrored[:, : half + 1])
-    behind = np.concatenate([mirrored[:, :1], mirrored[:, : half - 1 : -1]], axis=-1)
-    found = np.empty((2, *ahead.shape), np.complex64)
-    np.add(ahead, behind, out=found[0])
-    ahead -= behind
-    found[1].real, found[1].imag = ahead.imag, -ahead.real
+    found = []
+    for response in responses:
+        pieces = [response[:, start : start + block] for start in range(0, response.shape[1], block)]
+        found.append([rfft(piece, 2 * block, axis=1) for piece in pieces])
     return found
-
-
-def _pieces(response: np.ndarray, size: int) -> np.ndarray:
-    """Cut a response into pieces and compute their spectra, times what those of the input lack (:func:`_spectra`)."""
-    count = -(-response.shape[1] // size)
-    padded = np.pad(response, ((0, 0), (0, count * size - response.shape[1])))
-    spectra = np.fft.rfft(padded.reshape(2, count, size), 2 * size, axis=-1)
-    return np.ascontiguousarray((size * spectra).astype(np.complex64).transpose(1, 0, 2))
 
 
 class PingPong:
@@ -125,11 +100,14 @@ class PingPong:
     """
 
     def __init__(self, seconds: float, feedback: float, sample_rate: int, bright: float = 5000.0) -> None:
-        self._delay = max(int(seconds * sample_rate), 1)
+        from d2m.audio.filters import StateFilter, highpass, lowpass
+
+        self._delay = max(int(seconds * sample_rate), 64)
         self._feedback = np.float32(feedback)
         # Input and echoes still to come, left and right.
         self._line = np.zeros((2, self._delay), np.float32)
-        self._filter = StateFilter(cascade([highpass(250.0, sample_rate), lowpass(bright, sample_rate)]))
+        sections = np.concatenate([highpass(250.0, sample_rate), lowpass(bright, sample_rate)])
+        self._filter = StateFilter(sections)
 
     def __call__(self, send: np.ndarray) -> np.ndarray:
         """Compute the echoes of a mono signal: float32 (n,) to (2, n)."""

@@ -53,9 +53,8 @@ def write_wav(path: str | os.PathLike[str], waveform: np.ndarray, sample_rate: i
         wav.setframerate(int(sample_rate))
         wav.setnframes(sound.shape[1])
         for start in range(0, sound.shape[1], _BLOCK):
-            block = np.clip(sound[:, start : start + _BLOCK], -1.0, 1.0)
-            block *= 32767
-            wav.writeframesraw(np.rint(block, out=block).astype("<i2").T.tobytes())
+            block = np.clip(sound[:, start : start + _BLOCK], -1.0, 1.0).T
+            wav.writeframesraw(np.round(block * 32767).astype("<i2").tobytes())
 
 
 def mux(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from dataclasses import dataclass, replace
 from typing import Protocol
 from weakref import WeakKeyDictionary
@@ -13,7 +12,6 @@ import numpy as np
 from d2m.audio.dynamics import Limiter
 from d2m.audio.mixer import BLOCK, Mixed, Mixer, tone_filter
 from d2m.audio.presets import CHANNELS, preset
-from d2m.audio.recursive import filter_block
 from d2m.sounds.patches import patches_with_takes
 from d2m.symbolic.controls import Automation
 from d2m.symbolic.sound.channels import KICK
@@ -237,7 +235,7 @@ class Player:
 
     def next_block(self) -> Mixed:
         """Mix the next block, not limited."""
-        return self.mix(self.process(self.next_channels()))
+        return self.mix(self.next_channels())
 
     def next_channels(self) -> Channels:
         """Play the next block into the channels of the mixer."""
@@ -256,25 +254,15 @@ class Player:
         kicks = [(int(notes.starts[i]), (int(notes.velocities[i]) / 127.0) ** 0.5) for i in hits]
         return Channels(buses, at, kicks)
 
-    def process(self, channels: Channels) -> Channels:
-        """Process the channels of :meth:`next_channels` by the mixer's strips; blocks have to be processed in order.
-
-        Args:
-            channels: channels of a block, which are overwritten.
-        """
-        if self.mixer is None:
-            return channels
-        return replace(channels, buses=self.mixer.process(channels.buses, channels.position, channels.kicks))
-
     def mix(self, channels: Channels) -> Mixed:
-        """Mix the channels of :meth:`process`; blocks have to be mixed in order.
+        """Mix the channels of :meth:`next_channels`; blocks have to be mixed in order.
 
         Args:
             channels: channels of a block.
         """
         if self.mixer is None:
             return Mixed(sum(channels.buses.values(), np.zeros((2, self.block), np.float32)))
-        return self.mixer.add_up(channels.buses, channels.position)
+        return self.mixer(channels.buses, channels.position, channels.kicks)
 
     @staticmethod
     def _take(bank: int, program: int, start: int) -> int:
@@ -346,14 +334,14 @@ class Player:
             end = start + int(_DRUMS_RING * RATE)
         release = self._release(program, drums, key, velocity, bank)
         # In steps, so that the next note of this key, a little longer, finds the tone ready.
-        seconds = math.ceil(((end - start) / RATE + release) / _TONE_STEP) * _TONE_STEP
+        seconds = np.ceil(((end - start) / RATE + release) / _TONE_STEP) * _TONE_STEP
         moves, origin, bend, places = notes.moves[index], int(notes.origins[index]), 0.0, None
         if moves is not None and not drums:
             bend = moves.bend(start - origin)
             places = moves.places(start - origin, start - origin + seconds * RATE)
         if places is not None:
             seconds = float(np.ceil(places[1][-1] / RATE / _TONE_STEP) * _TONE_STEP)
-        tone = self._tone(program, drums, key, velocity, bank, seconds, bend)
+        tone = self._tone(program, drums, key, velocity, bank, float(seconds), bend)
         if tone is None:
             return None
         wave = _FILTERED.get(tone, self._filters[channel])
@@ -392,7 +380,9 @@ class _Filtered:
         if made is None:
             made = _audible(tone.wave)
             if sections is not None:
-                made = _audible(filter_block(sections, made)[0])
+                from scipy.signal import sosfilt
+
+                made = _audible(sosfilt(sections.astype(np.float32), made, axis=1))
             if len(known) >= _MOST_FILTERED:
                 known.clear()
             known[name] = made

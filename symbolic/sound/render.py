@@ -5,7 +5,6 @@ The times of notes follow the grid of the score in seconds, so any tempo curve i
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,19 +12,17 @@ from typing import Literal
 
 import numpy as np
 
-from d2m.audio.mastering import TARGET_LUFS, Excerpt, finish
+from d2m.audio.mastering import TARGET_LUFS, finish
 from d2m.audio.mixer import BLOCK, LARGE_BLOCK, Mixed, Mixer, SampleLane
 from d2m.audio.presets import CHANNELS, Preset, preset
 from d2m.errors import D2MError
 from d2m.symbolic.sound.fonts import find_soundfont, open_soundfont, pans
 from d2m.symbolic.sound.notes import FixedNotes, Notes, notes_of
-from d2m.symbolic.sound.player import RATE, Channels, Player
+from d2m.symbolic.sound.player import RATE, Player
 from d2m.types import Part, Score
 
 #: What still rings at the end of a score fades out over so many seconds.
 _END_FADE = 0.04
-#: Blocks that are played ahead of the mixer.
-_MOST_WAITING = 4
 
 
 @dataclass(frozen=True)
@@ -171,42 +168,32 @@ def block_size(duration: float) -> int:
 
 
 def _blocks(player: Player, count: int) -> Iterator[tuple[int, Mixed]]:
-    """Yield position and sound of blocks up to ``count`` samples.
-
-    While a block is mixed, the channels of the next one are processed and the one after that is played.
-    """
+    """Yield position and sound of blocks up to ``count`` samples; while one is mixed, the next is played."""
     from concurrent.futures import Future, ThreadPoolExecutor
 
-    with ThreadPoolExecutor(1) as processing, ThreadPoolExecutor(1) as mixing:
-
-        def mixed(processed: Future[Channels]) -> Mixed:
-            return player.mix(processed.result())
-
-        waiting: deque[tuple[int, Future[Mixed]]] = deque()
+    with ThreadPoolExecutor(1) as mixing:
+        waiting: tuple[int, Future[Mixed]] | None = None
         while player.mixed < count:
             channels = player.next_channels()
-            processed = processing.submit(player.process, channels)
-            waiting.append((channels.position, mixing.submit(mixed, processed)))
-            if len(waiting) == _MOST_WAITING:
-                position, block = waiting.popleft()
-                yield position, block.result()
-        for position, block in waiting:
-            yield position, block.result()
+            if waiting is not None:
+                yield waiting[0], waiting[1].result()
+            waiting = channels.position, mixing.submit(player.mix, channels)
+        if waiting is not None:
+            yield waiting[0], waiting[1].result()
 
 
 def finished(made: Rendered, score: Score) -> Rendered:
     """Master the mix of a score and its stems: loudness, peaks, and a fade over the last 40 ms.
 
     Args:
-        made: mix and stems, which are overwritten.
+        made: mix and stems.
         score: the score.
     """
     crest, target = preset(score.genre, score.character).bus.crest, TARGET_LUFS + score.loudness
     gains = finish(made.mix, made.sample_rate, crest, target=target)
-    for sound in (made.mix, *made.stems.values()):
-        gains.apply_to(Excerpt(sound, sound.shape[1]), in_place=True)
-        _fade_out(sound)
-    return made
+    fade = _fade_out(made.mix.shape[1])
+    stems = {name: gains.apply(stem) * fade for name, stem in made.stems.items()}
+    return Rendered(gains.apply(made.mix) * fade, stems, made.sample_rate)
 
 
 def _notes(score: Score, parts: Iterable[tuple[Part, float]], spread: Sequence[float] | None = None) -> Notes:
@@ -228,11 +215,11 @@ def _lanes(score: Score) -> tuple[SampleLane, ...]:
     )
 
 
-def _fade_out(sound: np.ndarray) -> None:
-    """Fade the end of (channels, n) out, in place."""
-    fade = min(int(_END_FADE * RATE), sound.shape[1])
-    curve = 0.5 + 0.5 * np.cos(np.pi * np.arange(1, fade + 1) / max(fade, 1))
-    sound[:, sound.shape[1] - fade :] *= curve.astype(np.float32)
+def _fade_out(count: int) -> np.ndarray:
+    fade = min(int(_END_FADE * RATE), count)
+    curve = np.ones(count, np.float32)
+    curve[count - fade :] = 0.5 + 0.5 * np.cos(np.pi * np.arange(1, fade + 1) / fade)
+    return curve
 
 
 def _check_rate(sample_rate: int) -> None:
@@ -249,6 +236,6 @@ def _at_rate(sound: np.ndarray, sample_rate: int, duration: float) -> np.ndarray
         common = int(np.gcd(RATE, sample_rate))
         sound = resample_poly(sound, sample_rate // common, RATE // common, axis=1).astype(np.float32)
     total = int(round(duration * sample_rate))
-    if sound.shape[1] < total:
-        sound = np.pad(sound, ((0, 0), (0, total - sound.shape[1])))
-    return sound[:, :total]
+    out = np.zeros((len(sound), total), np.float32)
+    out[:, : sound.shape[1]] = sound[:, :total]
+    return out

@@ -38,8 +38,6 @@ DRUM_BANK = 128
 _ATTENUATION_FACTOR = 0.4
 _CACHE_BYTES = 160_000_000
 _DECODED_BYTES = 96_000_000
-#: Notes whose regions are remembered.
-_MOST_MATCHING = 10_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +75,6 @@ class SoundFont:
         except (OSError, ValueError, KeyError, IndexError) as error:
             raise D2MError(f"{self.path} is not a usable soundfont ({error}); give another .sf2 or .sf3 file") from None
         self._regions: dict[tuple[int, int], list[Region]] = {}
-        self._matching: dict[tuple, list[Region]] = {}
         self._tones: OrderedDict[tuple, Tone] = OrderedDict()
         self._decoded: OrderedDict[int, np.ndarray] = OrderedDict()
         self._held_bytes = self._decoded_bytes = 0
@@ -135,27 +132,16 @@ class SoundFont:
             bank: bank of the program.
         """
         preset = self.preset(program, drums, bank)
-        name = (preset, key, velocity)
-        found = self._matching.get(name)
-        if found is None:
-            found = [
-                r
-                for r in self._regions_of(preset, program)
-                if r.keys[0] <= key <= r.keys[1] and r.velocities[0] <= velocity <= r.velocities[1]
-            ]
-            if len(self._matching) > _MOST_MATCHING:
-                self._matching.clear()
-            self._matching[name] = found
-        return found
-
-    def _regions_of(self, preset: tuple[int, int], program: int) -> list[Region]:
-        """All regions of a preset, by which a program is played."""
         if preset not in self._regions:
             try:
                 self._regions[preset] = self._file.regions(self._file.presets[preset])
             except (IndexError, ValueError):
                 raise D2MError(f"{self.path} is damaged in its program {program}; give another soundfont") from None
-        return self._regions[preset]
+        return [
+            r
+            for r in self._regions[preset]
+            if r.keys[0] <= key <= r.keys[1] and r.velocities[0] <= velocity <= r.velocities[1]
+        ]
 
     def release(self, program: int, drums: bool, key: int, velocity: int, bank: int = 0) -> float:
         """Return the time in which a released note falls by 100 dB.

@@ -74,7 +74,7 @@ class Region:
         Args:
             generator: its number.
         """
-        return 2.0 ** (min(max(self[generator], -12000), 8000) / 1200.0)
+        return float(2.0 ** (np.clip(self[generator], -12000, 8000) / 1200.0))
 
 
 class SoundFontFile:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
-from d2m.audio.filters import lowpass
-from d2m.audio.recursive import FILTER_STEP, filter_block, filter_steps
 from d2m.symbolic.sound import soundfont_file as sf
 from d2m.symbolic.sound.soundfont_file import Region
 
+#: Samples between two settings of a filter that moves.
+_STEP = 64
 #: Samples that are interpolated at a time, so that what is between fits the processor's cache.
 _CHUNK = 16384
 _LOWEST_CUTOFF, _INAUDIBLE_CUTOFF = 60.0, 14000.0
@@ -29,8 +31,7 @@ def resample(
     if isinstance(step, np.ndarray):
         place = np.concatenate([[0.0], np.cumsum(step[: max(length - 1, 0)])])[: max(length, 0)]
     else:
-        # A tone at the pitch and rate of its sample needs no interpolation.
-        place = np.arange(max(length, 0)) if step == 1.0 else np.arange(max(length, 0), dtype=np.float64) * step
+        place = np.arange(max(length, 0), dtype=np.float64) * step
     taken = np.asarray(data[start : end + 1], dtype=np.float32)
     if loop is not None:
         first, last = loop[0] - start, loop[1] - start
@@ -47,10 +48,8 @@ def read_between(taken: np.ndarray, place: np.ndarray) -> np.ndarray:
 
     Args:
         taken: (..., n).
-        place: positions in samples, from 0 on; integers are read as they are.
+        place: positions in samples, from 0 on.
     """
-    if place.dtype.kind == "i":
-        return taken.take(place, axis=-1, mode="clip")
     last = taken.shape[-1] - 1
     # The samples at both ends are repeated, so that one limit is enough for the four neighbours of a position.
     padded = np.concatenate([taken[..., :1], taken, taken[..., -1:], taken[..., -1:]], axis=-1)
@@ -94,11 +93,10 @@ def envelope(region: Region, key: int, rate: int, length: int) -> np.ndarray:
     np.clip(fall, 0.0, np.clip(region[sf.SUSTAIN], 0, 1440) / 10.0, out=fall)
     fall *= np.float32(-np.log(10.0) / 20.0)
     np.exp(fall, out=fall)
-    rise = time[: int((delay + attack) * rate) + 2]
-    rise /= attack
-    np.clip(rise, 0.0, 1.0, out=rise)
-    fall[: len(rise)] *= rise
-    return fall
+    time /= attack
+    np.clip(time, 0.0, 1.0, out=time)
+    time *= fall
+    return time
 
 
 def moving_pitch(region: Region, rate: int, length: int) -> np.ndarray | None:
@@ -147,7 +145,17 @@ def low_pass(wave: np.ndarray, cents: int, rate: int) -> np.ndarray:
     cutoff = 8.176 * 2.0 ** (cents / 1200.0)
     if cutoff > 0.4 * rate or cutoff > _INAUDIBLE_CUTOFF or len(wave) < 16:
         return wave
-    return filter_block(lowpass(max(cutoff, _LOWEST_CUTOFF), rate), wave[None])[0][0]
+    from scipy.signal import sosfilt
+
+    return sosfilt(_butterworth(max(cutoff, _LOWEST_CUTOFF), rate), wave).astype(np.float32)
+
+
+@lru_cache(maxsize=256)
+def _butterworth(cutoff: float, rate: int) -> np.ndarray:
+    """The second-order low-pass as sections; designing one takes longer than filtering a short tone."""
+    from scipy.signal import butter
+
+    return butter(2, cutoff, fs=rate, output="sos")
 
 
 def moving_low_pass(wave: np.ndarray, region: Region, rate: int) -> np.ndarray:
@@ -163,7 +171,9 @@ def moving_low_pass(wave: np.ndarray, region: Region, rate: int) -> np.ndarray:
         return low_pass(wave, region[sf.FILTER], rate)
     if len(wave) < 16:
         return wave
-    time = np.arange(0, len(wave), FILTER_STEP) / rate
+    from scipy.signal import lfilter
+
+    time = np.arange(0, len(wave), _STEP) / rate
     cents = region[sf.FILTER] + float(np.clip(region[sf.MOD_FILTER], -12000, 12000)) * _modulation(region, time)
     # Changes below 8 cents are inaudible and would cost time.
     cutoff = 8.176 * 2.0 ** (8.0 * np.round(np.clip(cents, 1500, 13500) / 8.0) / 1200.0)
@@ -171,13 +181,48 @@ def moving_low_pass(wave: np.ndarray, region: Region, rate: int) -> np.ndarray:
     moved = np.flatnonzero(np.any(np.diff(bottom, axis=0) != 0.0, axis=1)) + 1
     count = int(moved[-1]) if len(moved) else 0
     # After the last movement everything is filtered in one go.
-    still = count * FILTER_STEP
+    still = count * _STEP
     out = np.empty(len(wave), dtype=np.float32)
-    moving, state = filter_steps(wave[None, :still], top[:count], bottom[:count])
-    out[:still] = moving[0]
-    section = np.concatenate([top[count], bottom[count]])[None]
-    out[still:] = filter_block(section, wave[None, still:], state)[0][0]
+    out[:still], state = _filter_steps(wave[:still], top[:count], bottom[:count])
+    out[still:], _ = lfilter(top[count], bottom[count], wave[still:], zi=state)
     return out
+
+
+def _filter_steps(wave: np.ndarray, top: np.ndarray, bottom: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Filter a wave with other coefficients every :data:`_STEP` samples.
+
+    All steps are filtered at once from silence, and so are their responses to the two values that the filter holds at
+    the beginning of a step (transposed direct form II); then these values are found step by step.
+
+    Args:
+        wave: (steps * _STEP,).
+        top, bottom: numerators and denominators (steps, 3), the denominators beginning with 1.
+
+    Returns:
+        The filtered wave, and the state (2,) at its end.
+    """
+    steps = len(top)
+    driven = wave.reshape(steps, _STEP).T.astype(np.float64)[:, None] * top.T[None]
+    fall, fall_later = -bottom[:, 1], -bottom[:, 2]
+    # Rows: driven by the wave, and free from states (1, 0) and (0, 1).
+    one, two = np.zeros((3, steps)), np.zeros((3, steps))
+    one[1], two[2] = 1.0, 1.0
+    sound = np.empty((_STEP, 3, steps))
+    for at in range(_STEP):
+        now = sound[at]
+        now[:] = one
+        now[0] += driven[at, 0]
+        one = two + fall * now
+        one[0] += driven[at, 1]
+        two = fall_later * now
+        two[0] += driven[at, 2]
+    first, second, begun = 0.0, 0.0, []
+    for (from_wave, a, b), (from_wave_later, c, d) in zip(one.T.tolist(), two.T.tolist(), strict=True):
+        begun.append((first, second))
+        first, second = from_wave + a * first + b * second, from_wave_later + c * first + d * second
+    held = np.array(begun).reshape(steps, 2).T
+    filtered = sound[:, 0] + sound[:, 1] * held[0] + sound[:, 2] * held[1]
+    return filtered.T.ravel(), np.array([first, second])
 
 
 def _resonant(cutoff: np.ndarray, resonance: float, rate: int) -> tuple[np.ndarray, np.ndarray]:
