@@ -100,6 +100,34 @@ def transpose(melodies: np.ndarray, semitones: int | np.ndarray) -> np.ndarray:
     return moved.astype(np.uint8)
 
 
+def scale_roots(melodies: np.ndarray) -> np.ndarray:
+    """Return the root of the major scale that contains most onsets of each melody.
+
+    Args:
+        melodies: uint8 (N, steps).
+
+    Returns:
+        int64 (N,), pitch classes; 0 for melodies without onsets.
+    """
+    rows, steps = np.nonzero(melodies >= FIRST_KEY)
+    classes = (melodies[rows, steps].astype(np.int64) - FIRST_KEY + LOWEST) % 12
+    count = np.bincount(rows * 12 + classes, minlength=12 * len(melodies)).reshape(-1, 12)
+    return np.stack([count[:, (_MAJOR + root) % 12].sum(axis=1) for root in range(12)]).argmax(axis=0)
+
+
+def in_scale(roots: np.ndarray) -> np.ndarray:
+    """Tell which classes start a note of a major scale; hold and note-off belong to every scale.
+
+    Args:
+        roots: pitch classes int (N,).
+
+    Returns:
+        bool (N, 90).
+    """
+    degrees = (np.arange(CLASSES) - FIRST_KEY + LOWEST - np.asarray(roots)[:, None]) % 12
+    return np.isin(degrees, _MAJOR) | (np.arange(CLASSES) < FIRST_KEY)
+
+
 def diatonic(melodies: np.ndarray, degrees: np.ndarray) -> np.ndarray:
     """Return melodies moved by steps of their own scale, so that they say something else in the same key.
 
@@ -110,9 +138,7 @@ def diatonic(melodies: np.ndarray, degrees: np.ndarray) -> np.ndarray:
         degrees: how many steps up (or down, below 0), int (N,).
     """
     keys = np.where(melodies >= FIRST_KEY, melodies.astype(np.int64) - FIRST_KEY + LOWEST, -1)
-    rows, _ = np.nonzero(keys >= 0)
-    count = np.bincount(rows * 12 + keys[keys >= 0] % 12, minlength=12 * len(melodies)).reshape(-1, 12)
-    roots = np.stack([count[:, (_MAJOR + root) % 12].sum(axis=1) for root in range(12)]).argmax(axis=0)[:, None]
+    roots = scale_roots(melodies)[:, None]
     above = (keys - roots) % 12
     tone = np.searchsorted(_MAJOR, above, side="right") - 1
     octave, place = np.divmod(tone + np.asarray(degrees)[:, None], len(_MAJOR))

@@ -34,6 +34,8 @@ HEARD = 3
 LOOKS = 3
 #: How often a new melody is drawn before the nearest to its emotion is taken.
 DRAWS = 3
+#: Nats by which notes outside the scale of a new melody become less likely, so that it has as many as real melodies.
+OUTSIDE = 2.5
 #: Range of the actor's targets, in standard deviations of real melodies.
 WIDEST = 2.5
 
@@ -333,7 +335,7 @@ class EmotionModel:
         missing = np.arange(count)
         for _ in range(DRAWS if strength == 1 else 1):
             z, forms = self.draw(len(missing), rng), load_forms().draw(len(missing), rng)
-            drawn = self.vae.decode(self.move(z, found, strength, looks, forms), temperature, rng, forms)
+            drawn = self.vae.decode(self.move(z, found, strength, looks, forms), temperature, rng, forms, OUTSIDE)
             errors = np.nan_to_num(self.table.errors(attributes(drawn), target[None]).max(axis=1), nan=np.inf)
             better = (errors < misses[missing]) | ~np.isfinite(misses[missing])
             melodies[missing[better]], misses[missing[better]] = drawn[better], errors[better]

@@ -5,6 +5,7 @@ Source: Roberts et al. 2018, "A Hierarchical Latent Vector Model for Learning Lo
 
 from __future__ import annotations
 
+import copy
 import itertools
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -19,7 +20,7 @@ from d2m.symbolic.emotion.decoder import Choose, HierarchicalDecoder
 from d2m.symbolic.emotion.encoder import FlatEncoder
 from d2m.symbolic.emotion.forms import Forms, shared_noise
 from d2m.symbolic.emotion.side_by_side import BarReader, BarWriter
-from d2m.symbolic.melody import CLASSES, STEPS, canonical
+from d2m.symbolic.melody import CLASSES, STEPS, canonical, in_scale, scale_roots
 
 #: Melodies that go through the networks at a time.
 _ROWS = 128
@@ -194,6 +195,28 @@ def drawing_in_form(temperature: float, rng: np.random.Generator | None, forms: 
     return choose
 
 
+def _drawing(temperature: float, rng: np.random.Generator | None, forms: Forms | None) -> Choose:
+    return drawing(temperature, rng) if forms is None else drawing_in_form(temperature, rng, forms)
+
+
+def in_one_scale(choose: Choose, melodies: np.ndarray, discount: float) -> Choose:
+    """Return a function like ``choose`` that lowers the logits of notes outside a melody's scale.
+
+    Args:
+        choose: chooses classes.
+        melodies: uint8 (N, 256); the scale of each is the major one that contains most of its onsets.
+        discount: what is subtracted, in nats.
+    """
+    outside = ~torch.from_numpy(in_scale(scale_roots(melodies)))
+
+    def lean(logits: Tensor) -> Tensor:
+        # A decoder writes all bars side by side, or one after the other.
+        rows = outside.to(logits.device).repeat_interleave(len(logits) // len(outside), dim=0)
+        return choose(logits - discount * rows)
+
+    return lean
+
+
 def spherical(a: np.ndarray, b: np.ndarray, steps: int) -> np.ndarray:
     """Interpolate along the great circle between two vectors (Shoemake 1985), whose lengths the decoder knows (White
     2016).
@@ -253,6 +276,7 @@ class MusicVae:
         temperature: float = 0.0,
         rng: np.random.Generator | None = None,
         forms: Forms | None = None,
+        discount: float = 0.0,
     ) -> np.ndarray:
         """Return melodies of latent vectors, canonical.
 
@@ -261,6 +285,8 @@ class MusicVae:
             temperature: 0 takes the most likely class at each step; below 1 is calmer, above wilder.
             rng: draws the classes; needed above 0.
             forms: forms of N melodies, if bars are to take up earlier ones; else they are as the vectors have them.
+            discount: nats by which notes outside the melody's scale become less likely. The scale is that of the
+                melody decoded without it; the melody is then decoded again with the same random numbers.
 
         Raises:
             D2MError: if ``z`` is of another size, not finite, or the temperature is negative.
@@ -273,10 +299,16 @@ class MusicVae:
         rows, done = [], 0
         for part in self._parts(z):
             some = None if forms is None else forms[done : done + len(part)]
-            choose = drawing(temperature, rng) if some is None else drawing_in_form(temperature, rng, some)
-            rows.append(self.network.decoder.write(part, choose, some)[1].argmax(dim=2).cpu().numpy())
+            same = copy.deepcopy(rng)
+            written = self._write(part, _drawing(temperature, rng, some), some)
+            if discount:
+                written = self._write(part, in_one_scale(_drawing(temperature, same, some), written, discount), some)
+            rows.append(written)
             done += len(part)
         return np.stack([canonical(row) for row in np.concatenate(rows)]) if rows else np.zeros((0, STEPS), np.uint8)
+
+    def _write(self, z: Tensor, choose: Choose, forms: Forms | None) -> np.ndarray:
+        return self.network.decoder.write(z, choose, forms)[1].argmax(dim=2).cpu().numpy()
 
     def reconstruct(
         self, melodies: np.ndarray, temperature: float = 0.0, rng: np.random.Generator | None = None

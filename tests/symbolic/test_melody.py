@@ -287,6 +287,19 @@ def test_classes_beyond_the_last_are_refused(tmp_path):
         load_melodies(tmp_path, "train")
 
 
+def test_the_scale_of_a_melody_has_most_of_its_onsets():
+    d_major = [62, 64, 66, 67, 69, 71, 73, 74]
+    line = grid.from_notes(np.array([(4 * i, 4 * i + 4, d_major[i % 8]) for i in range(64)]))
+    silence = np.zeros(256, np.uint8)
+    roots = grid.scale_roots(np.stack([line, grid.transpose(line, 3), silence]))
+    assert roots.tolist() == [2, 5, 0]
+    allowed = grid.in_scale(roots)
+    assert allowed.shape == (3, grid.CLASSES)
+    assert allowed[:, : grid.FIRST_KEY].all()
+    assert allowed[0, line].all()
+    assert (np.flatnonzero(allowed[0])[2:] - grid.FIRST_KEY + grid.LOWEST)[:3].tolist() == [21, 23, 25]
+
+
 def test_melodies_move_along_their_scale():
     d_major = [62, 64, 66, 67, 69, 71, 73, 74]
     line = grid.from_notes(np.array([(4 * i, 4 * i + 4, d_major[i % 8]) for i in range(64)]))

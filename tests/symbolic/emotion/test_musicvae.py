@@ -24,7 +24,7 @@ from d2m.symbolic.emotion.musicvae import (
     drawing,
     spherical,
 )
-from d2m.symbolic.melody import CLASSES, STEPS_PER_BAR, canonical, from_notes
+from d2m.symbolic.melody import CLASSES, STEPS_PER_BAR, canonical, from_notes, in_scale, scale_roots
 from d2m.training.export import read_checkpoint
 from d2m.training.loop import LoopConfig, train
 from d2m.training.musicvae import MusicVaeTask, MusicVaeTraining, beta, measure, rate, sampled_share, turn
@@ -249,6 +249,23 @@ def test_samples_follow_the_seed():
     assert first.dtype == np.uint8
     np.testing.assert_array_equal(first, vae.sample(3, 1.0, seed=5))
     assert (first != vae.sample(3, 1.0, seed=6)).any()
+
+
+@pytest.mark.parametrize("config", [LINKED, SMALL])
+@pytest.mark.parametrize("temperature", [0.0, 0.7])
+def test_a_discount_keeps_notes_in_the_melodys_scale(config, temperature):
+    vae, z = MusicVae(network(config)), np.random.default_rng(0).standard_normal((3, config.latent)) * 2.0
+
+    def decoded(discount):
+        return vae.decode(z, temperature, np.random.default_rng(4), discount=discount)
+
+    free = decoded(0.0)
+    allowed = in_scale(scale_roots(free))
+    outside = [~np.take_along_axis(allowed, decoded(discount), axis=1) for discount in (0.0, 1.0, 100.0)]
+    np.testing.assert_array_equal(decoded(1e-6), free)
+    assert outside[2].sum() == 0
+    if temperature:
+        assert 0 < outside[1].sum() < outside[0].sum()
 
 
 def test_the_way_between_vectors_is_round():
