@@ -24,6 +24,7 @@ from d2m.errors import D2MError, D2MWarning
 from d2m.features.envelope import body_speeds, motion_events
 from d2m.features.rhythm import accents_per_beat, energy_per_beat
 from d2m.files.atomic import atomic_write_bytes, io_errors
+from d2m.generator.band import band_of, playable
 from d2m.parallel import Parallel, each
 from d2m.symbolic.excerpt import excerpt
 from d2m.symbolic.sound import render
@@ -102,7 +103,7 @@ def pop_example(folder: Path, seed: int, seconds: float, path: Path) -> None:
     save_pair(make_pair(wave, score, nobody(score), -1, SAMPLE_RATE, HOP), path)
 
 
-def studio_example(index: int, seed: int, held_out: bool, seconds: float, vocals: bool, path: Path) -> None:
+def studio_example(index: int, seed: int, held_out: bool, seconds: float, vocals: bool, band: bool, path: Path) -> None:
     """Write an example of music with a dancer: a song of the studio.
 
     Args:
@@ -111,6 +112,7 @@ def studio_example(index: int, seed: int, held_out: bool, seconds: float, vocals
         held_out: whether it belongs to the held-out part.
         seconds: length in seconds.
         vocals: keep the voices of the song.
+        band: leave out effects and voices, which the sound library plays beside the generator.
         path: output .npz file.
 
     Raises:
@@ -120,8 +122,9 @@ def studio_example(index: int, seed: int, held_out: bool, seconds: float, vocals
     genre = list(GENRES)[index % len(GENRES)]
     score, _ = compose_song(genre, seconds, rng, vocals=vocals)
     dance = somebody(score, genre, seconds, seed, held_out, rng)
+    score = band_of(score) if band else score
     wave = render(score, SAMPLE_RATE)[0]
-    save_pair(make_pair(wave, score, dance, list(GENRES).index(genre), SAMPLE_RATE, HOP), path)
+    save_pair(make_pair(wave, playable(score), dance, list(GENRES).index(genre), SAMPLE_RATE, HOP), path)
 
 
 def pop_folders(root: Path, seed: int, held_out: bool) -> list[Path]:
@@ -165,7 +168,7 @@ def make_examples(
         held_out: number of held-out songs of each kind.
         seconds: maximum length of an example in seconds, 2 to 600.
         seed: random seed.
-        vocals: keep the voices of the studio's songs in every second round of genres.
+        vocals: keep the effects of the studio's songs, and in every second round of genres the voices.
         processes: number of local processes, or an executor.
         progress: called with the number of finished examples and of all examples to make.
 
@@ -194,7 +197,7 @@ def make_examples(
         for index in range(count):
             path = folder / part / f"studio-{index:05d}.npz"
             sung = vocals and index // len(GENRES) % 2 == 1
-            jobs.append((studio_example, (index, seed, part == "held_out", seconds, sung, path)))
+            jobs.append((studio_example, (index, seed, part == "held_out", seconds, sung, not vocals, path)))
     claim(folder, {"seed": seed, "seconds": float(seconds)} | ({"vocals": True} if vocals else {}))
     make_all(jobs, processes, progress)
     return len(jobs)

@@ -64,7 +64,11 @@ def examples(
     seconds: Annotated[float, typer.Option(help="Maximum length of an example in seconds (2-600).")] = 24.0,
     seed: Annotated[int, typer.Option(min=0, help=SEED)] = 1,
     vocals: Annotated[
-        bool, typer.Option("--vocals", help="Keep the voices in half of the studio's songs, for 'd2m train genre'.")
+        bool,
+        typer.Option(
+            "--vocals",
+            help="Keep the effects of studio songs, and the voices of half of them, for 'd2m train genre'.",
+        ),
     ] = False,
     processes: Processes = None,
     ray: Ray = None,

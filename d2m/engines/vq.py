@@ -19,13 +19,13 @@ from d2m.engines.arrangers import Arranger, RuleArranger, load_arranger
 from d2m.engines.base import Progress, ScoreEngine
 from d2m.engines.options import VqOptions
 from d2m.engines.score import ATTACK
-from d2m.engines.vq_library import band_of, with_library
+from d2m.engines.vq_library import with_library
 from d2m.errors import D2MError
+from d2m.generator.band import playable
 from d2m.generator.conditions import motion_rows, rhythm_rows
 from d2m.generator.sketch import PATCH_PROGRAM, sketch
 from d2m.generator.temporal import Conditions, TemporalGenerator
 from d2m.nn.device import device_of, on_device
-from d2m.symbolic.composer.style import PROGRAMS
 from d2m.symbolic.sound.player import RATE
 from d2m.types import GENRES, Dance, Score, Soundtrack
 
@@ -92,7 +92,7 @@ class VqEngine(ScoreEngine):
         """
         if stems:
             raise D2MError("the vq engine makes the whole band at once; use --engine symbolic for stems")
-        played = score if self.patched else _playable(score)
+        played = score if self.patched else playable(score)
         total = math.ceil(dance.duration * self.codec.frame_rate)
         waveforms, codes = [], []
         for begin in range(0, total, _WINDOW):
@@ -156,15 +156,6 @@ class VqEngine(ScoreEngine):
             genre=torch.tensor([genre]) if genre is not None else None,
             noise=torch.from_numpy(_noise(seed, left, right, self.generator.config.noise_size))[None],
         )
-
-
-def _playable(score: Score) -> Score:
-    """The band with every instrument that the generator has never heard replaced by the nearest one of its track."""
-    parts = []
-    for part in band_of(score).parts:
-        known = PROGRAMS[part.track]
-        parts.append(replace(part, program=min(known, key=lambda p: (p != part.program, abs(p - part.program)))))
-    return replace(score, parts=tuple(parts))
 
 
 def _noise(seed: int, left: int, right: int, size: int, block: int = 256) -> np.ndarray:

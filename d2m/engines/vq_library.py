@@ -21,15 +21,6 @@ from d2m.types import Score
 BAND_LUFS = -16.1
 
 
-def band_of(score: Score) -> Score:
-    """Return the score that the generator plays, without effects and voices.
-
-    Args:
-        score: the score.
-    """
-    return score.instruments().without_vocals()
-
-
 def with_library(band: np.ndarray, sample_rate: int, score: Score) -> np.ndarray:
     """Add effects and voices to the sound of a band, at the level that they have beside the library's instruments.
 

@@ -79,7 +79,7 @@ def test_damaged_settings_are_named(tmp_path, capsys):
 
 
 def test_an_example_that_fails_is_a_warning_and_the_others_are_made(tmp_path, capsys, monkeypatch):
-    def one(index: int, seed: int, held_out: bool, seconds: float, vocals: bool, path: Path) -> None:
+    def one(index: int, seed: int, held_out: bool, seconds: float, vocals: bool, band: bool, path: Path) -> None:
         if index == 0:
             raise ValueError("out of tune")
         path.write_bytes(b"x")
@@ -95,13 +95,15 @@ def test_an_example_that_fails_is_a_warning_and_the_others_are_made(tmp_path, ca
 
 
 def test_every_second_round_of_genres_keeps_its_voices(tmp_path, monkeypatch):
-    def one(index: int, seed: int, held_out: bool, seconds: float, vocals: bool, path: Path) -> None:
-        path.write_bytes(b"voices" if vocals else b"none")
+    def one(index: int, seed: int, held_out: bool, seconds: float, vocals: bool, band: bool, path: Path) -> None:
+        path.write_bytes(b"band" if band else b"voices" if vocals else b"none")
 
     monkeypatch.setattr("d2m.datasets.examples_make.studio_example", one)
     assert make(tmp_path / "a", "--studio-songs", 30, "--held-out", 0, "--vocals") == 0
     found = [path.read_bytes() for path in sorted((tmp_path / "a" / "train").glob("*.npz"))]
     assert found == [b"none"] * 10 + [b"voices"] * 10 + [b"none"] * 10
+    assert make(tmp_path / "b", "--studio-songs", 2, "--held-out", 0) == 0
+    assert [path.read_bytes() for path in (tmp_path / "b" / "train").glob("*.npz")] == [b"band"] * 2
     assert make(tmp_path / "a", "--studio-songs", 30, "--held-out", 0) == 1
     assert make(tmp_path / "b", "--studio-songs", 30, "--held-out", 0) == 0
     assert {path.read_bytes() for path in (tmp_path / "b" / "train").glob("*.npz")} == {b"none"}

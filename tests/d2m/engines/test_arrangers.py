@@ -12,8 +12,8 @@ from d2m import engines
 from d2m.engines import kinds
 from d2m.engines.arrangers import MuseGanArranger, RuleArranger, load_arranger
 from d2m.engines.arrangers_midi import fit, read_piece
-from d2m.engines.vq import _playable
 from d2m.errors import D2MError
+from d2m.generator.band import playable
 from d2m.symbolic.composer.style import PROGRAMS
 from d2m.types import BeatGrid, Dance, Part, Score
 
@@ -217,7 +217,7 @@ def test_both_engines_play_a_midi_file(tmp_path):
 def test_the_generator_gets_instruments_that_it_knows():
     notes = (np.array([0.0]), np.array([1.0]), np.array([60]), np.array([90]))
     parts = (Part("strings", 41, *notes), Part("piano", 4, *notes), Part("drums", 48, *notes))
-    score = _playable(Score(parts, BeatGrid.steady(120, 2.0), 2.0))
+    score = playable(Score(parts, BeatGrid.steady(120, 2.0), 2.0))
     assert all(part.program in PROGRAMS[part.track] for part in score.parts)
     assert [part.program for part in score.parts] == [48, 4, 40]
 

@@ -11,8 +11,8 @@ from d2m import engines
 from d2m.audio.loudness import loudness
 from d2m.audio.mastering import master
 from d2m.engines import vq
-from d2m.engines.vq_library import band_of
 from d2m.errors import D2MError
+from d2m.generator.band import band_of
 from d2m.load_librosa import load_librosa
 from d2m.types import BeatGrid, Dance, Motion
 
